@@ -1,0 +1,1 @@
+"""qconvert: QKeras models to ONNX files that give the same answers, and the proof of it."""

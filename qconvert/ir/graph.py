@@ -1,0 +1,105 @@
+"""A model as a graph of ops, and what makes such a graph valid."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from qconvert.ir.ops import Op, Quantize
+from qconvert.ir.quantizers import Quantizer, is_data_dependent
+from qconvert.ir.shapes import Shape, infer_shape
+from qconvert.ir.types import F32
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A tensor that the user supplies; ``name`` is the Keras input layer's name."""
+
+    name: str
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One operation; ``name`` is also the name of its value, ``inputs`` name other values."""
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weight:
+    """A weight as the file stores it and as the layer computes with it (same shape)."""
+
+    raw: F32
+    effective: F32
+    quantizer: Quantizer | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """One call of one Keras layer, and the value that is its output.
+
+    ``name`` is the path of layer names through nested models (``encoder/conv1``); the k-th
+    further call of a shared layer or model has ``@k`` behind that part (``encoder@1/conv1``).
+    Weights are listed with the first call only, by Keras's variable names (``kernel``).
+    """
+
+    name: str
+    class_name: str
+    value: str
+    weights: Mapping[str, Weight] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A result of the model; ``name`` is the Keras output layer's name."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """A whole model: nodes in topological order, every value named once."""
+
+    name: str
+    inputs: tuple[Input, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[Output, ...]
+    layers: tuple[Layer, ...]
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """Shape of every value."""
+        values: tuple[Input | Node, ...] = (*self.inputs, *self.nodes)
+        return {value.name: value.shape for value in values}
+
+
+def validate(graph: Graph) -> None:
+    """Raise `ValueError` unless *graph* is one that every consumer can rely on."""
+    known: dict[str, Shape] = {}
+    values: tuple[Input | Node, ...] = (*graph.inputs, *graph.nodes)
+    for value in values:
+        if value.name in known:
+            raise ValueError(f"two values are called {value.name!r}")
+        if isinstance(value, Node):
+            _validate_node(value, known)
+        known[value.name] = value.shape
+    users: tuple[Output | Layer, ...] = (*graph.outputs, *graph.layers)
+    for user in users:
+        if user.value not in known:
+            raise ValueError(f"{user.name!r} refers to the unknown value {user.value!r}")
+    if not graph.outputs:
+        raise ValueError("the graph has no output")
+
+
+def _validate_node(node: Node, known: Mapping[str, Shape]) -> None:
+    missing = [name for name in node.inputs if name not in known]
+    if missing or not node.inputs:
+        raise ValueError(f"{node.name!r} reads {missing or 'nothing'} before it is computed")
+    if isinstance(node.op, Quantize) and is_data_dependent(node.op.quantizer):
+        raise ValueError(f"{node.name!r} has a scale that depends on the batch")
+    inferred = infer_shape(node.op, *(known[name] for name in node.inputs))
+    if inferred != node.shape:
+        raise ValueError(f"{node.name!r} has shape {node.shape}, its op gives {inferred}")

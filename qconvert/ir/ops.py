@@ -1,0 +1,223 @@
+"""The operations of a graph: a closed union of frozen dataclasses.
+
+All tensors are float32 and channels-last, batch first, as Keras computes by default; a
+``channels_first`` layer is the same op between two `Transpose`. Axes count from 0 and include
+the batch axis. Kernels and biases are effective values: quantized, folded, ready to use.
+A new op goes into the union `Op`; mypy then names every ``match`` that must learn it.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, TypeAlias
+
+from qconvert.ir.quantizers import Quantizer
+from qconvert.ir.types import F32
+
+#: (before, after) for each spatial axis.
+Padding: TypeAlias = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantize:
+    """Apply an activation quantizer to every element."""
+
+    quantizer: Quantizer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """``x @ kernel + bias`` over the last axis; kernel (inputs, units), bias (units,)."""
+
+    kernel: F32
+    bias: F32 | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conv:
+    """Cross-correlation over the spatial axes, zero padding, then bias.
+
+    kernel (*window, inputs / groups, outputs), bias (outputs,). A depthwise convolution has
+    ``groups`` equal to its inputs, and outputs ordered input-major.
+    """
+
+    kernel: F32
+    bias: F32 | None
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    padding: Padding
+    groups: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConvTranspose:
+    """Transposed convolution, then bias: kernel (*window, outputs, inputs), bias (outputs,).
+
+    The full result has ``(n - 1) * stride + dilation * (window - 1) + 1`` elements an axis;
+    ``cropping`` takes (before, after) away from it; a negative number appends zeros instead.
+    """
+
+    kernel: F32
+    bias: F32 | None
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    cropping: Padding
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchNormalization:
+    """Normalization with moving statistics over the last axis; all arrays (channels,).
+
+    ``fused`` tells which of its two programs TensorFlow runs (``FusedBatchNormV3`` or
+    ``tf.nn.batch_normalization``): they round differently.
+    """
+
+    mean: F32
+    variance: F32
+    gamma: F32 | None
+    beta: F32 | None
+    epsilon: float
+    fused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Maximum or mean over a window; padded elements take part in neither."""
+
+    kind: Literal["max", "mean"]
+    window: tuple[int, ...]
+    strides: tuple[int, ...]
+    padding: Padding
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """Maximum, minimum, mean or sum over axes (global pooling, ``tf.reduce_*``)."""
+
+    kind: Literal["max", "min", "mean", "sum"]
+    axes: tuple[int, ...]
+    keepdims: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Multiply by one float32 number, with one rounding."""
+
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Relu:
+    """Keras ``ReLU``: ``min(x, max_value)`` from the threshold on, ``slope * (x - threshold)`` below."""
+
+    slope: float = 0.0
+    threshold: float = 0.0
+    max_value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax:
+    """``exp(x - max) / sum(exp(x - max))`` along an axis."""
+
+    axis: int
+
+
+class Function(Enum):
+    """Elementwise functions of ``tf.keras.activations`` (Keras 2)."""
+
+    ELU = "elu"
+    EXPONENTIAL = "exponential"
+    GELU = "gelu"
+    HARD_SIGMOID = "hard_sigmoid"
+    MISH = "mish"
+    SELU = "selu"
+    SIGMOID = "sigmoid"
+    SOFTPLUS = "softplus"
+    SOFTSIGN = "softsign"
+    SWISH = "swish"
+    TANH = "tanh"
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise:
+    """A function of one number; ``alpha`` is ELU's slope factor and unused elsewhere."""
+
+    function: Function
+    alpha: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Combine two or more tensors elementwise, from left to right, with broadcasting."""
+
+    kind: Literal["add", "subtract", "multiply", "average", "maximum", "minimum"]
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """Join tensors along an axis."""
+
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape:
+    """Keep the order of elements; ``shape`` without the batch axis, -1 at most once."""
+
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose:
+    """Permute axes: axis ``i`` of the result is axis ``perm[i]`` of the input; ``perm[0] == 0``."""
+
+    perm: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pad:
+    """Add zeros around the axes after the batch axis."""
+
+    padding: Padding
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """``x[begin:end:step]`` on every axis after the batch axis, then drop the axes in ``squeeze``.
+
+    ``begin`` and ``end`` are as in Python and may be negative or ``None``; axes in ``squeeze``
+    count with the batch axis.
+    """
+
+    begin: tuple[int | None, ...]
+    end: tuple[int | None, ...]
+    step: tuple[int, ...]
+    squeeze: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UpSample:
+    """Repeat every element ``factors[i]`` times along spatial axis ``i``."""
+
+    factors: tuple[int, ...]
+
+
+Op: TypeAlias = (
+    Quantize
+    | Dense
+    | Conv
+    | ConvTranspose
+    | BatchNormalization
+    | Pool
+    | Reduce
+    | Scale
+    | Relu
+    | Softmax
+    | Elementwise
+    | Merge
+    | Concat
+    | Reshape
+    | Transpose
+    | Pad
+    | Slice
+    | UpSample
+)

@@ -1,0 +1,127 @@
+"""QKeras's quantizers as data: every option that changes a number, with QKeras 0.9.0's defaults.
+
+Options without effect at inference (stochastic rounding, ``use_ste``, ``var_name``) are not here:
+`frontend` reads and discards them. The arithmetic is in ``numerics``.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, TypeAlias
+
+AutoScale: TypeAlias = Literal["auto", "auto_po2"]
+#: ``None`` is 1; numbers multiply the output; a tuple is one number a channel (last axis);
+#: the automatic scales are computed from the tensor that is quantized.
+Alpha: TypeAlias = float | tuple[float, ...] | AutoScale | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedBits:
+    """``quantized_bits``: fixed point, or codes with a scale computed from the data."""
+
+    bits: int = 8
+    integer: int = 0
+    symmetric: bool = False
+    keep_negative: bool = True
+    alpha: Alpha = None
+    scale_axis: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedRelu:
+    """``quantized_relu``: rectified fixed point, leaky if ``negative_slope`` is not 0."""
+
+    bits: int = 8
+    integer: int = 0
+    use_sigmoid: bool = False
+    negative_slope: float = 0.0
+    relu_upper_bound: float | None = None
+    is_quantized_clip: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedTanh:
+    """``quantized_tanh``: a rounded clip to [-1, 1), or a rounded tanh."""
+
+    bits: int = 8
+    symmetric: bool = False
+    use_real_tanh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedSigmoid:
+    """``quantized_sigmoid``: a rounded ``clip(x/2 + 1/2, 0, 1)``, or a rounded sigmoid."""
+
+    bits: int = 8
+    symmetric: bool = False
+    use_real_sigmoid: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedPo2:
+    """``quantized_po2``: a sign and a power of two; never 0."""
+
+    bits: int = 8
+    max_value: float | None = None
+    quadratic_approximation: bool = False
+    log2_rounding: Literal["rnd", "floor"] = "rnd"
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedReluPo2:
+    """``quantized_relu_po2``: a power of two; inputs up to 0 give the smallest one, never 0."""
+
+    bits: int = 8
+    max_value: float | None = None
+    negative_slope: float = 0.0
+    quadratic_approximation: bool = False
+    log2_rounding: Literal["rnd", "floor"] = "rnd"
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """``binary``, ``stochastic_binary`` at inference: -1 or 1 (``use_01``: 0 or 1) times a scale."""
+
+    use_01: bool = False
+    alpha: Alpha = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ternary:
+    """``ternary`` and ``stochastic_ternary`` at inference: -1, 0 or 1 times a scale."""
+
+    alpha: Alpha = None
+    threshold: float | None = None
+    number_of_unrolls: int = 5
+
+
+class HardFunction(Enum):
+    """The plain functions that QKeras accepts wherever it accepts a quantizer."""
+
+    HARD_SIGMOID = "hard_sigmoid"
+    HARD_TANH = "hard_tanh"
+    SMOOTH_SIGMOID = "smooth_sigmoid"
+    SMOOTH_TANH = "smooth_tanh"
+    BINARY_SIGMOID = "binary_sigmoid"
+    BINARY_TANH = "binary_tanh"
+
+
+Quantizer: TypeAlias = (
+    QuantizedBits
+    | QuantizedRelu
+    | QuantizedTanh
+    | QuantizedSigmoid
+    | QuantizedPo2
+    | QuantizedReluPo2
+    | Binary
+    | Ternary
+    | HardFunction
+)
+
+
+def is_data_dependent(quantizer: Quantizer) -> bool:
+    """Whether the result for one element depends on the other elements (``alpha='auto*'``)."""
+    match quantizer:
+        case QuantizedBits(alpha=str()) | Binary(alpha=str()) | Ternary(alpha=str()):
+            return True
+        case _:
+            return False
