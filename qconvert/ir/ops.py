@@ -107,7 +107,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Relu:
-    """Keras ``ReLU``: ``min(x, max_value)`` from the threshold on, ``slope * (x - threshold)`` below."""
+    """Keras ``ReLU``: ``slope * (x - threshold)`` below the threshold, capped at ``max_value``."""
 
     slope: float = 0.0
     threshold: float = 0.0

@@ -79,7 +79,7 @@ class QuantizedReluPo2:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """``binary``, ``stochastic_binary`` at inference: -1 or 1 (``use_01``: 0 or 1) times a scale."""
+    """``binary`` and ``stochastic_binary`` at inference: -1 (``use_01``: 0) or 1, times a scale."""
 
     use_01: bool = False
     alpha: Alpha = None
