@@ -1,1 +1,23 @@
 """qconvert: QKeras models to ONNX files that give the same answers, and the proof of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qconvert.api import check, effective_weights, export, load
+
+__all__ = ["check", "effective_weights", "export", "load"]
+
+
+def __getattr__(name: str) -> object:
+    """Import the public functions when they are first used, so that ``import qconvert`` is cheap."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from qconvert import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,5 @@
+"""Keras's configurations and weights to the graph of what is computed."""
+
+from qconvert.frontend.graph import build_graph
+
+__all__ = ["build_graph"]

@@ -1,0 +1,6 @@
+"""Untrusted model files to plain JSON and NumPy arrays; nothing in a file is ever executed."""
+
+from qconvert.modelfile.model import Json, ModelFile, StoredWeight
+from qconvert.modelfile.read import read_model
+
+__all__ = ["Json", "ModelFile", "StoredWeight", "read_model"]

@@ -1,0 +1,15 @@
+"""QKeras 0.9.0's arithmetic in NumPy float32, operation by operation; one file a family."""
+
+from qconvert.numerics.eigen import reciprocal_sqrt
+from qconvert.numerics.folding import Folded, fold_batch_normalization
+from qconvert.numerics.quantize import quantize
+from qconvert.numerics.staircase import Staircase, thresholds
+
+__all__ = [
+    "Folded",
+    "Staircase",
+    "fold_batch_normalization",
+    "quantize",
+    "reciprocal_sqrt",
+    "thresholds",
+]

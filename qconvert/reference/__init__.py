@@ -1,0 +1,9 @@
+"""The meaning of every op in NumPy float32, written to be read.
+
+It knows neither TensorFlow nor ONNX, nor the grids that `emit` relies on, so that each can
+catch a mistake of the others.
+"""
+
+from qconvert.reference.evaluate import apply, evaluate
+
+__all__ = ["apply", "evaluate"]

@@ -1,0 +1,5 @@
+"""``python -m qconvert``."""
+
+from qconvert.cli import main
+
+main()

@@ -1,0 +1,126 @@
+"""Arrays that are read row by row, from memory or from ``.npy`` and ``.npz`` files of any size."""
+
+import math
+import zipfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from qconvert.errors import BadFileError
+
+AnyArray: TypeAlias = npt.NDArray[np.generic]
+
+
+class Rows(Protocol):
+    """An array that gives its rows away once, from the first on."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of all rows together."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+
+    def take(self, count: int) -> AnyArray:
+        """The next *count* rows."""
+
+
+@dataclass(slots=True)
+class InMemory:
+    """The rows of an array."""
+
+    array: AnyArray
+    position: int = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of all rows together."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self.array.dtype
+
+    def take(self, count: int) -> AnyArray:
+        """The next *count* rows."""
+        self.position += count
+        return self.array[self.position - count : self.position]
+
+
+@dataclass(slots=True)
+class NpyStream:
+    """The rows of an array in NumPy's format, whose header has been read from *file*."""
+
+    path: Path
+    file: IO[bytes]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def take(self, count: int) -> AnyArray:
+        """The next *count* rows."""
+        shape = (count, *self.shape[1:])
+        size = math.prod(shape) * self.dtype.itemsize
+        try:
+            data = self.file.read(size)
+        except (OSError, EOFError, zipfile.BadZipFile, ValueError) as error:
+            raise BadFileError(self.path, f"damaged array data: {error}") from error
+        if len(data) != size:
+            raise BadFileError(self.path, f"truncated: {size - len(data)} bytes are missing")
+        return np.frombuffer(data, self.dtype).reshape(shape)
+
+
+def open_arrays(path: Path, only: str | None, stack: ExitStack) -> Mapping[str, Rows]:
+    """The arrays of a ``.npz`` by name, or of a ``.npy`` as *only*; *stack* closes the files."""
+    try:
+        file = stack.enter_context(path.open("rb"))
+        magic = file.read(6)
+        file.seek(0)
+    except OSError as error:
+        raise BadFileError(path, error.strerror or str(error)) from error
+    if magic == b"\x93NUMPY":
+        if only is None:
+            raise BadFileError(path, "the model has several inputs; give an .npz with their names")
+        return {only: _npy(path, file)}
+    if magic[:4] == b"PK\x03\x04":
+        return _members(path, file, stack)
+    raise BadFileError(path, "neither a .npy nor an .npz file")
+
+
+def _members(path: Path, file: IO[bytes], stack: ExitStack) -> dict[str, Rows]:
+    try:
+        archive = stack.enter_context(zipfile.ZipFile(file))
+        names = archive.namelist()
+        if len(set(names)) != len(names):
+            raise BadFileError(path, "two arrays have the same name")
+        return {
+            name.removesuffix(".npy"): _npy(path, stack.enter_context(archive.open(name)))
+            for name in names
+        }
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+        raise BadFileError(path, f"not a readable .npz: {error}") from error
+
+
+def _npy(path: Path, file: IO[bytes]) -> NpyStream:
+    try:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            header = np.lib.format.read_array_header_1_0(file)
+        elif version == (2, 0):
+            header = np.lib.format.read_array_header_2_0(file)
+        else:
+            raise ValueError(f"version {version} of the format")
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise BadFileError(path, f"not a readable array: {error}") from error
+    shape, fortran, dtype = header
+    if dtype.hasobject:
+        raise BadFileError(path, "contains Python objects, which are never loaded")
+    if fortran and len(shape) > 1:
+        raise BadFileError(path, "stored column by column; save numpy.ascontiguousarray(x)")
+    return NpyStream(path, file, shape, dtype)

@@ -1,0 +1,147 @@
+"""Values and tensors that make bugs visible, chosen by what a model's inputs are used for."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from qconvert.ir import F32, Graph, Grid, Input, grid_of
+from qconvert.ir.ops import Concat, Pad, Quantize, Reshape, Slice, Transpose, UpSample
+from qconvert.ir.quantizers import QuantizedSigmoid, Quantizer
+
+#: All codes of a grid are tried up to this many.
+_ALL_CODES: Final = 256
+#: At most so many samples have a single element that is not 0.
+_ONE_HOTS: Final = 48
+#: An axis of unknown length gets this one.
+_UNKNOWN_LENGTH: Final = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Domain:
+    """What to feed to one input: special values, and the range that random ones come from."""
+
+    shape: tuple[int, ...]
+    special: F32
+    lo: float
+    hi: float
+    step: float
+
+    @property
+    def size(self) -> int:
+        """Number of elements of one sample."""
+        return math.prod(self.shape)
+
+
+def domain_of(graph: Graph, source: Input) -> Domain:
+    """The domain of the model's input *source*, from the quantizers that read it directly."""
+    shape = tuple(_UNKNOWN_LENGTH if n is None else n for n in source.shape[1:])
+    grids = [(q, grid) for q in _quantizers(graph, source.name) if (grid := grid_of(q))]
+    if not grids:
+        return Domain(shape, _float_values(), -2.0, 2.0, 2.0**-8)
+    special = np.unique(np.concatenate([_around_grid(q, grid) for q, grid in grids]))
+    lo, hi = float(special.min()), float(special.max())
+    middle = [abs(float(v)) for _, g in grids for v in (g.lo * g.step, g.hi * g.step)]
+    reach = 1.25 * max(middle)
+    step = min(grid.step for _, grid in grids)
+    return Domain(shape, _with_zeros(special), max(lo, -reach), min(hi, reach), step)
+
+
+def structured(domain: Domain) -> Iterator[F32]:
+    """Samples with a purpose: unique indices, special values everywhere, constants, one-hots."""
+    indices = np.arange(domain.size, dtype=np.float32)
+    yield _shaped(domain, indices * np.float32(2.0 ** -max(0, (domain.size - 1).bit_length())))
+    yield _shaped(domain, np.remainder(indices, 127) * np.float32(domain.step))
+    rounds = min(32, 4 + -(-domain.special.size // domain.size))
+    for i in range(rounds):
+        yield _rotated(domain, i)
+    for value in (0.0, -0.0, 1.0, domain.lo, domain.hi):
+        yield np.full(domain.shape, value, np.float32)
+    yield from _one_hots(domain)
+
+
+def random_sample(domain: Domain, seed: int, source: int, sample: int) -> F32:
+    """Random sample number *sample* of input number *source*, the same in whichever batch.
+
+    In turn: special values, multiples of half a step in the range, normally distributed.
+    """
+    generator = np.random.default_rng((seed, source, sample))
+    match sample % 3:
+        case 0:
+            return generator.choice(domain.special, domain.shape)
+        case 1:
+            codes = generator.integers(
+                math.floor(2 * domain.lo / domain.step),
+                math.ceil(2 * domain.hi / domain.step),
+                domain.shape,
+                endpoint=True,
+            )
+            return (codes * (domain.step / 2)).astype(np.float32)
+        case _:
+            normal = generator.standard_normal(domain.shape, np.float32)
+            return normal * np.float32(max(abs(domain.lo), domain.hi) / 2)
+
+
+def _shaped(domain: Domain, flat: F32) -> F32:
+    return flat.reshape(domain.shape)
+
+
+def _rotated(domain: Domain, turn: int) -> F32:
+    """All special values in order, another one first in each turn."""
+    start = turn * domain.size + turn
+    return _shaped(domain, domain.special[(start + np.arange(domain.size)) % domain.special.size])
+
+
+def _one_hots(domain: Domain) -> Iterator[F32]:
+    positions = sorted(
+        {i * (domain.size - 1) // max(1, min(_ONE_HOTS, domain.size) - 1) for i in range(_ONE_HOTS)}
+        & set(range(domain.size))
+    )
+    for position in positions:
+        sample = np.zeros(domain.size, np.float32)
+        sample[position] = domain.hi
+        yield _shaped(domain, sample)
+
+
+def _quantizers(graph: Graph, value: str) -> Iterator[Quantizer]:
+    """The quantizers that see the elements of *value* unchanged."""
+    for node in graph.nodes:
+        if value not in node.inputs:
+            continue
+        match node.op:
+            case Quantize(quantizer=quantizer):
+                yield quantizer
+            case Reshape() | Transpose() | Pad() | Slice() | UpSample() | Concat():
+                yield from _quantizers(graph, node.name)
+            case _:
+                pass
+
+
+def _around_grid(quantizer: Quantizer, grid: Grid) -> F32:
+    """Codes, ties, the floats next to ties, and what lies beyond both ends."""
+    count = min(_ALL_CODES, grid.hi - grid.lo + 1)
+    codes = np.unique(np.rint(np.linspace(grid.lo, grid.hi, count)))
+    ties = np.concatenate([[grid.lo - 0.5], codes + 0.5])
+    beyond = np.array([f * c for f in (1, 2, 16) for c in (grid.lo - 1, grid.hi + 1)])
+    exact = np.concatenate([codes, ties, beyond]) * grid.step
+    if isinstance(quantizer, QuantizedSigmoid):
+        # It rounds x/2 + 1/2, so its ties lie there.
+        exact, ties = 2 * exact - 1, 2 * ties - 1 / grid.step
+    at_ties = (ties * grid.step).astype(np.float32)
+    infinity = np.float32(np.inf)
+    neighbours = (np.nextafter(at_ties, -infinity), np.nextafter(at_ties, infinity))
+    return np.concatenate([exact.astype(np.float32), *neighbours])
+
+
+def _float_values() -> F32:
+    """Pixels in steps of 1/256, small and moderately large powers of two, both signs."""
+    pixels = np.arange(257) / 256
+    powers = 2.0 ** np.arange(-24, 7)
+    positive = np.concatenate([pixels, powers, [1 / 3, 100.0]]).astype(np.float32)
+    return _with_zeros(np.unique(np.concatenate([positive, -positive])))
+
+
+def _with_zeros(values: F32) -> F32:
+    return np.concatenate([values[values != 0], np.array([0.0, -0.0], np.float32)])

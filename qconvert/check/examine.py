@@ -1,0 +1,185 @@
+"""A whole check: run all witnesses, compare weights and results, judge, and write it down."""
+
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import chain, islice
+from typing import Final
+
+from qconvert.check.ancestry import in_order
+from qconvert.check.audit import Evidence, Progress, audit
+from qconvert.check.bits import activation_quantizer, bits_of, weight_bits
+from qconvert.check.compare import Difference, compare
+from qconvert.check.inputs import Batch, Samples
+from qconvert.check.judge import REQUIRED, inheritance, judge
+from qconvert.check.results import (
+    AmbiguousResult,
+    CheckedFile,
+    Environment,
+    Finding,
+    LayerResult,
+    OutputResult,
+    Report,
+    Verdict,
+    WeightResult,
+    WitnessResult,
+)
+from qconvert.check.witness import Panel, Witness
+from qconvert.errors import WitnessError
+from qconvert.ir import F32, Graph, Layer, grid_of
+
+#: The two sides of a comparison with QKeras itself: TensorFlow's numbers and ours.
+_SIDES: Final = (Witness.TENSORFLOW, Witness.NUMPY)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """What is checked: the model as it was read, and the files it stands for."""
+
+    graph: Graph
+    model: CheckedFile
+    onnx: CheckedFile
+
+
+def examine(
+    subject: Subject, panel: Panel, samples: Samples, progress: Progress | None = None
+) -> Report:
+    """Check *subject* with the witnesses of *panel* on *samples*."""
+    graph = subject.graph
+    failures: dict[Witness, str] = dict(panel.unavailable)
+    weights = _weights(graph, panel, failures)
+    probe, batches = _peek(samples.batches)
+    evidence = audit(panel.runners, batches, progress)
+    failures = {**evidence.failures, **failures}
+    ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
+    return Report(
+        model=subject.model,
+        onnx=subject.onnx,
+        inputs=samples.description,
+        samples=evidence.samples,
+        layers=_layers(graph, evidence, weights, failures),
+        weights=weights,
+        outputs=_outputs(graph, evidence, failures),
+        ambiguous=ambiguous,
+        witnesses=tuple(_witness(witness, panel, failures) for witness in Witness),
+        environment=Environment(version("qconvert"), platform.python_version(), _machine()),
+    )
+
+
+def _peek(batches: Iterator[Batch]) -> tuple[Batch | None, Iterator[Batch]]:
+    """The larger of the first two batches, and all batches."""
+    first = list(islice(batches, 2))
+    return first[-1] if first else None, chain(first, batches)
+
+
+def _weights(
+    graph: Graph, panel: Panel, failures: dict[Witness, str]
+) -> tuple[WeightResult, ...]:
+    theirs: Mapping[str, F32] = {}
+    if panel.qkeras:
+        try:
+            theirs = panel.qkeras.effective_weights()
+        except WitnessError as error:
+            failures[Witness.TENSORFLOW] = str(error)
+    ours = {
+        f"{layer.name}/{role}": weight.effective
+        for layer in graph.layers
+        for role, weight in layer.weights.items()
+    }
+    names = dict.fromkeys((*ours, *theirs))
+    return tuple(_weight(name, theirs.get(name), ours.get(name)) for name in names)
+
+
+def _weight(name: str, theirs: F32 | None, ours: F32 | None) -> WeightResult:
+    layer, _, role = name.rpartition("/")
+    if theirs is None or ours is None:
+        return WeightResult(layer, role, Verdict.UNCHECKED, Difference())
+    difference = compare(_SIDES, dict(zip(_SIDES, (theirs, ours), strict=True)))
+    # All elements were compared, and they do not depend on the input: equal is a proof.
+    verdict = Verdict.DIFFERS if difference.differing else Verdict.PROVEN
+    return WeightResult(layer, role, verdict, difference)
+
+
+def _ambiguous(
+    panel: Panel, probe: Batch | None, failures: dict[Witness, str]
+) -> tuple[AmbiguousResult, ...]:
+    if panel.qkeras is None or probe is None:
+        return ()
+    try:
+        found = panel.qkeras.predict_differences(probe)
+    except WitnessError as error:
+        failures[Witness.TENSORFLOW] = str(error)
+        return ()
+    return tuple(
+        AmbiguousResult(name, d.elements, d.different, d.max_abs)
+        for name, d in found.items()
+        if d.different
+    )
+
+
+def _layers(
+    graph: Graph,
+    evidence: Evidence,
+    weights: tuple[WeightResult, ...],
+    failures: Mapping[Witness, str],
+) -> tuple[LayerResult, ...]:
+    inherited = inheritance(graph, evidence.layers)
+    known = tuple(
+        _layer(
+            graph,
+            layer,
+            judge(
+                evidence.layers.get(layer.name, {}),
+                step=_step(graph, layer),
+                failed=failures.keys(),
+                weights=[w for w in weights if w.layer == layer.name],
+                inherited_from=inherited[layer.name],
+            ),
+        )
+        for layer in in_order(graph)
+    )
+    names = {layer.name for layer in graph.layers}
+    # What a witness computed and the graph does not have was lost on the way.
+    lost = (name for name in evidence.layers if name not in names)
+    return (*known, *(LayerResult(n, "", None, None, judge(evidence.layers[n])) for n in lost))
+
+
+def _layer(graph: Graph, layer: Layer, finding: Finding) -> LayerResult:
+    quantizer = activation_quantizer(graph, layer)
+    activation_bits = None if quantizer is None else bits_of(quantizer)
+    return LayerResult(
+        layer.name, layer.class_name, weight_bits(layer), activation_bits, finding
+    )
+
+
+def _step(graph: Graph, layer: Layer) -> float | None:
+    quantizer = activation_quantizer(graph, layer)
+    grid = None if quantizer is None else grid_of(quantizer)
+    return None if grid is None else grid.step
+
+
+def _outputs(
+    graph: Graph, evidence: Evidence, failures: Mapping[Witness, str]
+) -> tuple[OutputResult, ...]:
+    names = dict.fromkeys((*(output.name for output in graph.outputs), *evidence.outputs))
+    required = (*REQUIRED, Witness.DEPLOYED)
+    return tuple(
+        OutputResult(
+            name,
+            judge(evidence.outputs.get(name, {}), required=required, failed=failures.keys()),
+        )
+        for name in names
+    )
+
+
+def _witness(witness: Witness, panel: Panel, failures: Mapping[Witness, str]) -> WitnessResult:
+    versions = tuple(panel.versions.get(witness, {}).items())
+    failure = failures.get(witness)
+    if failure is None and witness not in panel.runners:
+        failure = "did not take part"
+    return WitnessResult(witness, versions, failure)
+
+
+def _machine() -> str:
+    return f"{platform.system()} {platform.machine()}"

@@ -1,0 +1,165 @@
+"""Where the samples of a check come from: seeded by the model's domain, or the user's."""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from qconvert.check.arrays import AnyArray, InMemory, Rows, open_arrays
+from qconvert.check.domain import Domain, domain_of, random_sample, structured
+from qconvert.errors import UsageError
+from qconvert.ir import F32, Graph, Shape
+
+Batch: TypeAlias = Mapping[str, F32]
+#: A file, one array, or arrays by name of the model's input.
+UserInputs: TypeAlias = Path | AnyArray | Mapping[str, AnyArray]
+
+_LARGEST_BATCH: Final = 64
+#: Elements that all values of a graph may have in one batch: 32 MiB for each witness.
+_BATCH_ELEMENTS: Final = 1 << 23
+_DEFAULT_SAMPLES: Final = 256
+#: Elements to compute in all, where the number of samples is ours to choose.
+_DEFAULT_ELEMENTS: Final = 1 << 28
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A stream of *count* samples in batches by name of the model's input, to be read once."""
+
+    description: str
+    count: int
+    batches: Iterator[Batch]
+
+
+def seeded(graph: Graph, count: int | None = None, seed: int = 0) -> Samples:
+    """*count* samples chosen by the domain of every input; the same for the same seed."""
+    total = _default_count(graph) if count is None else count
+    if total < 1:
+        raise UsageError(f"{total} samples check nothing")
+    description = f"{total} samples chosen by the input domain, seed {seed}"
+    return Samples(description, total, _seeded_batches(graph, total, seed))
+
+
+def from_user(graph: Graph, inputs: UserInputs, count: int | None = None) -> Samples:
+    """The first *count* samples, or all, of the user's *inputs*.
+
+    Raises `UsageError` for names, shapes and numbers that do not fit the model, `BadFileError`
+    for files that cannot be read.
+    """
+    stack = ExitStack()
+    try:
+        rows = _open(graph, inputs, stack)
+        total = _count(rows, count)
+    except BaseException:
+        stack.close()
+        raise
+    where = str(inputs) if isinstance(inputs, Path) else "the given arrays"
+    return Samples(f"{total} samples of {where}", total, _user_batches(graph, rows, total, stack))
+
+
+def _seeded_batches(graph: Graph, total: int, seed: int) -> Iterator[Batch]:
+    domains = {source.name: domain_of(graph, source) for source in graph.inputs}
+    plans = {name: tuple(structured(domain)) for name, domain in domains.items()}
+    for start, stop in _spans(graph, total):
+        yield {
+            name: np.stack(
+                [_sample(domain, plans[name], seed, i, k) for k in range(start, stop)]
+            )
+            for i, (name, domain) in enumerate(domains.items())
+        }
+
+
+def _sample(domain: Domain, plan: tuple[F32, ...], seed: int, source: int, number: int) -> F32:
+    """Structured and random samples in turn, so that a short run has both."""
+    turn, odd = divmod(number, 2)
+    if odd or turn >= len(plan):
+        return random_sample(domain, seed, source, number)
+    # Inputs of one model must not all be the same.
+    return plan[(turn + source) % len(plan)]
+
+
+def _user_batches(
+    graph: Graph, rows: Mapping[str, Rows], total: int, stack: ExitStack
+) -> Iterator[Batch]:
+    with stack:
+        for start, stop in _spans(graph, total):
+            yield {name: _float32(name, r.take(stop - start), start) for name, r in rows.items()}
+
+
+def _spans(graph: Graph, total: int) -> Iterator[tuple[int, int]]:
+    """Batches of samples: the first has one sample, the others as many as memory allows."""
+    size = max(1, min(_LARGEST_BATCH, _BATCH_ELEMENTS // _elements(graph)))
+    yield 0, 1
+    for start in range(1, total, size):
+        yield start, min(total, start + size)
+
+
+def _default_count(graph: Graph) -> int:
+    return max(16, min(_DEFAULT_SAMPLES, _DEFAULT_ELEMENTS // _elements(graph)))
+
+
+def _elements(graph: Graph) -> int:
+    return sum(math.prod(n or 1 for n in shape[1:]) for shape in graph.shapes.values())
+
+
+def _open(graph: Graph, inputs: UserInputs, stack: ExitStack) -> dict[str, Rows]:
+    names = [source.name for source in graph.inputs]
+    rows = _rows(inputs, names[0] if len(names) == 1 else None, stack)
+    if set(rows) != set(names):
+        raise UsageError(f"the inputs given are {sorted(rows)}, the model's are {sorted(names)}")
+    for source in graph.inputs:
+        _require_fit(source.name, source.shape, rows[source.name])
+    return {name: rows[name] for name in names}
+
+
+def _rows(inputs: UserInputs, only: str | None, stack: ExitStack) -> Mapping[str, Rows]:
+    match inputs:
+        case Path():
+            return open_arrays(inputs, only, stack)
+        case Mapping():
+            return {name: InMemory(np.asarray(array)) for name, array in inputs.items()}
+        case _ if only is None:
+            raise UsageError("the model has several inputs; give a dictionary of arrays by name")
+        case _:
+            return {only: InMemory(np.asarray(inputs))}
+
+
+def _require_fit(name: str, shape: Shape, rows: Rows) -> None:
+    fits = len(rows.shape) == len(shape) and all(
+        n is None or n == m for n, m in zip(shape[1:], rows.shape[1:], strict=True)
+    )
+    if not fits:
+        expected = ", ".join(["samples", *("any" if n is None else str(n) for n in shape[1:])])
+        raise UsageError(f"input {name!r} has shape {rows.shape}, the model takes ({expected})")
+    if rows.dtype.kind not in "fiub":
+        raise UsageError(f"input {name!r} has type {rows.dtype}, the model takes float32")
+
+
+def _count(rows: Mapping[str, Rows], wanted: int | None) -> int:
+    lengths = {name: r.shape[0] for name, r in rows.items()}
+    if len(set(lengths.values())) > 1:
+        raise UsageError(f"the inputs have different numbers of samples: {lengths}")
+    available = min(lengths.values())
+    total = available if wanted is None else min(wanted, available)
+    if total < 1:
+        raise UsageError(f"{total} samples check nothing")
+    return total
+
+
+def _float32(name: str, rows: AnyArray, start: int) -> F32:
+    with np.errstate(over="ignore"):
+        result = np.ascontiguousarray(rows.astype(np.float32))
+    _require_all(name, np.isfinite(result), start, "is not finite")
+    _require_all(name, result == rows, start, f"of type {rows.dtype} has no float32 equal to it")
+    return result
+
+
+def _require_all(name: str, good: Any, start: int, what: str) -> None:
+    if good.all():
+        return
+    sample, *index = (int(i) for i in np.unravel_index(int(np.argmin(good)), good.shape))
+    raise UsageError(f"input {name!r}: the element at {[start + sample, *index]} {what}")

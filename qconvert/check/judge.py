@@ -1,0 +1,145 @@
+"""From comparisons to verdicts: which witness is alone, and whose fault a difference is."""
+
+from collections.abc import Mapping, Sequence, Set
+from typing import Final, TypeAlias
+
+from qconvert.check.ancestry import in_order, origins, sources
+from qconvert.check.compare import Difference
+from qconvert.check.results import Comparison, Finding, Verdict, WeightResult
+from qconvert.check.witness import Witness
+from qconvert.ir import Graph
+
+Pair: TypeAlias = tuple[Witness, Witness]
+Differences: TypeAlias = Mapping[Pair, Difference]
+
+#: The witnesses without which nothing passes; `Witness.DEPLOYED` sees some layers only.
+REQUIRED: Final = (Witness.TENSORFLOW, Witness.ORT, Witness.NUMPY)
+
+_TF_ORT: Final = (Witness.TENSORFLOW, Witness.ORT)
+_TF_NUMPY: Final = (Witness.TENSORFLOW, Witness.NUMPY)
+_NUMPY_ORT: Final = (Witness.NUMPY, Witness.ORT)
+_TF_DEPLOYED: Final = (Witness.TENSORFLOW, Witness.DEPLOYED)
+_ORT_DEPLOYED: Final = (Witness.ORT, Witness.DEPLOYED)
+
+#: Which of (TensorFlow, ORT), (TensorFlow, NumPy), (NumPy, ORT) differ, and what that says.
+_DIAGNOSES: Final[Mapping[tuple[bool, bool, bool], str]] = {
+    (True, False, True): "ONNX Runtime differs from TensorFlow and NumPy",
+    (False, True, True): "NumPy differs from TensorFlow and ONNX Runtime",
+    (True, True, False): "TensorFlow differs from ONNX Runtime and NumPy",
+    (True, True, True): "TensorFlow, ONNX Runtime and NumPy all differ",
+}
+
+
+def judge(
+    differences: Differences,
+    *,
+    step: float | None = None,
+    required: Sequence[Witness] = REQUIRED,
+    failed: Set[Witness] = frozenset(),
+    weights: Sequence[WeightResult] = (),
+    inherited_from: tuple[str, ...] = (),
+) -> Finding:
+    """The verdict on one layer or output from all that was compared of it.
+
+    *required* witnesses have to appear in *differences*, or it is `Verdict.UNCHECKED`; *failed*
+    ones saw only a part of the samples.
+    """
+    comparisons = tuple(
+        Comparison(*pair, difference, _steps(difference, step))
+        for pair, difference in differences.items()
+    )
+    wrong = _wrong_weights(weights)
+    diagnosis = diagnose(differences)
+    if wrong or diagnosis:
+        origin = f"inherited from {', '.join(inherited_from)}: " if inherited_from else ""
+        reason = "; ".join(part for part in (wrong, origin + diagnosis if diagnosis else "") if part)
+        return Finding(
+            Verdict.DIFFERS, reason, comparisons, () if wrong else tuple(inherited_from)
+        )
+    missing = _missing(differences, required, failed) or _unchecked_weights(weights)
+    if missing:
+        return Finding(Verdict.UNCHECKED, missing, comparisons)
+    return Finding(Verdict.SAMPLED, "", comparisons)
+
+
+def diagnose(differences: Differences) -> str:
+    """Which witnesses disagree, in words; empty if none do."""
+    differ = {pair for pair, difference in differences.items() if difference.differing}
+    found = (_of_three(differ), _of_deployed(differ))
+    return "; ".join(part for part in found if part)
+
+
+def inheritance(
+    graph: Graph, layers: Mapping[str, Differences]
+) -> dict[str, tuple[str, ...]]:
+    """For every layer the layers that its differences come from; empty where one is its own.
+
+    A layer is not to blame if, for each pair of witnesses that disagree about it, they disagree
+    about an input of it already.
+    """
+    before = sources(graph)
+    found: dict[Pair, dict[str, tuple[str, ...]]] = {}
+    result: dict[str, tuple[str, ...]] = {}
+    differing = _by_pair(layers)
+    for layer in in_order(graph):
+        blamed: list[tuple[str, ...]] = []
+        for pair, of_pair in differing.items():
+            if of_pair.get(layer.name):
+                known = found.setdefault(pair, {})
+                known[layer.name] = origins(layer.name, of_pair, before, known)
+                blamed.append(known[layer.name])
+        own = not all(blamed)
+        result[layer.name] = () if own else tuple(dict.fromkeys(n for b in blamed for n in b))
+    return result
+
+
+def _by_pair(layers: Mapping[str, Differences]) -> dict[Pair, dict[str, bool]]:
+    result: dict[Pair, dict[str, bool]] = {}
+    for name, differences in layers.items():
+        for pair, difference in differences.items():
+            if difference.elements:
+                result.setdefault(pair, {})[name] = difference.differing > 0
+    return result
+
+
+def _of_three(differ: Set[Pair]) -> str:
+    table = _DIAGNOSES.get((_TF_ORT in differ, _TF_NUMPY in differ, _NUMPY_ORT in differ))
+    if table:
+        return table
+    # Fewer than three witnesses: all there is to say is who differs from whom.
+    pairs = (pair for pair in (_TF_ORT, _TF_NUMPY, _NUMPY_ORT) if pair in differ)
+    return "; ".join(f"{b.value} differs from {a.value}" for a, b in pairs)
+
+
+def _of_deployed(differ: Set[Pair]) -> str:
+    if _ORT_DEPLOYED in differ:
+        return "the deployed run differs from the instrumented run"
+    if _TF_DEPLOYED in differ and _TF_ORT not in differ:
+        return "the deployed run differs from TensorFlow"
+    return ""
+
+
+def _steps(difference: Difference, step: float | None) -> float | None:
+    return None if step is None else difference.largest / step
+
+
+def _missing(
+    differences: Differences, required: Sequence[Witness], failed: Set[Witness]
+) -> str:
+    compared = {w for pair, d in differences.items() if d.elements for w in pair}
+    absent = [w.value for w in required if w not in compared]
+    if absent:
+        return f"no counterpart in {', '.join(absent)}"
+    stopped = [w.value for w in required if w in failed]
+    return f"{', '.join(stopped)} failed on the way" if stopped else ""
+
+
+def _wrong_weights(weights: Sequence[WeightResult]) -> str:
+    wrong = [w for w in weights if w.verdict is Verdict.DIFFERS]
+    parts = (f"{w.role} {w.difference.differing} of {w.difference.elements}" for w in wrong)
+    return f"effective weights differ ({', '.join(parts)})" if wrong else ""
+
+
+def _unchecked_weights(weights: Sequence[WeightResult]) -> str:
+    unchecked = [w.role for w in weights if w.verdict is Verdict.UNCHECKED]
+    return f"no counterpart for the weight {', '.join(unchecked)}" if unchecked else ""

@@ -1,0 +1,69 @@
+"""Who computes the model, and what `check` needs to know of a program that does."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from qconvert.ir import F32
+from qconvert.runners.tf import Disagreement
+from qconvert.runners.traces import Trace
+
+
+class Witness(Enum):
+    """A program whose results are compared with those of the others."""
+
+    TENSORFLOW = "TensorFlow"
+    ORT = "ONNX Runtime"
+    NUMPY = "NumPy"
+    DEPLOYED = "ONNX Runtime as deployed"
+
+
+class Runner(Protocol):
+    """A witness at work. It fails with `WitnessError`, then or when it is asked again.
+
+    `start` may return before the work is done, so that witnesses run side by side; every
+    `start` is followed by one `finish`.
+    """
+
+    def start(self, inputs: Mapping[str, F32]) -> None:
+        """Begin to compute the model for a batch."""
+
+    def finish(self) -> Trace:
+        """Wait for the results of the batch that was started."""
+
+
+@dataclass(slots=True)
+class Direct:
+    """A runner of a function that computes a batch at once, in this process."""
+
+    run: Callable[[Mapping[str, F32]], Trace]
+    inputs: Mapping[str, F32] = field(default_factory=dict)
+
+    def start(self, inputs: Mapping[str, F32]) -> None:
+        """Keep the batch until its results are wanted."""
+        self.inputs = inputs
+
+    def finish(self) -> Trace:
+        """Compute the batch."""
+        return self.run(self.inputs)
+
+
+class QKeras(Protocol):
+    """What TensorFlow's side tells besides results. It fails with `WitnessError`."""
+
+    def effective_weights(self) -> Mapping[str, F32]:
+        """The weights that QKeras computes with, by ``layer/role``."""
+
+    def predict_differences(self, inputs: Mapping[str, F32]) -> Mapping[str, Disagreement]:
+        """How far ``predict`` differs from ``model(x)``, by name of the output."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """The witnesses of one check: those at work, and why the others cannot be."""
+
+    runners: Mapping[Witness, Runner]
+    qkeras: QKeras | None
+    versions: Mapping[Witness, Mapping[str, str]]
+    unavailable: Mapping[Witness, str]

@@ -1,0 +1,282 @@
+"""The command line; each command imports what it needs, so that ``--help`` is quick."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TextIO
+
+import click
+
+from qconvert.errors import QConvertError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from qconvert.api import Exported
+    from qconvert.check.results import Report
+
+_PATH = click.Path(path_type=Path)
+_MODEL = click.argument("model", type=_PATH)
+_WEIGHTS = click.option(
+    "--weights", "-w", type=_PATH, help="Weights (.h5) of a MODEL that is an architecture (.json)."
+)
+_DIALECT = click.option(
+    "--dialect",
+    type=click.Choice(["qdq", "float"]),
+    default="qdq",
+    show_default=True,
+    help="How quantization is written: QuantizeLinear pairs, or plain float operations.",
+)
+_OPSET = click.option("--opset", type=int, default=21, show_default=True, help="ONNX opset.")
+_FORCE = click.option("--force", is_flag=True, help="Replace an existing output file.")
+_SAMPLES = click.option("--samples", type=click.IntRange(min=1), help="How many samples to run.")
+_SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of chosen inputs."
+)
+_TF_PYTHON = click.option(
+    "--tf-python", type=_PATH, help="Python interpreter that has TensorFlow and QKeras."
+)
+
+
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        click.echo(f"qconvert {version('qconvert')}")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+    help="Show the version and exit.",
+)  # fmt: skip
+def cli() -> None:
+    """QKeras models to ONNX files that give the same answers, and the proof of it."""
+
+
+@cli.command()
+@_MODEL
+@click.option("--output", "-o", type=_PATH, help="The ONNX file [default: MODEL with .onnx].")
+@_WEIGHTS
+@_DIALECT
+@_OPSET
+@_FORCE
+@click.option("--check", "checked", is_flag=True, help="Check the file that was written.")
+@click.pass_context
+def export(
+    context: click.Context,
+    model: Path,
+    output: Path | None,
+    weights: Path | None,
+    dialect: str,
+    opset: int,
+    force: bool,
+    checked: bool,
+) -> None:
+    """Write MODEL (.h5, .keras, or .json with --weights) as an ONNX file."""
+    from qconvert import api
+
+    target = model.with_suffix(".onnx") if output is None else output
+    exported = api.export(
+        model, target, weights=weights, dialect=dialect, opset=opset, force=force
+    )
+    click.echo(_describe(exported, target))
+    if checked:
+        context.exit(_check(model, target, weights=weights).exit_code)
+
+
+@cli.command()
+@_MODEL
+@click.argument("onnx", type=_PATH, required=False)
+@_WEIGHTS
+@click.option("--inputs", type=_PATH, help="Samples: .npy, or .npz by name of the model's input.")
+@_SAMPLES
+@_SEED
+@_TF_PYTHON
+@click.option("--json", "json_file", type=_PATH, help="Also write the report as JSON.")
+@_FORCE
+@click.pass_context
+def check(
+    context: click.Context,
+    model: Path,
+    onnx: Path | None,
+    weights: Path | None,
+    inputs: Path | None,
+    samples: int | None,
+    seed: int,
+    tf_python: Path | None,
+    json_file: Path | None,
+    force: bool,
+) -> None:
+    """Compare every layer of MODEL in TensorFlow, ONNX Runtime and NumPy.
+
+    Without an ONNX file the model is exported to memory first. The exit code is 0 if everything
+    was compared and nothing differs.
+    """
+    from qconvert import output
+
+    sources = [path for path in (model, onnx, weights, inputs) if path is not None]
+    if json_file:
+        output.require_writable(json_file, force=force, inputs=sources)
+    report = _check(
+        model, onnx, weights=weights, inputs=inputs, samples=samples, seed=seed, tf_python=tf_python
+    )
+    if json_file:
+        from qconvert.report import to_json
+
+        output.write(json_file, to_json(report).encode(), force=force, inputs=sources)
+        click.echo(f"report  {json_file}")
+    context.exit(report.exit_code)
+
+
+@cli.command()
+@_MODEL
+@_WEIGHTS
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def inspect(model: Path, weights: Path | None, as_json: bool) -> None:
+    """Show layers, quantizers, bits, grids and sizes of MODEL, which may be an ONNX file too."""
+    from qconvert import api
+    from qconvert.report.summary import show, to_json
+
+    summary = api.inspect(model, weights=weights)
+    if as_json:
+        click.echo(to_json(summary), nl=False)
+    else:
+        show(summary, _console(sys.stdout))
+
+
+@cli.command()
+@_MODEL
+@click.option("--output", "-o", type=_PATH, help="The .npz [default: MODEL with .weights.npz].")
+@_WEIGHTS
+@_FORCE
+def weights(model: Path, output: Path | None, weights: Path | None, force: bool) -> None:
+    """Write the weights that the layers of MODEL compute with, quantized, to an .npz file.
+
+    Its arrays are LAYER/ROLE, and where the values lie on a power-of-two grid LAYER/ROLE:codes
+    and LAYER/ROLE:scale, whose product they are.
+    """
+    from qconvert import api
+
+    target = model.with_suffix(".weights.npz") if output is None else output
+    count = api.save_weights(model, target, weights=weights, force=force)
+    click.echo(f"{target}: {count} weights")
+
+
+def main() -> NoReturn:
+    """Run the command line and exit; every outcome has one of the documented codes."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of the command *arguments*; errors are one message on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names in a model may have characters that the terminal's encoding lacks.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = _invoke(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout)
+        return 141
+    return code
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    try:
+        result = cli.main(list(arguments), prog_name="qconvert", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", 130)
+    except QConvertError as error:
+        return _fail(str(error), error.exit_code)
+    except MemoryError:
+        return _fail("out of memory", 7)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        remedy = "set QCONVERT_DEBUG=1 for the traceback"
+        return _fail(f"internal: {type(error).__name__}: {error} ({remedy})", 70)
+
+
+def _fail(message: str, code: int) -> int:
+    from qconvert.report.escape import printable
+
+    if os.environ.get("QCONVERT_DEBUG"):
+        traceback.print_exc()
+    lines = "\n".join(printable(line) for line in message.split("\n"))
+    click.echo(f"qconvert: error: {lines}", err=True)
+    return code
+
+
+def _terminate(_: int, __: object) -> NoReturn:
+    # As an exception, so that temporary files and the worker process go away.
+    raise SystemExit(143)
+
+
+def _silence(stream: TextIO) -> None:
+    """Keep the interpreter from complaining about *stream* when it flushes it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _check(
+    model: Path,
+    onnx: Path | None,
+    *,
+    weights: Path | None = None,
+    inputs: Path | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    tf_python: Path | None = None,
+) -> "Report":
+    from qconvert import api
+    from qconvert.report.terminal import show
+
+    with _progress() as progress:
+        report = api.check(
+            model,
+            onnx,
+            weights=weights,
+            inputs=inputs,
+            samples=samples,
+            seed=seed,
+            tf_python=tf_python,
+            progress=progress,
+        )
+    show(report, _console(sys.stdout))
+    return report
+
+
+def _describe(exported: "Exported", path: Path) -> str:
+    return f"{path}: {len(exported.layers)} layers, {path.stat().st_size} bytes"
+
+
+def _console(stream: TextIO) -> "Console":
+    from rich.console import Console
+
+    return Console(file=stream, highlight=False, markup=False, emoji=False)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on standard error while a check runs, for people only; gone at the end."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=_console(sys.stderr), transient=True) as bar:
+        task = bar.add_task("starting the witnesses", total=None)
+        yield lambda done, total: bar.update(
+            task, completed=done, total=total, description="comparing samples"
+        )

@@ -1,0 +1,141 @@
+"""Writes one ONNX graph: names, shared constants, common subexpressions, dead nodes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper
+
+from qconvert.ir import Shape
+
+#: The handle of a tensor in the graph; its name in the file may differ until `Builder.model`.
+Tensor: TypeAlias = str
+Attribute: TypeAlias = int | float | str | Sequence[int]
+Attributes: TypeAlias = Mapping[str, Attribute]
+
+#: The name of the batch axis of every input and output.
+BATCH = "batch"
+
+
+class Builder:
+    """Collects the nodes of one graph; the same operation on the same tensors is one node."""
+
+    def __init__(self, opset: int, reserved: Iterable[str] = ()) -> None:
+        self.opset = opset
+        self.scope = ""
+        self._taken = set(reserved)
+        self._names: dict[Tensor, str] = {}
+        self._nodes: dict[Tensor, onnx.NodeProto] = {}
+        self._known: dict[object, Tensor] = {}
+        self._constants: dict[Tensor, onnx.TensorProto] = {}
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+
+    def input(self, name: str, shape: Shape) -> Tensor:
+        """A float tensor that the user supplies."""
+        self._inputs.append(_value_info(name, shape))
+        return name
+
+    def output(self, tensor: Tensor, name: str, shape: Shape) -> None:
+        """Make *tensor* a result of the model, called *name* unless an input has that name."""
+        if self.name_of(tensor) != name:
+            copied = self._append("Identity", (tensor,), {})
+            is_input = any(name == value.name for value in self._inputs)
+            tensor = self.rename(copied, self._fresh(name) if is_input else name)
+        self._outputs.append(_value_info(self.name_of(tensor), shape))
+
+    def op(self, kind: str, *inputs: Tensor, attributes: Attributes | None = None) -> Tensor:
+        """Apply an operator of the standard domain; an absent optional input is ``""``."""
+        chosen = dict(attributes or {})
+        key = (kind, inputs, tuple(sorted((name, str(value)) for name, value in chosen.items())))
+        if key not in self._known:
+            self._known[key] = self._append(kind, inputs, chosen)
+        return self._known[key]
+
+    def constant(self, value: npt.NDArray[np.generic], name: str) -> Tensor:
+        """An initializer with these contents, called after *name* if it is the first such."""
+        array = np.asarray(value)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._known:
+            tensor = self._fresh(f"{self.scope}/{name}")
+            self._constants[tensor] = numpy_helper.from_array(np.ascontiguousarray(array), tensor)
+            self._known[key] = tensor
+        return self._known[key]
+
+    def scalar(self, value: float) -> Tensor:
+        """One float32 number."""
+        return self.constant(np.array(value, np.float32), f"{value:g}")
+
+    def integers(self, values: Sequence[int], name: str) -> Tensor:
+        """A list of int64, as shapes and axes are."""
+        return self.constant(np.array(values, np.int64), name)
+
+    def rename(self, tensor: Tensor, name: str) -> Tensor:
+        """Call the result of a node *name* in the file; what has such a name already keeps it."""
+        if tensor in self._nodes:
+            self._names.setdefault(tensor, name)
+        return tensor
+
+    def name_of(self, tensor: Tensor) -> str:
+        """What *tensor* is called in the file."""
+        return self._names.get(tensor, tensor)
+
+    def live(self) -> set[Tensor]:
+        """The tensors that the outputs depend on."""
+        names = {self.name_of(tensor): tensor for tensor in self._nodes}
+        pending = [names.get(output.name, output.name) for output in self._outputs]
+        alive: set[Tensor] = set()
+        while pending:
+            tensor = pending.pop()
+            if tensor not in alive:
+                alive.add(tensor)
+                pending += self._nodes[tensor].input if tensor in self._nodes else []
+        return alive
+
+    def model(self, name: str, producer: tuple[str, str]) -> onnx.ModelProto:
+        """The finished model, without the nodes that no output needs."""
+        alive = self.live()
+        graph = helper.make_graph(
+            [self._finished(node) for tensor, node in self._nodes.items() if tensor in alive],
+            name,
+            self._inputs,
+            self._outputs,
+            [value for tensor, value in self._constants.items() if tensor in alive],
+        )
+        opsets = [helper.make_opsetid("", self.opset)]
+        return helper.make_model(
+            graph,
+            opset_imports=opsets,
+            ir_version=helper.find_min_ir_version_for(opsets),
+            producer_name=producer[0],
+            producer_version=producer[1],
+        )
+
+    def _append(
+        self, kind: str, inputs: tuple[Tensor, ...], attributes: dict[str, Attribute]
+    ) -> Tensor:
+        tensor = self._fresh(f"{self.scope}/{kind}")
+        self._nodes[tensor] = helper.make_node(kind, inputs, [tensor], tensor, **attributes)
+        return tensor
+
+    def _finished(self, node: onnx.NodeProto) -> onnx.NodeProto:
+        named = onnx.NodeProto()
+        named.CopyFrom(node)
+        named.input[:] = [self.name_of(tensor) for tensor in node.input]
+        named.output[:] = [self.name_of(tensor) for tensor in node.output]
+        return named
+
+    def _fresh(self, wanted: str) -> str:
+        name, count = wanted, 0
+        while name in self._taken:
+            count += 1
+            name = f"{wanted}_{count}"
+        self._taken.add(name)
+        return name
+
+
+def _value_info(name: str, shape: Shape) -> onnx.ValueInfoProto:
+    sizes = [BATCH if axis == 0 and n is None else n for axis, n in enumerate(shape)]
+    return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sizes)

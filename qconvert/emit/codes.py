@@ -1,0 +1,80 @@
+"""Integer codes of weights, recovered from the float32 values that a layer really uses."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from qconvert.ir import F32
+
+Integers: TypeAlias = npt.NDArray[np.int64]
+
+#: Exact in float32, and therefore in what DequantizeLinear computes.
+LARGEST_CODE = 1 << 24
+_SMALLEST_EXP = -126
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WeightCodes:
+    """``array == codes * 2**exps`` with one exponent, or one a channel along ``axis``."""
+
+    codes: Integers
+    exps: Integers
+    axis: int | None
+
+    @property
+    def bits(self) -> int:
+        """The width of the integer type that keeps kernels exact: 7, 8, 16 or 32.
+
+        Seven bits are int8 codes that products with uint8 cannot saturate: 2 * 255 * 64 < 2**15.
+        """
+        lo, hi = int(self.codes.min(initial=0)), int(self.codes.max(initial=0))
+        if max(-lo, hi) <= 64:
+            return 7
+        return next(n for n in (8, 16, 32) if -(1 << (n - 1)) <= lo and hi < 1 << (n - 1))
+
+
+def encode(array: F32, axis: int) -> WeightCodes | None:
+    """The narrowest power-of-two grid that holds *array*, or ``None`` if none does.
+
+    One step for the whole tensor is preferred to one a channel (along *axis*).
+    """
+    exps = _lowest_bits(array)
+    others = tuple(i for i in range(array.ndim) if i != axis)
+    tensor = _codes(array, _least(exps, tuple(range(array.ndim))), None)
+    channel = _codes(array, _least(exps, others), axis)
+    if tensor is None or (channel is not None and channel.bits < tensor.bits):
+        return channel
+    return tensor
+
+
+def on_grid(array: F32, exps: Integers) -> Integers | None:
+    """``array / 2**exps`` if these are integers that float32 holds exactly."""
+    codes = np.ldexp(array.astype(np.float64), -exps)
+    fits = np.all((np.rint(codes) == codes) & (np.abs(codes) <= LARGEST_CODE))
+    return codes.astype(np.int64) if fits else None
+
+
+#: Stands for the exponent of 0, which is a multiple of every step.
+_ANY = 1 << 20
+
+
+def _lowest_bits(array: F32) -> Integers:
+    """The exponent of the lowest set bit of every number."""
+    mantissa, exponent = np.frexp(array.astype(np.float64))
+    whole = np.ldexp(mantissa, 24).astype(np.int64)
+    lowest = np.frexp((whole & -whole).astype(np.float64))[1] - 1
+    return np.where(whole == 0, _ANY, lowest + exponent - 24).astype(np.int64)
+
+
+def _least(exps: Integers, axes: tuple[int, ...]) -> Integers:
+    least = exps.min(axis=axes, keepdims=True, initial=_ANY)
+    return np.where(least == _ANY, 0, least)
+
+
+def _codes(array: F32, exps: Integers, axis: int | None) -> WeightCodes | None:
+    if not np.all(np.isfinite(array)) or np.any(exps < _SMALLEST_EXP):
+        return None
+    codes = on_grid(array, exps)
+    return None if codes is None else WeightCodes(codes, exps.reshape(-1), axis)

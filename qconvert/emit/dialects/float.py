@@ -1,0 +1,23 @@
+"""Plain float32 ONNX: effective weights, quantizers written out in float operations."""
+
+from qconvert.emit import quantizers
+from qconvert.emit.builder import Builder, Tensor
+from qconvert.emit.dialects.protocol import Consumer, Kernel
+from qconvert.emit.values import Value
+from qconvert.ir import F32, Quantizer
+
+
+class FloatDialect:
+    """For tools that know no quantization; ONNX Runtime folds what it likes."""
+
+    def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
+        return Value(quantizers.apply(b, x, quantizer), x.layout)
+
+    def kernel(self, b: Builder, x: Value, array: F32, axis: int, consumer: Consumer) -> Kernel:
+        return Kernel(b.constant(array, "kernel"))
+
+    def bias(self, b: Builder, x: Value, kernel: Kernel, array: F32) -> Tensor | None:
+        return b.constant(array, "bias")
+
+    def constant(self, b: Builder, array: F32, name: str) -> Tensor:
+        return b.constant(array, name)

@@ -1,0 +1,43 @@
+"""What a dialect decides."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from qconvert.emit.builder import Builder, Tensor
+from qconvert.emit.codes import WeightCodes
+from qconvert.emit.values import Value
+from qconvert.ir import F32, Quantizer
+
+
+class Consumer(Enum):
+    """The ONNX operator that reads a weight."""
+
+    CONV = "Conv"
+    CONV_TRANSPOSE = "ConvTranspose"
+    GEMM = "Gemm"
+    MATMUL = "MatMul"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kernel:
+    """A weight in the graph; ``codes`` if integer kernels can take it."""
+
+    tensor: Tensor
+    codes: WeightCodes | None = None
+
+
+class Dialect(Protocol):
+    """The representation of quantized activations, weights and constants."""
+
+    def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
+        """Apply an activation quantizer."""
+
+    def kernel(self, b: Builder, x: Value, array: F32, axis: int, consumer: Consumer) -> Kernel:
+        """The weight that *consumer* multiplies *x* with; its output channels are *axis*."""
+
+    def bias(self, b: Builder, x: Value, kernel: Kernel, array: F32) -> Tensor | None:
+        """A bias as an input of the linear op, or ``None`` if it has to be added behind."""
+
+    def constant(self, b: Builder, array: F32, name: str) -> Tensor:
+        """A multiplier that no runtime may fold into the weights before it."""

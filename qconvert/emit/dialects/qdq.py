@@ -1,0 +1,174 @@
+"""Standard ONNX that ONNX Runtime turns into integer kernels, bit for bit.
+
+Bytes are uint8 throughout, with zero point 128 where codes are signed: ONNX Runtime 1.32 fuses a
+linear op only if its input and output have one type, and with int8 loses the fusion at a Clip.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from qconvert.emit import quantizers
+from qconvert.emit.builder import Builder, Tensor
+from qconvert.emit.codes import WeightCodes, encode, on_grid
+from qconvert.emit.dialects.protocol import Consumer, Kernel
+from qconvert.emit.values import Codes, Value, from_codes
+from qconvert.ir import F32, Grid, Quantizer, grid_of
+from qconvert.ir.quantizers import (
+    Binary,
+    QuantizedBits,
+    QuantizedSigmoid,
+    QuantizedTanh,
+    Ternary,
+)
+
+#: The first opset whose QuantizeLinear and DequantizeLinear know 16-bit integers.
+_INT16_OPSET = 21
+
+
+class QdqDialect:
+    """``QuantizeLinear``, integer ``Clip``, ``DequantizeLinear``; integer weights."""
+
+    def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
+        grid = _rounds_to(quantizer)
+        if grid is None:
+            y = Value(quantizers.apply(b, x, quantizer), x.layout)
+            image = _image(quantizer)
+            return y if image is None else _to_codes(b, y, image, y.tensor)
+        if not _has_codes(b, x, grid):
+            return Value(quantizers.apply(b, x, quantizer), x.layout)
+        y = _to_codes(b, x, grid, quantizers.rounded_argument(b, x.tensor, quantizer))
+        return _stretched(b, y, quantizer)
+
+    def kernel(self, b: Builder, x: Value, array: F32, axis: int, consumer: Consumer) -> Kernel:
+        found = encode(array, axis)
+        if found is None:
+            tensor = b.constant(array, "kernel")
+            # ONNX Runtime quantizes a float weight that is multiplied with dequantized numbers.
+            return Kernel(tensor if x.codes is None else _shielded(b, tensor))
+        if found.bits == 32 or (found.bits == 16 and b.opset < _INT16_OPSET):
+            # Shielded, for ONNX Runtime makes an invalid QLinearConv of int32 weights.
+            return Kernel(_shielded(b, _dequantize_int32(b, found, "kernel")))
+        tensor = _dequantized(b, found, "kernel")
+        if consumer is Consumer.MATMUL and not (x.integer and found.bits <= 8):
+            # Shielded, for ONNX Runtime would quantize x dynamically (MatMulNBits).
+            return Kernel(_shielded(b, tensor))
+        return Kernel(tensor, found if found.bits <= 8 else None)
+
+    def bias(self, b: Builder, x: Value, kernel: Kernel, array: F32) -> Tensor | None:
+        # A float bias beside integer weights is rounded by ONNX Runtime, so it is added behind.
+        if x.codes is None or not x.integer or kernel.codes is None:
+            return None
+        exps = kernel.codes.exps + x.codes.exp
+        codes = on_grid(array, exps)
+        if codes is None:
+            return None
+        axis = None if kernel.codes.axis is None else 0
+        return _dequantize_int32(b, WeightCodes(codes, exps, axis), "bias")
+
+    def constant(self, b: Builder, array: F32, name: str) -> Tensor:
+        found = encode(array, 0)
+        if found is None or array.ndim == 0:
+            return b.constant(array, name)
+        return _dequantize_int32(b, found, name)
+
+
+def _rounds_to(quantizer: Quantizer) -> Grid | None:
+    """The grid that a quantizer rounds to before it multiplies by a power of two."""
+    match quantizer:
+        case QuantizedTanh(use_real_tanh=True) | QuantizedSigmoid(use_real_sigmoid=True):
+            return None
+        case QuantizedBits(alpha=float() as alpha) if quantizers.exponent(alpha) is not None:
+            return grid_of(replace(quantizer, alpha=None))
+        case _:
+            return grid_of(quantizer)
+
+
+def _image(quantizer: Quantizer) -> Grid | None:
+    """A byte-sized grid that holds all results of a quantizer that is not rounding alone."""
+    match quantizer:
+        case QuantizedTanh() | QuantizedSigmoid():
+            grid = grid_of(quantizer)
+            return grid if grid is not None and _bytes_hold(grid) else None
+        case QuantizedBits(bits=1, alpha=alpha) | Binary(alpha=alpha) | Ternary(alpha=alpha):
+            exp = quantizers.exponent(1.0 if alpha is None else alpha) if _one(alpha) else None
+            return None if exp is None else Grid(-1, 1, exp)
+        case _:
+            return None
+
+
+def _one(alpha: object) -> bool:
+    return alpha is None or isinstance(alpha, float)
+
+
+def _bytes_hold(grid: Grid) -> bool:
+    return (grid.lo >= 0 and grid.hi < 256) or (grid.lo >= -128 and grid.hi < 128)
+
+
+def _has_codes(b: Builder, x: Value, grid: Grid) -> bool:
+    if _bytes_hold(grid):
+        return True
+    fits = grid.hi < 1 << (16 if grid.lo >= 0 else 15)
+    # ONNX Runtime merges adjacent pairs of one type, wrongly; a Clip of bytes keeps them apart.
+    return fits and b.opset >= _INT16_OPSET and (x.codes is None or x.codes.narrow)
+
+
+def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor) -> Value:
+    """Round *argument*, which is computed from *x*, to *grid*."""
+    signed = grid.lo < 0
+    dtype, zero = ("uint8", 128 * signed) if _bytes_hold(grid) else (f"{'u' * (not signed)}int16", 0)
+    info = np.iinfo(dtype)
+    lo, hi = grid.lo + zero, grid.hi + zero
+    whole = lo == info.min and hi == info.max
+    if info.bits == 16 and not whole:
+        # ONNX Runtime has no 16-bit Clip.
+        ends = b.scalar(grid.lo * grid.step), b.scalar(grid.hi * grid.step)
+        argument = b.op("Clip", argument, *ends)
+    scale, origin = b.scalar(grid.step), b.constant(np.array(zero, dtype), "zero")
+    codes = b.op("QuantizeLinear", argument, scale, origin)
+    if info.bits == 8 and not (whole and x.codes is None):
+        ends = b.constant(np.array(lo, dtype), "lo"), b.constant(np.array(hi, dtype), "hi")
+        codes = b.op("Clip", codes, *ends)
+    return from_codes(b, Codes(codes, dtype, zero, grid.exp), x.layout)
+
+
+def _stretched(b: Builder, y: Value, quantizer: Quantizer) -> Value:
+    """Multiply by the quantizer's power of two, which costs nothing."""
+    if not isinstance(quantizer, QuantizedBits) or not isinstance(quantizer.alpha, float):
+        return y
+    more = quantizers.exponent(quantizer.alpha)
+    assert more is not None and y.codes is not None
+    return from_codes(b, replace(y.codes, exp=y.codes.exp + more), y.layout)
+
+
+def _dequantized(b: Builder, found: WeightCodes, name: str) -> Tensor:
+    dtype, zero = {7: ("int8", 0), 8: ("uint8", 128), 16: ("int16", 0)}[found.bits]
+    zeros = np.full(() if found.axis is None else found.exps.shape, zero, dtype)
+    stored = b.constant((found.codes + zero).astype(dtype), name)
+    return b.op(
+        "DequantizeLinear",
+        stored,
+        _scales(b, found, name),
+        b.constant(zeros, "zero"),
+        attributes=_axis(found),
+    )
+
+
+def _dequantize_int32(b: Builder, found: WeightCodes, name: str) -> Tensor:
+    stored = b.constant(found.codes.astype(np.int32), name)
+    return b.op("DequantizeLinear", stored, _scales(b, found, name), attributes=_axis(found))
+
+
+def _axis(found: WeightCodes) -> dict[str, int]:
+    return {} if found.axis is None else {"axis": found.axis}
+
+
+def _scales(b: Builder, found: WeightCodes, name: str) -> Tensor:
+    scales = np.ldexp(np.float32(1), found.exps.astype(np.int32)).astype(np.float32)
+    return b.constant(scales.reshape(()) if found.axis is None else scales, f"{name}_scale")
+
+
+def _shielded(b: Builder, weight: Tensor) -> Tensor:
+    """The weight times a 1 that no optimizer can see, so that it is left as it is."""
+    one = b.constant(np.array(1, np.int8), "one"), b.scalar(1.0), b.constant(np.int8(0), "zero")
+    return b.op("Mul", weight, b.op("DequantizeLinear", *one))

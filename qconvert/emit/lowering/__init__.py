@@ -1,0 +1,73 @@
+"""The ONNX form of every op, as one match."""
+
+from typing import assert_never
+
+from qconvert.emit.builder import Builder
+from qconvert.emit.dialects import Dialect
+from qconvert.emit.lowering import elementwise, linear, movement, reduction
+from qconvert.emit.values import Value
+from qconvert.ir import Op, Shape
+from qconvert.ir.ops import (
+    BatchNormalization,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Elementwise,
+    Merge,
+    Pad,
+    Pool,
+    Quantize,
+    Reduce,
+    Relu,
+    Reshape,
+    Scale,
+    Slice,
+    Softmax,
+    Transpose,
+    UpSample,
+)
+
+
+def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: Dialect) -> Value:
+    """Emit *op*; *shape* is its result's in Keras's order."""
+    x = inputs[0]
+    match op:
+        case Quantize(quantizer=quantizer):
+            return dialect.quantize(b, x, quantizer)
+        case Dense():
+            return linear.dense(op, x, b, dialect)
+        case Conv():
+            return linear.conv(op, x, b, dialect)
+        case ConvTranspose():
+            return linear.conv_transpose(op, x, b, dialect)
+        case BatchNormalization():
+            return linear.batch_normalization(op, x, b, dialect)
+        case Pool():
+            return reduction.pool(op, x, b)
+        case Reduce():
+            return reduction.reduce(op, x, b)
+        case Softmax():
+            return reduction.softmax(op, x, b)
+        case Scale():
+            return elementwise.scale(op, x, b, dialect)
+        case Relu():
+            return elementwise.relu(op, x, b)
+        case Elementwise():
+            return elementwise.function(op, x, b)
+        case Merge():
+            return elementwise.merge(op, inputs, b)
+        case Concat():
+            return movement.concat(op, inputs, b)
+        case Reshape():
+            return movement.reshape(x, shape, b)
+        case Transpose():
+            return movement.transpose(op, x)
+        case Pad():
+            return movement.pad(op, x, b)
+        case Slice():
+            return movement.take(op, x, b)
+        case UpSample():
+            return movement.up_sample(op, x, b)
+        case _:
+            assert_never(op)

@@ -1,0 +1,94 @@
+"""Functions of one number, and of several numbers at the same place."""
+
+from functools import reduce
+from typing import assert_never
+
+import numpy as np
+
+from qconvert.emit.builder import Builder, Tensor
+from qconvert.emit.dialects.protocol import Dialect
+from qconvert.emit.values import Value, agree
+from qconvert.ir.ops import Elementwise, Function, Merge, Relu, Scale
+
+_MERGES = {
+    "add": "Add",
+    "average": "Add",
+    "subtract": "Sub",
+    "multiply": "Mul",
+    "maximum": "Max",
+    "minimum": "Min",
+}
+
+
+def scale(op: Scale, x: Value, b: Builder, dialect: Dialect) -> Value:
+    """``Mul``, in a form that no product before it absorbs."""
+    factor = dialect.constant(b, np.array([op.factor], np.float32), "factor")
+    return Value(b.op("Mul", x.tensor, factor), x.layout)
+
+
+def relu(op: Relu, x: Value, b: Builder) -> Value:
+    """Keras's order of operations: rectify, cap, then subtract the sloped negative part."""
+    if op.threshold == 0 and op.max_value is None:
+        leaky = b.op("LeakyRelu", x.tensor, attributes={"alpha": op.slope}) if op.slope else None
+        return Value(leaky or b.op("Relu", x.tensor), x.layout)
+    y = _capped(b, _above(b, x.tensor, op.threshold), op.max_value)
+    if op.slope:
+        negative = b.op("Relu", b.op("Sub", b.scalar(op.threshold), x.tensor))
+        y = b.op("Sub", y, b.op("Mul", negative, b.scalar(op.slope)))
+    return Value(y, x.layout)
+
+
+def _above(b: Builder, x: Tensor, threshold: float) -> Tensor:
+    if threshold == 0:
+        return b.op("Relu", x)
+    return b.op("Where", b.op("Greater", x, b.scalar(threshold)), x, b.scalar(0.0))
+
+
+def _capped(b: Builder, x: Tensor, cap: float | None) -> Tensor:
+    return x if cap is None else b.op("Clip", x, b.scalar(0.0), b.scalar(cap))
+
+
+def function(op: Elementwise, x: Value, b: Builder) -> Value:
+    """An activation function of ``tf.keras.activations``."""
+    return Value(_function(op, x.tensor, b), x.layout)
+
+
+def _function(op: Elementwise, x: Tensor, b: Builder) -> Tensor:
+    match op.function:
+        case Function.ELU:
+            return b.op("Elu", x, attributes={"alpha": op.alpha})
+        case Function.EXPONENTIAL:
+            return b.op("Exp", x)
+        case Function.GELU:
+            halves = b.op("Mul", x, b.scalar(0.5))
+            erf = b.op("Erf", b.op("Mul", x, b.scalar(np.sqrt(0.5))))
+            return b.op("Mul", halves, b.op("Add", erf, b.scalar(1.0)))
+        case Function.HARD_SIGMOID:
+            y = b.op("Add", b.op("Mul", x, b.scalar(0.2)), b.scalar(0.5))
+            return b.op("Clip", y, b.scalar(0.0), b.scalar(1.0))
+        case Function.MISH:
+            return b.op("Mul", x, b.op("Tanh", b.op("Softplus", x)))
+        case Function.SELU:
+            return b.op("Selu", x)
+        case Function.SIGMOID:
+            return b.op("Sigmoid", x)
+        case Function.SOFTPLUS:
+            return b.op("Softplus", x)
+        case Function.SOFTSIGN:
+            return b.op("Softsign", x)
+        case Function.SWISH:
+            return b.op("Mul", x, b.op("Sigmoid", x))
+        case Function.TANH:
+            return b.op("Tanh", x)
+        case _:
+            assert_never(op.function)
+
+
+def merge(op: Merge, inputs: tuple[Value, ...], b: Builder) -> Value:
+    """From left to right, as Keras does; the average divides at the end."""
+    values = agree(b, inputs)
+    kind = _MERGES[op.kind]
+    total = reduce(lambda left, right: b.op(kind, left, right), (x.tensor for x in values))
+    if op.kind == "average":
+        total = b.op("Div", total, b.scalar(len(values)))
+    return Value(total, values[0].layout)

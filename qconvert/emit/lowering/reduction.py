@@ -1,0 +1,47 @@
+"""Pooling, reductions and softmax."""
+
+from qconvert.emit.builder import Attributes, Builder, Tensor
+from qconvert.emit.lowering.linear import pads
+from qconvert.emit.values import Value, channels_first, move, relayout, without_axes
+from qconvert.ir.ops import Pool, Reduce, Softmax
+
+#: The first opset in which an operator takes the axes as an input.
+_AXES_AS_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18, "ReduceMin": 18}
+
+
+def pool(op: Pool, x: Value, b: Builder) -> Value:
+    """``MaxPool`` on the codes (padding is the lowest code), or ``AveragePool``."""
+    x = relayout(b, x, channels_first(x.rank))
+    attributes: Attributes = {
+        "kernel_shape": list(op.window),
+        "strides": list(op.strides),
+        "pads": pads(op.padding),
+    }
+    if op.kind == "mean":
+        attributes = {**attributes, "count_include_pad": 0}
+        return Value(b.op("AveragePool", x.tensor, attributes=attributes), x.layout)
+    return move(
+        b, x, x.layout, lambda t: b.op("MaxPool", t, attributes=attributes), wide=False
+    )
+
+
+def reduce(op: Reduce, x: Value, b: Builder) -> Value:
+    """``ReduceMean`` and its kin; the greatest and least numbers are found among the codes."""
+    layout = x.layout if op.keepdims else without_axes(x.layout, op.axes)
+    kind = f"Reduce{op.kind.capitalize()}"
+    axes = sorted(x.axis(axis) for axis in op.axes)
+    if op.kind in ("mean", "sum"):
+        return Value(_reduce(b, kind, x.tensor, axes, op.keepdims), layout)
+    return move(b, x, layout, lambda t: _reduce(b, kind, t, axes, op.keepdims), wide=False)
+
+
+def softmax(op: Softmax, x: Value, b: Builder) -> Value:
+    """``Softmax`` along the axis where it is stored."""
+    return Value(b.op("Softmax", x.tensor, attributes={"axis": x.axis(op.axis)}), x.layout)
+
+
+def _reduce(b: Builder, kind: str, tensor: Tensor, axes: list[int], keepdims: bool) -> Tensor:
+    kept = {"keepdims": int(keepdims)}
+    if b.opset < _AXES_AS_INPUT[kind]:
+        return b.op(kind, tensor, attributes={**kept, "axes": axes})
+    return b.op(kind, tensor, b.integers(axes, "axes"), attributes=kept)

@@ -1,0 +1,181 @@
+"""Activation quantizers in plain float operations: QKeras's own, or a table where it has a log.
+
+Every sequence here gives QKeras's float32 results bit for bit while the input stays below
+``2**24`` steps of the quantizer; beyond that QKeras returns residues of its straight-through
+expression. NaN is outside the domain.
+"""
+
+import math
+from typing import assert_never
+
+import numpy as np
+
+from qconvert.emit.builder import Builder, Tensor
+from qconvert.emit.staircase import staircase
+from qconvert.emit.values import Value, per_channel
+from qconvert.ir import F32, Grid, Quantizer, grid_of
+from qconvert.ir.quantizers import (
+    Alpha,
+    Binary,
+    HardFunction,
+    QuantizedBits,
+    QuantizedPo2,
+    QuantizedRelu,
+    QuantizedReluPo2,
+    QuantizedSigmoid,
+    QuantizedTanh,
+    Ternary,
+)
+from qconvert.numerics.staircase import thresholds
+
+_TERNARY_THRESHOLD = 0.33
+
+
+def apply(b: Builder, x: Value, quantizer: Quantizer) -> Tensor:
+    """The quantized tensor, in the layout of *x*."""
+    match quantizer:
+        case QuantizedBits(bits=1, keep_negative=True, alpha=alpha):
+            return _scaled(b, x, _sign(b, x.tensor, -1.0), alpha, 0)
+        case QuantizedBits():
+            return _bits(b, x, quantizer)
+        case QuantizedRelu():
+            return _relu(b, x.tensor, quantizer)
+        case QuantizedTanh(use_real_tanh=False) | QuantizedSigmoid(use_real_sigmoid=False):
+            grid = grid_of(quantizer)
+            assert grid is not None
+            return to_grid(b, rounded_argument(b, x.tensor, quantizer), grid)
+        case QuantizedTanh() | QuantizedSigmoid() | QuantizedPo2() | QuantizedReluPo2():
+            return staircase(b, x.tensor, thresholds(quantizer))
+        case Binary(use_01=use_01, alpha=alpha):
+            return _scaled(b, x, _sign(b, x.tensor, 0.0 if use_01 else -1.0), alpha, 0)
+        case Ternary(alpha=alpha):
+            return _scaled(b, x, _ternary(b, x.tensor, quantizer), alpha, 0)
+        case HardFunction():
+            return _hard(b, x.tensor, quantizer)
+        case _:
+            assert_never(quantizer)
+
+
+def rounded_argument(b: Builder, x: Tensor, quantizer: Quantizer) -> Tensor:
+    """What a quantizer onto a uniform grid rounds, up to what the grid's ends clip."""
+    match quantizer:
+        case QuantizedTanh():
+            # 2 * (x/2 + 1/2) - 1 without the exact steps; x + 1 is where float32 rounds.
+            return b.op("Sub", b.op("Add", x, b.scalar(1.0)), b.scalar(1.0))
+        case QuantizedSigmoid():
+            return _affine(b, x, 0.5)
+        case _:
+            return x
+
+
+def to_grid(b: Builder, x: Tensor, grid: Grid) -> Tensor:
+    """``clip(rint(x / step), lo, hi) * step``."""
+    return b.op("Mul", _codes(b, x, grid), b.scalar(grid.step))
+
+
+def _codes(b: Builder, x: Tensor, grid: Grid) -> Tensor:
+    rounded = b.op("Round", b.op("Mul", x, b.scalar(1 / grid.step)))
+    return b.op("Clip", rounded, b.scalar(grid.lo), b.scalar(grid.hi))
+
+
+def exponent(alpha: float) -> int | None:
+    """``log2(alpha)`` if that is an integer."""
+    mantissa, exp = math.frexp(alpha)
+    return exp - 1 if mantissa == 0.5 else None
+
+
+def _bits(b: Builder, x: Value, q: QuantizedBits) -> Tensor:
+    grid = grid_of(QuantizedBits(q.bits, q.integer, q.symmetric, q.keep_negative))
+    assert grid is not None
+    return _scaled(b, x, _codes(b, x.tensor, grid), q.alpha, grid.exp, exact=q.bits <= 24)
+
+
+def _scaled(
+    b: Builder, x: Value, codes: Tensor, alpha: Alpha, exp: int, *, exact: bool = True
+) -> Tensor:
+    """``alpha * 2**exp * codes`` behind the straight-through expression where that rounds."""
+    assert not isinstance(alpha, str)
+    factors = np.array(1.0 if alpha is None else alpha, np.float32)
+    scale = factors * np.float32(2.0**exp)
+    y = codes if np.all(scale == 1) else b.op("Mul", codes, _constant(b, x, scale))
+    if exact and all(exponent(float(factor)) is not None for factor in factors.flat):
+        return y
+    return b.op("Add", x.tensor, b.op("Sub", y, x.tensor))
+
+
+def _constant(b: Builder, x: Value, scale: F32) -> Tensor:
+    return b.constant(per_channel(scale, x.layout) if scale.ndim else scale, "alpha")
+
+
+def _sign(b: Builder, x: Tensor, low: float) -> Tensor:
+    return b.op("Where", b.op("GreaterOrEqual", x, b.scalar(0.0)), b.scalar(1.0), b.scalar(low))
+
+
+def _ternary(b: Builder, x: Tensor, q: Ternary) -> Tensor:
+    threshold = _TERNARY_THRESHOLD if q.threshold is None else q.threshold
+    kept = b.op("GreaterOrEqual", b.op("Abs", x), b.scalar(threshold))
+    return b.op("Where", kept, b.op("Sign", x), b.scalar(0.0))
+
+
+def _relu(b: Builder, x: Tensor, q: QuantizedRelu) -> Tensor:
+    grid = grid_of(q)
+    if grid is not None and q.bits <= 24:
+        return to_grid(b, x, grid)
+    bounded = _bounded(b, x, q)
+    y = _relu_part(b, x, q, 1.0)
+    if q.negative_slope:
+        y = b.op("Add", y, _relu_part(b, x, q, q.negative_slope))
+    if q.relu_upper_bound and not q.is_quantized_clip:
+        y = b.op("Min", y, b.scalar(q.relu_upper_bound))
+    return b.op("Add", bounded, b.op("Sub", y, bounded))
+
+
+def _bounded(b: Builder, x: Tensor, q: QuantizedRelu) -> Tensor:
+    """The input as the straight-through expression sees it."""
+    leaky = b.op("Relu", x)
+    if q.negative_slope:
+        leaky = b.op("LeakyRelu", x, attributes={"alpha": q.negative_slope})
+    if q.is_quantized_clip:
+        return b.op("Min", leaky, b.scalar(2.0**q.integer - 2.0 ** (q.integer - _relu_bits(q))))
+    if q.relu_upper_bound is not None:
+        return b.op("Min", leaky, b.scalar(q.relu_upper_bound))
+    return leaky
+
+
+def _relu_bits(q: QuantizedRelu) -> int:
+    return q.bits - bool(q.negative_slope)
+
+
+def _relu_part(b: Builder, x: Tensor, q: QuantizedRelu, slope: float) -> Tensor:
+    """The rectified part (slope 1), or the part below 0, as multiples of ``2**integer``."""
+    m = 2.0 ** _relu_bits(q)
+    scaled = b.op("Mul", x, b.scalar(2.0**-q.integer))
+    if q.use_sigmoid:
+        scaled = b.op("Clip", _affine(b, scaled, 0.5), b.scalar(0.0), b.scalar(1.0))
+    p = b.op("Mul", scaled, b.scalar(m))
+    negative = slope != 1.0
+    rounded = b.op("Round", b.op("Mul", p, b.scalar(slope)) if negative else p)
+    if q.use_sigmoid:
+        rounded = b.op("Mul", rounded, b.scalar(2.0))
+    part = b.op("Div", rounded, b.scalar(slope * m))
+    if q.use_sigmoid:
+        part = b.op("Sub", part, b.scalar(1.0))
+    lo, hi = (-1.0, 0.0) if negative else (0.0, 1 - 1 / m)
+    clipped = b.op("Clip", part, b.scalar(lo), b.scalar(hi))
+    return b.op("Mul", clipped, b.scalar(2.0**q.integer * slope))
+
+
+def _affine(b: Builder, x: Tensor, slope: float) -> Tensor:
+    return b.op("Add", b.op("Mul", x, b.scalar(slope)), b.scalar(0.5))
+
+
+def _hard(b: Builder, x: Tensor, function: HardFunction) -> Tensor:
+    smooth = function in (HardFunction.SMOOTH_SIGMOID, HardFunction.SMOOTH_TANH)
+    binary = function in (HardFunction.BINARY_SIGMOID, HardFunction.BINARY_TANH)
+    y = _affine(b, x, 0.1875 if smooth else 0.5)
+    y = b.op("Clip", y, b.scalar(0.0), b.scalar(1.0))
+    if binary:
+        y = b.op("Round", y)
+    if function.value.endswith("tanh"):
+        return b.op("Sub", b.op("Mul", y, b.scalar(2.0)), b.scalar(1.0))
+    return y

@@ -1,0 +1,131 @@
+"""What an IR value is in the ONNX graph: a float tensor, its axes' order, and its codes.
+
+Layouts live here alone. A value's *layout* says which Keras axis each stored axis is; an op asks
+for the layout that it needs (`relayout`) or keeps what it gets. Data movement acts on the integer
+codes where there are some, so that a DequantizeLinear stays next to each linear op.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from qconvert.emit.builder import Builder, Tensor
+from qconvert.ir import F32
+
+#: ``layout[i]`` is the Keras axis that the stored axis ``i`` holds.
+Layout: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """An integer tensor that holds ``(code - zero) * 2**exp``."""
+
+    tensor: Tensor
+    dtype: str
+    zero: int
+    exp: int
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the codes are bytes, for which ONNX Runtime has all kernels."""
+        return self.dtype in ("int8", "uint8")
+
+    @property
+    def meaning(self) -> tuple[str, int, int]:
+        """What must be equal for the integers of two tensors to mean the same."""
+        return self.dtype, self.zero, self.exp
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One IR value as stored: the float tensor, and the codes that it was dequantized from."""
+
+    tensor: Tensor
+    layout: Layout
+    codes: Codes | None = None
+
+    @property
+    def rank(self) -> int:
+        """Number of axes, batch included."""
+        return len(self.layout)
+
+    @property
+    def integer(self) -> bool:
+        """Whether integer kernels can take this value."""
+        return self.codes is not None and self.codes.narrow
+
+    def axis(self, keras_axis: int) -> int:
+        """Where a Keras axis is stored."""
+        return self.layout.index(keras_axis)
+
+    def stored(self, keras_order: Iterable[int]) -> list[int]:
+        """Numbers given per Keras axis, in the order of the stored axes."""
+        numbers = list(keras_order)
+        return [numbers[axis] for axis in self.layout]
+
+
+def natural(rank: int) -> Layout:
+    """Keras's own order."""
+    return tuple(range(rank))
+
+
+def channels_first(rank: int) -> Layout:
+    """ONNX's order for convolution and pooling."""
+    return (0, rank - 1, *range(1, rank - 1))
+
+
+def dequantize(b: Builder, codes: Codes) -> Tensor:
+    """The float tensor that the codes stand for."""
+    scale, zero = b.scalar(2.0**codes.exp), b.constant(np.array(codes.zero, codes.dtype), "zero")
+    return b.op("DequantizeLinear", codes.tensor, scale, zero)
+
+
+def from_codes(b: Builder, codes: Codes, layout: Layout) -> Value:
+    """A value that is known by its codes."""
+    return Value(dequantize(b, codes), layout, codes)
+
+
+def move(
+    b: Builder, x: Value, layout: Layout, action: Callable[[Tensor], Tensor], *, wide: bool = True
+) -> Value:
+    """Apply an op that only selects elements; *wide* says that it has kernels for 16-bit codes."""
+    if x.codes is None or not (wide or x.codes.narrow):
+        return Value(action(x.tensor), layout)
+    return from_codes(b, replace(x.codes, tensor=action(x.codes.tensor)), layout)
+
+
+def relayout(b: Builder, x: Value, layout: Layout) -> Value:
+    """The same value with its axes stored in another order."""
+    if x.layout == layout:
+        return x
+    perm = [x.axis(axis) for axis in layout]
+    return move(b, x, layout, lambda t: b.op("Transpose", t, attributes={"perm": perm}))
+
+
+def agree(b: Builder, values: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The values in one layout that most of them need not be transposed to."""
+    if len({x.rank for x in values}) > 1:
+        return tuple(relayout(b, x, natural(x.rank)) for x in values)
+    layouts = [x.layout for x in values]
+    layout = max(dict.fromkeys(layouts), key=layouts.count)
+    return tuple(relayout(b, x, layout) for x in values)
+
+
+def per_channel(array: F32, layout: Layout) -> F32:
+    """Numbers along Keras's last axis, shaped to broadcast against a tensor in *layout*."""
+    behind = len(layout) - 1 - layout.index(len(layout) - 1)
+    return array.reshape(array.shape + (1,) * behind)
+
+
+def without_axes(layout: Layout, dropped: tuple[int, ...]) -> Layout:
+    """The layout that remains when the Keras axes *dropped* disappear."""
+    kept = [axis for axis in layout if axis not in dropped]
+    return tuple(sorted(kept).index(axis) for axis in kept)
+
+
+def contiguous(array: npt.NDArray[np.float32], perm: Iterable[int]) -> F32:
+    """A transposed copy."""
+    return np.ascontiguousarray(array.transpose(tuple(perm)))

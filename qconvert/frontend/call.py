@@ -1,0 +1,72 @@
+"""What a layer's parser gets, and what it returns."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from qconvert.frontend.config import Config
+from qconvert.frontend.problems import Blocked, Malformed
+from qconvert.frontend.weights import Weights
+from qconvert.ir.graph import Weight
+from qconvert.ir.ops import Op
+from qconvert.ir.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of one layer.
+
+    A parser reads ``config``, calls its ``done``, takes the weights, and asks for shapes last:
+    so the problems of a layer show even where its input is unknown (a shape is ``None``).
+    ``constant`` is a first argument that is no tensor.
+    """
+
+    class_name: str
+    config: Config
+    weights: Weights
+    shapes: tuple[Shape | None, ...]
+    arguments: Config
+    constant: object = None
+
+    @property
+    def qkeras(self) -> bool:
+        """Whether QKeras's meaning of activation names holds."""
+        return self.class_name.startswith(("Q", "FQ"))
+
+    @property
+    def rank(self) -> int:
+        """Number of axes of the input; of no meaning where the input is unknown."""
+        first = self.shapes[0] if self.shapes else None
+        return 2 if first is None else len(first)
+
+    def shape(self, *ranks: int) -> Shape:
+        """The shape of the only input, which has one of *ranks* axes (none given: any)."""
+        if len(self.shapes) != 1:
+            raise Malformed(f"{self.class_name} takes one input, not {len(self.shapes)}")
+        (shape,) = self.known_shapes()
+        if ranks and len(shape) not in ranks:
+            wanted = " or ".join(map(str, ranks))
+            raise Malformed(f"{self.class_name} takes {wanted} axes, its input has shape {shape}")
+        return shape
+
+    def known_shapes(self) -> tuple[Shape, ...]:
+        """The shapes of all inputs."""
+        known = tuple(shape for shape in self.shapes if shape is not None)
+        if len(known) < len(self.shapes):
+            raise Blocked
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a call computes.
+
+    ``ops`` is a chain, whose first op takes all inputs, after ``before[i]`` on input ``i``.
+    """
+
+    ops: tuple[Op, ...]
+    weights: Mapping[str, Weight] = field(default_factory=dict)
+    before: tuple[tuple[Op, ...], ...] = ()
+
+
+LayerParser: TypeAlias = Callable[[Call], Parsed]

@@ -1,0 +1,277 @@
+"""From a model file to the graph: nested models inlined, every call of every layer parsed."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from qconvert.errors import BadFileError, Problem, UnsupportedError
+from qconvert.frontend.call import Call, Parsed
+from qconvert.frontend.config import Config
+from qconvert.frontend.layers import LAYERS
+from qconvert.frontend.order import call_order
+from qconvert.frontend.problems import Blocked, Malformed, Unsupported
+from qconvert.frontend.topology import (
+    Invocation,
+    LayerSpec,
+    ModelSpec,
+    input_shape,
+    read_model_spec,
+)
+from qconvert.frontend.weights import Weights
+from qconvert.ir.graph import Graph, Input, Layer, Node, Output, validate
+from qconvert.ir.ops import Op
+from qconvert.ir.shapes import Shape, infer_shape
+from qconvert.modelfile import ModelFile
+
+_PACKAGES: Final = frozenset(
+    {
+        "",
+        "builtins",
+        "fkeras",
+        "keras",
+        "qkeras",
+        "tensorflow",
+        "tensorflow_model_optimization",
+        "tf_keras",
+    }
+)
+_CODE: Final = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper"})
+
+
+def build_graph(model: ModelFile) -> Graph:
+    """The graph of a model; `UnsupportedError` with all problems, or `BadFileError`."""
+    builder = _Builder(model)
+    try:
+        spec = read_model_spec(model.config)
+        graph = builder.build(spec)
+    except Malformed as error:
+        raise BadFileError(model.path, str(error)) from None
+    if builder.problems:
+        raise UnsupportedError(list(dict.fromkeys(builder.problems)))
+    assert graph is not None
+    try:
+        validate(graph)
+    except ValueError as error:
+        raise BadFileError(model.path, str(error)) from None
+    return graph
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    name: str
+    shape: Shape
+
+
+#: None where an earlier layer could not be read.
+_Values: TypeAlias = Sequence[_Value | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Where in the nesting of models a layer lies: of its weights, and of its values."""
+
+    weights: str = ""
+    values: str = ""
+
+    @property
+    def first(self) -> bool:
+        """Whether no model around is called a further time."""
+        return self.weights == self.values
+
+    def inside(self, name: str, number: int) -> "_Scope":
+        return _Scope(f"{self.weights}{name}/", f"{self.values}{_numbered(name, number)}/")
+
+
+class _Builder:
+    """Collects nodes, layers and problems while it walks through the models."""
+
+    def __init__(self, model: ModelFile) -> None:
+        self._model = model
+        self._nodes: list[Node] = []
+        self._layers: list[Layer] = []
+        self._used: set[str] = set()
+        self.problems: list[Problem] = []
+
+    def build(self, spec: ModelSpec) -> Graph | None:
+        """The graph, None if there are problems."""
+        layers = {layer.name: layer for layer in spec.layers}
+        inputs = [self._input(layers, ref.layer) for ref in spec.inputs]
+        results = self._run(spec, inputs, _Scope())
+        unused = sorted(k for k, v in self._model.weights.items() if v and k not in self._used)
+        if unused:
+            raise Malformed(f"weights of unknown layers: {', '.join(unused)}")
+        known = [value for value in results if value is not None]
+        if self.problems or len(known) < len(results):
+            return None
+        names = _unique([ref.layer for ref in spec.outputs])
+        return Graph(
+            name=spec.name,
+            inputs=tuple(Input(v.name, v.shape) for v in inputs if v is not None),
+            nodes=tuple(self._nodes),
+            outputs=tuple(Output(n, v.name) for n, v in zip(names, known, strict=True)),
+            layers=tuple(self._layers),
+        )
+
+    def _input(self, layers: Mapping[str, LayerSpec], name: str) -> _Value | None:
+        if name not in layers:
+            raise Malformed(f"the model's input {name!r} does not exist")
+        config = layers[name].config
+        shape = input_shape(name, config)
+        if shape is None:
+            self._note(name, "the model does not say which shape its input has")
+            return None
+        return _Value(name, shape)
+
+    def _run(self, spec: ModelSpec, inputs: _Values, scope: _Scope) -> _Values:
+        """Call a model: the values of its outputs."""
+        if len(inputs) != len(spec.inputs):
+            raise Malformed(f"{spec.name!r} takes {len(spec.inputs)} inputs, not {len(inputs)}")
+        values: dict[tuple[str, int], _Values] = {}
+        for ref, value in zip(spec.inputs, inputs, strict=True):
+            values[ref.layer, 0] = [value]
+        for layer, number in call_order(spec):
+            if layer.class_name == "InputLayer":
+                self._check_input(layer, scope)
+                continue
+            call = layer.calls[number]
+            given = [values[ref.layer, ref.call][ref.tensor] for ref in call.inputs]
+            values[layer.name, number] = self._call(layer, number, call, given, scope)
+        return [values[ref.layer, ref.call][ref.tensor] for ref in spec.outputs]
+
+    def _call(
+        self, layer: LayerSpec, number: int, call: Invocation, given: _Values, scope: _Scope
+    ) -> _Values:
+        path = f"{scope.weights}{layer.name}"
+        self._used.add(path)
+        if layer.model is not None:
+            self._check_arguments(path, Config(call.arguments))
+            return self._run(layer.model, given, scope.inside(layer.name, number))
+        try:
+            parsed = self._parse(layer, call, given, path)
+            return [self._add(layer, number, parsed, given, scope)]
+        except Blocked:
+            pass
+        except Unsupported as error:
+            for reason in error.reasons:
+                self._note(path, reason)
+        except Malformed as error:
+            raise Malformed(f"layer {path!r}: {error}") from None
+        return [None]
+
+    def _parse(self, layer: LayerSpec, call: Invocation, given: _Values, path: str) -> Parsed:
+        if layer.class_name not in LAYERS:
+            raise Unsupported(_unknown(layer.class_name))
+        if layer.module.split(".")[0] not in _PACKAGES:
+            raise Unsupported(f"{layer.class_name} of the module {layer.module!r}")
+        arguments = Config(call.arguments)
+        if layer.class_name not in ("TFOpLambda", "SlicingOpLambda"):
+            self._check_arguments(path, arguments)
+            if call.constant is not None:
+                raise Unsupported(f"{layer.class_name} of a constant")
+        weights = Weights(self._model.weights.get(path, ()))
+        parsed = LAYERS[layer.class_name](
+            Call(
+                class_name=layer.class_name,
+                config=Config(layer.config),
+                weights=weights,
+                shapes=tuple(None if value is None else value.shape for value in given),
+                arguments=arguments,
+                constant=call.constant,
+            )
+        )
+        weights.done()
+        return parsed
+
+    def _add(
+        self, layer: LayerSpec, number: int, parsed: Parsed, given: _Values, scope: _Scope
+    ) -> _Value | None:
+        """Append the nodes of a call; the last one is called as the layer."""
+        known = [value for value in given if value is not None]
+        if len(known) < len(given):
+            return None
+        key = f"{scope.values}{_numbered(layer.name, number)}"
+        before = parsed.before or ((),) * len(known)
+        names = _names(key, (*(op for ops in before for op in ops), *parsed.ops))
+        for i, ops in enumerate(before):
+            for op in ops:
+                known[i] = self._node(names.pop(0), op, [known[i]])
+        for op in parsed.ops:
+            known = [self._node(names.pop(0), op, known)]
+        again = number > 0 or not scope.first
+        weights = {} if again else parsed.weights
+        self._layers.append(Layer(key, layer.class_name, known[0].name, weights))
+        return known[0]
+
+    def _node(self, name: str, op: Op, inputs: Sequence[_Value]) -> _Value:
+        try:
+            shape = infer_shape(op, *(value.shape for value in inputs))
+        except ValueError as error:
+            shapes = ", ".join(str(value.shape) for value in inputs)
+            raise Malformed(f"does not fit its input of shape {shapes}: {error}") from None
+        self._nodes.append(Node(name, op, tuple(value.name for value in inputs), shape))
+        return _Value(name, shape)
+
+    def _check_input(self, layer: LayerSpec, scope: _Scope) -> None:
+        path = f"{scope.weights}{layer.name}"
+        self._used.add(path)
+        config = Config(layer.config)
+        config.ignore("batch_shape")
+        for option in ("sparse", "ragged", "optional"):
+            config.expect(option, False)
+        try:
+            config.done()
+        except Unsupported as error:
+            for reason in error.reasons:
+                self._note(path, reason)
+        except Malformed as error:
+            raise Malformed(f"layer {path!r}: {error}") from None
+
+    def _check_arguments(self, path: str, arguments: Config) -> None:
+        """Inference is meant, so that ``training=False`` says nothing new."""
+        arguments.expect("training", None, False)
+        arguments.expect("mask", None)
+        try:
+            arguments.done()
+        except Unsupported as error:
+            for reason in error.reasons:
+                self._note(path, f"called with {reason}")
+
+    def _note(self, path: str, reason: str) -> None:
+        self.problems.append(Problem(path, reason))
+
+
+def _numbered(name: str, number: int) -> str:
+    return f"{name}@{number}" if number else name
+
+
+def _names(key: str, ops: Sequence[Op]) -> list[str]:
+    """``key:conv``, ``key:transpose``, ``key:transpose_2``, and ``key`` itself last."""
+    kinds = [type(op).__name__.lower() for op in ops]
+    counts = [kinds[: i + 1].count(kind) for i, kind in enumerate(kinds)]
+    inner = [
+        f"{key}:{kind}" + (f"_{count}" if count > 1 else "")
+        for kind, count in zip(kinds, counts, strict=True)
+    ]
+    return [*inner[:-1], key] if ops else []
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Keras's output names: a second output of a layer gets ``_1``."""
+    result: list[str] = []
+    counts: dict[str, int] = {}
+    for name in names:
+        proposal = name
+        while proposal in result:
+            counts[name] = counts.get(name, 0) + 1
+            proposal = f"{name}_{counts[name]}"
+        result.append(proposal)
+    return result
+
+
+def _unknown(class_name: str) -> str:
+    if class_name in _CODE:
+        return f"{class_name} layers run code from the file; nothing of it was executed"
+    near = difflib.get_close_matches(class_name, LAYERS, n=2)
+    hint = f" (similar names: {', '.join(near)})" if near else ""
+    return f"layers of class {class_name} are not supported{hint}"

@@ -1,0 +1,61 @@
+"""Layers that apply a function to every element, and those that do nothing at inference."""
+
+from qconvert.frontend.call import Call, Parsed
+from qconvert.frontend.layers.shape import axis_of
+from qconvert.ir.ops import Elementwise, Function, Relu, Softmax
+
+
+def activation(call: Call) -> Parsed:
+    """``Activation`` and ``QActivation``."""
+    ops = call.config.activation("activation", qkeras=call.qkeras, rank=call.rank)
+    call.config.done()
+    call.shape()
+    return Parsed(ops)
+
+
+def relu(call: Call) -> Parsed:
+    """``ReLU``."""
+    c = call.config
+    slope = c.number("negative_slope", default=0.0)
+    threshold = c.number("threshold", default=0.0)
+    max_value = None if c.raw("max_value") is None else c.number("max_value")
+    c.done()
+    call.shape()
+    return Parsed((Relu(slope, threshold, max_value),))
+
+
+def leaky_relu(call: Call) -> Parsed:
+    """``LeakyReLU``."""
+    alpha = call.config.number("alpha")
+    call.config.done()
+    call.shape()
+    return Parsed((Relu(slope=alpha),))
+
+
+def elu(call: Call) -> Parsed:
+    """``ELU``."""
+    alpha = call.config.number("alpha")
+    call.config.done()
+    call.shape()
+    return Parsed((Elementwise(Function.ELU, alpha),))
+
+
+def softmax(call: Call) -> Parsed:
+    """``Softmax``."""
+    c = call.config
+    axis = c.raw("axis", -1)
+    if isinstance(axis, list) and len(axis) == 1:
+        axis = axis[0]
+    if isinstance(axis, list):
+        c.refuse(f"axis={axis}: more than one axis")
+    c.ignore("robust_masking")
+    c.done()
+    return Parsed((Softmax(axis_of(axis, call.shape())),))
+
+
+def identity(call: Call) -> Parsed:
+    """Dropout, noise and penalties: nothing at inference."""
+    call.config.ignore("rate", "noise_shape", "seed", "stddev", "l1", "l2", "rng_type")
+    call.config.done()
+    call.shape()
+    return Parsed(())

@@ -1,0 +1,104 @@
+"""Pooling over windows and over everything."""
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from qconvert.frontend.call import Call, LayerParser, Parsed
+from qconvert.frontend.config import Config
+from qconvert.frontend.layers.windows import channels_first, channels_last, last, pooling_window
+from qconvert.frontend.problems import Unsupported
+from qconvert.ir.ops import Op, Pool, Reduce, Scale
+from qconvert.ir.quantizers import Quantizer, is_data_dependent
+from qconvert.ir.shapes import Shape
+from qconvert.numerics import quantize
+
+Kind = Literal["max", "mean"]
+
+
+def pooling(kind: Kind, rank: int) -> LayerParser:
+    """The parser of ``MaxPooling*D`` or ``AveragePooling*D``."""
+
+    def parse(call: Call) -> Parsed:
+        return _pooling(call, kind, rank, _no_tail)
+
+    return parse
+
+
+def global_pooling(kind: Kind, rank: int) -> LayerParser:
+    """The parser of ``GlobalMaxPooling*D`` or ``GlobalAveragePooling*D``."""
+
+    def parse(call: Call) -> Parsed:
+        return _global_pooling(call, kind, rank, _no_tail)
+
+    return parse
+
+
+def q_average_pooling2d(call: Call) -> Parsed:
+    """``QAveragePooling2D`` of QKeras 0.9.0: ``mean * area * quantizer(1 / area)``."""
+    return _pooling(call, "mean", 2, _quantized_tail(call, call.rank))
+
+
+def q_global_average_pooling2d(call: Call) -> Parsed:
+    """``QGlobalAveragePooling2D`` of QKeras 0.9.0."""
+    rank = 4 if call.config.flag("keepdims", default=False) else 2
+    return _global_pooling(call, "mean", 2, _quantized_tail(call, rank))
+
+
+#: What follows the pooling, by the area of a window.
+_Tail = Callable[[int], tuple[Op, ...]]
+
+
+def _no_tail(_: int) -> tuple[Op, ...]:
+    return ()
+
+
+def _quantized_tail(call: Call, rank: int) -> _Tail:
+    quantizer = _average_quantizer(call.config)
+    activation = call.config.activation("activation", qkeras=True, rank=rank)
+
+    def tail(area: int) -> tuple[Op, ...]:
+        if quantizer is None:
+            return activation
+        factor = quantize(quantizer, np.array([1.0 / area], np.float32))
+        return (Scale(float(area)), Scale(float(factor[0])), *activation)
+
+    return tail
+
+
+def _average_quantizer(c: Config) -> Quantizer | None:
+    quantizer = c.quantizer("average_quantizer", "other")
+    if quantizer is not None and is_data_dependent(quantizer):
+        c.refuse("average_quantizer: QKeras cannot run automatic scales on a single number")
+    return quantizer
+
+
+def _pooling(call: Call, kind: Kind, rank: int, tail: _Tail) -> Parsed:
+    c = call.config
+    window = pooling_window(c, rank)
+    if window.channels_first and rank == 2:
+        c.refuse("data_format='channels_first', which TensorFlow cannot run on a CPU")
+    c.done()
+    shape = last(call.shape(rank + 2), window.channels_first)
+    pool = Pool(kind, window.size, window.strides, window.pads(shape))
+    ops = channels_last((pool,), rank + 2, window.channels_first)
+    return Parsed((*ops, *tail(math.prod(window.size))))
+
+
+def _global_pooling(call: Call, kind: Kind, rank: int, tail: _Tail) -> Parsed:
+    c = call.config
+    first, keepdims = channels_first(c), c.flag("keepdims", default=False)
+    c.done()
+    shape = call.shape(rank + 2)
+    axes = tuple(range(2, rank + 2) if first else range(1, rank + 1))
+    after = () if tail is _no_tail else tail(_area(shape, axes))
+    return Parsed((Reduce(kind, axes, keepdims), *after))
+
+
+def _area(shape: Shape, axes: tuple[int, ...]) -> int:
+    lengths = [length for axis in axes if (length := shape[axis]) is not None]
+    if len(lengths) < len(axes):
+        raise Unsupported("a quantized average over an axis of unknown length")
+    return math.prod(lengths)

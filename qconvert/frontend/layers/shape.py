@@ -1,0 +1,105 @@
+"""Layers that move, add, repeat or drop elements."""
+
+import math
+
+from qconvert.frontend.call import Call, LayerParser, Parsed
+from qconvert.frontend.layers.windows import channels_first, channels_last
+from qconvert.frontend.problems import Malformed
+from qconvert.ir.ops import Op, Pad, Reshape, Slice, Transpose, UpSample
+from qconvert.ir.shapes import Shape
+
+
+def flatten(call: Call) -> Parsed:
+    """``Flatten``; ``channels_first`` puts the channels last before it."""
+    first = channels_first(call.config)
+    call.config.done()
+    shape = call.shape()
+    known = [length for length in shape[1:] if length is not None]
+    size = math.prod(known) if len(known) == len(shape) - 1 else -1
+    flat = Reshape((size,))
+    if not first or len(shape) < 3:
+        return Parsed((flat,))
+    return Parsed((Transpose((0, *range(2, len(shape)), 1)), flat))
+
+
+def reshape(call: Call) -> Parsed:
+    """``Reshape``."""
+    c = call.config
+    target = c.raw("target_shape")
+    if not isinstance(target, list | tuple) or not _is_shape(target):
+        c.reject(f"target_shape={target!r} is not a shape")
+    c.done()
+    call.shape()
+    return Parsed((Reshape(tuple(target if isinstance(target, list | tuple) else ())),))
+
+
+def permute(call: Call) -> Parsed:
+    """``Permute``; Keras counts axes from 1."""
+    c = call.config
+    dims = c.raw("dims")
+    axes = tuple(dims) if isinstance(dims, list | tuple) else ()
+    if sorted(map(str, axes)) != sorted(map(str, range(1, len(axes) + 1))) or not axes:
+        c.reject(f"dims={dims!r} is not a permutation")
+    c.done()
+    call.shape(len(axes) + 1)
+    return Parsed((Transpose((0, *axes)),))
+
+
+def zero_padding(rank: int) -> LayerParser:
+    """The parser of ``ZeroPadding*D``."""
+
+    def parse(call: Call) -> Parsed:
+        spatial, first = call.config.pairs("padding", rank), channels_first(call.config)
+        call.config.done()
+        call.shape(rank + 2)
+        return Parsed((Pad(((0, 0), *spatial) if first else (*spatial, (0, 0))),))
+
+    return parse
+
+
+def cropping(rank: int) -> LayerParser:
+    """The parser of ``Cropping*D``."""
+
+    def parse(call: Call) -> Parsed:
+        spatial, first = call.config.pairs("cropping", rank), channels_first(call.config)
+        call.config.done()
+        _expect_rest(call.shape(rank + 2), spatial, 2 if first else 1)
+        pairs = ((0, 0), *spatial) if first else (*spatial, (0, 0))
+        begin = tuple(before or None for before, _ in pairs)
+        end = tuple(-after if after else None for _, after in pairs)
+        return Parsed((Slice(begin, end, (1,) * len(pairs)),))
+
+    return parse
+
+
+def up_sampling(rank: int) -> LayerParser:
+    """The parser of ``UpSampling*D``, nearest neighbour only."""
+
+    def parse(call: Call) -> Parsed:
+        c = call.config
+        factors, first = c.integers("size", rank), channels_first(c)
+        c.choice("interpolation", "nearest", default="nearest")
+        c.done()
+        call.shape(rank + 2)
+        ops: tuple[Op, ...] = (UpSample(factors),)
+        return Parsed(channels_last(ops, rank + 2, first))
+
+    return parse
+
+
+def axis_of(axis: object, shape: Shape) -> int:
+    """An axis counted from 0; the batch axis is none."""
+    if type(axis) is not int or not -len(shape) < axis < len(shape) or axis == 0:
+        raise Malformed(f"axis={axis!r} is not an axis of {shape}")
+    return axis % len(shape)
+
+
+def _is_shape(target: list[object] | tuple[object, ...]) -> bool:
+    sizes = [n for n in target if type(n) is int and n >= -1]
+    return len(sizes) == len(target) and sizes.count(-1) <= 1
+
+
+def _expect_rest(shape: Shape, cropped: tuple[tuple[int, int], ...], start: int) -> None:
+    for length, (before, after) in zip(shape[start:], cropped, strict=False):
+        if length is not None and before + after >= length:
+            raise Malformed(f"cropping {before} + {after} of {length} leaves nothing")

@@ -1,0 +1,107 @@
+"""A live tf_keras or QKeras model as if it had been read from a file; never imports TensorFlow."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from qconvert.errors import UsageError
+from qconvert.modelfile import Json, ModelFile, StoredWeight
+
+#: Options of a quantizer that ``get_config`` loses and that change numbers.
+_LOST: Final = ("is_quantized_clip", "scale_axis")
+#: Where a layer keeps the object for a quantizer in its configuration.
+_OBJECTS: Final = {"activation": ("quantizer", "activation")}
+
+
+def model_file(model: Any) -> ModelFile:  # noqa: ANN401 - any Keras's model, by its methods
+    """Architecture and weights of *model*; `UsageError` if it is no built Keras model."""
+    if not all(hasattr(model, name) for name in ("to_json", "layers", "get_layer", "built")):
+        raise UsageError(f"{type(model).__name__} is not a Keras model")
+    if not model.built:
+        raise UsageError("the model has no weights yet: call it, or build it, first")
+    config: dict[str, Json] = json.loads(model.to_json())
+    weights: dict[str, tuple[StoredWeight, ...]] = {}
+    for path, entry, layer in _layers(config, model, ""):
+        _restore(entry, layer)
+        variables = tuple(StoredWeight(v.name, _array(v)) for v in layer.weights)
+        if variables:
+            weights[path] = variables
+    version = config.get("keras_version")
+    return ModelFile(
+        path=Path(str(model.name)),
+        weights_path=None,
+        sha256=_digest(config, weights),
+        keras_version=version if isinstance(version, str) else None,
+        config=config,
+        weights=weights,
+    )
+
+
+def _layers(
+    entry: dict[str, Json],
+    model: Any,  # noqa: ANN401
+    prefix: str,
+) -> Iterator[tuple[str, dict[str, Json], Any]]:
+    """(weight path, configuration, object) of every layer, nested models opened."""
+    config = entry["config"]
+    listed = config.get("layers") if isinstance(config, dict) else config
+    for inner in listed if isinstance(listed, list) else ():
+        if not isinstance(inner, dict) or not isinstance(inner["config"], dict):
+            continue
+        if inner["class_name"] == "InputLayer":
+            continue
+        name = str(inner.get("name", inner["config"]["name"]))
+        layer = model.get_layer(name)
+        if "layers" in inner["config"]:
+            yield from _layers(inner, layer, f"{prefix}{name}/")
+        else:
+            yield f"{prefix}{name}", inner, layer
+
+
+def _restore(entry: dict[str, Json], layer: Any) -> None:  # noqa: ANN401
+    """Write back into a configuration what the layer's ``get_config`` leaves out."""
+    config = entry["config"]
+    if not isinstance(config, dict):
+        return
+    inner = config.get("layer")
+    if isinstance(inner, dict):
+        _restore(inner, layer.layer)
+    if entry["class_name"] == "BatchNormalization" and getattr(layer, "fused", None) is False:
+        config["fused"] = False
+    for key, value in config.items():
+        if isinstance(value, dict) and isinstance(value.get("config"), dict):
+            _restore_quantizer(value["config"], _quantizer(layer, key))
+
+
+def _restore_quantizer(config: Json, quantizer: object) -> None:
+    if not isinstance(config, dict):
+        return
+    for option in _LOST:
+        value = getattr(quantizer, option, None)
+        if value is not None:
+            config[option] = value
+
+
+def _quantizer(layer: object, key: str) -> object:
+    if not key.endswith("_quantizer") and key != "activation":
+        return None
+    names = _OBJECTS.get(key, (f"{key}_internal",))
+    found = (getattr(layer, name, None) for name in names)
+    return next((one for one in found if one is not None), None)
+
+
+def _array(variable: Any) -> np.ndarray[Any, np.dtype[Any]]:  # noqa: ANN401
+    return np.asarray(variable.numpy())
+
+
+def _digest(config: dict[str, Json], weights: dict[str, tuple[StoredWeight, ...]]) -> str:
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for path, variables in weights.items():
+        digest.update(path.encode())
+        for variable in variables:
+            digest.update(np.ascontiguousarray(variable.value).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,97 @@
+"""Reads the options of a quantizer one by one, each with its type and range."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from qconvert.frontend.quantizer_text import QuantizerError
+from qconvert.ir.quantizers import Alpha
+
+_LARGEST: Final = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options that a file gives for one quantizer of class ``name``."""
+
+    name: str
+    values: Mapping[str, object]
+
+    def error(self, reason: str) -> QuantizerError:
+        """An error that names the class."""
+        return QuantizerError(f"{self.name}: {reason}")
+
+    def integer(self, key: str, default: int, lo: int, hi: int) -> int:
+        """A whole number from ``lo`` to ``hi``."""
+        value = self.values.get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.error(f"{key}={value!r} is not a whole number")
+        if not lo <= value <= hi:
+            raise self.error(f"{key}={value} is outside {lo}..{hi}")
+        return value
+
+    def flag(self, key: str, default: bool) -> bool:
+        """True or False, which QKeras also writes as 1 and 0."""
+        value = self.values.get(key, default)
+        if not isinstance(value, int | float) or value not in (0, 1):
+            raise self.error(f"{key}={value!r} is not a flag")
+        return bool(value)
+
+    def number(self, key: str, default: float) -> float:
+        """A finite number in the range of float32."""
+        return self._finite(key, self.values.get(key, default))
+
+    def optional_number(self, key: str) -> float | None:
+        """A finite number or None, the default."""
+        value = self.values.get(key)
+        return None if value is None else self._finite(key, value)
+
+    def slope(self) -> float:
+        """``negative_slope``: 0 or a power of two, as QKeras asserts."""
+        value = self.number("negative_slope", 0.0)
+        if value < 0 or (value > 0 and math.frexp(value)[0] != 0.5):
+            raise self.error(f"negative_slope={value} is neither 0 nor a power of two")
+        return value
+
+    def choice(self, key: str, default: str, choices: tuple[str, ...]) -> str:
+        """One of the texts in ``choices``."""
+        value = self.values.get(key, default)
+        if not isinstance(value, str) or value not in choices:
+            raise self.error(f"{key}={value!r} is not one of {', '.join(choices)}")
+        return value
+
+    def alpha(self) -> Alpha:
+        """None, a number, 'auto' or 'auto_po2'."""
+        value = self.values.get("alpha")
+        match value:
+            case None | "auto" | "auto_po2":
+                return value
+            case str():
+                raise self.error(f"alpha={value!r} is not a number, 'auto' or 'auto_po2'")
+            case bool():
+                return float(value)
+            case _:
+                return self._finite("alpha", value)
+
+    def alpha_or_list(self) -> Alpha:
+        """As `alpha`, or a list of numbers, one a channel."""
+        value = self.values.get("alpha")
+        if not isinstance(value, list | tuple):
+            return self.alpha()
+        if not value:
+            raise self.error("alpha is an empty list")
+        return tuple(self._finite("alpha", number) for number in value)
+
+    def axis(self, key: str) -> int | None:
+        """An axis counted from 0, or None."""
+        return None if self.values.get(key) is None else self.integer(key, 0, 0, 7)
+
+    def _finite(self, key: str, value: object) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise self.error(f"{key}={value!r} is not a number")
+        if not abs(value) <= _LARGEST:
+            raise self.error(f"{key}={value} is no finite float32 number")
+        return float(value)

@@ -1,0 +1,196 @@
+"""Quantizers and activation functions of a model's configuration, as ops.
+
+Knows QKeras 0.9.0's classes and the forms in which files hold them: a text, or a dictionary in
+several dialects.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, Literal, assert_never
+
+from qconvert.frontend.quantizer_classes import CLASSES
+from qconvert.frontend.quantizer_options import Options
+from qconvert.frontend.quantizer_text import Call, QuantizerError, parse
+from qconvert.ir.ops import Elementwise, Function, Op, Quantize, Relu, Softmax
+from qconvert.ir.quantizers import (
+    Binary,
+    HardFunction,
+    QuantizedBits,
+    Quantizer,
+    Ternary,
+    is_data_dependent,
+)
+
+#: What has a QKeras name and no meaning here, with the reason.
+_REFUSED: Final[Mapping[str, str]] = {
+    "bernoulli": "it draws random numbers, at inference too",
+    "quantized_hswish": "it is not supported",
+    "quantized_linear": "QKeras 0.9.0 has no such quantizer",
+    "quantized_ulaw": "its levels are logarithmic; it is not supported",
+}
+_DICT_KEYS: Final = frozenset(
+    {
+        "__passive_serialization__",
+        "build_config",
+        "class_name",
+        "config",
+        "module",
+        "registered_name",
+        "shared_object_id",
+    }
+)
+_PACKAGES: Final = frozenset({"builtins", "keras", "qkeras", "tf_keras"})
+#: Names of Keras 2 that are not one of `Function`.
+_STOCK: Final[Mapping[str, tuple[Op, ...]]] = {
+    "linear": (),
+    "relu": (Relu(),),
+    "relu6": (Relu(max_value=6.0),),
+    "silu": (Elementwise(Function.SWISH),),
+}
+
+
+def quantizer(identifier: object, role: Literal["kernel", "other"]) -> Quantizer | None:
+    """The quantizer of a weight; `QuantizerError` if there is none like it here.
+
+    Layers set ``alpha='auto_po2'`` where a quantizer in the role of a kernel has none.
+    """
+    if identifier is None:
+        return None
+    result = _quantizer(_resolve(identifier))
+    if role == "kernel":
+        result = _with_kernel_scale(result)
+    if isinstance(result, QuantizedBits) and result.bits == 1 and result.alpha == "auto":
+        raise QuantizerError("quantized_bits: one bit with alpha='auto' is NaN in QKeras")
+    return result
+
+
+def activation(identifier: object, *, qkeras: bool, rank: int) -> tuple[Op, ...]:
+    """The ops of ``activation=`` on a tensor of *rank* axes, batch included.
+
+    ``qkeras`` tells whether the layer is QKeras's, which knows QKeras's names first (its
+    ``hard_sigmoid`` is another function than Keras's); stock layers know Keras 2's alone, and
+    quantizers as dictionaries.
+    """
+    if identifier is None:
+        return ()
+    resolved = _resolve(identifier)
+    if isinstance(resolved, str) and not (qkeras and _is_hard_function(resolved)):
+        return _stock_function(resolved, rank)
+    if isinstance(identifier, str) and not qkeras:
+        raise QuantizerError(f"{identifier!r} is a text that only QKeras's layers understand")
+    result = _quantizer(resolved)
+    if is_data_dependent(result):
+        raise QuantizerError(
+            "alpha='auto' and 'auto_po2' on an activation compute the scale from the whole batch,"
+            " so that one sample's result depends on the others"
+        )
+    return (Quantize(result),)
+
+
+def _with_kernel_scale(result: Quantizer) -> Quantizer:
+    match result:
+        case QuantizedBits(alpha=None):
+            return replace(result, alpha="auto_po2", symmetric=True)
+        case Binary(alpha=None) | Ternary(alpha=None):
+            return replace(result, alpha="auto_po2")
+        case _:
+            return result
+
+
+def _quantizer(resolved: Options | str) -> Quantizer:
+    match resolved:
+        case Options():
+            return CLASSES[resolved.name].read(resolved)
+        case str():
+            if not _is_hard_function(resolved):
+                raise QuantizerError(f"{resolved!r} is not a quantizer")
+            return HardFunction(resolved)
+        case _:
+            assert_never(resolved)
+
+
+def _is_hard_function(name: str) -> bool:
+    return name in {function.value for function in HardFunction}
+
+
+def _stock_function(name: str, rank: int) -> tuple[Op, ...]:
+    if name == "softmax":
+        return (Softmax(axis=rank - 1),)
+    if name in _STOCK:
+        return _STOCK[name]
+    if name in {function.value for function in Function}:
+        return (Elementwise(Function(name)),)
+    raise QuantizerError(f"{name!r} is not a known activation")
+
+
+def _resolve(identifier: object) -> Options | str:
+    """The options of a quantizer class, or the name of a function."""
+    if isinstance(identifier, str):
+        return _from_call(parse(identifier))
+    if not isinstance(identifier, dict):
+        raise QuantizerError(f"{_short(identifier)} is not a quantizer or activation")
+    _check_dict(identifier)
+    match identifier:
+        case {"class_name": "function", "config": str(name)}:
+            return _known(name.removeprefix("qkeras>"))
+        case {"class_name": str(name), "config": dict(config)}:
+            return _from_config(name.removeprefix("qkeras>"), config)
+        case _:
+            raise QuantizerError(f"{_short(identifier)} is not a quantizer or activation")
+
+
+def _from_call(call: Call) -> Options | str:
+    name = _known(call.name)
+    if name not in CLASSES:
+        if call.called:
+            raise QuantizerError(f"{name!r} is a function; it takes no arguments here")
+        return name
+    parameters = CLASSES[name].parameters
+    if len(call.args) > len(parameters):
+        raise QuantizerError(f"{name}: {len(call.args)} arguments, at most {len(parameters)}")
+    positional = dict(zip(parameters, call.args, strict=False))
+    twice = positional.keys() & call.kwargs.keys()
+    if twice:
+        raise QuantizerError(f"{name}: {min(twice)} is given twice")
+    return _options(name, {**positional, **call.kwargs})
+
+
+def _from_config(name: str, config: dict[object, object]) -> Options:
+    if _known(name) not in CLASSES:
+        raise QuantizerError(f"{name!r} is not a quantizer")
+    return _options(name, {str(key): value for key, value in config.items()})
+
+
+def _options(name: str, values: Mapping[str, object]) -> Options:
+    unknown = sorted(values.keys() - set(CLASSES[name].parameters))
+    if unknown:
+        raise QuantizerError(f"{name}: QKeras 0.9.0 has no option {_short(unknown[0])}")
+    return Options(name, values)
+
+
+def _known(name: str) -> str:
+    if name in _REFUSED:
+        raise QuantizerError(f"{name}: {_REFUSED[name]}")
+    return name
+
+
+def _check_dict(identifier: Mapping[object, object]) -> None:
+    """The other keys of Keras's dictionaries must not speak of something else."""
+    unknown = identifier.keys() - _DICT_KEYS
+    if unknown:
+        raise QuantizerError(f"a quantizer with the unknown key {_short(min(unknown, key=str))}")
+    module = identifier.get("module")
+    if module is not None and str(module).split(".")[0] not in _PACKAGES:
+        raise QuantizerError(f"a quantizer from the module {_short(module)}")
+    registered = identifier.get("registered_name")
+    if registered is not None and _plain(registered) != _plain(identifier.get("class_name")):
+        raise QuantizerError(f"a quantizer registered as {_short(registered)}")
+
+
+def _plain(name: object) -> str:
+    return str(name).removeprefix("qkeras>")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,125 @@
+"""How configurations refer to tensors: ``["conv1", 0, 0]`` and newer forms of it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from qconvert.frontend.problems import Malformed, short
+
+_CONSTANT: Final = "_CONSTANT_VALUE"
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The *tensor*-th result of the *call*-th call of a layer."""
+
+    layer: str
+    call: int
+    tensor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One call: its tensors, other arguments (a `Ref` among them stands for a tensor too).
+
+    ``constant`` is a first argument that is no tensor.
+    """
+
+    first: tuple[Ref, ...]
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    constant: object = None
+
+    @property
+    def inputs(self) -> tuple[Ref, ...]:
+        """All tensors, those of the first argument first."""
+        return (*self.first, *(v for v in self.arguments.values() if isinstance(v, Ref)))
+
+
+def read_invocation(name: str, node: object, offsets: Mapping[str, int]) -> Invocation:
+    """Read one of a layer's ``inbound_nodes``; *offsets* are the first call numbers of layers."""
+    try:
+        if isinstance(node, dict):
+            return _keras3(node, offsets)
+        rows = list(_rows(node))
+        arguments = _arguments(rows, offsets)
+        constants = [row[2] for row in rows if row[0] == _CONSTANT]
+        refs = tuple(_ref(row, offsets) for row in rows if row[0] != _CONSTANT)
+        if len(constants) > 1 or (constants and refs):
+            raise Malformed("several constants")
+        return Invocation(refs, arguments, constants[0] if constants else None)
+    except Malformed as error:
+        raise Malformed(f"the layer {name!r} is called in an unknown way: {error}") from None
+
+
+def flat_references(value: object, offsets: Mapping[str, int]) -> tuple[Ref, ...]:
+    """The tensors of ``input_layers`` and ``output_layers``, flattened as Keras does."""
+    if isinstance(value, dict):
+        return tuple(ref for key in sorted(value) for ref in flat_references(value[key], offsets))
+    return tuple(_ref(row, offsets) for row in _rows(value))
+
+
+def _rows(node: object) -> Iterator[list[object]]:
+    """Innermost lists, which start with the name of a layer."""
+    if not isinstance(node, list | tuple):
+        raise Malformed(short(node))
+    if node and isinstance(node[0], str):
+        if not 3 <= len(node) <= 4:
+            raise Malformed(short(node))
+        yield list(node)
+        return
+    for row in node:
+        yield from _rows(row)
+
+
+def _ref(row: list[object], offsets: Mapping[str, int]) -> Ref:
+    layer, call, tensor = row[:3]
+    if not isinstance(layer, str) or type(call) is not int or type(tensor) is not int:
+        raise Malformed(short(row))
+    if layer not in offsets:
+        raise Malformed(f"there is no layer {layer!r}")
+    return Ref(layer, call - offsets[layer], tensor)
+
+
+def _arguments(rows: list[list[object]], offsets: Mapping[str, int]) -> dict[str, object]:
+    found = [row[3] for row in rows if len(row) == 4 and row[3]]
+    if any(one != found[0] for one in found):
+        raise Malformed("its tensors come with different arguments")
+    if not found:
+        return {}
+    if not isinstance(found[0], dict):
+        raise Malformed(short(found[0]))
+    return {
+        str(key): _ref(value, offsets) if _is_ref(value, offsets) else value
+        for key, value in found[0].items()
+    }
+
+
+def _is_ref(value: object, offsets: Mapping[str, int]) -> bool:
+    match value:
+        case [str(layer), int(), int()]:
+            return layer in offsets
+        case _:
+            return False
+
+
+def _keras3(node: Mapping[str, object], offsets: Mapping[str, int]) -> Invocation:
+    """``{"args": [...], "kwargs": {...}}`` with tensors as ``__keras_tensor__``."""
+    args, kwargs = node.get("args"), node.get("kwargs", {})
+    if not isinstance(args, list | tuple) or not isinstance(kwargs, dict) or len(args) != 1:
+        raise Malformed(short(node))
+    return Invocation(tuple(_histories(args[0], offsets)), kwargs)
+
+
+def _histories(value: object, offsets: Mapping[str, int]) -> Iterator[Ref]:
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _histories(one, offsets)
+        return
+    match value:
+        case {"class_name": "__keras_tensor__", "config": {"keras_history": list(row)}} if (
+            len(row) == 3
+        ):
+            # Keras 3 does not count a first call of nested models.
+            yield _ref(row, dict.fromkeys(offsets, 0))
+        case _:
+            raise Malformed(short(value))

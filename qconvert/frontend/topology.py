@@ -1,0 +1,196 @@
+"""A model's architecture as layers and their calls, in any of Keras's dialects."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from qconvert.frontend.problems import Malformed, short
+from qconvert.frontend.references import (
+    Invocation,
+    Ref,
+    flat_references,
+    read_invocation,
+)
+from qconvert.ir.shapes import Shape
+
+__all__ = ["Invocation", "LayerSpec", "ModelSpec", "Ref", "is_model", "read_model_spec"]
+
+_MODELS: Final = frozenset({"Functional", "Model", "Sequential"})
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSpec:
+    """One layer and all its calls inside its model; ``model`` is what a nested model holds."""
+
+    name: str
+    class_name: str
+    module: str
+    config: Mapping[str, object]
+    calls: tuple[Invocation, ...]
+    model: "ModelSpec | None" = None
+
+    @property
+    def outputs(self) -> int:
+        """How many tensors a call returns."""
+        return 1 if self.model is None else len(self.model.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model; references count each layer's calls inside the model from 0."""
+
+    name: str
+    layers: tuple[LayerSpec, ...]
+    inputs: tuple[Ref, ...]
+    outputs: tuple[Ref, ...]
+
+
+def is_model(class_name: str) -> bool:
+    """Whether a class holds layers."""
+    return class_name in _MODELS
+
+
+def read_model_spec(entry: Mapping[str, object]) -> ModelSpec:
+    """Read ``{"class_name": ..., "config": ...}`` of a model, nested models included."""
+    class_name, config = entry.get("class_name"), entry.get("config")
+    if class_name == "Sequential":
+        values = config if isinstance(config, dict) else {"name": "sequential", "layers": config}
+        return _sequential(values)
+    if class_name not in _MODELS or not isinstance(config, dict):
+        raise Malformed(f"{short(class_name)} is neither Sequential nor Functional")
+    return _functional(config)
+
+
+def _functional(config: Mapping[str, object]) -> ModelSpec:
+    entries = _entries(config)
+    offsets = {name: _offset(entry) for name, entry in entries}
+    layers = tuple(
+        _layer(name, entry, _nested(entry), _invocations(name, entry, offsets))
+        for name, entry in entries
+    )
+    inputs = flat_references(config.get("input_layers"), offsets)
+    outputs = flat_references(config.get("output_layers"), offsets)
+    spec = ModelSpec(_text(config, "name"), layers, inputs, outputs)
+    if not outputs:
+        raise Malformed(f"the model {spec.name!r} has no outputs")
+    return spec
+
+
+def _sequential(config: Mapping[str, object]) -> ModelSpec:
+    entries = _entries(config)
+    if not entries:
+        raise Malformed("a Sequential model without layers")
+    first_name, first = entries[0]
+    layers: list[LayerSpec] = []
+    if first.get("class_name") != "InputLayer":
+        shape = declared_shape(first) or config.get("build_input_shape")
+        source = {"name": f"{first_name}_input", "batch_input_shape": shape}
+        layers.append(LayerSpec(f"{first_name}_input", "InputLayer", "", source, ()))
+    else:
+        layers.append(_layer(first_name, first, None, ()))
+        entries = entries[1:]
+    before = Ref(layers[0].name, 0, 0)
+    for name, entry in entries:
+        layers.append(_layer(name, entry, _nested(entry), (Invocation((before,), {}),)))
+        before = Ref(name, 0, 0)
+    own = str(config.get("name", "sequential"))
+    return ModelSpec(own, tuple(layers), (Ref(layers[0].name, 0, 0),), (before,))
+
+
+def declared_shape(entry: Mapping[str, object]) -> object:
+    """The batch shape that the first layer of a model says it takes, None if it does not."""
+    config = entry.get("config")
+    if not isinstance(config, dict):
+        return None
+    shape = config.get("batch_input_shape", config.get("batch_shape"))
+    if shape is not None:
+        return shape
+    inside = config.get("layer") or next(_listed(config), None)
+    return declared_shape(inside) if isinstance(inside, dict) else None
+
+
+def input_shape(name: str, config: Mapping[str, object]) -> Shape | None:
+    """The shape of an input, its batch left open; None if nothing is declared."""
+    shape = config.get("batch_input_shape", config.get("batch_shape"))
+    if shape is None:
+        return None
+    if not isinstance(shape, list | tuple) or not shape:
+        raise Malformed(f"{name}: {short(shape)} is not a shape")
+    for length in shape:
+        if length is not None and (type(length) is not int or length < 1):
+            raise Malformed(f"{name}: {short(shape)} is not a shape")
+    return (None, *shape[1:])
+
+
+def _entries(config: Mapping[str, object]) -> list[tuple[str, Mapping[str, object]]]:
+    entries = [(_name(entry), entry) for entry in _listed(config)]
+    names = [name for name, _ in entries]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Malformed(f"more than one layer is called {twice[0]!r}")
+    return entries
+
+
+def _listed(config: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    layers = config.get("layers", ())
+    if not isinstance(layers, list | tuple):
+        raise Malformed(f"layers={short(layers)} is not a list")
+    for layer in layers:
+        if not isinstance(layer, dict) or not isinstance(layer.get("class_name"), str):
+            raise Malformed(f"{short(layer)} is not a layer")
+        yield layer
+
+
+def _name(entry: Mapping[str, object]) -> str:
+    config = entry.get("config")
+    inner = config.get("name") if isinstance(config, dict) else None
+    name = entry.get("name", inner)
+    if not isinstance(name, str) or not name:
+        raise Malformed(f"a layer of class {entry['class_name']} has no name")
+    if inner is not None and inner != name:
+        raise Malformed(f"the layer {name!r} is called {inner!r} in its configuration")
+    return name
+
+
+def _layer(
+    name: str,
+    entry: Mapping[str, object],
+    model: ModelSpec | None,
+    calls: tuple[Invocation, ...],
+) -> LayerSpec:
+    config = entry.get("config")
+    if model is None and not isinstance(config, dict):
+        raise Malformed(f"the layer {name!r} has no configuration")
+    class_name = str(entry["class_name"]).removeprefix("qkeras>")
+    module = entry.get("module") or ""
+    return LayerSpec(
+        name, class_name, str(module), config if isinstance(config, dict) else {}, calls, model
+    )
+
+
+def _nested(entry: Mapping[str, object]) -> ModelSpec | None:
+    return read_model_spec(entry) if is_model(str(entry["class_name"])) else None
+
+
+def _offset(entry: Mapping[str, object]) -> int:
+    """A model that knows its input has a first call of its own, which its users count from."""
+    config = entry.get("config") if is_model(str(entry["class_name"])) else None
+    layers: Sequence[object] = config.get("layers", ()) if isinstance(config, dict) else ()
+    first = layers[0] if isinstance(layers, list | tuple) and layers else None
+    return int(isinstance(first, dict) and declared_shape(first) is not None)
+
+
+def _invocations(
+    name: str, entry: Mapping[str, object], offsets: Mapping[str, int]
+) -> tuple[Invocation, ...]:
+    nodes = entry.get("inbound_nodes")
+    if not isinstance(nodes, list | tuple):
+        raise Malformed(f"the layer {name!r} has no inbound_nodes")
+    return tuple(read_invocation(name, node, offsets) for node in nodes)
+
+
+def _text(config: Mapping[str, object], key: str) -> str:
+    value = config.get(key)
+    if not isinstance(value, str):
+        raise Malformed(f"{key}={short(value)} is not a text")
+    return value

@@ -1,0 +1,112 @@
+"""A strict reader of one layer's stored variables, by Keras's names or by position."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from qconvert.frontend.problems import Malformed
+from qconvert.ir.graph import Weight
+from qconvert.ir.quantizers import Quantizer
+from qconvert.ir.types import F32
+from qconvert.modelfile import StoredWeight
+from qconvert.numerics import quantize
+
+#: Variables that count training steps: whole numbers, without effect at inference.
+_COUNTERS: Final = frozenset({"iteration", "pruning_step"})
+
+
+class Weights:
+    """The variables of one layer."""
+
+    def __init__(self, stored: Sequence[StoredWeight]) -> None:
+        self._stored = tuple(stored)
+        self._taken = False
+
+    def take(self, *roles: str) -> dict[str, F32]:
+        """All variables of the layer by role, without counters; *roles* in Keras's order."""
+        arrays = self.take_all(*roles)
+        return dict(zip((r for r in roles if r not in _COUNTERS), arrays, strict=True))
+
+    def take_all(self, *roles: str) -> tuple[F32, ...]:
+        """As `take`, for roles that can repeat."""
+        self._taken = True
+        if len(roles) != len(self._stored):
+            raise Malformed(self._mismatch(roles))
+        ordered = self._by_name(roles) if any(w.name for w in self._stored) else self._stored
+        floats = [w for w in ordered if not _is_counter(w)]
+        wanted = [role for role in roles if role not in _COUNTERS]
+        if len(floats) != len(wanted):
+            raise Malformed(self._mismatch(roles))
+        return tuple(_checked(role, w) for role, w in zip(wanted, floats, strict=True))
+
+    def done(self) -> None:
+        """Raise if there are variables that nobody took."""
+        if self._stored and not self._taken:
+            raise Malformed(self._mismatch(()))
+
+    def raw(self, position: int) -> F32:
+        """One variable as it is stored."""
+        return _checked("weight", self._stored[position])
+
+    def split(self, tail: int) -> tuple["Weights", "Weights"]:
+        """The inner layer's variables, and the last *tail*, which belong to a wrapper."""
+        self._taken = True
+        at = max(len(self._stored) - tail, 0)
+        return Weights(self._stored[:at]), Weights(self._stored[at:])
+
+    def masked(self, masks: Mapping[int, F32]) -> "Weights":
+        """The same variables, multiplied by the mask for their position where there is one."""
+        return Weights(
+            [_multiplied(w, masks[i]) if i in masks else w for i, w in enumerate(self._stored)]
+        )
+
+    def _by_name(self, roles: Sequence[str]) -> Sequence[StoredWeight]:
+        left = list(self._stored)
+        ordered: list[StoredWeight] = []
+        for role in roles:
+            found = next((w for w in left if _role(w, roles) == role), None)
+            if found is None:
+                raise Malformed(self._mismatch(roles))
+            left.remove(found)
+            ordered.append(found)
+        return ordered
+
+    def _mismatch(self, roles: Sequence[str]) -> str:
+        found = ", ".join(f"{w.name or 'unnamed'} {w.value.shape}" for w in self._stored)
+        return f"expected the weights {', '.join(roles) or 'none'}; found {found or 'none'}"
+
+
+def expect_shape(role: str, array: F32, expected: tuple[int, ...]) -> None:
+    """Raise unless a weight has the shape that the configuration asks for."""
+    if array.shape != expected:
+        raise Malformed(f"{role} has shape {array.shape}, the configuration asks for {expected}")
+
+
+def weight(raw: F32, quantizer: Quantizer | None) -> Weight:
+    """A stored weight with what its layer computes with."""
+    return Weight(raw, raw if quantizer is None else quantize(quantizer, raw), quantizer)
+
+
+def _role(stored: StoredWeight, roles: Sequence[str]) -> str:
+    name = stored.name.rsplit("/", 1)[-1].removesuffix(":0")
+    return name if name in roles else re.sub(r"_\d+$", "", name)
+
+
+def _is_counter(stored: StoredWeight) -> bool:
+    return stored.value.dtype.kind in "iu"
+
+
+def _checked(role: str, stored: StoredWeight) -> F32:
+    if stored.value.dtype != np.float32:
+        raise Malformed(f"{role} is {stored.value.dtype}, not float32")
+    bad = int(np.count_nonzero(~np.isfinite(stored.value)))
+    if bad:
+        raise Malformed(f"{role} has {bad} value(s) that are not finite")
+    return stored.value.astype(np.float32, copy=False)
+
+
+def _multiplied(stored: StoredWeight, mask: F32) -> StoredWeight:
+    expect_shape("mask", mask, stored.value.shape)
+    return StoredWeight(stored.name, stored.value * mask)

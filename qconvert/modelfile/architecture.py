@@ -1,0 +1,54 @@
+"""The architecture: Keras's JSON, as a file of its own or in a model, and where its weights are."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from qconvert.errors import BadFileError, UsageError
+from qconvert.modelfile.json_strict import parse_object
+from qconvert.modelfile.malformed import MalformedError
+from qconvert.modelfile.model import Json
+
+_WEIGHT_SUFFIXES = ("_weights.h5", "_weights.hdf5", ".weights.h5", ".h5", ".hdf5")
+#: What Keras stores beside the architecture; the rest is kept for strict reading.
+_NOT_ARCHITECTURE = frozenset({"keras_version", "backend", "compile_config", "build_config"})
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A model's class and configuration, and the Keras that wrote it where that is stated."""
+
+    config: dict[str, Json]
+    keras_version: str | None
+
+
+def parse_architecture(source: bytes | str, what: str) -> Architecture:
+    """Parse Keras's JSON of a model; errors call it *what*."""
+    root = parse_object(source, what)
+    if not isinstance(root.get("class_name"), str) or "config" not in root:
+        raise MalformedError(f"{what} is JSON, but not a Keras model: no class_name and config")
+    config = {key: value for key, value in root.items() if key not in _NOT_ARCHITECTURE}
+    return Architecture(config, version_in(root))
+
+
+def version_in(root: dict[str, Json]) -> str | None:
+    """The Keras version that a JSON object states."""
+    version = root.get("keras_version")
+    return version if isinstance(version, str) else None
+
+
+def find_weights(path: Path) -> Path:
+    """The one file beside the architecture *path* that holds its weights, by the usual names."""
+    candidates = [path.with_name(path.stem + suffix) for suffix in _WEIGHT_SUFFIXES]
+    found = [candidate for candidate in candidates if candidate.exists()]
+    if not found:
+        raise BadFileError(
+            path, f"an architecture without weights; none beside it is called {_either(candidates)}"
+        )
+    if len(found) > 1:
+        raise UsageError(f"{path}: say which of these holds the weights: {_either(found)}")
+    return found[0]
+
+
+def _either(paths: list[Path]) -> str:
+    *names, last = (path.name for path in paths)
+    return f"{', '.join(names)} or {last}"

@@ -1,0 +1,100 @@
+"""JSON with one meaning only: unique keys, finite numbers, bounded size and depth."""
+
+import json
+import math
+from collections import Counter
+from typing import NoReturn
+
+from qconvert.modelfile.malformed import MalformedError
+from qconvert.modelfile.model import Json
+
+MAX_BYTES = 32 << 20
+_MAX_DEPTH = 64
+_MAX_INTEGER_DIGITS = 19
+
+
+def parse_json(source: bytes | str, what: str) -> Json:
+    """Parse *source*, which errors call *what*; `MalformedError` if it is not strict JSON."""
+    if len(source) > MAX_BYTES:
+        raise MalformedError(f"{what} is larger than {MAX_BYTES >> 20} MiB")
+    try:
+        value: Json = json.loads(
+            source if isinstance(source, str) else source.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=_float,
+            parse_int=_integer,
+        )
+    except json.JSONDecodeError as error:
+        raise MalformedError(
+            f"{what} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from None
+    except UnicodeDecodeError:
+        raise MalformedError(f"{what} is not UTF-8") from None
+    except RecursionError:
+        raise MalformedError(f"{what} is nested deeper than {_MAX_DEPTH} levels") from None
+    except MalformedError as error:
+        raise MalformedError(f"{what}: {error}") from None
+    _check_tree(value, what)
+    return value
+
+
+def parse_object(source: bytes | str, what: str) -> dict[str, Json]:
+    """`parse_json`, where the root has to be an object."""
+    value = parse_json(source, what)
+    if not isinstance(value, dict):
+        raise MalformedError(f"{what} is JSON, but not an object")
+    return value
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name in counts if counts[name] > 1)
+        raise MalformedError(f"the key {twice[:200]!r} occurs twice in one object")
+    return result
+
+
+def _constant(text: str) -> NoReturn:
+    raise MalformedError(f"{text} is not a JSON number")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise MalformedError(f"the number {text[:40]} is out of range")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text.lstrip("-")) > _MAX_INTEGER_DIGITS:
+        raise MalformedError(f"the integer {text[:40]} is out of range")
+    return int(text)
+
+
+def _check_tree(root: Json, what: str) -> None:
+    level = [root]
+    for _ in range(_MAX_DEPTH + 1):
+        if not level:
+            return
+        level = [child for value in level for child in _children(value, what)]
+    raise MalformedError(f"{what} is nested deeper than {_MAX_DEPTH} levels")
+
+
+def _children(value: Json, what: str) -> list[Json]:
+    match value:
+        case dict():
+            return [*value, *value.values()]
+        case list():
+            return value
+        case str():
+            _require_unicode(value, what)
+    return []
+
+
+def _require_unicode(text: str, what: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise MalformedError(f"{what} holds a lone surrogate: {text[:200]!r}") from None

@@ -1,0 +1,70 @@
+"""What kind of file some bytes are, by their content; names and extensions are not asked."""
+
+import struct
+from enum import Enum
+
+from qconvert.errors import Problem, UnsupportedError
+from qconvert.modelfile.malformed import MalformedError
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_SAVE_AS_H5 = "give the Keras model that it was made from: model.save('model.h5')"
+
+
+class Format(Enum):
+    """The kinds of files that hold a model or a part of one."""
+
+    HDF5 = "HDF5"
+    ZIP = "zip archive"
+    JSON = "JSON"
+
+
+def recognise(data: bytes) -> Format:
+    """The format of *data*; an error that names what it is instead if it is none of ours."""
+    if not data:
+        raise MalformedError("an empty file")
+    if data.startswith(_HDF5):
+        _refuse_truncated(data)
+        return Format.HDF5
+    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return Format.ZIP
+    if data.lstrip()[:1] in (b"{", b"["):
+        return Format.JSON
+    _refuse_other_model(data)
+    _refuse_accident(data)
+    raise MalformedError(
+        f"not an HDF5 file, a Keras archive or a JSON architecture (starts with {data[:8]!r})"
+    )
+
+
+def _refuse_truncated(data: bytes) -> None:
+    """Compare the length with the end-of-file address in an HDF5 superblock (format spec II.A)."""
+    version = data[8:9]
+    at = 40 if version == b"\0" else 44 if version == b"\1" else 28
+    if len(data) < at + 8:
+        raise MalformedError(f"truncated: {len(data)} bytes of an HDF5 file")
+    (end,) = struct.unpack_from("<Q", data, at)
+    if len(data) < end:
+        raise MalformedError(f"truncated: {len(data)} of {end} bytes")
+
+
+def _refuse_other_model(data: bytes) -> None:
+    if data[4:8] == b"TFL3":
+        _refuse("a TFLite file")
+    if data[:3] == b"\x08\x01\x12":
+        _refuse("the graph of a SavedModel directory")
+    # An ONNX ModelProto: field 1, the IR version, and then a producer, a graph or an opset.
+    if data[:1] == b"\x08" and 2 < data[1] < 32 and data[2:3] in (b"\x12", b"\x3a", b"\x42"):
+        _refuse("an ONNX file")
+    if data[:1] == b"\x80" and 1 < data[1] < 6:
+        _refuse("a pickle, which is a program and never opened")
+
+
+def _refuse(what: str) -> None:
+    raise UnsupportedError([Problem("", f"{what}; {_SAVE_AS_H5}")])
+
+
+def _refuse_accident(data: bytes) -> None:
+    if data.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise MalformedError("a Git LFS pointer, not the file itself; run: git lfs pull")
+    if data.lstrip()[:200].lower().startswith((b"<!doctype html", b"<html")):
+        raise MalformedError("an HTML page, not a model; did the download fail?")

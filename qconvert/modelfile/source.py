@@ -1,0 +1,36 @@
+"""The bytes of a regular file."""
+
+import stat
+from pathlib import Path
+
+from qconvert.errors import BadFileError, LimitError, Problem, UnsupportedError
+
+_MAX_BYTES = 4 << 30
+
+
+def read_source(path: Path) -> bytes:
+    """All bytes of *path*, which has to be a regular file of at most 4 GiB.
+
+    Everything is parsed from memory, so that what is hashed is what is read.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            _refuse_directory(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise BadFileError(path, "not a regular file")
+        if status.st_size > _MAX_BYTES:
+            raise LimitError(f"{path}: larger than {_MAX_BYTES >> 30} GiB")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise BadFileError(path, "no such file") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadFileError(path, f"cannot be read: {reason}") from None
+
+
+def _refuse_directory(path: Path) -> None:
+    if (path / "saved_model.pb").exists():
+        reason = "SavedModel directory; load it where it was trained and save as .h5: "
+        raise UnsupportedError([Problem("", reason + "model.save('model.h5')")])
+    raise BadFileError(path, "a directory, not a model file")

@@ -1,0 +1,63 @@
+"""``quantized_bits`` with a given scale, and ``quantized_relu``."""
+
+import numpy as np
+
+from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
+from qconvert.ir.types import F32
+from qconvert.numerics.bounded import hard_sigmoid
+from qconvert.numerics.straight_through import round_through, sign_or_one, straight_through
+
+_F = np.float32
+
+
+def bits(q: QuantizedBits, x: F32) -> F32:
+    """``quantized_bits.__call__`` where alpha is None, a number, or a number a channel."""
+    scale = _F(1) if q.alpha is None else np.asarray(q.alpha, _F)
+    if q.bits == 1 and q.keep_negative:
+        quantized = sign_or_one(x)
+    else:
+        m, m_i = _F(2.0 ** (q.bits - q.keep_negative)), _F(2.0**q.integer)
+        lowest = _F(q.keep_negative) * (-m + _F(q.symmetric))
+        codes = np.clip(round_through(x * m / m_i), lowest, m - _F(1))
+        quantized = m_i * codes / m
+    return straight_through(x, scale * quantized)
+
+
+def relu(q: QuantizedRelu, x: F32) -> F32:
+    """``quantized_relu.__call__``."""
+    m = _F(2.0 ** (q.bits - (q.negative_slope != 0)))
+    m_i = _F(2.0**q.integer)
+    quantized = _positive_part(q, x, m, m_i)
+    if q.negative_slope:
+        quantized = quantized + _negative_part(q, x, m, m_i)
+    if q.relu_upper_bound and not q.is_quantized_clip:
+        quantized = np.minimum(quantized, _F(q.relu_upper_bound))
+    return straight_through(_unquantized(q, x, m, m_i), quantized)
+
+
+def _unquantized(q: QuantizedRelu, x: F32, m: np.float32, m_i: np.float32) -> F32:
+    leaky = np.where(x > 0, x, _F(q.negative_slope) * x)
+    if q.is_quantized_clip:
+        bound = m_i - m_i / m
+    elif q.relu_upper_bound is not None:
+        bound = _F(q.relu_upper_bound)
+    else:
+        return leaky
+    return np.where(x <= bound, leaky, bound)
+
+
+def _positive_part(q: QuantizedRelu, x: F32, m: np.float32, m_i: np.float32) -> F32:
+    highest = _F(1) - _F(1) / m
+    if q.use_sigmoid:
+        codes = round_through(hard_sigmoid(x / m_i) * m)
+        return m_i * np.clip(_F(2) * (codes / m) - _F(1), _F(0), highest)
+    return m_i * np.clip(round_through(x * m / m_i) / m, _F(0), highest)
+
+
+def _negative_part(q: QuantizedRelu, x: F32, m: np.float32, m_i: np.float32) -> F32:
+    slope = _F(q.negative_slope)
+    step = _F(1 / (q.negative_slope * float(m)))
+    if q.use_sigmoid:
+        codes = round_through(hard_sigmoid(x / m_i) * m * slope)
+        return m_i * slope * np.clip(_F(2) * (codes * step) - _F(1), _F(-1), _F(0))
+    return m_i * slope * np.clip(round_through(x * m / m_i * slope) * step, _F(-1), _F(0))

@@ -1,0 +1,57 @@
+"""``binary`` and ``ternary``, whose stochastic siblings compute the same at inference."""
+
+from typing import Final
+
+import numpy as np
+
+from qconvert.ir.quantizers import Binary, Ternary
+from qconvert.ir.types import F32
+from qconvert.numerics import eigen
+from qconvert.numerics.automatic_scale import fitted_scale, reduced_axes
+from qconvert.numerics.power_of_two import nearest_power
+from qconvert.numerics.straight_through import round_through, sign_or_one, straight_through
+
+_F = np.float32
+_THRESHOLD: Final = 0.33
+
+
+def binary(q: Binary, x: F32) -> F32:
+    """``binary.__call__``."""
+    codes = sign_or_one(x)
+    if q.use_01:
+        codes = (codes + _F(1)) / _F(2)
+    match q.alpha:
+        case None:
+            return straight_through(eigen.tanh(x), codes)
+        case "auto" | "auto_po2":
+            return straight_through(x, fitted_scale(q.alpha, x, codes) * codes)
+        case _:
+            return straight_through(x, _F(q.alpha) * codes)
+
+
+def ternary(q: Ternary, x: F32) -> F32:
+    """``ternary.__call__``; a threshold applies to *x* itself, not to ``x / alpha``."""
+    if isinstance(q.alpha, str):
+        return _automatic_ternary(q, x)
+    threshold = _F(_THRESHOLD if q.threshold is None else q.threshold)
+    codes = _outside(x, threshold) * np.sign(x)
+    if q.alpha is None:
+        return straight_through(eigen.tanh(x), codes)
+    return straight_through(x, _F(q.alpha) * codes)
+
+
+def _automatic_ternary(q: Ternary, x: F32) -> F32:
+    axes = reduced_axes(x.ndim) or None
+    scale = _F(2) * np.max(np.abs(x), axis=axes, keepdims=True) / _F(3)
+    if q.alpha == "auto_po2":
+        scale = nearest_power(scale)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for _ in range(q.number_of_unrolls):
+            rounded = scale * round_through(x / scale)
+            codes = _outside(rounded, scale / _F(2)) * np.sign(x)
+            scale = fitted_scale(q.alpha, x, codes)
+    return straight_through(x, scale * codes)
+
+
+def _outside(x: F32, threshold: F32 | np.float32) -> F32:
+    return (np.abs(x) >= threshold).astype(np.float32)

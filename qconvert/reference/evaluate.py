@@ -1,0 +1,113 @@
+"""What an op computes, and a graph run with every value kept."""
+
+from collections.abc import Mapping
+from functools import reduce
+from typing import assert_never
+
+import numpy as np
+
+from qconvert.ir.graph import Graph
+from qconvert.ir.ops import (
+    BatchNormalization,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Elementwise,
+    Merge,
+    Op,
+    Pad,
+    Pool,
+    Quantize,
+    Reduce,
+    Relu,
+    Reshape,
+    Scale,
+    Slice,
+    Softmax,
+    Transpose,
+    UpSample,
+)
+from qconvert.ir.types import F32
+from qconvert.numerics import quantize
+from qconvert.reference.activations import elementwise, relu, softmax
+from qconvert.reference.linear import conv, conv_transpose, dense
+from qconvert.reference.normalization import batch_normalization
+from qconvert.reference.pooling import pool, reduce_axes
+from qconvert.reference.shape import concat, pad_zeros, reshape, take_slice, transpose, upsample
+
+
+def evaluate(graph: Graph, inputs: Mapping[str, F32]) -> dict[str, F32]:
+    """Every value of *graph* by name, the inputs included."""
+    values = {wanted.name: inputs[wanted.name] for wanted in graph.inputs}
+    for node in graph.nodes:
+        values[node.name] = apply(node.op, *(values[name] for name in node.inputs))
+    return values
+
+
+def apply(op: Op, *inputs: F32) -> F32:
+    """The result of *op*; overflow and NaN pass silently, as they do in TensorFlow."""
+    with np.errstate(all="ignore"):
+        return _apply(op, inputs)
+
+
+def _apply(op: Op, inputs: tuple[F32, ...]) -> F32:
+    x = inputs[0]
+    match op:
+        case Quantize(quantizer=quantizer):
+            return quantize(quantizer, x)
+        case Dense():
+            return dense(op, x)
+        case Conv():
+            return conv(op, x)
+        case ConvTranspose():
+            return conv_transpose(op, x)
+        case BatchNormalization():
+            return batch_normalization(op, x)
+        case Pool():
+            return pool(op, x)
+        case Reduce():
+            return reduce_axes(op, x)
+        case Scale(factor=factor):
+            return x * np.float32(factor)
+        case Relu():
+            return relu(op, x)
+        case Softmax():
+            return softmax(op, x)
+        case Elementwise():
+            return elementwise(op, x)
+        case Merge():
+            return _merge(op, inputs)
+        case Concat():
+            return concat(op, inputs)
+        case Reshape():
+            return reshape(op, x)
+        case Transpose():
+            return transpose(op, x)
+        case Pad():
+            return pad_zeros(op, x)
+        case Slice():
+            return take_slice(op, x)
+        case UpSample():
+            return upsample(op, x)
+        case _:
+            assert_never(op)
+
+
+def _merge(op: Merge, inputs: tuple[F32, ...]) -> F32:
+    """The layers of ``tf_keras.layers.merging``: one operation after the other, left to right."""
+    match op.kind:
+        case "add":
+            return reduce(np.add, inputs)
+        case "subtract":
+            return reduce(np.subtract, inputs)
+        case "multiply":
+            return reduce(np.multiply, inputs)
+        case "average":
+            return reduce(np.add, inputs) / np.float32(len(inputs))
+        case "maximum":
+            return reduce(np.maximum, inputs)
+        case "minimum":
+            return reduce(np.minimum, inputs)
+        case _:
+            assert_never(op.kind)

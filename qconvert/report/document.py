@@ -1,0 +1,148 @@
+"""The report as JSON, as ``schemas/report.schema.json`` describes it."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias, Union
+
+from qconvert.check.compare import Difference, Example
+from qconvert.check.results import (
+    AmbiguousResult,
+    CheckedFile,
+    Comparison,
+    Environment,
+    Finding,
+    LayerResult,
+    OutputResult,
+    Report,
+    WeightResult,
+    WitnessResult,
+)
+
+#: Changes when a reader of the old form would misunderstand the new one.
+SCHEMA: Final = "qconvert.report/1"
+
+Json: TypeAlias = Union[str, int, float, bool, None, Sequence["Json"], Mapping[str, "Json"]]
+
+
+def to_json(report: Report) -> str:
+    """The report as a JSON document; the same report gives the same text.
+
+    Numbers that float32 or float64 holds are written so that they read back the same; what JSON
+    has no number for is one of the strings ``inf``, ``-inf`` and ``nan``.
+    """
+    return json.dumps(_report(report), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _report(report: Report) -> Json:
+    first = report.first_difference
+    return {
+        "schema": SCHEMA,
+        "verdict": report.verdict.value,
+        "passed": report.passed,
+        "reference_ambiguous": report.reference_ambiguous,
+        "first_difference": None if first is None else first.name,
+        "model": _file(report.model),
+        "onnx": _file(report.onnx),
+        "inputs": report.inputs,
+        "samples": report.samples,
+        "witnesses": [_witness(witness) for witness in report.witnesses],
+        "layers": [_layer(layer) for layer in report.layers],
+        "weights": [_weight(weight) for weight in report.weights],
+        "outputs": [_output(output) for output in report.outputs],
+        "ambiguous": [_ambiguous(value) for value in report.ambiguous],
+        "environment": _environment(report.environment),
+    }
+
+
+def _file(file: CheckedFile) -> Json:
+    return {"path": file.path, "sha256": file.sha256}
+
+
+def _witness(result: WitnessResult) -> Json:
+    return {
+        "name": result.witness.value,
+        "versions": dict(result.versions),
+        "failure": result.failure,
+    }
+
+
+def _layer(layer: LayerResult) -> Json:
+    return {
+        "name": layer.name,
+        "class_name": layer.class_name,
+        "weight_bits": layer.weight_bits,
+        "activation_bits": layer.activation_bits,
+        **_finding(layer.finding),
+    }
+
+
+def _output(output: OutputResult) -> Json:
+    return {"name": output.name, **_finding(output.finding)}
+
+
+def _finding(finding: Finding) -> dict[str, Json]:
+    return {
+        "verdict": finding.verdict.value,
+        "reason": finding.reason,
+        "inherited_from": list(finding.inherited_from),
+        "comparisons": [_comparison(comparison) for comparison in finding.comparisons],
+    }
+
+
+def _comparison(comparison: Comparison) -> Json:
+    steps = comparison.largest_steps
+    return {
+        "witnesses": [comparison.first.value, comparison.second.value],
+        **_difference(comparison.difference),
+        "largest_steps": None if steps is None else _number(steps),
+    }
+
+
+def _weight(weight: WeightResult) -> Json:
+    return {
+        "layer": weight.layer,
+        "role": weight.role,
+        "verdict": weight.verdict.value,
+        **_difference(weight.difference),
+    }
+
+
+def _ambiguous(value: AmbiguousResult) -> Json:
+    return {
+        "name": value.name,
+        "elements": value.elements,
+        "differing": value.differing,
+        "largest": _number(value.largest),
+    }
+
+
+def _difference(difference: Difference) -> dict[str, Json]:
+    first = difference.first
+    return {
+        "elements": difference.elements,
+        "differing": difference.differing,
+        "largest": _number(difference.largest),
+        "largest_ulp": difference.largest_ulp,
+        "first": None if first is None else _example(first),
+    }
+
+
+def _example(example: Example) -> Json:
+    return {
+        "index": list(example.index),
+        "values": {witness.value: _number(value) for witness, value in example.values},
+        "shapes": {witness.value: list(shape) for witness, shape in example.shapes},
+    }
+
+
+def _environment(environment: Environment) -> Json:
+    return {
+        "qconvert": environment.qconvert,
+        "python": environment.python,
+        "machine": environment.machine,
+    }
+
+
+def _number(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)

@@ -1,0 +1,163 @@
+"""ONNX Runtime as a witness: layer by layer, as deployed, and as deployed with taps."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import onnx
+
+from qconvert.emit.metadata import CodesTensor, LayerTensor, read_metadata
+from qconvert.errors import WitnessError
+from qconvert.ir import F32
+from qconvert.runners.traces import Trace
+
+#: ONNX Runtime has no types.
+_Session: TypeAlias = Any
+_Module: TypeAlias = Any
+_Array: TypeAlias = np.ndarray[Any, Any]
+
+_ERRORS_ONLY = 3
+
+
+class OrtRunner:
+    """Runs an ONNX file, which need not be one of ours; without metadata it has no layers."""
+
+    def __init__(self, model: onnx.ModelProto | Path) -> None:
+        self._source = model
+        try:
+            self._model = onnx.load(model) if isinstance(model, Path) else model
+            metadata = read_metadata(self._model)
+        except Exception as error:
+            raise WitnessError(f"the ONNX file cannot be read: {error}") from error
+        self.layers: tuple[LayerTensor, ...] = metadata.layers if metadata else ()
+        self.inputs = tuple(_fed(self._model.graph))
+        self.outputs = tuple(value.name for value in self._model.graph.output)
+
+    def run_layers(self, inputs: Mapping[str, F32]) -> Trace:
+        """Every layer and the outputs, with graph optimizations off."""
+        values = self._run(self._instrumented, inputs)
+        return Trace(
+            {layer.layer: _keras_layout(values[layer.tensor], layer) for layer in self.layers},
+            {name: values[name] for name in self.outputs},
+        )
+
+    def run_deployed(self, inputs: Mapping[str, F32]) -> Trace:
+        """The outputs of the unchanged file with default options."""
+        return Trace({}, self._run(self._deployed, inputs))
+
+    def run_tapped(self, inputs: Mapping[str, F32]) -> Trace:
+        """The layers that end in integer codes, and the outputs, with optimizations on.
+
+        Taps sit on integer tensors only: a tap on a float tensor would switch a fusion off.
+        """
+        values = self._run(self._tapped, inputs)
+        return Trace(
+            {
+                layer.layer: _keras_layout(_dequantized(values[codes.tensor], codes), layer)
+                for layer, codes in self._coded()
+            },
+            {name: values[name] for name in self.outputs},
+        )
+
+    def optimized_operators(self, *, tapped: bool = False) -> Mapping[str, int]:
+        """How often each operator occurs in the graph that ONNX Runtime makes of the file."""
+        model = self._with_taps(c.tensor for _, c in self._coded()) if tapped else self._source
+        with tempfile.TemporaryDirectory(prefix="qconvert-") as folder:
+            path = Path(folder) / "optimized.onnx"
+            _session(model, optimized=True, saved=path)
+            nodes = onnx.load(path, load_external_data=False).graph.node
+        return Counter(f"{n.domain}:{n.op_type}" if n.domain else n.op_type for n in nodes)
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Version of what computes."""
+        return {"onnxruntime": str(_onnxruntime().__version__)}
+
+    @cached_property
+    def _instrumented(self) -> _Session:
+        taps = (layer.tensor for layer in self.layers)
+        return _session(self._with_taps(taps), optimized=False)
+
+    @cached_property
+    def _deployed(self) -> _Session:
+        return _session(self._source, optimized=True)
+
+    @cached_property
+    def _tapped(self) -> _Session:
+        return _session(self._with_taps(c.tensor for _, c in self._coded()), optimized=True)
+
+    def _coded(self) -> list[tuple[LayerTensor, CodesTensor]]:
+        return [(layer, layer.codes) for layer in self.layers if layer.codes is not None]
+
+    def _with_taps(self, tensors: Iterable[str]) -> onnx.ModelProto:
+        """The model with further outputs; a tensor that is an input is known anyway."""
+        known = {*self.inputs, *self.outputs}
+        tapped = onnx.ModelProto()
+        tapped.CopyFrom(self._model)
+        new = [name for name in dict.fromkeys(tensors) if name not in known]
+        tapped.graph.output.extend(onnx.ValueInfoProto(name=name) for name in new)
+        return tapped
+
+    def _run(self, session: _Session, inputs: Mapping[str, F32]) -> dict[str, F32]:
+        if set(inputs) != set(self.inputs):
+            raise WitnessError(f"the ONNX file takes {self.inputs}, not {sorted(inputs)}")
+        names = [output.name for output in session.get_outputs()]
+        try:
+            results = session.run(names, dict(inputs))
+        except Exception as error:
+            raise WitnessError(f"ONNX Runtime failed: {error}") from error
+        return {**inputs, **dict(zip(names, results, strict=True))}
+
+
+def _fed(graph: onnx.GraphProto) -> list[str]:
+    """Inputs that the user supplies; old files list their weights among the inputs."""
+    weights = {tensor.name for tensor in graph.initializer}
+    return [value.name for value in graph.input if value.name not in weights]
+
+
+def _keras_layout(value: _Array, layer: LayerTensor) -> F32:
+    if value.dtype != np.float32:
+        raise WitnessError(f"{layer.layer}: the tensor {layer.tensor} is {value.dtype}")
+    result: F32 = value if layer.perm is None else np.transpose(value, layer.perm)
+    return result
+
+
+def _dequantized(codes: _Array, tensor: CodesTensor) -> F32:
+    """The values that codes stand for: exact, for codes and zero point are small integers."""
+    if codes.dtype.kind not in "iu":
+        raise WitnessError(f"the codes {tensor.tensor} are {codes.dtype}")
+    steps = codes.astype(np.int64) - tensor.zero_point
+    values: F32 = np.ldexp(steps.astype(np.float64), tensor.exp).astype(np.float32)
+    return values
+
+
+def _session(
+    model: onnx.ModelProto | Path, *, optimized: bool, saved: Path | None = None
+) -> _Session:
+    """A session with default options; ``saved`` takes the graph after optimization."""
+    ort = _onnxruntime()
+    options = ort.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    if not optimized:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if saved is not None:
+        options.optimized_model_filepath = str(saved)
+    source = str(model) if isinstance(model, Path) else model.SerializeToString()
+    try:
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise WitnessError(f"ONNX Runtime does not load the file: {error}") from error
+
+
+def _onnxruntime() -> _Module:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise WitnessError(
+            f"ONNX Runtime is not available ({error}): pip install 'qconvert[ort]'"
+        ) from error
+    return onnxruntime

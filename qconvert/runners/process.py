@@ -1,0 +1,118 @@
+"""A worker process that answers requests: one JSON object a line each way, never waited for long.
+
+Whatever the worker does instead of answering ends in `WitnessError`: it dies, prints something
+else, answers another request, reports a failure, or stays silent until the time is over.
+"""
+
+import contextlib
+import json
+import queue
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, TypeAlias
+
+from qconvert.errors import WitnessError
+
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+Answer: TypeAlias = dict[str, Json]
+
+REMEDY = "pip install 'qconvert[tf]'"
+
+
+class Process:
+    """A running worker; ``log`` takes what it prints on standard error."""
+
+    def __init__(self, command: Sequence[str], log: Path, timeout: float) -> None:
+        self._command = command[0]
+        self._log = log
+        self._timeout = timeout
+        self._sent = 0
+        self._answered = 0
+        try:
+            with log.open("wb") as errors:
+                self._process = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+                )
+        except OSError as error:
+            raise WitnessError(f"the worker did not start: {error}") from error
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, args=(self._out,), daemon=True)
+        self._reader.start()
+
+    @property
+    def _in(self) -> IO[bytes]:
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    @property
+    def _out(self) -> IO[bytes]:
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def _read(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            self._lines.put(line)
+        self._lines.put(b"")
+
+    def send(self, do: str, arguments: Mapping[str, str | None]) -> None:
+        """Send a request, whose answer is to be received in turn."""
+        self._sent += 1
+        request = {"do": do, "id": self._sent, **arguments}
+        # A worker that is gone gives no answer, which `receive` reports.
+        with contextlib.suppress(OSError):
+            self._in.write(json.dumps(request).encode() + b"\n")
+            self._in.flush()
+
+    def receive(self) -> Answer:
+        """Wait for the answer to the oldest request that has none yet."""
+        self._answered += 1
+        try:
+            line = self._lines.get(timeout=self._timeout)
+        except queue.Empty:
+            self.kill()
+            raise self._failure(f"the worker gave no answer in {self._timeout:g} s") from None
+        if not line:
+            self._lines.put(b"")
+            raise self._failure("the worker died")
+        return self._checked(line)
+
+    def _checked(self, line: bytes) -> Answer:
+        try:
+            answer = json.loads(line)
+        except ValueError as error:
+            raise self._failure(f"the worker answered nonsense: {line[:80]!r}") from error
+        if not isinstance(answer, dict) or answer.get("id") != self._answered:
+            raise self._failure(f"the worker answered something else: {line[:80]!r}")
+        if "error" in answer:
+            raise self._reported(answer)
+        return answer
+
+    def _reported(self, answer: Answer) -> WitnessError:
+        message = f"{answer.get('type')}: {answer['error']}"
+        if answer.get("type") in ("ImportError", "ModuleNotFoundError"):
+            return WitnessError(f"{self._command} lacks TensorFlow or QKeras ({message}): {REMEDY}")
+        return WitnessError(f"the TensorFlow worker failed: {message}")
+
+    def _failure(self, what: str) -> WitnessError:
+        """An error with the end of what the worker printed."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return WitnessError("\n  ".join([what, *lines[-5:]]))
+
+    def kill(self) -> None:
+        """End the process now."""
+        self._process.kill()
+        self._process.wait()
+
+    def close(self, patience: float) -> None:
+        """Let the process end, or kill it after *patience* seconds; free everything."""
+        with contextlib.suppress(OSError):  # a broken pipe with a request still in it
+            self._in.close()
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._reader.join(1)
+        if not self._reader.is_alive():
+            self._out.close()

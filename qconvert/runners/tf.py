@@ -1,0 +1,212 @@
+"""TensorFlow with QKeras as a witness, in a process of its own."""
+
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from qconvert.errors import WitnessError
+from qconvert.ir import F32
+from qconvert.runners.npz import read_npz, write_npz
+from qconvert.runners.process import Answer, Process
+from qconvert.runners.traces import Trace
+
+WORKER = Path(__file__).with_name("tf_worker.py")
+OUTPUT = "output:"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorFlowModel:
+    """A model as TensorFlow has loaded it; ``layers`` are the trace keys in order of execution."""
+
+    inputs: Mapping[str, tuple[int | None, ...]]
+    outputs: tuple[str, ...]
+    layers: tuple[str, ...]
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """How one output of graph mode (``predict``) differs from eager mode."""
+
+    different: int
+    elements: int
+    max_abs: float
+
+
+class TensorFlowRunner:
+    """A context in which the real Keras model runs: the ground truth.
+
+    Entering it starts the process and the loading and does not wait for them. ``python`` is the
+    interpreter to use, if not this one; ``timeout`` is in seconds, for each answer. Every
+    method raises `WitnessError` when the worker fails, in whatever way.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        weights: Path | None = None,
+        *,
+        python: Path | None = None,
+        timeout: float = 600.0,
+    ) -> None:
+        self._model = model
+        self._weights = weights
+        self._python = python or Path(sys.executable)
+        self._timeout = timeout
+        self._loaded: TensorFlowModel | None = None
+        self._files = 0
+        self._batch: tuple[int, Path] | None = None
+
+    def __enter__(self) -> "TensorFlowRunner":
+        self._temporary = tempfile.TemporaryDirectory(prefix="qconvert-")
+        self._folder = Path(self._temporary.name)
+        try:
+            command = [str(self._python), str(WORKER)]
+            self._process = Process(command, self._folder / "log", self._timeout)
+        except WitnessError:
+            self._temporary.cleanup()
+            raise
+        weights = None if self._weights is None else str(self._weights.resolve())
+        self._process.send("load", {"model": str(self._model.resolve()), "weights": weights})
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        idle = error is None and self._loaded is not None and self._batch is None
+        self._process.close(patience=5.0 if idle else 0.0)
+        self._temporary.cleanup()
+
+    def load(self) -> TensorFlowModel:
+        """Wait until the model is loaded."""
+        if self._loaded is None:
+            self._loaded = _described(self._process.receive())
+        return self._loaded
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Versions of what computes, and the settings that change numbers."""
+        return self.load().versions
+
+    def start(self, inputs: Mapping[str, F32]) -> None:
+        """Begin to run a batch, given by names of input layers."""
+        self.load()
+        outputs = self._new_file()
+        self._process.send("run", {"inputs": self._written(inputs), "outputs": str(outputs)})
+        self._batch = (len(next(iter(inputs.values()))), outputs)
+
+    def finish(self) -> Trace:
+        """Wait for the results of the batch that was started."""
+        assert self._batch is not None
+        size, outputs = self._batch
+        arrays = self._received(outputs)
+        self._batch = None
+        trace = Trace(
+            {name: arrays[name] for name in arrays if not name.startswith(OUTPUT)},
+            {name.removeprefix(OUTPUT): arrays[name] for name in arrays if name.startswith(OUTPUT)},
+        )
+        self._require_complete(trace, size)
+        return trace
+
+    def run(self, inputs: Mapping[str, F32]) -> Trace:
+        """What every layer returns in ``model(x, training=False)``, and the outputs."""
+        self.start(inputs)
+        return self.finish()
+
+    def predict_differences(self, inputs: Mapping[str, F32]) -> Mapping[str, Disagreement]:
+        """How far ``model.predict`` disagrees with ``model(x)``, by output."""
+        model = self.load()
+        self._process.send("predict", {"inputs": self._written(inputs)})
+        answer = self._process.receive()
+        differences = _disagreements(answer)
+        if set(differences) != set(model.outputs):
+            raise WitnessError(f"the worker compared {sorted(differences)}, not {model.outputs}")
+        return differences
+
+    def effective_weights(self) -> Mapping[str, F32]:
+        """The weights as QKeras computes them, by ``layer/role``."""
+        self.load()
+        outputs = self._new_file()
+        self._process.send("weights", {"outputs": str(outputs)})
+        return self._received(outputs)
+
+    def _new_file(self) -> Path:
+        self._files += 1
+        return self._folder / f"{self._files}.npz"
+
+    def _written(self, inputs: Mapping[str, F32]) -> str:
+        path = self._folder / "inputs.npz"
+        write_npz(path, inputs)
+        return str(path)
+
+    def _received(self, path: Path) -> dict[str, F32]:
+        """The arrays that the worker says it wrote."""
+        keys = self._process.receive().get("keys")
+        try:
+            arrays = read_npz(path)
+            path.unlink()
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            raise WitnessError(f"the worker wrote no results: {error}") from error
+        if list(arrays) != keys:
+            raise WitnessError(f"the worker announced {keys} and wrote {list(arrays)}")
+        return arrays
+
+    def _require_complete(self, trace: Trace, size: int) -> None:
+        model = self.load()
+        missing = (set(model.layers) - set(trace.layers)) | (
+            set(model.outputs) - set(trace.outputs)
+        )
+        if missing:
+            raise WitnessError(f"the worker returned nothing for {sorted(missing)}")
+        for name, value in trace.outputs.items():
+            if value.shape[:1] != (size,):
+                raise WitnessError(f"output {name} is {value.shape} for a batch of {size}")
+
+
+def _described(answer: Answer) -> TensorFlowModel:
+    match answer:
+        case {
+            "versions": dict(versions),
+            "inputs": list(inputs),
+            "outputs": list(outputs),
+            "layers": list(layers),
+        } if outputs:
+            return TensorFlowModel(
+                dict(map(_input, inputs)),
+                tuple(map(str, outputs)),
+                tuple(map(str, layers)),
+                {key: str(value) for key, value in versions.items()},
+            )
+        case _:
+            raise WitnessError(f"the worker did not describe the model: {sorted(answer)}")
+
+
+def _input(item: object) -> tuple[str, tuple[int | None, ...]]:
+    match item:
+        case {"name": str(name), "shape": list(shape)}:
+            return name, tuple(shape)
+        case _:
+            raise WitnessError(f"the worker described an input as {item}")
+
+
+def _disagreements(answer: Answer) -> dict[str, Disagreement]:
+    found = answer.get("differences")
+    result: dict[str, Disagreement] = {}
+    for name, item in found.items() if isinstance(found, dict) else ():
+        match item:
+            case {
+                "different": int(different),
+                "elements": int(elements),
+                "max_abs": int() | float() as distance,
+            }:
+                result[name] = Disagreement(different, elements, float(distance))
+            case _:
+                raise WitnessError(f"the worker described a difference as {item}")
+    return result

@@ -1,0 +1,187 @@
+"""Time and memory of the command line on a model of about 1 MB, next to TensorFlow and tf2onnx.
+
+Every run is a process of its own; runs of different programs take turns, so that a slow spell
+of the machine hits all of them. Exits 1 where a limit is missed. Measure on an idle machine.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+MEGABYTE: Final = 1_000_000
+
+BUILD_MODEL: Final = """
+import sys, tf_keras, qkeras
+tf_keras.utils.set_random_seed(1)
+bits = dict(kernel_quantizer="quantized_bits(4, 0, alpha=1)",
+            bias_quantizer="quantized_bits(4, 0, alpha=1)")
+layers = [tf_keras.layers.InputLayer((32, 32, 3)), qkeras.QActivation("quantized_bits(8, 0)")]
+for filters in (32, 64, 128):
+    layers += [qkeras.QConv2D(filters, 3, padding="same", **bits),
+               qkeras.QActivation("quantized_relu(4)"), tf_keras.layers.MaxPooling2D()]
+layers += [tf_keras.layers.Flatten(), qkeras.QDense(80, **bits),
+           qkeras.QActivation("quantized_relu(4)"), qkeras.QDense(10, **bits)]
+tf_keras.Sequential(layers).save(sys.argv[1], include_optimizer=False)
+"""
+
+LOAD_MODEL: Final = """
+import sys, qkeras
+model = qkeras.utils.load_qmodel(sys.argv[1], compile=False)
+"""
+
+CONVERT_WITH_TF2ONNX: Final = (
+    LOAD_MODEL
+    + """
+import tensorflow as tf, tf2onnx
+signature = [tf.TensorSpec(i.shape, i.dtype, name=i.name) for i in model.inputs]
+tf2onnx.convert.from_function(tf.function(lambda x: model(x, training=False)), signature,
+                              opset=13, output_path=sys.argv[2])
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One run of a program: wall-clock seconds, and its largest resident memory in bytes."""
+
+    seconds: float
+    peak: int
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is measured, and what it must stay under, where anything was promised."""
+
+    name: str
+    command: Sequence[str]
+    seconds_limit: float | None = None
+    peak_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The medians of a program's runs."""
+
+    program: Program
+    median: Sample
+
+    @property
+    def within_limits(self) -> bool:
+        """Whether the program kept what it promises."""
+        seconds, peak = self.program.seconds_limit, self.program.peak_limit
+        slow = seconds is not None and self.median.seconds >= seconds
+        large = peak is not None and self.median.peak >= peak
+        return not slow and not large
+
+
+def python(code: str, *arguments: Path) -> tuple[str, ...]:
+    """The command that runs *code* in a fresh interpreter."""
+    return (sys.executable, "-c", code, *map(str, arguments))
+
+
+def qconvert(*arguments: str | Path) -> tuple[str, ...]:
+    """A command line of qconvert."""
+    return (sys.executable, "-m", "qconvert", *map(str, arguments))
+
+
+def programs(model: Path, folder: Path) -> tuple[Program, ...]:
+    """Everything that is measured on *model*."""
+    ours, theirs = folder / "qconvert.onnx", folder / "tf2onnx.onnx"
+    export = qconvert("export", model, "-o", ours, "--force")
+    return (
+        Program("import numpy, h5py, onnx", python("import numpy, h5py, onnx")),
+        Program("qconvert --help", qconvert("--help"), seconds_limit=0.2),
+        Program("qconvert export", export, seconds_limit=1.0, peak_limit=150 * MEGABYTE),
+        Program("TensorFlow loads the model", python(LOAD_MODEL, model)),
+        Program("tf2onnx converts it", python(CONVERT_WITH_TF2ONNX, model, theirs)),
+    )
+
+
+def run(command: Sequence[str]) -> Sample:
+    """Run *command* to its end and measure it; what it says is shown only where it fails."""
+    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with tempfile.TemporaryFile() as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            sys.exit(f"{command} failed:\n{output.read().decode(errors='replace')}")
+    return Sample(seconds, peak_bytes(usage.ru_maxrss))
+
+
+def peak_bytes(maxrss: int) -> int:
+    """``ru_maxrss`` in bytes: macOS counts it in bytes, Linux in KiB."""
+    return maxrss if sys.platform == "darwin" else maxrss * 1024
+
+
+def measure(measured: Sequence[Program], runs: int) -> tuple[Result, ...]:
+    """Run each program *runs* times, by turns, after one round that only warms the caches."""
+    for program in measured:
+        run(program.command)
+    rounds = [[run(program.command) for program in measured] for _ in range(runs)]
+    columns = zip(*rounds, strict=True)
+    return tuple(
+        Result(program, median(samples)) for program, samples in zip(measured, columns, strict=True)
+    )
+
+
+def median(samples: Sequence[Sample]) -> Sample:
+    """The median of each figure."""
+    seconds = statistics.median(sample.seconds for sample in samples)
+    return Sample(seconds, round(statistics.median(sample.peak for sample in samples)))
+
+
+def table(results: Sequence[Result], unit: Result) -> str:
+    """One line a program; ratios are to *unit*."""
+    lines = [f"{'':28}{'seconds':>9}{'ratio':>8}{'peak MB':>9}{'ratio':>8}"]
+    for result in results:
+        sample = result.median
+        ratios = sample.seconds / unit.median.seconds, sample.peak / unit.median.peak
+        lines.append(
+            f"{result.program.name:28}{sample.seconds:9.3f}{ratios[0]:8.2f}"
+            f"{sample.peak / MEGABYTE:9.0f}{ratios[1]:8.2f}{limits(result)}"
+        )
+    return "\n".join(lines)
+
+
+def limits(result: Result) -> str:
+    """What the program promises, and whether it kept it."""
+    program = result.program
+    promised = []
+    if program.seconds_limit is not None:
+        promised.append(f"{program.seconds_limit} s")
+    if program.peak_limit is not None:
+        promised.append(f"{program.peak_limit // MEGABYTE} MB")
+    if not promised:
+        return ""
+    return f"  {'within' if result.within_limits else 'MISSES'} {', '.join(promised)}"
+
+
+def main() -> int:
+    """Build the model, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, help="how often each program is run")
+    runs: int = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as name:
+        model = Path(name) / "model.h5"
+        run(python(BUILD_MODEL, model))
+        print(f"model.h5: {model.stat().st_size / MEGABYTE:.2f} MB; medians of {runs} runs")
+        results = measure(programs(model, Path(name)), runs)
+    unit = next(result for result in results if result.program.name == "qconvert export")
+    print(table(results, unit))
+    return 0 if all(result.within_limits for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qconvert.check.inputs import Samples, from_user, seeded
+from qconvert.errors import BadFileError, QConvertError, UsageError
+from qconvert.ir import F32, Graph, Input, Node, Output
+from qconvert.ir.ops import Merge, Relu
+
+
+def gather(samples: Samples) -> dict[str, F32]:
+    batches = list(samples.batches)
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+
+
+@pytest.fixture
+def two_inputs() -> Graph:
+    shape = (None, 5)
+    return Graph(
+        "two",
+        (Input("a", shape), Input("b", shape)),
+        (Node("sum", Merge("add"), ("a", "b"), shape),),
+        (Output("y", "sum"),),
+        (),
+    )
+
+
+def test_ties_neighbours_and_both_ends_of_the_grid_are_tried(graph: Graph) -> None:
+    values = gather(seeded(graph, 256))["x"]
+    for code in range(-8, 8):
+        tie = np.float32((code + 0.5) / 8)
+        for wanted in (code / 8, tie, np.nextafter(tie, np.float32(9)), np.nextafter(tie, -9)):
+            assert np.float32(wanted) in values
+    assert values.min() < -2
+    assert values.max() > 2
+    assert (values[values == 0] == 0).any()
+    assert np.signbit(values[values == 0]).any()
+
+
+def test_a_sample_does_not_depend_on_how_many_there_are(graph: Graph) -> None:
+    few, many = gather(seeded(graph, 10, seed=3)), gather(seeded(graph, 200, seed=3))
+    np.testing.assert_array_equal(few["x"], many["x"][:10])
+
+
+def test_another_seed_gives_other_samples(graph: Graph) -> None:
+    assert (gather(seeded(graph, 50, seed=1))["x"] != gather(seeded(graph, 50, seed=2))["x"]).any()
+
+
+def test_the_first_batch_has_one_sample_and_others_have_more(graph: Graph) -> None:
+    sizes = [len(batch["x"]) for batch in seeded(graph, 100).batches]
+    assert sizes == [1, 64, 35]
+
+
+def test_a_one_hot_sample_for_every_element_of_a_small_input(two_inputs: Graph) -> None:
+    values = gather(seeded(two_inputs, 300))["a"]
+    nonzero = {tuple(np.flatnonzero(row)) for row in values if np.count_nonzero(row) == 1}
+    assert nonzero == {(i,) for i in range(5)}
+
+
+def test_some_sample_has_a_different_value_in_every_element() -> None:
+    shape = (None, 3, 5, 7)
+    nodes = (Node("y", Relu(), ("x",), shape),)
+    graph = Graph("g", (Input("x", shape),), nodes, (Output("y", "y"),), ())
+    first = next(iter(seeded(graph, 4).batches))["x"]
+    assert len(np.unique(first)) == 105
+
+
+def test_inputs_of_one_model_are_not_copies_of_each_other(two_inputs: Graph) -> None:
+    values = gather(seeded(two_inputs, 20))
+    assert (values["a"] != values["b"]).any(axis=1).all()
+
+
+def test_npy_streams_every_row_in_order(graph: Graph, tmp_path: Path) -> None:
+    x = np.arange(260, dtype=np.float32).reshape(130, 2)
+    np.save(tmp_path / "x.npy", x)
+    samples = from_user(graph, tmp_path / "x.npy")
+    assert samples.count == 130
+    np.testing.assert_array_equal(gather(samples)["x"], x)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_npz_gives_arrays_by_name(two_inputs: Graph, tmp_path: Path, compressed: bool) -> None:
+    a = np.arange(500, dtype=np.float32).reshape(100, 5)
+    save = np.savez_compressed if compressed else np.savez
+    save(tmp_path / "x.npz", b=-a, a=a)
+    found = gather(from_user(two_inputs, tmp_path / "x.npz", 70))
+    np.testing.assert_array_equal(found["a"], a[:70])
+    np.testing.assert_array_equal(found["b"], -a[:70])
+
+
+def test_arrays_are_taken_from_memory_and_converted_exactly(graph: Graph) -> None:
+    found = gather(from_user(graph, np.array([[1, 255], [0, 7]], np.uint8)))["x"]
+    np.testing.assert_array_equal(found, np.array([[1, 255], [0, 7]], np.float32))
+    assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((3, 4), np.float32), r"has shape \(3, 4\), the model takes \(samples, 2\)"),
+        (np.zeros(2, np.float32), "has shape"),
+        (np.zeros((), np.float32), "has shape"),
+        (np.zeros((0, 2), np.float32), "0 samples check nothing"),
+        (np.zeros((1, 2), np.complex64), "has type complex64"),
+        (np.array([["a", "b"]]), "has type <U1"),
+        (np.array([[0, 1], [np.nan, 2]], np.float32), r"element at \[1, 0\] is not finite"),
+        (np.array([[0, 1e300]]), "is not finite"),
+        (np.array([[0.0, 0.1]]), "of type float64 has no float32 equal to it"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(
+    graph: Graph, array: np.typing.NDArray[np.generic], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        gather(from_user(graph, array))
+
+
+def test_unknown_and_missing_names_are_refused(two_inputs: Graph) -> None:
+    x = np.zeros((1, 5), np.float32)
+    with pytest.raises(UsageError, match=r"\['a', 'c'\], the model's are \['a', 'b'\]"):
+        from_user(two_inputs, {"a": x, "c": x})
+    with pytest.raises(UsageError, match="several inputs"):
+        from_user(two_inputs, x)
+
+
+def test_different_numbers_of_samples_are_refused(two_inputs: Graph) -> None:
+    x = np.zeros((3, 5), np.float32)
+    with pytest.raises(UsageError, match="different numbers of samples"):
+        from_user(two_inputs, {"a": x, "b": x[:2]})
+
+
+def pickled(path: Path) -> None:
+    np.save(path, np.array([{"a": 1}, None], dtype=object), allow_pickle=True)
+
+
+def truncated(path: Path) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros((100, 2), np.float32))
+    path.write_bytes(buffer.getvalue()[:-10])
+
+
+def by_columns(path: Path) -> None:
+    np.save(path, np.asfortranarray(np.ones((3, 2), np.float32)))
+
+
+def not_an_archive(path: Path) -> None:
+    path.write_bytes(b"PK\x03\x04 and then nothing")
+
+
+def not_arrays(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.npy", b"no array")
+
+
+def text(path: Path) -> None:
+    path.write_text("hello")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (pickled, "Python objects"),
+        (truncated, "truncated"),
+        (by_columns, "column by column"),
+        (not_an_archive, "not a readable .npz"),
+        (not_arrays, "not a readable array"),
+        (text, "neither"),
+        (lambda path: None, "No such file"),
+    ],
+)
+def test_bad_files_are_refused(
+    graph: Graph, tmp_path: Path, make: object, message: str
+) -> None:
+    path = tmp_path / "x.npy"
+    assert callable(make)
+    make(path)
+    with pytest.raises(BadFileError, match=message):
+        gather(from_user(graph, path))
+
+
+def test_no_samples_are_refused(graph: Graph) -> None:
+    with pytest.raises(QConvertError, match="0 samples"):
+        seeded(graph, 0)

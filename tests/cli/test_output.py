@@ -1,0 +1,95 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from qconvert.errors import OutputError
+from qconvert.output import write
+
+
+def test_writes_with_the_permissions_the_umask_leaves(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write(tmp_path / "a", b"data", force=False)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").read_bytes() == b"data"
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+def test_an_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    with pytest.raises(OutputError, match="exists already"):
+        write(path, b"new", force=False)
+    assert path.read_bytes() == b"old"
+    write(path, b"new", force=True)
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_an_input_is_never_overwritten_under_any_name(tmp_path: Path) -> None:
+    source = tmp_path / "model.h5"
+    source.write_bytes(b"model")
+    (tmp_path / "hard").hardlink_to(source)
+    for name in ("model.h5", "hard"):
+        with pytest.raises(OutputError, match="is an input"):
+            write(tmp_path / name, b"new", force=True, inputs=[source])
+    assert source.read_bytes() == b"model"
+
+
+def test_a_link_is_replaced_and_its_target_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_bytes(b"victim")
+    (tmp_path / "link").symlink_to("victim")
+    write(tmp_path / "link", b"new", force=True)
+    assert (tmp_path / "victim").read_bytes() == b"victim"
+    assert not (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["", "missing/a"])
+def test_directories_and_missing_directories_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputError):
+        write(tmp_path / name, b"data", force=True)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_device_is_not_replaced() -> None:
+    with pytest.raises(OutputError, match="not a regular file"):
+        write(Path("/dev/null"), b"data", force=True)
+
+
+def test_a_failing_write_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        write(path, b"new", force=True)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_an_interrupted_write_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "a", b"new", force=False)
+    assert os.listdir(tmp_path) == []
+
+
+def test_old_leftovers_are_removed_and_fresh_ones_kept(tmp_path: Path) -> None:
+    old, fresh = tmp_path / ".qconvert-1.part", tmp_path / ".qconvert-2.part"
+    old.write_bytes(b"")
+    fresh.write_bytes(b"")
+    os.utime(old, (0, 0))
+    write(tmp_path / "a", b"data", force=False)
+    assert sorted(os.listdir(tmp_path)) == [".qconvert-2.part", "a"]

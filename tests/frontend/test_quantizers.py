@@ -1,0 +1,217 @@
+import pytest
+
+from qconvert.frontend.quantizer_text import QuantizerError
+from qconvert.frontend.quantizers import activation, quantizer
+from qconvert.ir.ops import Elementwise, Function, Op, Quantize, Relu, Softmax
+from qconvert.ir.quantizers import (
+    Binary,
+    HardFunction,
+    QuantizedBits,
+    QuantizedPo2,
+    QuantizedRelu,
+    QuantizedReluPo2,
+    QuantizedSigmoid,
+    QuantizedTanh,
+    Quantizer,
+    Ternary,
+)
+
+BITS_4 = {"bits": 4, "integer": 1, "symmetric": 0, "keep_negative": True, "alpha": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("quantized_bits", QuantizedBits()),
+        ("quantized_bits(4,1)", QuantizedBits(4, 1)),
+        ("quantized_bits(4,1,1,0,0.5)", QuantizedBits(4, 1, True, False, 0.5)),
+        ("quantized_bits(4,alpha=1)", QuantizedBits(4, alpha=1.0)),
+        ("quantized_bits(4,alpha=True)", QuantizedBits(4, alpha=1.0)),
+        ("quantized_bits(4,0,1,1,'auto',0,1)", QuantizedBits(4, 0, True, True, "auto", 1)),
+        (
+            "quantized_relu(4,2,1,0.25,0,3.5,0)",
+            QuantizedRelu(4, 2, True, 0.25, 3.5, is_quantized_clip=False),
+        ),
+        ("quantized_tanh(4,0,1,True)", QuantizedTanh(4, True, True)),
+        ("quantized_sigmoid(4,1,1)", QuantizedSigmoid(4, True, True)),
+        ("quantized_po2(4,1,0,1,'floor')", QuantizedPo2(4, 1.0, True, "floor")),
+        (
+            "quantized_relu_po2(4,2,0.5,0,1,'floor')",
+            QuantizedReluPo2(4, 2.0, 0.5, True, "floor"),
+        ),
+        ("binary(1,0.5)", Binary(True, 0.5)),
+        ("stochastic_binary(0.5,6.0)", Binary(False, 0.5)),
+        ("ternary(0.5,0.25,0,3)", Ternary(0.5, 0.25, 3)),
+        ("stochastic_ternary(0.5,0.25,8.0,True,3)", Ternary(0.5, 0.25, 3)),
+        ("hard_tanh", HardFunction.HARD_TANH),
+    ],
+)
+def test_positional_arguments_are_in_the_order_of_qkeras(text: str, expected: Quantizer) -> None:
+    assert quantizer(text, "other") == expected
+
+
+@pytest.mark.parametrize(
+    ("identifier", "expected"),
+    [
+        ({"class_name": "quantized_bits", "config": BITS_4}, QuantizedBits(4, 1)),
+        (
+            {
+                "class_name": "quantized_bits",
+                "config": {**BITS_4, "alpha": [0.5, 1], "qnoise_factor": 1.0},
+                "__passive_serialization__": True,
+            },
+            QuantizedBits(4, 1, alpha=(0.5, 1.0)),
+        ),
+        (
+            {
+                "module": "qkeras.quantizers",
+                "class_name": "qkeras>quantized_bits",
+                "config": BITS_4,
+                "registered_name": "quantized_bits",
+                "shared_object_id": 3,
+            },
+            QuantizedBits(4, 1),
+        ),
+        ({"class_name": "function", "config": "binary_tanh"}, HardFunction.BINARY_TANH),
+        (None, None),
+    ],
+)
+def test_reads_every_form_that_files_hold(identifier: object, expected: Quantizer | None) -> None:
+    assert quantizer(identifier, "other") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("quantized_bits(4)", QuantizedBits(4, symmetric=True, alpha="auto_po2")),
+        ("quantized_bits(4,alpha=1.0)", QuantizedBits(4, alpha=1.0)),
+        ("quantized_bits(1)", QuantizedBits(1, symmetric=True, alpha="auto_po2")),
+        ("binary", Binary(alpha="auto_po2")),
+        ("ternary", Ternary(alpha="auto_po2")),
+        ("quantized_po2(4)", QuantizedPo2(4)),
+        ("quantized_relu(4)", QuantizedRelu(4)),
+    ],
+)
+def test_a_kernel_without_alpha_gets_an_automatic_scale(text: str, expected: Quantizer) -> None:
+    assert quantizer(text, "kernel") == expected
+
+
+@pytest.mark.parametrize(
+    ("identifier", "qkeras", "expected"),
+    [
+        (None, True, ()),
+        ("linear", True, ()),
+        ("relu", True, (Relu(),)),
+        ("softmax", False, (Softmax(axis=2),)),
+        ("tanh", True, (Elementwise(Function.TANH),)),
+        ("hard_sigmoid", True, (Quantize(HardFunction.HARD_SIGMOID),)),
+        ("hard_sigmoid", False, (Elementwise(Function.HARD_SIGMOID),)),
+        ("quantized_relu(4,1)", True, (Quantize(QuantizedRelu(4, 1)),)),
+        (
+            {"class_name": "quantized_bits", "config": BITS_4},
+            False,
+            (Quantize(QuantizedBits(4, 1)),),
+        ),
+        ({"class_name": "function", "config": "relu", "module": "builtins"}, False, (Relu(),)),
+        (
+            {"class_name": "function", "config": "hard_tanh"},
+            True,
+            (Quantize(HardFunction.HARD_TANH),),
+        ),
+    ],
+)
+def test_activations(identifier: object, qkeras: bool, expected: tuple[Op, ...]) -> None:
+    assert activation(identifier, qkeras=qkeras, rank=3) == expected
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        "quantized_relu(4)",
+        "quantized_bits",
+        "binary_tanh",
+        "relu(1)",
+        "np",
+        "get",
+        "set_internal_sigmoid",
+    ],
+)
+def test_stock_layers_know_no_names_of_qkeras(identifier: str) -> None:
+    with pytest.raises(QuantizerError):
+        activation(identifier, qkeras=False, rank=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("quantized_bits(4,alpha='auto')", "the whole batch"),
+        ("ternary('auto_po2')", "the whole batch"),
+        ("binary(alpha='auto')", "the whole batch"),
+        ("bernoulli", "random"),
+        ("quantized_ulaw(4)", "logarithmic"),
+    ],
+)
+def test_refuses_activations_that_depend_on_more_than_their_input(text: str, reason: str) -> None:
+    with pytest.raises(QuantizerError, match=reason):
+        activation(text, qkeras=True, rank=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("quantized_bits(0)", "outside 1..32"),
+        ("quantized_bits(33)", "outside 1..32"),
+        ("quantized_bits(4.0)", "not a whole number"),
+        ("quantized_bits(True)", "not a whole number"),
+        ("quantized_bits(4,-1)", "outside 0..30"),
+        ("quantized_bits(4,0,2)", "not a flag"),
+        ("quantized_bits(4,alpha='on')", "alpha='on'"),
+        ("quantized_bits(4,alpha=1e39)", "no finite float32"),
+        ("quantized_bits(4,beta=1)", "no option 'beta'"),
+        ("quantized_bits(4,bits=4)", "given twice"),
+        ("quantized_bits(1,alpha='auto')", "NaN"),
+        ("quantized_bits(4,qnoise_factor=0.5)", "qnoise_factor"),
+        ("quantized_bits(4,use_ste=False)", "use_ste"),
+        ("quantized_relu(31)", "outside 1..30"),
+        ("quantized_relu(4,negative_slope=0.3)", "power of two"),
+        ("quantized_tanh(32)", "outside 1..31"),
+        ("quantized_sigmoid(31)", "outside 1..30"),
+        ("quantized_po2(1)", "outside 2..32"),
+        ("quantized_po2(4,0)", "not positive"),
+        ("quantized_po2(4,log2_rounding='up')", "not one of"),
+        ("binary(0,1,True)", "fails in QKeras"),
+        ("binary(0,1,0,0)", "at most 3"),
+        ("ternary(1,0.5,True)", "fails in QKeras"),
+        ("ternary('auto',0.5)", "fails in QKeras"),
+        ("stochastic_ternary(1,1.0)", "fails in QKeras"),
+        ("quantized_hswish(4)", "not supported"),
+        ("quantized_linear(4)", "no such quantizer"),
+        ("relu", "not a quantizer"),
+        ("hard_tanh(1)", "takes no arguments"),
+    ],
+)
+def test_checks_names_types_and_ranges(text: str, reason: str) -> None:
+    with pytest.raises(QuantizerError) as caught:
+        quantizer(text, "other")
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        7,
+        ["quantized_bits"],
+        {"class_name": "Lambda", "config": {}},
+        {"class_name": "quantized_bits"},
+        {"class_name": "quantized_bits", "config": BITS_4, "module": "os"},
+        {"class_name": "quantized_bits", "config": BITS_4, "registered_name": "system"},
+        {"class_name": "quantized_bits", "config": BITS_4, "code": "x"},
+        {"class_name": "quantized_bits", "config": {**BITS_4, "bits": {"class_name": "x"}}},
+        {"class_name": "function", "config": "system"},
+        {"class_name": "quantized_bits", "config": {**BITS_4, "alpha": [[1.0]]}},
+        {"class_name": "binary", "config": {"alpha": [1.0]}},
+    ],
+)
+def test_refuses_other_dictionaries(identifier: object) -> None:
+    with pytest.raises(QuantizerError):
+        quantizer(identifier, "other")

@@ -1,0 +1,215 @@
+"""`infer_shape` against what the reference computes, and against known answers."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qconvert.ir import Op, Shape, infer_shape
+from qconvert.ir.ops import (
+    BatchNormalization,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Elementwise,
+    Function,
+    Merge,
+    Pad,
+    Padding,
+    Pool,
+    Quantize,
+    Reduce,
+    Relu,
+    Reshape,
+    Scale,
+    Slice,
+    Softmax,
+    Transpose,
+    UpSample,
+)
+from qconvert.ir.quantizers import QuantizedBits
+from qconvert.reference import apply
+
+Case = tuple[Op, tuple[tuple[int, ...], ...]]
+
+
+def zeros(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    return np.zeros(shape, np.float32)
+
+
+def many(low: int, high: int, count: int) -> st.SearchStrategy[tuple[int, ...]]:
+    return st.tuples(*[st.integers(low, high)] * count)
+
+
+def paddings(count: int, low: int = 0) -> st.SearchStrategy[Padding]:
+    return st.tuples(*[st.tuples(st.integers(low, 2), st.integers(low, 2))] * count)
+
+
+@st.composite
+def convolutions(draw: st.DrawFn) -> Case:
+    rank = draw(st.integers(1, 3))
+    window, strides = draw(many(1, 3, rank)), draw(many(1, 3, rank))
+    dilations, padding = draw(many(1, 2, rank)), draw(paddings(rank))
+    groups, inputs, outputs = draw(many(1, 3, 3))
+    x = (draw(st.integers(1, 2)), *draw(many(5, 9, rank)), groups * inputs)
+    kernel = zeros(*window, inputs, groups * outputs)
+    bias = draw(st.sampled_from([None, zeros(groups * outputs)]))
+    return Conv(kernel, bias, strides, dilations, padding, groups), (x,)
+
+
+@st.composite
+def transposed_convolutions(draw: st.DrawFn) -> Case:
+    rank = draw(st.integers(1, 2))
+    window, strides, dilations = (draw(many(1, 3, rank)) for _ in range(3))
+    kernel = zeros(*window, *draw(many(1, 3, 2)))
+    cropping = draw(paddings(rank, low=-2))
+    x = (1, *draw(many(5, 7, rank)), kernel.shape[-1])
+    return ConvTranspose(kernel, None, strides, dilations, cropping), (x,)
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> Case:
+    rank = draw(st.integers(1, 2))
+    window, strides = draw(many(2, 3, rank)), draw(many(1, 4, rank))
+    padding = draw(st.tuples(*[st.tuples(st.integers(0, 1), st.integers(0, 1))] * rank))
+    kind = draw(st.sampled_from(["max", "mean"]))
+    return Pool(kind, window, strides, padding), ((1, *draw(many(3, 8, rank)), 2),)
+
+
+@st.composite
+def reductions(draw: st.DrawFn) -> Case:
+    shape = draw(many(1, 4, 4))
+    axes = tuple(sorted(draw(st.sets(st.integers(1, 3), min_size=1))))
+    kind = draw(st.sampled_from(["max", "min", "mean", "sum"]))
+    return Reduce(kind, axes, draw(st.booleans())), (shape,)
+
+
+@st.composite
+def merges(draw: st.DrawFn) -> Case:
+    shape = draw(many(1, 4, 3))
+    masks = draw(st.lists(st.tuples(*[st.booleans()] * 3), min_size=2, max_size=4))
+    shapes = tuple(
+        tuple(n if keep else 1 for n, keep in zip(shape, mask, strict=True)) for mask in masks
+    )
+    dropped = tuple(draw(st.sampled_from([s, s[1:] if s[0] == 1 else s])) for s in shapes)
+    kind = draw(st.sampled_from(["add", "subtract", "multiply", "average", "maximum", "minimum"]))
+    return Merge(kind), dropped
+
+
+@st.composite
+def concatenations(draw: st.DrawFn) -> Case:
+    shape, axis = draw(many(1, 4, 3)), draw(st.integers(1, 2))
+    lengths = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
+    return Concat(axis), tuple((*shape[:axis], n, *shape[axis + 1 :]) for n in lengths)
+
+
+@st.composite
+def reshapes(draw: st.DrawFn) -> Case:
+    shape = draw(many(1, 4, 3))
+    target = list(draw(st.permutations([*shape[1:], 1])))
+    if draw(st.booleans()):
+        target[draw(st.integers(0, 2))] = -1
+    return Reshape(tuple(target)), (shape,)
+
+
+@st.composite
+def slices(draw: st.DrawFn) -> Case:
+    end = st.none() | st.integers(-6, 6)
+    axis = st.tuples(end, end, st.sampled_from([1, 2, 3, -1, -2]))
+    begins, ends, steps = zip(*draw(st.tuples(axis, axis)), strict=True)
+    shape = (2, *draw(many(1, 5, 2)))
+    if not draw(st.booleans()):
+        return Slice(begins, ends, steps), (shape,)
+    index = draw(st.integers(-shape[1], shape[1] - 1))
+    op = Slice((index, begins[1]), (index + 1 or None, ends[1]), (1, steps[1]), squeeze=(1,))
+    return op, (shape,)
+
+
+@st.composite
+def others(draw: st.DrawFn) -> Case:
+    shape = draw(many(1, 4, 4))
+    channels = zeros(shape[-1])
+    ops: list[Op] = [
+        Dense(zeros(shape[-1], 3), None),
+        Transpose((0, *draw(st.permutations([1, 2, 3])))),
+        Pad(draw(paddings(3))),
+        UpSample(draw(many(1, 3, 2))),
+        BatchNormalization(channels, channels, None, channels, 0.1, draw(st.booleans())),
+        Quantize(QuantizedBits(alpha=1.0)),
+        Scale(2.0),
+        Relu(),
+        Softmax(draw(st.integers(1, 3))),
+        Elementwise(Function.TANH),
+    ]
+    return draw(st.sampled_from(ops)), (shape,)
+
+
+CASES = st.one_of(
+    convolutions(),
+    transposed_convolutions(),
+    pools(),
+    reductions(),
+    merges(),
+    concatenations(),
+    reshapes(),
+    slices(),
+    others(),
+)
+
+
+@settings(max_examples=600, deadline=None, derandomize=True)
+@given(CASES)
+def test_inferred_shape_is_that_of_the_result(case: Case) -> None:
+    op, shapes = case
+    assert infer_shape(op, *shapes) == apply(op, *(zeros(*shape) for shape in shapes)).shape
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.one_of(convolutions(), transposed_convolutions(), pools(), slices(), others()))
+def test_an_unknown_batch_changes_no_other_axis(case: Case) -> None:
+    op, (x,) = case
+    assert infer_shape(op, (None, *x[1:])) == (None, *infer_shape(op, x)[1:])
+
+
+@pytest.mark.parametrize(
+    ("op", "shapes", "expected"),
+    [
+        (Merge("add"), ((None, 3), (None, 1)), (None, 3)),
+        (Merge("add"), ((None, None, 1), (None, 5, 2)), (None, 5, 2)),
+        (Concat(1), ((None, 2), (None, None)), (None, None)),
+        (Reshape((-1, 4)), ((None, None, 8),), (None, None, 4)),
+        (Reshape((-1, 4)), ((None, 3, 8),), (None, 6, 4)),
+        (Slice((1, None), (None, None), (1, 1)), ((None, None, 4),), (None, None, 4)),
+        (UpSample((2, 2)), ((None, None, 3, 1),), (None, None, 6, 1)),
+        (Pool("max", (2, 2), (2, 2), ((0, 0), (0, 1))), ((None, None, 3, 1),), (None, None, 2, 1)),
+        (Reduce("max", (1, 2), False), ((None, None, None, 7),), (None, 7)),
+        (Dense(zeros(3, 2), None), ((None, None, 3),), (None, None, 2)),
+    ],
+)
+def test_unknown_axes_stay_unknown(op: Op, shapes: tuple[Shape, ...], expected: Shape) -> None:
+    assert infer_shape(op, *shapes) == expected
+
+
+CONV = Conv(zeros(3, 2, 4), None, (1,), (2,), ((0, 0),))
+
+
+@pytest.mark.parametrize(
+    ("op", "shapes", "message"),
+    [
+        (Dense(zeros(3, 2), None), ((None, 4),), "last axis 4 is not 3"),
+        (CONV, ((None, 9, 3),), "3 channels, the kernel takes 2"),
+        (CONV, ((None, 4, 2),), "window 5 exceeds the padded axis of 4"),
+        (ConvTranspose(zeros(3, 2, 4), None, (1,), (1,), ((0, 0),)), ((None, 9, 2),), "takes 4"),
+        (Merge("add"), ((None, 3), (None, 2)), "do not merge"),
+        (Concat(2), ((None, 3, 1), (None, 2, 1)), "does not join"),
+        (Concat(1), ((None, 3), (None, 3, 1)), "does not join"),
+        (Reshape((5,)), ((None, 2, 3),), "6 elements do not make"),
+        (Reshape((-1, 4)), ((None, 2, 3),), "6 elements do not make"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(
+    op: Op, shapes: tuple[Shape, ...], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        infer_shape(op, *shapes)

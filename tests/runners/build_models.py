@@ -1,0 +1,108 @@
+"""Writes small models, and what Keras itself computes of them, into the folder given."""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
+
+import numpy as np
+import tensorflow as tf
+from qkeras import (
+    QActivation,
+    QBatchNormalization,
+    QConv2DBatchnorm,
+    QDense,
+    QSeparableConv1D,
+    quantized_bits,
+    quantized_relu,
+)
+from tensorflow_model_optimization.python.core.sparsity.keras.prune import prune_low_magnitude
+from tf_keras import Input, Model, Sequential
+from tf_keras.layers import Add, Flatten, LSTM
+
+
+def grid(*shape: int) -> np.ndarray:
+    codes = np.random.default_rng(sum(shape)).integers(-15, 16, shape)
+    return (codes / 8).astype(np.float32)
+
+
+def shared(folder: Path) -> None:
+    """A nested model called twice, and a layer whose second call is executed first."""
+    x = Input((4,), name="x")
+    dense = QDense(4, kernel_quantizer=quantized_bits(4, 0, 1, alpha=1), name="dense")
+    encoder = Model(x, QActivation("quantized_relu(4)", name="act")(dense(x)), name="encoder")
+    a, b = Input((4,), name="a"), Input((4,), name="b")
+    head = QDense(4, kernel_quantizer="quantized_bits(3,0,1,alpha=1)", name="head")
+    slow, fast = encoder(a), encoder(b)
+    first = head(QActivation("quantized_bits(6,2,alpha=1)", name="late")(slow))
+    second = head(fast)
+    longer = QActivation("quantized_relu(5,2)", name="one")(second)
+    longer = QActivation("quantized_relu(6,2)", name="two")(longer)
+    model = Model([b, a], Add(name="sum")([first, longer[:, ::-1]]), name="top")
+    model.save(folder / "shared.h5")
+
+    xa, xb = grid(3, 4), grid(3, 4) / 2
+    late = model.get_layer("late")(encoder(xa))
+    np.savez(folder / "shared_inputs.npz", a=xa, b=xb)
+    expected = {"encoder/act": encoder(xa), "encoder@1/act": encoder(xb)}
+    expected |= {"head": head(late), "head@1": head(encoder(xb)), "sum": model([xb, xa])}
+    np.savez(folder / "shared_expected.npz", **{key: y.numpy() for key, y in expected.items()})
+    kernel = dense.kernel_quantizer_internal(dense.kernel).numpy()
+    np.savez(folder / "shared_kernel.npz", kernel=kernel, raw=dense.kernel.numpy())
+
+
+def quantized(folder: Path) -> None:
+    """Weights of every kind, with what the layers' quantizers make of them."""
+    x = Input((6, 6, 2), name="x")
+    fold = QConv2DBatchnorm(
+        3, 3, kernel_quantizer="quantized_bits(4,0,1)", bias_quantizer="quantized_bits(6,1)",
+        name="fold",
+    )  # fmt: skip
+    norm = QBatchNormalization(scale=False, name="norm")
+    y = norm(fold(x))
+    y = tf.reshape(y, (-1, 16, 3))
+    separable = QSeparableConv1D(
+        4, 3, depthwise_quantizer="quantized_bits(3,0,1,alpha='auto')",
+        pointwise_quantizer="quantized_bits(4,0,1)", name="separable",
+    )  # fmt: skip
+    sequence, *state = LSTM(2, return_state=True, name="lstm")(separable(y))
+    model = Model(x, [Flatten(name="flat")(sequence), *state], name="weights")
+    for layer in (fold.batchnorm, norm, separable):
+        layer.set_weights([np.abs(grid(*w.shape)) + np.float32(0.3) for w in layer.get_weights()])
+    model.save(folder / "quantized.h5")
+
+    kernel, bias = fold.get_folded_weights()
+    depthwise = tf.expand_dims(separable.depthwise_kernel, 0)
+    expected = {
+        "fold/kernel": fold.kernel_quantizer_internal(kernel),
+        "fold/bias": fold.bias_quantizer_internal(bias),
+        "norm/beta": norm.beta_quantizer_internal(norm.beta),
+        "norm/moving_mean": norm.mean_quantizer_internal(norm.moving_mean),
+        "norm/moving_variance": norm.variance_quantizer_internal(norm.moving_variance),
+        "separable/depthwise_kernel": separable.depthwise_quantizer_internal(depthwise)[0],
+    }
+    np.savez(folder / "quantized_expected.npz", **{key: y.numpy() for key, y in expected.items()})
+
+
+def pruned(folder: Path) -> None:
+    """A pruned layer whose stored weights are not masked yet."""
+    dense = QDense(3, kernel_quantizer=quantized_bits(5, 1, alpha=1), name="dense")
+    model = Sequential([prune_low_magnitude(dense, input_shape=(5,), name="pruned")], name="top")
+    [(weight, mask, _)] = model.layers[0].pruning_vars
+    weight.assign(grid(5, 3))
+    mask.assign((grid(5, 3) > 0).astype(np.float32))
+    model.save(folder / "pruned.h5", include_optimizer=False)
+    np.savez(folder / "pruned_expected.npz", kernel=np.maximum(grid(5, 3), 0))
+
+
+def dictionary(folder: Path) -> None:
+    """An activation that a ``.keras`` file stores as a dictionary."""
+    relu = QActivation(quantized_relu(3, 1), name="relu")
+    model = Sequential([Input((4,), name="x"), relu], name="top")
+    model.save(folder / "dictionary.keras")
+
+
+if __name__ == "__main__":
+    for build in (shared, quantized, pruned, dictionary):
+        build(Path(sys.argv[1]))
