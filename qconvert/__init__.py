@@ -11,7 +11,7 @@ __all__ = ["check", "effective_weights", "export", "load"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the public functions when they are first used, so that ``import qconvert`` is cheap."""
+    """Import a public function when it is first used; ``import qconvert`` is cheap."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from qconvert import api

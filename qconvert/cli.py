@@ -82,9 +82,7 @@ def export(
     from qconvert import api
 
     target = model.with_suffix(".onnx") if output is None else output
-    exported = api.export(
-        model, target, weights=weights, dialect=dialect, opset=opset, force=force
-    )
+    exported = api.export(model, target, weights=weights, dialect=dialect, opset=opset, force=force)
     click.echo(_describe(exported, target))
     if checked:
         context.exit(_check(model, target, weights=weights).exit_code)
@@ -141,7 +139,7 @@ def check(
 def inspect(model: Path, weights: Path | None, as_json: bool) -> None:
     """Show layers, quantizers, bits, grids and sizes of MODEL, which may be an ONNX file too."""
     from qconvert import api
-    from qconvert.report.summary import show, to_json
+    from qconvert.report.inspection import show, to_json
 
     summary = api.inspect(model, weights=weights)
     if as_json:

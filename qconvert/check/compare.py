@@ -75,7 +75,11 @@ def compare(
     flat = int(np.argmax(unequal))
     x, y = a[unequal], b[unequal]
     return Difference(
-        a.size, differing, _largest(x, y), _largest_ulp(x, y), _example(arrays, a.shape, flat, start)
+        a.size,
+        differing,
+        _largest(x, y),
+        _largest_ulp(x, y),
+        _example(arrays, a.shape, flat, start),
     )
 
 

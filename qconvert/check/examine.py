@@ -73,9 +73,7 @@ def _peek(batches: Iterator[Batch]) -> tuple[Batch | None, Iterator[Batch]]:
     return first[-1] if first else None, chain(first, batches)
 
 
-def _weights(
-    graph: Graph, panel: Panel, failures: dict[Witness, str]
-) -> tuple[WeightResult, ...]:
+def _weights(graph: Graph, panel: Panel, failures: dict[Witness, str]) -> tuple[WeightResult, ...]:
     theirs: Mapping[str, F32] = {}
     if panel.qkeras:
         try:
@@ -148,9 +146,7 @@ def _layers(
 def _layer(graph: Graph, layer: Layer, finding: Finding) -> LayerResult:
     quantizer = activation_quantizer(graph, layer)
     activation_bits = None if quantizer is None else bits_of(quantizer)
-    return LayerResult(
-        layer.name, layer.class_name, weight_bits(layer), activation_bits, finding
-    )
+    return LayerResult(layer.name, layer.class_name, weight_bits(layer), activation_bits, finding)
 
 
 def _step(graph: Graph, layer: Layer) -> float | None:

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from qconvert.check.arrays import AnyArray, InMemory, Rows, open_arrays
 from qconvert.check.domain import Domain, domain_of, random_sample, structured
@@ -66,9 +67,7 @@ def _seeded_batches(graph: Graph, total: int, seed: int) -> Iterator[Batch]:
     plans = {name: tuple(structured(domain)) for name, domain in domains.items()}
     for start, stop in _spans(graph, total):
         yield {
-            name: np.stack(
-                [_sample(domain, plans[name], seed, i, k) for k in range(start, stop)]
-            )
+            name: np.stack([_sample(domain, plans[name], seed, i, k) for k in range(start, stop)])
             for i, (name, domain) in enumerate(domains.items())
         }
 
@@ -158,7 +157,7 @@ def _float32(name: str, rows: AnyArray, start: int) -> F32:
     return result
 
 
-def _require_all(name: str, good: Any, start: int, what: str) -> None:
+def _require_all(name: str, good: npt.NDArray[np.bool_], start: int, what: str) -> None:
     if good.all():
         return
     sample, *index = (int(i) for i in np.unravel_index(int(np.argmin(good)), good.shape))

@@ -52,10 +52,10 @@ def judge(
     diagnosis = diagnose(differences)
     if wrong or diagnosis:
         origin = f"inherited from {', '.join(inherited_from)}: " if inherited_from else ""
-        reason = "; ".join(part for part in (wrong, origin + diagnosis if diagnosis else "") if part)
-        return Finding(
-            Verdict.DIFFERS, reason, comparisons, () if wrong else tuple(inherited_from)
+        reason = "; ".join(
+            part for part in (wrong, origin + diagnosis if diagnosis else "") if part
         )
+        return Finding(Verdict.DIFFERS, reason, comparisons, () if wrong else tuple(inherited_from))
     missing = _missing(differences, required, failed) or _unchecked_weights(weights)
     if missing:
         return Finding(Verdict.UNCHECKED, missing, comparisons)
@@ -69,9 +69,7 @@ def diagnose(differences: Differences) -> str:
     return "; ".join(part for part in found if part)
 
 
-def inheritance(
-    graph: Graph, layers: Mapping[str, Differences]
-) -> dict[str, tuple[str, ...]]:
+def inheritance(graph: Graph, layers: Mapping[str, Differences]) -> dict[str, tuple[str, ...]]:
     """For every layer the layers that its differences come from; empty where one is its own.
 
     A layer is not to blame if, for each pair of witnesses that disagree about it, they disagree
@@ -123,9 +121,7 @@ def _steps(difference: Difference, step: float | None) -> float | None:
     return None if step is None else difference.largest / step
 
 
-def _missing(
-    differences: Differences, required: Sequence[Witness], failed: Set[Witness]
-) -> str:
+def _missing(differences: Differences, required: Sequence[Witness], failed: Set[Witness]) -> str:
     compared = {w for pair, d in differences.items() if d.elements for w in pair}
     absent = [w.value for w in required if w not in compared]
     if absent:

@@ -31,7 +31,7 @@ class Builder:
         self._known: dict[object, Tensor] = {}
         self._constants: dict[Tensor, onnx.TensorProto] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
-        self._outputs: list[onnx.ValueInfoProto] = []
+        self._outputs: dict[Tensor, onnx.ValueInfoProto] = {}
 
     def input(self, name: str, shape: Shape) -> Tensor:
         """A float tensor that the user supplies."""
@@ -40,11 +40,12 @@ class Builder:
 
     def output(self, tensor: Tensor, name: str, shape: Shape) -> None:
         """Make *tensor* a result of the model, called *name* unless an input has that name."""
+        if any(name == value.name for value in self._inputs):
+            name = self.fresh(name)
+        self.rename(tensor, name)
         if self.name_of(tensor) != name:
-            copied = self._append("Identity", (tensor,), {})
-            is_input = any(name == value.name for value in self._inputs)
-            tensor = self.rename(copied, self._fresh(name) if is_input else name)
-        self._outputs.append(_value_info(self.name_of(tensor), shape))
+            tensor = self.rename(self._append("Identity", (tensor,), {}), name)
+        self._outputs[tensor] = _value_info(name, shape)
 
     def op(self, kind: str, *inputs: Tensor, attributes: Attributes | None = None) -> Tensor:
         """Apply an operator of the standard domain; an absent optional input is ``""``."""
@@ -59,7 +60,7 @@ class Builder:
         array = np.asarray(value)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._known:
-            tensor = self._fresh(f"{self.scope}/{name}")
+            tensor = self.fresh(f"{self.scope}/{name}")
             self._constants[tensor] = numpy_helper.from_array(np.ascontiguousarray(array), tensor)
             self._known[key] = tensor
         return self._known[key]
@@ -82,10 +83,18 @@ class Builder:
         """What *tensor* is called in the file."""
         return self._names.get(tensor, tensor)
 
+    def fresh(self, wanted: str) -> str:
+        """A name that no tensor has, like *wanted*."""
+        name, count = wanted, 0
+        while name in self._taken:
+            count += 1
+            name = f"{wanted}_{count}"
+        self._taken.add(name)
+        return name
+
     def live(self) -> set[Tensor]:
         """The tensors that the outputs depend on."""
-        names = {self.name_of(tensor): tensor for tensor in self._nodes}
-        pending = [names.get(output.name, output.name) for output in self._outputs]
+        pending = list(self._outputs)
         alive: set[Tensor] = set()
         while pending:
             tensor = pending.pop()
@@ -101,7 +110,7 @@ class Builder:
             [self._finished(node) for tensor, node in self._nodes.items() if tensor in alive],
             name,
             self._inputs,
-            self._outputs,
+            list(self._outputs.values()),
             [value for tensor, value in self._constants.items() if tensor in alive],
         )
         opsets = [helper.make_opsetid("", self.opset)]
@@ -116,7 +125,7 @@ class Builder:
     def _append(
         self, kind: str, inputs: tuple[Tensor, ...], attributes: dict[str, Attribute]
     ) -> Tensor:
-        tensor = self._fresh(f"{self.scope}/{kind}")
+        tensor = self.fresh(f"{self.scope}/{kind}")
         self._nodes[tensor] = helper.make_node(kind, inputs, [tensor], tensor, **attributes)
         return tensor
 
@@ -126,14 +135,6 @@ class Builder:
         named.input[:] = [self.name_of(tensor) for tensor in node.input]
         named.output[:] = [self.name_of(tensor) for tensor in node.output]
         return named
-
-    def _fresh(self, wanted: str) -> str:
-        name, count = wanted, 0
-        while name in self._taken:
-            count += 1
-            name = f"{wanted}_{count}"
-        self._taken.add(name)
-        return name
 
 
 def _value_info(name: str, shape: Shape) -> onnx.ValueInfoProto:

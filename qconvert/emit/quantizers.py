@@ -26,7 +26,7 @@ from qconvert.ir.quantizers import (
     QuantizedTanh,
     Ternary,
 )
-from qconvert.numerics.staircase import thresholds
+from qconvert.numerics import thresholds
 
 _TERNARY_THRESHOLD = 0.33
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.ir import F32
-from qconvert.numerics.staircase import Staircase
+from qconvert.numerics import Staircase
 
 
 def staircase(b: Builder, x: Tensor, function: Staircase) -> Tensor:

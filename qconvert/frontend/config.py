@@ -42,9 +42,7 @@ class Config:
         self._unread.discard(key)
         return self._values.get(key, default)
 
-    def integer(
-        self, key: str, *, minimum: int | None = 1, default: int | _Required = _REQUIRED
-    ) -> int:
+    def integer(self, key: str, *, minimum: int = 1, default: int | _Required = _REQUIRED) -> int:
         """A whole number, not below *minimum*."""
         fallback = 1 if isinstance(default, _Required) else default
         return self._read(key, default, fallback, lambda v: _integer(v, minimum))
@@ -164,10 +162,10 @@ def _is_inert(key: str) -> bool:
     return key in _INERT_KEYS or key.endswith(_INERT_SUFFIXES)
 
 
-def _integer(value: object, minimum: int | None) -> int:
+def _integer(value: object, minimum: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError("a whole number")
-    if minimum is not None and value < minimum:
+    if value < minimum:
         raise ValueError(f"at least {minimum}")
     return value
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,10 @@ def model_file(model: Any) -> ModelFile:  # noqa: ANN401 - any Keras's model, by
         raise UsageError(f"{type(model).__name__} is not a Keras model")
     if not model.built:
         raise UsageError("the model has no weights yet: call it, or build it, first")
-    config: dict[str, Json] = json.loads(model.to_json())
+    with warnings.catch_warnings():
+        # Keras warns about each of QKeras's quantizers, which are no constraints of Keras's.
+        warnings.simplefilter("ignore")
+        config: dict[str, Json] = json.loads(model.to_json())
     weights: dict[str, tuple[StoredWeight, ...]] = {}
     for path, entry, layer in _layers(config, model, ""):
         _restore(entry, layer)

@@ -57,8 +57,8 @@ def _opened(data: bytes) -> Iterator[h5py.File]:
         with h5py.File(io.BytesIO(data), "r") as file:
             yield file
     except _DAMAGE as error:
-        reason = str(error).strip("'\"") or type(error).__name__
-        raise MalformedError(f"damaged HDF5: {reason[:200]}") from None
+        reason = repr(str(error)[:200] or type(error).__name__)[1:-1]
+        raise MalformedError(f"damaged HDF5: {reason}") from None
 
 
 def _stored(weights: h5py.Group) -> ByName | ByPosition | None:

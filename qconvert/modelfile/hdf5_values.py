@@ -58,6 +58,8 @@ def texts(owner: h5py.Group, name: str) -> tuple[str, ...] | None:
 
 def _strings(owner: h5py.Group, name: str) -> tuple[str, ...]:
     identity = owner.attrs.get_id(name)
+    if identity.shape is None:
+        raise MalformedError(f"the attribute {name!r} is not text")
     if math.prod(identity.shape) * identity.dtype.itemsize > MAX_BYTES:
         raise MalformedError(f"the attribute {name!r} is larger than {MAX_BYTES >> 20} MiB")
     values = np.asarray(owner.attrs[name]).reshape(-1).tolist()

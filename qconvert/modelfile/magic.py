@@ -53,9 +53,13 @@ def _refuse_other_model(data: bytes) -> None:
     if data[:3] == b"\x08\x01\x12":
         _refuse("the graph of a SavedModel directory")
     # An ONNX ModelProto: field 1, the IR version, and then a producer, a graph or an opset.
-    if data[:1] == b"\x08" and 2 < data[1] < 32 and data[2:3] in (b"\x12", b"\x3a", b"\x42"):
+    if (
+        data[:1] == b"\x08"
+        and b"\x02" < data[1:2] < b"\x20"
+        and data[2:3] in (b"\x12", b"\x3a", b"\x42")
+    ):
         _refuse("an ONNX file")
-    if data[:1] == b"\x80" and 1 < data[1] < 6:
+    if data[:1] == b"\x80" and b"\x01" < data[1:2] < b"\x06":
         _refuse("a pickle, which is a program and never opened")
 
 

@@ -29,7 +29,7 @@ def relu(op: Relu, x: F32) -> F32:
         return np.where(x > 0, x, slope * x)
     y = x * (x > threshold).astype(np.float32) if threshold != 0 else _rectify(x)
     if op.max_value is not None:
-        y = np.clip(y, np.float32(0), np.float32(op.max_value))
+        y = _clip(y, 0.0, op.max_value)
     return y if slope == 0 else y - slope * _rectify(threshold - x)
 
 
@@ -50,7 +50,7 @@ def elementwise(op: Elementwise, x: F32) -> F32:
         case Function.GELU:
             return HALF * x * (ONE + _erf(x / np.float32(math.sqrt(2))))
         case Function.HARD_SIGMOID:
-            return np.clip(x * np.float32(0.2) + HALF, np.float32(0), ONE)
+            return _clip(x * np.float32(0.2) + HALF, 0.0, 1.0)
         case Function.MISH:
             return x * tanh(_softplus(x))
         case Function.SELU:
@@ -73,6 +73,11 @@ def elementwise(op: Elementwise, x: F32) -> F32:
 def _exp(x: F32) -> F32:
     powers: F32 = np.exp(x)
     return powers
+
+
+def _clip(x: F32, low: float, high: float) -> F32:
+    clipped: F32 = np.clip(x, np.float32(low), np.float32(high))
+    return clipped
 
 
 def _rectify(x: F32) -> F32:

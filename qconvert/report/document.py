@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias, Union
+from typing import Final, TypeAlias
 
 from qconvert.check.compare import Difference, Example
 from qconvert.check.results import (
@@ -22,7 +22,7 @@ from qconvert.check.results import (
 #: Changes when a reader of the old form would misunderstand the new one.
 SCHEMA: Final = "qconvert.report/1"
 
-Json: TypeAlias = Union[str, int, float, bool, None, Sequence["Json"], Mapping[str, "Json"]]
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 
 
 def to_json(report: Report) -> str:

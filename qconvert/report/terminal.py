@@ -1,14 +1,14 @@
 """The report for people: one line a layer, the first difference marked and shown in full."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
 from rich.console import Console
 from rich.text import Text
 
 from qconvert.check.compare import Difference, Example
-from qconvert.check.results import Comparison, Finding, LayerResult, Report, Verdict
+from qconvert.check.results import Comparison, Finding, LayerResult, OutputResult, Report, Verdict
+from qconvert.report.columns import aligned
 from qconvert.report.escape import printable
 
 _STYLES: Final = {
@@ -19,14 +19,7 @@ _STYLES: Final = {
     Verdict.DIFFERS: "red",
 }
 _HEADER: Final = ("layer", "class", "w", "a", "verdict", "differing", "largest", "")
-_RIGHT: Final = {2, 3, 5, 6}
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    marked: bool
-    style: str
-    cells: tuple[str, ...]
+_RIGHT: Final = (2, 3, 5, 6)
 
 
 def show(report: Report, console: Console) -> None:
@@ -58,24 +51,21 @@ def _head(report: Report) -> Iterator[Text]:
 
 def _table(report: Report) -> Iterator[Text]:
     first = report.first_difference
-    rows = [_Row(False, "dim", _HEADER)]
-    rows += [_layer_row(layer, layer is first) for layer in report.layers]
-    rows += [_output_row(output.name, output.finding) for output in report.outputs]
-    widths = [max(len(row.cells[i]) for row in rows) for i in range(len(_HEADER))]
-    return (_aligned(row, widths) for row in rows)
+    rows = [_layer_cells(layer) for layer in report.layers]
+    rows += [
+        (printable(output.name), "(output)", "", "", *_cells(output.finding))
+        for output in report.outputs
+    ]
+    results: tuple[LayerResult | OutputResult, ...] = (*report.layers, *report.outputs)
+    styles = [_STYLES[result.finding.verdict] for result in results]
+    marked = [i for i, layer in enumerate(report.layers, 1) if layer is first]
+    return aligned([_HEADER, *rows], styles=styles, marked=marked, right=_RIGHT)
 
 
-def _layer_row(layer: LayerResult, marked: bool) -> _Row:
+def _layer_cells(layer: LayerResult) -> tuple[str, ...]:
     bits = (layer.weight_bits, layer.activation_bits)
-    shown = tuple("" if b is None else str(b) for b in bits)
-    finding = layer.finding
-    name, class_name = printable(layer.name), printable(layer.class_name)
-    return _Row(marked, _STYLES[finding.verdict], (name, class_name, *shown, *_cells(finding)))
-
-
-def _output_row(name: str, finding: Finding) -> _Row:
-    style = _STYLES[finding.verdict]
-    return _Row(False, style, (printable(name), "(output)", "", "", *_cells(finding)))
+    shown = ("" if b is None else str(b) for b in bits)
+    return (printable(layer.name), printable(layer.class_name), *shown, *_cells(layer.finding))
 
 
 def _cells(finding: Finding) -> tuple[str, str, str, str]:
@@ -103,17 +93,6 @@ def _largest(comparison: Comparison) -> str:
 
 def _count(number: float, one: str, many: str | None = None) -> str:
     return f"{number:g} {one if number == 1 else many or one + 's'}"
-
-
-def _aligned(row: _Row, widths: Sequence[int]) -> Text:
-    cells = (
-        cell.rjust(width) if i in _RIGHT else cell.ljust(width)
-        for i, (cell, width) in enumerate(zip(row.cells, widths, strict=True))
-    )
-    line = Text("> " if row.marked else "  ", "bold red")
-    line.append("  ".join(cells), row.style)
-    line.rstrip()
-    return line
 
 
 def _details(report: Report) -> Iterator[Text]:
@@ -164,7 +143,7 @@ def _notes(report: Report) -> Iterator[Text]:
 
 
 def _summary(report: Report) -> Text:
-    counts = {verdict: 0 for verdict in Verdict}
+    counts = dict.fromkeys(Verdict, 0)
     for layer in report.layers:
         counts[layer.finding.verdict] += 1
     of_layers = ", ".join(f"{n} {verdict.value}" for verdict, n in counts.items() if n)

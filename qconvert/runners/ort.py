@@ -47,7 +47,8 @@ class OrtRunner:
 
     def run_deployed(self, inputs: Mapping[str, F32]) -> Trace:
         """The outputs of the unchanged file with default options."""
-        return Trace({}, self._run(self._deployed, inputs))
+        values = self._run(self._deployed, inputs)
+        return Trace({}, {name: values[name] for name in self.outputs})
 
     def run_tapped(self, inputs: Mapping[str, F32]) -> Trace:
         """The layers that end in integer codes, and the outputs, with optimizations on.
@@ -103,6 +104,7 @@ class OrtRunner:
         return tapped
 
     def _run(self, session: _Session, inputs: Mapping[str, F32]) -> dict[str, F32]:
+        """All outputs of a session, and its inputs, which may be layers' results too."""
         if set(inputs) != set(self.inputs):
             raise WitnessError(f"the ONNX file takes {self.inputs}, not {sorted(inputs)}")
         names = [output.name for output in session.get_outputs()]

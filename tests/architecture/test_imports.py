@@ -34,9 +34,9 @@ LOADED: Final[Mapping[str, frozenset[str]]] = {
     "qconvert.exactness": frozenset(),
     "qconvert.frontend": frozenset({"numpy", "h5py"}),
     "qconvert.emit": frozenset({"numpy", "onnx"}),
-    "qconvert.runners": frozenset({"numpy"}),
-    "qconvert.check": frozenset({"numpy"}),
-    "qconvert.report": frozenset({"rich"}),
+    "qconvert.runners": frozenset({"numpy", "onnx"}),
+    "qconvert.check": frozenset({"numpy", "onnx"}),
+    "qconvert.report": frozenset({"numpy", "onnx"}),
     "qconvert.api": frozenset(),
 }
 """The heavy modules that importing a package loads, and no others."""

@@ -17,7 +17,9 @@ SAME, OTHER = Difference(4), Difference(4, 1, 0.5, 3)
 Pair = tuple[Witness, Witness]
 
 
-def three(tf_ort: Difference, tf_numpy: Difference, numpy_ort: Difference) -> dict[Pair, Difference]:
+def three(
+    tf_ort: Difference, tf_numpy: Difference, numpy_ort: Difference
+) -> dict[Pair, Difference]:
     return {(TF, ORT): tf_ort, (TF, NUMPY): tf_numpy, (NUMPY, ORT): numpy_ort}
 
 

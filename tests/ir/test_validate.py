@@ -43,7 +43,7 @@ def test_a_name_used_twice_is_a_fault(graph: Graph, taken: str) -> None:
 
 @pytest.mark.parametrize("read", ["relu", "later", "absent"])
 def test_reading_a_value_before_it_is_computed_is_a_fault(graph: Graph, read: str) -> None:
-    with pytest.raises(ValueError, match="'relu' reads .* before it is computed"):
+    with pytest.raises(ValueError, match=r"'relu' reads .* before it is computed"):
         validate(with_last(graph, Node("relu", Relu(), (read,), (None, 2))))
 
 

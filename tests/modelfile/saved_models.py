@@ -70,7 +70,7 @@ def _save(model: tf_keras.Model, stem: Path) -> None:
     model.save_weights(stem.with_name(f"{stem.name}_named_weights.h5"))
     model.save_weights(stem.with_name(f"{stem.name}_numbered.weights.h5"))
     arrays = {f"{p}|{i}": w for p, ws in _leaves(model).items() for i, w in enumerate(ws)}
-    np.savez(stem.with_suffix(".npz"), **arrays)
+    np.savez(stem.with_suffix(".npz"), allow_pickle=False, **arrays)
 
 
 if __name__ == "__main__":

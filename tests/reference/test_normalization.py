@@ -47,8 +47,9 @@ def test_fused_program_of_four_channels_rounds_once_after_the_product() -> None:
     """(1 + 2**-12)**2 - 1 - 2**-11 is 2**-24 with one rounding, and 0 with two."""
     big = 1 + 2.0**-12
     for channels, expected in ((4, 2.0**-24), (8, 2.0**-24), (3, 0.0), (5, 0.0), (6, 0.0)):
-        arrays = (np.full(channels, v, np.float32) for v in (0, 0, big, -1 - 2.0**-11))
-        op = BatchNormalization(*arrays, 1.0, fused=True)
+        zeros, gamma = np.zeros(channels, np.float32), np.full(channels, big, np.float32)
+        beta = np.full(channels, -1 - 2.0**-11, np.float32)
+        op = BatchNormalization(zeros, zeros, gamma, beta, 1.0, fused=True)
         x = np.full((1, 1, 1, channels), big, np.float32)
         assert_array_equal(apply(op, x).ravel(), np.full(channels, expected, np.float32))
 

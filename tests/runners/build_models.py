@@ -19,7 +19,7 @@ from qkeras import (
 )
 from tensorflow_model_optimization.python.core.sparsity.keras.prune import prune_low_magnitude
 from tf_keras import Input, Model, Sequential
-from tf_keras.layers import Add, Flatten, LSTM
+from tf_keras.layers import LSTM, Add, Flatten
 
 
 def grid(*shape: int) -> np.ndarray:
@@ -39,7 +39,7 @@ def shared(folder: Path) -> None:
     second = head(fast)
     longer = QActivation("quantized_relu(5,2)", name="one")(second)
     longer = QActivation("quantized_relu(6,2)", name="two")(longer)
-    model = Model([b, a], Add(name="sum")([first, longer[:, ::-1]]), name="top")
+    model = Model([b, a], Add(name="sum")([longer[:, ::-1], first]), name="top")
     model.save(folder / "shared.h5")
 
     xa, xb = grid(3, 4), grid(3, 4) / 2
@@ -88,7 +88,7 @@ def quantized(folder: Path) -> None:
 def pruned(folder: Path) -> None:
     """A pruned layer whose stored weights are not masked yet."""
     dense = QDense(3, kernel_quantizer=quantized_bits(5, 1, alpha=1), name="dense")
-    model = Sequential([prune_low_magnitude(dense, input_shape=(5,), name="pruned")], name="top")
+    model = Sequential([prune_low_magnitude(dense, input_shape=(5,))], name="top")
     [(weight, mask, _)] = model.layers[0].pruning_vars
     weight.assign(grid(5, 3))
     mask.assign((grid(5, 3) > 0).astype(np.float32))

@@ -116,7 +116,9 @@ def _has_codes(b: Builder, x: Value, grid: Grid) -> bool:
 def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor) -> Value:
     """Round *argument*, which is computed from *x*, to *grid*."""
     signed = grid.lo < 0
-    dtype, zero = ("uint8", 128 * signed) if _bytes_hold(grid) else (f"{'u' * (not signed)}int16", 0)
+    dtype, zero = (
+        ("uint8", 128 * signed) if _bytes_hold(grid) else (f"{'u' * (not signed)}int16", 0)
+    )
     info = np.iinfo(dtype)
     lo, hi = grid.lo + zero, grid.hi + zero
     whole = lo == info.min and hi == info.max

@@ -16,6 +16,9 @@ from qconvert.ir import F32
 from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Dense, Padding
 from qconvert.numerics import reciprocal_sqrt
 
+#: Channels in a vector of oneDNN's batch normalization.
+_VECTOR = 4
+
 
 def dense(op: Dense, x: Value, b: Builder, dialect: Dialect) -> Value:
     """``Gemm`` on matrices, ``MatMul`` on more axes."""
@@ -63,17 +66,35 @@ def conv_transpose(op: ConvTranspose, x: Value, b: Builder, dialect: Dialect) ->
     return _plus(b, _extended(b, y, op.cropping), op.bias)
 
 
-def batch_normalization(
-    op: BatchNormalization, x: Value, b: Builder, dialect: Dialect
-) -> Value:
-    """``x * inverse + (beta - mean * inverse)`` with the constants in TensorFlow's order."""
+def batch_normalization(op: BatchNormalization, x: Value, b: Builder, dialect: Dialect) -> Value:
+    """The operations of TensorFlow's program, with its constants."""
+    return _fused(op, x, b) if op.fused else _separate(op, x, b, dialect)
+
+
+def _separate(op: BatchNormalization, x: Value, b: Builder, dialect: Dialect) -> Value:
+    """``tf.nn.batch_normalization``: ``x * inverse + (beta - mean * inverse)``."""
     inverse = reciprocal_sqrt(op.variance + np.float32(op.epsilon))
     if op.gamma is not None:
         inverse = inverse * op.gamma
     offset = -op.mean * inverse if op.beta is None else op.beta - op.mean * inverse
     factor = dialect.constant(b, per_channel(inverse, x.layout), "inverse")
-    scaled = b.op("Mul", x.tensor, factor)
-    return Value(_added(b, scaled, offset, x, "offset"), x.layout)
+    return _added(b, Value(b.op("Mul", x.tensor, factor), x.layout), offset, "offset")
+
+
+def _fused(op: BatchNormalization, x: Value, b: Builder) -> Value:
+    """``FusedBatchNormV3`` of oneDNN, up to its fused multiply-add, which ONNX lacks.
+
+    It has two kernels, for channels that fill vectors of four and for others.
+    """
+    deviation: F32 = np.sqrt(op.variance + np.float32(op.epsilon))
+    gamma = np.ones_like(op.mean) if op.gamma is None else op.gamma
+    whole = len(op.mean) % _VECTOR == 0
+    factors = [np.float32(1) / deviation, gamma] if whole else [gamma / deviation]
+    y = b.op("Sub", x.tensor, b.constant(per_channel(op.mean, x.layout), "mean"))
+    for factor in factors:
+        y = b.op("Mul", y, b.constant(per_channel(factor, x.layout), "factor"))
+    centred = Value(y, x.layout)
+    return centred if op.beta is None else _added(b, centred, op.beta, "beta")
 
 
 def pads(padding: Padding) -> list[int]:
@@ -89,11 +110,12 @@ def _call(
 
 
 def _plus(b: Builder, y: Value, bias: F32 | None) -> Value:
-    return y if bias is None else Value(_added(b, y.tensor, bias, y, "bias"), y.layout)
+    return y if bias is None else _added(b, y, bias, "bias")
 
 
-def _added(b: Builder, y: Tensor, array: F32, like: Value, name: str) -> Tensor:
-    return b.op("Add", y, b.constant(per_channel(array, like.layout), name))
+def _added(b: Builder, y: Value, array: F32, name: str) -> Value:
+    addend = b.constant(per_channel(array, y.layout), name)
+    return Value(b.op("Add", y.tensor, addend), y.layout)
 
 
 def _extended(b: Builder, y: Value, cropping: Padding) -> Value:

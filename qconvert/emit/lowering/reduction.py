@@ -20,9 +20,7 @@ def pool(op: Pool, x: Value, b: Builder) -> Value:
     if op.kind == "mean":
         attributes = {**attributes, "count_include_pad": 0}
         return Value(b.op("AveragePool", x.tensor, attributes=attributes), x.layout)
-    return move(
-        b, x, x.layout, lambda t: b.op("MaxPool", t, attributes=attributes), wide=False
-    )
+    return move(b, x, x.layout, lambda t: b.op("MaxPool", t, attributes=attributes), wide=False)
 
 
 def reduce(op: Reduce, x: Value, b: Builder) -> Value:

@@ -4,7 +4,7 @@ import math
 
 from qconvert.frontend.call import Call, LayerParser, Parsed
 from qconvert.frontend.layers.windows import channels_first, channels_last
-from qconvert.frontend.problems import Malformed
+from qconvert.frontend.problems import Malformed, Unsupported
 from qconvert.ir.ops import Op, Pad, Reshape, Slice, Transpose, UpSample
 from qconvert.ir.shapes import Shape
 
@@ -89,8 +89,10 @@ def up_sampling(rank: int) -> LayerParser:
 
 def axis_of(axis: object, shape: Shape) -> int:
     """An axis counted from 0; the batch axis is none."""
-    if type(axis) is not int or not -len(shape) < axis < len(shape) or axis == 0:
+    if type(axis) is not int or not -len(shape) <= axis < len(shape):
         raise Malformed(f"axis={axis!r} is not an axis of {shape}")
+    if axis % len(shape) == 0:
+        raise Unsupported(f"axis={axis}, which is the batch")
     return axis % len(shape)
 
 

@@ -1,0 +1,215 @@
+"""The functions behind ``qconvert.export`` and its siblings, and behind the command line.
+
+A model is a path (``.h5``, ``.keras``, or ``.json`` with weights) or a live Keras model.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import onnx
+
+    from qconvert.check.inputs import Samples
+    from qconvert.check.results import CheckedFile, Report
+    from qconvert.ir import F32, Graph
+    from qconvert.modelfile import ModelFile
+    from qconvert.report.summary import Summary
+
+    Array: TypeAlias = npt.NDArray[np.generic]
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+#: Called with the number of samples done and the number to do.
+Progress: TypeAlias = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exported:
+    """An exported model; ``path`` is ``None`` if it was not written to a file."""
+
+    path: Path | None
+    model: onnx.ModelProto
+    layers: tuple[str, ...]
+
+
+def load(model: AnyPath | object, *, weights: AnyPath | None = None) -> Graph:
+    """Read a model: what it computes, as data."""
+    from qconvert.frontend import build_graph
+
+    return build_graph(_model_file(model, weights))
+
+
+def export(
+    model: AnyPath | object,
+    output: AnyPath | None = None,
+    *,
+    weights: AnyPath | None = None,
+    dialect: str = "qdq",
+    opset: int = 21,
+    force: bool = True,
+) -> Exported:
+    """Convert a model to ONNX and write it to *output*, if given.
+
+    Raises `UnsupportedError` with everything that cannot be converted, `BadFileError`, and
+    `OutputError` for an *output* that cannot be written, or exists while *force* is false.
+    """
+    from qconvert.output import require_writable, write
+
+    sources = _paths(model, weights)
+    path = None if output is None else Path(output)
+    if path is not None:
+        require_writable(path, force=force, inputs=sources)
+    graph = load(model, weights=weights)
+    converted = _to_onnx(graph, dialect, opset)
+    if path is not None:
+        data = converted.SerializeToString(deterministic=True)
+        write(path, data, force=force, inputs=sources)
+    return Exported(path, converted, tuple(layer.name for layer in graph.layers))
+
+
+def check(
+    model: AnyPath | object,
+    onnx: AnyPath | onnx.ModelProto | Exported | None = None,
+    *,
+    weights: AnyPath | None = None,
+    inputs: AnyPath | Array | Mapping[str, Array] | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    tf_python: AnyPath | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Compare every layer of a model in TensorFlow, ONNX Runtime and NumPy.
+
+    Without *onnx* the model is exported to memory first. *inputs* are a ``.npy`` or ``.npz``
+    file, an array, or arrays by name of the model's input; else *samples* are chosen with *seed*.
+    A witness that is missing makes a report that does not pass, not an exception.
+    """
+    from qconvert.check import CheckedFile, Subject, assemble, examine, tensorflow_started
+    from qconvert.frontend import build_graph
+
+    python = None if tf_python is None else Path(tf_python)
+    file = _model_file(model, weights)
+    graph = build_graph(file)
+    stream = _samples(graph, inputs, samples, seed)
+    with (
+        _keras_file(model, file) as path,
+        tensorflow_started(path, file.weights_path, python) as tensorflow,
+    ):
+        converted, onnx_file = _onnx(onnx, graph)
+        panel = assemble(graph, converted, tensorflow)
+        subject = Subject(graph, CheckedFile(str(file.path), file.sha256), onnx_file)
+        return examine(subject, panel, stream, _counting(progress, stream.count))
+
+
+def effective_weights(
+    model: AnyPath | object, *, weights: AnyPath | None = None
+) -> dict[str, dict[str, F32]]:
+    """The weights that each layer computes with, quantized, by layer name and role."""
+    return {
+        layer.name: {role: weight.effective for role, weight in layer.weights.items()}
+        for layer in load(model, weights=weights).layers
+        if layer.weights
+    }
+
+
+def save_weights(
+    model: AnyPath | object,
+    output: AnyPath,
+    *,
+    weights: AnyPath | None = None,
+    force: bool = True,
+) -> int:
+    """Write the effective weights with codes and scales to an ``.npz``; how many there are."""
+    from qconvert.output import require_writable, write
+    from qconvert.report.weights import to_npz
+
+    sources = _paths(model, weights)
+    require_writable(Path(output), force=force, inputs=sources)
+    effective = effective_weights(model, weights=weights)
+    write(Path(output), to_npz(effective), force=force, inputs=sources)
+    return sum(map(len, effective.values()))
+
+
+def inspect(model: AnyPath | object, *, weights: AnyPath | None = None) -> Summary:
+    """Layers, quantizers, bits, grids and sizes of a model or of an exported ``.onnx`` file."""
+    from qconvert.report.summary import of_graph, of_onnx
+
+    if isinstance(model, (str, os.PathLike)) and Path(model).suffix == ".onnx":
+        from qconvert.check.onnx_file import read_onnx
+
+        return of_onnx(read_onnx(Path(model))[0])
+    return of_graph(load(model, weights=weights))
+
+
+def _model_file(model: AnyPath | object, weights: AnyPath | None) -> ModelFile:
+    if isinstance(model, (str, os.PathLike)):
+        from qconvert.modelfile import read_model
+
+        return read_model(Path(model), None if weights is None else Path(weights))
+    from qconvert.errors import UsageError
+    from qconvert.frontend.live import model_file
+
+    if weights is not None:
+        raise UsageError("a live model has its own weights")
+    return model_file(model)
+
+
+def _paths(*given: AnyPath | object) -> list[Path]:
+    return [Path(one) for one in given if isinstance(one, (str, os.PathLike))]
+
+
+@contextmanager
+def _keras_file(model: Any, file: ModelFile) -> Iterator[Path]:  # noqa: ANN401 - any Keras's
+    """A file of the model for TensorFlow's process; a live model is saved for it."""
+    if isinstance(model, (str, os.PathLike)):
+        yield file.path
+        return
+    with tempfile.TemporaryDirectory(prefix="qconvert-") as folder:
+        path = Path(folder) / "model.h5"
+        model.save(str(path), include_optimizer=False)
+        yield path
+
+
+def _samples(
+    graph: Graph,
+    inputs: AnyPath | Array | Mapping[str, Array] | None,
+    count: int | None,
+    seed: int,
+) -> Samples:
+    from qconvert.check import from_user, seeded
+
+    if inputs is None:
+        return seeded(graph, count, seed)
+    given = Path(inputs) if isinstance(inputs, (str, os.PathLike)) else inputs
+    return from_user(graph, given, count)
+
+
+def _onnx(
+    given: AnyPath | onnx.ModelProto | Exported | None, graph: Graph
+) -> tuple[onnx.ModelProto, CheckedFile]:
+    from qconvert.check.onnx_file import in_memory, read_onnx
+
+    if isinstance(given, (str, os.PathLike)):
+        return read_onnx(Path(given))
+    if isinstance(given, Exported):
+        given = given.model
+    model = _to_onnx(graph, "qdq", 21) if given is None else given
+    return model, in_memory(model)
+
+
+def _to_onnx(graph: Graph, dialect: str, opset: int) -> onnx.ModelProto:
+    from qconvert.emit import to_onnx
+
+    return to_onnx(graph, dialect=dialect, opset=opset)
+
+
+def _counting(progress: Progress | None, total: int) -> Callable[[int], None] | None:
+    return None if progress is None else lambda done: progress(done, total)

@@ -1,0 +1,50 @@
+"""ONNX files from anybody: read as they are, and nothing beside them."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+
+from qconvert.check.results import CheckedFile
+from qconvert.errors import BadFileError
+
+
+def read_onnx(path: Path) -> tuple[onnx.ModelProto, CheckedFile]:
+    """The model in *path*, without weights that lie in other files, which are refused."""
+    if not path.is_file():
+        raise BadFileError(path, "not a regular file" if path.exists() else "no such file")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadFileError(path, error.strerror or str(error)) from error
+    try:
+        model = onnx.load_model_from_string(data)
+    except Exception as error:
+        # The parser of protobuf has no public base class of its errors.
+        raise BadFileError(path, f"not an ONNX file: {error}") from error
+    if not model.HasField("graph") or not model.graph.node:
+        raise BadFileError(path, "not an ONNX file: it holds no graph")
+    for tensor in _tensors(model.graph):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise BadFileError(path, f"the weight {tensor.name!r} lies in another file")
+    return model, CheckedFile(str(path), hashlib.sha256(data).hexdigest())
+
+
+def in_memory(model: onnx.ModelProto) -> CheckedFile:
+    """What stands in the report for a model that has no file."""
+    data = model.SerializeToString(deterministic=True)
+    return CheckedFile(None, hashlib.sha256(data).hexdigest())
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Every constant tensor, also those of nodes and their subgraphs."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield attribute.t
+            yield from attribute.tensors
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _tensors(inner)

@@ -1,0 +1,69 @@
+"""The real witnesses of a check."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from qconvert.check.witness import Direct, Panel, Runner, Witness
+from qconvert.errors import WitnessError
+from qconvert.ir import F32, Graph
+from qconvert.runners.ort import OrtRunner
+from qconvert.runners.reference import ReferenceRunner
+from qconvert.runners.tf import TensorFlowRunner
+from qconvert.runners.traces import Trace
+
+
+@contextmanager
+def tensorflow_started(
+    model: Path, weights: Path | None = None, python: Path | None = None
+) -> Iterator[TensorFlowRunner | str]:
+    """TensorFlow, loading the model in its process; or why it cannot."""
+    with ExitStack() as stack:
+        found: TensorFlowRunner | str
+        try:
+            found = stack.enter_context(TensorFlowRunner(model, weights, python=python))
+        except WitnessError as error:
+            found = str(error)
+        yield found
+
+
+def assemble(graph: Graph, model: onnx.ModelProto, tensorflow: TensorFlowRunner | str) -> Panel:
+    """All witnesses that are available, in the order in which their values are shown."""
+    runners: dict[Witness, Runner] = {}
+    versions: dict[Witness, Mapping[str, str]] = {}
+    unavailable: dict[Witness, str] = {}
+    ort = OrtRunner(model)
+    reference = ReferenceRunner(graph)
+    try:
+        versions[Witness.ORT] = ort.versions
+        runners[Witness.ORT] = Direct(ort.run_layers)
+        runners[Witness.DEPLOYED] = Direct(lambda inputs: _deployed(ort, inputs))
+    except WitnessError as error:
+        unavailable |= dict.fromkeys((Witness.ORT, Witness.DEPLOYED), str(error))
+    runners[Witness.NUMPY] = Direct(reference.run)
+    versions[Witness.NUMPY] = {"numpy": np.__version__}
+    qkeras = None
+    try:
+        # Asked last, because the answer comes when the model is loaded.
+        qkeras = _available(tensorflow)
+        versions[Witness.TENSORFLOW] = qkeras.versions
+        runners[Witness.TENSORFLOW] = qkeras
+    except WitnessError as error:
+        unavailable[Witness.TENSORFLOW] = str(error)
+        qkeras = None
+    ordered = {witness: runners[witness] for witness in Witness if witness in runners}
+    return Panel(ordered, qkeras, versions, unavailable)
+
+
+def _available(tensorflow: TensorFlowRunner | str) -> TensorFlowRunner:
+    if isinstance(tensorflow, str):
+        raise WitnessError(tensorflow)
+    return tensorflow
+
+
+def _deployed(ort: OrtRunner, inputs: Mapping[str, F32]) -> Trace:
+    """The outputs of the file as it is, and its layers where a tap does not change the program."""
+    return Trace(ort.run_tapped(inputs).layers, ort.run_deployed(inputs).outputs)

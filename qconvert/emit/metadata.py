@@ -1,0 +1,83 @@
+"""What an exported file says about itself: where each Keras layer's output is.
+
+Stored as JSON in the model's ``metadata_props``, so that nothing has to be found by names.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import onnx
+
+#: The key in ``metadata_props``.
+KEY = "qconvert"
+_SCHEMA = "qconvert.metadata/1"
+
+
+@dataclass(frozen=True, slots=True)
+class CodesTensor:
+    """An integer tensor that holds ``(code - zero_point) * 2**exp``."""
+
+    tensor: str
+    exp: int
+    zero_point: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTensor:
+    """The tensors that carry one Keras layer's output, both with their axes in one order.
+
+    ``tensor`` is float, and ``None`` if the file holds the output in ``codes`` alone; axis ``i``
+    in Keras is axis ``perm[i]`` of the stored tensors (``None``: the order is the same).
+    """
+
+    layer: str
+    class_name: str
+    tensor: str | None
+    perm: tuple[int, ...] | None
+    codes: CodesTensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMetadata:
+    """All layers, in the order of the model; ``dialect`` tells how numbers are represented."""
+
+    layers: tuple[LayerTensor, ...]
+    dialect: str = ""
+
+
+def add_metadata(model: onnx.ModelProto, metadata: ModelMetadata) -> None:
+    """Write *metadata* into *model*."""
+    content = {"schema": _SCHEMA, **asdict(metadata)}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    model.metadata_props.add(key=KEY, value=text)
+
+
+def read_metadata(model: onnx.ModelProto) -> ModelMetadata | None:
+    """What `add_metadata` wrote; `None` if there is none, `ValueError` if it is damaged."""
+    texts = [entry.value for entry in model.metadata_props if entry.key == KEY]
+    if not texts:
+        return None
+    try:
+        content = json.loads(texts[0])
+        if content["schema"] != _SCHEMA:
+            raise ValueError(f"unknown metadata schema {content['schema']!r}")
+        layers = tuple(_layer(entry) for entry in content["layers"])
+        return ModelMetadata(layers, str(content["dialect"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the metadata is damaged: {error!r}") from error
+
+
+def _layer(entry: dict[str, Any]) -> LayerTensor:
+    perm, codes, tensor = entry["perm"], entry["codes"], entry["tensor"]
+    return LayerTensor(
+        str(entry["layer"]),
+        str(entry["class_name"]),
+        None if tensor is None else str(tensor),
+        None if perm is None else tuple(int(axis) for axis in perm),
+        None if codes is None else _codes(codes),
+    )
+
+
+def _codes(entry: dict[str, Any]) -> CodesTensor:
+    return CodesTensor(str(entry["tensor"]), int(entry["exp"]), int(entry["zero_point"]))

@@ -1,0 +1,88 @@
+"""A whole graph as an ONNX model."""
+
+from importlib.metadata import version
+
+import onnx
+
+from qconvert.emit.builder import Builder
+from qconvert.emit.dialects import DIALECTS, Dialect
+from qconvert.emit.lowering import lower
+from qconvert.emit.metadata import CodesTensor, LayerTensor, ModelMetadata, add_metadata
+from qconvert.emit.values import Value, natural, relayout
+from qconvert.errors import UsageError
+from qconvert.ir import Graph, Layer, Node
+
+_OLDEST_OPSET = 13
+
+
+def to_onnx(graph: Graph, *, dialect: str = "qdq", opset: int = 21) -> onnx.ModelProto:
+    """Export *graph*; the same graph gives the same bytes.
+
+    Inputs and outputs are float32 in Keras's layout and have Keras's names; the batch axis is
+    called ``batch``. `UsageError` if there is no such dialect or opset.
+    """
+    newest = onnx.defs.onnx_opset_version()
+    if dialect not in DIALECTS:
+        raise UsageError(f"there is no dialect {dialect!r}, only {', '.join(DIALECTS)}")
+    if not _OLDEST_OPSET <= opset <= newest:
+        raise UsageError(f"opset {opset} is not between {_OLDEST_OPSET} and {newest}")
+    b = Builder(opset, _names(graph))
+    values = _emit(graph, b, DIALECTS[dialect])
+    for output in graph.outputs:
+        b.scope = output.name
+        value = values[output.value]
+        keras = relayout(b, value, natural(value.rank))
+        b.output(keras.tensor, output.name, graph.shapes[output.value])
+    model = b.model(graph.name, ("qconvert", version("qconvert")))
+    add_metadata(model, ModelMetadata(_layers(graph, b, values), dialect))
+    return model
+
+
+def _names(graph: Graph) -> list[str]:
+    """The names that mean something to the user, which no intermediate tensor may take."""
+    named = (*graph.inputs, *graph.nodes, *graph.outputs)
+    return [each.name for each in named]
+
+
+def _emit(graph: Graph, b: Builder, dialect: Dialect) -> dict[str, Value]:
+    values = {
+        source.name: Value(b.input(source.name, source.shape), natural(len(source.shape)))
+        for source in graph.inputs
+    }
+    for node in graph.nodes:
+        b.scope = node.name
+        inputs = tuple(values[name] for name in node.inputs)
+        values[node.name] = value = lower(node.op, inputs, node.shape, b, dialect)
+        b.rename(value.tensor, _float_name(graph, b, node, value))
+    return values
+
+
+def _float_name(graph: Graph, b: Builder, node: Node, value: Value) -> str:
+    """The node's name, unless that is the name of an output which is another tensor."""
+    outputs = [output for output in graph.outputs if output.name == node.name]
+    in_order = value.layout == natural(value.rank)
+    if all(output.value == node.name and in_order for output in outputs):
+        return node.name
+    return b.fresh(f"{node.name}/stored")
+
+
+def _layers(graph: Graph, b: Builder, values: dict[str, Value]) -> tuple[LayerTensor, ...]:
+    alive = b.live()
+    return tuple(_layer(layer, values[layer.value], b, alive) for layer in graph.layers)
+
+
+def _layer(layer: Layer, value: Value, b: Builder, alive: set[str]) -> LayerTensor:
+    codes = value.codes
+    kept = codes is not None and codes.tensor in alive
+    return LayerTensor(
+        layer.name,
+        layer.class_name,
+        b.name_of(value.tensor) if value.tensor in alive else None,
+        _perm(value),
+        CodesTensor(b.name_of(codes.tensor), codes.exp, codes.zero) if codes and kept else None,
+    )
+
+
+def _perm(value: Value) -> tuple[int, ...] | None:
+    perm = tuple(map(value.axis, range(value.rank)))
+    return None if perm == natural(value.rank) else perm

@@ -1,0 +1,29 @@
+"""Text in columns, one line a row, however wide."""
+
+from collections.abc import Container, Iterator, Sequence
+
+from rich.text import Text
+
+
+def aligned(
+    rows: Sequence[Sequence[str]],
+    *,
+    styles: Sequence[str] = (),
+    marked: Container[int] = (),
+    right: Container[int] = (),
+) -> Iterator[Text]:
+    """Lines of equally wide columns; the first row is the header, rows in *marked* get a ``>``.
+
+    *styles* are those of the rows behind the header; columns in *right* are flush right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        cells = (
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        style = "dim" if number == 0 else styles[number - 1] if styles else ""
+        line = Text("> " if number in marked else "  ", "bold red")
+        line.append("  ".join(cells), style)
+        line.rstrip()
+        yield line

@@ -1,0 +1,125 @@
+"""The summary of a model as JSON and for people."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from qconvert.ir import Shape
+from qconvert.report.columns import aligned
+from qconvert.report.document import Json
+from qconvert.report.escape import printable
+from qconvert.report.summary import Codes, LayerSummary, Summary, Tensor
+
+SCHEMA: Final = "qconvert.summary/1"
+
+
+def to_json(summary: Summary) -> str:
+    """The summary as a JSON document; the same summary gives the same text."""
+    document = {
+        "schema": SCHEMA,
+        "format": summary.format,
+        "name": summary.name,
+        "inputs": [_named(name, shape) for name, shape in summary.inputs],
+        "outputs": [_named(name, shape) for name, shape in summary.outputs],
+        "layers": [_layer(layer) for layer in summary.layers],
+        "tensors": [_tensor(tensor) for tensor in summary.tensors],
+        "operators": dict(summary.operators),
+        "bytes": summary.bytes,
+    }
+    return json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def show(summary: Summary, console: Console) -> None:
+    """Print the summary; *console* decides about colours."""
+    for line in _lines(summary):
+        console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
+
+
+def _named(name: str, shape: Shape) -> Json:
+    return {"name": name, "shape": list(shape)}
+
+
+def _layer(layer: LayerSummary) -> Json:
+    return {
+        "name": layer.name,
+        "class_name": layer.class_name,
+        "shape": None if layer.shape is None else list(layer.shape),
+        "activation": _codes(layer.activation),
+        "weights": [_tensor(weight) for weight in layer.weights],
+        "tensor": layer.tensor,
+    }
+
+
+def _tensor(tensor: Tensor) -> Json:
+    return {
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "type": tensor.type,
+        "bytes": tensor.bytes,
+        "codes": _codes(tensor.codes),
+    }
+
+
+def _codes(codes: Codes | None) -> Json:
+    if codes is None:
+        return None
+    grid = codes.grid
+    return {
+        "quantizer": codes.quantizer,
+        "bits": codes.bits,
+        "grid": None if grid is None else {"lo": grid.lo, "hi": grid.hi, "exp": grid.exp},
+    }
+
+
+def _lines(summary: Summary) -> Iterator[Text]:
+    yield Text(f"{summary.format} model {printable(summary.name)}", "bold")
+    for kind, values in (("input", summary.inputs), ("output", summary.outputs)):
+        for name, shape in values:
+            yield Text(f"{kind:<7} {printable(name)} {_shown(shape)}")
+    yield Text()
+    yield from _table(("layer", "class", "output", "quantized"), summary.layers)
+    if summary.tensors:
+        yield Text()
+        rows = [_tensor_cells(tensor) for tensor in summary.tensors]
+        yield from aligned([("tensor", "type", "shape", "bytes"), *rows], right={3})
+        yield Text()
+        yield Text("operators  " + ", ".join(f"{n} {name}" for name, n in summary.operators))
+    yield Text()
+    yield Text(f"{len(summary.layers)} layers, {summary.bytes} bytes of weights", "bold")
+
+
+def _table(header: Sequence[str], layers: Sequence[LayerSummary]) -> Iterator[Text]:
+    rows = [tuple(header)]
+    for layer in layers:
+        where = layer.tensor or "" if layer.shape is None else _shown(layer.shape)
+        rows.append(
+            (
+                printable(layer.name),
+                printable(layer.class_name),
+                printable(where),
+                _quantized(layer.activation),
+            )
+        )
+        for weight in layer.weights:
+            described = f"{_shown(weight.shape)} {weight.type}"
+            rows.append((f"  {printable(weight.name)}", "", described, _quantized(weight.codes)))
+    return aligned(rows)
+
+
+def _tensor_cells(tensor: Tensor) -> tuple[str, ...]:
+    return printable(tensor.name), tensor.type, _shown(tensor.shape), str(tensor.bytes)
+
+
+def _quantized(codes: Codes | None) -> str:
+    if codes is None:
+        return ""
+    grid = codes.grid
+    shown = "" if grid is None else f"  [{grid.lo}..{grid.hi}] * 2**{grid.exp}"
+    return printable(codes.quantizer) + shown
+
+
+def _shown(shape: Shape) -> str:
+    return "x".join("?" if n is None else str(n) for n in shape) or "scalar"

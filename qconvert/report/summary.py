@@ -1,0 +1,148 @@
+"""What a model consists of: layers, quantizers, grids and sizes, for ``qconvert inspect``."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass, fields
+
+import onnx
+
+from qconvert.check.ancestry import in_order
+from qconvert.check.bits import activation_quantizer, bits_of
+from qconvert.emit.metadata import LayerTensor, read_metadata
+from qconvert.ir import Graph, Grid, Layer, Quantizer, Shape, Weight, grid_of
+from qconvert.ir.quantizers import HardFunction
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """How numbers are quantized; ``grid`` is ``None`` where they lie on no uniform one."""
+
+    quantizer: str
+    bits: int | None
+    grid: Grid | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A weight; ``bytes`` is what it takes as the file stores it."""
+
+    name: str
+    shape: Shape
+    type: str
+    bytes: int
+    codes: Codes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSummary:
+    """One layer; ``activation`` is what quantizes its output, ``tensor`` carries it in ONNX."""
+
+    name: str
+    class_name: str
+    shape: Shape | None
+    activation: Codes | None
+    weights: tuple[Tensor, ...]
+    tensor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A model, from Keras or in ONNX; ``tensors`` and ``operators`` are of ONNX only."""
+
+    format: str
+    name: str
+    inputs: tuple[tuple[str, Shape], ...]
+    outputs: tuple[tuple[str, Shape], ...]
+    layers: tuple[LayerSummary, ...]
+    tensors: tuple[Tensor, ...] = ()
+    operators: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """What all weights take."""
+        weights = (tensor for layer in self.layers for tensor in layer.weights)
+        return sum(tensor.bytes for tensor in (*weights, *self.tensors))
+
+
+def of_graph(graph: Graph) -> Summary:
+    """The summary of a Keras model; weights are float32 in its file, whatever their bits."""
+    shapes = graph.shapes
+    return Summary(
+        "Keras",
+        graph.name,
+        tuple((source.name, source.shape) for source in graph.inputs),
+        tuple((output.name, shapes[output.value]) for output in graph.outputs),
+        tuple(_layer(graph, layer, shapes[layer.value]) for layer in in_order(graph)),
+    )
+
+
+def of_onnx(model: onnx.ModelProto) -> Summary:
+    """The summary of an ONNX file; it has layers if it was exported by us."""
+    metadata = read_metadata(model)
+    graph = model.graph
+    weights = {tensor.name for tensor in graph.initializer}
+    operators = Counter(node.op_type for node in graph.node)
+    return Summary(
+        "ONNX",
+        graph.name,
+        tuple((value.name, _shape(value)) for value in graph.input if value.name not in weights),
+        tuple((value.name, _shape(value)) for value in graph.output),
+        tuple(map(_exported_layer, metadata.layers)) if metadata else (),
+        tuple(map(_initializer, graph.initializer)),
+        tuple(sorted(operators.items())),
+    )
+
+
+def _layer(graph: Graph, layer: Layer, shape: Shape) -> LayerSummary:
+    weights = tuple(_weight(role, weight) for role, weight in layer.weights.items())
+    codes = _codes(activation_quantizer(graph, layer))
+    return LayerSummary(layer.name, layer.class_name, shape, codes, weights)
+
+
+def _weight(role: str, weight: Weight) -> Tensor:
+    raw = weight.raw
+    return Tensor(role, raw.shape, str(raw.dtype), raw.nbytes, _codes(weight.quantizer))
+
+
+def _codes(quantizer: Quantizer | None) -> Codes | None:
+    if quantizer is None:
+        return None
+    return Codes(describe(quantizer), bits_of(quantizer), grid_of(quantizer))
+
+
+def describe(quantizer: Quantizer) -> str:
+    """The quantizer with its options that are not the defaults."""
+    if isinstance(quantizer, HardFunction):
+        return str(quantizer.value)
+    options = ((field, getattr(quantizer, field.name)) for field in fields(quantizer))
+    shown = (
+        f"{field.name}={value!r}"
+        for field, value in options
+        if field.name == "bits" or value != field.default
+    )
+    return f"{type(quantizer).__name__}({', '.join(shown)})"
+
+
+def _exported_layer(layer: LayerTensor) -> LayerSummary:
+    found = layer.codes
+    codes = None
+    if found is not None:
+        text = f"codes in {found.tensor}, zero point {found.zero_point}, step 2**{found.exp}"
+        codes = Codes(text, None, None)
+    return LayerSummary(layer.layer, layer.class_name, None, codes, (), layer.tensor)
+
+
+def _initializer(tensor: onnx.TensorProto) -> Tensor:
+    kind = onnx.TensorProto.DataType.Name(tensor.data_type)
+    bits = 4 if kind in ("INT4", "UINT4") else 8 * _itemsize(tensor.data_type)
+    size = -(-math.prod(tensor.dims) * bits // 8)
+    return Tensor(tensor.name, tuple(tensor.dims), kind.lower(), size)
+
+
+def _itemsize(kind: int) -> int:
+    return int(onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize)
+
+
+def _shape(value: onnx.ValueInfoProto) -> Shape:
+    dims = value.type.tensor_type.shape.dim
+    return tuple(d.dim_value if d.HasField("dim_value") else None for d in dims)

@@ -1,0 +1,27 @@
+"""TensorFlow as one fixture, set up as the ground truth runs it."""
+
+import warnings
+from types import ModuleType
+
+import pytest
+
+ENVIRONMENT = {
+    "CUDA_VISIBLE_DEVICES": "",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    "TF_USE_LEGACY_KERAS": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def tf() -> ModuleType:
+    """TensorFlow with oneDNN, Keras 2 and no warnings of its own while it is imported."""
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        tensorflow = pytest.importorskip("tensorflow")
+        assert tensorflow.keras.__name__.startswith("tf_keras")
+        # The first op reads the switch of oneDNN, once and for all.
+        tensorflow.zeros(1).numpy()
+    return tensorflow  # type: ignore[no-any-return]

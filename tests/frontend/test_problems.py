@@ -1,0 +1,107 @@
+"""What a model gets that cannot be converted, or that does not fit together."""
+
+from typing import Any
+
+import pytest
+
+from qconvert.errors import BadFileError, UnsupportedError
+from qconvert.frontend import build_graph
+
+
+def test_every_unsupported_part_is_reported_at_once(sketch: Any) -> None:
+    layers = [
+        sketch.source("x", 4),
+        sketch.entry("QGRU", "rnn", "x"),
+        sketch.entry("QActivation", "act", "rnn", activation="bernoulli"),
+        sketch.dense("dense", "act", surprise=1, activation="quantized_relu(4)"),
+        sketch.entry("Lambda", "code", "dense"),
+    ]
+    weights = {"dense": [sketch.ramp(4, 2), sketch.ramp(2)]}
+    with pytest.raises(UnsupportedError) as raised:
+        build_graph(sketch.file(sketch.functional(layers, ["x"], ["code"]), weights))
+    found = [(problem.layer, problem.reason) for problem in raised.value.problems]
+    assert [layer for layer, _ in found] == ["rnn", "act", "dense", "dense", "code"]
+    assert "similar names: " not in found[0][1]
+    assert "surprise=1" in found[3][1]
+    assert "nothing of it was executed" in found[4][1]
+
+
+def test_a_misspelt_class_gets_a_hint(sketch: Any) -> None:
+    layers = [sketch.source("x", 4), sketch.entry("QDens", "d", "x")]
+    with pytest.raises(UnsupportedError, match="similar names: QDense"):
+        build_graph(sketch.file(sketch.functional(layers, ["x"], ["d"])))
+
+
+def test_a_class_of_a_foreign_module_is_unsupported(sketch: Any) -> None:
+    layer = sketch.entry("Activation", "a", "x", activation="relu") | {"module": "os"}
+    with pytest.raises(UnsupportedError, match="of the module 'os'"):
+        build_graph(sketch.file(sketch.functional([sketch.source("x", 4), layer], ["x"], ["a"])))
+
+
+def test_a_shared_layer_is_reported_once(sketch: Any) -> None:
+    layer = sketch.entry("Activation", "a", "x", [["a", 0, 0, {}]], activation="nonsense")
+    config = sketch.functional([sketch.source("x", 4), layer], ["x"], [["a", 1, 0]])
+    with pytest.raises(UnsupportedError) as raised:
+        build_graph(sketch.file(config))
+    assert len(raised.value.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({}, "expected the weights kernel, bias; found none"),
+        ({"kernel": (4, 2)}, r"found d/kernel:0 \(4, 2\)"),
+        ({"kernel": (4, 2), "bias": (2,), "extra": (1,)}, "d/extra:0"),
+        ({"kernel": (4, 2), "gamma": (2,)}, "d/gamma:0"),
+        ({"kernel": (2, 4), "bias": (2,)}, r"shape \(2, 4\), the configuration asks for \(4, 2\)"),
+        ({"kernel": (4, 2), "bias": (3,)}, r"bias has shape \(3,\)"),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(
+    sketch: Any, weights: dict[str, tuple[int, ...]], message: str
+) -> None:
+    config = sketch.functional([sketch.source("x", 4), sketch.dense("d", "x")], ["x"], ["d"])
+    arrays = {name: sketch.ramp(*shape) for name, shape in weights.items()}
+    with pytest.raises(BadFileError, match=message):
+        build_graph(sketch.file(config, {"d": arrays}))
+
+
+def test_weights_that_are_not_finite_are_refused(sketch: Any) -> None:
+    config = sketch.functional([sketch.source("x", 4), sketch.dense("d", "x")], ["x"], ["d"])
+    kernel = sketch.ramp(4, 2)
+    kernel[1, 1] = float("nan")
+    with pytest.raises(BadFileError, match="kernel has 1 value"):
+        build_graph(sketch.file(config, {"d": [kernel, sketch.ramp(2)]}))
+
+
+def test_huge_options_are_compared_with_the_weights(sketch: Any) -> None:
+    conv = sketch.conv2d("c", "x", filters=2**40)
+    config = sketch.functional([sketch.source("x", 8, 8, 3), conv], ["x"], ["c"])
+    with pytest.raises(BadFileError, match="asks for .*1099511627776"):
+        build_graph(sketch.file(config, {"c": [sketch.ramp(3, 3, 3, 2)]}))
+
+
+def test_a_window_larger_than_its_input_is_refused(sketch: Any) -> None:
+    config = sketch.functional([sketch.source("x", 2, 8, 3), sketch.conv2d("c", "x")], ["x"], ["c"])
+    with pytest.raises(BadFileError, match="'c': does not fit"):
+        build_graph(sketch.file(config, {"c": [sketch.ramp(3, 3, 3, 2)]}))
+
+
+@pytest.mark.parametrize(
+    ("class_name", "options", "reason"),
+    [
+        ("Conv2D", {"strides": [2, 2], "dilation_rate": [2, 2]}, "which Keras cannot run"),
+        ("Conv2D", {"data_format": "channels_first"}, "cannot run on a CPU"),
+        ("Conv2D", {"padding": "evil"}, "padding='evil'"),
+        ("QConv2D", {"mask": [[1, 0]]}, r"mask=\[\[1, 0\]\]"),
+        ("FQConv2D", {"ber": 0.01, "bit_loc": 0}, "ber=0.01"),
+        ("Conv2D", {"dtype": "float16"}, "dtype='float16'"),
+    ],
+)
+def test_options_that_change_or_break_the_layer_are_refused(
+    sketch: Any, class_name: str, options: Any, reason: str
+) -> None:
+    conv = sketch.conv2d("c", "x", class_name=class_name, **options)
+    config = sketch.functional([sketch.source("x", 8, 8, 3), conv], ["x"], ["c"])
+    with pytest.raises(UnsupportedError, match=reason):
+        build_graph(sketch.file(config, {"c": [sketch.ramp(3, 3, 3, 2)]}))

@@ -1,0 +1,178 @@
+"""The ``.keras`` zip, by hand."""
+
+import io
+import json
+import stat
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from qconvert.errors import BadFileError
+from qconvert.modelfile import Json, read_model
+
+CONFIG: dict[str, Json] = {
+    "class_name": "Sequential",
+    "config": {"layers": [{"class_name": "QDense", "config": {"name": "d"}}]},
+}
+KERNEL = np.ones((2, 3), np.float32)
+
+
+def weights_file(*paths: str) -> bytes:
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        for path in paths:
+            file[path] = KERNEL
+    return stream.getvalue()
+
+
+def entries() -> dict[str, bytes]:
+    return {
+        "config.json": json.dumps(CONFIG).encode(),
+        "metadata.json": b'{"keras_version": "2.14.0"}',
+        "model.weights.h5": weights_file("layers/q_dense/vars/0"),
+    }
+
+
+def write(folder: Path, *parts: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
+    path = folder / "model.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in parts:
+            file.writestr(name, content)
+    return path
+
+
+def bad(path: Path) -> str:
+    with pytest.raises(BadFileError) as caught:
+        read_model(path)
+    return caught.value.reason
+
+
+def test_an_archive_is_read(tmp_path: Path) -> None:
+    model = read_model(write(tmp_path, *entries().items(), ("assets/x", b"ignored")))
+    assert (model.config, model.keras_version) == (CONFIG, "2.14.0")
+    (stored,) = model.weights["d"]
+    assert stored.name == ""
+    np.testing.assert_array_equal(stored.value, KERNEL, strict=True)
+
+
+@pytest.mark.parametrize("missing", ["metadata.json", "model.weights.h5"])
+def test_a_missing_part_is_named(tmp_path: Path, missing: str) -> None:
+    parts = entries()
+    del parts[missing]
+    assert bad(write(tmp_path, *parts.items())) == f"the archive has 0 entries {missing}, not one"
+
+
+def test_another_zip_is_not_taken_for_an_archive(tmp_path: Path) -> None:
+    reason = "a zip archive, but not Keras's: it has no config.json"
+    assert bad(write(tmp_path, ("archive/data.pkl", b"x"))) == reason
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_configurations_are_one_too_many(tmp_path: Path) -> None:
+    path = write(tmp_path, *entries().items(), ("config.json", b"{}"))
+    assert bad(path) == "the archive has 2 entries config.json, not one"
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "extra.json", "config.json/"])
+def test_other_entries_are_refused_and_nothing_is_unpacked(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    path = write(folder, *entries().items(), (name, b"x"))
+    assert bad(path) == f"the archive has an entry that Keras does not write: {name!r}"
+    assert [p.name for p in tmp_path.rglob("*")] == ["inside", "model.keras"]
+
+
+def test_a_symbolic_link_is_only_text(tmp_path: Path) -> None:
+    parts = entries()
+    link = zipfile.ZipInfo("config.json")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    del parts["config.json"]
+    path = write(tmp_path, (link, b"/etc/hostname"), *parts.items())
+    assert bad(path).startswith("config.json is not JSON")
+
+
+def test_blanks_do_not_fill_the_memory(tmp_path: Path) -> None:
+    parts = entries() | {"config.json": b" " * (40 << 20)}
+    assert bad(write(tmp_path, *parts.items())) == "config.json unpacks to more than 33554432 bytes"
+
+
+def test_too_many_entries_are_refused(tmp_path: Path) -> None:
+    many = [(f"assets/{i}", b"") for i in range(1000)]
+    path = write(tmp_path, *entries().items(), *many)
+    assert bad(path) == "the archive has more than 1000 entries"
+
+
+def test_other_packing_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as file:
+        for name, content in entries().items():
+            file.writestr(name, content)
+    assert bad(path) == "config.json is packed with a method other than deflate"
+
+
+@pytest.mark.parametrize("cut", [40, 200, -30])
+def test_a_truncated_archive_is_refused(tmp_path: Path, cut: int) -> None:
+    path = write(tmp_path, *entries().items())
+    path.write_bytes(path.read_bytes()[:cut])
+    assert bad(path).startswith("damaged or truncated zip archive: ")
+
+
+def test_a_flipped_byte_in_a_part_is_noticed(tmp_path: Path) -> None:
+    path = write(tmp_path, *entries().items())
+    content = bytearray(path.read_bytes())
+    content[50] ^= 1
+    path.write_bytes(content)
+    assert bad(path).startswith("damaged or truncated zip archive: ")
+
+
+def test_an_encrypted_part_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, *entries().items())
+    content = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + flags] |= 1
+    path.write_bytes(content)
+    assert "encrypted" in bad(path)
+
+
+@pytest.mark.parametrize(
+    ("paths", "reason"),
+    [
+        (["layers/dense/vars/0"], "holds weights at 'layers/dense/vars/0', not in the model"),
+        (["layers/q_dense/0"], "holds weights at 'layers/q_dense/0', not in the model"),
+        (["layers/q_dense/vars/1"], "the variables of a layer are not numbered from 0"),
+        (["layers/q_dense/vars/x"], "the variables of a layer are not numbered from 0"),
+        (
+            ["layers/q_dense/vars/0", "layers/q_dense_1/vars/0"],
+            "holds weights at 'layers/q_dense_1/vars/0', not in the model",
+        ),
+        (["layers/q_dense/vars/0", "vars/0"], "holds weights at 'vars/0', not in the model"),
+        (["nothing/of/keras"], "holds no weights of Keras's"),
+    ],
+)
+def test_weights_that_fit_no_layer_are_refused(
+    tmp_path: Path, paths: list[str], reason: str
+) -> None:
+    parts = entries() | {"model.weights.h5": weights_file(*paths)}
+    assert bad(write(tmp_path, *parts.items())) == reason
+
+
+def test_variables_are_ordered_by_number_and_not_by_text(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        for i in range(11):
+            file[f"layers/q_dense/vars/{i}"] = np.float32(i)
+    parts = entries() | {"model.weights.h5": stream.getvalue()}
+    stored = read_model(write(tmp_path, *parts.items())).weights["d"]
+    assert [float(w.value) for w in stored] == list(range(11))
+
+
+def test_a_loop_of_groups_is_refused(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        file["layers/q_dense/vars/0"] = KERNEL
+        file["layers/q_dense/again"] = file["layers"]
+    parts = entries() | {"model.weights.h5": stream.getvalue()}
+    assert bad(write(tmp_path, *parts.items())).endswith("lies in a loop or too deep")

@@ -1,0 +1,44 @@
+import pytest
+
+from qconvert.modelfile.json_strict import parse_json, parse_object
+from qconvert.modelfile.malformed import MalformedError
+
+
+def test_json_of_every_type_is_read() -> None:
+    text = b'{"a": [null, true, -1, 0.5, "\\u00e9", {}], "b": 9223372036854775807}'
+    expected = {"a": [None, True, -1, 0.5, "é", {}], "b": 2**63 - 1}
+    assert parse_json(text, "x") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b'{"a": 1,\n "b": }', "x is not JSON: line 2, column 7: Expecting value"),
+        (b'{"f": 1, "a": 0, "f": 2}', "x: the key 'f' occurs twice in one object"),
+        (b"[NaN]", "x: NaN is not a JSON number"),
+        (b"[-Infinity]", "x: -Infinity is not a JSON number"),
+        (b"[1e999]", "x: the number 1e999 is out of range"),
+        (b"[" + b"9" * 5000 + b"]", f"x: the integer {'9' * 40} is out of range"),
+        (b'["\xff"]', "x is not UTF-8"),
+        (b'{"a": ["\\ud800"]}', r"x holds a lone surrogate: '\ud800'"),
+        (b'{"\\ud800": 1}', r"x holds a lone surrogate: '\ud800'"),
+        (b"[" * 65 + b"]" * 65, "x is nested deeper than 64 levels"),
+        (b'{"a":' * 30000, "x is nested deeper than 64 levels"),
+        (b"[" * 30000 + b"]" * 30000, "x is nested deeper than 64 levels"),
+        (b" " * ((32 << 20) + 1), "x is larger than 32 MiB"),
+    ],
+)
+def test_json_with_more_than_one_meaning_is_refused(text: bytes, reason: str) -> None:
+    with pytest.raises(MalformedError) as caught:
+        parse_json(text, "x")
+    assert str(caught.value) == reason
+
+
+def test_64_levels_are_not_too_deep() -> None:
+    parse_json(b"[" * 64 + b"]" * 64, "x")
+
+
+@pytest.mark.parametrize("text", [b"[]", b'"text"', b"null", b"1"])
+def test_an_object_is_asked_for_by_name(text: bytes) -> None:
+    with pytest.raises(MalformedError, match="x is JSON, but not an object"):
+        parse_object(text, "x")

@@ -1,0 +1,83 @@
+import math
+
+import pytest
+
+from qconvert.check.compare import UNORDERED, Difference, Example
+from qconvert.check.results import (
+    AmbiguousResult,
+    CheckedFile,
+    Comparison,
+    Environment,
+    Finding,
+    LayerResult,
+    OutputResult,
+    Report,
+    Verdict,
+    WeightResult,
+    WitnessResult,
+)
+from qconvert.check.witness import Witness
+
+TF, ORT, NUMPY = Witness.TENSORFLOW, Witness.ORT, Witness.NUMPY
+WITNESSES = tuple(WitnessResult(w, (("part", "1.2"),), None) for w in Witness)
+ENVIRONMENT = Environment("0.1.0", "3.11", "Linux x86_64")
+
+
+def finding(verdict: Verdict, reason: str, difference: Difference, step: float | None) -> Finding:
+    steps = None if step is None else difference.largest / step
+    equal = Comparison(TF, NUMPY, Difference(difference.elements), steps and 0.0)
+    return Finding(verdict, reason, (Comparison(TF, ORT, difference, steps), equal))
+
+
+@pytest.fixture
+def passing() -> Report:
+    """A convolution and its quantizer, on which all agree."""
+    good = finding(Verdict.SAMPLED, "", Difference(1024), 0.25)
+    return Report(
+        model=CheckedFile("m.h5", "0" * 64),
+        onnx=CheckedFile("m.onnx", "1" * 64),
+        inputs="64 samples chosen by the input domain, seed 0",
+        samples=64,
+        layers=(
+            LayerResult("conv", "QConv2D", 4, None, good),
+            LayerResult("act", "QActivation", None, 8, good),
+        ),
+        weights=(WeightResult("conv", "kernel", Verdict.PROVEN, Difference(36)),),
+        outputs=(OutputResult("y", good),),
+        ambiguous=(),
+        witnesses=WITNESSES,
+        environment=ENVIRONMENT,
+    )
+
+
+@pytest.fixture
+def failing() -> Report:
+    """Differences of every kind, and names that try to get at the terminal."""
+    example = Example((3, 1, 0), ((TF, 0.1), (ORT, 0.25), (NUMPY, math.nan)))
+    wrong = Difference(1024, 12, 0.25, 4096, example)
+    shapes = Example((0,), (), ((TF, (1, 2)), (ORT, (1, 3))))
+    lost = Difference(6, 6, math.inf, UNORDERED, shapes)
+    own = finding(Verdict.DIFFERS, "ONNX Runtime differs from TensorFlow and NumPy", wrong, 0.25)
+    later = Finding(Verdict.DIFFERS, "inherited from act", own.comparisons, ("act",))
+    shape = finding(Verdict.DIFFERS, "ONNX Runtime differs from TensorFlow", lost, None)
+    return Report(
+        model=CheckedFile("m.h5", "0" * 64),
+        onnx=CheckedFile(None, "1" * 64),
+        inputs="8 samples of x.npy",
+        samples=8,
+        layers=(
+            LayerResult(
+                "conv", "QConv2D", 4, None, Finding(Verdict.UNCHECKED, "no counterpart", ())
+            ),
+            LayerResult("act", "QActivation", None, 8, own),
+            LayerResult("[/bold]\x1b[31m\u202eevil\nname", "Softmax", None, None, later),
+        ),
+        weights=(
+            WeightResult("act", "kernel", Verdict.DIFFERS, Difference(4, 1, 0.5, 7, example)),
+            WeightResult("act", "bias", Verdict.UNCHECKED, Difference()),
+        ),
+        outputs=(OutputResult("y", shape),),
+        ambiguous=(AmbiguousResult("y", 100, 3, 1e-7),),
+        witnesses=(*WITNESSES[1:], WitnessResult(TF, (), "the worker\nwas killed by signal 9")),
+        environment=ENVIRONMENT,
+    )

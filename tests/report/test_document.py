@@ -1,0 +1,67 @@
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+import numpy as np
+import pytest
+
+from qconvert.check.results import Report
+from qconvert.report import to_json
+
+SCHEMA: Final = Path(__file__).parents[2] / "schemas" / "report.schema.json"
+
+
+@pytest.fixture(scope="module")
+def validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def document(report: Report) -> Any:
+    return json.loads(to_json(report))
+
+
+def test_passing_and_failing_reports_fit_the_schema(
+    passing: Report, failing: Report, validator: jsonschema.Draft202012Validator
+) -> None:
+    validator.validate(document(passing))
+    validator.validate(document(failing))
+
+
+@pytest.mark.parametrize("key", ["schema", "verdict", "layers", "samples"])
+def test_the_schema_refuses_a_document_that_lacks_something(
+    passing: Report, validator: jsonschema.Draft202012Validator, key: str
+) -> None:
+    incomplete = document(passing)
+    del incomplete[key]
+    assert not validator.is_valid(incomplete)
+
+
+def test_the_schema_refuses_what_it_does_not_know(
+    failing: Report, validator: jsonschema.Draft202012Validator
+) -> None:
+    extended = document(failing)
+    extended["layers"][1]["comparisons"][0]["tolerance"] = 1e-3
+    assert not validator.is_valid(extended)
+
+
+def test_the_result_stands_at_the_top(failing: Report) -> None:
+    found = document(failing)
+    assert (found["verdict"], found["passed"]) == ("DIFFERS", False)
+    assert found["first_difference"] == "act"
+    assert found["reference_ambiguous"] is True
+
+
+def test_numbers_read_back_exactly_and_others_are_words(failing: Report) -> None:
+    found = document(failing)
+    values = found["layers"][1]["comparisons"][0]["first"]["values"]
+    assert values == {"TensorFlow": 0.1, "ONNX Runtime": 0.25, "NumPy": "nan"}
+    assert np.float64(values["TensorFlow"]) == np.float64(0.1)
+    assert found["outputs"][0]["comparisons"][0]["largest"] == "inf"
+
+
+def test_the_same_report_gives_the_same_text(failing: Report) -> None:
+    assert to_json(failing) == to_json(failing)
+    assert to_json(failing).isascii()

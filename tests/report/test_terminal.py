@@ -1,0 +1,93 @@
+import dataclasses
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from qconvert.check.results import Report
+from qconvert.report.escape import printable
+from qconvert.report.terminal import show
+
+
+def shown(report: Report, *, terminal: bool = False) -> str:
+    stream = io.StringIO()
+    show(report, Console(file=stream, force_terminal=terminal, width=40))
+    return stream.getvalue()
+
+
+def line_of(text: str, word: str) -> str:
+    (found,) = (line for line in text.splitlines() if line[2:].startswith(word))
+    return found
+
+
+def test_every_layer_has_one_line_however_narrow_the_terminal(passing: Report) -> None:
+    text = shown(passing)
+    assert line_of(text, "conv ").split() == ["conv", "QConv2D", "4", "SAMPLED", "0", "of", "1024"]
+    assert line_of(text, "act ").split() == [
+        "act",
+        "QActivation",
+        "8",
+        "SAMPLED",
+        "0",
+        "of",
+        "1024",
+    ]
+
+
+def test_a_pass_ends_in_what_it_rests_on(passing: Report) -> None:
+    assert shown(passing).splitlines()[-1] == (
+        "SAMPLED: 2 layers (2 SAMPLED) on 64 samples; 1 of 1 effective weights equal"
+    )
+    assert "First difference" not in shown(passing)
+
+
+def test_only_the_first_difference_is_marked(failing: Report) -> None:
+    marked = [line for line in shown(failing).splitlines() if line.startswith(">")]
+    assert len(marked) == 1
+    words = marked[0].split(maxsplit=9)
+    assert words[1:9] == ["act", "QActivation", "8", "DIFFERS", "12", "of", "1024", "1"]
+    assert words[9] == "step  ONNX Runtime differs from TensorFlow and NumPy"
+
+
+def test_the_first_difference_is_shown_with_all_values(failing: Report) -> None:
+    text = shown(failing)
+    detail = text[text.index("First difference: act (QActivation)") :]
+    assert "at [3, 1, 0]" in detail
+    values = [line.split() for line in detail.splitlines()[3:6]]
+    assert values == [["TensorFlow", "0.1"], ["ONNX", "Runtime", "0.25"], ["NumPy", "nan"]]
+
+
+def test_failed_witnesses_ambiguity_and_weights_are_told(failing: Report) -> None:
+    text = shown(failing)
+    assert "TensorFlow: NOT RUN: the worker" in text
+    assert "predict differs from model(x) at y: 3 of 100 elements differ" in text
+    assert "weight act/kernel: 1 of 4 elements differ" in text
+    assert "weight act/bias: no counterpart in QKeras" in text
+    assert text.splitlines()[-1].startswith("DIFFERS: 3 layers (1 UNCHECKED, 2 DIFFERS) on 8")
+
+
+def test_no_colour_goes_into_a_pipe(failing: Report) -> None:
+    assert "\x1b" not in shown(failing)
+    assert "\x1b" in shown(failing, terminal=True)
+
+
+def test_names_cannot_control_the_terminal(failing: Report) -> None:
+    text = shown(failing)
+    assert r"[/bold]\u{1b}[31m\u{202e}evil\u{a}name" in text
+
+
+@given(st.text())
+def test_printable_text_has_no_control_character(text: str) -> None:
+    assert all(c.isprintable() for c in printable(text))
+
+
+def test_nothing_compared_says_so(passing: Report) -> None:
+    empty = dataclasses.replace(passing, layers=(), outputs=(), samples=0)
+    assert shown(empty).splitlines()[-1].startswith("UNCHECKED: 0 layers (none compared)")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_nothing_but_ascii_is_needed(failing: Report, encoding: str) -> None:
+    shown(failing).encode(encoding)

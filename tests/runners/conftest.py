@@ -1,0 +1,60 @@
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qconvert.runners.process import Answer, Process
+from qconvert.runners.tf import WORKER
+
+Ask = Callable[..., Answer]
+
+
+@pytest.fixture(scope="session")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """Asks one worker process, which takes one model after the other."""
+    log = tmp_path_factory.mktemp("worker") / "log"
+    process = Process([sys.executable, str(WORKER)], log, 300.0)
+
+    def ask(do: str, **arguments: Path) -> Answer:
+        process.send(do, {name: str(path) for name, path in arguments.items()})
+        return process.receive()
+
+    yield ask
+    process.close(patience=10.0)
+
+
+@pytest.fixture(scope="session")
+def models(worker: Ask, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small Keras models, built while the worker starts."""
+    folder = tmp_path_factory.mktemp("models")
+    script = Path(__file__).with_name("build_models.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder
+
+
+@pytest.fixture
+def load() -> Callable[[Path], dict[str, np.ndarray]]:
+    def read(path: Path) -> dict[str, np.ndarray]:
+        with np.load(path) as arrays:
+            return dict(arrays)
+
+    return read
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str], Path]:
+    """Makes an executable from a Python program, to be taken for an interpreter."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "python"
+        path.write_text(f"#!{sys.executable}\n{text}")
+        path.chmod(0o755)
+        return path
+
+    return write

@@ -1,0 +1,159 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.testing import assert_array_equal
+from onnx import TensorProto, helper, numpy_helper
+from qconvert.emit.metadata import CodesTensor, LayerTensor, ModelMetadata, add_metadata
+
+from qconvert.errors import WitnessError
+from qconvert.runners import OrtRunner
+
+RNG = np.random.default_rng(1)
+KERNEL = RNG.integers(-7, 8, (4, 2, 1, 1)).astype(np.float32) / 8
+X = {"x": RNG.integers(-64, 65, (3, 2, 5, 5)).astype(np.float32) / 16}
+
+
+def model(*, metadata: bool = True, layer_tensor: str = "conv") -> onnx.ModelProto:
+    """A 1x1 convolution, a quantizer to uint8 with scale 1/16 and zero point 3, and a copy."""
+    weights = {"kernel": KERNEL, "scale": np.float32(1 / 16), "zero": np.uint8(3)}
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["conv"]),
+        helper.make_node("QuantizeLinear", ["conv", "scale", "zero"], ["codes"]),
+        helper.make_node("DequantizeLinear", ["codes", "scale", "zero"], ["act"]),
+        helper.make_node("Transpose", ["act"], ["y"], perm=[0, 2, 3, 1]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 2, 5, 5])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 5, 5, 4])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    if metadata:
+        to_last = (0, 2, 3, 1)
+        layers = (
+            LayerTensor("drop", "Dropout", "x", to_last, None),
+            LayerTensor("conv", "QConv2D", layer_tensor, to_last, None),
+            LayerTensor("act", "QActivation", "act", to_last, CodesTensor("codes", -4, 3)),
+            LayerTensor("out", "Permute", "y", None, CodesTensor("codes", -4, 3)),
+        )
+        add_metadata(proto, ModelMetadata(layers))
+    return proto
+
+
+def expected() -> tuple[np.ndarray, np.ndarray]:
+    conv = np.einsum("nchw,oc->nhwo", X["x"], KERNEL[:, :, 0, 0])
+    act = (np.clip(np.rint(conv * 16) + 3, 0, 255) - 3) / 16
+    return conv.astype(np.float32), act.astype(np.float32)
+
+
+def test_every_layer_comes_in_keras_layout() -> None:
+    conv, act = expected()
+    trace = OrtRunner(model()).run_layers(X)
+    assert list(trace.layers) == ["drop", "conv", "act", "out"]
+    assert_array_equal(trace.layers["drop"], X["x"].transpose(0, 2, 3, 1))
+    assert_array_equal(trace.layers["conv"], conv)
+    assert_array_equal(trace.layers["act"], act)
+    assert_array_equal(trace.outputs["y"], act)
+    assert list(trace.outputs) == ["y"]
+
+
+def test_the_deployed_run_has_outputs_only() -> None:
+    trace = OrtRunner(model()).run_deployed(X)
+    assert not trace.layers
+    assert list(trace.outputs) == ["y"]
+    assert_array_equal(trace.outputs["y"], expected()[1])
+
+
+def test_taps_on_codes_give_values() -> None:
+    trace = OrtRunner(model()).run_tapped(X)
+    assert_array_equal(trace.layers["act"], expected()[1])
+    assert "conv" not in trace.layers
+    assert_array_equal(trace.outputs["y"], expected()[1])
+
+
+def test_a_model_runs_from_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    onnx.save(model(), path)
+    runner = OrtRunner(path)
+    assert_array_equal(runner.run_deployed(X).outputs["y"], expected()[1])
+    assert_array_equal(runner.run_layers(X).layers["conv"], expected()[0])
+
+
+def test_the_model_itself_is_not_changed() -> None:
+    proto = model()
+    before = proto.SerializeToString(deterministic=True)
+    runner = OrtRunner(proto)
+    runner.run_layers(X)
+    runner.run_tapped(X)
+    assert proto.SerializeToString(deterministic=True) == before
+
+
+def test_a_file_without_metadata_has_outputs() -> None:
+    runner = OrtRunner(model(metadata=False))
+    assert runner.layers == ()
+    assert list(runner.run_layers(X).outputs) == ["y"]
+    assert_array_equal(runner.run_deployed(X).outputs["y"], expected()[1])
+
+
+def test_operators_are_those_after_optimization() -> None:
+    twice = model()
+    twice.graph.node[3].input[0] = "copy"
+    twice.graph.node.insert(3, helper.make_node("Identity", ["act"], ["copy"]))
+    operators = OrtRunner(twice).optimized_operators()
+    assert "Identity" not in operators
+    assert operators["QuantizeLinear"] == 1
+    assert OrtRunner(twice).optimized_operators(tapped=True)["QuantizeLinear"] == 1
+
+
+def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    runner = OrtRunner(model())
+    runner.run_deployed(X)
+    runner.optimized_operators()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_layer_whose_tensor_does_not_exist_is_an_error() -> None:
+    with pytest.raises(WitnessError, match="does not load"):
+        OrtRunner(model(layer_tensor="gone")).run_layers(X)
+
+
+def test_a_layer_of_integers_is_an_error() -> None:
+    with pytest.raises(WitnessError, match="conv: the tensor codes is uint8"):
+        OrtRunner(model(layer_tensor="codes")).run_layers(X)
+
+
+def test_codes_that_are_floats_are_an_error() -> None:
+    proto = model(metadata=False)
+    layer = LayerTensor("act", "QActivation", "act", None, CodesTensor("conv", -4, 3))
+    add_metadata(proto, ModelMetadata((layer,)))
+    with pytest.raises(WitnessError, match="codes conv are float32"):
+        OrtRunner(proto).run_tapped(X)
+
+
+@pytest.mark.parametrize("inputs", [{}, {"z": X["x"]}, {**X, "z": X["x"]}])
+def test_inputs_of_other_names_are_an_error(inputs: dict[str, np.ndarray]) -> None:
+    with pytest.raises(WitnessError, match="takes"):
+        OrtRunner(model()).run_deployed(inputs)
+
+
+def test_inputs_of_another_shape_are_an_error() -> None:
+    with pytest.raises(WitnessError, match="failed"):
+        OrtRunner(model()).run_deployed({"x": np.zeros((1, 3, 5, 5), np.float32)})
+
+
+def test_a_file_that_is_no_model_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"not a model")
+    with pytest.raises(WitnessError, match="cannot be read"):
+        OrtRunner(path)
+
+
+def test_missing_onnxruntime_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(WitnessError, match=r"pip install 'qconvert\[ort\]'"):
+        OrtRunner(model()).run_deployed(X)

@@ -1,0 +1,143 @@
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from qconvert.errors import WitnessError
+from qconvert.runners import TensorFlowRunner
+
+#: A worker that describes a model with one layer and does with ``run`` what is put in for BODY.
+FAKE = """
+import json, os, sys
+import numpy as np
+
+def reply(answer):
+    print(json.dumps(answer), flush=True)
+
+for line in sys.stdin:
+    request = json.loads(line)
+    i = request["id"]
+    if request["do"] == "load":
+        x = {"name": "x", "shape": [None, 2], "dtype": "float32"}
+        reply({"id": i, "versions": {}, "inputs": [x], "outputs": ["y"], "layers": ["y"]})
+    else:
+        arrays = {"y": np.zeros((3, 2), "f"), "output:y": np.zeros((3, 2), "f")}
+        def write():
+            np.savez(request["outputs"], **arrays)
+        BODY
+"""
+HONEST = "write(); reply({'id': i, 'keys': list(arrays)})"
+X = {"x": np.zeros((3, 2), np.float32)}
+
+Program = Callable[[str], Path]
+
+
+def run(python: Path, timeout: float = 60.0) -> None:
+    with TensorFlowRunner(Path("model.h5"), python=python, timeout=timeout) as runner:
+        runner.run(X)
+
+
+def test_the_real_worker_answers_everything(models: Path) -> None:
+    with np.load(models / "shared_inputs.npz") as arrays:
+        inputs = dict(arrays)
+    with np.load(models / "shared_expected.npz") as arrays:
+        expected = dict(arrays)
+    with TensorFlowRunner(models / "shared.h5") as runner:
+        model = runner.load()
+        trace = runner.run(inputs)
+        differences = runner.predict_differences(inputs)
+        weights = runner.effective_weights()
+    assert dict(model.inputs) == {"b": (None, 4), "a": (None, 4)}
+    assert set(trace.layers) == set(model.layers)
+    assert_array_equal(trace.layers["head@1"], expected["head@1"])
+    assert_array_equal(trace.outputs["sum"], expected["sum"])
+    assert differences["sum"].elements == 12
+    assert weights["head/kernel"].dtype == np.float32
+    assert runner.versions["qkeras"] == "0.9.0"
+
+
+def test_an_honest_worker_is_believed(program: Program) -> None:
+    run(program(FAKE.replace("BODY", HONEST)))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("os._exit(3)", "died"),
+        ("print('I am fine', flush=True)", "nonsense"),
+        ("reply([1])", "something else"),
+        ("write(); reply({'id': i - 1, 'keys': list(arrays)})", "something else"),
+        ("reply({'id': i, 'keys': list(arrays)})", "no results"),
+        ("open(request['outputs'], 'w').write('PK'); reply({'id': i})", "no results"),
+        ("arrays['y'] = np.zeros((3, 2)); " + HONEST, "float64"),
+        ("del arrays['y']; " + HONEST, r"nothing for \['y'\]"),
+        ("del arrays['output:y']; " + HONEST, r"nothing for \['y'\]"),
+        ("arrays['output:y'] = np.zeros((1, 2), 'f'); " + HONEST, "batch of 3"),
+        ("write(); reply({'id': i, 'keys': ['z']})", "announced"),
+        ("reply({'id': i, 'error': 'out of memory', 'type': 'OSError'})", "out of memory"),
+    ],
+)
+def test_a_dead_or_lying_worker_is_an_error(program: Program, body: str, message: str) -> None:
+    with pytest.raises(WitnessError, match=message):
+        run(program(FAKE.replace("BODY", body)))
+
+
+def test_a_worker_that_describes_nothing_is_an_error(program: Program) -> None:
+    answer = json.dumps({"id": 1, "versions": {}, "inputs": [], "outputs": [], "layers": []})
+    with pytest.raises(WitnessError, match="did not describe"):
+        run(program(f"print({answer!r}, flush=True)\nimport sys; sys.stdin.read()"))
+
+
+def test_a_dead_worker_is_reported_with_its_last_words(program: Program) -> None:
+    text = "import sys\nfor i in range(99): print('line', i, file=sys.stderr)\nsys.exit(1)"
+    with pytest.raises(WitnessError, match=r"(?s)died.*line 95.*line 98") as caught:
+        run(program(text))
+    assert "line 90" not in str(caught.value)
+
+
+def test_a_killed_worker_stays_dead(program: Program) -> None:
+    fake = program(FAKE.replace("BODY", "os.kill(os.getpid(), 9)"))
+    with TensorFlowRunner(Path("model.h5"), python=fake) as runner:
+        for _ in range(2):
+            with pytest.raises(WitnessError, match="died"):
+                runner.run(X)
+
+
+def test_a_silent_worker_is_not_waited_for(program: Program) -> None:
+    began = time.monotonic()
+    with pytest.raises(WitnessError, match=r"no answer in 0\.3 s"):
+        run(program("import time; time.sleep(60)"), timeout=0.3)
+    assert time.monotonic() - began < 30
+
+
+def test_a_missing_interpreter_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(WitnessError, match="did not start"):
+        run(tmp_path / "python")
+
+
+def test_missing_tensorflow_has_a_remedy(program: Program) -> None:
+    bare = f"import os, sys; os.execv({sys.executable!r}, ['python', '-S', *sys.argv[1:]])"
+    with pytest.raises(WitnessError, match=r"pip install 'qconvert\[tf\]'"):
+        run(program(bare))
+
+
+def test_nothing_is_left_behind(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    threads = threading.active_count()
+    run(program(FAKE.replace("BODY", HONEST)))
+    with pytest.raises(WitnessError):
+        run(program(FAKE.replace("BODY", "os._exit(3)")))
+    with pytest.raises(WitnessError):
+        run(tmp_path / "absent")
+    assert not list(folder.iterdir())
+    assert threading.active_count() == threads
