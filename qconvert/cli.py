@@ -189,8 +189,12 @@ def run(arguments: Sequence[str]) -> int:
 
 def _invoke(arguments: Sequence[str]) -> int:
     try:
-        result = cli.main(list(arguments), prog_name="qconvert", standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        # Not click's own main, which makes code 1 of a pipe that was closed.
+        with cli.make_context("qconvert", list(arguments)) as context:
+            cli.invoke(context)
+        return 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -262,7 +266,13 @@ def _describe(exported: "Exported", path: Path) -> str:
 def _console(stream: TextIO) -> "Console":
     from rich.console import Console
 
-    return Console(file=stream, highlight=False, markup=False, emoji=False)
+    class Piped(Console):
+        """Leaves a closed pipe to `run`; rich would exit with code 1."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Piped(file=stream, highlight=False, markup=False, emoji=False)
 
 
 @contextmanager

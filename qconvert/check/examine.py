@@ -12,7 +12,7 @@ from qconvert.check.audit import Evidence, Progress, audit
 from qconvert.check.bits import activation_quantizer, bits_of, weight_bits
 from qconvert.check.compare import Difference, compare
 from qconvert.check.inputs import Batch, Samples
-from qconvert.check.judge import REQUIRED, inheritance, judge
+from qconvert.check.judge import REQUIRED, inheritance, judge, output_inheritance
 from qconvert.check.results import (
     AmbiguousResult,
     CheckedFile,
@@ -158,15 +158,20 @@ def _step(graph: Graph, layer: Layer) -> float | None:
 def _outputs(
     graph: Graph, evidence: Evidence, failures: Mapping[Witness, str]
 ) -> tuple[OutputResult, ...]:
-    names = dict.fromkeys((*(output.name for output in graph.outputs), *evidence.outputs))
-    required = (*REQUIRED, Witness.DEPLOYED)
-    return tuple(
-        OutputResult(
-            name,
-            judge(evidence.outputs.get(name, {}), required=required, failed=failures.keys()),
+    inherited = inheritance(graph, evidence.layers)
+    values = {output.name: output.value for output in graph.outputs}
+    results: list[OutputResult] = []
+    for name in dict.fromkeys((*values, *evidence.outputs)):
+        found = evidence.outputs.get(name, {})
+        value = values.get(name, "")
+        finding = judge(
+            found,
+            required=(*REQUIRED, Witness.DEPLOYED),
+            failed=failures.keys(),
+            inherited_from=output_inheritance(graph, value, found, evidence.layers, inherited),
         )
-        for name in names
-    )
+        results.append(OutputResult(name, finding))
+    return tuple(results)
 
 
 def _witness(witness: Witness, panel: Panel, failures: Mapping[Witness, str]) -> WitnessResult:

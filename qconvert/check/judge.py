@@ -91,11 +91,31 @@ def inheritance(graph: Graph, layers: Mapping[str, Differences]) -> dict[str, tu
     return result
 
 
+def output_inheritance(
+    graph: Graph,
+    value: str,
+    output: Differences,
+    layers: Mapping[str, Differences],
+    inherited: Mapping[str, tuple[str, ...]],
+) -> tuple[str, ...]:
+    """The layers that the differences of an *output*, of which *value* is the value, come from."""
+    owner = next((layer.name for layer in in_order(graph)[::-1] if layer.value == value), None)
+    wrong = {pair for pair, difference in output.items() if difference.differing}
+    if owner is None or _ORT_DEPLOYED in wrong:
+        return ()
+    found = layers.get(owner, {})
+    explained = {pair for pair, difference in found.items() if difference.differing}
+    wrong -= {_TF_DEPLOYED}
+    return inherited[owner] or (owner,) if wrong and wrong <= explained else ()
+
+
 def _by_pair(layers: Mapping[str, Differences]) -> dict[Pair, dict[str, bool]]:
     result: dict[Pair, dict[str, bool]] = {}
     for name, differences in layers.items():
         for pair, difference in differences.items():
-            if difference.elements:
+            # As TensorFlow and ONNX Runtime differ, so does its deployed run, which shows in a
+            # few layers only; what is its own shows against the instrumented run.
+            if difference.elements and pair != _TF_DEPLOYED:
                 result.setdefault(pair, {})[name] = difference.differing > 0
     return result
 

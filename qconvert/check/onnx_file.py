@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 
 from qconvert.check.results import CheckedFile
+from qconvert.emit.metadata import read_metadata
 from qconvert.errors import BadFileError
 
 
@@ -25,6 +26,10 @@ def read_onnx(path: Path) -> tuple[onnx.ModelProto, CheckedFile]:
         raise BadFileError(path, f"not an ONNX file: {error}") from error
     if not model.HasField("graph") or not model.graph.node:
         raise BadFileError(path, "not an ONNX file: it holds no graph")
+    try:
+        read_metadata(model)
+    except ValueError as error:
+        raise BadFileError(path, str(error)) from error
     for tensor in _tensors(model.graph):
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise BadFileError(path, f"the weight {tensor.name!r} lies in another file")

@@ -57,11 +57,11 @@ class Builder:
 
     def constant(self, value: npt.NDArray[np.generic], name: str) -> Tensor:
         """An initializer with these contents, called after *name* if it is the first such."""
-        array = np.asarray(value)
+        array = np.asarray(value, order="C")
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._known:
             tensor = self.fresh(f"{self.scope}/{name}")
-            self._constants[tensor] = numpy_helper.from_array(np.ascontiguousarray(array), tensor)
+            self._constants[tensor] = numpy_helper.from_array(array, tensor)
             self._known[key] = tensor
         return self._known[key]
 
@@ -126,7 +126,9 @@ class Builder:
         self, kind: str, inputs: tuple[Tensor, ...], attributes: dict[str, Attribute]
     ) -> Tensor:
         tensor = self.fresh(f"{self.scope}/{kind}")
-        self._nodes[tensor] = helper.make_node(kind, inputs, [tensor], tensor, **attributes)
+        node = helper.make_node(kind, inputs, [tensor], tensor)
+        node.attribute.extend(helper.make_attribute(*each) for each in sorted(attributes.items()))
+        self._nodes[tensor] = node
         return tensor
 
     def _finished(self, node: onnx.NodeProto) -> onnx.NodeProto:

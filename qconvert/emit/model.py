@@ -10,7 +10,7 @@ from qconvert.emit.lowering import lower
 from qconvert.emit.metadata import CodesTensor, LayerTensor, ModelMetadata, add_metadata
 from qconvert.emit.values import Value, natural, relayout
 from qconvert.errors import UsageError
-from qconvert.ir import Graph, Layer, Node
+from qconvert.ir import Graph, Input, Layer, Node, Output
 
 _OLDEST_OPSET = 13
 
@@ -40,7 +40,7 @@ def to_onnx(graph: Graph, *, dialect: str = "qdq", opset: int = 21) -> onnx.Mode
 
 def _names(graph: Graph) -> list[str]:
     """The names that mean something to the user, which no intermediate tensor may take."""
-    named = (*graph.inputs, *graph.nodes, *graph.outputs)
+    named: tuple[Input | Node | Output, ...] = (*graph.inputs, *graph.nodes, *graph.outputs)
     return [each.name for each in named]
 
 

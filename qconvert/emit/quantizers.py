@@ -2,7 +2,8 @@
 
 Every sequence here gives QKeras's float32 results bit for bit while the input stays below
 ``2**24`` steps of the quantizer; beyond that QKeras returns residues of its straight-through
-expression. NaN is outside the domain.
+expression. NaN is outside the domain. Real tanh and sigmoid are the runtime's: TensorFlow's are
+not monotone, so no table is theirs, and results may differ within a few ulp of a tie.
 """
 
 import math
@@ -29,6 +30,9 @@ from qconvert.ir.quantizers import (
 from qconvert.numerics import thresholds
 
 _TERNARY_THRESHOLD = 0.33
+#: Up to here the straight-through expression returns the quantized value wherever inputs lie
+#: within 256 times the range; wider quantizers get the expression itself.
+_EXACT_BITS = 16
 
 
 def apply(b: Builder, x: Value, quantizer: Quantizer) -> Tensor:
@@ -40,11 +44,11 @@ def apply(b: Builder, x: Value, quantizer: Quantizer) -> Tensor:
             return _bits(b, x, quantizer)
         case QuantizedRelu():
             return _relu(b, x.tensor, quantizer)
-        case QuantizedTanh(use_real_tanh=False) | QuantizedSigmoid(use_real_sigmoid=False):
+        case QuantizedTanh() | QuantizedSigmoid():
             grid = grid_of(quantizer)
             assert grid is not None
             return to_grid(b, rounded_argument(b, x.tensor, quantizer), grid)
-        case QuantizedTanh() | QuantizedSigmoid() | QuantizedPo2() | QuantizedReluPo2():
+        case QuantizedPo2() | QuantizedReluPo2():
             return staircase(b, x.tensor, thresholds(quantizer))
         case Binary(use_01=use_01, alpha=alpha):
             return _scaled(b, x, _sign(b, x.tensor, 0.0 if use_01 else -1.0), alpha, 0)
@@ -59,6 +63,10 @@ def apply(b: Builder, x: Value, quantizer: Quantizer) -> Tensor:
 def rounded_argument(b: Builder, x: Tensor, quantizer: Quantizer) -> Tensor:
     """What a quantizer onto a uniform grid rounds, up to what the grid's ends clip."""
     match quantizer:
+        case QuantizedTanh(use_real_tanh=True):
+            return b.op("Tanh", x)
+        case QuantizedSigmoid(use_real_sigmoid=True):
+            return b.op("Sigmoid", x)
         case QuantizedTanh():
             # 2 * (x/2 + 1/2) - 1 without the exact steps; x + 1 is where float32 rounds.
             return b.op("Sub", b.op("Add", x, b.scalar(1.0)), b.scalar(1.0))
@@ -78,16 +86,18 @@ def _codes(b: Builder, x: Tensor, grid: Grid) -> Tensor:
     return b.op("Clip", rounded, b.scalar(grid.lo), b.scalar(grid.hi))
 
 
-def exponent(alpha: float) -> int | None:
-    """``log2(alpha)`` if that is an integer."""
-    mantissa, exp = math.frexp(alpha)
+def exponent(alpha: Alpha) -> int | None:
+    """``log2(alpha)`` if that is an integer; no alpha is 1."""
+    if isinstance(alpha, (str, tuple)):
+        return None
+    mantissa, exp = math.frexp(1.0 if alpha is None else alpha)
     return exp - 1 if mantissa == 0.5 else None
 
 
 def _bits(b: Builder, x: Value, q: QuantizedBits) -> Tensor:
     grid = grid_of(QuantizedBits(q.bits, q.integer, q.symmetric, q.keep_negative))
     assert grid is not None
-    return _scaled(b, x, _codes(b, x.tensor, grid), q.alpha, grid.exp, exact=q.bits <= 24)
+    return _scaled(b, x, _codes(b, x.tensor, grid), q.alpha, grid.exp, exact=q.bits <= _EXACT_BITS)
 
 
 def _scaled(
@@ -119,7 +129,7 @@ def _ternary(b: Builder, x: Tensor, q: Ternary) -> Tensor:
 
 def _relu(b: Builder, x: Tensor, q: QuantizedRelu) -> Tensor:
     grid = grid_of(q)
-    if grid is not None and q.bits <= 24:
+    if grid is not None and q.bits <= _EXACT_BITS:
         return to_grid(b, x, grid)
     bounded = _bounded(b, x, q)
     y = _relu_part(b, x, q, 1.0)

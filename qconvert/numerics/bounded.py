@@ -7,19 +7,19 @@ import numpy as np
 from qconvert.ir.quantizers import HardFunction, QuantizedSigmoid, QuantizedTanh
 from qconvert.ir.types import F32
 from qconvert.numerics import eigen
-from qconvert.numerics.straight_through import round_through
+from qconvert.numerics.straight_through import clip, round_through
 
 _F = np.float32
 
 
 def hard_sigmoid(x: F32) -> F32:
     """``clip(x / 2 + 1 / 2, 0, 1)``."""
-    return np.clip(_F(0.5) * x + _F(0.5), _F(0), _F(1))
+    return clip(_F(0.5) * x + _F(0.5), _F(0), _F(1))
 
 
 def smooth_sigmoid(x: F32) -> F32:
     """``clip(3 / 16 * x + 1 / 2, 0, 1)``."""
-    return np.clip(_F(0.1875) * x + _F(0.5), _F(0), _F(1))
+    return clip(_F(0.1875) * x + _F(0.5), _F(0), _F(1))
 
 
 def tanh(q: QuantizedTanh, x: F32) -> F32:
@@ -27,14 +27,14 @@ def tanh(q: QuantizedTanh, x: F32) -> F32:
     m = _F(2.0 ** (q.bits - 1))
     p = eigen.tanh(x) if q.use_real_tanh else _F(2) * hard_sigmoid(x) - _F(1)
     lowest = _F(-1) + _F(q.symmetric) / m
-    return np.clip(round_through(p * m) / m, lowest, _F(1) - _F(1) / m)
+    return clip(round_through(p * m) / m, lowest, _F(1) - _F(1) / m)
 
 
 def sigmoid(q: QuantizedSigmoid, x: F32) -> F32:
     """``quantized_sigmoid.__call__``."""
     m = _F(2.0**q.bits)
     p = eigen.sigmoid(x) if q.use_real_sigmoid else hard_sigmoid(x)
-    return np.clip(round_through(p * m) / m, _F(q.symmetric) / m, _F(1) - _F(1) / m)
+    return clip(round_through(p * m) / m, _F(q.symmetric) / m, _F(1) - _F(1) / m)
 
 
 def hard_function(function: HardFunction, x: F32) -> F32:

@@ -5,20 +5,20 @@ import numpy as np
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 from qconvert.ir.types import F32
 from qconvert.numerics.bounded import hard_sigmoid
-from qconvert.numerics.straight_through import round_through, sign_or_one, straight_through
+from qconvert.numerics.straight_through import clip, round_through, sign_or_one, straight_through
 
 _F = np.float32
 
 
 def bits(q: QuantizedBits, x: F32) -> F32:
     """``quantized_bits.__call__`` where alpha is None, a number, or a number a channel."""
-    scale = _F(1) if q.alpha is None else np.asarray(q.alpha, _F)
+    scale = np.asarray(1.0 if q.alpha is None else q.alpha, _F)
     if q.bits == 1 and q.keep_negative:
         quantized = sign_or_one(x)
     else:
         m, m_i = _F(2.0 ** (q.bits - q.keep_negative)), _F(2.0**q.integer)
         lowest = _F(q.keep_negative) * (-m + _F(q.symmetric))
-        codes = np.clip(round_through(x * m / m_i), lowest, m - _F(1))
+        codes = clip(round_through(x * m / m_i), lowest, m - _F(1))
         quantized = m_i * codes / m
     return straight_through(x, scale * quantized)
 
@@ -50,8 +50,8 @@ def _positive_part(q: QuantizedRelu, x: F32, m: np.float32, m_i: np.float32) -> 
     highest = _F(1) - _F(1) / m
     if q.use_sigmoid:
         codes = round_through(hard_sigmoid(x / m_i) * m)
-        return m_i * np.clip(_F(2) * (codes / m) - _F(1), _F(0), highest)
-    return m_i * np.clip(round_through(x * m / m_i) / m, _F(0), highest)
+        return m_i * clip(_F(2) * (codes / m) - _F(1), _F(0), highest)
+    return m_i * clip(round_through(x * m / m_i) / m, _F(0), highest)
 
 
 def _negative_part(q: QuantizedRelu, x: F32, m: np.float32, m_i: np.float32) -> F32:
@@ -59,5 +59,5 @@ def _negative_part(q: QuantizedRelu, x: F32, m: np.float32, m_i: np.float32) -> 
     step = _F(1 / (q.negative_slope * float(m)))
     if q.use_sigmoid:
         codes = round_through(hard_sigmoid(x / m_i) * m * slope)
-        return m_i * slope * np.clip(_F(2) * (codes * step) - _F(1), _F(-1), _F(0))
-    return m_i * slope * np.clip(round_through(x * m / m_i * slope) * step, _F(-1), _F(0))
+        return m_i * slope * clip(_F(2) * (codes * step) - _F(1), _F(-1), _F(0))
+    return m_i * slope * clip(round_through(x * m / m_i * slope) * step, _F(-1), _F(0))

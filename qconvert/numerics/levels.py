@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from qconvert.ir.quantizers import Binary, Ternary
+from qconvert.ir.quantizers import AutoScale, Binary, Ternary
 from qconvert.ir.types import F32
 from qconvert.numerics import eigen
 from qconvert.numerics.automatic_scale import fitted_scale, reduced_axes
@@ -26,30 +26,30 @@ def binary(q: Binary, x: F32) -> F32:
         case "auto" | "auto_po2":
             return straight_through(x, fitted_scale(q.alpha, x, codes) * codes)
         case _:
-            return straight_through(x, _F(q.alpha) * codes)
+            return straight_through(x, np.asarray(q.alpha, _F) * codes)
 
 
 def ternary(q: Ternary, x: F32) -> F32:
     """``ternary.__call__``; a threshold applies to *x* itself, not to ``x / alpha``."""
-    if isinstance(q.alpha, str):
-        return _automatic_ternary(q, x)
+    if q.alpha == "auto" or q.alpha == "auto_po2":
+        return _automatic_ternary(q.alpha, q.number_of_unrolls, x)
     threshold = _F(_THRESHOLD if q.threshold is None else q.threshold)
     codes = _outside(x, threshold) * np.sign(x)
     if q.alpha is None:
         return straight_through(eigen.tanh(x), codes)
-    return straight_through(x, _F(q.alpha) * codes)
+    return straight_through(x, np.asarray(q.alpha, _F) * codes)
 
 
-def _automatic_ternary(q: Ternary, x: F32) -> F32:
+def _automatic_ternary(alpha: AutoScale, unrolls: int, x: F32) -> F32:
     axes = reduced_axes(x.ndim) or None
     scale = _F(2) * np.max(np.abs(x), axis=axes, keepdims=True) / _F(3)
-    if q.alpha == "auto_po2":
+    if alpha == "auto_po2":
         scale = nearest_power(scale)
     with np.errstate(divide="ignore", invalid="ignore"):
-        for _ in range(q.number_of_unrolls):
+        for _ in range(unrolls):
             rounded = scale * round_through(x / scale)
             codes = _outside(rounded, scale / _F(2)) * np.sign(x)
-            scale = fitted_scale(q.alpha, x, codes)
+            scale = fitted_scale(alpha, x, codes)
     return straight_through(x, scale * codes)
 
 

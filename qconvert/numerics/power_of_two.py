@@ -8,7 +8,7 @@ import numpy as np
 from qconvert.ir.quantizers import QuantizedPo2, QuantizedReluPo2
 from qconvert.ir.types import F32
 from qconvert.numerics import eigen
-from qconvert.numerics.straight_through import round_through, sign_or_one, straight_through
+from qconvert.numerics.straight_through import clip, round_through, sign_or_one, straight_through
 
 _F = np.float32
 _EPSILON: Final = np.float32(1e-7)
@@ -50,7 +50,7 @@ def _exponents(q: QuantizedPo2 | QuantizedReluPo2, bits: int, x_abs: F32) -> F32
         x = np.minimum(x, _F(q.max_value))
     logarithm = eigen.log(np.sqrt(x) if q.quadratic_approximation else x) / _LN_2
     rounded = _floor_through(logarithm) if q.log2_rounding == "floor" else round_through(logarithm)
-    exponents = np.clip(rounded, _F(-span), _F(highest))
+    exponents = clip(rounded, _F(-span), _F(highest))
     if q.quadratic_approximation:
         exponents = _F(2) * exponents
     return np.where(x_abs < _EPSILON, _F(-span), exponents)

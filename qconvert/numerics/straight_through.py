@@ -15,6 +15,11 @@ def round_through(x: F32) -> F32:
     return straight_through(x, np.rint(x))
 
 
+def clip(x: F32, lowest: np.float32, highest: np.float32) -> F32:
+    """``tf.keras.backend.clip``; NaN stays."""
+    return np.minimum(np.maximum(x, lowest), highest)
+
+
 def sign_or_one(x: F32) -> F32:
     """-1 below 0, else 1."""
     sign = np.sign(x)

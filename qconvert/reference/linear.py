@@ -3,6 +3,7 @@
 The order of the sums is none of TensorFlow's. It matters only where a layer is not proven exact.
 """
 
+from functools import reduce
 from math import prod
 
 import numpy as np
@@ -20,15 +21,12 @@ def dense(op: Dense, x: F32) -> F32:
 
 def conv(op: Conv, x: F32) -> F32:
     """``y[p] = sum over taps t of x[p * stride + t * dilation] @ kernel[t]``, then the bias."""
-    window = op.kernel.shape[:-2]
-    products = (
-        _mix_groups(seen, op.kernel[index], op.groups)
-        for index, seen in taps(pad(x, op.padding), window, op.strides, op.dilations)
-    )
-    y = next(products)
-    for product in products:
-        y += product
-    return _add_bias(y, op.bias)
+    *window, inputs, outputs = op.kernel.shape
+    seen = taps(pad(x, op.padding), tuple(window), op.strides, op.dilations)
+    kernel = op.kernel.reshape(-1, inputs, outputs)
+    if op.groups == x.shape[-1]:
+        return _add_bias(_depthwise(seen, kernel), op.bias)
+    return _add_bias(_dense_groups(seen, kernel, op.groups), op.bias)
 
 
 def conv_transpose(op: ConvTranspose, x: F32) -> F32:
@@ -39,8 +37,7 @@ def conv_transpose(op: ConvTranspose, x: F32) -> F32:
     y = np.zeros((len(x), *lengths, outputs), np.float32)
     for index in np.ndindex(*window):
         places = (
-            slice(i * d, i * d + (n - 1) * s + 1, s)
-            for i, (n, _, s, d) in zip(index, geometry, strict=True)
+            slice(i * d, i * d + n * s, s) for i, (n, _, s, d) in zip(index, geometry, strict=True)
         )
         y[(slice(None), *places)] += _mix(x, op.kernel[index].T)
     return _add_bias(crop(y, op.cropping), op.bias)
@@ -52,18 +49,21 @@ def _mix(x: F32, kernel: F32) -> F32:
     return (rows @ kernel).reshape(*x.shape[:-1], kernel.shape[-1])
 
 
-def _mix_groups(x: F32, kernel: F32, groups: int) -> F32:
-    """Multiply each group of channels by its columns of a matrix (inputs / groups, outputs)."""
-    if groups == 1:
-        return _mix(x, kernel)
-    inputs, outputs = kernel.shape
-    split = x.reshape(*x.shape[:-1], groups, inputs)
-    columns = kernel.reshape(inputs, groups, outputs // groups)
-    if inputs == 1:
-        products: F32 = split * columns[0]
-        return products.reshape(*x.shape[:-1], outputs)
-    parts = [_mix(split[..., g, :], columns[:, g]) for g in range(groups)]
+def _dense_groups(seen: list[F32], kernel: F32, groups: int) -> F32:
+    """Lay the taps side by side, so that one matrix product does a whole group."""
+    inputs, parts = kernel.shape[1], []
+    for group, columns in enumerate(np.split(kernel, groups, axis=-1)):
+        channels = slice(group * inputs, (group + 1) * inputs)
+        side_by_side = np.concatenate([view[..., channels] for view in seen], axis=-1)
+        parts.append(_mix(side_by_side, columns.reshape(-1, columns.shape[-1])))
     return np.concatenate(parts, axis=-1)
+
+
+def _depthwise(seen: list[F32], kernel: F32) -> F32:
+    """Every input channel has outputs of its own, one behind the other."""
+    multiplier = kernel.shape[-1] // seen[0].shape[-1]
+    products = (np.repeat(x, multiplier, axis=-1) * k[0] for x, k in zip(seen, kernel, strict=True))
+    return reduce(np.add, products)
 
 
 def _add_bias(y: F32, bias: F32 | None) -> F32:

@@ -41,7 +41,7 @@ class OrtRunner:
         """Every layer and the outputs, with graph optimizations off."""
         values = self._run(self._instrumented, inputs)
         return Trace(
-            {layer.layer: _keras_layout(values[layer.tensor], layer) for layer in self.layers},
+            {layer.layer: _keras_layout(_value(layer, values), layer) for layer in self.layers},
             {name: values[name] for name in self.outputs},
         )
 
@@ -58,7 +58,7 @@ class OrtRunner:
         values = self._run(self._tapped, inputs)
         return Trace(
             {
-                layer.layer: _keras_layout(_dequantized(values[codes.tensor], codes), layer)
+                layer.layer: _keras_layout(_dequantized(codes, values), layer)
                 for layer, codes in self._coded()
             },
             {name: values[name] for name in self.outputs},
@@ -80,8 +80,7 @@ class OrtRunner:
 
     @cached_property
     def _instrumented(self) -> _Session:
-        taps = (layer.tensor for layer in self.layers)
-        return _session(self._with_taps(taps), optimized=False)
+        return _session(self._with_taps(map(_tap, self.layers)), optimized=False)
 
     @cached_property
     def _deployed(self) -> _Session:
@@ -121,6 +120,22 @@ def _fed(graph: onnx.GraphProto) -> list[str]:
     return [value.name for value in graph.input if value.name not in weights]
 
 
+def _tap(layer: LayerTensor) -> str:
+    """The tensor to look at for a layer: floats if there are any, else codes."""
+    name = layer.tensor or (layer.codes and layer.codes.tensor)
+    if not name:
+        raise WitnessError(f"{layer.layer}: the file does not say where its output is")
+    return name
+
+
+def _value(layer: LayerTensor, values: Mapping[str, _Array]) -> _Array:
+    """A layer's output with the axes of the stored tensor."""
+    if layer.tensor is not None:
+        return values[layer.tensor]
+    assert layer.codes is not None
+    return _dequantized(layer.codes, values)
+
+
 def _keras_layout(value: _Array, layer: LayerTensor) -> F32:
     if value.dtype != np.float32:
         raise WitnessError(f"{layer.layer}: the tensor {layer.tensor} is {value.dtype}")
@@ -128,13 +143,14 @@ def _keras_layout(value: _Array, layer: LayerTensor) -> F32:
     return result
 
 
-def _dequantized(codes: _Array, tensor: CodesTensor) -> F32:
+def _dequantized(tensor: CodesTensor, values: Mapping[str, _Array]) -> F32:
     """The values that codes stand for: exact, for codes and zero point are small integers."""
+    codes = values[tensor.tensor]
     if codes.dtype.kind not in "iu":
         raise WitnessError(f"the codes {tensor.tensor} are {codes.dtype}")
     steps = codes.astype(np.int64) - tensor.zero_point
-    values: F32 = np.ldexp(steps.astype(np.float64), tensor.exp).astype(np.float32)
-    return values
+    result: F32 = np.ldexp(steps.astype(np.float64), tensor.exp).astype(np.float32)
+    return result
 
 
 def _session(

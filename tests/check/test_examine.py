@@ -124,6 +124,26 @@ def test_a_bug_in_the_emitter_is_seen_at_its_layer_and_inherited_after(bench: Be
     assert named(report, "q_out").finding.reason.startswith("inherited from dense: ")
 
 
+def test_a_quantizer_is_not_blamed_where_only_it_is_tapped(bench: Bench) -> None:
+    changed = FakeRunner({"dense": bump})
+    deployed = FakeRunner({"dense": bump}, without=("q_in", "dense"))
+    report = bench.run({ORT: changed, DEPLOYED: deployed})
+    assert named(report, "q_out").finding.inherited_from == ("dense",)
+
+
+def test_an_output_inherits_what_its_layer_has_wrong(bench: Bench) -> None:
+    changed = FakeRunner({"dense": bump})
+    report = bench.run({ORT: changed, DEPLOYED: changed})
+    assert report.outputs[0].finding.inherited_from == ("dense",)
+    assert report.outputs[0].finding.verdict is Verdict.DIFFERS
+
+
+def test_an_output_that_only_the_deployed_run_has_wrong_is_not_inherited(bench: Bench) -> None:
+    deployed = FakeRunner({"dense": bump, "q_out": np.negative})
+    report = bench.run({ORT: FakeRunner({"dense": bump}), DEPLOYED: deployed})
+    assert report.outputs[0].finding.inherited_from == ()
+
+
 def test_the_first_difference_has_its_sample_and_all_values(bench: Bench) -> None:
     found = named(bench.run({ORT: FakeRunner({"q_out": bump})}), "q_out").finding
     assert found.example is not None

@@ -76,7 +76,7 @@ class Sketch:
 
     def ramp(self, *shape: int) -> F32:
         size = int(np.prod(shape))
-        return (np.arange(size, dtype=np.float32) / 8 - 1).reshape(shape)
+        return (np.arange(size) / 8 - 1).reshape(shape).astype(np.float32)
 
 
 def _node(call: Any) -> Any:

@@ -128,7 +128,7 @@ def test_kernels_without_alpha_get_automatic_scales_and_biases_do_not(sketch: An
     assert weights["kernel"].quantizer == QuantizedBits(bits=4, symmetric=True, alpha="auto_po2")
     assert weights["bias"].quantizer == QuantizedBits(bits=4)
     assert_array_equal(weights["bias"].raw, sketch.ramp(2))
-    assert_array_equal(weights["bias"].effective, np.float32([-1, -0.875]))
+    assert_array_equal(weights["bias"].effective, np.array([-1, -0.875], np.float32))
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def pruned(sketch: Any) -> Any:
 
 
 def test_the_pruning_mask_is_applied_to_the_stored_kernel(sketch: Any) -> None:
-    kernel, mask = sketch.ramp(4, 2), np.float32([[0, 1]] * 4)
+    kernel, mask = sketch.ramp(4, 2), np.array([[0, 1]] * 4, np.float32)
     arrays = {
         "kernel": kernel,
         "bias": sketch.ramp(2),

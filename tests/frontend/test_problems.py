@@ -77,7 +77,7 @@ def test_weights_that_are_not_finite_are_refused(sketch: Any) -> None:
 def test_huge_options_are_compared_with_the_weights(sketch: Any) -> None:
     conv = sketch.conv2d("c", "x", filters=2**40)
     config = sketch.functional([sketch.source("x", 8, 8, 3), conv], ["x"], ["c"])
-    with pytest.raises(BadFileError, match="asks for .*1099511627776"):
+    with pytest.raises(BadFileError, match=r"asks for .*1099511627776"):
         build_graph(sketch.file(config, {"c": [sketch.ramp(3, 3, 3, 2)]}))
 
 

@@ -19,7 +19,7 @@ from qkeras import (
 )
 from tensorflow_model_optimization.python.core.sparsity.keras.prune import prune_low_magnitude
 from tf_keras import Input, Model, Sequential
-from tf_keras.layers import LSTM, Add, Flatten
+from tf_keras.layers import Add, Flatten
 
 
 def grid(*shape: int) -> np.ndarray:
@@ -66,8 +66,8 @@ def quantized(folder: Path) -> None:
         4, 3, depthwise_quantizer="quantized_bits(3,0,1,alpha='auto')",
         pointwise_quantizer="quantized_bits(4,0,1)", name="separable",
     )  # fmt: skip
-    sequence, *state = LSTM(2, return_state=True, name="lstm")(separable(y))
-    model = Model(x, [Flatten(name="flat")(sequence), *state], name="weights")
+    left, right = tf.split(separable(y), 2, axis=-1)
+    model = Model(x, [Flatten(name="left")(left), Flatten(name="right")(right)], name="weights")
     for layer in (fold.batchnorm, norm, separable):
         layer.set_weights([np.abs(grid(*w.shape)) + np.float32(0.3) for w in layer.get_weights()])
     model.save(folder / "quantized.h5")

@@ -6,14 +6,15 @@ import onnx
 import pytest
 from numpy.testing import assert_array_equal
 from onnx import TensorProto, helper, numpy_helper
-from qconvert.emit.metadata import CodesTensor, LayerTensor, ModelMetadata, add_metadata
 
+from qconvert.emit.metadata import CodesTensor, LayerTensor, ModelMetadata, add_metadata
 from qconvert.errors import WitnessError
+from qconvert.ir import F32
 from qconvert.runners import OrtRunner
 
 RNG = np.random.default_rng(1)
 KERNEL = RNG.integers(-7, 8, (4, 2, 1, 1)).astype(np.float32) / 8
-X = {"x": RNG.integers(-64, 65, (3, 2, 5, 5)).astype(np.float32) / 16}
+X: dict[str, F32] = {"x": (RNG.integers(-64, 65, (3, 2, 5, 5)) / 16).astype(np.float32)}
 
 
 def model(*, metadata: bool = True, layer_tensor: str = "conv") -> onnx.ModelProto:
@@ -39,7 +40,8 @@ def model(*, metadata: bool = True, layer_tensor: str = "conv") -> onnx.ModelPro
             LayerTensor("drop", "Dropout", "x", to_last, None),
             LayerTensor("conv", "QConv2D", layer_tensor, to_last, None),
             LayerTensor("act", "QActivation", "act", to_last, CodesTensor("codes", -4, 3)),
-            LayerTensor("out", "Permute", "y", None, CodesTensor("codes", -4, 3)),
+            LayerTensor("again", "Dropout", None, to_last, CodesTensor("codes", -4, 3)),
+            LayerTensor("out", "Permute", "y", None, None),
         )
         add_metadata(proto, ModelMetadata(layers))
     return proto
@@ -54,10 +56,11 @@ def expected() -> tuple[np.ndarray, np.ndarray]:
 def test_every_layer_comes_in_keras_layout() -> None:
     conv, act = expected()
     trace = OrtRunner(model()).run_layers(X)
-    assert list(trace.layers) == ["drop", "conv", "act", "out"]
+    assert list(trace.layers) == ["drop", "conv", "act", "again", "out"]
     assert_array_equal(trace.layers["drop"], X["x"].transpose(0, 2, 3, 1))
     assert_array_equal(trace.layers["conv"], conv)
-    assert_array_equal(trace.layers["act"], act)
+    for name in ("act", "again", "out"):
+        assert_array_equal(trace.layers[name], act)
     assert_array_equal(trace.outputs["y"], act)
     assert list(trace.outputs) == ["y"]
 
@@ -72,7 +75,7 @@ def test_the_deployed_run_has_outputs_only() -> None:
 def test_taps_on_codes_give_values() -> None:
     trace = OrtRunner(model()).run_tapped(X)
     assert_array_equal(trace.layers["act"], expected()[1])
-    assert "conv" not in trace.layers
+    assert list(trace.layers) == ["act", "again"]
     assert_array_equal(trace.outputs["y"], expected()[1])
 
 
@@ -122,6 +125,13 @@ def test_a_layer_whose_tensor_does_not_exist_is_an_error() -> None:
         OrtRunner(model(layer_tensor="gone")).run_layers(X)
 
 
+def test_a_layer_without_a_tensor_is_an_error() -> None:
+    proto = model(metadata=False)
+    add_metadata(proto, ModelMetadata((LayerTensor("act", "QActivation", None, None, None),)))
+    with pytest.raises(WitnessError, match="act: the file does not say"):
+        OrtRunner(proto).run_layers(X)
+
+
 def test_a_layer_of_integers_is_an_error() -> None:
     with pytest.raises(WitnessError, match="conv: the tensor codes is uint8"):
         OrtRunner(model(layer_tensor="codes")).run_layers(X)
@@ -136,7 +146,7 @@ def test_codes_that_are_floats_are_an_error() -> None:
 
 
 @pytest.mark.parametrize("inputs", [{}, {"z": X["x"]}, {**X, "z": X["x"]}])
-def test_inputs_of_other_names_are_an_error(inputs: dict[str, np.ndarray]) -> None:
+def test_inputs_of_other_names_are_an_error(inputs: dict[str, F32]) -> None:
     with pytest.raises(WitnessError, match="takes"):
         OrtRunner(model()).run_deployed(inputs)
 

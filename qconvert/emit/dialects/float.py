@@ -11,13 +11,17 @@ class FloatDialect:
     """For tools that know no quantization; ONNX Runtime folds what it likes."""
 
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
+        """The quantizer's own float operations."""
         return Value(quantizers.apply(b, x, quantizer), x.layout)
 
     def kernel(self, b: Builder, x: Value, array: F32, axis: int, consumer: Consumer) -> Kernel:
+        """The effective weight."""
         return Kernel(b.constant(array, "kernel"))
 
     def bias(self, b: Builder, x: Value, kernel: Kernel, array: F32) -> Tensor | None:
+        """An input of the linear op, always."""
         return b.constant(array, "bias")
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
+        """An initializer."""
         return b.constant(array, name)

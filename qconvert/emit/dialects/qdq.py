@@ -17,8 +17,6 @@ from qconvert.ir import F32, Grid, Quantizer, grid_of
 from qconvert.ir.quantizers import (
     Binary,
     QuantizedBits,
-    QuantizedSigmoid,
-    QuantizedTanh,
     Ternary,
 )
 
@@ -30,6 +28,7 @@ class QdqDialect:
     """``QuantizeLinear``, integer ``Clip``, ``DequantizeLinear``; integer weights."""
 
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
+        """Integer codes where the results lie on a grid that an integer type holds."""
         grid = _rounds_to(quantizer)
         if grid is None:
             y = Value(quantizers.apply(b, x, quantizer), x.layout)
@@ -41,6 +40,7 @@ class QdqDialect:
         return _stretched(b, y, quantizer)
 
     def kernel(self, b: Builder, x: Value, array: F32, axis: int, consumer: Consumer) -> Kernel:
+        """The smallest integers that hold the weight, or floats that nothing quantizes."""
         found = encode(array, axis)
         if found is None:
             tensor = b.constant(array, "kernel")
@@ -56,6 +56,7 @@ class QdqDialect:
         return Kernel(tensor, found if found.bits <= 8 else None)
 
     def bias(self, b: Builder, x: Value, kernel: Kernel, array: F32) -> Tensor | None:
+        """An int32 bias in the steps of the products, if it lies on that grid."""
         # A float bias beside integer weights is rounded by ONNX Runtime, so it is added behind.
         if x.codes is None or not x.integer or kernel.codes is None:
             return None
@@ -67,6 +68,7 @@ class QdqDialect:
         return _dequantize_int32(b, WeightCodes(codes, exps, axis), "bias")
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
+        """Dequantized integers, which no optimizer folds."""
         found = encode(array, 0)
         if found is None or array.ndim == 0:
             return b.constant(array, name)
@@ -76,9 +78,7 @@ class QdqDialect:
 def _rounds_to(quantizer: Quantizer) -> Grid | None:
     """The grid that a quantizer rounds to before it multiplies by a power of two."""
     match quantizer:
-        case QuantizedTanh(use_real_tanh=True) | QuantizedSigmoid(use_real_sigmoid=True):
-            return None
-        case QuantizedBits(alpha=float() as alpha) if quantizers.exponent(alpha) is not None:
+        case QuantizedBits(alpha=alpha) if quantizers.exponent(alpha) is not None:
             return grid_of(replace(quantizer, alpha=None))
         case _:
             return grid_of(quantizer)
@@ -87,18 +87,11 @@ def _rounds_to(quantizer: Quantizer) -> Grid | None:
 def _image(quantizer: Quantizer) -> Grid | None:
     """A byte-sized grid that holds all results of a quantizer that is not rounding alone."""
     match quantizer:
-        case QuantizedTanh() | QuantizedSigmoid():
-            grid = grid_of(quantizer)
-            return grid if grid is not None and _bytes_hold(grid) else None
         case QuantizedBits(bits=1, alpha=alpha) | Binary(alpha=alpha) | Ternary(alpha=alpha):
-            exp = quantizers.exponent(1.0 if alpha is None else alpha) if _one(alpha) else None
+            exp = quantizers.exponent(alpha)
             return None if exp is None else Grid(-1, 1, exp)
         case _:
             return None
-
-
-def _one(alpha: object) -> bool:
-    return alpha is None or isinstance(alpha, float)
 
 
 def _bytes_hold(grid: Grid) -> bool:
@@ -136,10 +129,9 @@ def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor) -> Value:
 
 def _stretched(b: Builder, y: Value, quantizer: Quantizer) -> Value:
     """Multiply by the quantizer's power of two, which costs nothing."""
-    if not isinstance(quantizer, QuantizedBits) or not isinstance(quantizer.alpha, float):
+    more = quantizers.exponent(quantizer.alpha) if isinstance(quantizer, QuantizedBits) else 0
+    if not more or y.codes is None:
         return y
-    more = quantizers.exponent(quantizer.alpha)
-    assert more is not None and y.codes is not None
     return from_codes(b, replace(y.codes, exp=y.codes.exp + more), y.layout)
 
 
@@ -172,5 +164,9 @@ def _scales(b: Builder, found: WeightCodes, name: str) -> Tensor:
 
 def _shielded(b: Builder, weight: Tensor) -> Tensor:
     """The weight times a 1 that no optimizer can see, so that it is left as it is."""
-    one = b.constant(np.array(1, np.int8), "one"), b.scalar(1.0), b.constant(np.int8(0), "zero")
+    one = (
+        b.constant(np.array(1, np.int8), "one"),
+        b.scalar(1.0),
+        b.constant(np.array(0, np.int8), "zero"),
+    )
     return b.op("Mul", weight, b.op("DequantizeLinear", *one))

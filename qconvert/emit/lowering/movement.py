@@ -6,8 +6,16 @@ import numpy as np
 
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.lowering.linear import pads
-from qconvert.emit.values import Codes, Value, agree, from_codes, move, natural, relayout
-from qconvert.emit.values import without_axes
+from qconvert.emit.values import (
+    Codes,
+    Value,
+    agree,
+    from_codes,
+    move,
+    natural,
+    relayout,
+    without_axes,
+)
 from qconvert.ir import Shape
 from qconvert.ir.ops import Concat, Pad, Slice, Transpose, UpSample
 

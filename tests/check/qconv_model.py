@@ -1,0 +1,49 @@
+"""Writes a QKeras model, an input and what TensorFlow makes of it into the folder given."""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
+
+import numpy as np
+from qkeras import QActivation, QConv2D, QDense
+from tf_keras import Input, Model
+from tf_keras.layers import Flatten, MaxPooling2D
+
+import qconvert
+
+FOUR_BITS = "quantized_bits(4, 0, alpha=1)"
+
+
+def model() -> Model:
+    """Convolution, pooling, dense layer; every value on a grid of powers of two."""
+    image = Input((8, 8, 2), name="image")
+    x = QActivation("quantized_relu(6, 1)", name="pixels")(image)
+    x = QConv2D(3, 3, kernel_quantizer=FOUR_BITS, bias_quantizer=FOUR_BITS, name="conv")(x)
+    x = QActivation("quantized_relu(4, 2)", name="act")(x)
+    x = Flatten(name="flat")(MaxPooling2D(2, name="pool")(x))
+    x = QDense(5, kernel_quantizer=FOUR_BITS, bias_quantizer=FOUR_BITS, name="out")(x)
+    return Model(image, x, name="model")
+
+
+def main(folder: Path) -> None:
+    made = model()
+    random = np.random.default_rng(0)
+    made.set_weights([random.uniform(-1, 1, w.shape) for w in made.get_weights()])
+    made.save(folder / "model.h5")
+    image = random.integers(0, 64, (3, 8, 8, 2)).astype(np.float32) / 32
+    conv = made.get_layer("conv")
+    kernel, bias = conv.get_weights()
+    np.savez(
+        folder / "truth.npz",
+        image=image,
+        conv=Model(made.input, conv.output)(image).numpy(),
+        out=made(image).numpy(),
+        raw_kernel=kernel,
+        raw_bias=bias,
+    )
+    qconvert.export(made, folder / "live.onnx")
+
+
+main(Path(sys.argv[1]))

@@ -1,0 +1,95 @@
+"""The whole way with the real TensorFlow, ONNX Runtime and NumPy."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import qconvert
+from qconvert.check.results import Verdict
+from qconvert.check.witness import Witness
+from qconvert.ir import F32
+
+WINDOW = (slice(2, 5), slice(3, 6))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a QKeras model, an image, and TensorFlow's results."""
+    folder = tmp_path_factory.mktemp("end_to_end")
+    script = Path(__file__).with_name("qconv_model.py")
+    subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def truth(folder: Path) -> Mapping[str, F32]:
+    with np.load(folder / "truth.npz") as arrays:
+        return dict(arrays)
+
+
+def pixel(image: F32, kernel: F32, bias: F32) -> F32:
+    """Output 2, 3 of the convolution of the first image, summed by hand."""
+    window = image[0][WINDOW]
+    return np.einsum("hwi,hwio->o", window, kernel) + bias
+
+
+def test_effective_weights_recompute_what_all_compute_and_raw_ones_do_not(
+    folder: Path, truth: Mapping[str, F32]
+) -> None:
+    exported = qconvert.export(folder / "model.h5", folder / "model.onnx")
+    weights = qconvert.effective_weights(folder / "model.h5")["conv"]
+    recomputed = pixel(truth["image"], weights["kernel"], weights["bias"])
+    np.testing.assert_array_equal(recomputed, truth["conv"][0, 2, 3])
+    session = onnxruntime.InferenceSession(exported.model.SerializeToString())
+    np.testing.assert_array_equal(session.run(None, {"image": truth["image"]})[0], truth["out"])
+    from_raw = pixel(truth["image"], truth["raw_kernel"], truth["raw_bias"])
+    assert (from_raw != truth["conv"][0, 2, 3]).all()
+
+
+def test_a_live_model_gives_the_bytes_of_its_file(folder: Path) -> None:
+    qconvert.export(folder / "model.h5", folder / "file.onnx")
+    assert (folder / "live.onnx").read_bytes() == (folder / "file.onnx").read_bytes()
+
+
+def test_every_layer_of_a_right_export_agrees(folder: Path) -> None:
+    done: list[tuple[int, int]] = []
+    report = qconvert.check(
+        folder / "model.h5", samples=70, progress=lambda n, of: done.append((n, of))
+    )
+    assert {layer.name: layer.finding.verdict for layer in report.layers} == dict.fromkeys(
+        ("pixels", "conv", "act", "pool", "flat", "out"), Verdict.SAMPLED
+    ) | {layer.name: Verdict.SAMPLED for layer in report.layers if layer.name == "image"}
+    assert [(w.layer, w.role, w.verdict) for w in report.weights] == [
+        (layer, role, Verdict.PROVEN) for layer in ("conv", "out") for role in ("kernel", "bias")
+    ]
+    assert report.exit_code == 0
+    assert {w.witness for w in report.witnesses if w.failure is None} == set(Witness)
+    assert (report.samples, done[-1]) == (70, (70, 70))
+    compared = {(c.first, c.second) for c in report.outputs[0].finding.comparisons}
+    assert (Witness.TENSORFLOW, Witness.DEPLOYED) in compared
+
+
+def test_one_wrong_weight_code_in_the_file_is_found_at_its_layer(
+    folder: Path, truth: Mapping[str, F32]
+) -> None:
+    qconvert.export(folder / "model.h5", folder / "wrong.onnx")
+    model = onnx.load(folder / "wrong.onnx")
+    (kernel,) = (t for t in model.graph.initializer if "conv" in t.name and np.prod(t.dims) == 54)
+    codes = onnx.numpy_helper.to_array(kernel).copy()
+    codes.flat[7] += 1
+    kernel.CopyFrom(onnx.numpy_helper.from_array(codes, kernel.name))
+    report = qconvert.check(folder / "model.h5", model, inputs=truth["image"])
+    assert report.exit_code == 1
+    assert report.first_difference is not None
+    assert report.first_difference.name == "conv"
+    found = {layer.name: layer.finding for layer in report.layers}
+    assert found["conv"].reason == "ONNX Runtime differs from TensorFlow and NumPy"
+    assert found["pixels"].verdict is Verdict.SAMPLED
+    assert found["out"].inherited_from == ("conv",)
+    assert report.outputs[0].finding.inherited_from == ("conv",)

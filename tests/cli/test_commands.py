@@ -1,0 +1,305 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import jsonschema
+import numpy as np
+import onnx
+import pytest
+
+from qconvert.cli import run
+
+SCHEMAS = Path(__file__).parents[2] / "schemas"
+
+
+class WriteModel(Protocol):
+    def __call__(self, name: str = ..., layers: Sequence[Any] = ...) -> Path: ...
+
+
+@pytest.fixture(autouse=True)
+def restored_signals() -> Any:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_export_writes_beside_the_model(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model()
+    assert run(["export", str(model)]) == 0
+    onnx.checker.check_model(onnx.load(model.with_suffix(".onnx")), full_check=True)
+    assert capsys.readouterr().out.startswith(f"{model.with_suffix('.onnx')}: ")
+
+
+def test_the_metadata_of_an_exported_file_fits_its_schema(write_model: WriteModel) -> None:
+    model = write_model()
+    assert run(["export", str(model)]) == 0
+    exported = onnx.load(model.with_suffix(".onnx"))
+    (text,) = (entry.value for entry in exported.metadata_props if entry.key == "qconvert")
+    schema = json.loads((SCHEMAS / "metadata.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+    assert [layer["layer"] for layer in json.loads(text)["layers"]] == ["act", "fc"]
+
+
+def test_export_gives_the_same_bytes_each_time(write_model: WriteModel, tmp_path: Path) -> None:
+    model = write_model()
+    for name in ("a.onnx", "b.onnx"):
+        assert run(["export", str(model), "-o", str(tmp_path / name)]) == 0
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_weights_are_effective_and_the_product_of_codes_and_scale(
+    write_model: WriteModel, tmp_path: Path
+) -> None:
+    assert run(["weights", str(write_model()), "-o", str(tmp_path / "w.npz")]) == 0
+    with np.load(tmp_path / "w.npz") as arrays:
+        kernel, codes, scale = (arrays[f"fc/kernel{part}"] for part in ("", ":codes", ":scale"))
+    np.testing.assert_array_equal(codes, np.array([[2, -2], [0, 7], [-6, 1]]))
+    np.testing.assert_array_equal(scale, np.float32(0.125))
+    np.testing.assert_array_equal(codes * scale, kernel)
+    assert (codes.dtype, kernel.dtype) == (np.int8, np.float32)
+
+
+def test_inspect_shows_layers_of_a_model_and_of_its_export(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model()
+    assert run(["export", str(model)]) == 0
+    capsys.readouterr()
+    for path in (model, model.with_suffix(".onnx")):
+        assert run(["inspect", str(path)]) == 0
+        assert run(["inspect", str(path), "--json"]) == 0
+        text, _, document = capsys.readouterr().out.partition("{\n")
+        found = json.loads("{" + document)
+        assert [layer["name"] for layer in found["layers"]] == ["act", "fc"]
+        assert "QActivation" in text
+        assert found["bytes"] > 0
+
+
+def test_inspect_tells_bits_and_grid(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["inspect", str(write_model()), "--json"]) == 0
+    act, fc = json.loads(capsys.readouterr().out)["layers"]
+    assert act["activation"]["grid"] == {"lo": 0, "hi": 15, "exp": -4}
+    assert fc["weights"][0]["codes"]["bits"] == 4
+
+
+def missing(folder: Path, write: WriteModel) -> list[str]:
+    return ["export", str(folder / "missing.h5")]
+
+
+def not_hdf5(folder: Path, write: WriteModel) -> list[str]:
+    (folder / "model.h5").write_text("hello, I am no model")
+    return ["export", str(folder / "model.h5")]
+
+
+def weights_only(folder: Path, write: WriteModel) -> list[str]:
+    import h5py
+
+    with h5py.File(write(), "r+") as file:
+        del file.attrs["model_config"]
+    return ["export", str(folder / "model.h5")]
+
+
+def unknown_layer(folder: Path, write: WriteModel) -> list[str]:
+    evil = {"class_name": "EvilLayer", "config": {"name": "act"}}
+    return ["export", str(_with_second(write, evil))]
+
+
+def lambda_layer(folder: Path, write: WriteModel) -> list[str]:
+    code = {"class_name": "Lambda", "config": {"name": "act", "function": ["4wEAAA==", None, None]}}
+    return ["export", str(_with_second(write, code))]
+
+
+def _with_second(write: WriteModel, layer: Any) -> Path:
+    source = {"class_name": "InputLayer", "config": {"name": "x", "batch_input_shape": [None, 3]}}
+    return write(layers=(source, layer))
+
+
+def existing_output(folder: Path, write: WriteModel) -> list[str]:
+    (folder / "model.onnx").write_bytes(b"precious")
+    return ["export", str(write())]
+
+
+def output_is_input(folder: Path, write: WriteModel) -> list[str]:
+    return ["export", str(write()), "-o", str(folder / "model.h5"), "--force"]
+
+
+def no_directory(folder: Path, write: WriteModel) -> list[str]:
+    return ["export", str(write()), "-o", str(folder / "missing" / "model.onnx")]
+
+
+def wrong_input_shape(folder: Path, write: WriteModel) -> list[str]:
+    np.save(folder / "x.npy", np.zeros((2, 4), np.float32))
+    return ["check", str(write()), "--inputs", str(folder / "x.npy")]
+
+
+def not_onnx(folder: Path, write: WriteModel) -> list[str]:
+    (folder / "other.onnx").write_bytes(b"\xff\xff not a protobuf")
+    return ["check", str(write()), str(folder / "other.onnx")]
+
+
+def damaged_metadata(folder: Path, write: WriteModel) -> list[str]:
+    model = write()
+    assert run(["export", str(model), "-o", str(folder / "other.onnx")]) == 0
+    exported = onnx.load(folder / "other.onnx")
+    exported.metadata_props[0].value = "{}"
+    onnx.save(exported, folder / "other.onnx")
+    return ["inspect", str(folder / "other.onnx")]
+
+
+def weights_elsewhere(folder: Path, write: WriteModel) -> list[str]:
+    model = write()
+    assert run(["export", str(model), "-o", str(folder / "other.onnx")]) == 0
+    exported = onnx.load(folder / "other.onnx")
+    tensor = exported.graph.initializer[0]
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="/etc/passwd")
+    (folder / "other.onnx").write_bytes(exported.SerializeToString())
+    return ["inspect", str(folder / "other.onnx")]
+
+
+def report_exists(folder: Path, write: WriteModel) -> list[str]:
+    (folder / "r.json").write_text("{}")
+    return ["check", str(write()), "--json", str(folder / "r.json")]
+
+
+def unknown_option(folder: Path, write: WriteModel) -> list[str]:
+    return ["export", str(write()), "--tolerance", "1e-3"]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "code", "words"),
+    [
+        (missing, 4, "missing.h5"),
+        (not_hdf5, 4, "not an HDF5 file"),
+        (weights_only, 3, "weights only"),
+        (unknown_layer, 3, "EvilLayer"),
+        (lambda_layer, 3, "Lambda"),
+        (existing_output, 6, "--force"),
+        (output_is_input, 6, "is an input"),
+        (no_directory, 6, "directory"),
+        (wrong_input_shape, 2, "the model takes (samples, 3)"),
+        (not_onnx, 4, "not an ONNX file"),
+        (damaged_metadata, 4, "metadata"),
+        (weights_elsewhere, 4, "lies in another file"),
+        (report_exists, 6, "--force"),
+        (unknown_option, 2, "--tolerance"),
+    ],
+)
+def test_bad_input_gets_one_clear_error_and_changes_nothing(
+    tmp_path: Path,
+    write_model: WriteModel,
+    capsys: pytest.CaptureFixture[str],
+    prepare: Any,
+    code: int,
+    words: str,
+) -> None:
+    arguments = prepare(tmp_path, write_model)
+    capsys.readouterr()
+    before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
+    assert run(arguments) == code
+    out, err = capsys.readouterr()
+    assert words in err
+    assert err.lower().count("error:") == 1
+    assert "Traceback" not in err + out
+    assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
+
+
+def test_a_missing_tensorflow_is_shown_and_is_no_pass(
+    write_model: WriteModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "r.json"
+    arguments = ["check", str(write_model()), "--samples", "8", "--json", str(report)]
+    assert run([*arguments, "--tf-python", "/nowhere/python"]) == 5
+    out = capsys.readouterr().out
+    assert "TensorFlow: NOT RUN" in out
+    found = json.loads(report.read_text())
+    assert (found["verdict"], found["passed"]) == ("UNCHECKED", False)
+    # The other two were compared all the same.
+    compared = [c for layer in found["layers"] for c in layer["comparisons"]]
+    assert ["NumPy", "ONNX Runtime"] in [c["witnesses"] for c in compared]
+
+
+def test_a_bug_of_ours_is_one_line_and_code_70(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by\nzero")
+
+    monkeypatch.setattr("qconvert.api.export", broken)
+    arguments = ["export", str(write_model())]
+    assert run(arguments) == 70
+    err = capsys.readouterr().err
+    assert "ZeroDivisionError" in err
+    assert "QCONVERT_DEBUG=1" in err
+    assert "Traceback" not in err
+    monkeypatch.setenv("QCONVERT_DEBUG", "1")
+    assert run(arguments) == 70
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (MemoryError(), 7), (BrokenPipeError(), 141)]
+)
+def test_interrupts_and_limits_have_their_codes(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("qconvert.api.export", failing)
+    monkeypatch.setattr("qconvert.cli._silence", lambda _: None)
+    assert run(["export", str(write_model())]) == code
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "qconvert", *map(str, arguments)]
+
+
+def test_a_pipe_that_closes_early_is_no_error(write_model: WriteModel) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        command("inspect", write_model()), stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_terminated_while_it_reads_leaves_nothing(tmp_path: Path) -> None:
+    # SIGTERM arrives while the command waits for a TensorFlow that never answers.
+    slow = tmp_path / "python"
+    slow.write_text("#!/bin/sh\necho started > started\nexec sleep 60\n")
+    slow.chmod(0o755)
+    model = Path(__file__).parents[1] / "data" / "jet_mlp.h5"
+    process = subprocess.Popen(
+        command("check", model, "--tf-python", slow),
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    while not (tmp_path / "started").exists():
+        assert process.poll() is None
+    process.terminate()
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert b"Traceback" not in out + err
+    assert names(tmp_path) == ["python", "started"]
+
+
+def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("qconvert ")

@@ -1,0 +1,99 @@
+"""Small graphs by hand, and both ways of ONNX Runtime to run them."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from qconvert.emit import to_onnx
+from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, infer_shape, validate
+
+Step: TypeAlias = tuple[str, Op, Sequence[str]]
+Make: TypeAlias = Callable[..., Graph]
+
+
+class Ran(NamedTuple):
+    """The outputs with graph optimizations off and on, and the operators of the optimized graph."""
+
+    plain: list[F32]
+    deployed: list[F32]
+    operators: list[str]
+
+
+Run: TypeAlias = Callable[..., Ran]
+
+
+@pytest.fixture
+def make() -> Make:
+    """A graph from input shapes (without batch) and steps, the last of which is the output."""
+
+    def build(
+        inputs: Mapping[str, tuple[int, ...]], steps: Sequence[Step], outputs: Sequence[str] = ()
+    ) -> Graph:
+        sources = tuple(Input(name, (None, *shape)) for name, shape in inputs.items())
+        shapes = {source.name: source.shape for source in sources}
+        nodes = []
+        for name, op, read in steps:
+            shapes[name] = infer_shape(op, *(shapes[each] for each in read))
+            nodes.append(Node(name, op, tuple(read), shapes[name]))
+        wanted = outputs or (steps[-1][0],)
+        results = tuple(Output(name, name) for name in wanted)
+        layers = tuple(Layer(name, "Layer", name) for name, _, _ in steps)
+        graph = Graph("test", sources, tuple(nodes), results, layers)
+        validate(graph)
+        return graph
+
+    return build
+
+
+def session(model: onnx.ModelProto, level: Any, saved: Path | None = None) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    if saved is not None:
+        options.optimized_model_filepath = str(saved)
+    providers = ["CPUExecutionProvider"]
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
+
+
+def execute(model: onnx.ModelProto, *inputs: F32) -> Ran:
+    onnx.checker.check_model(model, full_check=True)
+    feeds = dict(zip([value.name for value in model.graph.input], inputs, strict=True))
+    levels = onnxruntime.GraphOptimizationLevel
+    plain = session(model, levels.ORT_DISABLE_ALL).run(None, feeds)
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / "optimized.onnx"
+        deployed = session(model, levels.ORT_ENABLE_ALL, saved).run(None, feeds)
+        operators = [node.op_type for node in onnx.load(saved).graph.node]
+    assert not {"MatMulNBits", "DynamicQuantizeLinear", "DynamicQuantizeMatMul"} & set(operators)
+    return Ran(plain, deployed, operators)
+
+
+@pytest.fixture
+def run() -> Run:
+    """Export a graph and run it, plain and deployed; the two must agree bit for bit."""
+
+    def both(graph: Graph, *inputs: F32, dialect: str = "qdq", opset: int = 21) -> Ran:
+        ran = execute(to_onnx(graph, dialect=dialect, opset=opset), *inputs)
+        for plain, deployed in zip(ran.plain, ran.deployed, strict=True):
+            np.testing.assert_array_equal(plain, deployed)
+        return ran
+
+    return both
+
+
+@pytest.fixture
+def codes() -> Callable[..., F32]:
+    """Random multiples of ``2**exp``."""
+
+    def draw(lo: int, hi: int, exp: int, *shape: int, seed: int = 0) -> F32:
+        whole = np.random.default_rng(seed).integers(lo, hi, shape, endpoint=True)
+        return np.ldexp(whole.astype(np.float32), exp).astype(np.float32)
+
+    return draw

@@ -1,0 +1,124 @@
+"""Every activation quantizer against the NumPy arithmetic of QKeras, in both dialects."""
+
+import numpy as np
+import pytest
+
+from qconvert.ir import F32, Quantizer
+from qconvert.ir.ops import Conv, Quantize, Relu
+from qconvert.ir.quantizers import (
+    Binary,
+    HardFunction,
+    QuantizedBits,
+    QuantizedPo2,
+    QuantizedRelu,
+    QuantizedReluPo2,
+    QuantizedSigmoid,
+    QuantizedTanh,
+    Ternary,
+)
+from qconvert.numerics import quantize
+
+from .conftest import Make, Run
+
+QUANTIZERS: list[Quantizer] = [
+    *(QuantizedBits(bits, 2, alpha=1.0) for bits in (1, 2, 3, 7, 8, 9, 12, 16, 17, 24, 25, 32)),
+    *(QuantizedBits(bits, 0, symmetric=True) for bits in (2, 8, 16)),
+    *(QuantizedBits(bits, 1, keep_negative=False) for bits in (1, 4, 8, 15, 16)),
+    *(QuantizedBits(4, 0, alpha=alpha) for alpha in (0.5, 2.0, 0.3, 0.7)),
+    QuantizedBits(8, 0, alpha=(0.5, 0.3, 2.0)),
+    QuantizedBits(4, 0, alpha=(0.5, 0.25, 2.0)),
+    QuantizedBits(1, alpha=0.5),
+    QuantizedBits(1, alpha=0.3),
+    QuantizedBits(6, -2),
+    QuantizedBits(6, 9),
+    *(QuantizedRelu(bits, 1) for bits in (1, 3, 8, 11, 16, 17, 25)),
+    *(QuantizedRelu(bits, 1, negative_slope=0.25) for bits in (4, 8, 16)),
+    QuantizedRelu(4, 1, relu_upper_bound=1.05),
+    QuantizedRelu(4, 1, is_quantized_clip=False),
+    QuantizedRelu(4, 1, relu_upper_bound=1.05, is_quantized_clip=False),
+    QuantizedRelu(4, 1, relu_upper_bound=1.0, is_quantized_clip=False, negative_slope=0.5),
+    QuantizedRelu(4, 0, use_sigmoid=True),
+    QuantizedRelu(5, 1, use_sigmoid=True, negative_slope=0.25),
+    *(QuantizedTanh(bits, symmetric) for bits in (2, 4, 8, 12, 16) for symmetric in (False, True)),
+    *(QuantizedSigmoid(bits, symmetric) for bits in (1, 4, 8, 16) for symmetric in (False, True)),
+    QuantizedTanh(4, use_real_tanh=True),
+    QuantizedTanh(10, use_real_tanh=True),
+    QuantizedSigmoid(4, use_real_sigmoid=True),
+    QuantizedPo2(4),
+    QuantizedPo2(4, 1.0),
+    QuantizedPo2(5, 3.0, log2_rounding="floor"),
+    QuantizedReluPo2(4),
+    QuantizedReluPo2(5, 2.0),
+    QuantizedReluPo2(4, negative_slope=0.25),
+    Binary(),
+    Binary(alpha=0.5),
+    Binary(alpha=0.3),
+    Binary(use_01=True),
+    Binary(use_01=True, alpha=2.0),
+    Ternary(),
+    Ternary(alpha=0.5),
+    Ternary(alpha=0.3, threshold=0.5),
+    Ternary(threshold=0.0),
+    *HardFunction,
+]
+
+
+@pytest.fixture(scope="module")
+def x() -> F32:
+    """Ties, their neighbours, range ends, and random numbers; (rows, 3), rows a multiple of 8."""
+    rng = np.random.default_rng(0)
+    ties = [np.arange(-600, 601) / 2**exp for exp in (1, 4, 5, 8, 9, 12, 16)]
+    powers = 2.0 ** np.arange(-20, 8)
+    random = [rng.standard_normal(2000) * 10.0**exp for exp in (-3, 0, 1)]
+    marks = np.concatenate([*ties, powers, -powers, *random, [0.0, 0.33, -0.33]]).astype(np.float32)
+    near = [np.nextafter(marks, np.float32(end)) for end in (-np.inf, np.inf)]
+    everything = np.concatenate([marks, *near])
+    return everything[: everything.size // 24 * 24].reshape(-1, 3)
+
+
+@pytest.mark.parametrize("dialect", ["qdq", "float"])
+@pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
+def test_quantizer_gives_qkeras_bits(
+    make: Make, run: Run, x: F32, quantizer: Quantizer, dialect: str
+) -> None:
+    graph = make({"x": (3,)}, [("y", Quantize(quantizer), ["x"])])
+    ran = run(graph, x, dialect=dialect)
+    np.testing.assert_array_equal(ran.plain[0], quantize(quantizer, x))
+
+
+@pytest.mark.parametrize("opset", [13, 17, 26])
+@pytest.mark.parametrize(
+    "quantizer",
+    [QuantizedBits(8, 0), QuantizedBits(12, 2), QuantizedRelu(16), QuantizedPo2(4)],
+    ids=repr,
+)
+def test_quantizer_gives_the_same_bits_in_every_opset(
+    make: Make, run: Run, x: F32, quantizer: Quantizer, opset: int
+) -> None:
+    graph = make({"x": (3,)}, [("y", Quantize(quantizer), ["x"])])
+    ran = run(graph, x, opset=opset)
+    np.testing.assert_array_equal(ran.plain[0], quantize(quantizer, x))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("integers", [(0, 3), (3, 0), (0, 0), (1, 0)])
+@pytest.mark.parametrize("between", [None, Relu()])
+def test_quantizing_twice_rounds_twice(
+    make: Make, run: Run, x: F32, bits: int, integers: tuple[int, int], between: Relu | None
+) -> None:
+    """ONNX Runtime merges adjacent pairs of one type into one, and rounds differently."""
+    first, second = (QuantizedBits(bits, integer) for integer in integers)
+    steps = [("a", Quantize(first), ["x"])]
+    steps += [("r", between, ["a"])] if between else []
+    graph = make({"x": (3,)}, [*steps, ("y", Quantize(second), [steps[-1][0]])])
+    middle = quantize(first, x)
+    middle = np.maximum(middle, np.float32(0)) if between else middle
+    np.testing.assert_array_equal(run(graph, x).plain[0], quantize(second, middle))
+
+
+def test_numbers_per_channel_follow_the_stored_axis(make: Make, run: Run) -> None:
+    quantizer = QuantizedBits(4, 0, alpha=(0.3, 0.5, 0.7))
+    conv = Conv(np.eye(3, dtype=np.float32)[np.newaxis], None, (1,), (1,), ((0, 0),))
+    x = np.random.default_rng(0).standard_normal((2, 5, 3), dtype=np.float32)
+    graph = make({"x": (5, 3)}, [("c", conv, ["x"]), ("y", Quantize(quantizer), ["c"])])
+    np.testing.assert_array_equal(run(graph, x).plain[0], quantize(quantizer, x))
