@@ -98,12 +98,12 @@ def check(
     python = None if tf_python is None else Path(tf_python)
     file = _model_file(model, weights)
     graph = build_graph(file)
+    converted, onnx_file = _onnx(onnx, graph)
     stream = _samples(graph, inputs, samples, seed)
     with (
         _keras_file(model, file) as path,
         tensorflow_started(path, file.weights_path, python) as tensorflow,
     ):
-        converted, onnx_file = _onnx(onnx, graph)
         panel = assemble(graph, converted, tensorflow)
         subject = Subject(graph, CheckedFile(str(file.path), file.sha256), onnx_file)
         return examine(subject, panel, stream, _counting(progress, stream.count))

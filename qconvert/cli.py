@@ -40,6 +40,7 @@ _SEED = click.option(
 _TF_PYTHON = click.option(
     "--tf-python", type=_PATH, help="Python interpreter that has TensorFlow and QKeras."
 )
+_AGAIN_SECONDS = 3
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -177,7 +178,8 @@ def run(arguments: Sequence[str]) -> int:
         # Names in a model may have characters that the terminal's encoding lacks.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, _terminate)
     try:
         code = _invoke(arguments)
         sys.stdout.flush()
@@ -222,7 +224,9 @@ def _fail(message: str, code: int) -> int:
 
 
 def _terminate(_: int, __: object) -> NoReturn:
-    # As an exception, so that temporary files and the worker process go away.
+    # As an exception, so that temporary files and the worker process go away. Where a library
+    # swallows it (onnxruntime does, while it is imported), the next alarm raises it again.
+    signal.alarm(_AGAIN_SECONDS)
     raise SystemExit(143)
 
 

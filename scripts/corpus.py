@@ -25,7 +25,7 @@ MODEL_SUFFIXES: Final = frozenset({".h5", ".hdf5", ".keras"})
 WEIGHTS_ENDINGS: Final = ("_weights.h5", "_weights.hdf5", ".weights.h5", ".h5", ".hdf5")
 """What stands instead of ``.json`` in the name of an architecture's weights, best first."""
 
-ANSWERS: Final[Mapping[int, str]] = {0: "yes", 3: "unsupported", 4: "bad file", 7: "limit"}
+ANSWERS: Final[Mapping[int | None, str]] = {0: "yes", 3: "unsupported", 4: "bad file", 7: "limit"}
 """The exit codes of `export` that are an answer about the model."""
 
 PASSING: Final = frozenset({"PROVEN", "BOUNDED", "SAMPLED"})
@@ -172,9 +172,9 @@ def process(model: Model, limits: Limits) -> Row:
 
 def not_exported(model: Model, export: Ended, seconds: float) -> Row:
     """The row of a model that `export` refused, or broke on."""
-    answer = None if export.code is None else ANSWERS.get(export.code)
-    exported = answer or f"exit {export.code}"
-    return Row(model.name, exported, "-", answer is not None, seconds, message=export.message)
+    answered = export.code in ANSWERS
+    exported = ANSWERS.get(export.code, f"exit {export.code}")
+    return Row(model.name, exported, "-", answered, seconds, message=export.message)
 
 
 def unchecked(model: Model, check: Ended, seconds: float) -> Row:
@@ -222,8 +222,14 @@ def own_differences(report: Mapping[str, Any]) -> Iterator[Difference]:
         yield Difference(layer["name"], layer["reason"])
     for weight in report["weights"]:
         if weight["verdict"] not in PASSING:
-            reason = "{differing} of {elements} effective weights differ".format(**weight)
-            yield Difference(f"{weight['layer']}.{weight['role']}", reason)
+            yield Difference(f"{weight['layer']}.{weight['role']}", weight_reason(weight))
+
+
+def weight_reason(weight: Mapping[str, Any]) -> str:
+    """Why an effective weight does not pass."""
+    if weight["verdict"] == "UNCHECKED":
+        return "an effective weight that was compared with nothing"
+    return "{differing} of {elements} effective weights differ".format(**weight)
 
 
 def summary(rows: Sequence[Row], seconds: float) -> str:
@@ -261,9 +267,7 @@ def escape(text: str) -> str:
 
 def arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="models at a time")
     parser.add_argument("--samples", type=int, default=256, help="samples of each check")

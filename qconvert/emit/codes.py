@@ -40,6 +40,8 @@ def encode(array: F32, axis: int) -> WeightCodes | None:
 
     One step for the whole tensor is preferred to one a channel (along *axis*).
     """
+    if not np.all(np.isfinite(array)):
+        return None
     exps = _lowest_bits(array)
     others = tuple(i for i in range(array.ndim) if i != axis)
     tensor = _codes(array, _least(exps, tuple(range(array.ndim))), None)
@@ -74,7 +76,7 @@ def _least(exps: Integers, axes: tuple[int, ...]) -> Integers:
 
 
 def _codes(array: F32, exps: Integers, axis: int | None) -> WeightCodes | None:
-    if not np.all(np.isfinite(array)) or np.any(exps < _SMALLEST_EXP):
+    if np.any(exps < _SMALLEST_EXP):
         return None
     codes = on_grid(array, exps)
     return None if codes is None else WeightCodes(codes, exps.reshape(-1), axis)

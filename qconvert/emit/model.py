@@ -12,7 +12,8 @@ from qconvert.emit.values import Value, natural, relayout
 from qconvert.errors import UsageError
 from qconvert.ir import Graph, Input, Layer, Node, Output
 
-_OLDEST_OPSET = 13
+#: Per-channel dequantization came with the oldest; the newest is what ONNX Runtime 1.32 runs.
+_OLDEST_OPSET, _NEWEST_OPSET = 13, 26
 
 
 def to_onnx(graph: Graph, *, dialect: str = "qdq", opset: int = 21) -> onnx.ModelProto:
@@ -21,7 +22,7 @@ def to_onnx(graph: Graph, *, dialect: str = "qdq", opset: int = 21) -> onnx.Mode
     Inputs and outputs are float32 in Keras's layout and have Keras's names; the batch axis is
     called ``batch``. `UsageError` if there is no such dialect or opset.
     """
-    newest = onnx.defs.onnx_opset_version()
+    newest = min(_NEWEST_OPSET, onnx.defs.onnx_opset_version())
     if dialect not in DIALECTS:
         raise UsageError(f"there is no dialect {dialect!r}, only {', '.join(DIALECTS)}")
     if not _OLDEST_OPSET <= opset <= newest:

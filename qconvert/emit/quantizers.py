@@ -11,8 +11,8 @@ from typing import assert_never
 
 import numpy as np
 
+from qconvert.emit import power_of_two
 from qconvert.emit.builder import Builder, Tensor
-from qconvert.emit.staircase import staircase
 from qconvert.emit.values import Value, per_channel
 from qconvert.ir import F32, Grid, Quantizer, grid_of
 from qconvert.ir.quantizers import (
@@ -27,7 +27,6 @@ from qconvert.ir.quantizers import (
     QuantizedTanh,
     Ternary,
 )
-from qconvert.numerics import thresholds
 
 _TERNARY_THRESHOLD = 0.33
 #: Up to here the straight-through expression returns the quantized value wherever inputs lie
@@ -49,7 +48,7 @@ def apply(b: Builder, x: Value, quantizer: Quantizer) -> Tensor:
             assert grid is not None
             return to_grid(b, rounded_argument(b, x.tensor, quantizer), grid)
         case QuantizedPo2() | QuantizedReluPo2():
-            return staircase(b, x.tensor, thresholds(quantizer))
+            return power_of_two.apply(b, x.tensor, quantizer)
         case Binary(use_01=use_01, alpha=alpha):
             return _scaled(b, x, _sign(b, x.tensor, 0.0 if use_01 else -1.0), alpha, 0)
         case Ternary(alpha=alpha):

@@ -1,12 +1,14 @@
 """The text form of a quantizer, ``"quantized_bits(4,0,alpha='auto')"``, read without evaluating it.
 
 The grammar is a strict part of what QKeras's ``safe_eval`` takes; where that one guesses
-(text after the bracket, second brackets, ``None``, missing quotes), this one refuses.
+(text after the bracket, stray brackets, ``None``, missing quotes), this one refuses. A call as
+an argument, ``"quantized_relu(quantized_bits(8),0)"``, stands in real models: QKeras then drops
+all arguments and computes with the defaults, and so does this reader.
 """
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 #: A literal argument.
@@ -22,6 +24,7 @@ _VALUE: Final = re.compile(
     r"|'(?P<single>[A-Za-z0-9_]*)'"
     r'|"(?P<double>[A-Za-z0-9_]*)"'
 )
+_INNER_CALL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\([^()]*\)")
 _BLANKS: Final = re.compile(" *")
 
 
@@ -44,7 +47,7 @@ def parse(text: str) -> Call:
     if len(text) > LONGEST:
         raise QuantizerError(f"a quantizer of {len(text)} characters; at most {LONGEST} are read")
     if text.count("(") > 1:
-        raise QuantizerError(f"{text!r}: QKeras drops all arguments where there is a second '('")
+        return replace(_outer_call(text), args=(), kwargs={}, called=False)
     name = _NAME.match(text)
     if name is None:
         raise QuantizerError(f"{text!r} does not begin with a name")
@@ -53,6 +56,16 @@ def parse(text: str) -> Call:
     if text[name.end()] != "(":
         raise _error(text, name.end(), "expected '('")
     return _Arguments(text, name.end() + 1).read(name.group())
+
+
+def _outer_call(text: str) -> Call:
+    """A call with calls among its arguments, each of them well-formed."""
+    inner = list(_INNER_CALL.finditer(text))
+    if not inner or any(call.start() == 0 for call in inner):
+        raise QuantizerError(f"{text!r} has a second '(' that belongs to no argument")
+    for call in inner:
+        parse(call.group())
+    return parse(_INNER_CALL.sub("0", text))
 
 
 def _error(text: str, at: int, reason: str) -> QuantizerError:

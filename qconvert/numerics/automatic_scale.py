@@ -20,31 +20,31 @@ def automatic_bits(q: QuantizedBits, x: F32) -> F32:
     m, m_i = _F(2.0 ** (q.bits - q.keep_negative)), _F(2.0**q.integer)
     levels = _F(2 * (2 ** (q.bits - 1) - 1))
     x = x / m_i
-    axes = reduced_axes(x.ndim, q.scale_axis) or (0,)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = np.max(np.abs(x), axis=axes, keepdims=True) * _F(2) / levels
-        if q.alpha == "auto":
+    scale = (
+        np.max(np.abs(x), axis=reduced_axes(x.ndim, q.scale_axis), keepdims=True) * _F(2) / levels
+    )
+    if q.alpha == "auto":
+        codes = _codes(x, scale, levels)
+    else:
+        scale = nearest_power(scale)
+        for _ in range(_ROUNDS):
+            # The codes keep the scale of the round before: QKeras does not compute them anew.
             codes = _codes(x, scale, levels)
-        else:
-            scale = nearest_power(scale)
-            for _ in range(_ROUNDS):
-                # The codes keep the scale of the round before: QKeras does not compute them anew.
-                codes = _codes(x, scale, levels)
-                scale = fitted_scale("auto_po2", x, codes, q.scale_axis)
+            scale = fitted_scale("auto_po2", x, codes, q.scale_axis)
     return straight_through(m_i * x, (scale * m) * (m_i * codes / m))
 
 
 def fitted_scale(alpha: AutoScale, x: F32, codes: F32, scale_axis: int | None = None) -> F32:
     """``_get_scale``: the least squares scale of *codes* for *x*; one an element in rank 1."""
-    axes = reduced_axes(x.ndim, scale_axis)
-    scale = mean(x * codes, axes) / (mean(codes * codes, axes) + _EPSILON)
+    kept = x.ndim - 1 if scale_axis is None else scale_axis
+    scale = mean(x * codes, kept) / (mean(codes * codes, kept) + _EPSILON)
     return nearest_power(scale) if alpha == "auto_po2" else scale
 
 
 def reduced_axes(rank: int, scale_axis: int | None = None) -> tuple[int, ...]:
-    """All axes but that of the scales, the last one by default; none in rank 1."""
+    """All axes but that of the scales, the last one by default; the only one in rank 1."""
     if rank == 1:
-        return ()
+        return (0,)
     kept = rank - 1 if scale_axis is None else scale_axis
     return tuple(axis for axis in range(rank) if axis != kept)
 

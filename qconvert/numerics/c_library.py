@@ -50,13 +50,15 @@ def logf(x: F32) -> F32:
     above = bits - np.int32(0x3F330000)
     inverse, logarithm = np.array(_LOG_TABLE).T[:, (above >> 19) % 16]
     exponent = above >> 23
-    mantissa = (bits - (exponent << 23)).view(np.float32).astype(np.float64)
+    mantissa: _F64 = (bits - (exponent << 23)).view(np.float32).astype(np.float64)
     r = mantissa * inverse - 1
     y0 = logarithm + exponent * _LN_2
     y = _LOG_A0 * (r * r) + (_LOG_A1 * r + _LOG_A2)
-    result = (y * (r * r) + (y0 + r)).astype(np.float32)
-    result = np.where(np.isposinf(x), x, result)
-    return np.where(x > 0, result, np.where(x == 0, np.float32(-np.inf), np.float32(np.nan)))
+    result: F32 = (y * (r * r) + (y0 + r)).astype(np.float32)
+    result[np.isposinf(x)] = np.inf
+    result[x == 0] = -np.inf
+    result[(x < 0) | np.isnan(x)] = np.nan
+    return result
 
 
 def expf(x: F32) -> F32:

@@ -49,7 +49,7 @@ def sigmoid(x: F32) -> F32:
 
 def reciprocal_sqrt(x: F32) -> F32:
     """``tf.math.rsqrt``."""
-    return _by_position(x, _reciprocal_sqrt_vector, lambda tail: _F(1) / np.sqrt(tail))
+    return _by_position(x, _reciprocal_sqrt_vector, _reciprocal_sqrt_tail)
 
 
 def _by_position(x: F32, vector: _Function, tail: _Function) -> F32:
@@ -75,8 +75,10 @@ def _log_vector(x: F32) -> F32:
     p = m * _polynomial(m, 0.18256296349849254, 1.0000000190281063, 1.0000000190281136)
     q = _polynomial(m, 0.049616247954120038, 0.59923249590823520, 1.4999999999999927, 1.0)
     result = e * _F(np.log(2.0)) + p / q
-    result = np.where(x == np.inf, x, result)
-    return np.where(x > 0, result, np.where(x == 0, _F(-np.inf), _F(np.nan)))
+    result[np.isposinf(x)] = np.inf
+    result[x == 0] = -np.inf
+    result[(x < 0) | np.isnan(x)] = np.nan
+    return result
 
 
 def _sigmoid_tail(x: F32) -> F32:
@@ -104,6 +106,11 @@ def _reciprocal_sqrt_vector(x: F32) -> F32:
     residual = (x * start) * start + _F(-1)
     result = (start * _F(-0.5)) * residual + start
     return np.where(np.isnan(result), start, result)
+
+
+def _reciprocal_sqrt_tail(x: F32) -> F32:
+    result: F32 = np.divide(_F(1), np.sqrt(x), dtype=np.float32)
+    return result
 
 
 def _rsqrtps(x: F32) -> F32:

@@ -31,7 +31,9 @@ def relu(q: QuantizedRelu, x: F32) -> F32:
     if q.negative_slope:
         quantized = quantized + _negative_part(q, x, m, m_i)
     if q.relu_upper_bound and not q.is_quantized_clip:
-        quantized = np.minimum(quantized, _F(q.relu_upper_bound))
+        bound = _F(q.relu_upper_bound)
+        # Not np.minimum: a NaN from overflow becomes the bound, as in QKeras.
+        quantized = np.where(quantized <= bound, quantized, bound)
     return straight_through(_unquantized(q, x, m, m_i), quantized)
 
 

@@ -41,15 +41,14 @@ def ternary(q: Ternary, x: F32) -> F32:
 
 
 def _automatic_ternary(alpha: AutoScale, unrolls: int, x: F32) -> F32:
-    axes = reduced_axes(x.ndim) or None
+    axes = reduced_axes(x.ndim)
     scale = _F(2) * np.max(np.abs(x), axis=axes, keepdims=True) / _F(3)
     if alpha == "auto_po2":
         scale = nearest_power(scale)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for _ in range(unrolls):
-            rounded = scale * round_through(x / scale)
-            codes = _outside(rounded, scale / _F(2)) * np.sign(x)
-            scale = fitted_scale(alpha, x, codes)
+    for _ in range(unrolls):
+        rounded = scale * round_through(x / scale)
+        codes = _outside(rounded, scale / _F(2)) * np.sign(x)
+        scale = fitted_scale(alpha, x, codes)
     return straight_through(x, scale * codes)
 
 

@@ -2,6 +2,8 @@
 
 from typing import assert_never
 
+import numpy as np
+
 from qconvert.ir.quantizers import (
     Binary,
     HardFunction,
@@ -23,7 +25,15 @@ from qconvert.numerics.power_of_two import po2, relu_po2
 
 
 def quantize(quantizer: Quantizer, x: F32) -> F32:
-    """What QKeras 0.9.0 returns for *x* in eager mode, operation by operation in float32."""
+    """What QKeras 0.9.0 returns for *x* in eager mode, operation by operation in float32.
+
+    Like TensorFlow it overflows to infinities and NaN silently.
+    """
+    with np.errstate(all="ignore"):
+        return _quantize(quantizer, x)
+
+
+def _quantize(quantizer: Quantizer, x: F32) -> F32:
     match quantizer:
         case QuantizedBits(alpha=str()):
             return automatic_bits(quantizer, x)

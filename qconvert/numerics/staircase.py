@@ -13,6 +13,7 @@ from qconvert.numerics.straight_through import straight_through
 
 LARGEST: Final = 65_536
 _NEIGHBOURHOOD: Final = 4096
+_CHUNK: Final = 64
 _SIGN: Final = 0x80000000
 _I64 = npt.NDArray[np.int64]
 
@@ -21,31 +22,47 @@ _I64 = npt.NDArray[np.int64]
 class Staircase:
     """``values[k]`` for ``thresholds[k - 1] <= x < thresholds[k]``.
 
-    thresholds (n,) and values (n + 1,), both increasing. Holds from ``-reach`` to ``reach``:
-    beyond, ``x + (-x + value)`` no longer returns the value, and QKeras's results are arbitrary.
+    thresholds (n,) and values (n + 1,), both increasing. It holds from ``-reach`` to ``reach``:
+    beyond, ``x + (-x + value)`` no longer returns the value, or a product overflows.
+    ``exceptions`` are the inputs at which the quantizer returns something else, all of them
+    close to a threshold: TensorFlow's tanh and sigmoid are not monotone to the last bit.
     """
 
     thresholds: F32
     values: F32
+    exceptions: F32
     reach: float
 
 
 def thresholds(quantizer: Quantizer) -> Staircase:
     """The steps of an elementwise quantizer; `ValueError` if it is not monotone or too fine.
 
-    The inputs stand in the vector part of a tensor: at its end TensorFlow's logarithm differs
-    by a few ulp, and so may the thresholds of the power-of-two quantizers.
+    The inputs stand in the vector part of a tensor: at its end TensorFlow's logarithm and
+    sigmoid differ by a few ulp, and so may the thresholds of the quantizers that use them.
     """
     if is_data_dependent(quantizer) or isinstance(getattr(quantizer, "alpha", None), tuple):
         raise ValueError("the steps are not the same for every element")
     reach = _reach(quantizer)
     ends = _order(np.array([-reach, reach], np.float32))
     steps = _steps(quantizer, ends)
-    stairs = Staircase(
-        _float(steps), np.concatenate([_at(quantizer, ends[:1]), _at(quantizer, steps)]), reach
-    )
-    _verify(quantizer, stairs)
-    return stairs
+    values = np.concatenate([_at(quantizer, ends[:1]), _at(quantizer, steps)])
+    _require(bool((values[:-1] < values[1:]).all()), "the quantizer is not monotone")
+    stairs = _Stairs(quantizer, _float(steps), values, reach)
+    return Staircase(stairs.thresholds, values, _exceptions(stairs), reach)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stairs:
+    quantizer: Quantizer
+    thresholds: F32
+    values: F32
+    reach: float
+
+    def wrong(self, positions: _I64) -> npt.NDArray[np.bool_]:
+        """Where the quantizer does not return what the stairs say."""
+        x = _float(positions)
+        expected = self.values[np.searchsorted(self.thresholds, x, side="right")]
+        return (np.abs(x) <= self.reach) & (_evaluate(self.quantizer, x) != expected)
 
 
 def _steps(quantizer: Quantizer, ends: _I64) -> _I64:
@@ -62,27 +79,35 @@ def _steps(quantizer: Quantizer, ends: _I64) -> _I64:
     return np.sort(hi)
 
 
-def _verify(quantizer: Quantizer, stairs: Staircase) -> None:
-    """Compare around every step, around all powers of two, and around 0."""
+def _exceptions(stairs: _Stairs) -> F32:
+    """Compare around every step, and at powers of two and 0 with their neighbours."""
     powers = np.exp2(np.arange(-126, np.log2(stairs.reach), dtype=np.float32))
-    marks = _order(np.concatenate([stairs.thresholds, powers, -powers, powers[:1] * 0]))
-    for offsets in np.split(np.arange(-_NEIGHBOURHOOD, _NEIGHBOURHOOD), 32):
-        x = _float((marks[:, np.newaxis] + offsets).ravel())
-        x = x[np.abs(x) <= stairs.reach]
-        expected = stairs.values[np.searchsorted(stairs.thresholds, x, side="right")]
-        same = bool((_evaluate(quantizer, x) == expected).all())
-        _require(same, "the quantizer is not monotone")
+    marks = _order(np.concatenate([powers, -powers, powers[:1] * 0]))
+    gross = stairs.wrong((marks[:, np.newaxis] + np.arange(-1, 2)).ravel()).any()
+    _require(not gross, "the quantizer is not monotone")
+    centres = _order(stairs.thresholds)
+    found = [np.empty(0, np.int64)]
+    for offset in range(-_NEIGHBOURHOOD, _NEIGHBOURHOOD, _CHUNK):
+        positions = (centres[:, np.newaxis] + np.arange(offset, offset + _CHUNK)).ravel()
+        found.append(positions[stairs.wrong(positions)])
+    exceptions = np.unique(np.concatenate(found))
+    if exceptions.size:
+        nearest = np.abs(centres[:, np.newaxis] - exceptions).min(axis=0)
+        _require(int(nearest.max()) < _NEIGHBOURHOOD // 2, "the quantizer is not monotone")
+    return _float(exceptions)
 
 
 def _reach(quantizer: Quantizer) -> float:
-    """The power of two up to which the straight-through sum returns the outermost values."""
+    """The power of two up to which outputs stay as they are, or rise by an exact sum."""
     reach = 2.0
+    near = _evaluate(quantizer, np.array([-reach, reach], np.float32))
     while reach < 2.0**126:
         x = np.array([-2 * reach, 2 * reach], np.float32)
-        values = _evaluate(quantizer, x / np.float32(2))
-        if not (straight_through(x, values) == values).all():
+        far = _evaluate(quantizer, x)
+        exact = (far == near) | (straight_through(x, near) == near) & np.isfinite(far)
+        if not exact.all():
             return reach
-        reach *= 2
+        reach, near = 2 * reach, far
     return reach
 
 

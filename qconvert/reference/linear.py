@@ -24,7 +24,7 @@ def conv(op: Conv, x: F32) -> F32:
     *window, inputs, outputs = op.kernel.shape
     seen = taps(pad(x, op.padding), tuple(window), op.strides, op.dilations)
     kernel = op.kernel.reshape(-1, inputs, outputs)
-    if op.groups == x.shape[-1]:
+    if 1 < op.groups == x.shape[-1]:
         return _add_bias(_depthwise(seen, kernel), op.bias)
     return _add_bias(_dense_groups(seen, kernel, op.groups), op.bias)
 

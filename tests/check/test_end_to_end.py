@@ -36,7 +36,8 @@ def truth(folder: Path) -> Mapping[str, F32]:
 def pixel(image: F32, kernel: F32, bias: F32) -> F32:
     """Output 2, 3 of the convolution of the first image, summed by hand."""
     window = image[0][WINDOW]
-    return np.einsum("hwi,hwio->o", window, kernel) + bias
+    result: F32 = np.einsum("hwi,hwio->o", window, kernel) + bias
+    return result
 
 
 def test_effective_weights_recompute_what_all_compute_and_raw_ones_do_not(

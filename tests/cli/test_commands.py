@@ -23,9 +23,10 @@ class WriteModel(Protocol):
 
 @pytest.fixture(autouse=True)
 def restored_signals() -> Any:
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def names(folder: Path) -> list[str]:
@@ -298,6 +299,29 @@ def test_terminated_while_it_reads_leaves_nothing(tmp_path: Path) -> None:
     assert process.returncode == 143
     assert b"Traceback" not in out + err
     assert names(tmp_path) == ["python", "started"]
+
+
+def test_terminated_although_a_library_swallows_it() -> None:
+    program = """
+import time
+from qconvert import cli
+def load(*_, **__):
+    print("loading", flush=True)
+    try:
+        time.sleep(60)
+    except BaseException:
+        time.sleep(60)
+from qconvert import api
+api.inspect = load
+cli._AGAIN_SECONDS = 1
+raise SystemExit(cli.run(["inspect", "model.h5"]))
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"loading\n"
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == 143
 
 
 def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from qconvert.ir import F32
 from qconvert.ir.ops import Conv, ConvTranspose, Dense, Merge, Pool, Quantize, Reshape
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 
-from .conftest import Make, Run
+from .conftest import Make, Run, Step
 
 Codes = Callable[..., F32]
 
@@ -18,12 +19,16 @@ SIGNED = Quantize(QuantizedBits(8, 0, alpha=1.0))
 NIBBLE = Quantize(QuantizedBits(4, 2, alpha=1.0))
 
 
-def nibble(y: np.ndarray) -> np.ndarray:
+Exact = npt.NDArray[np.float64]
+
+
+def nibble(y: Exact) -> Exact:
     """``quantized_bits(4,2)`` of numbers that are exact in float64."""
-    return np.clip(np.rint(y * 2), -8, 7) / 2
+    clipped: Exact = np.clip(np.rint(y * 2), -8, 7)
+    return clipped / 2
 
 
-def correlate(x: np.ndarray, kernel: np.ndarray, groups: int = 1) -> np.ndarray:
+def correlate(x: F32, kernel: F32, groups: int = 1) -> Exact:
     """Channels-last cross-correlation without padding, stride 1, in float64."""
     kh, kw, inputs, outputs = kernel.shape
     h, w = x.shape[1] - kh + 1, x.shape[2] - kw + 1
@@ -111,12 +116,10 @@ def test_dense_on_other_than_bytes_stays_in_floats(
 ) -> None:
     """ONNX Runtime would quantize the input dynamically."""
     kernel = codes(-100, 100, exp, 32, 8)
-    steps = [("q", Quantize(source), ["x"])] if source else []
-    graph = make(
-        {"x": (5, 32)[2 - rank + 1 :]},
-        [*steps, ("y", Dense(kernel, None), [steps[0][0] if steps else "x"])],
-    )
-    x = codes(-2047, 2047, -11, 7, *(5, 32)[2 - rank + 1 :])
+    steps: list[Step] = [("q", Quantize(source), ["x"])] if source else []
+    shape = (32,) if rank == 2 else (5, 32)
+    graph = make({"x": shape}, [*steps, ("y", Dense(kernel, None), ["q" if source else "x"])])
+    x = codes(-2047, 2047, -11, 7, *shape)
     ran = run(graph, x)
     np.testing.assert_array_equal(ran.plain[0], x.astype(np.float64) @ kernel)
 
@@ -187,7 +190,8 @@ def test_residual_add_is_an_integer_kernel(make: Make, run: Run, codes: Codes) -
     ]
     x = codes(-999, 999, -9, 7, 50)
     ran = run(make({"x": (50,)}, steps), x)
-    total = np.clip(np.rint(x * 256), 0, 255) / 256 + nibble(x)
+    exact = x.astype(np.float64)
+    total = np.clip(np.rint(exact * 256), 0, 255) / 256 + nibble(exact)
     np.testing.assert_array_equal(ran.plain[0], np.clip(np.rint(total * 128), -128, 127) / 128)
     assert "QLinearAdd" in ran.operators
 

@@ -1,6 +1,7 @@
 """Keras is channels-last, ONNX channels-first: odd sizes, so that no mixed-up axis fits."""
 
 from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import pytest
@@ -23,9 +24,11 @@ from qconvert.ir.ops import (
 )
 from qconvert.ir.quantizers import QuantizedBits
 
-from .conftest import Make, Run
+from .conftest import Make, Run, Step
 
 Codes = Callable[..., F32]
+
+MergeKind = Literal["add", "subtract", "multiply", "average", "maximum", "minimum"]
 
 SHAPE = (5, 7, 3)
 QUANTIZE = Quantize(QuantizedBits(8, 0, alpha=1.0))
@@ -78,7 +81,8 @@ def test_data_moves_as_in_keras_wherever_the_channels_are_stored(
 ) -> None:
     op, expected = MOVES[name]
     ops: dict[str, Op] = {"q": QUANTIZE, "conv": CONV, "w": WIDE}
-    steps, last = [], "x"
+    steps: list[Step] = []
+    last = "x"
     for i, key in enumerate(before):
         steps.append((f"{key}{i}", ops[key], [last]))
         last = steps[-1][0]
@@ -90,8 +94,10 @@ def test_data_moves_as_in_keras_wherever_the_channels_are_stored(
         assert ran.plain[0].flags["C_CONTIGUOUS"]
 
 
-@pytest.mark.parametrize("kind", ["add", "subtract", "multiply", "average", "maximum", "minimum"])
-def test_merged_values_meet_in_one_layout(make: Make, run: Run, codes: Codes, kind: str) -> None:
+@pytest.mark.parametrize("kind", get_args(MergeKind))
+def test_merged_values_meet_in_one_layout(
+    make: Make, run: Run, codes: Codes, kind: MergeKind
+) -> None:
     x, z = codes(-128, 127, -7, 2, *SHAPE), codes(-128, 127, -7, 2, *SHAPE, seed=1)
     graph = make(
         {"x": SHAPE, "z": SHAPE},
@@ -133,7 +139,7 @@ def test_concatenation_joins_the_axis_that_keras_means(
 ) -> None:
     x, z = codes(-128, 127, -7, 2, *SHAPE), codes(-128, 127, -7, 2, *SHAPE, seed=1)
     first, second = quantizers
-    steps = [("a", first, ["x"])] if first else []
+    steps: list[Step] = [("a", first, ["x"])] if first else []
     steps += [("c", CONV, ["z"]), ("b", second, ["c"])]
     graph = make(
         {"x": SHAPE, "z": SHAPE}, [*steps, ("y", Concat(axis), ["a" if first else "x", "b"])]
@@ -151,7 +157,7 @@ def test_softmax_sums_to_one_along_its_axis(make: Make, codes: Codes, run: Run, 
 @pytest.mark.parametrize("quantized", [True, False])
 @pytest.mark.parametrize("kind", ["max", "mean"])
 def test_padding_takes_no_part_in_pooling(
-    make: Make, run: Run, codes: Codes, quantized: bool, kind: str
+    make: Make, run: Run, codes: Codes, quantized: bool, kind: Literal["max", "mean"]
 ) -> None:
     """All numbers are negative, so that a padded 0 would win and dilute."""
     op = Pool(kind, (3, 2), (2, 1), ((1, 1), (1, 0)))
@@ -178,7 +184,7 @@ def test_mean_is_the_sum_divided_once(
 
 
 def test_convolutional_network_transposes_at_its_ends_only(make: Make) -> None:
-    steps: list[tuple[str, Op, list[str]]] = [("q", QUANTIZE, ["x"])]
+    steps: list[Step] = [("q", QUANTIZE, ["x"])]
     for i in range(3):
         steps.append((f"c{i}", CONV, [steps[-1][0]]))
         steps.append((f"p{i}", Pool("max", (1, 2), (1, 1), ((0, 0), (0, 0))), [steps[-1][0]]))

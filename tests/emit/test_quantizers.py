@@ -18,7 +18,7 @@ from qconvert.ir.quantizers import (
 )
 from qconvert.numerics import quantize
 
-from .conftest import Make, Run
+from .conftest import Make, Run, Step
 
 QUANTIZERS: list[Quantizer] = [
     *(QuantizedBits(bits, 2, alpha=1.0) for bits in (1, 2, 3, 7, 8, 9, 12, 16, 17, 24, 25, 32)),
@@ -41,15 +41,15 @@ QUANTIZERS: list[Quantizer] = [
     QuantizedRelu(5, 1, use_sigmoid=True, negative_slope=0.25),
     *(QuantizedTanh(bits, symmetric) for bits in (2, 4, 8, 12, 16) for symmetric in (False, True)),
     *(QuantizedSigmoid(bits, symmetric) for bits in (1, 4, 8, 16) for symmetric in (False, True)),
-    QuantizedTanh(4, use_real_tanh=True),
-    QuantizedTanh(10, use_real_tanh=True),
-    QuantizedSigmoid(4, use_real_sigmoid=True),
-    QuantizedPo2(4),
-    QuantizedPo2(4, 1.0),
+    *(QuantizedPo2(bits) for bits in (2, 4, 5, 8)),
+    *(QuantizedPo2(5, value) for value in (0.7, 1.0, 3.0)),
     QuantizedPo2(5, 3.0, log2_rounding="floor"),
-    QuantizedReluPo2(4),
-    QuantizedReluPo2(5, 2.0),
+    QuantizedPo2(6, quadratic_approximation=True),
+    QuantizedPo2(6, 2.0, quadratic_approximation=True, log2_rounding="floor"),
+    *(QuantizedReluPo2(bits) for bits in (2, 4, 8)),
+    QuantizedReluPo2(6, 2048.0),
     QuantizedReluPo2(4, negative_slope=0.25),
+    QuantizedReluPo2(5, 2.0, negative_slope=0.5),
     Binary(),
     Binary(alpha=0.5),
     Binary(alpha=0.3),
@@ -68,7 +68,7 @@ def x() -> F32:
     """Ties, their neighbours, range ends, and random numbers; (rows, 3), rows a multiple of 8."""
     rng = np.random.default_rng(0)
     ties = [np.arange(-600, 601) / 2**exp for exp in (1, 4, 5, 8, 9, 12, 16)]
-    powers = 2.0 ** np.arange(-20, 8)
+    powers = np.append(2.0 ** np.arange(-30, 8, 0.5), 1e-7)
     random = [rng.standard_normal(2000) * 10.0**exp for exp in (-3, 0, 1)]
     marks = np.concatenate([*ties, powers, -powers, *random, [0.0, 0.33, -0.33]]).astype(np.float32)
     near = [np.nextafter(marks, np.float32(end)) for end in (-np.inf, np.inf)]
@@ -108,7 +108,7 @@ def test_quantizing_twice_rounds_twice(
 ) -> None:
     """ONNX Runtime merges adjacent pairs of one type into one, and rounds differently."""
     first, second = (QuantizedBits(bits, integer) for integer in integers)
-    steps = [("a", Quantize(first), ["x"])]
+    steps: list[Step] = [("a", Quantize(first), ["x"])]
     steps += [("r", between, ["a"])] if between else []
     graph = make({"x": (3,)}, [*steps, ("y", Quantize(second), [steps[-1][0]])])
     middle = quantize(first, x)
@@ -122,3 +122,21 @@ def test_numbers_per_channel_follow_the_stored_axis(make: Make, run: Run) -> Non
     x = np.random.default_rng(0).standard_normal((2, 5, 3), dtype=np.float32)
     graph = make({"x": (5, 3)}, [("c", conv, ["x"]), ("y", Quantize(quantizer), ["c"])])
     np.testing.assert_array_equal(run(graph, x).plain[0], quantize(quantizer, x))
+
+
+@pytest.mark.parametrize("dialect", ["qdq", "float"])
+@pytest.mark.parametrize(
+    "quantizer",
+    [QuantizedTanh(6, use_real_tanh=True), QuantizedSigmoid(6, use_real_sigmoid=True)],
+    ids=repr,
+)
+def test_real_functions_are_right_away_from_the_ties(
+    make: Make, run: Run, x: F32, quantizer: Quantizer, dialect: str
+) -> None:
+    """TensorFlow's tanh and sigmoid are not monotone, and no other runtime has their last bits."""
+    near = [quantize(quantizer, x * np.float32(1 + distance)) for distance in (-1e-5, 1e-5)]
+    graph = make({"x": (3,)}, [("y", Quantize(quantizer), ["x"])])
+    y = run(graph, x, dialect=dialect).plain[0]
+    clear = near[0] == near[1]
+    assert clear.mean() > 0.9
+    np.testing.assert_array_equal(y[clear], quantize(quantizer, x)[clear])

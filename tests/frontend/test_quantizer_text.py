@@ -40,6 +40,9 @@ def test_reads_names_and_literals(text: str, expected: Call) -> None:
         ("q((4),0)", "second '('"),
         ("q(4,0((((", "second '('"),
         ("q(4)(x)", "second '('"),
+        ("q(p(4),0", "expected ',' or ')'"),
+        ("q(p(4) r(5))", "expected ',' or ')'"),
+        ("q(p(4,),0)", "expected a number"),
         ("q(a=1,2)", "positional argument after a named one"),
         ("q(a=1,a=2)", "a is given twice"),
         ("q(alpha=None)", "cannot express None"),
@@ -77,3 +80,8 @@ def test_any_text_is_a_call_or_the_one_error(text: str) -> None:
     except QuantizerError:
         return
     assert text.startswith(call.name)
+
+
+def test_a_call_among_the_arguments_drops_them_all_as_qkeras_does() -> None:
+    found = parse("quantized_relu(quantized_bits(8, 0, alpha=1), 0)")
+    assert found == Call("quantized_relu", (), {}, called=False)

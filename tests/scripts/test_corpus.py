@@ -40,6 +40,19 @@ def layer(name: str, verdict: str, inherited_from: tuple[str, ...] = ()) -> dict
     }
 
 
+def weight(verdict: str, differing: int) -> dict[str, Any]:
+    return {
+        "layer": "a",
+        "role": "kernel",
+        "verdict": verdict,
+        "elements": 9,
+        "differing": differing,
+        "largest": 0.0,
+        "largest_ulp": 0,
+        "first": None,
+    }
+
+
 def report(layers: list[dict[str, Any]], off: int, deployed: int) -> Mapping[str, Any]:
     """A report that fits the schema; TensorFlow and NumPy disagree, which no column shows."""
     file = {"path": None, "sha256": "0" * 64}
@@ -128,6 +141,20 @@ def test_outputs_must_be_identical_in_both_runs_of_onnx_runtime(
     off: int, deployed: int, shown: str
 ) -> None:
     assert checked(MODEL, Ended(1, ""), report([], off, deployed), 0.0).outputs == shown
+
+
+@pytest.mark.parametrize(
+    ("verdict", "differing", "reason"),
+    [
+        ("DIFFERS", 2, "a.kernel: 2 of 9 effective weights differ"),
+        ("UNCHECKED", 0, "a.kernel: an effective weight that was compared with nothing"),
+        ("SAMPLED", 0, ""),
+    ],
+)
+def test_weights_that_do_not_pass_are_shown(verdict: str, differing: int, reason: str) -> None:
+    made = {**report([], 0, 0), "weights": [weight(verdict, differing)]}
+    jsonschema.validate(made, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    assert checked(MODEL, Ended(1, ""), made, 0.0).cells[-1] == reason
 
 
 def test_missing_witness_is_no_answer() -> None:

@@ -1,0 +1,164 @@
+"""Ops that compute in floats: their operations in TensorFlow's order, untouched by optimizers."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from qconvert.emit import to_onnx
+from qconvert.ir import F32, Op
+from qconvert.ir.ops import (
+    BatchNormalization,
+    Conv,
+    Dense,
+    Elementwise,
+    Function,
+    Pool,
+    Quantize,
+    Relu,
+    Scale,
+)
+from qconvert.ir.quantizers import QuantizedRelu
+from qconvert.numerics import reciprocal_sqrt
+
+from .conftest import Make, Run, execute
+
+Codes = Callable[..., F32]
+Exact = npt.NDArray[np.float64]
+IMAGE = (3, 5)
+
+
+@pytest.fixture
+def x() -> F32:
+    return np.random.default_rng(0).standard_normal((40, *IMAGE, 8), dtype=np.float32) * 3
+
+
+def normalization(
+    fused: bool, *, gamma: bool = True, beta: bool = True, n: int = 8
+) -> BatchNormalization:
+    rng = np.random.default_rng(1)
+    mean, shift, scale = (rng.standard_normal(n, dtype=np.float32) for _ in range(3))
+    variance = np.square(rng.standard_normal(n, dtype=np.float32))
+    return BatchNormalization(
+        mean, variance, scale if gamma else None, shift if beta else None, 1e-3, fused
+    )
+
+
+@pytest.mark.parametrize("gamma", [True, False])
+@pytest.mark.parametrize("beta", [True, False])
+def test_batch_normalization_is_one_product_and_one_sum(
+    make: Make, run: Run, x: F32, gamma: bool, beta: bool
+) -> None:
+    op = normalization(False, gamma=gamma, beta=beta)
+    inverse = reciprocal_sqrt(op.variance + np.float32(1e-3))
+    inverse = inverse if op.gamma is None else inverse * op.gamma
+    offset = -op.mean * inverse if op.beta is None else op.beta - op.mean * inverse
+    graph = make({"x": (*IMAGE, 8)}, [("y", op, ["x"])])
+    np.testing.assert_array_equal(run(graph, x).plain[0], x * inverse + offset)
+
+
+@pytest.mark.parametrize("n", [8, 7])
+@pytest.mark.parametrize("beta", [True, False])
+def test_fused_batch_normalization_subtracts_the_mean_first(
+    make: Make, run: Run, x: F32, n: int, beta: bool
+) -> None:
+    op = normalization(True, beta=beta, n=n)
+    assert op.gamma is not None
+    deviation = np.sqrt(op.variance + np.float32(1e-3))
+    y = x[..., :n] - op.mean
+    y = y * (1 / deviation) * op.gamma if n == 8 else y * (op.gamma / deviation)
+    graph = make({"x": (*IMAGE, n)}, [("y", op, ["x"])])
+    expected = y if op.beta is None else y + op.beta
+    np.testing.assert_array_equal(run(graph, x[..., :n]).plain[0], expected)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("after", ["conv", "dense"])
+@pytest.mark.parametrize("exp", [-4, -30])
+def test_no_optimizer_folds_a_normalization_into_weights(
+    make: Make, run: Run, codes: Codes, x: F32, fused: bool, after: str, exp: int
+) -> None:
+    """The layer before is exact, whether its weights are integers or floats in the file."""
+    kernel = np.zeros((8, 8), np.float32)
+    kernel[range(8), range(8)] = [2.0 ** (i * exp // 8) for i in range(8)]
+    layer: Op = Dense(kernel, None)
+    if after == "conv":
+        layer = Conv(kernel[np.newaxis, np.newaxis], None, (1, 1), (1, 1), ((0, 0), (0, 0)))
+    shape = (8,) if after == "dense" else (*IMAGE, 8)
+    data = x.reshape(-1, 8) if after == "dense" else x
+    norm = normalization(fused)
+    ran = run(make({"x": shape}, [("l", layer, ["x"]), ("y", norm, ["l"])]), data)
+    alone = run(make({"x": shape}, [("y", norm, ["x"])]), data * kernel.diagonal())
+    np.testing.assert_array_equal(ran.plain[0], alone.plain[0])
+
+
+def test_scale_after_a_product_is_a_rounding_of_its_own(make: Make, run: Run, codes: Codes) -> None:
+    kernel = codes(-1 << 20, 1 << 20, -20, 16, 4)
+    kernel[0] *= np.float32(2**-20)
+    x = np.eye(16, dtype=np.float32)[np.newaxis]
+    for data in (x, x[0]):
+        shape = data.shape[1:]
+        graph = make({"x": shape}, [("d", Dense(kernel, None), ["x"]), ("y", Scale(1 / 49), ["d"])])
+        expected = (data @ kernel) * np.float32(1 / 49)
+        np.testing.assert_array_equal(run(graph, data).plain[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("op", "expected"),
+    [
+        (Relu(), lambda x: np.maximum(x, 0)),
+        (Relu(slope=0.25), lambda x: np.where(x > 0, x, x * np.float32(0.25))),
+        (Relu(max_value=1.5), lambda x: np.clip(x, 0, 1.5)),
+        (Relu(threshold=0.5), lambda x: np.where(x > 0.5, x, 0)),
+        (
+            Relu(0.3, 0.5, 2.0),
+            lambda x: (
+                np.clip(np.where(x > 0.5, x, np.float32(0)), 0, 2)
+                - np.float32(0.3) * np.maximum(np.float32(0.5) - x, 0)
+            ),
+        ),
+        (Relu(0.3, 0.0, 2.0), lambda x: np.clip(x, 0, 2) - np.float32(0.3) * np.maximum(-x, 0)),
+    ],
+)
+def test_relu_follows_keras(
+    make: Make, run: Run, x: F32, op: Relu, expected: Callable[[F32], F32]
+) -> None:
+    graph = make({"x": (*IMAGE, 8)}, [("y", op, ["x"])])
+    np.testing.assert_array_equal(run(graph, x).plain[0], expected(x))
+
+
+REAL: dict[Function, Callable[[Exact], Exact]] = {
+    Function.ELU: lambda x: np.where(x > 0, x, 0.5 * np.expm1(x)),
+    Function.EXPONENTIAL: np.exp,
+    Function.GELU: lambda x: x * 0.5 * (1 + np.vectorize(math.erf)(x / np.sqrt(2))),
+    Function.HARD_SIGMOID: lambda x: np.clip(0.2 * x + 0.5, 0, 1),
+    Function.MISH: lambda x: x * np.tanh(np.log1p(np.exp(x))),
+    Function.SELU: lambda x: 1.05070098 * np.where(x > 0, x, 1.67326324 * np.expm1(x)),
+    Function.SIGMOID: lambda x: 1 / (1 + np.exp(-x)),
+    Function.SOFTPLUS: lambda x: np.log1p(np.exp(x)),
+    Function.SOFTSIGN: lambda x: x / (1 + np.abs(x)),
+    Function.SWISH: lambda x: x / (1 + np.exp(-x)),
+    Function.TANH: np.tanh,
+}
+
+
+@pytest.mark.parametrize("function", Function)
+def test_function_is_the_one_named(make: Make, x: F32, function: Function) -> None:
+    """Their last bits are nobody's; wrong functions and constants are off by far more."""
+    graph = make({"x": (*IMAGE, 8)}, [("y", Elementwise(function, 0.5), ["x"])])
+    ran = execute(to_onnx(graph), x)
+    expected = REAL[function](x.astype(np.float64))
+    for y in (ran.plain[0], ran.deployed[0]):
+        assert np.abs(y - expected).max() <= 4e-6 * np.abs(expected).max()
+
+
+def test_average_of_codes_then_quantizer_rounds_the_float_mean(
+    make: Make, run: Run, codes: Codes
+) -> None:
+    pool = Pool("mean", (3, 3), (1, 1), ((1, 1), (1, 1)))
+    quantizer = Quantize(QuantizedRelu(8, 4))
+    steps = [("q", quantizer, ["x"]), ("p", pool, ["q"]), ("y", quantizer, ["p"])]
+    graph = make({"x": (5, 7, 2)}, steps)
+    run(graph, codes(0, 255, -4, 100, 5, 7, 2))

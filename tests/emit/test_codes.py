@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from qconvert.emit.codes import encode
+from qconvert.ir import F32
+
+
+def decoded(array: F32, axis: int) -> F32:
+    found = encode(array, axis)
+    assert found is not None
+    shape = [1] * array.ndim
+    if found.axis is not None:
+        shape[found.axis] = -1
+    return np.ldexp(found.codes.astype(np.float32), found.exps.reshape(shape).astype(np.int32))
+
+
+@pytest.mark.parametrize(
+    ("largest", "bits"),
+    [(64, 7), (65, 8), (127, 8), (-64, 7), (-128, 8), (128, 16), (-129, 16), (-32768, 16),
+     (32768, 32), (1 << 24, 7), ((1 << 24) - 1, 32)],
+)  # fmt: skip
+def test_width_follows_from_the_largest_code(largest: int, bits: int) -> None:
+    array = np.array([[1, 0], [largest, 3]], np.float32)
+    if largest == 1 << 24:
+        array[0, 0], array[1, 1] = 0, largest
+    found = encode(array, 1)
+    assert found is not None
+    assert (found.bits, found.axis) == (bits, None)
+    np.testing.assert_array_equal(decoded(array, 1), array)
+
+
+def test_step_per_channel_only_where_it_makes_the_codes_narrower() -> None:
+    kernel = np.array([[1, 2**-20], [5, 3 * 2**-20]], np.float32)
+    found = encode(kernel, 1)
+    assert found is not None
+    assert (found.bits, found.axis, found.exps.tolist()) == (7, 1, [0, -20])
+    np.testing.assert_array_equal(decoded(kernel, 1), kernel)
+
+
+def test_any_numbers_have_codes_with_one_step_each() -> None:
+    array = np.random.default_rng(0).standard_normal((50, 1, 1), dtype=np.float32)
+    np.testing.assert_array_equal(decoded(array, 0), array)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e-40, 2.0**30])
+def test_numbers_without_a_common_step_have_no_codes(bad: float) -> None:
+    assert encode(np.array([1.0, bad, 0.1], np.float32).reshape(3, 1), 1) is None
+
+
+def test_zeros_fit_any_step() -> None:
+    found = encode(np.array([[0, 0.5], [0, 0.25]], np.float32), 1)
+    assert found is not None
+    assert (found.bits, found.exps.tolist()) == (7, [-2])
+    np.testing.assert_array_equal(decoded(np.zeros((2, 2), np.float32), 1), np.zeros((2, 2)))
