@@ -28,7 +28,8 @@ WEIGHTS_ENDINGS: Final = ("_weights.h5", "_weights.hdf5", ".weights.h5", ".h5", 
 ANSWERS: Final[Mapping[int | None, str]] = {0: "yes", 3: "unsupported", 4: "bad file", 7: "limit"}
 """The exit codes of `export` that are an answer about the model."""
 
-PASSING: Final = frozenset({"PROVEN", "BOUNDED", "SAMPLED"})
+EQUAL: Final = frozenset({"PROVEN", "SAMPLED"})
+"""The verdicts on what does not differ; `BOUNDED` passes too, but for a reason to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A layer that differs or could not be checked, by itself, and why."""
+    """A layer that differs or could not be checked, by itself, and what the report says of it."""
 
     layer: str
     reason: str
@@ -192,7 +193,7 @@ def checked(model: Model, check: Ended, report: Mapping[str, Any], seconds: floa
         verdict=report["verdict"],
         answered=check.code in (0, 1),
         seconds=seconds,
-        equal=sum(layer["verdict"] in PASSING for layer in layers),
+        equal=sum(layer["verdict"] in EQUAL for layer in layers),
         layers=len(layers),
         outputs=outputs_identical(report["outputs"]),
         differences=tuple(own_differences(report)),
@@ -216,12 +217,12 @@ def outputs_identical(outputs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def own_differences(report: Mapping[str, Any]) -> Iterator[Difference]:
-    """What differs and inherits that from no other layer; the report's own first one first."""
-    found = [r for r in report["layers"] if r["verdict"] not in PASSING and not r["inherited_from"]]
-    for layer in sorted(found, key=lambda layer: layer["name"] != report["first_difference"]):
+    """What differs and inherits that from no other layer; what does not pass comes first."""
+    found = [r for r in report["layers"] if r["verdict"] not in EQUAL and not r["inherited_from"]]
+    for layer in sorted(found, key=lambda layer: layer["verdict"] == "BOUNDED"):
         yield Difference(layer["name"], layer["reason"])
     for weight in report["weights"]:
-        if weight["verdict"] not in PASSING:
+        if weight["verdict"] not in EQUAL:
             yield Difference(f"{weight['layer']}.{weight['role']}", weight_reason(weight))
 
 
@@ -237,8 +238,7 @@ def summary(rows: Sequence[Row], seconds: float) -> str:
     exported = [row for row in rows if row.exported == "yes"]
     verdicts = Counter(row.verdict for row in exported)
     parts = [
-        f"{len(rows)} models",
-        f"{len(exported)} exported",
+        f"{len(rows)} models; {len(exported)} exported",
         *(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())),
         f"outputs identical in {sum(row.outputs == 'yes' for row in exported)}",
         f"without an answer: {sum(not row.answered for row in rows)}",
@@ -290,8 +290,7 @@ def main() -> int:
         for row in pool.map(lambda model: process(model, limits), models):
             rows.append(row)
             print("\t".join(row.cells), flush=True)
-    total = summary(rows, time.monotonic() - start)
-    print(total)
+    print(total := summary(rows, time.monotonic() - start))
     if options.report is not None:
         options.report.write_text(markdown(rows, total), encoding="utf-8")
     return 0 if all(row.answered for row in rows) else 1

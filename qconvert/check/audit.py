@@ -7,11 +7,14 @@ from typing import TypeAlias
 from qconvert.check.compare import Difference, compare_all
 from qconvert.check.inputs import Batch
 from qconvert.check.judge import Differences, Pair
+from qconvert.check.rounding import Radii, Radius
 from qconvert.check.witness import Runner, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32
 from qconvert.runners.traces import Trace
 
+#: How far correct programs may differ on a batch.
+Rounding: TypeAlias = Callable[[Batch], Radii]
 #: Called with the number of samples done.
 Progress: TypeAlias = Callable[[int], None]
 
@@ -36,26 +39,52 @@ class Evidence:
 
 
 def audit(
-    runners: Mapping[Witness, Runner], batches: Iterable[Batch], progress: Progress | None = None
+    runners: Mapping[Witness, Runner],
+    batches: Iterable[Batch],
+    rounding: Rounding,
+    progress: Progress | None = None,
 ) -> Evidence:
-    """Run every batch through all *runners* and compare; a runner that fails is left out then."""
+    """Run every batch through all *runners* and compare; a runner that fails is left out then.
+
+    *rounding* is asked only about batches in which something differs.
+    """
     evidence = Evidence()
     for batch in batches:
         alive = {w: r for w, r in runners.items() if w not in evidence.failures}
         if len(alive) < 2:
             break
-        evidence = evidence.merge(_batch(alive, batch, evidence.samples))
+        evidence = evidence.merge(_batch(alive, batch, evidence.samples, rounding))
         if progress:
             progress(evidence.samples)
     return evidence
 
 
-def _batch(runners: Mapping[Witness, Runner], batch: Batch, start: int) -> Evidence:
+def _batch(
+    runners: Mapping[Witness, Runner], batch: Batch, start: int, rounding: Rounding
+) -> Evidence:
     traces, failures = _observe(runners, batch)
-    layers = {w: o.layers for w, o in traces.items()}
-    outputs = {w: o.outputs for w, o in traces.items()}
     rows = len(next(iter(batch.values())))
-    return Evidence(_compare(layers, start), _compare(outputs, start), rows, failures)
+    found = _compared(traces, start, Radii())
+    if _any_differs(found):
+        found = _compared(traces, start, rounding(batch))
+    return Evidence(*found, rows, failures)
+
+
+def _compared(
+    traces: Mapping[Witness, Trace], start: int, radii: Radii
+) -> tuple[Mapping[str, Differences], Mapping[str, Differences]]:
+    layers = {w: trace.layers for w, trace in traces.items()}
+    outputs = {w: trace.outputs for w, trace in traces.items()}
+    return _compare(layers, start, radii.layers), _compare(outputs, start, radii.outputs)
+
+
+def _any_differs(found: Iterable[Mapping[str, Differences]]) -> bool:
+    return any(
+        difference.differing
+        for part in found
+        for differences in part.values()
+        for difference in differences.values()
+    )
 
 
 def _observe(
@@ -81,13 +110,13 @@ def _observe(
 
 
 def _compare(
-    arrays: Mapping[Witness, Mapping[str, F32]], start: int
+    arrays: Mapping[Witness, Mapping[str, F32]], start: int, radii: Mapping[str, Radius | None]
 ) -> dict[str, dict[Pair, Difference]]:
-    names = dict.fromkeys(name for of_witness in arrays.values() for name in of_witness)
-    return {
-        name: compare_all({w: found[name] for w, found in arrays.items() if name in found}, start)
-        for name in names
-    }
+    result: dict[str, dict[Pair, Difference]] = {}
+    for name in dict.fromkeys(name for of_witness in arrays.values() for name in of_witness):
+        present = {w: found[name] for w, found in arrays.items() if name in found}
+        result[name] = compare_all(present, start, radii.get(name))
+    return result
 
 
 def _merge(

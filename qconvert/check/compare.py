@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from qconvert.check.rounding import Radius
 from qconvert.check.witness import Witness
 from qconvert.ir import F32
 
@@ -38,10 +39,14 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How many of ``elements`` differ, by how much at most, and where first."""
+    """How many of ``elements`` differ, by how much at most, and where first.
+
+    ``beyond`` of the ``differing`` are farther apart than rounding explains.
+    """
 
     elements: int = 0
     differing: int = 0
+    beyond: int = 0
     largest: float = 0.0
     largest_ulp: int = 0
     first: Example | None = None
@@ -51,6 +56,7 @@ class Difference:
         return Difference(
             self.elements + other.elements,
             self.differing + other.differing,
+            self.beyond + other.beyond,
             max(self.largest, other.largest),
             max(self.largest_ulp, other.largest_ulp),
             _earlier(self.first, other.first),
@@ -58,12 +64,15 @@ class Difference:
 
 
 def compare(
-    pair: tuple[Witness, Witness], arrays: Mapping[Witness, F32], start: int = 0
+    pair: tuple[Witness, Witness],
+    arrays: Mapping[Witness, F32],
+    start: int = 0,
+    radius: Radius | None = None,
 ) -> Difference:
     """Compare the arrays of *pair*; the first example tells the values of all *arrays*.
 
     Row 0 of the arrays is sample *start*. NaN equals NaN and 0 equals -0; a shape mismatch is
-    a difference of all elements.
+    a difference of all elements. Rounding explains a distance of *radius* from NumPy's result.
     """
     a, b = (arrays[witness] for witness in pair)
     if a.shape != b.shape:
@@ -74,27 +83,35 @@ def compare(
         return Difference(elements=a.size)
     flat = int(np.argmax(unequal))
     x, y = a[unequal], b[unequal]
-    return Difference(
-        a.size,
-        differing,
-        _largest(x, y),
-        _largest_ulp(x, y),
-        _example(arrays, a.shape, flat, start),
-    )
+    beyond = differing
+    if radius is not None and np.broadcast_shapes(radius.shape, a.shape) == a.shape:
+        # Neither is the centre, so that each may be a radius away from it.
+        radii = 1 if Witness.NUMPY in pair else 2
+        beyond = _beyond(x, y, radii * np.broadcast_to(radius, a.shape)[unequal])
+    largest, ulp = _largest(x, y), _largest_ulp(x, y)
+    example = _example(arrays, a.shape, flat, start)
+    return Difference(a.size, differing, beyond, largest, ulp, example)
 
 
 def compare_all(
-    arrays: Mapping[Witness, F32], start: int = 0
+    arrays: Mapping[Witness, F32], start: int = 0, radius: Radius | None = None
 ) -> dict[tuple[Witness, Witness], Difference]:
     """`compare` for every pair of which both witnesses are there."""
     present = (pair for pair in PAIRS if pair[0] in arrays and pair[1] in arrays)
-    return {pair: compare(pair, arrays, start) for pair in present}
+    return {pair: compare(pair, arrays, start, radius) for pair in present}
 
 
 def _earlier(a: Example | None, b: Example | None) -> Example | None:
     if a is None or b is None:
         return a or b
     return b if b.index < a.index else a
+
+
+def _beyond(x: F32, y: F32, allowed: Radius) -> int:
+    # NaN and infinities are never explained.
+    with np.errstate(invalid="ignore"):
+        explained = np.abs(x.astype(np.float64) - y.astype(np.float64)) <= allowed
+    return int(np.count_nonzero(~explained | np.isinf(x) | np.isinf(y)))
 
 
 def _largest(x: F32, y: F32) -> float:
@@ -127,4 +144,4 @@ def _shape_mismatch(pair: tuple[Witness, Witness], a: F32, b: F32, start: int) -
     # An empty array against a missing axis still has to count as a difference.
     size = max(a.size, b.size, 1)
     shapes = tuple(zip(pair, (a.shape, b.shape), strict=True))
-    return Difference(size, size, math.inf, UNORDERED, Example((start,), (), shapes))
+    return Difference(size, size, size, math.inf, UNORDERED, Example((start,), (), shapes))

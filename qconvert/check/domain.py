@@ -15,6 +15,8 @@ from qconvert.ir.quantizers import QuantizedSigmoid, Quantizer
 _ALL_CODES: Final = 256
 #: At most so many samples have a single element that is not 0.
 _ONE_HOTS: Final = 48
+#: What the values are multiples of that feed an input without a quantizer.
+UNQUANTIZED_STEP: Final = 2.0**-8
 #: An axis of unknown length gets this one.
 _UNKNOWN_LENGTH: Final = 32
 
@@ -28,6 +30,7 @@ class Domain:
     lo: float
     hi: float
     step: float
+    quantized: bool
 
     @property
     def size(self) -> int:
@@ -36,24 +39,32 @@ class Domain:
 
 
 def domain_of(graph: Graph, source: Input) -> Domain:
-    """The domain of the model's input *source*, from the quantizers that read it directly."""
+    """The domain of the model's input *source*, from the quantizers that read it directly.
+
+    Where there is none, all values are multiples of `UNQUANTIZED_STEP`, as a sensor's or an
+    image's are: sums of products can then be exact, and a difference is nobody's rounding.
+    """
     shape = tuple(_UNKNOWN_LENGTH if n is None else n for n in source.shape[1:])
     grids = [(q, grid) for q in _quantizers(graph, source.name) if (grid := grid_of(q))]
     if not grids:
-        return Domain(shape, _float_values(), -2.0, 2.0, 2.0**-8)
+        return Domain(shape, _pixels_and_powers(), -2.0, 2.0, UNQUANTIZED_STEP, quantized=False)
     special = np.unique(np.concatenate([_around_grid(q, grid) for q, grid in grids]))
     lo, hi = float(special.min()), float(special.max())
     middle = [abs(float(v)) for _, g in grids for v in (g.lo * g.step, g.hi * g.step)]
     reach = 1.25 * max(middle)
     step = min(grid.step for _, grid in grids)
-    return Domain(shape, _with_zeros(special), max(lo, -reach), min(hi, reach), step)
+    return Domain(
+        shape, _with_zeros(special), max(lo, -reach), min(hi, reach), step, quantized=True
+    )
 
 
 def structured(domain: Domain) -> Iterator[F32]:
     """Samples with a purpose: unique indices, special values everywhere, constants, one-hots."""
     indices = np.arange(domain.size, dtype=np.float32)
-    yield _shaped(domain, indices * np.float32(2.0 ** -max(0, (domain.size - 1).bit_length())))
+    if domain.quantized:
+        yield _shaped(domain, indices * np.float32(2.0 ** -max(0, (domain.size - 1).bit_length())))
     yield _shaped(domain, np.remainder(indices, 127) * np.float32(domain.step))
+    yield _shaped(domain, np.remainder(indices[::-1], 4093) * np.float32(domain.step))
     rounds = min(32, 4 + -(-domain.special.size // domain.size))
     for i in range(rounds):
         yield _rotated(domain, i)
@@ -66,22 +77,22 @@ def random_sample(domain: Domain, seed: int, source: int, sample: int) -> F32:
     """Random sample number *sample* of input number *source*, the same in whichever batch.
 
     In turn: special values, multiples of half a step in the range, normally distributed.
+    Without a quantizer there is nothing to find between the steps.
     """
     generator = np.random.default_rng((seed, source, sample))
     match sample % 3:
         case 0:
             return generator.choice(domain.special, domain.shape)
         case 1:
-            codes = generator.integers(
-                math.floor(2 * domain.lo / domain.step),
-                math.ceil(2 * domain.hi / domain.step),
-                domain.shape,
-                endpoint=True,
-            )
-            return (codes * (domain.step / 2)).astype(np.float32)
+            spacing = domain.step / 2 if domain.quantized else domain.step
+            ends = math.floor(domain.lo / spacing), math.ceil(domain.hi / spacing)
+            codes = generator.integers(*ends, domain.shape, endpoint=True)
+            return (codes * spacing).astype(np.float32)
         case _:
             normal = generator.standard_normal(domain.shape, np.float32)
-            return normal * np.float32(max(abs(domain.lo), domain.hi) / 2)
+            scaled = normal * np.float32(max(abs(domain.lo), domain.hi) / 2)
+            step = np.float32(domain.step)
+            return scaled if domain.quantized else np.rint(scaled / step) * step
 
 
 def _shaped(domain: Domain, flat: F32) -> F32:
@@ -135,11 +146,10 @@ def _around_grid(quantizer: Quantizer, grid: Grid) -> F32:
     return np.concatenate([exact.astype(np.float32), *neighbours])
 
 
-def _float_values() -> F32:
-    """Pixels in steps of 1/256, small and moderately large powers of two, both signs."""
-    pixels = np.arange(257) / 256
-    powers = 2.0 ** np.arange(-24, 7)
-    positive = np.concatenate([pixels, powers, [1 / 3, 100.0]]).astype(np.float32)
+def _pixels_and_powers() -> F32:
+    """All steps up to 1, moderately large powers of two, both signs."""
+    pixels = np.arange(0, 1 + UNQUANTIZED_STEP, UNQUANTIZED_STEP)
+    positive = np.concatenate([pixels, 2.0 ** np.arange(7), [100.0]]).astype(np.float32)
     return _with_zeros(np.unique(np.concatenate([positive, -positive])))
 
 

@@ -25,6 +25,7 @@ from qconvert.check.results import (
     WeightResult,
     WitnessResult,
 )
+from qconvert.check.rounding import radii_of
 from qconvert.check.witness import Panel, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph, Layer, grid_of
@@ -50,7 +51,7 @@ def examine(
     failures: dict[Witness, str] = dict(panel.unavailable)
     weights = _weights(graph, panel, failures)
     probe, batches = _peek(samples.batches)
-    evidence = audit(panel.runners, batches, progress)
+    evidence = audit(panel.runners, batches, lambda batch: radii_of(graph, batch), progress)
     failures = {**evidence.failures, **failures}
     ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
     return Report(

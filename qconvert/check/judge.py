@@ -59,12 +59,14 @@ def judge(
     missing = _missing(differences, required, failed) or _unchecked_weights(weights)
     if missing:
         return Finding(Verdict.UNCHECKED, missing, comparisons)
+    if any(difference.differing for difference in differences.values()):
+        return Finding(Verdict.BOUNDED, "as far as float32 rounds", comparisons)
     return Finding(Verdict.SAMPLED, "", comparisons)
 
 
 def diagnose(differences: Differences) -> str:
-    """Which witnesses disagree, in words; empty if none do."""
-    differ = {pair for pair, difference in differences.items() if difference.differing}
+    """Which witnesses disagree beyond rounding, in words; empty if none do."""
+    differ = {pair for pair, difference in differences.items() if difference.beyond}
     found = (_of_three(differ), _of_deployed(differ))
     return "; ".join(part for part in found if part)
 
@@ -100,11 +102,11 @@ def output_inheritance(
 ) -> tuple[str, ...]:
     """The layers that the differences of an *output*, of which *value* is the value, come from."""
     owner = next((layer.name for layer in in_order(graph)[::-1] if layer.value == value), None)
-    wrong = {pair for pair, difference in output.items() if difference.differing}
+    wrong = {pair for pair, difference in output.items() if difference.beyond}
     if owner is None or _ORT_DEPLOYED in wrong:
         return ()
     found = layers.get(owner, {})
-    explained = {pair for pair, difference in found.items() if difference.differing}
+    explained = {pair for pair, difference in found.items() if difference.beyond}
     wrong -= {_TF_DEPLOYED}
     return inherited[owner] or (owner,) if wrong and wrong <= explained else ()
 
@@ -116,7 +118,7 @@ def _by_pair(layers: Mapping[str, Differences]) -> dict[Pair, dict[str, bool]]:
             # As TensorFlow and ONNX Runtime differ, so does its deployed run, which shows in a
             # few layers only; what is its own shows against the instrumented run.
             if difference.elements and pair != _TF_DEPLOYED:
-                result.setdefault(pair, {})[name] = difference.differing > 0
+                result.setdefault(pair, {})[name] = difference.beyond > 0
     return result
 
 

@@ -11,10 +11,10 @@ functions within `FUNCTION_ULPS` (TensorFlow's sigmoid differs by up to 6 ulp fr
 between the body and the tail of a vector).
 """
 
-import dataclasses
 import math
 import operator
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Final, TypeAlias, assert_never
 
@@ -44,7 +44,7 @@ from qconvert.ir.ops import (
     UpSample,
 )
 from qconvert.ir.quantizers import QuantizedPo2, QuantizedReluPo2, Quantizer
-from qconvert.reference import apply
+from qconvert.reference import apply, evaluate
 
 Radius: TypeAlias = npt.NDArray[np.float64]
 
@@ -56,11 +56,25 @@ FUNCTION_ULPS: Final = 8
 TINY: Final = 2.0**-126
 
 
-def radii(graph: Graph, values: Mapping[str, F32]) -> dict[str, Radius | None]:
-    """The radius of every value of *graph* around *values*; ``None`` is 0 everywhere.
+@dataclass(frozen=True, slots=True, eq=False)
+class Radii:
+    """The radius around the reference's results, by layer and by output; ``None`` is 0."""
 
-    *values* are the reference's, by name, as `qconvert.reference.evaluate` returns them.
-    """
+    layers: Mapping[str, Radius | None] = field(default_factory=dict)
+    outputs: Mapping[str, Radius | None] = field(default_factory=dict)
+
+
+def radii_of(graph: Graph, inputs: Mapping[str, F32]) -> Radii:
+    """Evaluate *graph* on a batch, and bound how far other programs may be from the results."""
+    known = value_radii(graph, evaluate(graph, inputs))
+    return Radii(
+        {layer.name: known[layer.value] for layer in graph.layers},
+        {output.name: known[output.value] for output in graph.outputs},
+    )
+
+
+def value_radii(graph: Graph, values: Mapping[str, F32]) -> dict[str, Radius | None]:
+    """The radius of every value of *graph* around *values*, the reference's, by name."""
     known: dict[str, Radius | None] = {value.name: None for value in graph.inputs}
     for node in graph.nodes:
         inputs = [values[name] for name in node.inputs]
@@ -122,14 +136,12 @@ def _gamma(roundings: int) -> float:
 def _linear(op: Dense | Conv | ConvTranspose, x: F32, r: Radius | None) -> Radius | None:
     """Sums of products: exact if all partial sums are multiples of a step, at most 2**24 of it."""
     products = op.kernel.size // op.kernel.shape[_output_axis(op)]
-    magnitude = dataclasses.replace(
-        op, kernel=abs(op.kernel), bias=None if op.bias is None else abs(op.bias)
-    )
+    magnitude = replace(op, kernel=abs(op.kernel), bias=None if op.bias is None else abs(op.bias))
     reach = apply(magnitude, _moved(abs(x), r, 1)) * (1 + _gamma(products + 1))
     rounded = _gamma(products + 1) * reach.astype(np.float64)
     if r is None:
         return np.where(reach <= 2.0**24 * _steps(op, x), 0.0, rounded)
-    spread = apply(dataclasses.replace(magnitude, bias=None), _moved(np.zeros_like(x), r, 1))
+    spread = apply(replace(magnitude, bias=None), _moved(np.zeros_like(x), r, 1))
     return rounded + spread * (1 + _gamma(products))
 
 
@@ -229,8 +241,10 @@ def _merge(op: Merge, xs: list[F32], rs: list[Radius | None]) -> Radius | None:
     combine = operator.mul if op.kind == "multiply" else operator.add
     size: Radius = reduce(combine, sizes)
     end: Radius = reduce(combine, ends)
-    total: Radius = np.asarray(end - size + _gamma(len(xs)) * end)
-    return total / len(xs) if op.kind == "average" else total
+    total = end - size + _gamma(len(xs)) * end
+    share = len(xs) if op.kind == "average" else 1
+    radius: Radius = total / share
+    return radius
 
 
 def _log_uncertainty(quantizer: Quantizer, x: F32, r: Radius | None) -> Radius | None:
@@ -238,5 +252,5 @@ def _log_uncertainty(quantizer: Quantizer, x: F32, r: Radius | None) -> Radius |
     if not isinstance(quantizer, QuantizedPo2 | QuantizedReluPo2):
         return r
     octaves = np.maximum(abs(np.frexp(x)[1].astype(np.float64)), 1.0)
-    widened: Radius = abs(x) * octaves * (2 * FUNCTION_ULPS * UNIT)
+    widened: Radius = abs(x.astype(np.float64)) * octaves * (2 * FUNCTION_ULPS * UNIT)
     return widened if r is None else widened + r

@@ -12,7 +12,9 @@ from qconvert.numerics.quantize import quantize
 from qconvert.numerics.straight_through import straight_through
 
 LARGEST: Final = 65_536
+#: Float32 numbers on each side of a step that are tried, fewer if there are many steps.
 _NEIGHBOURHOOD: Final = 4096
+_EVALUATIONS: Final = 1 << 22
 _CHUNK: Final = 64
 _SIGN: Final = 0x80000000
 _I64 = npt.NDArray[np.int64]
@@ -62,7 +64,8 @@ class _Stairs:
         """Where the quantizer does not return what the stairs say."""
         x = _float(positions)
         expected = self.values[np.searchsorted(self.thresholds, x, side="right")]
-        return (np.abs(x) <= self.reach) & (_evaluate(self.quantizer, x) != expected)
+        differs: npt.NDArray[np.bool_] = _evaluate(self.quantizer, x) != expected
+        return differs & (np.abs(x) <= self.reach)
 
 
 def _steps(quantizer: Quantizer, ends: _I64) -> _I64:
@@ -86,15 +89,23 @@ def _exceptions(stairs: _Stairs) -> F32:
     gross = stairs.wrong((marks[:, np.newaxis] + np.arange(-1, 2)).ravel()).any()
     _require(not gross, "the quantizer is not monotone")
     centres = _order(stairs.thresholds)
+    radius = min(max(_EVALUATIONS // max(centres.size, 1), _CHUNK), _NEIGHBOURHOOD)
     found = [np.empty(0, np.int64)]
-    for offset in range(-_NEIGHBOURHOOD, _NEIGHBOURHOOD, _CHUNK):
+    for offset in range(-radius, radius, _CHUNK):
         positions = (centres[:, np.newaxis] + np.arange(offset, offset + _CHUNK)).ravel()
         found.append(positions[stairs.wrong(positions)])
     exceptions = np.unique(np.concatenate(found))
-    if exceptions.size:
-        nearest = np.abs(centres[:, np.newaxis] - exceptions).min(axis=0)
-        _require(int(nearest.max()) < _NEIGHBOURHOOD // 2, "the quantizer is not monotone")
+    close = _distance(exceptions, centres) < radius // 2
+    _require(bool(close.all()), "the quantizer is not monotone")
     return _float(exceptions)
+
+
+def _distance(positions: _I64, centres: _I64) -> _I64:
+    """From each position to the nearest of the sorted centres."""
+    above = np.searchsorted(centres, positions).clip(1, max(centres.size - 1, 1))
+    around = centres[np.stack([above - 1, above.clip(max=centres.size - 1)])]
+    nearest: _I64 = np.abs(around - positions).min(axis=0)
+    return nearest
 
 
 def _reach(quantizer: Quantizer) -> float:
@@ -104,7 +115,8 @@ def _reach(quantizer: Quantizer) -> float:
     while reach < 2.0**126:
         x = np.array([-2 * reach, 2 * reach], np.float32)
         far = _evaluate(quantizer, x)
-        exact = (far == near) | (straight_through(x, near) == near) & np.isfinite(far)
+        rises = np.isfinite(far) & (far * np.sign(x) >= near * np.sign(x))
+        exact = (far == near) | (straight_through(x, near) == near) & rises
         if not exact.all():
             return reach
         reach, near = 2 * reach, far

@@ -122,6 +122,7 @@ def _difference(difference: Difference) -> dict[str, Json]:
     return {
         "elements": difference.elements,
         "differing": difference.differing,
+        "beyond_rounding": difference.beyond,
         "largest": _number(difference.largest),
         "largest_ulp": difference.largest_ulp,
         "first": None if first is None else _example(first),

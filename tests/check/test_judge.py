@@ -13,7 +13,7 @@ TF, ORT, NUMPY, DEPLOYED = (
     Witness.NUMPY,
     Witness.DEPLOYED,
 )
-SAME, OTHER = Difference(4), Difference(4, 1, 0.5, 3)
+SAME, OTHER = Difference(4), Difference(4, 1, 1, 0.5, 3)
 Pair = tuple[Witness, Witness]
 
 
@@ -72,7 +72,7 @@ def test_a_witness_that_failed_on_the_way_is_no_pass() -> None:
 
 
 def test_wrong_weights_make_the_layer_differ_by_itself() -> None:
-    weight = WeightResult("conv", "kernel", Verdict.DIFFERS, Difference(40, 3, 1.0, 1))
+    weight = WeightResult("conv", "kernel", Verdict.DIFFERS, Difference(40, 3, 3, 1.0, 1))
     found = judge(EQUAL, weights=[weight], inherited_from=("before",))
     assert found.verdict is Verdict.DIFFERS
     assert found.reason == "effective weights differ (kernel 3 of 40)"

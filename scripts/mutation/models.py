@@ -1,0 +1,204 @@
+"""Writes the QKeras models that the mutants are checked on into the folder given.
+
+All scales, statistics and inputs are powers of two or multiples of such, so that every correct
+program returns the same bits, and a difference is never a matter of rounding. Names of layers
+say which bug they make visible; shapes are odd and axes of different length.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
+
+import numpy as np
+from qkeras import (
+    QActivation,
+    QAveragePooling2D,
+    QBatchNormalization,
+    QConv1D,
+    QConv2D,
+    QConv2DBatchnorm,
+    QDense,
+    QDepthwiseConv2D,
+    QDepthwiseConv2DBatchnorm,
+    QGlobalAveragePooling2D,
+    QSeparableConv2D,
+)
+from tensorflow_model_optimization.python.core.sparsity.keras.prune import prune_low_magnitude
+from tf_keras import Input, Model
+from tf_keras.layers import (
+    Activation,
+    Add,
+    Average,
+    AveragePooling2D,
+    BatchNormalization,
+    Concatenate,
+    Cropping2D,
+    Flatten,
+    LeakyReLU,
+    Maximum,
+    MaxPooling2D,
+    Permute,
+    ReLU,
+    Subtract,
+    UpSampling1D,
+    ZeroPadding1D,
+)
+
+Tensor = Any
+
+FOUR_BITS = "quantized_bits(4, 0, alpha=1)"
+SIX_BITS = "quantized_bits(6, 2, alpha=1)"
+EIGHT_BITS = "quantized_bits(8, 3, alpha=1)"
+#: Without an alpha a kernel gets a scale of its own in each channel.
+AUTOMATIC = "quantized_bits(4, 0)"
+PLAIN = {"kernel_quantizer": FOUR_BITS, "bias_quantizer": EIGHT_BITS}
+EPSILON = 2.0**-8
+
+
+def convolutions() -> Model:
+    """Windows, channels and normalization on an image."""
+    image = Input((7, 6, 4), name="image")
+    x = QActivation(SIX_BITS, name="pixels")(image)
+    strided = QConv2D(
+        4, 3, strides=2, padding="same", kernel_quantizer=AUTOMATIC, bias_quantizer=EIGHT_BITS,
+        activation="quantized_relu(6, 4)", name="strided",
+    )(x)  # fmt: skip
+    dilated = QConv2D(3, (3, 2), dilation_rate=2, padding="same", name="dilated", **PLAIN)(x)
+    depthwise = QDepthwiseConv2D(
+        3, strides=2, padding="same", depth_multiplier=2,
+        depthwise_quantizer=FOUR_BITS, bias_quantizer=EIGHT_BITS, name="depthwise",
+    )(x)  # fmt: skip
+    separable = QSeparableConv2D(
+        5, 3, depth_multiplier=2, depthwise_quantizer=FOUR_BITS, pointwise_quantizer=FOUR_BITS,
+        bias_quantizer=EIGHT_BITS, name="separable",
+    )(x)  # fmt: skip
+    folded = QConv2DBatchnorm(4, 3, epsilon=EPSILON, name="folded", **PLAIN)(x)
+    folded_depthwise = QDepthwiseConv2DBatchnorm(
+        3, depth_multiplier=2, epsilon=EPSILON,
+        depthwise_quantizer=FOUR_BITS, bias_quantizer=EIGHT_BITS, name="folded_depthwise",
+    )(x)  # fmt: skip
+    fused = BatchNormalization(epsilon=EPSILON, name="fused")(dilated)
+    unscaled = BatchNormalization(epsilon=EPSILON, scale=False, name="unscaled")(depthwise)
+    quantized = QBatchNormalization(
+        epsilon=EPSILON, gamma_quantizer=SIX_BITS, beta_quantizer=SIX_BITS,
+        mean_quantizer=SIX_BITS, variance_quantizer=None, name="quantized",
+    )(separable)  # fmt: skip
+    maximum = MaxPooling2D(3, strides=2, padding="same", name="maximum")(x)
+    mean = AveragePooling2D(2, padding="same", name="mean")(strided)
+    quantized_mean = QAveragePooling2D(
+        2, average_quantizer="quantized_bits(4, 0, alpha=2)", activation=SIX_BITS,
+        name="quantized_mean",
+    )(strided)  # fmt: skip
+    cropped = Cropping2D(((0, 0), (1, 0)), name="cropped")(strided)
+    overall = QGlobalAveragePooling2D(
+        average_quantizer="quantized_bits(4, 0, alpha=2)", name="overall"
+    )(cropped)
+    turned = Permute((2, 1, 3), name="turned")(dilated)
+    joined = Concatenate(name="joined")([x, dilated])
+    stacked = Concatenate(axis=1, name="stacked")([maximum, strided])
+    flat = QDense(4, name="head", **PLAIN)(Flatten(name="flat")(strided))
+    flat_first = Flatten(data_format="channels_first", name="flat_first")(strided)
+    outputs = [folded, folded_depthwise, fused, unscaled, quantized, mean, quantized_mean]
+    outputs += [overall, turned, joined, stacked, flat, flat_first]
+    return Model(image, outputs, name="convolutions")
+
+
+def linear() -> Model:
+    """Matrices, weights of every kind, and what several inputs go into."""
+    series = Input((6, 4), name="series")
+    x = QActivation(SIX_BITS, name="steps")(series)
+    rows = QDense(4, name="rows", **PLAIN)(x)
+    causal = QConv1D(4, 3, padding="causal", dilation_rate=2, name="causal", **PLAIN)(x)
+    minus = Subtract(name="minus")([causal, rows])
+    total = Add(name="total")([x, rows, causal])
+    average = Average(name="average")([rows, causal])
+    larger = Maximum(name="larger")([x, causal])
+    padded = ZeroPadding1D((2, 1), name="padded")(x)
+    repeated = UpSampling1D(2, name="repeated")(x)
+    leaky = LeakyReLU(alpha=0.25, name="leaky")(rows)
+    capped = ReLU(max_value=1.5, negative_slope=0.5, threshold=0.25, name="capped")(rows)
+    softer = Activation("relu6", name="softer")(rows)
+    square = QDense(4, activation="quantized_relu(4, 2)", name="square", **PLAIN)(
+        Flatten(name="flat")(QActivation(SIX_BITS, name="again")(rows))
+    )
+    small = QActivation(SIX_BITS, name="small")(QDense(4, name="narrow", **PLAIN)(square))
+    pruned = prune_low_magnitude(QDense(4, name="inner", **PLAIN), name="pruned")(small)
+    kinds = {
+        "binary": "binary(alpha=1)",
+        "binary_auto": "binary()",
+        "ternary": "ternary(alpha=1, threshold=0.5)",
+        "ternary_auto": "ternary()",
+        "po2": "quantized_po2(4)",
+        "bounded_po2": "quantized_po2(4, 0.5)",
+        "automatic": AUTOMATIC,
+        "narrow_range": "quantized_bits(3, 0, 1, alpha=1)",
+        "wide_range": "quantized_bits(8, 0, 0, alpha=1)",
+        "stretched": "quantized_bits(3, 1, 0, alpha=0.5)",
+    }
+    dense = [
+        QDense(4, kernel_quantizer=q, bias_quantizer=EIGHT_BITS, name=f"{name}_kernel")(small)
+        for name, q in kinds.items()
+    ]
+    outputs = [minus, total, average, larger, padded, repeated, leaky, capped, softer, pruned]
+    return Model(series, outputs + dense, name="linear")
+
+
+def quantizers() -> Model:
+    """One activation quantizer beside the other, on inputs chosen for their grids."""
+    kinds = {
+        "bits": "quantized_bits(4, 1, alpha=1)",
+        "bits_narrow": "quantized_bits(5, 0, 1, alpha=1)",
+        "bits_unsigned": "quantized_bits(4, 0, 0, 0, alpha=1)",
+        "bits_stretched": "quantized_bits(4, 0, alpha=2)",
+        "bits_wide": "quantized_bits(12, 3, alpha=1)",
+        "relu": "quantized_relu(4, 1)",
+        "relu_leaky": "quantized_relu(6, 2, negative_slope=0.25)",
+        "relu_bounded": "quantized_relu(6, 3, relu_upper_bound=3.0, is_quantized_clip=False)",
+        "relu_sigmoid": "quantized_relu(6, 2, use_sigmoid=1)",
+        "tanh": "quantized_tanh(4)",
+        "tanh_narrow": "quantized_tanh(4, symmetric=True)",
+        "sigmoid": "quantized_sigmoid(4)",
+        "po2": "quantized_po2(4)",
+        "relu_po2": "quantized_relu_po2(4)",
+        "sign": "binary(alpha=1)",
+        "sign_01": "binary(use_01=True, alpha=1)",
+        "levels": "ternary(alpha=1, threshold=0.5)",
+        "smooth": "smooth_sigmoid",
+        "hard": "hard_tanh",
+    }
+    x = Input((48,), name="x")
+    return Model(x, [QActivation(q, name=n)(x) for n, q in kinds.items()], name="quantizers")
+
+
+def fill(model: Model) -> None:
+    """Give every weight multiples of 1/64, and statistics of which the square root is exact."""
+    random = np.random.default_rng(7)
+    for weight in model.weights:
+        if weight.dtype == "float32":
+            weight.assign(_values(weight.name, tuple(weight.shape), random))
+
+
+def _values(name: str, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
+    last = np.arange(shape[-1] if shape else 1)
+    if "variance" in name:
+        return 4.0 ** (last % 3 - 1) - EPSILON
+    if "gamma" in name:
+        return 2.0 ** (last % 2) * (-1.0) ** (last // 2)
+    if "mask" in name:
+        return random.integers(0, 2, shape)
+    if "threshold" in name:
+        return np.zeros(shape)
+    # 0, both thresholds, ties and values beyond every grid are among these.
+    values = random.integers(-80, 81, shape) / 64
+    values.flat[:4] = 0, 0.5, -0.5, 1.25
+    return values / 2.0 ** (last % 3) if "kernel" in name else values
+
+
+if __name__ == "__main__":
+    for build in (convolutions, linear, quantizers):
+        made = build()
+        fill(made)
+        made.save(Path(sys.argv[1]) / f"{made.name}.h5", include_optimizer=False)
