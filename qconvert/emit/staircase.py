@@ -1,12 +1,12 @@
 """Any function with finitely many values, exactly: a binary search among its thresholds."""
 
 import numpy as np
+import onnx
 
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.ir import F32
 
-#: onnx.TensorProto.INT32
-_INT32 = {"to": 6}
+_INT32 = {"to": onnx.TensorProto.INT32}
 
 
 def staircase(b: Builder, x: Tensor, thresholds: F32, values: F32) -> Tensor:

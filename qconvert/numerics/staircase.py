@@ -14,7 +14,7 @@ from qconvert.numerics.straight_through import straight_through
 LARGEST: Final = 65_536
 #: Float32 numbers on each side of a step that are tried, fewer if there are many steps.
 _NEIGHBOURHOOD: Final = 4096
-_EVALUATIONS: Final = 1 << 22
+_EVALUATIONS: Final = 1 << 24
 _CHUNK: Final = 64
 _SIGN: Final = 0x80000000
 _I64 = npt.NDArray[np.int64]

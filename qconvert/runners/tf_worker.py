@@ -49,6 +49,9 @@ ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_USE_LEGACY_KERAS": "1",
 }
+#: TensorFlow's own default depends on the processor; with oneDNN, batch normalization is plain
+#: IEEE arithmetic, the same everywhere. Who sets the variable compares with the other program.
+DEFAULTS = {"TF_ENABLE_ONEDNN_OPTS": "1"}
 
 
 # ---- Loading: no code of a file is run, and old files load ----
@@ -624,7 +627,7 @@ def main() -> None:
     """Keep standard output for answers, import TensorFlow, and serve."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    os.environ.update(ENVIRONMENT)
+    os.environ.update({**DEFAULTS, **os.environ, **ENVIRONMENT})
     # Python puts this folder first, where modules could hide those of TensorFlow.
     here = Path(__file__).resolve().parent
     sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != here]

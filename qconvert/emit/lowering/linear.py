@@ -1,6 +1,7 @@
 """Dense, convolutions, and batch normalization."""
 
 import numpy as np
+import onnx
 
 from qconvert.emit.builder import Attributes, Builder, Tensor
 from qconvert.emit.dialects.protocol import Consumer, Dialect
@@ -82,19 +83,32 @@ def _separate(op: BatchNormalization, x: Value, b: Builder, dialect: Dialect) ->
 
 
 def _fused(op: BatchNormalization, x: Value, b: Builder) -> Value:
-    """``FusedBatchNormV3`` of oneDNN, up to its fused multiply-add, which ONNX lacks.
-
-    It has two kernels, for channels that fill vectors of four and for others.
-    """
+    """``FusedBatchNormV3`` of oneDNN, which has one kernel for channels that fill vectors of four."""
     deviation: F32 = np.sqrt(op.variance + np.float32(op.epsilon))
     gamma = np.ones_like(op.mean) if op.gamma is None else op.gamma
-    whole = len(op.mean) % _VECTOR == 0
-    factors = [np.float32(1) / deviation, gamma] if whole else [gamma / deviation]
-    y = b.op("Sub", x.tensor, b.constant(per_channel(op.mean, x.layout), "mean"))
-    for factor in factors:
-        y = b.op("Mul", y, b.constant(per_channel(factor, x.layout), "factor"))
-    centred = Value(y, x.layout)
-    return centred if op.beta is None else _added(b, centred, op.beta, "beta")
+    beta = np.zeros_like(op.mean) if op.beta is None else op.beta
+    mean = b.constant(per_channel(op.mean, x.layout), "mean")
+    centred = Value(b.op("Sub", x.tensor, mean), x.layout)
+    if len(op.mean) % _VECTOR:
+        return _added(b, _times(b, centred, gamma / deviation), beta, "beta")
+    return _multiply_add(b, _times(b, centred, np.float32(1) / deviation), gamma, beta)
+
+
+def _times(b: Builder, x: Value, array: F32) -> Value:
+    factor = b.constant(per_channel(array, x.layout), "factor")
+    return Value(b.op("Mul", x.tensor, factor), x.layout)
+
+
+def _multiply_add(b: Builder, x: Value, factor: F32, addend: F32) -> Value:
+    """``x * factor + addend`` rounded once: ONNX has no such operator, but float64 is enough.
+
+    The product is exact there; the sum, rounded twice, errs for one in some 2**28 results.
+    """
+    wide = b.op("Cast", x.tensor, attributes={"to": onnx.TensorProto.DOUBLE})
+    for kind, array in (("Mul", factor), ("Add", addend)):
+        exact = per_channel(array, x.layout).astype(np.float64)
+        wide = b.op(kind, wide, b.constant(exact, "exact"))
+    return Value(b.op("Cast", wide, attributes={"to": onnx.TensorProto.FLOAT}), x.layout)
 
 
 def pads(padding: Padding) -> list[int]:

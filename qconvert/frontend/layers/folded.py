@@ -107,7 +107,7 @@ class _Statistics:
         outputs: int,
         quantizers: Sequence[Quantizer | None],
     ) -> dict[str, Weight]:
-        """The effective kernel and bias, and the statistics as they are."""
+        """The kernel and the bias that the layer computes with."""
         for name in raw.keys() - {kernel}:
             expect_shape(name, raw[name], (outputs,))
         folded = fold_batch_normalization(
@@ -122,10 +122,10 @@ class _Statistics:
         )
         # Without use_bias the layer still has a bias, as if 0 had been stored.
         bias = raw.get("bias", np.zeros(outputs, np.float32))
-        weights = {name: Weight(array, array, None) for name, array in raw.items()}
-        weights[kernel] = _folded(raw[kernel], folded.kernel, quantizers[0])
-        weights["bias"] = _folded(bias, folded.bias, quantizers[1])
-        return weights
+        return {
+            kernel: _folded(raw[kernel], folded.kernel, quantizers[0]),
+            "bias": _folded(bias, folded.bias, quantizers[1]),
+        }
 
 
 def _folded(raw: F32, folded: F32, quantizer: Quantizer | None) -> Weight:
