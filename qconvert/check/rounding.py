@@ -134,13 +134,14 @@ def _gamma(roundings: int) -> float:
 
 
 def _linear(op: Dense | Conv | ConvTranspose, x: F32, r: Radius | None) -> Radius | None:
-    """Sums of products: exact if all partial sums are multiples of a step, at most 2**24 of it."""
+    """Sums of products: exact if all partial sums are multiples of a step, under 2**24 of it."""
     products = op.kernel.size // op.kernel.shape[_output_axis(op)]
     magnitude = replace(op, kernel=abs(op.kernel), bias=None if op.bias is None else abs(op.bias))
-    reach = apply(magnitude, _moved(abs(x), r, 1)) * (1 + _gamma(products + 1))
-    rounded = _gamma(products + 1) * reach.astype(np.float64)
+    reach = apply(magnitude, _moved(abs(x), r, 1)).astype(np.float64)
+    rounded = _gamma(products + 1) * reach * (1 + _gamma(products + 1))
     if r is None:
-        return np.where(reach <= 2.0**24 * _steps(op, x), 0.0, rounded)
+        # Rounding is monotone: a sum that comes out below a power of two never passed it.
+        return np.where(reach < 2.0**24 * _steps(op, x), 0.0, rounded)
     spread = apply(replace(magnitude, bias=None), _moved(np.zeros_like(x), r, 1))
     return rounded + spread * (1 + _gamma(products))
 
@@ -173,7 +174,7 @@ def _mean(op: Pool | Reduce, x: F32, r: Radius | None) -> Radius | None:
     mean = apply(op, _moved(abs(x), r, 1)).astype(np.float64) * (1 + _gamma(terms))
     rounded = _gamma(terms) * mean
     if r is None:
-        return np.where(mean * terms <= 2.0**24 * _step(x.reshape(-1)), 0.0, rounded)
+        return np.where(mean * terms < 2.0**24 * _step(x.reshape(-1)), 0.0, rounded)
     return rounded + apply(op, _moved(np.zeros_like(x), r, 1)) * (1 + _gamma(terms))
 
 

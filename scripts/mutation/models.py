@@ -80,8 +80,8 @@ def convolutions() -> Model:
         3, depth_multiplier=2, epsilon=EPSILON,
         depthwise_quantizer=FOUR_BITS, bias_quantizer=EIGHT_BITS, name="folded_depthwise",
     )(x)  # fmt: skip
-    fused = BatchNormalization(epsilon=EPSILON, name="fused")(dilated)
-    unscaled = BatchNormalization(epsilon=EPSILON, scale=False, name="unscaled")(depthwise)
+    fused = BatchNormalization(epsilon=EPSILON, name="fused")(depthwise)
+    unscaled = BatchNormalization(epsilon=EPSILON, scale=False, name="unscaled")(dilated)
     quantized = QBatchNormalization(
         epsilon=EPSILON, gamma_quantizer=SIX_BITS, beta_quantizer=SIX_BITS,
         mean_quantizer=SIX_BITS, variance_quantizer=None, name="quantized",

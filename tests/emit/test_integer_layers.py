@@ -94,10 +94,12 @@ def test_last_dense_gives_floats_from_an_integer_kernel(make: Make, run: Run, co
 
 
 @pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("exps", [[-4], [-4, -5, -6, -7, -8, -9, -10, -11]])
 def test_dense_over_more_axes_is_an_integer_kernel(
-    make: Make, run: Run, codes: Codes, bias: bool
+    make: Make, run: Run, codes: Codes, bias: bool, exps: list[int]
 ) -> None:
-    kernel, addend = codes(-7, 7, -4, 33, 8), codes(-99, 99, -7, 8)
+    kernel = codes(-60, 60, 0, 33, 8) * np.ldexp(np.float32(1), exps)
+    addend = codes(-99, 99, -7, 8)
     dense = Dense(kernel, addend if bias else None)
     steps = [("q", BYTE, ["x"]), ("dense", dense, ["q"]), ("act", NIBBLE, ["dense"])]
     x = codes(0, 255, -8, 7, 5, 33)
@@ -151,7 +153,7 @@ def test_bias_off_the_grid_of_the_products_is_not_rounded(
 ) -> None:
     """ONNX Runtime would round a float bias beside integer weights to int32."""
     kernel = codes(-7, 7, -4, 16, 8)
-    bias = np.float32(0.25) + codes(1, 1, -20, 8)
+    bias = np.full(8, 0.25 + 2**-8 + 2**-20, np.float32)  # just above a tie of the quantizer
     act = Quantize(QuantizedBits(8, 0, alpha=1.0))
     x = np.zeros((3, 16), np.float32)
     x[1] = 2**-8
@@ -163,16 +165,18 @@ def test_bias_off_the_grid_of_the_products_is_not_rounded(
 
 @pytest.mark.parametrize("kind", ["floats", "int16", "int32"])
 @pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("biased", [True, False])
 def test_wide_weights_between_quantizers_stay_exact(
-    make: Make, run: Run, codes: Codes, kind: str, bits: int
+    make: Make, run: Run, codes: Codes, kind: str, bits: int, biased: bool
 ) -> None:
     """ONNX Runtime would quantize float weights to bytes, and refuse int32 ones."""
     largest = {"floats": 1 << 22, "int16": 30_000, "int32": 100_000}[kind]
     kernel = codes(-largest, largest, -20, 1, 2, 1, 3)
     if kind == "floats":
         kernel[0, 1] *= np.float32(2**-30)
-    conv = Conv(kernel, codes(-9, 9, -6, 3), (1, 1), (1, 1), ((0, 0), (0, 0)))
-    dense = Dense(kernel.reshape(2, 3), codes(-9, 9, -6, 3))
+    bias = codes(-9, 9, -6, 3) if biased else None
+    conv = Conv(kernel, bias, (1, 1), (1, 1), ((0, 0), (0, 0)))
+    dense = Dense(kernel.reshape(2, 3), bias)
     source, act = Quantize(QuantizedRelu(bits, 0)), Quantize(QuantizedBits(bits, 4, alpha=1.0))
     x = codes(0, 3, -2, 50, 4, 2, 1)
     for op, shaped in ((conv, x), (dense, x.reshape(-1, 2)), (dense, x.reshape(-1, 5, 2))):

@@ -209,3 +209,10 @@ def test_value_used_by_two_convolutions_is_transposed_once(make: Make) -> None:
     steps = [("a", CONV, ["x"]), ("b", CONV, ["x"]), ("y", Concat(3), ["a", "b"])]
     model = to_onnx(make({"x": SHAPE}, steps))
     assert [node.op_type for node in model.graph.node].count("Transpose") == 2
+
+
+def test_codes_of_one_meaning_are_concatenated_as_integers(make: Make, codes: Codes) -> None:
+    steps = [("a", QUANTIZE, ["x"]), ("b", QUANTIZE, ["z"]), ("y", Concat(3), ["a", "b"])]
+    model = to_onnx(make({"x": SHAPE, "z": SHAPE}, steps))
+    kinds = [node.op_type for node in model.graph.node]
+    assert kinds == ["QuantizeLinear", "QuantizeLinear", "Concat", "DequantizeLinear"]

@@ -10,6 +10,9 @@ from qconvert.emit.dialects.protocol import Dialect
 from qconvert.emit.values import Value, agree
 from qconvert.ir.ops import Elementwise, Function, Merge, Relu, Scale
 
+#: Eigen's bound, from which on the sigmoid is 1 in float32.
+_SIGMOID_IS_ONE = 16.6355324
+
 _MERGES = {
     "add": "Add",
     "average": "Add",
@@ -71,17 +74,23 @@ def _function(op: Elementwise, x: Tensor, b: Builder) -> Tensor:
         case Function.SELU:
             return b.op("Selu", x)
         case Function.SIGMOID:
-            return b.op("Sigmoid", x)
+            return _sigmoid(b, x)
         case Function.SOFTPLUS:
             return b.op("Softplus", x)
         case Function.SOFTSIGN:
             return b.op("Softsign", x)
         case Function.SWISH:
-            return b.op("Mul", x, b.op("Sigmoid", x))
+            return b.op("Mul", x, _sigmoid(b, x))
         case Function.TANH:
             return b.op("Tanh", x)
         case _:
             assert_never(op.function)
+
+
+def _sigmoid(b: Builder, x: Tensor) -> Tensor:
+    """``e / (1 + e)``, as TensorFlow: ONNX Runtime's own stops falling at 1.5e-8."""
+    power = b.op("Exp", b.op("Min", x, b.scalar(_SIGMOID_IS_ONE)))
+    return b.op("Div", power, b.op("Add", power, b.scalar(1.0)))
 
 
 def merge(op: Merge, inputs: tuple[Value, ...], b: Builder) -> Value:

@@ -83,7 +83,7 @@ def _separate(op: BatchNormalization, x: Value, b: Builder, dialect: Dialect) ->
 
 
 def _fused(op: BatchNormalization, x: Value, b: Builder) -> Value:
-    """``FusedBatchNormV3`` of oneDNN, which has one kernel for channels that fill vectors of four."""
+    """``FusedBatchNormV3`` of oneDNN; channels that fill vectors of four have their own kernel."""
     deviation: F32 = np.sqrt(op.variance + np.float32(op.epsilon))
     gamma = np.ones_like(op.mean) if op.gamma is None else op.gamma
     beta = np.zeros_like(op.mean) if op.beta is None else op.beta
