@@ -25,7 +25,7 @@ from qconvert.check.results import (
     WeightResult,
     WitnessResult,
 )
-from qconvert.check.rounding import radii_of
+from qconvert.check.rounding import radii_of, rounding_in
 from qconvert.check.witness import Panel, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph, Layer, grid_of
@@ -134,6 +134,7 @@ def _layers(
                 failed=failures.keys(),
                 weights=[w for w in weights if w.layer == layer.name],
                 inherited_from=inherited[layer.name],
+                rounding=rounding_in(graph, layer),
             ),
         )
         for layer in in_order(graph)

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 from qconvert.check.ancestry import in_order, origins, sources
 from qconvert.check.compare import Difference
 from qconvert.check.results import Comparison, Finding, Verdict, WeightResult
+from qconvert.check.rounding import INHERITED
 from qconvert.check.witness import Witness
 from qconvert.ir import Graph
 
@@ -38,11 +39,12 @@ def judge(
     failed: Set[Witness] = frozenset(),
     weights: Sequence[WeightResult] = (),
     inherited_from: tuple[str, ...] = (),
+    rounding: str = INHERITED,
 ) -> Finding:
     """The verdict on one layer or output from all that was compared of it.
 
     *required* witnesses have to appear in *differences*, or it is `Verdict.UNCHECKED`; *failed*
-    ones saw only a part of the samples.
+    ones saw only a part of the samples. *rounding* tells where programs may round differently.
     """
     comparisons = tuple(
         Comparison(*pair, difference, _steps(difference, step))
@@ -60,7 +62,7 @@ def judge(
     if missing:
         return Finding(Verdict.UNCHECKED, missing, comparisons)
     if any(difference.differing for difference in differences.values()):
-        return Finding(Verdict.BOUNDED, "as far as float32 rounds", comparisons)
+        return Finding(Verdict.BOUNDED, f"rounding: {rounding}", comparisons)
     return Finding(Verdict.SAMPLED, "", comparisons)
 
 

@@ -21,7 +21,7 @@ from typing import Final, TypeAlias, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.ir import F32, Graph, Op
+from qconvert.ir import F32, Graph, Layer, Op
 from qconvert.ir.ops import (
     BatchNormalization,
     Concat,
@@ -54,6 +54,8 @@ UNIT: Final = 2.0**-24
 FUNCTION_ULPS: Final = 8
 #: Below the smallest normal number TensorFlow flushes to 0 and others do not.
 TINY: Final = 2.0**-126
+#: Of a layer that rounds nothing, or always alike.
+INHERITED: Final = "in what it is computed from"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +83,27 @@ def value_radii(graph: Graph, values: Mapping[str, F32]) -> dict[str, Radius | N
         radius = _radius(node.op, inputs, values[node.name], [known[n] for n in node.inputs])
         known[node.name] = radius if radius is not None and radius.any() else None
     return known
+
+
+def rounding_in(graph: Graph, layer: Layer) -> str:
+    """Which operations of *layer* correct programs may round differently, in words."""
+    inner = (n for n in graph.nodes if n.name == layer.name or n.name.startswith(f"{layer.name}:"))
+    found = dict.fromkeys(cause for node in inner if (cause := _cause(node.op)))
+    return ", ".join(found) or INHERITED
+
+
+def _cause(op: Op) -> str | None:
+    match op:
+        case Dense() | Conv() | ConvTranspose() | Pool(kind="mean") | Reduce(kind="mean" | "sum"):
+            return "sums of more than 24 bits"
+        case BatchNormalization():
+            return "the constants of the normalization"
+        case Softmax() | Elementwise():
+            return "exponentials and their kin"
+        case Quantize(quantizer=QuantizedPo2() | QuantizedReluPo2()):
+            return "logarithms"
+        case _:
+            return None
 
 
 def _radius(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | None:

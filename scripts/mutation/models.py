@@ -96,7 +96,7 @@ def convolutions() -> Model:
     overall = QGlobalAveragePooling2D(
         average_quantizer="quantized_bits(4, 0, alpha=2)", name="overall"
     )(cropped)
-    turned = Permute((2, 1, 3), name="turned")(dilated)
+    turned = Permute((2, 3, 1), name="turned")(dilated)
     joined = Concatenate(name="joined")([x, dilated])
     stacked = Concatenate(axis=1, name="stacked")([maximum, strided])
     flat = QDense(4, name="head", **PLAIN)(Flatten(name="flat")(strided))
@@ -108,10 +108,14 @@ def convolutions() -> Model:
 
 def linear() -> Model:
     """Matrices, weights of every kind, and what several inputs go into."""
-    series = Input((6, 4), name="series")
+    # As long as it is wide, so that a lost transposition gives no error.
+    series = Input((4, 4), name="series")
     x = QActivation(SIX_BITS, name="steps")(series)
     rows = QDense(4, name="rows", **PLAIN)(x)
-    causal = QConv1D(4, 3, padding="causal", dilation_rate=2, name="causal", **PLAIN)(x)
+    causal = QConv1D(
+        4, 3, padding="causal", dilation_rate=2, activation="quantized_bits(4, 0, alpha=2)",
+        name="causal", **PLAIN,
+    )(x)  # fmt: skip
     minus = Subtract(name="minus")([causal, rows])
     total = Add(name="total")([x, rows, causal])
     average = Average(name="average")([rows, causal])
@@ -169,7 +173,7 @@ def quantizers() -> Model:
         "smooth": "smooth_sigmoid",
         "hard": "hard_tanh",
     }
-    x = Input((48,), name="x")
+    x = Input((64,), name="x")
     return Model(x, [QActivation(q, name=n)(x) for n, q in kinds.items()], name="quantizers")
 
 
@@ -191,10 +195,13 @@ def _values(name: str, shape: tuple[int, ...], random: np.random.Generator) -> n
         return random.integers(0, 2, shape)
     if "threshold" in name:
         return np.zeros(shape)
-    # 0, both thresholds, ties and values beyond every grid are among these.
+    # 0, ties and values beyond every grid are among these.
     values = random.integers(-80, 81, shape) / 64
     values.flat[:4] = 0, 0.5, -0.5, 1.25
-    return values / 2.0 ** (last % 3) if "kernel" in name else values
+    if "kernel" not in name:
+        return values
+    # Automatic scales of channels that no single grid of 8 bits holds.
+    return values / (4.0 ** (last % 4) if "strided" in name else 2.0 ** (last % 3))
 
 
 if __name__ == "__main__":

@@ -50,6 +50,24 @@ def test_equal_on_all_witnesses_is_sampled() -> None:
     assert judge(EQUAL).verdict is Verdict.SAMPLED
 
 
+def test_differences_within_rounding_are_bounded_and_say_where_it_rounds() -> None:
+    within = Difference(4, 2, 0, 2.0**-24, 1)
+    found = judge(three(within, SAME, within), rounding="exponentials")
+    assert (found.verdict, found.reason) == (Verdict.BOUNDED, "rounding: exponentials")
+    assert diagnose(three(within, SAME, within)) == ""
+
+
+def test_one_element_beyond_rounding_differs() -> None:
+    within, beyond = Difference(4, 2, 0, 2.0**-24, 1), Difference(4, 2, 1, 0.5, 9)
+    found = judge(three(beyond, within, beyond))
+    assert found.verdict is Verdict.DIFFERS
+    assert found.reason == "ONNX Runtime differs from TensorFlow and NumPy"
+
+
+def test_a_missing_witness_is_no_pass_though_the_rest_is_within_rounding() -> None:
+    assert judge({(TF, NUMPY): Difference(4, 2, 0, 2.0**-24, 1)}).verdict is Verdict.UNCHECKED
+
+
 def test_nothing_compared_is_unchecked() -> None:
     assert judge({}).verdict is Verdict.UNCHECKED
     nothing = three(Difference(), Difference(), Difference())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qconvert.check.compare import compare
-from qconvert.check.rounding import Radius, radii_of
+from qconvert.check.rounding import INHERITED, Radius, radii_of, rounding_in
 from qconvert.check.witness import Witness
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, infer_shape, validate
 from qconvert.ir.ops import (
@@ -199,3 +199,10 @@ def test_without_a_radius_every_difference_is_beyond() -> None:
     assert compare(pair, {pair[0]: x, pair[1]: y}, 0, np.full(3, 1e-6)).beyond == 0
     y[0] = np.nan
     assert compare(pair, {pair[0]: x, pair[1]: y}, 0, np.full(3, np.inf)).beyond == 1
+
+
+def test_the_operations_that_round_are_named() -> None:
+    graph = chain([Dense(floats(4, 4), None), Relu(), Softmax(1)], (None, 4))
+    layers = [Layer(node.name, "C", node.name) for node in graph.nodes]
+    words = [rounding_in(graph, layer) for layer in layers]
+    assert words == ["sums of more than 24 bits", INHERITED, "exponentials and their kin"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import chain, product
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -96,16 +97,11 @@ CASES = tuple(
 #: Scales computed from a weight tensor.
 AUTOMATIC = tuple(
     chain(
-        grid(
-            "quantized_bits",
-            bits=(2, 3, 4, 6, 8, 12, 16, 24),
-            integer=(0, 2),
-            keep_negative=FLAG,
-            alpha=("auto", "auto_po2"),
-        ),
+        grid("quantized_bits", bits=(2, 3, 4, 8, 16, 24), alpha=("auto", "auto_po2")),
+        grid("quantized_bits", integer=(2,), keep_negative=FLAG, alpha=("auto", "auto_po2")),
         grid("quantized_bits", bits=(1,), alpha=("auto_po2",)),
         grid("binary", use_01=FLAG, alpha=("auto", "auto_po2")),
-        grid("ternary", alpha=("auto", "auto_po2"), number_of_unrolls=(1, 2, 5, 7)),
+        grid("ternary", alpha=("auto", "auto_po2"), number_of_unrolls=(1, 5)),
     )
 )
 FUNCTIONS = (
@@ -141,7 +137,8 @@ SHAPES = (
 
 @pytest.fixture(scope="module")
 def qkeras(tf: ModuleType) -> ModuleType:
-    return pytest.importorskip("qkeras")
+    module: ModuleType = pytest.importorskip("qkeras")
+    return module
 
 
 def ulps_around(x: F32, distance: int) -> F32:
@@ -194,7 +191,7 @@ def test_position_in_the_tensor(
 ) -> None:
     """The last elements, up to seven, go through other code, around the steps too."""
     steps = np.exp2(np.arange(-6.5, 7, 1)).astype(np.float32)
-    x = ulps_around(np.concatenate([steps, [0.3, 2.6]]).astype(np.float32), 32)
+    x = ulps_around(np.append(steps, np.float32([0.3, 2.6])), 4 * min(length, 8))
     theirs = getattr(qkeras, case.name)(**case.options)
     for part in np.resize(x, (len(x) // length + 1, length)):
         assert_array_equal(quantize(case.ours, part), theirs(tf.constant(part)).numpy())
@@ -306,6 +303,6 @@ def test_texts_are_read_as_safe_eval_reads_them(
     tf: TensorFlow, qkeras: ModuleType, text: str
 ) -> None:
     call = parse(text)
-    args, kwargs = qkeras.safe_eval.GetParams(text[len(call.name) :])
+    args, kwargs = import_module("qkeras.safe_eval").GetParams(text[len(call.name) :])
     assert (list(call.args), call.kwargs) == (args, kwargs)
     assert [type(v) for v in call.kwargs.values()] == [type(v) for v in kwargs.values()]
