@@ -1,6 +1,6 @@
 """The meaning of every quantizer."""
 
-from typing import assert_never
+from typing import Final, assert_never
 
 import numpy as np
 
@@ -23,14 +23,16 @@ from qconvert.numerics.fixed_point import bits, relu
 from qconvert.numerics.levels import binary, ternary
 from qconvert.numerics.power_of_two import po2, relu_po2
 
+_SMALLEST_NORMAL: Final = np.finfo(np.float32).smallest_normal
+
 
 def quantize(quantizer: Quantizer, x: F32) -> F32:
     """What QKeras 0.9.0 returns for *x* in eager mode, operation by operation in float32.
 
-    Like TensorFlow it overflows to infinities and NaN silently.
+    Like TensorFlow it takes denormal inputs as 0, and overflows to infinities and NaN silently.
     """
     with np.errstate(all="ignore"):
-        return _quantize(quantizer, x)
+        return _quantize(quantizer, np.where(np.abs(x) < _SMALLEST_NORMAL, np.float32(0), x))
 
 
 def _quantize(quantizer: Quantizer, x: F32) -> F32:

@@ -1,8 +1,9 @@
 """``tf.reduce_mean`` over all axes but one, bit for bit.
 
 Eigen adds float32 numbers in an order that depends on where the kept axis stands; the orders
-here are those of its ``TensorReduction`` for AVX, eight lanes. Sums of a whole tensor are
-split among threads from some thousand elements on, as no file can tell; they are not here.
+here are those of its ``TensorReduction`` for AVX, eight lanes. The sum of a whole tensor (one
+output channel) of more than 8,000 elements is split among as many threads as the machine has
+cores: there TensorFlow's last bits depend on the machine, and differ from these.
 """
 
 import math

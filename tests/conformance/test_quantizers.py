@@ -156,7 +156,7 @@ def inputs() -> F32:
     powers = ulps_around(np.exp2(np.arange(-40, 40, 0.5)).astype(np.float32), 3)
     rest = [rng.normal(0, scale, 300).astype(np.float32) for scale in (1e-3, 1, 100)]
     wide = (10.0 ** rng.uniform(-12, 12, 500)).astype(np.float32)
-    named = np.array([1e-8, 1e-7, 0.33, 0.3, 1.05, 6, 1e30, 1e38], np.float32)
+    named = np.array([1e-38, 1e-30, 1e-8, 1e-7, 0.33, 0.3, 1.05, 6, 1e30, 1e38], np.float32)
     positive = np.concatenate([ties, powers, *rest, wide, ulps_around(named, 2)])
     both = np.unique(np.concatenate([positive, -positive, np.zeros(1, np.float32)]))
     return rng.permutation(np.append(both, np.float32(-0.0)))[: both.size // 7 * 7]
@@ -191,7 +191,7 @@ def test_position_in_the_tensor(
 ) -> None:
     """The last elements, up to seven, go through other code, around the steps too."""
     steps = np.exp2(np.arange(-6.5, 7, 1)).astype(np.float32)
-    x = ulps_around(np.append(steps, np.float32([0.3, 2.6])), 4 * min(length, 8))
+    x = ulps_around(np.append(steps, np.array([0.3, 2.6], np.float32)), 4 * min(length, 8))
     theirs = getattr(qkeras, case.name)(**case.options)
     for part in np.resize(x, (len(x) // length + 1, length)):
         assert_array_equal(quantize(case.ours, part), theirs(tf.constant(part)).numpy())
@@ -299,6 +299,7 @@ TEXTS = (
 
 
 @pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.filterwarnings("ignore:'delimitedList' deprecated")
 def test_texts_are_read_as_safe_eval_reads_them(
     tf: TensorFlow, qkeras: ModuleType, text: str
 ) -> None:
