@@ -50,7 +50,7 @@ class Model:
 class Limits:
     """How far each check goes, and the seconds after which a command is ended."""
 
-    samples: int
+    samples: int | None
     timeout: float
 
 
@@ -163,8 +163,8 @@ def process(model: Model, limits: Limits) -> Row:
         export = run(("export", model.path, *options, "-o", onnx), limits.timeout)
         if export.code != 0:
             return not_exported(model, export, time.monotonic() - start)
-        asked = ("--json", str(report), "--samples", str(limits.samples))
-        check = run(("check", model.path, onnx, *options, *asked), limits.timeout)
+        asked = () if limits.samples is None else ("--samples", str(limits.samples))
+        check = run(("check", model.path, onnx, *options, "--json", report, *asked), limits.timeout)
         seconds = time.monotonic() - start
         if not report.is_file():
             return unchecked(model, check, seconds)
@@ -270,7 +270,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="models at a time")
-    parser.add_argument("--samples", type=int, default=256, help="samples of each check")
+    parser.add_argument(
+        "--samples", type=int, help="samples of each check; else as many as check chooses"
+    )
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds for each command")
     parser.add_argument("--report", type=Path, help="also write the table as Markdown")
     return parser.parse_args()

@@ -12,6 +12,7 @@ from typing import Any
 
 os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
 
+import h5py
 import numpy as np
 from qkeras import (
     QActivation,
@@ -75,7 +76,9 @@ def convolutions() -> Model:
         5, 3, depth_multiplier=2, depthwise_quantizer=FOUR_BITS, pointwise_quantizer=FOUR_BITS,
         bias_quantizer=EIGHT_BITS, name="separable",
     )(x)  # fmt: skip
-    folded = QConv2DBatchnorm(4, 3, epsilon=EPSILON, name="folded", **PLAIN)(x)
+    folded = QConv2DBatchnorm(
+        4, 3, epsilon=EPSILON, activation="quantized_relu(6, 3)", name="folded", **PLAIN
+    )(x)
     folded_depthwise = QDepthwiseConv2DBatchnorm(
         3, depth_multiplier=2, epsilon=EPSILON,
         depthwise_quantizer=FOUR_BITS, bias_quantizer=EIGHT_BITS, name="folded_depthwise",
@@ -129,7 +132,7 @@ def linear() -> Model:
         Flatten(name="flat")(QActivation(SIX_BITS, name="again")(rows))
     )
     small = QActivation(SIX_BITS, name="small")(QDense(4, name="narrow", **PLAIN)(square))
-    pruned = prune_low_magnitude(QDense(4, name="inner", **PLAIN), name="pruned")(small)
+    pruned = prune_low_magnitude(QDense(4, name="pruned", **PLAIN))(small)
     kinds = {
         "binary": "binary(alpha=1)",
         "binary_auto": "binary()",
@@ -158,18 +161,18 @@ def quantizers() -> Model:
         "bits_unsigned": "quantized_bits(4, 0, 0, 0, alpha=1)",
         "bits_stretched": "quantized_bits(4, 0, alpha=2)",
         "bits_wide": "quantized_bits(12, 3, alpha=1)",
+        "sign": "binary(alpha=1)",
+        "sign_01": "binary(use_01=True, alpha=1)",
+        "levels": "ternary(alpha=1, threshold=0.5)",
+        "tanh": "quantized_tanh(4)",
+        "tanh_narrow": "quantized_tanh(4, symmetric=True)",
+        "sigmoid": "quantized_sigmoid(4)",
         "relu": "quantized_relu(4, 1)",
         "relu_leaky": "quantized_relu(6, 2, negative_slope=0.25)",
         "relu_bounded": "quantized_relu(6, 3, relu_upper_bound=3.0, is_quantized_clip=False)",
         "relu_sigmoid": "quantized_relu(6, 2, use_sigmoid=1)",
-        "tanh": "quantized_tanh(4)",
-        "tanh_narrow": "quantized_tanh(4, symmetric=True)",
-        "sigmoid": "quantized_sigmoid(4)",
         "po2": "quantized_po2(4)",
         "relu_po2": "quantized_relu_po2(4)",
-        "sign": "binary(alpha=1)",
-        "sign_01": "binary(use_01=True, alpha=1)",
-        "levels": "ternary(alpha=1, threshold=0.5)",
         "smooth": "smooth_sigmoid",
         "hard": "hard_tanh",
     }
@@ -204,8 +207,19 @@ def _values(name: str, shape: tuple[int, ...], random: np.random.Generator) -> n
     return values / (4.0 ** (last % 4) if "strided" in name else 2.0 ** (last % 3))
 
 
+def save(model: Model, path: Path) -> None:
+    """Write the model; where QKeras has set an automatic scale, as a text that has none.
+
+    So a file looks that was not written by a layer: the reader has to know the rule.
+    """
+    model.save(path, include_optimizer=False)
+    with h5py.File(path, "r+") as file:
+        text = str(file.attrs["model_config"])
+        file.attrs["model_config"] = text.replace('"auto_po2"', "null")
+
+
 if __name__ == "__main__":
     for build in (convolutions, linear, quantizers):
         made = build()
         fill(made)
-        made.save(Path(sys.argv[1]) / f"{made.name}.h5", include_optimizer=False)
+        save(made, Path(sys.argv[1]) / f"{made.name}.h5")

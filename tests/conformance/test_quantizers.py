@@ -299,7 +299,7 @@ TEXTS = (
 
 
 @pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.filterwarnings("ignore:'delimitedList' deprecated")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:qkeras")
 def test_texts_are_read_as_safe_eval_reads_them(
     tf: TensorFlow, qkeras: ModuleType, text: str
 ) -> None:
