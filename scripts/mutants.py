@@ -2,12 +2,14 @@
 
 The bugs are in ``mutation/mutants.toml``, the models in ``mutation/models.py``. TensorFlow runs
 once for every model, with the package as it is; each mutant is then checked against the record.
+``--records`` keeps the records, which are made anew when what they depend on changes.
 A mutant is killed if the verdict is DIFFERS and the first difference is at the expected layer;
 ``failure = true`` says that the mutant makes ONNX Runtime fail instead, with a message that
 names the layer. Exits 1 unless all mutants are killed and the package itself passes.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -18,6 +20,7 @@ import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,7 +62,7 @@ class Outcome:
         return self.verdict == "DIFFERS" and self.layer == mutant.layer
 
 
-class Stale(Exception):
+class StaleError(Exception):
     """A mutant whose text is not to be found exactly once."""
 
 
@@ -69,7 +72,7 @@ def read_mutants(path: Path) -> tuple[Mutant, ...]:
     mutants = tuple(Mutant(**row) for row in rows)
     ids = [mutant.id for mutant in mutants]
     if len(set(ids)) < len(ids):
-        raise Stale("two mutants have one id")
+        raise StaleError("two mutants have one id")
     return mutants
 
 
@@ -92,15 +95,14 @@ def record(folder: Path, model: str) -> None:
 def check(folder: Path, model: str, package: Path) -> Outcome:
     """Check a model with the qconvert in *package*."""
     try:
-        text = run(
-            "examine.py", "check", folder / f"{model}.h5", folder / model, package=package
-        )
+        text = run("examine.py", "check", folder / f"{model}.h5", folder / model, package=package)
     except subprocess.CalledProcessError as error:
         return Outcome("CRASHED", None, error.stderr.strip().rpartition("\n")[2])
     found: dict[str, Any] = json.loads(text)
     if Path(found["package"]) != package / "qconvert":
         raise RuntimeError(f"checked with {found['package']}, not with the mutant")
-    message = " ".join([found["reason"], *found["failures"]])
+    # ONNX Runtime's messages have several lines.
+    message = " ".join(" ".join([found["reason"], *found["failures"]]).split())
     return Outcome(found["verdict"], found["layer"], message)
 
 
@@ -108,13 +110,13 @@ def planted(source: str, mutant: Mutant) -> str:
     """The text of a file with the bug in it."""
     count = source.count(mutant.before)
     if count != 1:
-        raise Stale(f"{mutant.id}: {mutant.file} has its text {count} times, not once")
+        raise StaleError(f"{mutant.id}: {mutant.file} has its text {count} times, not once")
     return source.replace(mutant.before, mutant.after)
 
 
 def examine(folder: Path, mutant: Mutant) -> Outcome:
     """Plant a bug in a copy of the package, and check."""
-    with tempfile.TemporaryDirectory(dir=folder) as name:
+    with tempfile.TemporaryDirectory(prefix="mutant-") as name:
         package = Path(name).resolve()
         shutil.copytree(ROOT / "qconvert", package / "qconvert")
         path = package / "qconvert" / mutant.file
@@ -122,13 +124,28 @@ def examine(folder: Path, mutant: Mutant) -> Outcome:
         return check(folder, mutant.model, package)
 
 
-def prepare(folder: Path, pool: ThreadPoolExecutor) -> None:
-    """Build and record the models; `RuntimeError` if the package itself does not pass."""
-    run("models.py", folder)
-    list(pool.map(lambda model: record(folder, model), MODELS))
-    for model, outcome in zip(
-        MODELS, pool.map(lambda model: check(folder, model, ROOT), MODELS), strict=True
-    ):
+def recorded(records: Path, pool: ThreadPoolExecutor) -> Path:
+    """The folder of models and of TensorFlow's results, made unless it is there already."""
+    sources = (PARTS / "models.py", PARTS / "examine.py", ROOT / "qconvert/runners/tf_worker.py")
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
+    digest.update(f"{version('tensorflow')} {version('qkeras')}".encode())
+    folder = records / digest.hexdigest()[:16]
+    if not folder.is_dir():
+        records.mkdir(parents=True, exist_ok=True)
+        # Renamed when it is complete, so that nobody finds a half of it.
+        with tempfile.TemporaryDirectory(dir=records) as name:
+            unfinished = Path(name) / "records"
+            unfinished.mkdir()
+            run("models.py", unfinished)
+            list(pool.map(lambda model: record(unfinished, model), MODELS))
+            unfinished.rename(folder)
+    return folder
+
+
+def require_passing(folder: Path, pool: ThreadPoolExecutor) -> None:
+    """`RuntimeError` if the package itself does not pass."""
+    outcomes = pool.map(lambda model: check(folder, model, ROOT), MODELS)
+    for model, outcome in zip(MODELS, outcomes, strict=True):
         if outcome.verdict != "SAMPLED":
             raise RuntimeError(f"without any bug, {model} is not SAMPLED: {outcome}")
 
@@ -141,19 +158,12 @@ def line(mutant: Mutant, outcome: Outcome) -> str:
     return "\t".join((*parts, outcome.message if killed else f"{outcome}"))
 
 
-def arguments() -> argparse.Namespace:
-    """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
-    parser.add_argument("ids", nargs="*", help="only these mutants")
-    return parser.parse_args()
-
-
-def survivors(chosen: Sequence[Mutant], folder: Path, jobs: int) -> int:
+def survivors(chosen: Sequence[Mutant], records: Path, jobs: int) -> int:
     """Check all mutants, print a line for each, and count those that were not found."""
     alive = 0
     with ThreadPoolExecutor(jobs) as pool:
-        prepare(folder, pool)
+        folder = recorded(records, pool)
+        require_passing(folder, pool)
         outcomes = pool.map(lambda mutant: examine(folder, mutant), chosen)
         for mutant, outcome in zip(chosen, outcomes, strict=True):
             print(line(mutant, outcome), flush=True)
@@ -161,15 +171,25 @@ def survivors(chosen: Sequence[Mutant], folder: Path, jobs: int) -> int:
     return alive
 
 
+def arguments() -> argparse.Namespace:
+    """The command line of this script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
+    parser.add_argument("--records", type=Path, help="where to keep TensorFlow's results")
+    parser.add_argument("--table", type=Path, default=PARTS / "mutants.toml")
+    parser.add_argument("ids", nargs="*", help="only these mutants")
+    return parser.parse_args()
+
+
 def main() -> int:
     """Check the mutants, or those that were asked for."""
     options = arguments()
-    mutants = read_mutants(PARTS / "mutants.toml")
+    mutants = read_mutants(options.table)
     for mutant in mutants:
         planted((ROOT / "qconvert" / mutant.file).read_text(encoding="utf-8"), mutant)
     chosen = [mutant for mutant in mutants if not options.ids or mutant.id in options.ids]
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        alive = survivors(chosen, Path(folder), options.jobs)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
+        alive = survivors(chosen, options.records or Path(temporary), options.jobs)
     print(f"{len(chosen) - alive} of {len(chosen)} mutants killed, each at its layer")
     return 1 if alive or not chosen else 0
 

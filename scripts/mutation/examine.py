@@ -7,7 +7,7 @@ the record, so that neither is touched by the mutation. It prints its findings a
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final

@@ -27,6 +27,7 @@ BITS_4 = {"bits": 4, "integer": 1, "symmetric": 0, "keep_negative": True, "alpha
         ("quantized_bits(4,1,1,0,0.5)", QuantizedBits(4, 1, True, False, 0.5)),
         ("quantized_bits(4,alpha=1)", QuantizedBits(4, alpha=1.0)),
         ("quantized_bits(4,alpha=True)", QuantizedBits(4, alpha=1.0)),
+        ("quantized_bits(4,alpha='auto')", QuantizedBits(4, symmetric=True, alpha="auto")),
         ("quantized_bits(4,0,1,1,'auto',0,1)", QuantizedBits(4, 0, True, True, "auto", 1)),
         (
             "quantized_relu(4,2,1,0.25,0,3.5,0)",

@@ -129,7 +129,7 @@ def test_automatic_ternary_weights_have_one_magnitude_a_channel(w: F32) -> None:
         (QuantizedPo2(4, 3.0), [100], [4]),
         (QuantizedPo2(4, 0.7), [100], [0.5]),
         (QuantizedPo2(4, log2_rounding="floor"), [3.9, 4], [2, 4]),
-        (QuantizedPo2(5, quadratic_approximation=True), [0, 2, 8], [2.0**-8, 1, 16]),
+        (QuantizedPo2(5, quadratic_approximation=True), [0, 2, 8, 1e9], [2.0**-8, 1, 16, 4096]),
         (QuantizedReluPo2(3), [-7, 0, 100], [0.0625, 0.0625, 8]),
         (QuantizedReluPo2(3, negative_slope=0.5), [-7, 0], [-4, 0.0625]),
         (Binary(), [-3, -0.0, 3], [-1, 1, 1]),
