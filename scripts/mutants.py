@@ -76,7 +76,7 @@ def read_mutants(path: Path) -> tuple[Mutant, ...]:
     return mutants
 
 
-def run(program: str, *arguments: str | Path, package: Path = ROOT) -> str:
+def run(program: str, *arguments: str | Path, package: Path) -> str:
     """Run one of the parts with the qconvert in *package*; `CalledProcessError` if it fails."""
     environment = {**os.environ, "PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, str(PARTS / program), *map(str, arguments)]
@@ -86,10 +86,10 @@ def run(program: str, *arguments: str | Path, package: Path = ROOT) -> str:
     return done.stdout
 
 
-def record(folder: Path, model: str) -> None:
+def record(folder: Path, model: str, package: Path) -> None:
     """Let TensorFlow compute a model."""
     (folder / model).mkdir()
-    run("examine.py", "record", folder / f"{model}.h5", folder / model)
+    run("examine.py", "record", folder / f"{model}.h5", folder / model, package=package)
 
 
 def check(folder: Path, model: str, package: Path) -> Outcome:
@@ -114,19 +114,26 @@ def planted(source: str, mutant: Mutant) -> str:
     return source.replace(mutant.before, mutant.after)
 
 
-def examine(folder: Path, mutant: Mutant) -> Outcome:
+def copied(package: Path, name: str) -> Path:
+    """A copy of the qconvert in *package*, in the folder *name*."""
+    copy = Path(name).resolve()
+    shutil.copytree(package / "qconvert", copy / "qconvert")
+    return copy
+
+
+def examine(folder: Path, mutant: Mutant, package: Path) -> Outcome:
     """Plant a bug in a copy of the package, and check."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as name:
-        package = Path(name).resolve()
-        shutil.copytree(ROOT / "qconvert", package / "qconvert")
-        path = package / "qconvert" / mutant.file
+        copy = copied(package, name)
+        path = copy / "qconvert" / mutant.file
         path.write_text(planted(path.read_text(encoding="utf-8"), mutant), encoding="utf-8")
-        return check(folder, mutant.model, package)
+        return check(folder, mutant.model, copy)
 
 
-def recorded(records: Path, pool: ThreadPoolExecutor) -> Path:
+def recorded(records: Path, package: Path, pool: ThreadPoolExecutor) -> Path:
     """The folder of models and of TensorFlow's results, made unless it is there already."""
-    sources = (PARTS / "models.py", PARTS / "examine.py", ROOT / "qconvert/runners/tf_worker.py")
+    worker = package / "qconvert/runners/tf_worker.py"
+    sources = (PARTS / "models.py", PARTS / "examine.py", worker)
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
     digest.update(f"{version('tensorflow')} {version('qkeras')}".encode())
     folder = records / digest.hexdigest()[:16]
@@ -136,15 +143,15 @@ def recorded(records: Path, pool: ThreadPoolExecutor) -> Path:
         with tempfile.TemporaryDirectory(dir=records) as name:
             unfinished = Path(name) / "records"
             unfinished.mkdir()
-            run("models.py", unfinished)
-            list(pool.map(lambda model: record(unfinished, model), MODELS))
+            run("models.py", unfinished, package=package)
+            list(pool.map(lambda model: record(unfinished, model, package), MODELS))
             unfinished.rename(folder)
     return folder
 
 
-def require_passing(folder: Path, pool: ThreadPoolExecutor) -> None:
+def require_passing(folder: Path, package: Path, pool: ThreadPoolExecutor) -> None:
     """`RuntimeError` if the package itself does not pass."""
-    outcomes = pool.map(lambda model: check(folder, model, ROOT), MODELS)
+    outcomes = pool.map(lambda model: check(folder, model, package), MODELS)
     for model, outcome in zip(MODELS, outcomes, strict=True):
         if outcome.verdict != "SAMPLED":
             raise RuntimeError(f"without any bug, {model} is not SAMPLED: {outcome}")
@@ -158,13 +165,13 @@ def line(mutant: Mutant, outcome: Outcome) -> str:
     return "\t".join((*parts, outcome.message if killed else f"{outcome}"))
 
 
-def survivors(chosen: Sequence[Mutant], records: Path, jobs: int) -> int:
+def survivors(chosen: Sequence[Mutant], records: Path, package: Path, jobs: int) -> int:
     """Check all mutants, print a line for each, and count those that were not found."""
     alive = 0
     with ThreadPoolExecutor(jobs) as pool:
-        folder = recorded(records, pool)
-        require_passing(folder, pool)
-        outcomes = pool.map(lambda mutant: examine(folder, mutant), chosen)
+        folder = recorded(records, package, pool)
+        require_passing(folder, package, pool)
+        outcomes = pool.map(lambda mutant: examine(folder, mutant, package), chosen)
         for mutant, outcome in zip(chosen, outcomes, strict=True):
             print(line(mutant, outcome), flush=True)
             alive += not outcome.kills(mutant)
@@ -185,11 +192,14 @@ def main() -> int:
     """Check the mutants, or those that were asked for."""
     options = arguments()
     mutants = read_mutants(options.table)
-    for mutant in mutants:
-        planted((ROOT / "qconvert" / mutant.file).read_text(encoding="utf-8"), mutant)
     chosen = [mutant for mutant in mutants if not options.ids or mutant.id in options.ids]
     with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
-        alive = survivors(chosen, options.records or Path(temporary), options.jobs)
+        # Mutants of one run are mutants of one package, whatever happens to its files meanwhile.
+        package = copied(ROOT, temporary)
+        for mutant in mutants:
+            planted((package / "qconvert" / mutant.file).read_text(encoding="utf-8"), mutant)
+        records = options.records or Path(temporary) / "records"
+        alive = survivors(chosen, records, package, options.jobs)
     print(f"{len(chosen) - alive} of {len(chosen)} mutants killed, each at its layer")
     return 1 if alive or not chosen else 0
 

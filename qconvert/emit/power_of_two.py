@@ -12,6 +12,8 @@ from qconvert.ir import F32
 from qconvert.ir.quantizers import QuantizedPo2, QuantizedReluPo2
 from qconvert.numerics import quantize
 
+#: TensorFlow takes what is smaller, denormal numbers, for 0.
+SMALLEST_NORMAL = 2.0**-126
 #: Magnitudes below it count as 0, which becomes the least power.
 _EPSILON = np.float32(1e-7)
 #: Neighbours of a threshold's ideal place that are searched, on either side; the logarithm's
@@ -38,7 +40,7 @@ def _straight_through(b: Builder, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _where_negative(b: Builder, x: Tensor, below: Tensor, above: Tensor) -> Tensor:
-    return b.op("Where", b.op("Less", x, b.scalar(0.0)), below, above)
+    return b.op("Where", b.op("LessOrEqual", x, b.scalar(-SMALLEST_NORMAL)), below, above)
 
 
 def _unquantized(b: Builder, x: Tensor, q: QuantizedReluPo2) -> Tensor:

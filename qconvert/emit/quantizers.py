@@ -13,6 +13,7 @@ import numpy as np
 
 from qconvert.emit import power_of_two
 from qconvert.emit.builder import Builder, Tensor
+from qconvert.emit.power_of_two import SMALLEST_NORMAL
 from qconvert.emit.values import Value, per_channel
 from qconvert.ir import F32, Grid, Quantizer, grid_of
 from qconvert.ir.quantizers import (
@@ -117,12 +118,14 @@ def _constant(b: Builder, x: Value, scale: F32) -> Tensor:
 
 
 def _sign(b: Builder, x: Tensor, low: float) -> Tensor:
-    return b.op("Where", b.op("GreaterOrEqual", x, b.scalar(0.0)), b.scalar(1.0), b.scalar(low))
+    # TensorFlow takes denormal numbers for 0, which is positive.
+    positive = b.op("Greater", x, b.scalar(-SMALLEST_NORMAL))
+    return b.op("Where", positive, b.scalar(1.0), b.scalar(low))
 
 
 def _ternary(b: Builder, x: Tensor, q: Ternary) -> Tensor:
     threshold = _TERNARY_THRESHOLD if q.threshold is None else q.threshold
-    kept = b.op("GreaterOrEqual", b.op("Abs", x), b.scalar(threshold))
+    kept = b.op("GreaterOrEqual", b.op("Abs", x), b.scalar(max(threshold, SMALLEST_NORMAL)))
     return b.op("Where", kept, b.op("Sign", x), b.scalar(0.0))
 
 

@@ -3,13 +3,10 @@
 from qconvert.numerics.eigen import reciprocal_sqrt
 from qconvert.numerics.folding import Folded, fold_batch_normalization
 from qconvert.numerics.quantize import quantize
-from qconvert.numerics.staircase import Staircase, thresholds
 
 __all__ = [
     "Folded",
-    "Staircase",
     "fold_batch_normalization",
     "quantize",
     "reciprocal_sqrt",
-    "thresholds",
 ]

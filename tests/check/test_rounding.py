@@ -162,7 +162,7 @@ def test_one_step_more_than_float32_holds_is_a_radius() -> None:
     kernel = np.array([[2.0**24], [1.0]], np.float32)
     x = np.ones((1, 2), np.float32)
     assert radius_of([Dense(kernel, None)], x)[1] is not None
-    assert radius_of([Dense(kernel - np.float32([[2], [0]]), None)], x)[1] is None
+    assert radius_of([Dense(kernel - np.array([[2], [0]], np.float32), None)], x)[1] is None
 
 
 def test_a_bias_off_the_grid_of_the_products_is_counted() -> None:
@@ -194,7 +194,8 @@ def test_a_wrong_weight_code_is_beyond_the_radius() -> None:
 
 def test_without_a_radius_every_difference_is_beyond() -> None:
     pair = (Witness.TENSORFLOW, Witness.NUMPY)
-    x, y = np.float32([1, 2, 3]), np.float32([1, 2, np.nextafter(np.float32(3), np.float32(4))])
+    x = np.array([1, 2, 3], np.float32)
+    y = np.array([1, 2, np.nextafter(x[2], np.float32(4))], np.float32)
     assert compare(pair, {pair[0]: x, pair[1]: y}).beyond == 1
     assert compare(pair, {pair[0]: x, pair[1]: y}, 0, np.full(3, 1e-6)).beyond == 0
     y[0] = np.nan
