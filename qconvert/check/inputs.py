@@ -24,7 +24,7 @@ _LARGEST_BATCH: Final = 64
 _BATCH_ELEMENTS: Final = 1 << 23
 _DEFAULT_SAMPLES: Final = 256
 #: Elements to compute in all, where the number of samples is ours to choose.
-_DEFAULT_ELEMENTS: Final = 1 << 28
+_DEFAULT_ELEMENTS: Final = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
