@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import onnx
 
-    from qconvert.check.inputs import Samples
-    from qconvert.check.results import CheckedFile, Report
+    from qconvert.checking.inputs import Samples
+    from qconvert.checking.results import CheckedFile, Report
     from qconvert.ir import F32, Graph
     from qconvert.modelfile import ModelFile
     from qconvert.report.summary import Summary
@@ -92,7 +92,7 @@ def check(
     file, an array, or arrays by name of the model's input; else *samples* are chosen with *seed*.
     A witness that is missing makes a report that does not pass, not an exception.
     """
-    from qconvert.check import CheckedFile, Subject, assemble, examine, tensorflow_started
+    from qconvert.checking import CheckedFile, Subject, assemble, examine, tensorflow_started
     from qconvert.frontend import build_graph
 
     python = None if tf_python is None else Path(tf_python)
@@ -143,7 +143,7 @@ def inspect(model: AnyPath | object, *, weights: AnyPath | None = None) -> Summa
     from qconvert.report.summary import of_graph, of_onnx
 
     if isinstance(model, (str, os.PathLike)) and Path(model).suffix == ".onnx":
-        from qconvert.check.onnx_file import read_onnx
+        from qconvert.checking.onnx_file import read_onnx
 
         return of_onnx(read_onnx(Path(model))[0])
     return of_graph(load(model, weights=weights))
@@ -184,7 +184,7 @@ def _samples(
     count: int | None,
     seed: int,
 ) -> Samples:
-    from qconvert.check import from_user, seeded
+    from qconvert.checking import from_user, seeded
 
     if inputs is None:
         return seeded(graph, count, seed)
@@ -195,7 +195,7 @@ def _samples(
 def _onnx(
     given: AnyPath | onnx.ModelProto | Exported | None, graph: Graph
 ) -> tuple[onnx.ModelProto, CheckedFile]:
-    from qconvert.check.onnx_file import in_memory, read_onnx
+    from qconvert.checking.onnx_file import in_memory, read_onnx
 
     if isinstance(given, (str, os.PathLike)):
         return read_onnx(Path(given))

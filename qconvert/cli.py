@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from qconvert.api import Exported
-    from qconvert.check.results import Report
+    from qconvert.checking.results import Report
 
 _PATH = click.Path(path_type=Path)
 _MODEL = click.argument("model", type=_PATH)

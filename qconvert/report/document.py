@@ -5,8 +5,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
-from qconvert.check.compare import Difference, Example
-from qconvert.check.results import (
+from qconvert.checking.compare import Difference, Example
+from qconvert.checking.results import (
     AmbiguousResult,
     CheckedFile,
     Comparison,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 
 import onnx
 
-from qconvert.check.ancestry import in_order
-from qconvert.check.bits import activation_quantizer, bits_of
+from qconvert.checking.ancestry import in_order
+from qconvert.checking.bits import activation_quantizer, bits_of
 from qconvert.emit.metadata import LayerTensor, read_metadata
 from qconvert.ir import Graph, Grid, Layer, Quantizer, Shape, Weight, grid_of
 from qconvert.ir.quantizers import HardFunction

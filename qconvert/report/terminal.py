@@ -6,8 +6,15 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from qconvert.check.compare import Difference, Example
-from qconvert.check.results import Comparison, Finding, LayerResult, OutputResult, Report, Verdict
+from qconvert.checking.compare import Difference, Example
+from qconvert.checking.results import (
+    Comparison,
+    Finding,
+    LayerResult,
+    OutputResult,
+    Report,
+    Verdict,
+)
 from qconvert.report.columns import aligned
 from qconvert.report.escape import printable
 

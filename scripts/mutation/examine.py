@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 import qconvert
-from qconvert.check import CheckedFile, Report, Samples, Subject, assemble, examine, seeded
-from qconvert.check.inputs import Batch
-from qconvert.check.witness import Witness
+from qconvert.checking import CheckedFile, Report, Samples, Subject, assemble, examine, seeded
+from qconvert.checking.inputs import Batch
+from qconvert.checking.witness import Witness
 from qconvert.emit import to_onnx
 from qconvert.ir import F32
 from qconvert.runners.npz import read_npz, write_npz

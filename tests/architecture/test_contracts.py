@@ -34,7 +34,7 @@ OFFENCES: Final[Mapping[str, tuple[Offence, ...]]] = {
         Offence("emit/offence.py", "import qconvert.reference"),
         Offence("reference/offence.py", "import qconvert.emit"),
         Offence("exactness/offence.py", "import qconvert.frontend"),
-        Offence("runners/offence.py", "import qconvert.check", LAZY),
+        Offence("runners/offence.py", "import qconvert.checking", LAZY),
         Offence("errors.py", "import qconvert.ir"),
         Offence("a_package_without_a_place.py", "import qconvert.errors"),
     ),
@@ -55,7 +55,7 @@ OFFENCES: Final[Mapping[str, tuple[Offence, ...]]] = {
     ),
     "TensorFlow lives in the worker process": (
         Offence("runners/offence.py", "import tensorflow", LAZY),
-        Offence("check/offence.py", "import qkeras"),
+        Offence("checking/offence.py", "import qkeras"),
     ),
     "The TensorFlow worker is started by path, never imported": (
         Offence("runners/offence.py", "from qconvert.runners import tf_worker"),

@@ -35,7 +35,7 @@ LOADED: Final[Mapping[str, frozenset[str]]] = {
     "qconvert.frontend": frozenset({"numpy", "h5py"}),
     "qconvert.emit": frozenset({"numpy", "onnx"}),
     "qconvert.runners": frozenset({"numpy", "onnx"}),
-    "qconvert.check": frozenset({"numpy", "onnx"}),
+    "qconvert.checking": frozenset({"numpy", "onnx"}),
     "qconvert.report": frozenset({"numpy", "onnx"}),
     "qconvert.api": frozenset(),
 }

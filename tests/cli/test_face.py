@@ -20,6 +20,8 @@ else:
 """
 
 
-@pytest.mark.parametrize("first", ["", "import qconvert.check", "import qconvert.report.terminal"])
+@pytest.mark.parametrize(
+    "first", ["", "import qconvert.checking", "import qconvert.report.terminal"]
+)
 def test_the_public_functions_are_there_whatever_was_imported_before(first: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", PROGRAM.format(first=first)], check=True)

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from qconvert.check.compare import UNORDERED, Difference, Example
-from qconvert.check.results import (
+from qconvert.checking.compare import UNORDERED, Difference, Example
+from qconvert.checking.results import (
     AmbiguousResult,
     CheckedFile,
     Comparison,
@@ -16,7 +16,7 @@ from qconvert.check.results import (
     WeightResult,
     WitnessResult,
 )
-from qconvert.check.witness import Witness
+from qconvert.checking.witness import Witness
 
 TF, ORT, NUMPY = Witness.TENSORFLOW, Witness.ORT, Witness.NUMPY
 WITNESSES = tuple(WitnessResult(w, (("part", "1.2"),), None) for w in Witness)

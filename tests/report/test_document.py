@@ -6,7 +6,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from qconvert.check.results import Report
+from qconvert.checking.results import Report
 from qconvert.report import to_json
 
 SCHEMA: Final = Path(__file__).parents[2] / "schemas" / "report.schema.json"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from qconvert.check.results import Report
+from qconvert.checking.results import Report
 from qconvert.report.escape import printable
 from qconvert.report.terminal import show
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from qconvert.check.compare import Difference, compare_all
-from qconvert.check.inputs import Batch
-from qconvert.check.judge import Differences, Pair
-from qconvert.check.rounding import Radii, Radius
-from qconvert.check.witness import Runner, Witness
+from qconvert.checking.compare import Difference, compare_all
+from qconvert.checking.inputs import Batch
+from qconvert.checking.judge import Differences, Pair
+from qconvert.checking.rounding import Radii, Radius
+from qconvert.checking.witness import Runner, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32
 from qconvert.runners.traces import Trace

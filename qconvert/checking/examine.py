@@ -7,13 +7,13 @@ from importlib.metadata import version
 from itertools import chain, islice
 from typing import Final
 
-from qconvert.check.ancestry import in_order
-from qconvert.check.audit import Evidence, Progress, audit
-from qconvert.check.bits import activation_quantizer, bits_of, weight_bits
-from qconvert.check.compare import Difference, compare
-from qconvert.check.inputs import Batch, Samples
-from qconvert.check.judge import REQUIRED, inheritance, judge, output_inheritance
-from qconvert.check.results import (
+from qconvert.checking.ancestry import in_order
+from qconvert.checking.audit import Evidence, Progress, audit
+from qconvert.checking.bits import activation_quantizer, bits_of, weight_bits
+from qconvert.checking.compare import Difference, compare
+from qconvert.checking.inputs import Batch, Samples
+from qconvert.checking.judge import REQUIRED, inheritance, judge, output_inheritance
+from qconvert.checking.results import (
     AmbiguousResult,
     CheckedFile,
     Environment,
@@ -25,8 +25,8 @@ from qconvert.check.results import (
     WeightResult,
     WitnessResult,
 )
-from qconvert.check.rounding import radii_of, rounding_in
-from qconvert.check.witness import Panel, Witness
+from qconvert.checking.rounding import radii_of, rounding_in
+from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph, Layer, grid_of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 
-from qconvert.check.results import CheckedFile
+from qconvert.checking.results import CheckedFile
 from qconvert.emit.metadata import read_metadata
 from qconvert.errors import BadFileError
 

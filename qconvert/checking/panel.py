@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from qconvert.check.witness import Direct, Panel, Runner, Witness
+from qconvert.checking.witness import Direct, Panel, Runner, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph
 from qconvert.runners.ort import OrtRunner

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qconvert.check.inputs import Samples, from_user, seeded
+from qconvert.checking.inputs import Samples, from_user, seeded
 from qconvert.errors import BadFileError, QConvertError, UsageError
 from qconvert.ir import F32, Graph, Input, Node, Output
 from qconvert.ir.ops import Merge, Relu

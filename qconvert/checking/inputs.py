@@ -10,8 +10,8 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.check.arrays import AnyArray, InMemory, Rows, open_arrays
-from qconvert.check.domain import Domain, domain_of, random_sample, structured
+from qconvert.checking.arrays import AnyArray, InMemory, Rows, open_arrays
+from qconvert.checking.domain import Domain, domain_of, random_sample, structured
 from qconvert.errors import UsageError
 from qconvert.ir import F32, Graph, Shape
 

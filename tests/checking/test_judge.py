@@ -1,9 +1,9 @@
 import pytest
 
-from qconvert.check.compare import Difference
-from qconvert.check.judge import diagnose, inheritance, judge
-from qconvert.check.results import Verdict, WeightResult, weakest
-from qconvert.check.witness import Witness
+from qconvert.checking.compare import Difference
+from qconvert.checking.judge import diagnose, inheritance, judge
+from qconvert.checking.results import Verdict, WeightResult, weakest
+from qconvert.checking.witness import Witness
 from qconvert.ir import Graph, Input, Layer, Node, Output
 from qconvert.ir.ops import Merge, Relu
 

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.check.rounding import Radius
-from qconvert.check.witness import Witness
+from qconvert.checking.rounding import Radius
+from qconvert.checking.witness import Witness
 from qconvert.ir import F32
 
 #: Distance in ulp between a number and NaN: more than any two numbers have.

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from qconvert.check.examine import Subject, examine
-from qconvert.check.inputs import Samples, from_user
-from qconvert.check.results import CheckedFile, LayerResult, Report, Verdict
-from qconvert.check.witness import Panel, Witness
+from qconvert.checking.examine import Subject, examine
+from qconvert.checking.inputs import Samples, from_user
+from qconvert.checking.results import CheckedFile, LayerResult, Report, Verdict
+from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph
 from qconvert.runners.tf import Disagreement

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from qconvert.check.compare import Difference, Example
-from qconvert.check.witness import Witness
+from qconvert.checking.compare import Difference, Example
+from qconvert.checking.witness import Witness
 
 
 class Verdict(Enum):

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qconvert.check.compare import UNORDERED, Difference, compare, compare_all
-from qconvert.check.witness import Witness
+from qconvert.checking.compare import UNORDERED, Difference, compare, compare_all
+from qconvert.checking.witness import Witness
 from qconvert.ir import F32
 
 TF, ORT, NUMPY = Witness.TENSORFLOW, Witness.ORT, Witness.NUMPY

@@ -11,8 +11,8 @@ import onnxruntime
 import pytest
 
 import qconvert
-from qconvert.check.results import Verdict
-from qconvert.check.witness import Witness
+from qconvert.checking.results import Verdict
+from qconvert.checking.witness import Witness
 from qconvert.ir import F32
 
 WINDOW = (slice(2, 5), slice(3, 6))

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qconvert.check.compare import compare
-from qconvert.check.rounding import INHERITED, Radius, radii_of, rounding_in
-from qconvert.check.witness import Witness
+from qconvert.checking.compare import compare
+from qconvert.checking.rounding import INHERITED, Radius, radii_of, rounding_in
+from qconvert.checking.witness import Witness
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, infer_shape, validate
 from qconvert.ir.ops import (
     BatchNormalization,

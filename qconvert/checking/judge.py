@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence, Set
 from typing import Final, TypeAlias
 
-from qconvert.check.ancestry import in_order, origins, sources
-from qconvert.check.compare import Difference
-from qconvert.check.results import Comparison, Finding, Verdict, WeightResult
-from qconvert.check.rounding import INHERITED
-from qconvert.check.witness import Witness
+from qconvert.checking.ancestry import in_order, origins, sources
+from qconvert.checking.compare import Difference
+from qconvert.checking.results import Comparison, Finding, Verdict, WeightResult
+from qconvert.checking.rounding import INHERITED
+from qconvert.checking.witness import Witness
 from qconvert.ir import Graph
 
 Pair: TypeAlias = tuple[Witness, Witness]

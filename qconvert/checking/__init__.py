@@ -1,0 +1,19 @@
+"""Choose inputs, run every witness, compare exactly, and judge."""
+
+from qconvert.checking.examine import Subject, examine
+from qconvert.checking.inputs import Samples, from_user, seeded
+from qconvert.checking.panel import assemble, tensorflow_started
+from qconvert.checking.results import CheckedFile, Report, Verdict
+
+__all__ = [
+    "CheckedFile",
+    "Report",
+    "Samples",
+    "Subject",
+    "Verdict",
+    "assemble",
+    "examine",
+    "from_user",
+    "seeded",
+    "tensorflow_started",
+]
