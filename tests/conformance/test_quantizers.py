@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import chain, product
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -214,9 +215,10 @@ def test_scale_axis(tf: TensorFlow, qkeras: ModuleType, alpha: str, scale_axis: 
         assert_array_equal(quantize(case.ours, w), theirs(tf.constant(w)).numpy())
 
 
+#: Fewer channels than TensorFlow's vectors have, whose reciprocal root is the processor's.
 FOLDED = (
-    ("QConv2DBatchnorm", {"filters": 13}),
-    ("QDepthwiseConv2DBatchnorm", {"depth_multiplier": 3}),
+    ("QConv2DBatchnorm", {"filters": 7}),
+    ("QDepthwiseConv2DBatchnorm", {"depth_multiplier": 2}),
 )
 
 
@@ -231,9 +233,9 @@ def test_folding(
     scale: bool,
 ) -> None:
     layer = getattr(qkeras, name)(kernel_size=3, use_bias=use_bias, scale=scale, **options)
-    layer.build((None, 8, 8, 5))
+    layer.build((None, 8, 8, 3))
     normalization = layer.batchnorm
-    normalization.build((None, 8, 8, 13 if name == "QConv2DBatchnorm" else 15))
+    normalization.build((None, 8, 8, 7 if name == "QConv2DBatchnorm" else 6))
     rng = np.random.default_rng(3)
     variables = {v.name.split("/")[-1].split(":")[0]: v for v in layer.weights}
     values = {k: rng.uniform(0.01, 4, v.shape).astype(np.float32) for k, v in variables.items()}
@@ -254,6 +256,10 @@ def test_folding(
     assert_array_equal(folded.bias, bias.numpy())
 
 
+#: Whether ``rsqrtps`` starts from Intel's table; other makers have their own.
+INTEL = "GenuineIntel" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("size", [3, 8, 13, 1_000_003])
 @pytest.mark.parametrize("name", ["log", "rsqrt", "sigmoid", "tanh"])
 def test_eigen(tf: TensorFlow, name: str, size: int) -> None:
@@ -269,7 +275,12 @@ def test_eigen(tf: TensorFlow, name: str, size: int) -> None:
         x = bits.view(np.float32)
     else:
         x = rng.normal(0, 4, size).astype(np.float32)
-    assert_array_equal(ours[name](x), getattr(tf.math, name)(tf.constant(x)).numpy())
+    y, theirs = ours[name](x), getattr(tf.math, name)(tf.constant(x)).numpy()
+    if name == "rsqrt" and not INTEL:
+        # Two approximations within 1.5 * 2**-12, squared by one step of Newton's method.
+        assert (abs(y.astype(np.float64) - theirs) <= 2.0**-20 * y).all()
+        return
+    assert_array_equal(y, theirs)
 
 
 TEXTS = (
