@@ -43,7 +43,6 @@ from qconvert.ir.ops import (
     Transpose,
     UpSample,
 )
-from qconvert.ir.quantizers import QuantizedPo2, QuantizedReluPo2, Quantizer
 from qconvert.reference import apply, evaluate
 
 Radius: TypeAlias = npt.NDArray[np.float64]
@@ -100,8 +99,6 @@ def _cause(op: Op) -> str | None:
             return "the constants of the normalization"
         case Softmax() | Elementwise():
             return "exponentials and their kin"
-        case Quantize(quantizer=QuantizedPo2() | QuantizedReluPo2()):
-            return "logarithms"
         case _:
             return None
 
@@ -123,9 +120,7 @@ def _radius(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | 
             return _merge(op, xs, rs)
         case Scale():
             return None if r is None else abs(op.factor) * (r + 2 * UNIT * (abs(x) + r))
-        case Quantize():
-            return _between(op, xs, y, [_log_uncertainty(op.quantizer, x, r)])
-        case Pool() | Reduce() | Merge() | Relu() | Concat() | Reshape() | Transpose():
+        case Quantize() | Pool() | Reduce() | Merge() | Relu() | Concat() | Reshape() | Transpose():
             return _between(op, xs, y, rs)
         case Pad() | Slice() | UpSample():
             return _between(op, xs, y, rs)
@@ -269,12 +264,3 @@ def _merge(op: Merge, xs: list[F32], rs: list[Radius | None]) -> Radius | None:
     share = len(xs) if op.kind == "average" else 1
     radius: Radius = total / share
     return radius
-
-
-def _log_uncertainty(quantizer: Quantizer, x: F32, r: Radius | None) -> Radius | None:
-    """Power-of-two quantizers round a logarithm, which programs compute to a few ulp."""
-    if not isinstance(quantizer, QuantizedPo2 | QuantizedReluPo2):
-        return r
-    octaves = np.maximum(abs(np.frexp(x)[1].astype(np.float64)), 1.0)
-    widened: Radius = abs(x.astype(np.float64)) * octaves * (2 * FUNCTION_ULPS * UNIT)
-    return widened if r is None else widened + r
