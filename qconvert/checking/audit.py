@@ -7,14 +7,14 @@ from typing import TypeAlias
 from qconvert.checking.compare import Difference, compare_all
 from qconvert.checking.inputs import Batch
 from qconvert.checking.judge import Differences, Pair
-from qconvert.checking.rounding import Radii, Radius
+from qconvert.checking.rounding import Mask, Misfits
 from qconvert.checking.witness import Runner, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32
 from qconvert.runners.traces import Trace
 
-#: How far correct programs may differ on a batch.
-Rounding: TypeAlias = Callable[[Batch], Radii]
+#: Where rounding does not explain a witness's results on a batch; the last is the reference's.
+Rounding: TypeAlias = Callable[[Batch, Trace, Trace], Misfits]
 #: Called with the number of samples done.
 Progress: TypeAlias = Callable[[int], None]
 
@@ -64,18 +64,21 @@ def _batch(
 ) -> Evidence:
     traces, failures = _observe(runners, batch)
     rows = len(next(iter(batch.values())))
-    found = _compared(traces, start, Radii())
-    if _any_differs(found):
-        found = _compared(traces, start, rounding(batch))
+    found = _compared(traces, start, {})
+    if Witness.NUMPY in traces and _any_differs(found):
+        misfits = {w: rounding(batch, traces[w], traces[Witness.NUMPY]) for w in traces}
+        found = _compared(traces, start, misfits)
     return Evidence(*found, rows, failures)
 
 
 def _compared(
-    traces: Mapping[Witness, Trace], start: int, radii: Radii
+    traces: Mapping[Witness, Trace], start: int, misfits: Mapping[Witness, Misfits]
 ) -> tuple[Mapping[str, Differences], Mapping[str, Differences]]:
     layers = {w: trace.layers for w, trace in traces.items()}
     outputs = {w: trace.outputs for w, trace in traces.items()}
-    return _compare(layers, start, radii.layers), _compare(outputs, start, radii.outputs)
+    of_layers = {w: found.layers for w, found in misfits.items()}
+    of_outputs = {w: found.outputs for w, found in misfits.items()}
+    return _compare(layers, start, of_layers), _compare(outputs, start, of_outputs)
 
 
 def _any_differs(found: Iterable[Mapping[str, Differences]]) -> bool:
@@ -110,12 +113,15 @@ def _observe(
 
 
 def _compare(
-    arrays: Mapping[Witness, Mapping[str, F32]], start: int, radii: Mapping[str, Radius | None]
+    arrays: Mapping[Witness, Mapping[str, F32]],
+    start: int,
+    misfits: Mapping[Witness, Mapping[str, Mask | None]],
 ) -> dict[str, dict[Pair, Difference]]:
     result: dict[str, dict[Pair, Difference]] = {}
     for name in dict.fromkeys(name for of_witness in arrays.values() for name in of_witness):
         present = {w: found[name] for w, found in arrays.items() if name in found}
-        result[name] = compare_all(present, start, radii.get(name))
+        of_name = {w: found[name] for w, found in misfits.items() if name in found}
+        result[name] = compare_all(present, start, of_name)
     return result
 
 

@@ -3,17 +3,22 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.checking.rounding import Radius
+from qconvert.checking.rounding import Mask
 from qconvert.checking.witness import Witness
 from qconvert.ir import F32
 
 #: Distance in ulp between a number and NaN: more than any two numbers have.
 UNORDERED: Final = 2**32
+
+#: By witness, where its results are not explained by rounding; ``None`` is nowhere.
+Misfit: TypeAlias = Mapping[Witness, Mask | None]
+EXPLAINED_BY_NOTHING: Final[Misfit] = MappingProxyType({})
 
 #: Who is compared with whom. TensorFlow is the truth; the others tell which side is wrong.
 PAIRS: Final[tuple[tuple[Witness, Witness], ...]] = (
@@ -67,12 +72,13 @@ def compare(
     pair: tuple[Witness, Witness],
     arrays: Mapping[Witness, F32],
     start: int = 0,
-    radius: Radius | None = None,
+    misfits: Misfit = EXPLAINED_BY_NOTHING,
 ) -> Difference:
     """Compare the arrays of *pair*; the first example tells the values of all *arrays*.
 
     Row 0 of the arrays is sample *start*. NaN equals NaN and 0 equals -0; a shape mismatch is
-    a difference of all elements. Rounding explains a distance of *radius* from NumPy's result.
+    a difference of all elements. *misfits* tells of some witnesses where rounding does not explain
+    their results; of others it explains none.
     """
     a, b = (arrays[witness] for witness in pair)
     if a.shape != b.shape:
@@ -83,22 +89,18 @@ def compare(
         return Difference(elements=a.size)
     flat = int(np.argmax(unequal))
     x, y = a[unequal], b[unequal]
-    beyond = differing
-    if radius is not None and np.broadcast_shapes(radius.shape, a.shape) == a.shape:
-        # Neither is the centre, so that each may be a radius away from it.
-        radii = 1 if Witness.NUMPY in pair else 2
-        beyond = _beyond(x, y, radii * np.broadcast_to(radius, a.shape)[unequal])
+    beyond = int(np.count_nonzero(unequal & _misfitting(pair, misfits, a.shape)))
     largest, ulp = _largest(x, y), _largest_ulp(x, y)
     example = _example(arrays, a.shape, flat, start)
     return Difference(a.size, differing, beyond, largest, ulp, example)
 
 
 def compare_all(
-    arrays: Mapping[Witness, F32], start: int = 0, radius: Radius | None = None
+    arrays: Mapping[Witness, F32], start: int = 0, misfits: Misfit = EXPLAINED_BY_NOTHING
 ) -> dict[tuple[Witness, Witness], Difference]:
     """`compare` for every pair of which both witnesses are there."""
     present = (pair for pair in PAIRS if pair[0] in arrays and pair[1] in arrays)
-    return {pair: compare(pair, arrays, start, radius) for pair in present}
+    return {pair: compare(pair, arrays, start, misfits) for pair in present}
 
 
 def _earlier(a: Example | None, b: Example | None) -> Example | None:
@@ -107,11 +109,13 @@ def _earlier(a: Example | None, b: Example | None) -> Example | None:
     return b if b.index < a.index else a
 
 
-def _beyond(x: F32, y: F32, allowed: Radius) -> int:
-    # NaN and infinities are never explained.
-    with np.errstate(invalid="ignore"):
-        explained = np.abs(x.astype(np.float64) - y.astype(np.float64)) <= allowed
-    return int(np.count_nonzero(~explained | np.isinf(x) | np.isinf(y)))
+def _misfitting(pair: tuple[Witness, Witness], misfits: Misfit, shape: tuple[int, ...]) -> Mask:
+    result = np.zeros(shape, np.bool_)
+    for witness in pair:
+        mask = misfits.get(witness, np.ones(shape, np.bool_))
+        if mask is not None:
+            result = result | mask
+    return result
 
 
 def _largest(x: F32, y: F32) -> float:

@@ -2,7 +2,8 @@
 
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from itertools import chain, islice
 from typing import Final
@@ -12,7 +13,14 @@ from qconvert.checking.audit import Evidence, Progress, audit
 from qconvert.checking.bits import activation_quantizer, bits_of, weight_bits
 from qconvert.checking.compare import Difference, compare
 from qconvert.checking.inputs import Batch, Samples
-from qconvert.checking.judge import REQUIRED, inheritance, judge, output_inheritance
+from qconvert.checking.judge import (
+    REQUIRED,
+    inheritance,
+    judge,
+    output_inheritance,
+    output_with_inherited,
+    with_inherited,
+)
 from qconvert.checking.results import (
     AmbiguousResult,
     CheckedFile,
@@ -25,7 +33,7 @@ from qconvert.checking.results import (
     WeightResult,
     WitnessResult,
 )
-from qconvert.checking.rounding import radii_of, rounding_in
+from qconvert.checking.rounding import misfits, rounding_in
 from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph, Layer, grid_of
@@ -51,7 +59,8 @@ def examine(
     failures: dict[Witness, str] = dict(panel.unavailable)
     weights = _weights(graph, panel, failures)
     probe, batches = _peek(samples.batches)
-    evidence = audit(panel.runners, batches, lambda batch: radii_of(graph, batch), progress)
+    evidence = audit(panel.runners, batches, partial(misfits, graph), progress)
+    evidence = replace(evidence, layers=with_inherited(graph, evidence.layers))
     failures = {**evidence.failures, **failures}
     ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
     return Report(
@@ -164,8 +173,9 @@ def _outputs(
     values = {output.name: output.value for output in graph.outputs}
     results: list[OutputResult] = []
     for name in dict.fromkeys((*values, *evidence.outputs)):
-        found = evidence.outputs.get(name, {})
         value = values.get(name, "")
+        compared = evidence.outputs.get(name, {})
+        found = output_with_inherited(graph, value, compared, evidence.layers)
         finding = judge(
             found,
             required=(*REQUIRED, Witness.DEPLOYED),

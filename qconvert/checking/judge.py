@@ -1,10 +1,11 @@
 """From comparisons to verdicts: which witness is alone, and whose fault a difference is."""
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from qconvert.checking.ancestry import in_order, origins, sources
-from qconvert.checking.compare import Difference
+from qconvert.checking.compare import PAIRS, Difference
 from qconvert.checking.results import Comparison, Finding, Verdict, WeightResult
 from qconvert.checking.rounding import INHERITED
 from qconvert.checking.witness import Witness
@@ -71,6 +72,49 @@ def diagnose(differences: Differences) -> str:
     differ = {pair for pair, difference in differences.items() if difference.beyond}
     found = (_of_three(differ), _of_deployed(differ))
     return "; ".join(part for part in found if part)
+
+
+def with_inherited(graph: Graph, layers: Mapping[str, Differences]) -> dict[str, Differences]:
+    """Count differences that follow from a fault before them as beyond rounding, too.
+
+    Each layer is judged by what it computes from, so that behind a fault all may be right.
+    """
+    faulty = faults(graph, layers)
+    return {name: _raised(name, differences, faulty) for name, differences in layers.items()}
+
+
+def faults(graph: Graph, layers: Mapping[str, Differences]) -> set[tuple[Pair, str]]:
+    """The layers at or behind a difference that rounding does not explain, for each pair."""
+    before = sources(graph)
+    found: set[tuple[Pair, str]] = set()
+    for pair in PAIRS:
+        for layer in in_order(graph):
+            difference = layers.get(layer.name, {}).get(pair)
+            equal = difference is not None and not difference.differing
+            own = difference is not None and difference.beyond > 0
+            if own or (not equal and any((pair, source) in found for source in before[layer.name])):
+                found.add((pair, layer.name))
+    return found
+
+
+def output_with_inherited(
+    graph: Graph, value: str, output: Differences, layers: Mapping[str, Differences]
+) -> Differences:
+    """`with_inherited` of an output, of which *value* is the value."""
+    owner = next((layer.name for layer in in_order(graph)[::-1] if layer.value == value), None)
+    faulty = faults(graph, layers)
+    # What differs in the instrumented run may as well differ as deployed.
+    faulty |= {(_TF_DEPLOYED, name) for pair, name in faulty if pair in (_TF_ORT, _ORT_DEPLOYED)}
+    return output if owner is None else _raised(owner, output, faulty)
+
+
+def _raised(
+    name: str, differences: Differences, faulty: Set[tuple[Pair, str]]
+) -> dict[Pair, Difference]:
+    return {
+        pair: replace(found, beyond=found.differing) if (pair, name) in faulty else found
+        for pair, found in differences.items()
+    }
 
 
 def inheritance(graph: Graph, layers: Mapping[str, Differences]) -> dict[str, tuple[str, ...]]:

@@ -8,11 +8,15 @@ from qconvert.checking.witness import Witness
 
 
 class Verdict(Enum):
-    """What is known about a layer, from the strongest to the weakest."""
+    """What is known about a layer, from the strongest to the weakest.
+
+    `BOUNDED` is weaker than `SAMPLED`: results were seen to differ, though by no more than the
+    rounding of correct programs.
+    """
 
     PROVEN = "PROVEN"
-    BOUNDED = "BOUNDED"
     SAMPLED = "SAMPLED"
+    BOUNDED = "BOUNDED"
     UNCHECKED = "UNCHECKED"
     DIFFERS = "DIFFERS"
 

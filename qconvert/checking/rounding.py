@@ -1,10 +1,11 @@
 """How far correct float32 programs may lie apart on one batch: a derived bound, not a tolerance.
 
-Beside every value of the NumPy reference goes a radius: no program that computes the same
-operations in float32, in any order of summation, returns a value farther from the reference's.
-It is 0 wherever arithmetic is exact or every program rounds once and alike, so a difference
-there is always a fault. Running error analysis after Higham, "Accuracy and Stability of
-Numerical Algorithms", 2nd ed., sections 3.1 and 3.3, over the numbers that occurred.
+A witness's layer is evaluated anew by the reference, from the witness's own inputs to it. Beside
+every value goes a radius: no program that computes the same operations in float32, in any order
+of summation, returns a value farther from the reference's. It is 0 wherever arithmetic is exact
+or every program rounds once and alike, so a difference there is always a fault. Running error
+analysis after Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., sections 3.1
+and 3.3, over the numbers that occurred.
 
 Assumed of the programs: IEEE float32, kernels that sum products in some order, and elementary
 functions within `FUNCTION_ULPS` (TensorFlow's sigmoid differs by up to 6 ulp from itself
@@ -14,14 +15,15 @@ between the body and the tail of a vector).
 import math
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Final, TypeAlias, assert_never
 
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.ir import F32, Graph, Layer, Op
+from qconvert.checking.ancestry import in_order
+from qconvert.ir import F32, Graph, Layer, Node, Op
 from qconvert.ir.ops import (
     BatchNormalization,
     Concat,
@@ -43,9 +45,13 @@ from qconvert.ir.ops import (
     Transpose,
     UpSample,
 )
-from qconvert.reference import apply, evaluate
+from qconvert.ir.quantizers import QuantizedSigmoid, QuantizedTanh
+from qconvert.numerics.eigen import sigmoid, tanh
+from qconvert.reference import apply
+from qconvert.runners.traces import Trace
 
 Radius: TypeAlias = npt.NDArray[np.float64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 #: Relative error of one rounding.
 UNIT: Final = 2.0**-24
@@ -53,35 +59,105 @@ UNIT: Final = 2.0**-24
 FUNCTION_ULPS: Final = 8
 #: Below the smallest normal number TensorFlow flushes to 0 and others do not.
 TINY: Final = 2.0**-126
+#: Where layers between two known results are not seen (the deployed file shows quantized ones
+#: alone), their bounds add up; beyond this part of the largest result they tell nothing.
+LEAST_INFORMATIVE: Final = 2.0**-10
 #: Of a layer that rounds nothing, or always alike.
 INHERITED: Final = "in what it is computed from"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Radii:
-    """The radius around the reference's results, by layer and by output; ``None`` is 0."""
+class Misfits:
+    """Where a witness's results are not what rounding makes of its own earlier results.
 
-    layers: Mapping[str, Radius | None] = field(default_factory=dict)
-    outputs: Mapping[str, Radius | None] = field(default_factory=dict)
+    By layer and by output; ``None`` is nowhere.
+    """
 
-
-def radii_of(graph: Graph, inputs: Mapping[str, F32]) -> Radii:
-    """Evaluate *graph* on a batch, and bound how far other programs may be from the results."""
-    known = value_radii(graph, evaluate(graph, inputs))
-    return Radii(
-        {layer.name: known[layer.value] for layer in graph.layers},
-        {output.name: known[output.value] for output in graph.outputs},
-    )
+    layers: Mapping[str, Mask | None]
+    outputs: Mapping[str, Mask | None]
 
 
-def value_radii(graph: Graph, values: Mapping[str, F32]) -> dict[str, Radius | None]:
-    """The radius of every value of *graph* around *values*, the reference's, by name."""
-    known: dict[str, Radius | None] = {value.name: None for value in graph.inputs}
-    for node in graph.nodes:
+def misfits(graph: Graph, inputs: Mapping[str, F32], found: Trace, reference: Trace) -> Misfits:
+    """Judge every layer of a witness by the reference evaluated on the witness's own inputs to it.
+
+    Errors do not add up over the layers this way, so that a bound stays one layer's rounding.
+    *reference* is the reference's own trace; where the witness agrees with it nothing is computed.
+    """
+    own, theirs = dict(inputs), dict(inputs)
+    layers: dict[str, Mask | None] = {}
+    for layer in in_order(graph):
+        if layer.name in found.layers:
+            y, expected = found.layers[layer.name], reference.layers.get(layer.name)
+            layers[layer.name] = _misfit(graph, layer.value, y, own, theirs, expected)
+            own.setdefault(layer.value, y)
+        if layer.name in reference.layers:
+            theirs.setdefault(layer.value, reference.layers[layer.name])
+    outputs = {
+        output.name: _misfit(
+            graph,
+            output.value,
+            found.outputs[output.name],
+            own,
+            theirs,
+            reference.outputs.get(output.name),
+        )
+        for output in graph.outputs
+        if output.name in found.outputs
+    }
+    return Misfits(layers, outputs)
+
+
+def _misfit(
+    graph: Graph,
+    value: str,
+    y: F32,
+    own: Mapping[str, F32],
+    theirs: Mapping[str, F32],
+    expected: F32 | None,
+) -> Mask | None:
+    nodes = _cone(graph, value, own)
+    read = {name for node in nodes for name in node.inputs if name in own} or {value}
+    agrees = expected is not None and np.array_equal(y, expected)
+    if agrees and all(n in theirs and np.array_equal(own[n], theirs[n]) for n in read):
+        return None
+    if any(own[name].shape != theirs[name].shape for name in read & own.keys() & theirs.keys()):
+        return np.ones(y.shape, np.bool_)
+    computed, radius = evaluate_bounded(nodes, value, own)
+    if computed.shape != y.shape:
+        return np.ones(y.shape, np.bool_)
+    owned = {layer.value for layer in graph.layers}
+    if any(node.name in owned for node in nodes[:-1]):
+        radius = np.minimum(radius, LEAST_INFORMATIVE * abs(computed).max(initial=0))
+    with np.errstate(invalid="ignore"):
+        fits = (y == computed) | (np.isnan(y) & np.isnan(computed))
+        fits |= (np.abs(y.astype(np.float64) - computed) <= radius) & np.isfinite(radius)
+    return None if fits.all() else ~fits
+
+
+def _cone(graph: Graph, value: str, known: Mapping[str, F32]) -> list[Node]:
+    """The nodes between *known* values and *value*, in order; none if it is known itself."""
+    wanted, nodes = {value} - known.keys(), []
+    for node in reversed(graph.nodes):
+        if node.name in wanted:
+            nodes.append(node)
+            wanted |= set(node.inputs) - known.keys()
+    return nodes[::-1]
+
+
+def evaluate_bounded(nodes: list[Node], value: str, known: Mapping[str, F32]) -> tuple[F32, Radius]:
+    """*value* from *known* ones, and how far other programs may be from it."""
+    values = dict(known)
+    radii: dict[str, Radius | None] = dict.fromkeys(known)
+    for node in nodes:
         inputs = [values[name] for name in node.inputs]
-        radius = _radius(node.op, inputs, values[node.name], [known[n] for n in node.inputs])
-        known[node.name] = radius if radius is not None and radius.any() else None
-    return known
+        result = apply(node.op, *inputs)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # A radius that overflows is not finite and explains nothing.
+            radius = _radius(node.op, inputs, result, [radii[name] for name in node.inputs])
+        values[node.name] = result
+        radii[node.name] = radius if radius is not None and radius.any() else None
+    radius = radii[value]
+    return values[value], np.zeros(1) if radius is None else radius
 
 
 def rounding_in(graph: Graph, layer: Layer) -> str:
@@ -99,6 +175,10 @@ def _cause(op: Op) -> str | None:
             return "the constants of the normalization"
         case Softmax() | Elementwise():
             return "exponentials and their kin"
+        case Quantize(quantizer=QuantizedTanh(use_real_tanh=True)):
+            return "codes next to a tie of the tanh"
+        case Quantize(quantizer=QuantizedSigmoid(use_real_sigmoid=True)):
+            return "codes next to a tie of the sigmoid"
         case _:
             return None
 
@@ -120,6 +200,10 @@ def _radius(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | 
             return _merge(op, xs, rs)
         case Scale():
             return None if r is None else abs(op.factor) * (r + 2 * UNIT * (abs(x) + r))
+        case Quantize(quantizer=QuantizedTanh(use_real_tanh=True) as quantizer):
+            return _rounded_function(tanh(x), quantizer.bits - 1, r)
+        case Quantize(quantizer=QuantizedSigmoid(use_real_sigmoid=True) as quantizer):
+            return _rounded_function(sigmoid(x), quantizer.bits, r)
         case Quantize() | Pool() | Reduce() | Merge() | Relu() | Concat() | Reshape() | Transpose():
             return _between(op, xs, y, rs)
         case Pad() | Slice() | UpSample():
@@ -157,11 +241,12 @@ def _linear(op: Dense | Conv | ConvTranspose, x: F32, r: Radius | None) -> Radiu
     magnitude = replace(op, kernel=abs(op.kernel), bias=None if op.bias is None else abs(op.bias))
     reach = apply(magnitude, _moved(abs(x), r, 1)).astype(np.float64)
     rounded = _gamma(products + 1) * reach * (1 + _gamma(products + 1))
+    # Rounding is monotone: a sum that comes out below a power of two never passed it.
+    exact = reach < 2.0**24 * _steps(op, x)
     if r is None:
-        # Rounding is monotone: a sum that comes out below a power of two never passed it.
-        return np.where(reach < 2.0**24 * _steps(op, x), 0.0, rounded)
+        return np.where(exact, 0.0, rounded)
     spread = apply(replace(magnitude, bias=None), _moved(np.zeros_like(x), r, 1))
-    return rounded + spread * (1 + _gamma(products))
+    return np.where(exact & (spread == 0), 0.0, rounded + spread * (1 + _gamma(products)))
 
 
 def _output_axis(op: Dense | Conv | ConvTranspose) -> int:
@@ -249,6 +334,14 @@ def _elementwise(op: Elementwise, x: F32, y: F32, r: Radius | None) -> Radius:
     if op.function is Function.EXPONENTIAL:
         return (rounded + exact) * np.exp(r) - exact
     return rounded + _LIPSCHITZ[op.function] * max(1.0, abs(op.alpha)) * r
+
+
+def _rounded_function(y: F32, fraction_bits: int, r: Radius | None) -> Radius:
+    """Codes that a function of slope 1 at most may round to: one, but next to a tie."""
+    error = _gamma(2 * FUNCTION_ULPS) * abs(y.astype(np.float64)) + (0.0 if r is None else r)
+    ends = (np.rint(np.ldexp(y + sign * error, fraction_bits)) for sign in (1, -1))
+    distance: Radius = np.subtract(*ends)
+    return np.ldexp(distance, -fraction_bits)
 
 
 def _merge(op: Merge, xs: list[F32], rs: list[Radius | None]) -> Radius | None:

@@ -1,7 +1,7 @@
 import pytest
 
 from qconvert.checking.compare import Difference
-from qconvert.checking.judge import diagnose, inheritance, judge
+from qconvert.checking.judge import diagnose, inheritance, judge, with_inherited
 from qconvert.checking.results import Verdict, WeightResult, weakest
 from qconvert.checking.witness import Witness
 from qconvert.ir import Graph, Input, Layer, Node, Output
@@ -156,3 +156,29 @@ def test_a_layer_is_to_blame_if_one_pair_disagrees_there_first() -> None:
         "b": {(TF, ORT): OTHER, (TF, NUMPY): OTHER},
     }
     assert inheritance(diamond(), layers)["b"] == ()
+
+
+def test_what_follows_from_a_fault_is_no_rounding_though_every_layer_fits_its_inputs() -> None:
+    shape = (None, 4)
+    nodes = tuple(
+        Node(name, Relu(), (before,), shape) for before, name in zip("xabc", "abcd", strict=True)
+    )
+    layers = tuple(Layer(name, "ReLU", name) for name in "abcd")
+    graph = Graph("g", (Input("x", shape),), nodes, (Output("y", "d"),), layers)
+    within, faulty = Difference(4, 2, 0, 1e-7, 1), Difference(4, 1, 1, 0.5, 9)
+    compared = {
+        "a": three(within, SAME, within),
+        "b": three(faulty, SAME, faulty),
+        "c": three(within, SAME, within),
+        "d": three(SAME, SAME, SAME),
+    }
+    found = with_inherited(graph, compared)
+    verdicts = {name: judge(differences).verdict for name, differences in found.items()}
+    assert verdicts == {
+        "a": Verdict.BOUNDED,
+        "b": Verdict.DIFFERS,
+        "c": Verdict.DIFFERS,
+        "d": Verdict.SAMPLED,
+    }
+    assert inheritance(graph, found)["b"] == ()
+    assert inheritance(graph, found)["c"] == ("b",)
