@@ -1,4 +1,4 @@
-"""qconvert: QKeras models to ONNX files that give the same answers, and the proof of it."""
+"""qconvert: QKeras models to ONNX files that give the same answers, checked layer by layer."""
 
 from __future__ import annotations
 

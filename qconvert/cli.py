@@ -57,7 +57,7 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
     help="Show the version and exit.",
 )  # fmt: skip
 def cli() -> None:
-    """QKeras models to ONNX files that give the same answers, and the proof of it."""
+    """QKeras models to ONNX files that give the same answers, checked layer by layer."""
 
 
 @cli.command()
@@ -115,7 +115,7 @@ def check(
     """Compare every layer of MODEL in TensorFlow, ONNX Runtime and NumPy.
 
     Without an ONNX file the model is exported to memory first. The exit code is 0 if everything
-    was compared and nothing differs.
+    was compared and nothing differs beyond rounding.
     """
     from qconvert import output
 

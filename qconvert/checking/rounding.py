@@ -122,12 +122,11 @@ def _misfit(
         return None
     if any(own[name].shape != theirs[name].shape for name in read & own.keys() & theirs.keys()):
         return np.ones(y.shape, np.bool_)
-    computed, radius = evaluate_bounded(nodes, value, own)
+    owned = {layer.value for layer in graph.layers}
+    unseen = any(node.name in owned for node in nodes[:-1])
+    computed, radius = evaluate_bounded(nodes, value, own, capped=unseen)
     if computed.shape != y.shape:
         return np.ones(y.shape, np.bool_)
-    owned = {layer.value for layer in graph.layers}
-    if any(node.name in owned for node in nodes[:-1]):
-        radius = np.minimum(radius, LEAST_INFORMATIVE * abs(computed).max(initial=0))
     with np.errstate(invalid="ignore"):
         fits = (y == computed) | (np.isnan(y) & np.isnan(computed))
         fits |= (np.abs(y.astype(np.float64) - computed) <= radius) & np.isfinite(radius)
@@ -144,8 +143,13 @@ def _cone(graph: Graph, value: str, known: Mapping[str, F32]) -> list[Node]:
     return nodes[::-1]
 
 
-def evaluate_bounded(nodes: list[Node], value: str, known: Mapping[str, F32]) -> tuple[F32, Radius]:
-    """*value* from *known* ones, and how far other programs may be from it."""
+def evaluate_bounded(
+    nodes: list[Node], value: str, known: Mapping[str, F32], *, capped: bool = False
+) -> tuple[F32, Radius]:
+    """*value* from *known* ones, and how far other programs may be from it.
+
+    *capped* keeps every radius, but a quantizer's steps, below `LEAST_INFORMATIVE`.
+    """
     values = dict(known)
     radii: dict[str, Radius | None] = dict.fromkeys(known)
     for node in nodes:
@@ -154,6 +158,8 @@ def evaluate_bounded(nodes: list[Node], value: str, known: Mapping[str, F32]) ->
         with np.errstate(over="ignore", invalid="ignore"):
             # A radius that overflows is not finite and explains nothing.
             radius = _radius(node.op, inputs, result, [radii[name] for name in node.inputs])
+        if capped and radius is not None and not isinstance(node.op, Quantize):
+            radius = np.minimum(radius, LEAST_INFORMATIVE * abs(result).max(initial=0))
         values[node.name] = result
         radii[node.name] = radius if radius is not None and radius.any() else None
     radius = radii[value]

@@ -15,6 +15,7 @@ from qconvert.checking.results import (
     Report,
     Verdict,
 )
+from qconvert.checking.witness import Witness
 from qconvert.report.columns import aligned
 from qconvert.report.escape import printable
 
@@ -138,7 +139,10 @@ def _notes(report: Report) -> Iterator[Text]:
             f"{printable(value.name)}: {value.differing} of {value.elements} elements differ",
             "yellow",
         )
-    wrong = [weight for weight in report.weights if not weight.verdict.passes]
+    # Without TensorFlow no weight has a counterpart; its failure is told above.
+    lost = any(result.witness is Witness.TENSORFLOW for result in report.failed)
+    told = (Verdict.DIFFERS,) if lost else (Verdict.DIFFERS, Verdict.UNCHECKED)
+    wrong = [weight for weight in report.weights if weight.verdict in told]
     for weight in wrong:
         what = f"weight {printable(weight.layer)}/{printable(weight.role)}"
         detail = (
@@ -157,6 +161,7 @@ def _summary(report: Report) -> Text:
     exact = sum(weight.verdict.passes for weight in report.weights)
     text = (
         f"{report.verdict.value}: {len(report.layers)} layers ({of_layers or 'none compared'}) "
-        f"on {report.samples} samples; {exact} of {len(report.weights)} effective weights equal"
+        f"on {report.samples} samples; {exact} of {len(report.weights)} effective weights equal "
+        "QKeras's"
     )
     return Text(text, "bold " + _STYLES[report.verdict].removeprefix("bold "))

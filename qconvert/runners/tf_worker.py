@@ -58,7 +58,8 @@ DEFAULTS = {"TF_ENABLE_ONEDNN_OPTS": "1"}
 
 #: Keras 2.13 and 2.14 name the group of a model's layers so; the others ``layers``.
 OLD_LAYERS = "_layer_checkpoint_dependencies"
-SAFE_PACKAGES = {"builtins", "fkeras", "keras", "qkeras", "tensorflow_model_optimization"}
+SAFE_PACKAGES = {"builtins", "fkeras", "keras", "qkeras", "tf_keras"}
+SAFE_PACKAGES |= {"tensorflow_model_optimization"}
 #: Namespaces of the TensorFlow functions that a ``TFOpLambda`` may call; others touch files.
 SAFE_NAMESPACES = {"__operators__", "bitwise", "image", "linalg", "math", "nn"}
 UNSAFE_FUNCTIONS = {"function", "load_library", "load_op_library", "numpy_function", "print"}
