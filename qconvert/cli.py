@@ -82,7 +82,7 @@ def export(
     """Write MODEL (.h5, .keras, or .json with --weights) as an ONNX file."""
     from qconvert import api
 
-    target = model.with_suffix(".onnx") if output is None else output
+    target = _beside(model, ".onnx") if output is None else output
     exported = api.export(model, target, weights=weights, dialect=dialect, opset=opset, force=force)
     click.echo(_describe(exported, target))
     if checked:
@@ -162,9 +162,14 @@ def weights(model: Path, output: Path | None, weights: Path | None, force: bool)
     """
     from qconvert import api
 
-    target = model.with_suffix(".weights.npz") if output is None else output
+    target = _beside(model, ".weights.npz") if output is None else output
     count = api.save_weights(model, target, weights=weights, force=force)
     click.echo(f"{target}: {count} weights")
+
+
+def _beside(model: Path, suffix: str) -> Path:
+    """The output's default name; a folder such as ``.`` has none to change."""
+    return model.with_suffix(suffix) if model.name else model / f"model{suffix}"
 
 
 def main() -> NoReturn:

@@ -100,6 +100,10 @@ def missing(folder: Path, write: WriteModel) -> list[str]:
     return ["export", str(folder / "missing.h5")]
 
 
+def current_directory(folder: Path, write: WriteModel) -> list[str]:
+    return ["export", "."]
+
+
 def not_hdf5(folder: Path, write: WriteModel) -> list[str]:
     (folder / "model.h5").write_text("hello, I am no model")
     return ["export", str(folder / "model.h5")]
@@ -184,6 +188,7 @@ def unknown_option(folder: Path, write: WriteModel) -> list[str]:
     ("prepare", "code", "words"),
     [
         (missing, 4, "missing.h5"),
+        (current_directory, 4, "a directory"),
         (not_hdf5, 4, "not an HDF5 file"),
         (weights_only, 3, "weights only"),
         (unknown_layer, 3, "EvilLayer"),
