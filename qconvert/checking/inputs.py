@@ -19,6 +19,7 @@ Batch: TypeAlias = Mapping[str, F32]
 #: A file, one array, or arrays by name of the model's input.
 UserInputs: TypeAlias = Path | AnyArray | Mapping[str, AnyArray]
 
+_NOT_FLOAT32: Final = "of type {} has no float32 equal to it; save x.astype('float32') instead"
 _LARGEST_BATCH: Final = 64
 #: Elements that all values of a graph may have in one batch: 32 MiB for each witness.
 _BATCH_ELEMENTS: Final = 1 << 23
@@ -153,7 +154,7 @@ def _float32(name: str, rows: AnyArray, start: int) -> F32:
     with np.errstate(over="ignore"):
         result = np.ascontiguousarray(rows.astype(np.float32))
     _require_all(name, np.isfinite(result), start, "is not finite")
-    _require_all(name, result == rows, start, f"of type {rows.dtype} has no float32 equal to it")
+    _require_all(name, result == rows, start, _NOT_FLOAT32.format(rows.dtype))
     return result
 
 
