@@ -140,3 +140,24 @@ def test_real_functions_are_right_away_from_the_ties(
     clear = near[0] == near[1]
     assert clear.mean() > 0.9
     np.testing.assert_array_equal(y[clear], quantize(quantizer, x)[clear])
+
+
+@pytest.mark.parametrize(
+    "quantizer",
+    [
+        QuantizedBits(16, 0, alpha=1.0),
+        QuantizedBits(12, 2, keep_negative=False),
+        QuantizedBits(10, 0, alpha=0.5),
+        QuantizedRelu(16, 0, is_quantized_clip=False),
+    ],
+    ids=str,
+)
+def test_residues_beyond_the_range_are_qkerass(make: Make, run: Run, quantizer: Quantizer) -> None:
+    """``x + (q(x) - x)`` of a large x is not q(x)."""
+    x = np.random.default_rng(0).standard_normal((500, 4), dtype=np.float32)
+    x = x * np.float32(2) ** np.arange(-8, 24, 8, dtype=np.float32)
+    expected = quantize(quantizer, x)
+    graph = make({"x": (4,)}, [("y", Quantize(quantizer), ["x"])])
+    ran = run(graph, x)
+    np.testing.assert_array_equal(ran.plain[0], expected)
+    assert len(np.unique(expected[:, 3])) > 2

@@ -17,6 +17,7 @@ from qconvert.ir import F32, Grid, Quantizer, grid_of
 from qconvert.ir.quantizers import (
     Binary,
     QuantizedBits,
+    QuantizedRelu,
     Ternary,
 )
 
@@ -37,7 +38,8 @@ class QdqDialect:
         if not _has_codes(b, x, grid):
             return Value(quantizers.apply(b, x, quantizer), x.layout)
         y = _to_codes(b, x, grid, quantizers.rounded_argument(b, x.tensor, quantizer))
-        return _stretched(b, y, quantizer)
+        y = _stretched(b, y, quantizer)
+        return y if y.integer or not _leaves_residue(quantizer) else _straight_through(b, x, y)
 
     def kernel(self, b: Builder, x: Value, array: F32, axis: int, consumer: Consumer) -> Kernel:
         """The smallest integers that hold the weight, or floats that nothing quantizes."""
@@ -73,6 +75,25 @@ class QdqDialect:
         if found is None or array.ndim == 0:
             return b.constant(array, name)
         return _dequantize_int32(b, found, name)
+
+
+def _leaves_residue(quantizer: Quantizer) -> bool:
+    """Whether QKeras returns ``x + (q(x) - x)`` of an ``x`` that it has not clipped before."""
+    match quantizer:
+        case QuantizedBits():
+            return True
+        case QuantizedRelu(is_quantized_clip=clipped):
+            return not clipped
+        case _:
+            return False
+
+
+def _straight_through(b: Builder, x: Value, y: Value) -> Value:
+    """QKeras's expression: beyond 2**24 steps, 512 for 16 bits, it is not the quantized value.
+
+    Bytes go without: there it takes 65,536 times the range, and integer kernels need the codes.
+    """
+    return Value(b.op("Add", x.tensor, b.op("Sub", y.tensor, x.tensor)), x.layout)
 
 
 def _rounds_to(quantizer: Quantizer) -> Grid | None:
