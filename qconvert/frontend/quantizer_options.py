@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -77,10 +77,10 @@ class Options:
                 return self._finite("alpha", value)
 
     def alpha_or_list(self) -> Alpha:
-        """As `alpha`, or a list of numbers, one a channel."""
-        value = self.values.get("alpha")
+        """As `alpha`, or a list or NumPy array of numbers, one a channel."""
+        value = _without_wrapping(self.values.get("alpha"))
         if not isinstance(value, list | tuple):
-            return self.alpha()
+            return replace(self, values={**self.values, "alpha": value}).alpha()
         if not value:
             raise self.error("alpha is an empty list")
         return tuple(self._finite("alpha", number) for number in value)
@@ -95,3 +95,14 @@ class Options:
         if not abs(value) <= _LARGEST:
             raise self.error(f"{key}={value} is no finite float32 number")
         return float(value)
+
+
+def _without_wrapping(value: object) -> object:
+    """The numbers of an array as Keras saves it, without the axes of length 1 before the last."""
+    match value:
+        case {"class_name": "__numpy__", "config": {"value": numbers}}:
+            while isinstance(numbers, list) and len(numbers) == 1 and isinstance(numbers[0], list):
+                numbers = numbers[0]
+            return numbers
+        case _:
+            return value

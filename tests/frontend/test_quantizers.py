@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from qconvert.frontend.quantizer_text import QuantizerError
@@ -216,3 +218,19 @@ def test_checks_names_types_and_ranges(text: str, reason: str) -> None:
 def test_refuses_other_dictionaries(identifier: object) -> None:
     with pytest.raises(QuantizerError):
         quantizer(identifier, "other")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [([0.5, 2.0], (0.5, 2.0)), ([[[0.5, 2.0]]], (0.5, 2.0)), (0.25, 0.25), ([[3]], (3.0,))],
+)
+def test_alpha_may_be_a_numpy_array(value: object, expected: Any) -> None:
+    alpha = {"class_name": "__numpy__", "config": {"value": value, "dtype": "float32"}}
+    entry = {"class_name": "quantized_bits", "config": {**BITS_4, "alpha": alpha}}
+    assert quantizer(entry, "kernel") == QuantizedBits(4, 1, alpha=expected)
+
+
+def test_a_numpy_array_over_several_axes_is_no_alpha() -> None:
+    alpha = {"class_name": "__numpy__", "config": {"value": [[0.5], [2.0]], "dtype": "float32"}}
+    with pytest.raises(QuantizerError, match="alpha"):
+        quantizer({"class_name": "quantized_bits", "config": {**BITS_4, "alpha": alpha}}, "other")
