@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -167,14 +167,16 @@ def _paths(*given: AnyPath | object) -> list[Path]:
 
 
 @contextmanager
-def _keras_file(model: Any, file: ModelFile) -> Iterator[Path]:  # noqa: ANN401 - any Keras's
+def _keras_file(model: object, file: ModelFile) -> Iterator[Path]:
     """A file of the model for TensorFlow's process; a live model is saved for it."""
     if isinstance(model, (str, os.PathLike)):
         yield file.path
         return
+    from qconvert.frontend.live import save_for_keras
+
     with tempfile.TemporaryDirectory(prefix="qconvert-") as folder:
         path = Path(folder) / "model.h5"
-        model.save(str(path), include_optimizer=False)
+        save_for_keras(model, file, path)
         yield path
 
 

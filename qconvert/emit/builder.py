@@ -38,14 +38,15 @@ class Builder:
         self._inputs.append(_value_info(name, shape))
         return name
 
-    def output(self, tensor: Tensor, name: str, shape: Shape) -> None:
-        """Make *tensor* a result of the model, called *name* unless an input has that name."""
+    def output(self, tensor: Tensor, name: str, shape: Shape) -> str:
+        """Make *tensor* a result of the model; its name, *name* unless an input is called so."""
         if any(name == value.name for value in self._inputs):
             name = self.fresh(name)
         self.rename(tensor, name)
         if self.name_of(tensor) != name:
             tensor = self.rename(self._append("Identity", (tensor,), {}), name)
         self._outputs[tensor] = _value_info(name, shape)
+        return name
 
     def op(self, kind: str, *inputs: Tensor, attributes: Attributes | None = None) -> Tensor:
         """Apply an operator of the standard domain; an absent optional input is ``""``."""

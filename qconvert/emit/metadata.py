@@ -1,4 +1,4 @@
-"""What an exported file says about itself: where each Keras layer's output is.
+"""What an exported file says about itself: where the outputs of model and layers are.
 
 Stored as JSON in the model's ``metadata_props``, so that nothing has to be found by names.
 """
@@ -39,10 +39,19 @@ class LayerTensor:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputTensor:
+    """The tensor of the file that is the output which Keras calls ``output``."""
+
+    output: str
+    tensor: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelMetadata:
-    """All layers, in the order of the model; ``dialect`` tells how numbers are represented."""
+    """All layers and outputs, in the order of the model, and the dialect of the file."""
 
     layers: tuple[LayerTensor, ...]
+    outputs: tuple[OutputTensor, ...] = ()
     dialect: str = ""
 
 
@@ -63,7 +72,10 @@ def read_metadata(model: onnx.ModelProto) -> ModelMetadata | None:
         if content["schema"] != _SCHEMA:
             raise ValueError(f"unknown metadata schema {content['schema']!r}")
         layers = tuple(_layer(entry) for entry in content["layers"])
-        return ModelMetadata(layers, str(content["dialect"]))
+        outputs = tuple(
+            OutputTensor(str(o["output"]), str(o["tensor"])) for o in content["outputs"]
+        )
+        return ModelMetadata(layers, outputs, str(content["dialect"]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"the metadata is damaged: {error!r}") from error
 

@@ -7,7 +7,13 @@ import onnx
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import DIALECTS, Dialect
 from qconvert.emit.lowering import lower
-from qconvert.emit.metadata import CodesTensor, LayerTensor, ModelMetadata, add_metadata
+from qconvert.emit.metadata import (
+    CodesTensor,
+    LayerTensor,
+    ModelMetadata,
+    OutputTensor,
+    add_metadata,
+)
 from qconvert.emit.values import Value, natural, relayout
 from qconvert.errors import UsageError
 from qconvert.ir import Graph, Input, Layer, Node, Output
@@ -19,8 +25,9 @@ _OLDEST_OPSET, _NEWEST_OPSET = 13, 26
 def to_onnx(graph: Graph, *, dialect: str = "qdq", opset: int = 21) -> onnx.ModelProto:
     """Export *graph*; the same graph gives the same bytes.
 
-    Inputs and outputs are float32 in Keras's layout and have Keras's names; the batch axis is
-    called ``batch``. `UsageError` if there is no such dialect or opset.
+    Inputs and outputs are float32 in Keras's layout and have Keras's names, except an input that
+    is also an output, whose name the metadata tells; the batch axis is called ``batch``.
+    `UsageError` if there is no such dialect or opset.
     """
     newest = min(_NEWEST_OPSET, onnx.defs.onnx_opset_version())
     if dialect not in DIALECTS:
@@ -29,13 +36,9 @@ def to_onnx(graph: Graph, *, dialect: str = "qdq", opset: int = 21) -> onnx.Mode
         raise UsageError(f"opset {opset} is not between {_OLDEST_OPSET} and {newest}")
     b = Builder(opset, _names(graph))
     values = _emit(graph, b, DIALECTS[dialect])
-    for output in graph.outputs:
-        b.scope = output.name
-        value = values[output.value]
-        keras = relayout(b, value, natural(value.rank))
-        b.output(keras.tensor, output.name, graph.shapes[output.value])
+    outputs = tuple(_output(graph, output, b, values[output.value]) for output in graph.outputs)
     model = b.model(graph.name, ("qconvert", version("qconvert")))
-    add_metadata(model, ModelMetadata(_layers(graph, b, values), dialect))
+    add_metadata(model, ModelMetadata(_layers(graph, b, values), outputs, dialect))
     return model
 
 
@@ -56,6 +59,14 @@ def _emit(graph: Graph, b: Builder, dialect: Dialect) -> dict[str, Value]:
         values[node.name] = value = lower(node.op, inputs, node.shape, b, dialect)
         b.rename(value.tensor, _float_name(graph, b, node, value))
     return values
+
+
+def _output(graph: Graph, output: Output, b: Builder, value: Value) -> OutputTensor:
+    b.scope = output.name
+    keras = relayout(b, value, natural(value.rank))
+    return OutputTensor(
+        output.name, b.output(keras.tensor, output.name, graph.shapes[output.value])
+    )
 
 
 def _float_name(graph: Graph, b: Builder, node: Node, value: Value) -> str:

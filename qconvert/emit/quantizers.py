@@ -1,8 +1,8 @@
 """Activation quantizers in plain float operations: QKeras's own, or a table where it has a log.
 
-Every sequence here gives QKeras's float32 results bit for bit while the input stays below
-``2**24`` steps of the quantizer; beyond that QKeras returns residues of its straight-through
-expression. NaN is outside the domain. Real tanh and sigmoid are the runtime's: TensorFlow's are
+Every sequence here gives QKeras's float32 results bit for bit. NaN is outside the domain, and so
+are inputs of more than 65,536 times the range of a quantizer without the residue of QKeras's
+straight-through expression. Real tanh and sigmoid are the runtime's: TensorFlow's are
 not monotone, so no table is theirs, and results may differ within a few ulp of a tie.
 """
 
@@ -30,9 +30,11 @@ from qconvert.ir.quantizers import (
 )
 
 _TERNARY_THRESHOLD = 0.33
-#: Up to here the straight-through expression returns the quantized value wherever inputs lie
-#: within 256 times the range; wider quantizers get the expression itself.
-_EXACT_BITS = 16
+#: ``x + (q(x) - x)`` is the quantized value below 2**24 steps: with these bits, for inputs within
+#: 65,536 times the range. Wider quantizers get the expression itself.
+_EXACT_BITS = 8
+#: The same for inputs that QKeras clips to the range first.
+_EXACT_CLIPPED_BITS = 16
 
 
 def apply(b: Builder, x: Value, quantizer: Quantizer) -> Tensor:
@@ -131,7 +133,8 @@ def _ternary(b: Builder, x: Tensor, q: Ternary) -> Tensor:
 
 def _relu(b: Builder, x: Tensor, q: QuantizedRelu) -> Tensor:
     grid = grid_of(q)
-    if grid is not None and q.bits <= _EXACT_BITS:
+    exact_bits = _EXACT_CLIPPED_BITS if q.is_quantized_clip else _EXACT_BITS
+    if grid is not None and q.bits <= exact_bits:
         return to_grid(b, x, grid)
     bounded = _bounded(b, x, q)
     y = _relu_part(b, x, q, 1.0)

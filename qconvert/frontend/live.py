@@ -45,6 +45,16 @@ def model_file(model: Any) -> ModelFile:  # noqa: ANN401 - any Keras's model, by
     )
 
 
+def save_for_keras(model: Any, read: ModelFile, path: Path) -> None:  # noqa: ANN401
+    """Write *model*, of which *read* was made, as ``.h5`` with the options that Keras loses."""
+    import h5py
+
+    model.save(str(path), include_optimizer=False)
+    architecture = {key: read.config[key] for key in ("class_name", "config")}
+    with h5py.File(path, "r+") as file:
+        file.attrs["model_config"] = json.dumps(architecture)
+
+
 def _layers(
     entry: dict[str, Json],
     model: Any,  # noqa: ANN401

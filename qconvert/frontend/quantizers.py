@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Literal, assert_never
 
+from qconvert.frontend.problems import short
 from qconvert.frontend.quantizer_classes import CLASSES
 from qconvert.frontend.quantizer_options import Options
 from qconvert.frontend.quantizer_text import Call, QuantizerError, parse
@@ -128,7 +129,7 @@ def _resolve(identifier: object) -> Options | str:
     if isinstance(identifier, str):
         return _from_call(parse(identifier))
     if not isinstance(identifier, dict):
-        raise QuantizerError(f"{_short(identifier)} is not a quantizer or activation")
+        raise QuantizerError(f"{short(identifier)} is not a quantizer or activation")
     _check_dict(identifier)
     match identifier:
         case {"class_name": "function", "config": str(name)}:
@@ -136,7 +137,7 @@ def _resolve(identifier: object) -> Options | str:
         case {"class_name": str(name), "config": dict(config)}:
             return _from_config(name.removeprefix("qkeras>"), config)
         case _:
-            raise QuantizerError(f"{_short(identifier)} is not a quantizer or activation")
+            raise QuantizerError(f"{short(identifier)} is not a quantizer or activation")
 
 
 def _from_call(call: Call) -> Options | str:
@@ -164,7 +165,7 @@ def _from_config(name: str, config: dict[object, object]) -> Options:
 def _options(name: str, values: Mapping[str, object]) -> Options:
     unknown = sorted(values.keys() - set(CLASSES[name].parameters))
     if unknown:
-        raise QuantizerError(f"{name}: QKeras 0.9.0 has no option {_short(unknown[0])}")
+        raise QuantizerError(f"{name}: QKeras 0.9.0 has no option {short(unknown[0])}")
     return Options(name, values)
 
 
@@ -178,19 +179,14 @@ def _check_dict(identifier: Mapping[object, object]) -> None:
     """The other keys of Keras's dictionaries must not speak of something else."""
     unknown = identifier.keys() - _DICT_KEYS
     if unknown:
-        raise QuantizerError(f"a quantizer with the unknown key {_short(min(unknown, key=str))}")
+        raise QuantizerError(f"a quantizer with the unknown key {short(min(unknown, key=str))}")
     module = identifier.get("module")
     if module is not None and str(module).split(".")[0] not in _PACKAGES:
-        raise QuantizerError(f"a quantizer from the module {_short(module)}")
+        raise QuantizerError(f"a quantizer from the module {short(module)}")
     registered = identifier.get("registered_name")
     if registered is not None and _plain(registered) != _plain(identifier.get("class_name")):
-        raise QuantizerError(f"a quantizer registered as {_short(registered)}")
+        raise QuantizerError(f"a quantizer registered as {short(registered)}")
 
 
 def _plain(name: object) -> str:
     return str(name).removeprefix("qkeras>")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

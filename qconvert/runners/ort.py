@@ -36,19 +36,21 @@ class OrtRunner:
         self.layers: tuple[LayerTensor, ...] = metadata.layers if metadata else ()
         self.inputs = tuple(_fed(self._model.graph))
         self.outputs = tuple(value.name for value in self._model.graph.output)
+        #: What the model calls its outputs, where the file has to use another name.
+        self._renamed = {o.tensor: o.output for o in metadata.outputs} if metadata else {}
 
     def run_layers(self, inputs: Mapping[str, F32]) -> Trace:
         """Every layer and the outputs, with graph optimizations off."""
         values = self._run(self._instrumented, inputs)
         return Trace(
             {layer.layer: _keras_layout(_value(layer, values), layer) for layer in self.layers},
-            {name: values[name] for name in self.outputs},
+            self._results(values),
         )
 
     def run_deployed(self, inputs: Mapping[str, F32]) -> Trace:
         """The outputs of the unchanged file with default options."""
         values = self._run(self._deployed, inputs)
-        return Trace({}, {name: values[name] for name in self.outputs})
+        return Trace({}, self._results(values))
 
     def run_tapped(self, inputs: Mapping[str, F32]) -> Trace:
         """The layers that end in integer codes, and the outputs, with optimizations on.
@@ -61,7 +63,7 @@ class OrtRunner:
                 layer.layer: _keras_layout(_dequantized(codes, values), layer)
                 for layer, codes in self._coded()
             },
-            {name: values[name] for name in self.outputs},
+            self._results(values),
         )
 
     def optimized_operators(self, *, tapped: bool = False) -> Mapping[str, int]:
@@ -89,6 +91,9 @@ class OrtRunner:
     @cached_property
     def _tapped(self) -> _Session:
         return _session(self._with_taps(c.tensor for _, c in self._coded()), optimized=True)
+
+    def _results(self, values: Mapping[str, F32]) -> dict[str, F32]:
+        return {self._renamed.get(name, name): values[name] for name in self.outputs}
 
     def _coded(self) -> list[tuple[LayerTensor, CodesTensor]]:
         return [(layer, layer.codes) for layer in self.layers if layer.codes is not None]

@@ -7,11 +7,12 @@ from pathlib import Path
 os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
 
 import numpy as np
-from qkeras import QActivation, QConv2D, QDense
+from qkeras import QActivation, QConv2D, QDense, quantized_relu
 from tf_keras import Input, Model
 from tf_keras.layers import Flatten, MaxPooling2D
 
 import qconvert
+from qconvert.report import to_json
 
 FOUR_BITS = "quantized_bits(4, 0, alpha=1)"
 
@@ -25,6 +26,13 @@ def model() -> Model:
     x = Flatten(name="flat")(MaxPooling2D(2, name="pool")(x))
     x = QDense(5, kernel_quantizer=FOUR_BITS, bias_quantizer=FOUR_BITS, name="out")(x)
     return Model(image, x, name="model")
+
+
+def losing() -> Model:
+    """A model whose file would clip at another number; its input is an output too."""
+    x = Input((64,), name="x")
+    relu = quantized_relu(4, 1, relu_upper_bound=1.3, is_quantized_clip=False)
+    return Model(x, [QActivation(relu, name="act")(x), x], name="losing")
 
 
 def main(folder: Path) -> None:
@@ -44,6 +52,8 @@ def main(folder: Path) -> None:
         raw_bias=bias,
     )
     qconvert.export(made, folder / "live.onnx")
+    losing().save(folder / "losing.h5")
+    (folder / "losing.json").write_text(to_json(qconvert.check(losing(), samples=8)))
 
 
 main(Path(sys.argv[1]))

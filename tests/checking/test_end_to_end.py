@@ -1,5 +1,6 @@
 """The whole way with the real TensorFlow, ONNX Runtime and NumPy."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ import qconvert
 from qconvert.checking.results import Verdict
 from qconvert.checking.witness import Witness
 from qconvert.ir import F32
+from qconvert.ir.ops import Quantize
+from qconvert.ir.quantizers import QuantizedRelu
 
 WINDOW = (slice(2, 5), slice(3, 6))
 
@@ -56,6 +59,16 @@ def test_effective_weights_recompute_what_all_compute_and_raw_ones_do_not(
 def test_a_live_model_gives_the_bytes_of_its_file(folder: Path) -> None:
     qconvert.export(folder / "model.h5", folder / "file.onnx")
     assert (folder / "live.onnx").read_bytes() == (folder / "file.onnx").read_bytes()
+
+
+def test_a_live_model_keeps_what_its_file_loses(folder: Path) -> None:
+    """TensorFlow sees the options that Keras does not save, and the input that is an output."""
+    report = json.loads((folder / "losing.json").read_text())
+    found = {output["name"]: output["verdict"] for output in report["outputs"]}
+    assert found == {"act": "SAMPLED", "x": "SAMPLED"}
+    saved = qconvert.load(folder / "losing.h5").nodes[-1].op
+    assert isinstance(saved, Quantize)
+    assert saved.quantizer == QuantizedRelu(4, 1, relu_upper_bound=1.3)
 
 
 def test_every_layer_of_a_right_export_agrees(folder: Path) -> None:

@@ -14,6 +14,7 @@ from qconvert.emit.metadata import (
     CodesTensor,
     LayerTensor,
     ModelMetadata,
+    OutputTensor,
     add_metadata,
     read_metadata,
 )
@@ -109,8 +110,9 @@ def test_metadata_survives_writing_and_reading() -> None:
     )
     model = onnx.ModelProto()
     assert read_metadata(model) is None
-    add_metadata(model, ModelMetadata(layers, "qdq"))
-    assert read_metadata(model) == ModelMetadata(layers, "qdq")
+    metadata = ModelMetadata(layers, (OutputTensor("out", "out_1"),), "qdq")
+    add_metadata(model, metadata)
+    assert read_metadata(model) == metadata
 
 
 @pytest.mark.parametrize("damage", ["{}", "[]", '{"schema":"other"}', "nonsense"])
@@ -200,3 +202,13 @@ def test_input_can_be_an_output(run: Run) -> None:
     metadata = read_metadata(to_onnx(graph))
     assert metadata is not None
     assert metadata.layers == (LayerTensor("x", "I", "x", None, None),)
+    assert metadata.outputs == (OutputTensor("y", "y"),)
+
+
+def test_an_input_that_is_an_output_under_its_own_name_is_told_in_the_metadata() -> None:
+    graph = Graph("x", (Input("x", (None, 2)),), (), (Output("x", "x"),), (Layer("x", "I", "x"),))
+    model = to_onnx(graph)
+    metadata = read_metadata(model)
+    assert metadata is not None
+    assert metadata.outputs == (OutputTensor("x", model.graph.output[0].name),)
+    assert model.graph.output[0].name != "x"

@@ -142,6 +142,7 @@ def test_real_functions_are_right_away_from_the_ties(
     np.testing.assert_array_equal(y[clear], quantize(quantizer, x)[clear])
 
 
+@pytest.mark.parametrize(("dialect", "opset"), [("qdq", 21), ("qdq", 17), ("float", 21)])
 @pytest.mark.parametrize(
     "quantizer",
     [
@@ -152,12 +153,14 @@ def test_real_functions_are_right_away_from_the_ties(
     ],
     ids=str,
 )
-def test_residues_beyond_the_range_are_qkerass(make: Make, run: Run, quantizer: Quantizer) -> None:
+def test_residues_beyond_the_range_are_qkerass(
+    make: Make, run: Run, quantizer: Quantizer, dialect: str, opset: int
+) -> None:
     """``x + (q(x) - x)`` of a large x is not q(x)."""
     x = np.random.default_rng(0).standard_normal((500, 4), dtype=np.float32)
     x = x * np.float32(2) ** np.arange(-8, 24, 8, dtype=np.float32)
     expected = quantize(quantizer, x)
     graph = make({"x": (4,)}, [("y", Quantize(quantizer), ["x"])])
-    ran = run(graph, x)
+    ran = run(graph, x, dialect=dialect, opset=opset)
     np.testing.assert_array_equal(ran.plain[0], expected)
     assert len(np.unique(expected[:, 3])) > 2

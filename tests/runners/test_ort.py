@@ -7,7 +7,13 @@ import pytest
 from numpy.testing import assert_array_equal
 from onnx import TensorProto, helper, numpy_helper
 
-from qconvert.emit.metadata import CodesTensor, LayerTensor, ModelMetadata, add_metadata
+from qconvert.emit.metadata import (
+    CodesTensor,
+    LayerTensor,
+    ModelMetadata,
+    OutputTensor,
+    add_metadata,
+)
 from qconvert.errors import WitnessError
 from qconvert.ir import F32
 from qconvert.runners import OrtRunner
@@ -101,6 +107,14 @@ def test_a_file_without_metadata_has_outputs() -> None:
     assert runner.layers == ()
     assert list(runner.run_layers(X).outputs) == ["y"]
     assert_array_equal(runner.run_deployed(X).outputs["y"], expected()[1])
+
+
+def test_outputs_have_the_model_s_names() -> None:
+    proto = model(metadata=False)
+    add_metadata(proto, ModelMetadata((), (OutputTensor("keras", "y"),)))
+    runner = OrtRunner(proto)
+    for run in (runner.run_layers, runner.run_tapped, runner.run_deployed):
+        assert list(run(X).outputs) == ["keras"]
 
 
 def test_operators_are_those_after_optimization() -> None:
