@@ -1,5 +1,19 @@
-"""``python -m qconvert``."""
+"""``qconvert`` and ``python -m qconvert``."""
 
-from qconvert.cli import main
+import sys
+from typing import NoReturn
 
-main()
+
+def main() -> NoReturn:
+    """Run the command line and exit; every outcome has one of the documented codes."""
+    try:
+        # Imported here, so that an interrupt while it is imported has its code too.
+        from qconvert.cli import run
+
+        sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -172,11 +172,6 @@ def _beside(model: Path, suffix: str) -> Path:
     return model.with_suffix(suffix) if model.name else model / f"model{suffix}"
 
 
-def main() -> NoReturn:
-    """Run the command line and exit; every outcome has one of the documented codes."""
-    sys.exit(run(sys.argv[1:]))
-
-
 def run(arguments: Sequence[str]) -> int:
     """The exit code of the command *arguments*; errors are one message on standard error."""
     for stream in (sys.stdout, sys.stderr):

@@ -1,14 +1,15 @@
 """ONNX files from anybody: read as they are, and nothing beside them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import onnx
 
 from qconvert.checking.results import CheckedFile
 from qconvert.emit.metadata import read_metadata
-from qconvert.errors import BadFileError
+from qconvert.errors import BadFileError, UsageError
+from qconvert.ir import Graph, Shape
 
 
 def read_onnx(path: Path) -> tuple[onnx.ModelProto, CheckedFile]:
@@ -34,6 +35,36 @@ def read_onnx(path: Path) -> tuple[onnx.ModelProto, CheckedFile]:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise BadFileError(path, f"the weight {tensor.name!r} lies in another file")
     return model, CheckedFile(str(path), hashlib.sha256(data).hexdigest())
+
+
+def require_inputs_of(graph: Graph, model: onnx.ModelProto) -> None:
+    """`UsageError` unless *model* takes the inputs of *graph*: it is of another model."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    found = {v.name: _shape(v) for v in model.graph.input if v.name not in weights}
+    wanted = {source.name: source.shape for source in graph.inputs}
+    if found.keys() != wanted.keys() or not all(
+        _fits(found[name], shape) for name, shape in wanted.items()
+    ):
+        raise UsageError(
+            f"the ONNX file is not of this model: it takes {_inputs(found)}, "
+            f"the model {_inputs(wanted)}"
+        )
+
+
+def _shape(value: onnx.ValueInfoProto) -> Shape:
+    """The sizes of a tensor; `None` where they are open."""
+    dims = value.type.tensor_type.shape.dim
+    return tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in dims)
+
+
+def _fits(found: Shape, wanted: Shape) -> bool:
+    return len(found) == len(wanted) and all(
+        None in pair or pair[0] == pair[1] for pair in zip(found, wanted, strict=True)
+    )
+
+
+def _inputs(shapes: Mapping[str, Shape]) -> str:
+    return ", ".join(f"{name!r} {shape}" for name, shape in sorted(shapes.items())) or "none"
 
 
 def in_memory(model: onnx.ModelProto) -> CheckedFile:

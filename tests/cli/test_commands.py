@@ -175,6 +175,15 @@ def weights_elsewhere(folder: Path, write: WriteModel) -> list[str]:
     return ["inspect", str(folder / "other.onnx")]
 
 
+def onnx_of_another_model(folder: Path, write: WriteModel) -> list[str]:
+    model = write()
+    assert run(["export", str(model), "-o", str(folder / "other.onnx")]) == 0
+    source = {"class_name": "InputLayer", "config": {"name": "x", "batch_input_shape": [None, 4]}}
+    relu = {"class_name": "QActivation", "config": {"name": "act", "activation": "quantized_relu"}}
+    other = write("other.h5", (source, relu))
+    return ["check", str(other), str(folder / "other.onnx")]
+
+
 def report_exists(folder: Path, write: WriteModel) -> list[str]:
     (folder / "r.json").write_text("{}")
     return ["check", str(write()), "--json", str(folder / "r.json")]
@@ -200,6 +209,7 @@ def unknown_option(folder: Path, write: WriteModel) -> list[str]:
         (not_onnx, 4, "not an ONNX file"),
         (damaged_metadata, 4, "metadata"),
         (weights_elsewhere, 4, "lies in another file"),
+        (onnx_of_another_model, 2, "takes 'x' (None, 3), the model 'x' (None, 4)"),
         (report_exists, 6, "--force"),
         (unknown_option, 2, "--tolerance"),
     ],
