@@ -70,8 +70,7 @@ class TensorFlowRunner:
         except WitnessError:
             self._temporary.cleanup()
             raise
-        weights = None if self._weights is None else str(self._weights.resolve())
-        self._process.send("load", {"model": str(self._model.resolve()), "weights": weights})
+        self.reload()
         return self
 
     def __exit__(
@@ -83,6 +82,12 @@ class TensorFlowRunner:
         idle = error is None and self._loaded is not None and self._batch is None
         self._process.close(patience=5.0 if idle else 0.0)
         self._temporary.cleanup()
+
+    def reload(self) -> None:
+        """Begin to load the file, which may hold another model than before."""
+        self._loaded = None
+        weights = None if self._weights is None else str(self._weights.resolve())
+        self._process.send("load", {"model": str(self._model.resolve()), "weights": weights})
 
     def load(self) -> TensorFlowModel:
         """Wait until the model is loaded."""

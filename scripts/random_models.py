@@ -1,0 +1,119 @@
+"""Check random models with all witnesses: what nobody thought of writing a test for.
+
+One line for each model that is not plainly right, and a summary. A model is right if every layer
+and output agrees, up to derived rounding; anything else (a difference, an error, a model of
+supported layers that is refused) makes the exit code 1. ``--first`` and ``--count`` choose the
+seeds, one a model, so that a line names all that it takes to see the model again.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import qconvert
+from qconvert.checking import CheckedFile, Report, Subject, assemble, examine, seeded
+from qconvert.emit import to_onnx
+from qconvert.errors import QConvertError
+from qconvert.runners.tf import TensorFlowRunner
+from scripts.randomized.models import random_model
+
+#: TensorFlow keeps something of every model that it has seen.
+_MODELS_PER_PROCESS: Final = 50
+_RIGHT: Final = ("PROVEN", "SAMPLED", "BOUNDED")
+
+
+def main() -> int:
+    """Check the models and print what was found."""
+    arguments = _arguments()
+    # Keras says much about files and initializers, for every model.
+    warnings.simplefilter("ignore")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    seeds = range(arguments.first, arguments.first + arguments.count)
+    counts: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(prefix="qconvert-random-") as folder:
+        path = Path(folder) / "model.h5"
+        for start in range(0, len(seeds), _MODELS_PER_PROCESS):
+            part = seeds[start : start + _MODELS_PER_PROCESS]
+            for seed, outcome in zip(part, _checked(part, path, arguments.samples), strict=True):
+                verdict, _, message = outcome.partition(": ")
+                counts[verdict] += 1
+                if message:
+                    print(f"seed {seed}\t{outcome}", flush=True)
+    found = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    print(f"{len(seeds)} models: {found}")
+    return int(any(verdict not in _RIGHT for verdict in counts))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--count", type=int, default=500, help="how many models")
+    parser.add_argument("--first", type=int, default=0, help="the seed of the first model")
+    parser.add_argument("--samples", type=int, default=24, help="of each model")
+    return parser.parse_args()
+
+
+def _checked(seeds: range, path: Path, samples: int) -> Iterator[str]:
+    """The outcome of each model, one TensorFlow process for all."""
+    random_model(seeds[0]).save(path)
+    with TensorFlowRunner(path) as tensorflow:
+        yield _outcome(path, tensorflow, samples)
+        for seed in seeds[1:]:
+            random_model(seed).save(path)
+            tensorflow.reload()
+            yield _outcome(path, tensorflow, samples)
+
+
+def _outcome(path: Path, tensorflow: TensorFlowRunner, samples: int) -> str:
+    try:
+        report = _report(path, tensorflow, samples)
+    except QConvertError as error:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # what nobody foresaw is what this script is for
+        return f"CRASH: {traceback.format_exc()}"
+    return _described(report)
+
+
+def _report(path: Path, tensorflow: TensorFlowRunner, samples: int) -> Report:
+    graph = qconvert.load(path)
+    panel = assemble(graph, to_onnx(graph), tensorflow)
+    file = CheckedFile(None, "")
+    return examine(Subject(graph, file, file), panel, seeded(graph, samples))
+
+
+def _described(report: Report) -> str:
+    """The verdict, and where it is no good one what is wrong."""
+    wrong = [
+        f"{layer.name} ({layer.class_name}) {layer.finding.verdict.value}, {layer.finding.reason}"
+        for layer in report.layers
+        if layer.finding.verdict.value not in _RIGHT
+    ]
+    wrong += [
+        f"{weight.layer}/{weight.role} {weight.verdict.value}"
+        for weight in report.weights
+        if weight.verdict.value not in _RIGHT
+    ]
+    wrong += [
+        f"output {output.name} {output.finding.verdict.value}, {output.finding.reason}"
+        for output in report.outputs
+        if output.finding.verdict.value not in _RIGHT
+    ]
+    wrong += [f"{w.witness.value}: {w.failure}" for w in report.witnesses if w.failure]
+    verdict = report.verdict.value
+    return f"{verdict}: {'; '.join(wrong)}" if wrong else verdict
+
+
+if __name__ == "__main__":
+    sys.exit(main())

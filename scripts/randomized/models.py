@@ -1,0 +1,81 @@
+"""Random models: chains with branches, merges, shared layers and models in models."""
+
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import tf_keras
+from tf_keras import Input, Model
+
+from scripts.randomized.layers import Layer, random_layer, random_merge
+from scripts.randomized.quantizers import Random, chance, one_of
+
+#: Keras's tensors have no types.
+Tensor: TypeAlias = Any
+
+#: So that no model takes long.
+_LARGEST: Final = 4096
+
+
+def random_model(seed: int) -> Model:
+    """A model of 3 to 12 layers with random weights; the same for the same seed."""
+    tf_keras.backend.clear_session()
+    random = np.random.default_rng(seed)
+    inputs = [Input(shape) for shape in [_input_shape(random)] * (1 + chance(random, 0.2))]
+    tensors = _grown(random, inputs, int(random.integers(3, 13)))
+    model = Model(inputs, _unread(tensors, inputs), name=f"random_{seed}")
+    for variable in model.weights:
+        if "float" in variable.dtype.name:
+            # Weights that use their grids, and moving statistics that are possible.
+            low, high = (0.25, 2) if "variance" in variable.name else (-1.25, 1.25)
+            variable.assign(random.uniform(low, high, variable.shape))
+    return model
+
+
+def _input_shape(random: Random) -> tuple[int, ...]:
+    rank = int(random.integers(1, 4))
+    return (*(int(n) for n in random.integers(3, 10, rank - 1)), int(random.integers(1, 6)))
+
+
+def _grown(random: Random, inputs: list[Tensor], count: int) -> list[Tensor]:
+    """The inputs, and the results of *count* layers behind them."""
+    tensors = list(inputs)
+    shared: list[Layer] = []
+    for _ in range(count):
+        tensors.append(_step(random, tensors, shared))
+    return tensors
+
+
+def _step(random: Random, tensors: list[Tensor], shared: list[Layer]) -> Tensor:
+    """One more layer, applied to the newest tensor or, seldom, to an older one."""
+    x = tensors[-1] if chance(random, 0.85) else one_of(random, *tensors)
+    partners = [t for t in tensors if t is not x and t.shape == x.shape]
+    if partners and chance(random, 0.4):
+        return random_merge(random)([x, one_of(random, *partners)])
+    for _ in range(100):
+        layer = _layer(random, x, shared)
+        try:
+            y = layer(x)
+        except (ValueError, TypeError):  # what Keras says of a shape that does not fit
+            continue
+        if 0 < np.prod(y.shape[1:]) <= _LARGEST:
+            shared.append(layer)
+            return y
+    raise ValueError(f"no layer fits {x.shape}")
+
+
+def _layer(random: Random, x: Tensor, shared: list[Layer]) -> Layer:
+    if shared and chance(random, 0.05):
+        return one_of(random, *shared)
+    if chance(random, 0.05):
+        source = Input(x.shape[1:])
+        return Model(
+            source, _grown(random, [source], 2)[-1], name=f"inner_{random.integers(1 << 30)}"
+        )
+    return random_layer(random, len(x.shape))
+
+
+def _unread(tensors: list[Tensor], inputs: list[Tensor]) -> list[Tensor]:
+    """What no layer reads: the outputs, one of which may be an input."""
+    made = tensors[len(inputs) :]
+    read = {id(source) for tensor in made for source in tensor.node.keras_inputs}
+    return [tensor for tensor in tensors if id(tensor) not in read]
