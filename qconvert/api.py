@@ -93,14 +93,14 @@ def check(
     A witness that is missing makes a report that does not pass, not an exception.
     """
     from qconvert.checking import CheckedFile, Subject, assemble, examine, tensorflow_started
-    from qconvert.checking.onnx_file import require_inputs_of
+    from qconvert.checking.onnx_file import require_interface_of
     from qconvert.frontend import build_graph
 
     python = None if tf_python is None else Path(tf_python)
     file = _model_file(model, weights)
     graph = build_graph(file)
     converted, onnx_file = _onnx(onnx, graph)
-    require_inputs_of(graph, converted)
+    require_interface_of(graph, converted)
     stream = _samples(graph, inputs, samples, seed)
     with (
         _keras_file(model, file) as path,

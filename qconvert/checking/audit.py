@@ -67,8 +67,42 @@ def _batch(
     found = _compared(traces, start, {})
     if Witness.NUMPY in traces and _any_differs(found):
         misfits = {w: rounding(batch, traces[w], traces[Witness.NUMPY]) for w in traces}
+        if {Witness.ORT, Witness.DEPLOYED} <= traces.keys():
+            misfits[Witness.DEPLOYED] = _unlike(
+                misfits[Witness.DEPLOYED],
+                traces[Witness.DEPLOYED],
+                misfits[Witness.ORT],
+                traces[Witness.ORT],
+            )
         found = _compared(traces, start, misfits)
     return Evidence(*found, rows, failures)
+
+
+def _unlike(own: Misfits, trace: Trace, other: Misfits, found: Trace) -> Misfits:
+    """Without the elements that *found* has too and that rounding explains there.
+
+    The deployed file hides layers, whose rounding the instrumented one shows.
+    """
+    return Misfits(
+        _unlike_each(own.layers, trace.layers, other.layers, found.layers),
+        _unlike_each(own.outputs, trace.outputs, other.outputs, found.outputs),
+    )
+
+
+def _unlike_each(
+    own: Mapping[str, Mask | None],
+    values: Mapping[str, F32],
+    other: Mapping[str, Mask | None],
+    found: Mapping[str, F32],
+) -> dict[str, Mask | None]:
+    result = dict(own)
+    for name, mask in own.items():
+        if mask is None or name not in found or found[name].shape != mask.shape:
+            continue
+        theirs = other[name]
+        explained = values[name] == found[name]
+        result[name] = mask & ~(explained if theirs is None else explained & ~theirs)
+    return result
 
 
 def _compared(

@@ -37,8 +37,8 @@ def read_onnx(path: Path) -> tuple[onnx.ModelProto, CheckedFile]:
     return model, CheckedFile(str(path), hashlib.sha256(data).hexdigest())
 
 
-def require_inputs_of(graph: Graph, model: onnx.ModelProto) -> None:
-    """`UsageError` unless *model* takes the inputs of *graph*: it is of another model."""
+def require_interface_of(graph: Graph, model: onnx.ModelProto) -> None:
+    """`UsageError` unless *model* takes the inputs and has the order of outputs of *graph*."""
     weights = {tensor.name for tensor in model.graph.initializer}
     found = {v.name: _shape(v) for v in model.graph.input if v.name not in weights}
     wanted = {source.name: source.shape for source in graph.inputs}
@@ -48,6 +48,13 @@ def require_inputs_of(graph: Graph, model: onnx.ModelProto) -> None:
         raise UsageError(
             f"the ONNX file is not of this model: it takes {_inputs(found)}, "
             f"the model {_inputs(wanted)}"
+        )
+    names = [output.name for output in graph.outputs]
+    outputs = [value.name for value in model.graph.output if value.name in names]
+    if outputs != [name for name in names if name in outputs]:
+        raise UsageError(
+            f"the ONNX file has its outputs in the order {', '.join(outputs)}, "
+            f"the model {', '.join(names)}"
         )
 
 

@@ -12,6 +12,10 @@ import onnx
 #: The key in ``metadata_props``.
 KEY = "qconvert"
 _SCHEMA = "qconvert.metadata/1"
+#: For which float64 holds ``2**exp``.
+_EXPONENTS = range(-1074, 1024)
+#: What the codes' types hold.
+_ZERO_POINTS = range(-(1 << 15), 1 << 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +74,20 @@ def read_metadata(model: onnx.ModelProto) -> ModelMetadata | None:
     try:
         content = json.loads(texts[0])
         if content["schema"] != _SCHEMA:
-            raise ValueError(f"unknown metadata schema {content['schema']!r}")
+            raise ValueError(f"unknown schema {content['schema']!r}")
         layers = tuple(_layer(entry) for entry in content["layers"])
         outputs = tuple(
             OutputTensor(str(o["output"]), str(o["tensor"])) for o in content["outputs"]
         )
         return ModelMetadata(layers, outputs, str(content["dialect"]))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the metadata is damaged: {error!r}") from error
 
 
 def _layer(entry: dict[str, Any]) -> LayerTensor:
     perm, codes, tensor = entry["perm"], entry["codes"], entry["tensor"]
+    if perm is not None and sorted(perm) != list(range(len(perm))):
+        raise ValueError(f"{perm} is no permutation")
     return LayerTensor(
         str(entry["layer"]),
         str(entry["class_name"]),
@@ -92,4 +98,7 @@ def _layer(entry: dict[str, Any]) -> LayerTensor:
 
 
 def _codes(entry: dict[str, Any]) -> CodesTensor:
-    return CodesTensor(str(entry["tensor"]), int(entry["exp"]), int(entry["zero_point"]))
+    exp, zero_point = int(entry["exp"]), int(entry["zero_point"])
+    if exp not in _EXPONENTS or zero_point not in _ZERO_POINTS:
+        raise ValueError(f"codes with exponent {exp} and zero point {zero_point}")
+    return CodesTensor(str(entry["tensor"]), exp, zero_point)

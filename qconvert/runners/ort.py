@@ -36,8 +36,12 @@ class OrtRunner:
         self.layers: tuple[LayerTensor, ...] = metadata.layers if metadata else ()
         self.inputs = tuple(_fed(self._model.graph))
         self.outputs = tuple(value.name for value in self._model.graph.output)
-        #: What the model calls its outputs, where the file has to use another name.
-        self._renamed = {o.tensor: o.output for o in metadata.outputs} if metadata else {}
+        #: What the model calls its outputs, where the file has to use another name: an input's.
+        self._renamed = {
+            o.tensor: o.output
+            for o in (metadata.outputs if metadata else ())
+            if o.output in self.inputs
+        }
 
     def run_layers(self, inputs: Mapping[str, F32]) -> Trace:
         """Every layer and the outputs, with graph optimizations off."""
@@ -144,8 +148,11 @@ def _value(layer: LayerTensor, values: Mapping[str, _Array]) -> _Array:
 def _keras_layout(value: _Array, layer: LayerTensor) -> F32:
     if value.dtype != np.float32:
         raise WitnessError(f"{layer.layer}: the tensor {layer.tensor} is {value.dtype}")
-    result: F32 = value if layer.perm is None else np.transpose(value, layer.perm)
-    return result
+    if layer.perm is None:
+        return value
+    if len(layer.perm) != value.ndim:
+        raise WitnessError(f"{layer.layer}: {value.ndim} axes, and the order {layer.perm} of them")
+    return np.transpose(value, layer.perm)
 
 
 def _dequantized(tensor: CodesTensor, values: Mapping[str, _Array]) -> F32:

@@ -115,11 +115,30 @@ def test_metadata_survives_writing_and_reading() -> None:
     assert read_metadata(model) == metadata
 
 
-@pytest.mark.parametrize("damage", ["{}", "[]", '{"schema":"other"}', "nonsense"])
+PERM = '"class_name":"C","codes":null,"layer":"l","perm":[0,9],"tensor":"t"'
+CODES = (
+    '"class_name":"C","codes":{"tensor":"t","exp":1000000,"zero_point":0},'
+    '"layer":"l","perm":null,"tensor":"t"'
+)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "{}",
+        "[]",
+        '{"schema":"other"}',
+        "nonsense",
+        *(
+            f'{{"schema":"qconvert.metadata/1","dialect":"qdq","outputs":[],"layers":[{{{layer}}}]}}'
+            for layer in (PERM, CODES)
+        ),
+    ],
+)
 def test_damaged_metadata_is_an_error(damage: str) -> None:
     model = onnx.ModelProto()
     model.metadata_props.add(key=KEY, value=damage)
-    with pytest.raises(ValueError, match=r"metadata|Expecting"):
+    with pytest.raises(ValueError, match="the metadata is damaged"):
         read_metadata(model)
 
 

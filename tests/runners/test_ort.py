@@ -109,12 +109,22 @@ def test_a_file_without_metadata_has_outputs() -> None:
     assert_array_equal(runner.run_deployed(X).outputs["y"], expected()[1])
 
 
-def test_outputs_have_the_model_s_names() -> None:
+@pytest.mark.parametrize(("name", "found"), [("x", "x"), ("keras", "y")])
+def test_an_output_may_have_another_name_only_if_an_input_has_its_own(
+    name: str, found: str
+) -> None:
     proto = model(metadata=False)
-    add_metadata(proto, ModelMetadata((), (OutputTensor("keras", "y"),)))
+    add_metadata(proto, ModelMetadata((), (OutputTensor(name, "y"),)))
     runner = OrtRunner(proto)
     for run in (runner.run_layers, runner.run_tapped, runner.run_deployed):
-        assert list(run(X).outputs) == ["keras"]
+        assert list(run(X).outputs) == [found]
+
+
+def test_a_layer_whose_axes_do_not_fit_is_an_error() -> None:
+    proto = model(metadata=False)
+    add_metadata(proto, ModelMetadata((LayerTensor("out", "Permute", "y", (1, 0), None),)))
+    with pytest.raises(WitnessError, match="out: 4 axes"):
+        OrtRunner(proto).run_layers(X)
 
 
 def test_operators_are_those_after_optimization() -> None:

@@ -1,0 +1,49 @@
+"""What the deployed file may be excused for: results that the instrumented one has too."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from qconvert.checking.audit import audit
+from qconvert.checking.rounding import Misfits
+from qconvert.checking.witness import Direct, Witness
+from qconvert.ir import F32
+from qconvert.runners.traces import Trace
+
+TF, ORT, NUMPY, DEPLOYED = Witness
+BATCH = {"x": np.zeros((3, 1), np.float32)}
+
+
+def returning(*values: float) -> Direct:
+    y = np.array(values, np.float32).reshape(3, 1)
+    return Direct(lambda inputs: Trace({"layer": y}, {"y": y}))
+
+
+def everywhere(mask: bool) -> Misfits:
+    return Misfits({"layer": np.full((3, 1), mask)}, {"y": np.full((3, 1), mask)})
+
+
+@pytest.mark.parametrize(
+    ("instrumented_fits", "beyond"), [(True, 1), (False, 2)], ids=["explained", "unexplained"]
+)
+def test_deployed_results_are_explained_where_the_instrumented_run_s_equal_ones_are(
+    instrumented_fits: bool, beyond: int
+) -> None:
+    """One element is off alike in both runs, another in the deployed one alone."""
+    runners = {
+        TF: returning(0, 0, 0),
+        ORT: returning(1, 0, 0),
+        NUMPY: returning(0, 0, 0),
+        DEPLOYED: returning(1, 1, 0),
+    }
+
+    def rounding(batch: Mapping[str, F32], trace: Trace, reference: Trace) -> Misfits:
+        if trace.layers["layer"][1] == 1:
+            return everywhere(True)
+        return everywhere(trace.layers["layer"][0] == 1 and not instrumented_fits)
+
+    evidence = audit(runners, [BATCH], rounding)
+    for found in (evidence.layers["layer"], evidence.outputs["y"]):
+        assert found[TF, DEPLOYED].differing == 2
+        assert found[TF, DEPLOYED].beyond == beyond
