@@ -45,7 +45,12 @@ from qconvert.ir.ops import (
     Transpose,
     UpSample,
 )
-from qconvert.ir.quantizers import QuantizedSigmoid, QuantizedTanh
+from qconvert.ir.quantizers import (
+    QuantizedPo2,
+    QuantizedReluPo2,
+    QuantizedSigmoid,
+    QuantizedTanh,
+)
 from qconvert.numerics.eigen import sigmoid, tanh
 from qconvert.reference import apply
 from qconvert.runners.traces import Trace
@@ -62,6 +67,8 @@ TINY: Final = 2.0**-126
 #: Where layers between two known results are not seen (the deployed file shows quantized ones
 #: alone), their bounds add up; beyond this part of the largest result they tell nothing.
 LEAST_INFORMATIVE: Final = 2.0**-10
+#: Elements that TensorFlow's programs take at a time.
+_VECTOR: Final = 8
 #: Of a layer that rounds nothing, or always alike.
 INHERITED: Final = "in what it is computed from"
 
@@ -185,6 +192,8 @@ def _cause(op: Op) -> str | None:
             return "codes next to a tie of the tanh"
         case Quantize(quantizer=QuantizedSigmoid(use_real_sigmoid=True)):
             return "codes next to a tie of the sigmoid"
+        case Quantize(quantizer=QuantizedPo2() | QuantizedReluPo2()):
+            return "a logarithm that TensorFlow computes differently at the end of a tensor"
         case _:
             return None
 
@@ -210,6 +219,8 @@ def _radius(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | 
             return _rounded_function(tanh(x), quantizer.bits - 1, r)
         case Quantize(quantizer=QuantizedSigmoid(use_real_sigmoid=True) as quantizer):
             return _rounded_function(sigmoid(x), quantizer.bits, r)
+        case Quantize(quantizer=QuantizedPo2() | QuantizedReluPo2()):
+            return _sum(_between(op, xs, y, rs), _position(op, x, y))
         case Quantize() | Pool() | Reduce() | Merge() | Relu() | Concat() | Reshape() | Transpose():
             return _between(op, xs, y, rs)
         case Pad() | Slice() | UpSample():
@@ -226,6 +237,28 @@ def _between(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius |
     highest = apply(op, *(_moved(x, r, 1) for x, r in zip(xs, rs, strict=True)))
     exact = y.astype(np.float64)
     return np.maximum(abs(exact - lowest), abs(highest - exact))
+
+
+def _position(op: Op, x: F32, y: F32) -> Radius | None:
+    """What TensorFlow's two programs of a logarithm make of one number, at a tie between powers.
+
+    The ends of a tensor that fill no vector go through another program (``numerics.eigen``).
+    """
+    logarithm = np.log(np.maximum(abs(x), TINY).astype(np.float64))
+    near = _between(op, [x], y, [abs(x) * abs(logarithm) * (2 * FUNCTION_ULPS * UNIT)])
+    assert near is not None
+    if not near.any():
+        return None
+    numbers = x[near > 0]
+    inside = apply(op, np.resize(numbers, -(-numbers.size // _VECTOR) * _VECTOR))
+    ends = [apply(op, numbers[i : i + _VECTOR - 1]) for i in range(0, numbers.size, _VECTOR - 1)]
+    either = np.stack([inside[: numbers.size], np.concatenate(ends)]).astype(np.float64)
+    near[near > 0] = abs(either - y[near > 0]).max(0)
+    return near if near.any() else None
+
+
+def _sum(a: Radius | None, b: Radius | None) -> Radius | None:
+    return b if a is None else a if b is None else a + b
 
 
 def _moved(x: F32, r: Radius | None, sign: int) -> F32:

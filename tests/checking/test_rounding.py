@@ -283,6 +283,17 @@ def test_a_real_tanh_may_round_either_way_only_next_to_a_tie() -> None:
     np.testing.assert_array_equal(radius, [[0, 2.0**-7]])
 
 
+def test_a_power_of_two_may_be_either_of_two_only_where_tensorflow_s_position_decides() -> None:
+    """The square root of 1/2 is a tie, which the last elements of a tensor leave downwards."""
+    op = Quantize(QuantizedPo2(4, quadratic_approximation=True))
+    x = np.full((1, 35), 0.5, np.float32)
+    x[0, ::2] = 0.75
+    y, radius = radius_of([op], x)
+    assert set(y[0, 1::2]) == {1.0, 0.25}
+    np.testing.assert_array_equal(radius[0, 1::2], 0.75)
+    np.testing.assert_array_equal(radius[0, ::2], 0)
+
+
 def test_the_operations_that_round_are_named() -> None:
     graph = chain([Dense(floats(4, 4), None), Relu(), Softmax(1)], (None, 4))
     layers = [Layer(node.name, "C", node.name) for node in graph.nodes]
