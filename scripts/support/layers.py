@@ -1,0 +1,202 @@
+"""Every layer that can be converted, with the options that change numbers: one table.
+
+A `Family` is a Keras class, the shapes that it takes (without the batch axis) and the arguments
+that all its cases share; each case adds the options that it is about.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+Options: TypeAlias = Mapping[str, Any]
+Shape: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The cases of one class."""
+
+    class_name: str
+    shapes: tuple[Shape, ...]
+    cases: tuple[Options, ...] = ({},)
+    shared: Options = field(default_factory=dict)
+
+
+VECTOR: Final[tuple[Shape, ...]] = ((7,),)
+SERIES: Final[tuple[Shape, ...]] = ((9, 3),)
+IMAGE: Final[tuple[Shape, ...]] = ((7, 6, 4),)
+BITS: Final = "quantized_bits(4, 0, alpha=1)"
+WIDE: Final = "quantized_bits(8, 3, alpha=1)"
+KERNEL: Final[dict[str, Any]] = {"kernel_quantizer": BITS, "bias_quantizer": WIDE}
+DEPTHWISE: Final[dict[str, Any]] = {"depthwise_quantizer": BITS, "bias_quantizer": WIDE}
+SEPARABLE: Final[dict[str, Any]] = DEPTHWISE | {"pointwise_quantizer": BITS}
+#: What convolutions have in common.
+WINDOWS: Final[tuple[Options, ...]] = (
+    {"padding": "valid"},
+    {"padding": "same"},
+    {"padding": "same", "strides": 2},
+    {"padding": "valid", "strides": 2},
+    {"padding": "same", "dilation_rate": 2},
+)
+ENDINGS: Final[tuple[Options, ...]] = (
+    {"use_bias": False},
+    {"activation": "quantized_relu(4, 2)"},
+    {"activation": "relu"},
+)
+POOLING: Final[tuple[Options, ...]] = (
+    {"pool_size": 2},
+    {"pool_size": 3, "strides": 2, "padding": "same"},
+    {"pool_size": 3, "strides": 1, "padding": "valid"},
+)
+FOLDED: Final[tuple[Options, ...]] = (
+    {},
+    {"scale": False},
+    {"use_bias": False},
+    {"padding": "same", "strides": 2},
+    {"folding_mode": "batch_stats_folding"},
+    {"activation": "quantized_relu(4, 2)"},
+)
+
+
+def _same(names: str, shapes: tuple[Shape, ...], *cases: Options) -> tuple[Family, ...]:
+    """Several classes with the same cases."""
+    return tuple(Family(name, shapes, cases or ({},)) for name in names.split())
+
+
+_QKERAS: Final[tuple[Family, ...]] = (
+    Family(
+        "QDense",
+        VECTOR,
+        (
+            {},
+            *ENDINGS,
+            {"kernel_quantizer": "quantized_bits(4, 0)"},
+            {"kernel_quantizer": "quantized_bits(4, 0, alpha='auto')"},
+            {"kernel_quantizer": None, "bias_quantizer": None},
+        ),
+        KERNEL | {"units": 3},
+    ),
+    Family("QDense", SERIES, ({},), KERNEL | {"units": 3}),
+    Family(
+        "QConv1D",
+        SERIES,
+        (*WINDOWS, *ENDINGS, {"padding": "causal", "dilation_rate": 2}),
+        KERNEL | {"filters": 4, "kernel_size": 3},
+    ),
+    Family(
+        "QConv2D",
+        IMAGE,
+        (*WINDOWS, *ENDINGS, {"groups": 2}, {"kernel_size": (2, 3), "dilation_rate": (2, 1)}),
+        KERNEL | {"filters": 4, "kernel_size": 3},
+    ),
+    Family(
+        "QDepthwiseConv2D",
+        IMAGE,
+        (*WINDOWS, *ENDINGS, {"depth_multiplier": 2}),
+        DEPTHWISE | {"kernel_size": 3},
+    ),
+    Family(
+        "QSeparableConv1D",
+        SERIES,
+        (*WINDOWS, *ENDINGS, {"depth_multiplier": 2}),
+        SEPARABLE | {"filters": 4, "kernel_size": 3},
+    ),
+    Family(
+        "QSeparableConv2D",
+        IMAGE,
+        (*WINDOWS, *ENDINGS, {"depth_multiplier": 2}),
+        SEPARABLE | {"filters": 4, "kernel_size": 3},
+    ),
+    Family("QConv2DBatchnorm", IMAGE, FOLDED, KERNEL | {"filters": 4, "kernel_size": 3}),
+    Family(
+        "QDepthwiseConv2DBatchnorm",
+        IMAGE,
+        (*FOLDED, {"depth_multiplier": 2}),
+        DEPTHWISE | {"kernel_size": 3},
+    ),
+    Family(
+        "QBatchNormalization",
+        IMAGE,
+        ({}, {"scale": False}, {"center": False}, {"variance_quantizer": None}, {"axis": 1}),
+    ),
+    Family(
+        "QAveragePooling2D",
+        IMAGE,
+        (*POOLING, {"average_quantizer": None}),
+        {"pool_size": 2, "average_quantizer": BITS},
+    ),
+    Family(
+        "QGlobalAveragePooling2D",
+        IMAGE,
+        ({}, {"keepdims": True}, {"activation": "quantized_relu(4)"}),
+        {"average_quantizer": "quantized_bits(8, 0, alpha=1)"},
+    ),
+)
+_STOCK: Final[tuple[Family, ...]] = (
+    Family("Dense", VECTOR, ({}, {"use_bias": False}, {"activation": "tanh"}), {"units": 3}),
+    Family("Conv1D", SERIES, WINDOWS, {"filters": 4, "kernel_size": 3}),
+    Family(
+        "Conv2D",
+        IMAGE,
+        (*WINDOWS, {"groups": 2}),
+        {"filters": 4, "kernel_size": 3},
+    ),
+    Family("DepthwiseConv2D", IMAGE, (*WINDOWS, {"depth_multiplier": 2}), {"kernel_size": 3}),
+    *_same("SeparableConv1D", SERIES, {"filters": 4, "kernel_size": 3}),
+    *_same("SeparableConv2D", IMAGE, {"filters": 4, "kernel_size": 3}),
+    Family(
+        "Conv2DTranspose",
+        IMAGE,
+        (*WINDOWS, {"strides": 2, "padding": "same", "output_padding": 1}),
+        {"filters": 3, "kernel_size": 3},
+    ),
+    Family("BatchNormalization", IMAGE, ({}, {"scale": False}, {"center": False}, {"axis": 1})),
+    Family("BatchNormalization", VECTOR),
+    *_same("MaxPooling1D AveragePooling1D", SERIES, *POOLING),
+    *_same("MaxPooling2D AveragePooling2D", IMAGE, *POOLING),
+    *_same("GlobalMaxPooling1D GlobalAveragePooling1D", SERIES, {}, {"keepdims": True}),
+    *_same("GlobalMaxPooling2D GlobalAveragePooling2D", IMAGE, {}, {"keepdims": True}),
+    Family(
+        "Activation",
+        VECTOR,
+        tuple(
+            {"activation": name}
+            for name in (
+                "elu",
+                "exponential",
+                "gelu",
+                "hard_sigmoid",
+                "linear",
+                "mish",
+                "relu",
+                "selu",
+                "sigmoid",
+                "softmax",
+                "softplus",
+                "softsign",
+                "swish",
+                "tanh",
+            )
+        ),
+    ),
+    Family("ReLU", VECTOR, ({}, {"max_value": 6}, {"negative_slope": 0.25, "threshold": 0.5})),
+    *_same("LeakyReLU ELU", VECTOR, {}, {"alpha": 0.25}),
+    *_same("Softmax", SERIES, {}, {"axis": 1}),
+    *_same("Flatten", IMAGE, {}, {"data_format": "channels_first"}),
+    Family("Reshape", IMAGE, ({"target_shape": (6, -1)},)),
+    *_same("Permute", IMAGE, {"dims": (3, 1, 2)}, {"dims": (2, 1, 3)}),
+    *_same("ZeroPadding1D", SERIES, {"padding": (1, 2)}),
+    *_same("ZeroPadding2D", IMAGE, {"padding": ((1, 0), (0, 2))}),
+    *_same("Cropping1D", SERIES, {"cropping": (1, 2)}),
+    *_same("Cropping2D", IMAGE, {"cropping": ((1, 0), (0, 2))}),
+    *_same("UpSampling1D", SERIES, {"size": 2}),
+    *_same("UpSampling2D", IMAGE, {"size": (2, 3)}),
+    *_same("Add Average Maximum Minimum Multiply Subtract", VECTOR * 2),
+    *_same("Concatenate", SERIES * 2, {}, {"axis": 1}),
+    *_same("AlphaDropout Dropout GaussianDropout", VECTOR, {"rate": 0.5}),
+    *_same("GaussianNoise", VECTOR, {"stddev": 0.5}),
+    *_same("SpatialDropout1D", SERIES, {"rate": 0.5}),
+    *_same("SpatialDropout2D", IMAGE, {"rate": 0.5}),
+    *_same("ActivityRegularization", VECTOR),
+)
+FAMILIES: Final = _QKERAS + _STOCK
