@@ -13,8 +13,8 @@ from qconvert.ir.types import F32
 from qconvert.modelfile import StoredWeight
 from qconvert.numerics import quantize
 
-#: Variables that count training steps: whole numbers, without effect at inference.
-_COUNTERS: Final = frozenset({"iteration", "pruning_step"})
+#: Variables that count steps or samples of training: whole numbers, without effect at inference.
+_COUNTERS: Final = frozenset({"count", "iteration", "pruning_step"})
 
 
 class Weights:

@@ -450,9 +450,11 @@ def effective_weights(model: Layer, prefix: str = "") -> dict[str, Array]:
 
 
 def unwrapped(layer: Layer) -> Layer:
-    """The layer that computes: inside a pruning wrapper, once its masks are applied; a cell."""
+    """The layer that computes: inside a wrapper (of pruning: masked); a cell."""
     if type(layer).__name__ == "PruneLowMagnitude":
         layer.pruning_obj.weight_mask_op()
+        layer = layer.layer
+    if type(layer).__name__ == "TimeDistributed":
         layer = layer.layer
     return getattr(layer, "cell", layer)
 
