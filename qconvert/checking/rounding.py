@@ -59,6 +59,7 @@ from qconvert.ir.stock import (
     FoldTime,
     LayerNormalization,
     MatMul,
+    Power,
     PRelu,
     Resize,
     UnfoldTime,
@@ -197,7 +198,7 @@ def _cause(op: Op) -> str | None:
             return "codes next to a tie of the tanh"
         case Quantize(quantizer=QuantizedSigmoid(use_real_sigmoid=True)):
             return "codes next to a tie of the sigmoid"
-        case MatMul() | LayerNormalization() | UnitNormalize():
+        case MatMul() | Power() | LayerNormalization() | UnitNormalize():
             return stock_cause(op)
         case _:
             return None
@@ -228,7 +229,7 @@ def _radius(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | 
             return _between(op, xs, y, rs)
         case Pad() | Slice() | UpSample():
             return _between(op, xs, y, rs)
-        case WithConstant() | Divide() | PRelu() | MatMul() | Resize() | Embedding():
+        case WithConstant() | Divide() | PRelu() | Power() | MatMul() | Resize() | Embedding():
             return stock_radius(op, xs, y, rs)
         case LayerNormalization() | UnitNormalize() | FoldTime() | UnfoldTime():
             return stock_radius(op, xs, y, rs)

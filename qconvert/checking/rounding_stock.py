@@ -13,6 +13,7 @@ from qconvert.ir.stock import (
     FoldTime,
     LayerNormalization,
     MatMul,
+    Power,
     PRelu,
     Resize,
     StockOp,
@@ -23,11 +24,13 @@ from qconvert.ir.stock import (
 from qconvert.reference import apply
 
 
-def stock_cause(op: MatMul | LayerNormalization | UnitNormalize) -> str:
+def stock_cause(op: MatMul | Power | LayerNormalization | UnitNormalize) -> str:
     """What in *op* correct programs may round differently."""
     match op:
         case MatMul():
             return "sums of more than 24 bits"
+        case Power():
+            return "powers"
         case LayerNormalization():
             return "the mean and variance of a sample"
         case UnitNormalize():
@@ -46,6 +49,8 @@ def stock_radius(op: StockOp, xs: list[F32], y: F32, rs: list[Radius | None]) ->
             return _divide(xs, y, rs)
         case PRelu(slope=slope):
             return None if r is None else np.maximum(1, abs(slope)) * (r + 2 * UNIT * (abs(x) + r))
+        case Power(exponent=exponent):
+            return _power(exponent, x, y, r)
         case MatMul():
             return _product(xs, rs)
         case Resize(kind="bilinear"):
@@ -98,6 +103,18 @@ def _divide(xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | None:
     spread = np.where(below > second, spread, np.where((first == 0) & (second == 0), 0, math.inf))
     radius: Radius = spread + 2 * UNIT * (abs(y) + spread) + TINY
     return radius
+
+
+def _power(exponent: float, x: F32, y: F32, r: Radius | None) -> Radius:
+    """The derivative is greatest at one of the ends."""
+    rounded: Radius = gamma(2 * FUNCTION_ULPS) * abs(y.astype(np.float64)) + TINY
+    if r is None:
+        return rounded
+    size = abs(x.astype(np.float64))
+    end = size + r if exponent >= 1 else np.maximum(size - r, 0)
+    with np.errstate(divide="ignore"):
+        steepest: Radius = abs(exponent) * end ** (exponent - 1)
+    return rounded * 2 + np.where(r == 0, 0.0, steepest * r)
 
 
 def _product(xs: list[F32], rs: list[Radius | None]) -> Radius:

@@ -31,6 +31,7 @@ from qconvert.ir.stock import (
     FoldTime,
     LayerNormalization,
     MatMul,
+    Power,
     PRelu,
     Resize,
     UnfoldTime,
@@ -75,7 +76,7 @@ def infer_shape(op: Op, *shapes: Shape) -> Shape:
         case UpSample(factors=factors):
             grown = (None if n is None else n * f for n, f in zip(x[1:-1], factors, strict=True))
             return (x[0], *grown, x[-1])
-        case WithConstant() | Divide() | PRelu() | MatMul() | Resize() | Embedding():
+        case WithConstant() | Divide() | PRelu() | Power() | MatMul() | Resize() | Embedding():
             return infer_stock(op, shapes)
         case LayerNormalization() | UnitNormalize() | FoldTime() | UnfoldTime():
             return infer_stock(op, shapes)

@@ -32,6 +32,13 @@ class PRelu:
 
 
 @dataclass(frozen=True, slots=True)
+class Power:
+    """``tf.math.pow`` with one exponent, within some units in the last place."""
+
+    exponent: float
+
+
+@dataclass(frozen=True, slots=True)
 class MatMul:
     """Matrix products over the last two axes; all axes before are the same in both tensors."""
 
@@ -91,6 +98,7 @@ StockOp: TypeAlias = (
     WithConstant
     | Divide
     | PRelu
+    | Power
     | MatMul
     | Resize
     | Embedding

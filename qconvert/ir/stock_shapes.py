@@ -8,6 +8,7 @@ from qconvert.ir.stock import (
     FoldTime,
     LayerNormalization,
     MatMul,
+    Power,
     PRelu,
     Resize,
     StockOp,
@@ -40,7 +41,7 @@ def infer_stock(op: StockOp, shapes: tuple[Shape, ...]) -> Shape:
                 if parameter is not None:
                     _fit(x, parameter)
             return x
-        case UnitNormalize():
+        case UnitNormalize() | Power():
             return x
         case FoldTime():
             return (None, *x[2:])

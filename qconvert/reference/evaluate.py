@@ -34,6 +34,7 @@ from qconvert.ir.stock import (
     FoldTime,
     LayerNormalization,
     MatMul,
+    Power,
     PRelu,
     Resize,
     UnfoldTime,
@@ -103,7 +104,7 @@ def _apply(op: Op, inputs: tuple[F32, ...]) -> F32:
             return take_slice(op, x)
         case UpSample():
             return upsample(op, x)
-        case WithConstant() | Divide() | PRelu() | MatMul() | Resize() | Embedding():
+        case WithConstant() | Divide() | PRelu() | Power() | MatMul() | Resize() | Embedding():
             return apply_stock(op, inputs)
         case LayerNormalization() | UnitNormalize() | FoldTime() | UnfoldTime():
             return apply_stock(op, inputs)

@@ -12,6 +12,7 @@ from qconvert.ir.stock import (
     FoldTime,
     LayerNormalization,
     MatMul,
+    Power,
     PRelu,
     Resize,
     StockOp,
@@ -35,6 +36,9 @@ def apply_stock(op: StockOp, inputs: tuple[F32, ...]) -> F32:
             return inputs[0] / inputs[1]
         case PRelu(slope=slope):
             return _positive(x) + -slope * _positive(-x)
+        case Power(exponent=exponent):
+            power: F32 = np.power(x, np.float32(exponent))
+            return power
         case MatMul():
             product: F32 = np.matmul(inputs[0], inputs[1])
             return product

@@ -454,7 +454,7 @@ def unwrapped(layer: Layer) -> Layer:
     if type(layer).__name__ == "PruneLowMagnitude":
         layer.pruning_obj.weight_mask_op()
         layer = layer.layer
-    if type(layer).__name__ == "TimeDistributed":
+    while type(layer).__name__ == "TimeDistributed":
         layer = layer.layer
     return getattr(layer, "cell", layer)
 

@@ -34,6 +34,7 @@ from qconvert.ir.stock import (
     FoldTime,
     LayerNormalization,
     MatMul,
+    Power,
     PRelu,
     Resize,
     UnfoldTime,
@@ -82,7 +83,7 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
             return movement.take(op, x, b)
         case UpSample():
             return movement.up_sample(op, x, b)
-        case WithConstant() | Divide() | PRelu() | MatMul() | Resize() | Embedding():
+        case WithConstant() | Divide() | PRelu() | Power() | MatMul() | Resize() | Embedding():
             return lower_stock(op, inputs, shape, b, dialect)
         case LayerNormalization() | UnitNormalize() | FoldTime() | UnfoldTime():
             return lower_stock(op, inputs, shape, b, dialect)

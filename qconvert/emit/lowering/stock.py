@@ -18,6 +18,7 @@ from qconvert.ir.stock import (
     FoldTime,
     LayerNormalization,
     MatMul,
+    Power,
     PRelu,
     Resize,
     StockOp,
@@ -51,6 +52,8 @@ def lower_stock(
             return Value(b.op("Div", left.tensor, right.tensor), left.layout)
         case PRelu(slope=slope):
             return Value(b.op("PRelu", x.tensor, _array(b, slope, x.layout, "slope")), x.layout)
+        case Power(exponent=exponent):
+            return Value(b.op("Pow", x.tensor, b.scalar(exponent)), x.layout)
         case MatMul():
             left, right = (relayout(b, each, natural(each.rank)) for each in inputs)
             return Value(b.op("MatMul", left.tensor, right.tensor), left.layout)

@@ -53,6 +53,8 @@ def p_relu(call: Call) -> Parsed:
 def thresholded_relu(call: Call) -> Parsed:
     """``ThresholdedReLU``: 0 up to ``theta``."""
     theta = call.config.number("theta")
+    if theta < 0:
+        call.config.reject(f"theta={theta:g} is below 0")
     call.config.done()
     call.shape()
     return Parsed((Relu(threshold=theta),))

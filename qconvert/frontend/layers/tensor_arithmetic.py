@@ -9,7 +9,7 @@ from qconvert.frontend.layers.shape import axis_of
 from qconvert.frontend.problems import Unsupported, short
 from qconvert.frontend.references import Ref
 from qconvert.ir.ops import Elementwise, Function, Merge, Op, Relu, Scale, Softmax, Transpose
-from qconvert.ir.stock import Divide, MatMul, UnitNormalize, WithConstant
+from qconvert.ir.stock import Divide, MatMul, Power, UnitNormalize, WithConstant
 from qconvert.ir.types import F32
 
 Kind = Literal["add", "subtract", "multiply", "divide", "maximum", "minimum"]
@@ -75,12 +75,15 @@ def _with(kind: Kind, array: F32, *, first: bool) -> Op:
 
 
 def power(call: Call) -> Parsed:
-    """``x ** 2``, which TensorFlow rounds as a product."""
+    """``x ** 2``, which is not the product in TensorFlow."""
     exponent = call.arguments.raw("y")
     call.arguments.done()
-    if call.constant is not None or exponent not in (1, 2) or isinstance(exponent, bool):
+    if call.constant is not None or isinstance(exponent, bool):
+        raise Unsupported("math.pow of a constant")
+    if not isinstance(exponent, int | float):
         raise Unsupported(f"math.pow with the exponent {short(exponent)}")
-    return square(call) if exponent == 2 else Parsed(())
+    call.shape()
+    return Parsed((Power(float(exponent)),))
 
 
 def square(call: Call) -> Parsed:

@@ -61,12 +61,11 @@ def time_distributed(layers: Mapping[str, LayerParser]) -> LayerParser:
 
     def parse(call: Call) -> Parsed:
         class_name, config = _inner(call.config)
-        if class_name not in layers:
+        inner = parse if class_name == call.class_name else layers.get(class_name)
+        if inner is None:
             raise Unsupported(f"TimeDistributed around {class_name}")
         steps = tuple(None if shape is None else _step(shape) for shape in call.shapes)
-        parsed = layers[class_name](
-            replace(call, class_name=class_name, config=config, shapes=steps)
-        )
+        parsed = inner(replace(call, class_name=class_name, config=config, shapes=steps))
         if parsed.steps or parsed.before or len(steps) != 1:
             raise Unsupported(f"TimeDistributed around {class_name}, which is no chain of ops")
         length = call.shape()[1]
