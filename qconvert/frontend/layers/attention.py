@@ -27,6 +27,9 @@ from qconvert.ir.types import F32
 
 _TANH = Elementwise(Function.TANH)
 _HEADS_FIRST = (0, 2, 1, 3)
+_ROLES = ("query", "key", "value", "attention_output")
+#: Archives list a layer's layers by the names of its attributes (``_output_dense``).
+_ROLES_IN_ARCHIVES = ("key", "attention_output", "query", "value")
 
 
 class _Wiring:
@@ -150,7 +153,8 @@ def multi_head_attention(call: Call) -> Parsed:
     _require_sequences(shapes)
     inputs = {role: shapes[at][-1] or -1 for role, at in places.items()}
     outputs = _output_width(given, inputs["query"])
-    projections = _projections(stored, use_bias)
+    order = _ROLES if call.weights.named else _ROLES_IN_ARCHIVES
+    projections = _projections(order, stored, use_bias)
     sizes = {"query": width, "key": width, "value": value_width}
     for role, size in sizes.items():
         _expect(role, projections[role], (inputs[role], heads, size), (heads, size))
@@ -178,8 +182,9 @@ def multi_head_attention(call: Call) -> Parsed:
 _Projection = tuple[F32, F32 | None]
 
 
-def _projections(stored: tuple[F32, ...], use_bias: bool) -> dict[str, _Projection]:
-    roles = ("query", "key", "value", "attention_output")
+def _projections(
+    roles: tuple[str, ...], stored: tuple[F32, ...], use_bias: bool
+) -> dict[str, _Projection]:
     if not use_bias:
         return {role: (kernel, None) for role, kernel in zip(roles, stored, strict=True)}
     return dict(zip(roles, zip(stored[::2], stored[1::2], strict=True), strict=True))
