@@ -467,12 +467,29 @@ def layer_weights(layer: Layer) -> dict[str, Layer]:
     """One layer's effective weights by Keras's variable names."""
     if hasattr(layer, "get_folded_weights"):
         return folded_weights(layer)
+    if type(layer).__name__ == "MultiHeadAttention":
+        return projection_weights(layer)
     own = [*layer._trainable_weights, *layer._non_trainable_weights]
     roles = {variable.name.rpartition("/")[2].partition(":")[0]: variable for variable in own}
     return {
         role: quantized(layer, role, variable)
         for role, variable in roles.items()
         if variable.dtype.is_floating
+    }
+
+
+def projection_weights(layer: Layer) -> dict[str, Layer]:
+    """The weights of the four dense layers in an attention."""
+    inner = {
+        "query": layer._query_dense,
+        "key": layer._key_dense,
+        "value": layer._value_dense,
+        "attention_output": layer._output_dense,
+    }
+    return {
+        f"{part}/{role}": value
+        for part, dense in inner.items()
+        for role, value in layer_weights(dense).items()
     }
 
 
