@@ -1,6 +1,7 @@
 """The ops of stock layers in ONNX Runtime against the reference, in several layouts and opsets."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from numpy.testing import assert_array_equal
 
 from qconvert.emit import to_onnx
 from qconvert.ir import F32, Op
-from qconvert.ir.ops import Dense, Pool, Quantize
+from qconvert.ir.ops import Conv, Dense, Pool, Quantize
 from qconvert.ir.quantizers import QuantizedBits
 from qconvert.ir.stock import (
     Divide,
@@ -125,18 +126,14 @@ def test_steps_of_time_stay_integers(make: Make, run: Run, codes: Callable[..., 
     assert_array_equal(ran.plain[0], apply(quantizer, apply(Dense(kernel, None), q)))
 
 
-@pytest.mark.parametrize("dialect", ["qdq", "float"])
-def test_no_optimizer_folds_a_constant_into_a_product(
-    make: Make, run: Run, codes: Callable[..., F32], dialect: str
+@pytest.mark.parametrize("kind", ["multiply", "add"])
+def test_no_optimizer_folds_a_constant_into_a_convolution(
+    make: Make, run: Run, codes: Callable[..., F32], kind: Literal["multiply", "add"]
 ) -> None:
-    """The product is exact: three times the input."""
-    x = codes(-999, 999, -8, 40, 8)
-    ops = [WithConstant("multiply", floats(8)), WithConstant("add", floats(8, seed=1))]
-    for op in ops if dialect == "qdq" else ops[1:]:
-        kernel = np.float32(3) * np.eye(8, dtype=np.float32)
-        steps: list[tuple[str, Op, list[str]]] = [
-            ("d", Dense(kernel, None), ["x"]),
-            ("y", op, ["d"]),
-        ]
-        ran = run(make({"x": (8,)}, steps), x, dialect=dialect)
-        assert_array_equal(ran.plain[0], apply(op, 3 * x))
+    """The convolution is exact: three times the input, and a bias."""
+    x, bias = codes(-999, 999, -8, 5, 4, 6, 8), codes(-99, 99, -8, 8, seed=1)
+    kernel = np.float32(3) * np.eye(8, dtype=np.float32)[np.newaxis, np.newaxis]
+    conv = Conv(kernel, bias, (1, 1), (1, 1), ((0, 0), (0, 0)))
+    op = WithConstant(kind, floats(1, 1, 8))
+    ran = run(make({"x": (4, 6, 8)}, [("c", conv, ["x"]), ("y", op, ["c"])]), x)
+    assert_array_equal(ran.plain[0], apply(op, 3 * x + bias))
