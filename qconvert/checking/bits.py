@@ -15,6 +15,7 @@ from qconvert.ir.quantizers import (
     QuantizedTanh,
     Ternary,
 )
+from qconvert.ir.stock import UnfoldTime
 
 
 def bits_of(quantizer: Quantizer) -> int | None:
@@ -51,7 +52,8 @@ def weight_bits(layer: Layer) -> int | None:
 
 def activation_quantizer(graph: Graph, layer: Layer) -> Quantizer | None:
     """The quantizer that gives the output of *layer*, if there is one."""
-    for node in graph.nodes:
-        if node.name == layer.value and isinstance(node.op, Quantize):
-            return node.op.quantizer
-    return None
+    nodes = {node.name: node for node in graph.nodes}
+    node = nodes.get(layer.value)
+    while node is not None and isinstance(node.op, UnfoldTime):
+        node = nodes.get(node.inputs[0])
+    return node.op.quantizer if node is not None and isinstance(node.op, Quantize) else None

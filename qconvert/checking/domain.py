@@ -10,6 +10,7 @@ import numpy as np
 from qconvert.ir import F32, Graph, Grid, Input, grid_of
 from qconvert.ir.ops import Concat, Pad, Quantize, Reshape, Slice, Transpose, UpSample
 from qconvert.ir.quantizers import QuantizedSigmoid, Quantizer
+from qconvert.ir.stock import Embedding, FoldTime
 
 #: All codes of a grid are tried up to this many.
 _ALL_CODES: Final = 256
@@ -31,6 +32,8 @@ class Domain:
     hi: float
     step: float
     quantized: bool
+    #: Whether nothing but whole numbers from ``lo`` to ``hi`` may be fed: rows of a table.
+    rows: bool = False
 
     @property
     def size(self) -> int:
@@ -45,6 +48,9 @@ def domain_of(graph: Graph, source: Input) -> Domain:
     image's are: sums of products can then be exact, and a difference is nobody's rounding.
     """
     shape = tuple(_UNKNOWN_LENGTH if n is None else n for n in source.shape[1:])
+    tables = list(_tables(graph, source.name))
+    if tables:
+        return _rows_of(shape, min(tables))
     grids = [(q, grid) for q in _quantizers(graph, source.name) if (grid := grid_of(q))]
     if not grids:
         return Domain(shape, _pixels_and_powers(), -2.0, 2.0, UNQUANTIZED_STEP, quantized=False)
@@ -58,8 +64,22 @@ def domain_of(graph: Graph, source: Input) -> Domain:
     )
 
 
+def _rows_of(shape: tuple[int, ...], count: int) -> Domain:
+    numbers = np.unique(np.rint(np.linspace(0, count - 1, min(count, _ALL_CODES))))
+    special = numbers.astype(np.float32)
+    return Domain(shape, special, 0.0, count - 1.0, 1.0, quantized=False, rows=True)
+
+
 def structured(domain: Domain) -> Iterator[F32]:
     """Samples with a purpose: unique indices, special values everywhere, constants, one-hots."""
+    yield from (_allowed(domain, sample) for sample in _structured(domain))
+
+
+def _allowed(domain: Domain, sample: F32) -> F32:
+    return np.remainder(np.rint(abs(sample)), domain.hi + 1) if domain.rows else sample
+
+
+def _structured(domain: Domain) -> Iterator[F32]:
     indices = np.arange(domain.size, dtype=np.float32)
     if domain.quantized:
         yield _shaped(domain, indices * np.float32(2.0 ** -max(0, (domain.size - 1).bit_length())))
@@ -79,6 +99,10 @@ def random_sample(domain: Domain, seed: int, source: int, sample: int) -> F32:
     In turn: special values, multiples of half a step in the range, normally distributed.
     Without a quantizer there is nothing to find between the steps.
     """
+    return _allowed(domain, _random(domain, seed, source, sample))
+
+
+def _random(domain: Domain, seed: int, source: int, sample: int) -> F32:
     generator = np.random.default_rng((seed, source, sample))
     match sample % 3:
         case 0:
@@ -124,10 +148,23 @@ def _quantizers(graph: Graph, value: str) -> Iterator[Quantizer]:
         match node.op:
             case Quantize(quantizer=quantizer):
                 yield quantizer
-            case Reshape() | Transpose() | Pad() | Slice() | UpSample() | Concat():
+            case Reshape() | Transpose() | Pad() | Slice() | UpSample() | Concat() | FoldTime():
                 yield from _quantizers(graph, node.name)
             case _:
                 pass
+
+
+def _tables(graph: Graph, value: str) -> Iterator[int]:
+    """How many rows the tables have that are read by the elements of *value* unchanged."""
+    for node in graph.nodes:
+        if value in node.inputs:
+            match node.op:
+                case Embedding(table=table):
+                    yield len(table)
+                case Reshape() | Transpose() | Slice() | UpSample() | FoldTime():
+                    yield from _tables(graph, node.name)
+                case _:
+                    pass
 
 
 def _around_grid(quantizer: Quantizer, grid: Grid) -> F32:

@@ -23,6 +23,13 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.checking.ancestry import in_order
+from qconvert.checking.radius import FUNCTION_ULPS, TINY, UNIT
+from qconvert.checking.radius import Radius as Radius
+from qconvert.checking.radius import between as _between
+from qconvert.checking.radius import gamma as _gamma
+from qconvert.checking.radius import moved as _moved
+from qconvert.checking.radius import step as _step
+from qconvert.checking.rounding_stock import stock_cause, stock_radius
 from qconvert.ir import F32, Graph, Layer, Node, Op
 from qconvert.ir.ops import (
     BatchNormalization,
@@ -51,19 +58,25 @@ from qconvert.ir.quantizers import (
     QuantizedSigmoid,
     QuantizedTanh,
 )
+from qconvert.ir.stock import (
+    Divide,
+    Embedding,
+    FoldTime,
+    LayerNormalization,
+    MatMul,
+    Power,
+    PRelu,
+    Resize,
+    UnfoldTime,
+    UnitNormalize,
+    WithConstant,
+)
 from qconvert.numerics.eigen import sigmoid, tanh
 from qconvert.reference import apply
 from qconvert.runners.traces import Trace
 
-Radius: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
-#: Relative error of one rounding.
-UNIT: Final = 2.0**-24
-#: Assumed accuracy of exp, tanh, sigmoid and their kin, and of a reciprocal square root.
-FUNCTION_ULPS: Final = 8
-#: Below the smallest normal number TensorFlow flushes to 0 and others do not.
-TINY: Final = 2.0**-126
 #: Where layers between two known results are not seen (the deployed file shows quantized ones
 #: alone), their bounds add up; beyond this part of the largest result they tell nothing.
 LEAST_INFORMATIVE: Final = 2.0**-10
@@ -194,6 +207,8 @@ def _cause(op: Op) -> str | None:
             return "codes next to a tie of the sigmoid"
         case Quantize(quantizer=QuantizedPo2() | QuantizedReluPo2()):
             return "a logarithm that TensorFlow computes differently at the end of a tensor"
+        case MatMul() | Power() | LayerNormalization() | UnitNormalize():
+            return stock_cause(op)
         case _:
             return None
 
@@ -225,18 +240,12 @@ def _radius(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | 
             return _between(op, xs, y, rs)
         case Pad() | Slice() | UpSample():
             return _between(op, xs, y, rs)
+        case WithConstant() | Divide() | PRelu() | Power() | MatMul() | Resize() | Embedding():
+            return stock_radius(op, xs, y, rs)
+        case LayerNormalization() | UnitNormalize() | FoldTime() | UnfoldTime():
+            return stock_radius(op, xs, y, rs)
         case _:
             assert_never(op)
-
-
-def _between(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | None:
-    """Of a monotone op that every program computes alike: the values at both ends."""
-    if all(r is None for r in rs):
-        return None
-    lowest = apply(op, *(_moved(x, r, -1) for x, r in zip(xs, rs, strict=True)))
-    highest = apply(op, *(_moved(x, r, 1) for x, r in zip(xs, rs, strict=True)))
-    exact = y.astype(np.float64)
-    return np.maximum(abs(exact - lowest), abs(highest - exact))
 
 
 def _position(op: Op, x: F32, y: F32) -> Radius | None:
@@ -259,19 +268,6 @@ def _position(op: Op, x: F32, y: F32) -> Radius | None:
 
 def _sum(a: Radius | None, b: Radius | None) -> Radius | None:
     return b if a is None else a if b is None else a + b
-
-
-def _moved(x: F32, r: Radius | None, sign: int) -> F32:
-    """The float32 at or beyond ``x + sign * r``; ``x`` itself where the radius is 0."""
-    if r is None:
-        return x
-    moved = np.nextafter((x + sign * r).astype(np.float32), np.float32(sign * math.inf))
-    return np.where(r == 0, x, moved)
-
-
-def _gamma(roundings: int) -> float:
-    """Higham's gamma_n, twice: two programs may err in opposite directions."""
-    return 2 * roundings * UNIT / (1 - roundings * UNIT)
 
 
 def _linear(op: Dense | Conv | ConvTranspose, x: F32, r: Radius | None) -> Radius | None:
@@ -299,15 +295,6 @@ def _steps(op: Dense | Conv | ConvTranspose, x: F32) -> Radius:
     )
     step = _step(x.reshape(-1, 1)) * _step(kernel)
     return step if op.bias is None else np.minimum(step, _step(op.bias.reshape(1, -1)))
-
-
-def _step(x: F32) -> Radius:
-    """Per column, the largest power of two that divides every element; infinite for zeros."""
-    fraction, exponent = np.frexp(x)
-    mantissa = np.ldexp(fraction, 24).astype(np.int64)
-    steps = np.ldexp((mantissa & -mantissa).astype(np.float64), exponent - 24)
-    smallest: Radius = np.where(x == 0, math.inf, steps).min(axis=0)
-    return smallest
 
 
 def _mean(op: Pool | Reduce, x: F32, r: Radius | None) -> Radius | None:

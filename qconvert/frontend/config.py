@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeVar
 from qconvert.frontend import quantizers
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.quantizer_text import QuantizerError
+from qconvert.frontend.references import Ref
 from qconvert.ir.ops import Op
 from qconvert.ir.quantizers import Quantizer
 
@@ -107,6 +108,12 @@ class Config:
         except QuantizerError as error:
             self.refuse(f"{key}: {error}")
             return ()
+
+    def references(self) -> tuple[str, ...]:
+        """The options that stand for tensors, in order."""
+        found = tuple(key for key, value in self._values.items() if isinstance(value, Ref))
+        self._unread.difference_update(found)
+        return found
 
     def ignore(self, *keys: str) -> None:
         """Accept options that have no effect at inference, whatever their values."""

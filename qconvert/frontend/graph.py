@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 from qconvert.errors import BadFileError, Problem, UnsupportedError
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
-from qconvert.frontend.layers import LAYERS
+from qconvert.frontend.layers import LAYERS, TAKING_ARGUMENTS
 from qconvert.frontend.order import call_order
 from qconvert.frontend.problems import Blocked, Malformed, Unsupported
 from qconvert.frontend.topology import (
@@ -36,6 +36,9 @@ _PACKAGES: Final = frozenset(
         "tf_keras",
     }
 )
+#: Types of inputs that hold whole numbers.
+_INTEGERS: Final = frozenset({"int32", "int64", "uint8"})
+_FUNCTIONS: Final = frozenset({"SlicingOpLambda", "TFOpLambda"})
 _CODE: Final = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper"})
 
 
@@ -132,7 +135,7 @@ class _Builder:
             values[ref.layer, 0] = [value]
         for layer, number in call_order(spec):
             if layer.class_name == "InputLayer":
-                self._check_input(layer, scope)
+                self._check_input(layer, scope, whole=_feeds_tables(spec, layer.name))
                 continue
             call = layer.calls[number]
             given = [values[ref.layer, ref.call][ref.tensor] for ref in call.inputs]
@@ -165,10 +168,10 @@ class _Builder:
         if layer.module.split(".")[0] not in _PACKAGES:
             raise Unsupported(f"{layer.class_name} of the module {layer.module!r}")
         arguments = Config(call.arguments)
-        if layer.class_name not in ("TFOpLambda", "SlicingOpLambda"):
+        if layer.class_name not in TAKING_ARGUMENTS:
             self._check_arguments(path, arguments)
-            if call.constant is not None:
-                raise Unsupported(f"{layer.class_name} of a constant")
+        if layer.class_name not in _FUNCTIONS and call.constant is not None:
+            raise Unsupported(f"{layer.class_name} of a constant")
         weights = Weights(self._model.weights.get(path, ()))
         parsed = LAYERS[layer.class_name](
             Call(
@@ -192,16 +195,20 @@ class _Builder:
             return None
         key = f"{scope.values}{_numbered(layer.name, number)}"
         before = parsed.before or ((),) * len(known)
-        names = _names(key, (*(op for ops in before for op in ops), *parsed.ops))
+        inner = (*(op for ops in before for op in ops), *(step.op for step in parsed.steps))
+        names = _names(key, (*inner, *parsed.ops))
         for i, ops in enumerate(before):
             for op in ops:
                 known[i] = self._node(names.pop(0), op, [known[i]])
+        for step in parsed.steps:
+            known.append(self._node(names.pop(0), step.op, [known[i] for i in step.reads]))
+        known = known[-1:] if parsed.steps else known
         for op in parsed.ops:
             known = [self._node(names.pop(0), op, known)]
         again = number > 0 or not scope.first
         weights = {} if again else parsed.weights
-        self._layers.append(Layer(key, layer.class_name, known[0].name, weights))
-        return known[0]
+        self._layers.append(Layer(key, layer.class_name, known[-1].name, weights))
+        return known[-1]
 
     def _node(self, name: str, op: Op, inputs: Sequence[_Value]) -> _Value:
         try:
@@ -212,10 +219,12 @@ class _Builder:
         self._nodes.append(Node(name, op, tuple(value.name for value in inputs), shape))
         return _Value(name, shape)
 
-    def _check_input(self, layer: LayerSpec, scope: _Scope) -> None:
+    def _check_input(self, layer: LayerSpec, scope: _Scope, *, whole: bool) -> None:
         path = f"{scope.weights}{layer.name}"
         self._used.add(path)
-        config = Config(layer.config)
+        integers = whole and layer.config.get("dtype") in _INTEGERS
+        values = {k: v for k, v in layer.config.items() if k != "dtype" or not integers}
+        config = Config(values)
         config.ignore("batch_shape")
         for option in ("sparse", "ragged", "optional"):
             config.expect(option, False)
@@ -239,6 +248,16 @@ class _Builder:
 
     def _note(self, path: str, reason: str) -> None:
         self.problems.append(Problem(path, reason))
+
+
+def _feeds_tables(spec: ModelSpec, name: str) -> bool:
+    """Whether an input is read by embeddings alone, which take whole numbers as floats too."""
+    readers = [
+        layer.class_name
+        for layer in spec.layers
+        if any(ref.layer == name for call in layer.calls for ref in call.inputs)
+    ]
+    return set(readers) == {"Embedding"}
 
 
 def _numbered(name: str, number: int) -> str:

@@ -13,8 +13,8 @@ from qconvert.ir.types import F32
 from qconvert.modelfile import StoredWeight
 from qconvert.numerics import quantize
 
-#: Variables that count training steps: whole numbers, without effect at inference.
-_COUNTERS: Final = frozenset({"iteration", "pruning_step"})
+#: Variables that count steps or samples of training: whole numbers, without effect at inference.
+_COUNTERS: Final = frozenset({"count", "iteration", "pruning_step"})
 
 
 class Weights:
@@ -23,6 +23,11 @@ class Weights:
     def __init__(self, stored: Sequence[StoredWeight]) -> None:
         self._stored = tuple(stored)
         self._taken = False
+
+    @property
+    def named(self) -> bool:
+        """Whether the file tells the variables' names, and so holds them in Keras's order."""
+        return any(w.name for w in self._stored)
 
     def take(self, *roles: str) -> dict[str, F32]:
         """All variables of the layer by role, without counters; *roles* in Keras's order."""
@@ -34,7 +39,7 @@ class Weights:
         self._taken = True
         if len(roles) != len(self._stored):
             raise Malformed(self._mismatch(roles))
-        ordered = self._by_name(roles) if any(w.name for w in self._stored) else self._stored
+        ordered = self._by_name(roles) if self.named else self._stored
         floats = [w for w in ordered if not _is_counter(w)]
         wanted = [role for role in roles if role not in _COUNTERS]
         if len(floats) != len(wanted):

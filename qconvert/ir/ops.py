@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Literal, TypeAlias
 
 from qconvert.ir.quantizers import Quantizer
+from qconvert.ir.stock import StockOp
 from qconvert.ir.types import F32
 
 #: (before, after) for each spatial axis.
@@ -220,4 +221,5 @@ Op: TypeAlias = (
     | Pad
     | Slice
     | UpSample
+    | StockOp
 )

@@ -1,7 +1,7 @@
 """Shapes of results, from the op and the shapes of its inputs."""
 
 import math
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from qconvert.ir.ops import (
     BatchNormalization,
@@ -25,9 +25,21 @@ from qconvert.ir.ops import (
     Transpose,
     UpSample,
 )
-
-#: Lengths of all axes, batch first; ``None`` is known only when the model runs.
-Shape: TypeAlias = tuple[int | None, ...]
+from qconvert.ir.stock import (
+    Divide,
+    Embedding,
+    FoldTime,
+    LayerNormalization,
+    MatMul,
+    Power,
+    PRelu,
+    Resize,
+    UnfoldTime,
+    UnitNormalize,
+    WithConstant,
+)
+from qconvert.ir.stock_shapes import infer_stock
+from qconvert.ir.types import Shape as Shape
 
 
 def infer_shape(op: Op, *shapes: Shape) -> Shape:
@@ -64,6 +76,10 @@ def infer_shape(op: Op, *shapes: Shape) -> Shape:
         case UpSample(factors=factors):
             grown = (None if n is None else n * f for n, f in zip(x[1:-1], factors, strict=True))
             return (x[0], *grown, x[-1])
+        case WithConstant() | Divide() | PRelu() | Power() | MatMul() | Resize() | Embedding():
+            return infer_stock(op, shapes)
+        case LayerNormalization() | UnitNormalize() | FoldTime() | UnfoldTime():
+            return infer_stock(op, shapes)
         case _:
             assert_never(op)
 

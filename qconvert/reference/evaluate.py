@@ -28,6 +28,19 @@ from qconvert.ir.ops import (
     Transpose,
     UpSample,
 )
+from qconvert.ir.stock import (
+    Divide,
+    Embedding,
+    FoldTime,
+    LayerNormalization,
+    MatMul,
+    Power,
+    PRelu,
+    Resize,
+    UnfoldTime,
+    UnitNormalize,
+    WithConstant,
+)
 from qconvert.ir.types import F32
 from qconvert.numerics import quantize
 from qconvert.reference.activations import elementwise, relu, softmax
@@ -35,6 +48,7 @@ from qconvert.reference.linear import conv, conv_transpose, dense
 from qconvert.reference.normalization import batch_normalization
 from qconvert.reference.pooling import pool, reduce_axes
 from qconvert.reference.shape import concat, pad_zeros, reshape, take_slice, transpose, upsample
+from qconvert.reference.stock import apply_stock
 
 
 def evaluate(graph: Graph, inputs: Mapping[str, F32]) -> dict[str, F32]:
@@ -90,6 +104,10 @@ def _apply(op: Op, inputs: tuple[F32, ...]) -> F32:
             return take_slice(op, x)
         case UpSample():
             return upsample(op, x)
+        case WithConstant() | Divide() | PRelu() | Power() | MatMul() | Resize() | Embedding():
+            return apply_stock(op, inputs)
+        case LayerNormalization() | UnitNormalize() | FoldTime() | UnfoldTime():
+            return apply_stock(op, inputs)
         case _:
             assert_never(op)
 

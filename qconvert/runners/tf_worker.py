@@ -62,6 +62,8 @@ SAFE_PACKAGES = {"builtins", "fkeras", "keras", "qkeras", "tf_keras"}
 SAFE_PACKAGES |= {"tensorflow_model_optimization"}
 #: Namespaces of the TensorFlow functions that a ``TFOpLambda`` may call; others touch files.
 SAFE_NAMESPACES = {"__operators__", "bitwise", "image", "linalg", "math", "nn"}
+#: What ``tf.pad``, ``tf.squeeze`` and ``tf.transpose`` are called in files.
+SAFE_FUNCTIONS = {"compat.v1.pad", "compat.v1.squeeze", "compat.v1.transpose"}
 UNSAFE_FUNCTIONS = {"function", "load_library", "load_op_library", "numpy_function", "print"}
 UNSAFE_FUNCTIONS |= {"py_function", "recompute_grad"}
 FAULT_OPTIONS = {"ber", "bias_ber", "bit_loc", "is_training", "kernel_ber", "rad"}
@@ -137,6 +139,8 @@ def refuse_object(item: Config) -> None:
     inner = item.get("config")
     if name in ("TFOpLambda", "SlicingOpLambda") and isinstance(inner, dict):
         namespace, dot, function = str(inner.get("function")).rpartition(".")
+        if str(inner.get("function")) in SAFE_FUNCTIONS:
+            return
         if namespace not in SAFE_NAMESPACES if dot else function in UNSAFE_FUNCTIONS:
             raise ValueError(f"{name} calls {inner.get('function')}; it is not executed")
 
@@ -450,9 +454,11 @@ def effective_weights(model: Layer, prefix: str = "") -> dict[str, Array]:
 
 
 def unwrapped(layer: Layer) -> Layer:
-    """The layer that computes: inside a pruning wrapper, once its masks are applied; a cell."""
+    """The layer that computes: inside a wrapper (of pruning: masked); a cell."""
     if type(layer).__name__ == "PruneLowMagnitude":
         layer.pruning_obj.weight_mask_op()
+        layer = layer.layer
+    while type(layer).__name__ == "TimeDistributed":
         layer = layer.layer
     return getattr(layer, "cell", layer)
 
@@ -461,12 +467,29 @@ def layer_weights(layer: Layer) -> dict[str, Layer]:
     """One layer's effective weights by Keras's variable names."""
     if hasattr(layer, "get_folded_weights"):
         return folded_weights(layer)
+    if type(layer).__name__ == "MultiHeadAttention":
+        return projection_weights(layer)
     own = [*layer._trainable_weights, *layer._non_trainable_weights]
     roles = {variable.name.rpartition("/")[2].partition(":")[0]: variable for variable in own}
     return {
         role: quantized(layer, role, variable)
         for role, variable in roles.items()
         if variable.dtype.is_floating
+    }
+
+
+def projection_weights(layer: Layer) -> dict[str, Layer]:
+    """The weights of the four dense layers in an attention."""
+    inner = {
+        "query": layer._query_dense,
+        "key": layer._key_dense,
+        "value": layer._value_dense,
+        "attention_output": layer._output_dense,
+    }
+    return {
+        f"{part}/{role}": value
+        for part, dense in inner.items()
+        for role, value in layer_weights(dense).items()
     }
 
 
@@ -587,7 +610,7 @@ def keys_of(path: str, arrays: Mapping[str, Array]) -> Config:
     with zipfile.ZipFile(part, "w", allowZip64=True) as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+                np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
     part.replace(path)
     return {"keys": list(arrays)}
 

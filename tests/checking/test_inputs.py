@@ -9,6 +9,7 @@ from qconvert.checking.inputs import Samples, from_user, seeded
 from qconvert.errors import BadFileError, QConvertError, UsageError
 from qconvert.ir import F32, Graph, Input, Node, Output
 from qconvert.ir.ops import Merge, Relu
+from qconvert.ir.stock import Embedding
 
 
 def gather(samples: Samples) -> dict[str, F32]:
@@ -66,6 +67,16 @@ def test_some_sample_has_a_different_value_in_every_element() -> None:
     graph = Graph("g", (Input("x", shape),), nodes, (Output("y", "y"),), ())
     first = next(iter(seeded(graph, 4).batches))["x"]
     assert len(np.unique(first)) == 105
+
+
+@pytest.mark.parametrize("rows", [1, 2, 10, 3000])
+def test_tables_get_the_numbers_of_their_rows(rows: int) -> None:
+    nodes = (Node("y", Embedding(np.zeros((rows, 2), np.float32)), ("x",), (None, 5, 2)),)
+    graph = Graph("g", (Input("x", (None, 5)),), nodes, (Output("y", "y"),), ())
+    values = gather(seeded(graph, 200))["x"]
+    assert set(np.unique(values)) <= set(range(rows))
+    assert {0, rows - 1} <= set(np.unique(values))
+    assert len(np.unique(values)) >= min(rows, 200)
 
 
 def test_inputs_of_one_model_are_not_copies_of_each_other(two_inputs: Graph) -> None:

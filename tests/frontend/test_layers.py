@@ -389,7 +389,10 @@ def test_tensorflow_functions_of_two_tensors_are_merges(sketch: Any) -> None:
     [
         ("math.reduce_max", {"axis": None}),
         ("math.reduce_max", {"axis": 1, "surprise": 2}),
-        ("math.add", {"y": 1.0}),
+        ("math.add", {"y": "text"}),
+        ("math.add", {"y": [1.0, 2.0]}),
+        ("math.pow", {"y": [3]}),
+        ("cast", {"dtype": "int32"}),
         ("math.erf", {}),
     ],
 )

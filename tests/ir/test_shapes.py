@@ -29,6 +29,19 @@ from qconvert.ir.ops import (
     UpSample,
 )
 from qconvert.ir.quantizers import QuantizedBits
+from qconvert.ir.stock import (
+    Divide,
+    Embedding,
+    FoldTime,
+    LayerNormalization,
+    MatMul,
+    Power,
+    PRelu,
+    Resize,
+    UnfoldTime,
+    UnitNormalize,
+    WithConstant,
+)
 from qconvert.reference import apply
 
 Case = tuple[Op, tuple[tuple[int, ...], ...]]
@@ -210,3 +223,41 @@ def test_inputs_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         infer_shape(op, *shapes)
+
+
+@pytest.mark.parametrize(
+    ("op", "shapes", "message"),
+    [
+        (WithConstant("add", zeros(3)), [(None, 4)], "does not broadcast"),
+        (WithConstant("add", zeros(4)), [(None, 2, 4)], "does not broadcast"),
+        (PRelu(zeros(1, 3)), [(None, 2, 4)], "does not broadcast"),
+        (MatMul(), [(None, 2, 3), (None, 4, 3)], "do not multiply"),
+        (MatMul(), [(None, 3), (3, 4)], "do not multiply"),
+        (Divide(), [(None, 3), (None, 4)], "do not broadcast"),
+        (Resize((4, 5), (2, 2), "nearest"), [(None, 4, 6, 1)], "are resized"),
+    ],
+)
+def test_stock_ops_refuse_inputs_that_do_not_fit(op: Op, shapes: list[Shape], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        infer_shape(op, *shapes)
+
+
+@pytest.mark.parametrize(
+    ("op", "shapes"),
+    [
+        (WithConstant("add", zeros(1, 3)), [(2, 4, 3)]),
+        (Divide(), [(2, 1, 3), (2, 4, 1)]),
+        (MatMul(), [(2, 4, 3), (2, 3, 5)]),
+        (Resize((4, 5), (7, 2), "bilinear"), [(2, 4, 5, 3)]),
+        (Embedding(zeros(6, 3)), [(2, 4)]),
+        (FoldTime(), [(2, 3, 4)]),
+        (UnfoldTime(3), [(6, 4)]),
+        (UnitNormalize((1,), 1e-12), [(2, 3)]),
+        (Power(2.0), [(2, 3)]),
+        (LayerNormalization((2,), zeros(1, 3), None, 1e-3, True), [(2, 4, 3)]),
+    ],
+)
+def test_shapes_of_stock_ops_are_the_references(op: Op, shapes: list[tuple[int, ...]]) -> None:
+    inferred = infer_shape(op, *((None, *shape[1:]) for shape in shapes))
+    result = apply(op, *(zeros(*shape) for shape in shapes))
+    assert inferred[1:] == result.shape[1:]

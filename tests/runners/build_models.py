@@ -19,7 +19,7 @@ from qkeras import (
 )
 from tensorflow_model_optimization.python.core.sparsity.keras.prune import prune_low_magnitude
 from tf_keras import Input, Model, Sequential
-from tf_keras.layers import Add, Flatten
+from tf_keras.layers import Add, Attention, Flatten, MultiHeadAttention, TimeDistributed
 
 
 def grid(*shape: int) -> np.ndarray:
@@ -103,6 +103,24 @@ def dictionary(folder: Path) -> None:
     model.save(folder / "dictionary.keras")
 
 
+def wrapped(folder: Path) -> None:
+    """Weights inside layers of a layer, a single number, and a function of ``compat.v1``."""
+    dense = QDense(4, kernel_quantizer=quantized_bits(4, 0, 1, alpha=1), name="dense")
+    x = Input((3, 5), name="x")
+    y = TimeDistributed(TimeDistributed(dense), name="steps")(x[:, :, None])[:, :, 0]
+    heads = MultiHeadAttention(2, 3, use_bias=False, name="heads")
+    y = Attention(use_scale=True, name="scaled")([y, heads(y, y)])
+    model = Model(x, tf.pad(y, [[0, 0], [1, 0], [0, 0]]), name="top")
+    model.save(folder / "wrapped.h5")
+    expected = {
+        "steps/kernel": dense.kernel_quantizer_internal(dense.kernel),
+        "heads/key/kernel": heads._key_dense.kernel,
+        "heads/attention_output/kernel": heads._output_dense.kernel,
+        "scaled/scale": model.get_layer("scaled").scale,
+    }
+    np.savez(folder / "wrapped_expected.npz", **{key: y.numpy() for key, y in expected.items()})
+
+
 if __name__ == "__main__":
-    for build in (shared, quantized, pruned, dictionary):
+    for build in (shared, quantized, pruned, dictionary, wrapped):
         build(Path(sys.argv[1]))

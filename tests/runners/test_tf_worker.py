@@ -97,6 +97,16 @@ def test_masks_of_pruned_layers_are_applied(
     )
 
 
+def test_weights_inside_other_layers_are_found(
+    worker: Ask, models: Path, load: Load, tmp_path: Path
+) -> None:
+    weights = weights_of(worker, load, tmp_path, models / "wrapped.h5")
+    expected = load(models / "wrapped_expected.npz")
+    for name, value in expected.items():
+        assert weights[name].shape == value.shape
+        assert_array_equal(weights[name], value, name)
+
+
 def test_all_results_of_a_layer_are_recorded(
     worker: Ask, models: Path, load: Load, tmp_path: Path
 ) -> None:

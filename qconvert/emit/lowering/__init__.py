@@ -5,6 +5,7 @@ from typing import assert_never
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import Dialect
 from qconvert.emit.lowering import elementwise, linear, movement, reduction
+from qconvert.emit.lowering.stock import lower_stock
 from qconvert.emit.values import Value
 from qconvert.ir import Op, Shape
 from qconvert.ir.ops import (
@@ -26,6 +27,19 @@ from qconvert.ir.ops import (
     Softmax,
     Transpose,
     UpSample,
+)
+from qconvert.ir.stock import (
+    Divide,
+    Embedding,
+    FoldTime,
+    LayerNormalization,
+    MatMul,
+    Power,
+    PRelu,
+    Resize,
+    UnfoldTime,
+    UnitNormalize,
+    WithConstant,
 )
 
 
@@ -69,5 +83,9 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
             return movement.take(op, x, b)
         case UpSample():
             return movement.up_sample(op, x, b)
+        case WithConstant() | Divide() | PRelu() | Power() | MatMul() | Resize() | Embedding():
+            return lower_stock(op, inputs, shape, b, dialect)
+        case LayerNormalization() | UnitNormalize() | FoldTime() | UnfoldTime():
+            return lower_stock(op, inputs, shape, b, dialect)
         case _:
             assert_never(op)

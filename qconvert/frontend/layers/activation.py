@@ -2,7 +2,10 @@
 
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.layers.shape import axis_of
+from qconvert.frontend.problems import Malformed
+from qconvert.frontend.weights import expect_shape, weight
 from qconvert.ir.ops import Elementwise, Function, Relu, Softmax
+from qconvert.ir.stock import PRelu
 
 
 def activation(call: Call) -> Parsed:
@@ -30,6 +33,31 @@ def leaky_relu(call: Call) -> Parsed:
     call.config.done()
     call.shape()
     return Parsed((Relu(slope=alpha),))
+
+
+def p_relu(call: Call) -> Parsed:
+    """``PReLU``; ``shared_axes`` count from 1."""
+    c = call.config
+    shared = c.raw("shared_axes")
+    axes = shared if isinstance(shared, list | tuple) else [] if shared is None else [shared]
+    c.done()
+    raw = call.weights.take("alpha")["alpha"]
+    shape = call.shape()
+    if not all(type(axis) is int and 0 < axis < len(shape) for axis in axes):
+        raise Malformed(f"shared_axes={shared!r} are not axes of {shape}")
+    lengths = (1 if i in axes else -1 if n is None else n for i, n in enumerate(shape[1:], 1))
+    expect_shape("alpha", raw, tuple(lengths))
+    return Parsed((PRelu(raw),), {"alpha": weight(raw, None)})
+
+
+def thresholded_relu(call: Call) -> Parsed:
+    """``ThresholdedReLU``: 0 up to ``theta``."""
+    theta = call.config.number("theta")
+    if theta < 0:
+        call.config.reject(f"theta={theta:g} is below 0")
+    call.config.done()
+    call.shape()
+    return Parsed((Relu(threshold=theta),))
 
 
 def elu(call: Call) -> Parsed:

@@ -1,8 +1,10 @@
 """Convolutions: plain, depthwise, separable and transposed."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from qconvert.frontend.call import Call, Parsed
+from qconvert.frontend.call import Call, LayerParser, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.layers.dense import no_faults
 from qconvert.frontend.layers.windows import Window, channels_last, convolution_window, last
@@ -24,6 +26,11 @@ def conv1d(call: Call) -> Parsed:
 def conv2d(call: Call) -> Parsed:
     """``Conv2D``, ``QConv2D`` and ``FQConv2D``."""
     return _convolution(call, 2, "valid", "same")
+
+
+def conv3d(call: Call) -> Parsed:
+    """``Conv3D``."""
+    return _convolution(call, 3, "valid", "same")
 
 
 def _convolution(call: Call, rank: int, *paddings: str) -> Parsed:
@@ -127,20 +134,31 @@ def _separable(call: Call, rank: int, *paddings: str) -> Parsed:
     return Parsed((*ops, *activation), weights)
 
 
-def conv2d_transpose(call: Call) -> Parsed:
-    """``Conv2DTranspose``."""
+def conv_transpose(rank: int) -> LayerParser:
+    """The parser of ``Conv*DTranspose``."""
+
+    def parse(call: Call) -> Parsed:
+        return _transposed(call, rank)
+
+    return parse
+
+
+def _transposed(call: Call, rank: int) -> Parsed:
     c = call.config
-    window = convolution_window(c, 2, "valid", "same")
+    window = convolution_window(c, rank, "valid", "same")
     filters, use_bias = c.integer("filters"), c.flag("use_bias")
     given = c.raw("output_padding")
-    extra = None if given is None else c.integers("output_padding", 2, minimum=0)
+    extra = None if given is None else c.integers("output_padding", rank, minimum=0)
     activation = c.activation("activation", qkeras=False, rank=call.rank)
     c.expect("groups", 1)
+    if rank == 3:
+        # tf_keras reads the option there and computes without it.
+        window = replace(window, dilations=(1,) * rank)
     if len(set(window.dilations)) > 1:
         c.refuse(f"dilation_rate={window.dilations}, which Keras cannot run")
     c.done()
     raw = call.weights.take(*("kernel", "bias")[: 1 + use_bias])
-    shape = last(call.shape(4), window.channels_first)
+    shape = last(call.shape(rank + 2), window.channels_first)
     expect_shape("kernel", raw["kernel"], (*window.size, filters, channels(shape)))
     if use_bias:
         expect_shape("bias", raw["bias"], (filters,))
@@ -151,7 +169,7 @@ def conv2d_transpose(call: Call) -> Parsed:
         dilations=window.dilations,
         cropping=_cropping(window, extra),
     )
-    ops = channels_last((op,), 4, window.channels_first)
+    ops = channels_last((op,), rank + 2, window.channels_first)
     return Parsed((*ops, *activation), {name: weight(raw[name], None) for name in raw})
 
 
@@ -197,7 +215,7 @@ def _refuse_channels_first(call: Call, window: Window, groups: int) -> None:
         return
     if window.padding == "causal":
         call.config.refuse("padding='causal' with channels_first, which is not supported")
-    elif not call.qkeras and groups == 1:
+    elif not call.qkeras and groups == 1 and len(window.size) < 3:
         call.config.refuse("data_format='channels_first', which TensorFlow cannot run on a CPU")
 
 

@@ -3,10 +3,11 @@
 import math
 
 from qconvert.frontend.call import Call, LayerParser, Parsed
-from qconvert.frontend.layers.windows import channels_first, channels_last
+from qconvert.frontend.layers.windows import channels_first, channels_last, last
 from qconvert.frontend.problems import Malformed, Unsupported
 from qconvert.ir.ops import Op, Pad, Reshape, Slice, Transpose, UpSample
 from qconvert.ir.shapes import Shape
+from qconvert.ir.stock import Resize
 
 
 def flatten(call: Call) -> Parsed:
@@ -73,18 +74,40 @@ def cropping(rank: int) -> LayerParser:
 
 
 def up_sampling(rank: int) -> LayerParser:
-    """The parser of ``UpSampling*D``, nearest neighbour only."""
+    """The parser of ``UpSampling*D``; the one of images interpolates, if it is told to."""
 
     def parse(call: Call) -> Parsed:
         c = call.config
         factors, first = c.integers("size", rank), channels_first(c)
-        c.choice("interpolation", "nearest", default="nearest")
+        kinds = ("nearest", "bilinear") if rank == 2 else ("nearest",)
+        kind = c.choice("interpolation", *kinds, default="nearest")
         c.done()
-        call.shape(rank + 2)
-        ops: tuple[Op, ...] = (UpSample(factors),)
-        return Parsed(channels_last(ops, rank + 2, first))
+        shape = last(call.shape(rank + 2), first)
+        op = UpSample(factors) if kind == "nearest" else _magnified(shape, factors)
+        return Parsed(channels_last((op,), rank + 2, first))
 
     return parse
+
+
+def _magnified(shape: Shape, factors: tuple[int, ...]) -> Op:
+    height, width = image_size(shape)
+    return Resize((height, width), (height * factors[0], width * factors[1]), "bilinear")
+
+
+def image_size(shape: Shape) -> tuple[int, int]:
+    """Height and width of channels-last images."""
+    _, height, width, _ = shape
+    if height is None or width is None:
+        raise Unsupported("images of unknown size cannot be interpolated")
+    return height, width
+
+
+def repeat_vector(call: Call) -> Parsed:
+    """``RepeatVector``."""
+    times = call.config.integer("n")
+    call.config.done()
+    length = call.shape(2)[1]
+    return Parsed((Reshape((1, -1 if length is None else length)), UpSample((times,))))
 
 
 def axis_of(axis: object, shape: Shape) -> int:

@@ -4,29 +4,36 @@ import math
 from collections.abc import Mapping
 from typing import Final, Literal
 
-import numpy as np
-
-from qconvert.frontend.call import Call, Parsed
-from qconvert.frontend.layers.merge import Kind
-from qconvert.frontend.layers.shape import axis_of
+from qconvert.frontend.call import Call, LayerParser, Parsed
+from qconvert.frontend.layers.preprocessing import interpolation
+from qconvert.frontend.layers.shape import axis_of, image_size
+from qconvert.frontend.layers.tensor_arithmetic import (
+    BINARY,
+    UNARY,
+    absolute,
+    add_n,
+    binary,
+    clip,
+    gelu,
+    l2_normalize,
+    leaky_relu,
+    matmul,
+    power,
+    silu,
+    softmax,
+    square,
+    unary,
+)
 from qconvert.frontend.problems import Malformed, Unsupported, short
-from qconvert.frontend.topology import Ref
-from qconvert.ir.ops import Concat, Merge, Reduce, Relu, Reshape, Scale, Slice, Transpose
+from qconvert.ir.ops import Concat, Pad, Reduce, Reshape, Slice, Transpose
 from qconvert.ir.shapes import Shape
+from qconvert.ir.stock import Resize
 
 _REDUCTIONS: Final[Mapping[str, Literal["max", "min", "mean", "sum"]]] = {
     "math.reduce_max": "max",
     "math.reduce_min": "min",
     "math.reduce_mean": "mean",
     "math.reduce_sum": "sum",
-}
-_BINARY: Final[Mapping[str, Kind]] = {
-    "__operators__.add": "add",
-    "math.add": "add",
-    "math.subtract": "subtract",
-    "math.multiply": "multiply",
-    "math.maximum": "maximum",
-    "math.minimum": "minimum",
 }
 _EVERYTHING: Final = {"start": None, "stop": None, "step": None}
 
@@ -48,27 +55,17 @@ def function(call: Call) -> Parsed:
     name = call.config.text("function")
     call.config.done()
     call.arguments.ignore("name")
-    if call.constant is not None and name not in _BINARY:
+    if call.constant is not None and name not in BINARY:
         raise Unsupported(f"the TensorFlow function {name} of a constant")
     if name in _REDUCTIONS:
         return _reduce(call, _REDUCTIONS[name])
-    if name in _BINARY:
-        return _binary(call, name)
-    match name:
-        case "math.negative":
-            call.arguments.done()
-            return Parsed((Scale(-1.0),))
-        case "nn.relu":
-            call.arguments.done()
-            return Parsed((Relu(),))
-        case "concat":
-            return _concat(call)
-        case "reshape":
-            return _reshape(call)
-        case "transpose" | "compat.v1.transpose":
-            return _transpose(call)
-        case _:
-            raise Unsupported(f"the TensorFlow function {name}")
+    if name in BINARY:
+        return binary(call, name)
+    if name in UNARY:
+        return unary(call, name)
+    if name not in _FUNCTIONS:
+        raise Unsupported(f"the TensorFlow function {name}")
+    return _FUNCTIONS[name](call)
 
 
 def _slice(spec: list[object], shape: Shape) -> Slice:
@@ -116,21 +113,6 @@ def _reduce(call: Call, kind: Literal["max", "min", "mean", "sum"]) -> Parsed:
     return Parsed((Reduce(kind, tuple(sorted(axes)), keepdims),))
 
 
-def _binary(call: Call, name: str) -> Parsed:
-    kind = _BINARY[name]
-    other = call.arguments.raw("y") if call.constant is None else call.constant
-    call.arguments.raw("y")
-    call.arguments.done()
-    if isinstance(other, Ref):
-        shapes = call.known_shapes()
-        if len({len(shape) for shape in shapes}) > 1:
-            raise Unsupported(f"{name} of tensors with different numbers of axes")
-        return Parsed((Merge(kind),))
-    if kind == "multiply" and isinstance(other, int | float):
-        return Parsed((Scale(float(np.float32(other))),))
-    raise Unsupported(f"{name} with the constant {short(other)}")
-
-
 def _concat(call: Call) -> Parsed:
     axis = call.arguments.raw("axis")
     call.arguments.done()
@@ -159,3 +141,119 @@ def _transpose(call: Call) -> Parsed:
     if not isinstance(perm, list) or perm[:1] != [0] or sorted(perm) != list(range(rank)):
         raise Unsupported(f"transpose with perm={short(perm)}")
     return Parsed((Transpose(tuple(perm)),))
+
+
+def _expand_dims(call: Call) -> Parsed:
+    axis = call.arguments.raw("axis")
+    call.arguments.done()
+    shape = call.shape()
+    return Parsed((Reshape(_raised(axis, shape)),))
+
+
+def _raised(axis: object, shape: Shape) -> tuple[int, ...]:
+    """The lengths behind the batch, with one of 1 more at *axis*."""
+    at = axis_of(axis, (*shape, 1))
+    lengths = [-1 if n is None else n for n in shape]
+    if lengths.count(-1) > 2:
+        raise Unsupported("axes of unknown length")
+    return (*lengths[1:at], 1, *lengths[at:])
+
+
+def _squeeze(call: Call) -> Parsed:
+    axis = call.arguments.raw("axis")
+    call.arguments.done()
+    shape = call.shape()
+    many = axis if isinstance(axis, list) else [axis]
+    if axis is None or not many:
+        raise Unsupported("squeeze of all axes, the batch included")
+    dropped = tuple(sorted(axis_of(one, shape) for one in many))
+    if any(shape[at] != 1 for at in dropped):
+        raise Malformed(f"axis={axis} of {shape} is not of length 1")
+    whole = (None,) * (len(shape) - 1)
+    return Parsed((Slice(whole, whole, (1,) * len(whole), dropped),))
+
+
+def _stack(call: Call) -> Parsed:
+    axis = call.arguments.raw("axis", 0)
+    call.arguments.done()
+    shapes = call.known_shapes()
+    before = tuple((Reshape(_raised(axis, shape)),) for shape in shapes)
+    at = axis_of(axis, (*shapes[0], 1))
+    return Parsed((Concat(at),) if len(shapes) > 1 else (), before=before)
+
+
+def _pad(call: Call) -> Parsed:
+    rows = call.arguments.raw("paddings")
+    mode = call.arguments.raw("mode", "CONSTANT")
+    call.arguments.expect("constant_values", 0)
+    call.arguments.done()
+    shape = call.shape()
+    if str(mode).upper() != "CONSTANT":
+        raise Unsupported(f"pad with mode={short(mode)}")
+    pairs = [_pair(row) for row in rows] if isinstance(rows, list) else []
+    if len(pairs) != len(shape) or pairs[0] != (0, 0):
+        raise Unsupported(f"pad of {shape} with {short(rows)}")
+    return Parsed((Pad(tuple(pairs[1:])),))
+
+
+def _pair(row: object) -> tuple[int, int]:
+    match row:
+        case [int(before), int(after)] if before >= 0 and after >= 0:
+            return before, after
+        case _:
+            raise Unsupported(f"pad with {short(row)}")
+
+
+def _cast(call: Call) -> Parsed:
+    dtype = call.arguments.raw("dtype")
+    call.arguments.done()
+    call.shape()
+    if dtype != "float32":
+        raise Unsupported(f"cast to {short(dtype)}")
+    return Parsed(())
+
+
+def _reverse(call: Call) -> Parsed:
+    axis = call.arguments.raw("axis")
+    call.arguments.done()
+    shape = call.shape()
+    turned = {axis_of(one, shape) for one in (axis if isinstance(axis, list) else [axis])}
+    steps = tuple(-1 if at in turned else 1 for at in range(1, len(shape)))
+    return Parsed((Slice((None,) * len(steps), (None,) * len(steps), steps),))
+
+
+def _resize(call: Call) -> Parsed:
+    a = call.arguments
+    kind, (height, width) = interpolation(a, "method"), a.integers("size", 2)
+    for option in ("antialias", "preserve_aspect_ratio"):
+        a.expect(option, False)
+    a.done()
+    return Parsed((Resize(image_size(call.shape(4)), (height, width), kind),))
+
+
+_FUNCTIONS: Final[Mapping[str, LayerParser]] = {
+    "cast": _cast,
+    "clip_by_value": clip,
+    "compat.v1.pad": _pad,
+    "compat.v1.squeeze": _squeeze,
+    "compat.v1.transpose": _transpose,
+    "concat": _concat,
+    "expand_dims": _expand_dims,
+    "image.resize": _resize,
+    "linalg.matmul": matmul,
+    "math.abs": absolute,
+    "math.add_n": add_n,
+    "math.l2_normalize": l2_normalize,
+    "math.pow": power,
+    "math.square": square,
+    "nn.gelu": gelu,
+    "nn.leaky_relu": leaky_relu,
+    "nn.silu": silu,
+    "nn.softmax": softmax,
+    "pad": _pad,
+    "reshape": _reshape,
+    "reverse": _reverse,
+    "squeeze": _squeeze,
+    "stack": _stack,
+    "transpose": _transpose,
+}

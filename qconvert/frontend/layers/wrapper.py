@@ -1,4 +1,4 @@
-"""``PruneLowMagnitude`` of tensorflow-model-optimization."""
+"""Layers around a layer: ``TimeDistributed``, and pruning's ``PruneLowMagnitude``."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,6 +8,8 @@ from qconvert.frontend.call import Call, LayerParser, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.weights import Weights
+from qconvert.ir.shapes import Shape
+from qconvert.ir.stock import FoldTime, UnfoldTime
 
 #: Positions of the variables that get a mask: ``get_prunable_weights`` of QKeras's layers, the
 #: registry of tensorflow-model-optimization for others. Layers not listed get none.
@@ -39,6 +41,8 @@ def prune_low_magnitude(layers: Mapping[str, LayerParser]) -> LayerParser:
     """
 
     def parse(call: Call) -> Parsed:
+        call.config.ignore("pruning_schedule", "block_size", "block_pooling_type")
+        call.config.ignore("sparsity_m_by_n")
         class_name, config = _inner(call.config)
         if class_name not in layers:
             raise Unsupported(f"PruneLowMagnitude around {class_name}")
@@ -52,10 +56,37 @@ def prune_low_magnitude(layers: Mapping[str, LayerParser]) -> LayerParser:
     return parse
 
 
+def time_distributed(layers: Mapping[str, LayerParser]) -> LayerParser:
+    """The parser of ``TimeDistributed`` around one of *layers*, which sees every step alone."""
+
+    def parse(call: Call) -> Parsed:
+        class_name, config = _inner(call.config)
+        inner = parse if class_name == call.class_name else layers.get(class_name)
+        if inner is None:
+            raise Unsupported(f"TimeDistributed around {class_name}")
+        steps = tuple(None if shape is None else _step(shape) for shape in call.shapes)
+        parsed = inner(replace(call, class_name=class_name, config=config, shapes=steps))
+        if parsed.steps or parsed.before or len(steps) != 1:
+            raise Unsupported(f"TimeDistributed around {class_name}, which is no chain of ops")
+        length = call.shape()[1]
+        if length is None or not all(call.shape()[2:]):
+            raise Unsupported(f"TimeDistributed on {call.shape()}: it needs fixed lengths")
+        if not parsed.ops:
+            return parsed
+        return replace(parsed, ops=(FoldTime(), *parsed.ops, UnfoldTime(length)))
+
+    return parse
+
+
+def _step(shape: Shape) -> Shape:
+    if len(shape) < 3:
+        raise Malformed(f"TimeDistributed takes at least 3 axes, its input has shape {shape}")
+    return (shape[0], *shape[2:])
+
+
 def _inner(c: Config) -> tuple[str, Config]:
     """Class and configuration of the wrapped layer."""
     layer = c.raw("layer")
-    c.ignore("pruning_schedule", "block_size", "block_pooling_type", "sparsity_m_by_n")
     c.done()
     match layer:
         case {"class_name": str(class_name), "config": dict(config)}:

@@ -1,0 +1,232 @@
+"""Attention without masks: ``Attention``, ``AdditiveAttention``, ``MultiHeadAttention``."""
+
+import math
+
+import numpy as np
+
+from qconvert.frontend.call import Call, Parsed, Step
+from qconvert.frontend.config import Config
+from qconvert.frontend.problems import Malformed, Unsupported, short
+from qconvert.frontend.weights import expect_shape, weight
+from qconvert.ir.graph import Weight
+from qconvert.ir.ops import (
+    Dense,
+    Elementwise,
+    Function,
+    Merge,
+    Op,
+    Reduce,
+    Reshape,
+    Scale,
+    Softmax,
+    Transpose,
+)
+from qconvert.ir.shapes import Shape
+from qconvert.ir.stock import MatMul, WithConstant
+from qconvert.ir.types import F32
+
+_TANH = Elementwise(Function.TANH)
+_HEADS_FIRST = (0, 2, 1, 3)
+_ROLES = ("query", "key", "value", "attention_output")
+#: Archives list a layer's layers by the names of its attributes (``_output_dense``).
+_ROLES_IN_ARCHIVES = ("key", "attention_output", "query", "value")
+
+
+class _Wiring:
+    """Collects steps, and gives each result its number."""
+
+    def __init__(self, inputs: int) -> None:
+        self._inputs = inputs
+        self.steps: list[Step] = []
+
+    def add(self, op: Op, *reads: int) -> int:
+        """The number of the result of *op*."""
+        self.steps.append(Step(op, reads))
+        return self._inputs + len(self.steps) - 1
+
+    def chain(self, at: int, *ops: Op) -> int:
+        """The number of the result of *ops* one after another."""
+        for op in ops:
+            at = self.add(op, at)
+        return at
+
+
+def attention(call: Call) -> Parsed:
+    """``Attention``: scores by products, or by ``tanh`` of sums (``score_mode='concat'``)."""
+    c = call.config
+    scaled = c.flag("use_scale", default=False)
+    mode = c.choice("score_mode", "dot", "concat", default="dot")
+    _read_dense_attention(call)
+    roles = ("scale",) * scaled + ("concat_score_weight",) * (mode == "concat")
+    raw = call.weights.take(*roles) if roles else {}
+    for role, array in raw.items():
+        expect_shape(role, array, ())
+    w, query, value, key = _query_value_key(call)
+    scale = tuple(Scale(float(raw["scale"])) for _ in range(scaled))
+    if mode == "dot":
+        scores = w.chain(w.add(MatMul(), query, w.add(Transpose((0, 2, 1)), key)), *scale)
+    else:
+        shapes = call.known_shapes()
+        total = w.chain(_pairwise(w, shapes, query, key), *scale, _TANH, Reduce("sum", (3,), False))
+        scores = w.add(Scale(float(raw["concat_score_weight"])), total)
+    return _applied(w, scores, value, {role: weight(array, None) for role, array in raw.items()})
+
+
+def additive_attention(call: Call) -> Parsed:
+    """``AdditiveAttention``: scores by a weighted sum of ``tanh(query + key)``."""
+    scaled = call.config.flag("use_scale", default=True)
+    _read_dense_attention(call)
+    raw = call.weights.take("scale") if scaled else {}
+    w, query, value, key = _query_value_key(call)
+    shapes = call.known_shapes()
+    if scaled:
+        expect_shape("scale", raw["scale"], (-1 if shapes[1][-1] is None else shapes[1][-1],))
+    scale = tuple(WithConstant("multiply", array.reshape(1, 1, -1)) for array in raw.values())
+    pairs = _pairwise(w, shapes, query, key)
+    scores = w.chain(pairs, _TANH, *scale, Reduce("sum", (3,), False))
+    return _applied(w, scores, value, {role: weight(array, None) for role, array in raw.items()})
+
+
+def _read_dense_attention(call: Call) -> None:
+    call.config.ignore("dropout")
+    call.config.expect("causal", False)
+    call.config.done()
+    _read_arguments(call.arguments)
+
+
+def _read_arguments(arguments: Config) -> None:
+    for option in ("training", "return_attention_scores", "use_causal_mask"):
+        arguments.expect(option, False, None)
+    for option in ("attention_mask", "mask"):
+        arguments.expect(option, None)
+    arguments.done()
+
+
+def _query_value_key(call: Call) -> tuple[_Wiring, int, int, int]:
+    """A key that is not given is the value."""
+    shapes = call.known_shapes()
+    if len(shapes) not in (2, 3):
+        raise Malformed(f"{call.class_name} takes 2 or 3 inputs, not {len(shapes)}")
+    _require_sequences(shapes)
+    return _Wiring(len(shapes)), 0, 1, len(shapes) - 1
+
+
+def _require_sequences(shapes: tuple[Shape, ...]) -> None:
+    for shape in shapes:
+        if len(shape) != 3:
+            raise Unsupported(f"attention on {shape}: only (batch, time, channels)")
+
+
+def _pairwise(w: _Wiring, shapes: tuple[Shape, ...], query: int, key: int) -> int:
+    """``query[:, :, None] + key[:, None]``."""
+    tall, wide = ([-1 if n is None else n for n in shapes[i][1:]] for i in (query, key))
+    if -1 in (tall[1], wide[1]):
+        raise Malformed("the number of channels of the input is not known")
+    first = w.add(Reshape((tall[0], 1, tall[1])), query)
+    return w.add(Merge("add"), first, w.add(Reshape((1, *wide)), key))
+
+
+def _applied(w: _Wiring, scores: int, value: int, weights: dict[str, Weight]) -> Parsed:
+    w.add(MatMul(), w.add(Softmax(axis=2), scores), value)
+    return Parsed((), weights, steps=tuple(w.steps))
+
+
+def multi_head_attention(call: Call) -> Parsed:
+    """``MultiHeadAttention`` over the second of three axes."""
+    c = call.config
+    heads, width = c.integer("num_heads"), c.integer("key_dim")
+    value_width = width if c.raw("value_dim") is None else c.integer("value_dim")
+    use_bias, given = c.flag("use_bias", default=True), c.raw("output_shape")
+    c.expect("attention_axes", None, 1, [1])
+    c.ignore("dropout", "query_shape", "key_shape", "value_shape", "softmax_robust_masking")
+    c.done()
+    roles = call.arguments.references()
+    if "key" not in roles:
+        call.arguments.expect("key", None)
+    _read_arguments(call.arguments)
+    if sorted(roles) not in (["value"], ["key", "value"]):
+        raise Unsupported(f"called with the tensors {', '.join(roles) or 'none'} beside the query")
+    places = {"query": 0, **{role: i for i, role in enumerate(roles, 1)}}
+    places.setdefault("key", places["value"])
+    stored = call.weights.take_all(*("kernel", "bias")[: 1 + use_bias] * 4)
+    shapes = call.known_shapes()
+    _require_sequences(shapes)
+    inputs = {role: shapes[at][-1] or -1 for role, at in places.items()}
+    outputs = _output_width(given, inputs["query"])
+    order = _ROLES if call.weights.named else _ROLES_IN_ARCHIVES
+    projections = _projections(order, stored, use_bias)
+    sizes = {"query": width, "key": width, "value": value_width}
+    for role, size in sizes.items():
+        _expect(role, projections[role], (inputs[role], heads, size), (heads, size))
+    _expect(
+        "attention_output",
+        projections["attention_output"],
+        (heads, value_width, outputs),
+        (outputs,),
+    )
+    w = _Wiring(len(shapes))
+    at = {role: w.chain(places[role], *_split(*projections[role])) for role in sizes}
+    query = w.chain(at["query"], _root_scale(width), Transpose(_HEADS_FIRST))
+    key, value = (
+        w.add(Transpose((0, 2, 3, 1)), at["key"]),
+        w.add(Transpose(_HEADS_FIRST), at["value"]),
+    )
+    scores = w.add(Softmax(axis=3), w.add(MatMul(), query, key))
+    mixed = w.chain(w.add(MatMul(), scores, value), Transpose(_HEADS_FIRST))
+    kernel, bias = projections["attention_output"]
+    last = Dense(kernel.reshape(-1, outputs), bias)
+    w.chain(mixed, Reshape((_steps(shapes[0]), heads * value_width)), last)
+    return Parsed((), _named(projections), steps=tuple(w.steps))
+
+
+_Projection = tuple[F32, F32 | None]
+
+
+def _projections(
+    roles: tuple[str, ...], stored: tuple[F32, ...], use_bias: bool
+) -> dict[str, _Projection]:
+    if not use_bias:
+        return {role: (kernel, None) for role, kernel in zip(roles, stored, strict=True)}
+    return dict(zip(roles, zip(stored[::2], stored[1::2], strict=True), strict=True))
+
+
+def _expect(
+    role: str, projection: _Projection, kernel: tuple[int, ...], bias: tuple[int, ...]
+) -> None:
+    expect_shape(f"{role}/kernel", projection[0], kernel)
+    if projection[1] is not None:
+        expect_shape(f"{role}/bias", projection[1], bias)
+
+
+def _output_width(given: object, default: int) -> int:
+    match given:
+        case None:
+            return default
+        case int() | [int()]:
+            return given if isinstance(given, int) else given[0]
+        case _:
+            raise Unsupported(f"output_shape={short(given)}: only one axis")
+
+
+def _split(kernel: F32, bias: F32 | None) -> tuple[Op, ...]:
+    """A dense layer whose outputs are heads: (batch, time, heads, width)."""
+    inputs, heads, width = kernel.shape
+    flat = None if bias is None else bias.reshape(-1)
+    return (Dense(kernel.reshape(inputs, heads * width), flat), Reshape((-1, heads, width)))
+
+
+def _root_scale(width: int) -> Scale:
+    return Scale(float(np.float32(1.0 / math.sqrt(width))))
+
+
+def _steps(shape: Shape) -> int:
+    return -1 if shape[1] is None else shape[1]
+
+
+def _named(projections: dict[str, _Projection]) -> dict[str, Weight]:
+    return {
+        f"{role}/{name}": weight(array, None)
+        for role, arrays in projections.items()
+        for name, array in zip(("kernel", "bias"), arrays, strict=True)
+        if array is not None
+    }
