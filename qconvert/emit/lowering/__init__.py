@@ -4,7 +4,7 @@ from typing import assert_never
 
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import Dialect
-from qconvert.emit.lowering import elementwise, linear, movement, reduction
+from qconvert.emit.lowering import elementwise, linear, movement, recurrence, reduction
 from qconvert.emit.values import Value
 from qconvert.ir import Op, Shape
 from qconvert.ir.ops import (
@@ -18,10 +18,12 @@ from qconvert.ir.ops import (
     Pad,
     Pool,
     Quantize,
+    Recurrence,
     Reduce,
     Relu,
     Reshape,
     Scale,
+    Shift,
     Slice,
     Softmax,
     Transpose,
@@ -51,6 +53,8 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
             return reduction.softmax(op, x, b)
         case Scale():
             return elementwise.scale(op, x, b, dialect)
+        case Shift():
+            return elementwise.shift(op, x, b)
         case Relu():
             return elementwise.relu(op, x, b)
         case Elementwise():
@@ -69,5 +73,7 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
             return movement.take(op, x, b)
         case UpSample():
             return movement.up_sample(op, x, b)
+        case Recurrence():
+            return recurrence.scan(op, inputs, b, dialect, lower)
         case _:
             assert_never(op)
