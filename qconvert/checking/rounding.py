@@ -360,7 +360,13 @@ def _elementwise(op: Elementwise, x: F32, y: F32, r: Radius | None) -> Radius:
         return rounded
     if op.function is Function.EXPONENTIAL:
         return (rounded + exact) * np.exp(r) - exact
-    return rounded + _LIPSCHITZ[op.function] * max(1.0, abs(op.alpha)) * r
+    spread = _LIPSCHITZ[op.function] * max(1.0, abs(op.alpha)) * r
+    if op.function not in _RELATIVE:
+        return rounded + spread
+    # Where these are flat, both ends of the interval are nearer than the steepest slope says.
+    ends = _between(op, [x], y, [r])
+    assert ends is not None
+    return rounded + np.minimum(spread, ends * (1 + _gamma(2 * FUNCTION_ULPS)) + 2 * rounded)
 
 
 def _rounded_function(y: F32, fraction_bits: int, r: Radius | None) -> Radius:
@@ -387,17 +393,21 @@ def _merge(op: Merge, xs: list[F32], rs: list[Radius | None]) -> Radius | None:
 
 
 def _recurrence(op: Recurrence, xs: list[F32], rs: list[Radius | None]) -> Radius:
-    """The body's radii step by step, around the states that the step before returned."""
+    """The body's radii step by step, around the states that the step before returned.
+
+    They grow from step to step, as those of unseen layers do; a flipped code may do so, too.
+    """
     step, *sources = op.body.inputs
     x, states, names = xs[0], xs[1:], [source.name for source in sources]
     states = states or [zeros(source, len(x)) for source in sources]
     around = rs[1:] or [None] * len(sources)
+    smooth = not any(isinstance(inner, Quantize) for inner in _with_body(op))
     after: list[Radius] = []
     for time in range(x.shape[1])[:: -1 if op.reverse else 1]:
         known = {step.name: x[:, time], **dict(zip(names, states, strict=True))}
         radii = {step.name: None if rs[0] is None else _full(rs[0], x)[:, time]}
         radii |= dict(zip(names, around, strict=True))
-        values, found = _propagated(op.body.nodes, known, radii)
+        values, found = _propagated(op.body.nodes, known, radii, capped=smooth)
         states = [values[output.value] for output in op.body.outputs]
         around = [found[output.value] for output in op.body.outputs]
         both = zip(around, states, strict=True)
