@@ -271,7 +271,7 @@ def _result(values: Mapping[tuple[str, int], _Values], ref: Ref) -> _Value | Non
     if ref.tensor < len(results):
         return results[ref.tensor]
     if any(result is not None for result in results):
-        raise Malformed(f"{ref.layer!r} has no result {ref.tensor}")
+        raise Malformed(f"there is no result {ref.tensor} of {ref.layer!r}")
     return None
 
 
