@@ -52,7 +52,7 @@ def looped(step: Graph, *, states: bool = False, reverse: bool = False) -> Graph
     return graph
 
 
-def bounded(graph: Graph, **inputs: F32) -> tuple[F32, Radius]:
+def bounded(graph: Graph, /, **inputs: F32) -> tuple[F32, Radius]:
     y, radius = evaluate_bounded(graph.nodes, "rnn:loop", inputs)
     return y, np.broadcast_to(radius, y.shape)
 
@@ -81,12 +81,16 @@ def test_another_program_stays_within_radii_that_stay_small(reverse: bool) -> No
     assert radius.max() < 1e-3
 
 
+def quarters(x: F32) -> F32:
+    whole: F32 = np.rint(x * np.float32(4))
+    return whole / np.float32(4)
+
+
 def grid_case() -> tuple[Graph, F32]:
     """Every sum is exact."""
-    kernel = np.rint(KERNEL * 4) / np.float32(4)
-    recurrent = np.rint(SQUARE * 4) / np.float32(4)
+    kernel, recurrent = quarters(KERNEL), quarters(SQUARE)
     step = body(kernel, recurrent, Quantize(QuantizedTanh(5)), BITS)
-    x = np.rint(RNG.standard_normal((16, STEPS, FEATURES)) * 4).astype(np.float32) / np.float32(16)
+    x = quarters(RNG.standard_normal((16, STEPS, FEATURES), dtype=np.float32)) / np.float32(4)
     return looped(step), x
 
 
@@ -108,18 +112,18 @@ def test_a_flipped_code_goes_into_the_steps_behind_it() -> None:
     assert radius[0, 2, 0] >= 1 / 32 and np.all(radius[0, 3:, 0] >= 1 / 32)
 
 
-def test_radii_of_the_sequence_and_of_first_states_count() -> None:
-    graph = looped(grid_case()[0].nodes[0].op.body, states=True)  # type: ignore[union-attr]
-    loop = graph.nodes[0]
-    inner = (
-        Node("x", Elementwise(Function.TANH), ("a",), (None, STEPS, FEATURES)),
-        Node("h0", Elementwise(Function.TANH), ("b",), (None, UNITS)),
-        loop,
-    )
-    a = RNG.standard_normal((4, STEPS, FEATURES), dtype=np.float32)
-    b = RNG.standard_normal((4, UNITS), dtype=np.float32)
-    _, radius = evaluate_bounded(inner, loop.name, {"a": a, "b": b})
-    assert np.any(radius > 0)
+@pytest.mark.parametrize("uncertain", ["x", "h0"])
+def test_radii_of_the_sequence_and_of_first_states_count(uncertain: str) -> None:
+    graph = looped(body(KERNEL, SQUARE, Elementwise(Function.TANH)), states=True)
+    shapes = {"x": (4, STEPS, FEATURES), "h0": (4, UNITS)}
+    given = {name: RNG.standard_normal(shape, dtype=np.float32) for name, shape in shapes.items()}
+    before = Node(uncertain, Elementwise(Function.TANH), ("raw",), (None, *shapes[uncertain][1:]))
+    known = {name: x for name, x in given.items() if name != uncertain} | {"raw": given[uncertain]}
+    _, wide = evaluate_bounded((before, *graph.nodes), "rnn:loop", known)
+    exact = {**known, uncertain: apply(before.op, given[uncertain])}
+    _, narrow = evaluate_bounded(graph.nodes, "rnn:loop", exact)
+    assert np.all(wide[:, 0] >= narrow[:, 0])
+    assert wide[:, 0].sum() > 1.1 * narrow[:, 0].sum()
 
 
 def test_the_causes_in_the_body_are_named() -> None:

@@ -207,7 +207,7 @@ def model_of(tf: ModuleType, layer: Keras, states: bool) -> Keras:
 
 def coarse(draw: np.random.Generator, name: str, shape: tuple[int, ...]) -> F32:
     """Quarters; a recurrent kernel has one in a column."""
-    values = draw.integers(-4, 5, shape).astype(np.float32) / 4
+    values: F32 = draw.integers(-4, 5, shape).astype(np.float32) / np.float32(4)
     if "recurrent_kernel" not in name:
         return values
     kept = np.zeros(shape, np.float32)
