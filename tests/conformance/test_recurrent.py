@@ -66,6 +66,11 @@ def quantized(q: Keras, kind: str, **options: Any) -> Keras:
     return getattr(q, kind)(UNITS, **chosen)
 
 
+def bounded(q: Keras) -> Keras:
+    """The bound counts only without the option that QKeras does not save."""
+    return q.quantized_relu(4, 2, relu_upper_bound=0.75, is_quantized_clip=False)
+
+
 EXACT: dict[str, Build] = {
     "simple": lambda q, k: quantized(q, "QSimpleRNN"),
     "simple, no bias": lambda q, k: quantized(q, "QSimpleRNN", use_bias=False),
@@ -90,6 +95,12 @@ EXACT: dict[str, Build] = {
     ),
     "lstm, QKeras's hard sigmoid": lambda q, k: quantized(
         q, "QLSTM", recurrent_activation="hard_sigmoid", return_state=True
+    ),
+    "lstm, an option that is not in its configuration": lambda q, k: quantized(
+        q, "QLSTM", recurrent_activation=bounded(q), return_sequences=True
+    ),
+    "lstm, both ways, an option that the copies lose": lambda q, k: q.QBidirectional(
+        quantized(q, "QLSTM", recurrent_activation=bounded(q), return_sequences=True)
     ),
     "gru": lambda q, k: quantized(q, "QGRU"),
     "gru, implementation 2": lambda q, k: quantized(q, "QGRU", implementation=2),
