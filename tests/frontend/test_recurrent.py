@@ -266,3 +266,18 @@ def test_directions_that_no_keras_writes(sketch: Any) -> None:
     frozen["config"]["trainable"] = False
     with pytest.raises(UnsupportedError, match="another order"):
         wrapped(sketch, other=frozen)
+
+
+def test_masks_of_pruned_recurrent_layers_are_applied_to_both_kernels(sketch: Any) -> None:
+    raw = arrays(sketch, "QLSTM")
+    inner = sketch.entry("QLSTM", "inner", **options("QLSTM"))
+    entry = sketch.entry("PruneLowMagnitude", "pruned", layer=inner)
+    masks = [(np.arange(v.size).reshape(v.shape) % 2).astype(np.float32) for v in raw.values()][:2]
+    zero = np.zeros((), np.float32)
+    stored = [*raw.values(), masks[0], zero, masks[1], zero, np.zeros((), np.int64)]
+    model = sketch.sequential(sketch.source("x", 4, 3), entry)
+    weights = build_graph(sketch.file(model, {"pruned": stored})).layers[0].weights
+    for role, mask in zip(("kernel", "recurrent_kernel"), masks, strict=True):
+        assert_array_equal(weights[role].effective[mask == 0], 0)
+        assert np.any(weights[role].effective[mask == 1])
+        assert_array_equal(weights[role].raw, raw[f"cell/{role}"])
