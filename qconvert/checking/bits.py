@@ -2,8 +2,8 @@
 
 from typing import assert_never
 
-from qconvert.ir import Graph, Layer, Quantizer
-from qconvert.ir.ops import Quantize
+from qconvert.ir import Graph, Layer, Op, Quantizer
+from qconvert.ir.ops import Quantize, Recurrence, Slice
 from qconvert.ir.quantizers import (
     Binary,
     HardFunction,
@@ -52,8 +52,23 @@ def weight_bits(layer: Layer) -> int | None:
 
 def activation_quantizer(graph: Graph, layer: Layer) -> Quantizer | None:
     """The quantizer that gives the output of *layer*, if there is one."""
-    nodes = {node.name: node for node in graph.nodes}
-    node = nodes.get(layer.value)
-    while node is not None and isinstance(node.op, UnfoldTime):
-        node = nodes.get(node.inputs[0])
-    return node.op.quantizer if node is not None and isinstance(node.op, Quantize) else None
+    return _quantizer_of(graph, layer.value)
+
+
+def _quantizer_of(graph: Graph, value: str) -> Quantizer | None:
+    node = next((node for node in graph.nodes if node.name == value), None)
+    match node and node.op:
+        case Quantize(quantizer=quantizer):
+            return quantizer
+        case UnfoldTime() if node:
+            return _quantizer_of(graph, node.inputs[0])
+        case Slice() if node and isinstance(_op_of(graph, node.inputs[0]), Recurrence):
+            return _quantizer_of(graph, node.inputs[0])
+        case Recurrence(body=body) if len(body.outputs) == 1:
+            return _quantizer_of(body, body.outputs[0].value)
+        case _:
+            return None
+
+
+def _op_of(graph: Graph, value: str) -> Op | None:
+    return next((node.op for node in graph.nodes if node.name == value), None)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from qconvert.ir import F32, Graph, Grid, Input, grid_of
-from qconvert.ir.ops import Concat, Pad, Quantize, Reshape, Slice, Transpose, UpSample
+from qconvert.ir.ops import Concat, Pad, Quantize, Recurrence, Reshape, Slice, Transpose, UpSample
 from qconvert.ir.quantizers import QuantizedSigmoid, Quantizer
 from qconvert.ir.stock import Embedding, FoldTime
 
@@ -150,6 +150,11 @@ def _quantizers(graph: Graph, value: str) -> Iterator[Quantizer]:
                 yield quantizer
             case Reshape() | Transpose() | Pad() | Slice() | UpSample() | Concat() | FoldTime():
                 yield from _quantizers(graph, node.name)
+            case Recurrence(body=body):
+                read = zip(node.inputs, body.inputs, strict=False)
+                yield from (
+                    q for name, b in read if name == value for q in _quantizers(body, b.name)
+                )
             case _:
                 pass
 

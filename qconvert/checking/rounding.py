@@ -14,7 +14,7 @@ between the body and the tail of a vector).
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Final, TypeAlias, assert_never
@@ -43,10 +43,12 @@ from qconvert.ir.ops import (
     Pad,
     Pool,
     Quantize,
+    Recurrence,
     Reduce,
     Relu,
     Reshape,
     Scale,
+    Shift,
     Slice,
     Softmax,
     Transpose,
@@ -72,9 +74,10 @@ from qconvert.ir.stock import (
     WithConstant,
 )
 from qconvert.numerics.eigen import sigmoid, tanh
-from qconvert.reference import apply
+from qconvert.reference import apply, zeros
 from qconvert.runners.traces import Trace
 
+Radii: TypeAlias = Mapping[str, Radius | None]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 #: Where layers between two known results are not seen (the deployed file shows quantized ones
@@ -164,14 +167,22 @@ def _cone(graph: Graph, value: str, known: Mapping[str, F32]) -> list[Node]:
 
 
 def evaluate_bounded(
-    nodes: list[Node], value: str, known: Mapping[str, F32], *, capped: bool = False
+    nodes: Sequence[Node], value: str, known: Mapping[str, F32], *, capped: bool = False
 ) -> tuple[F32, Radius]:
     """*value* from *known* ones, and how far other programs may be from it.
 
     *capped* keeps every radius, but a quantizer's steps, below `LEAST_INFORMATIVE`.
     """
-    values = dict(known)
-    radii: dict[str, Radius | None] = dict.fromkeys(known)
+    values, radii = _propagated(nodes, known, dict.fromkeys(known), capped=capped)
+    radius = radii[value]
+    return values[value], np.zeros(1) if radius is None else radius
+
+
+def _propagated(
+    nodes: Sequence[Node], known: Mapping[str, F32], around: Radii, *, capped: bool = False
+) -> tuple[dict[str, F32], dict[str, Radius | None]]:
+    """All values and their radii from *known* values and the radii *around* them."""
+    values, radii = dict(known), dict(around)
     for node in nodes:
         inputs = [values[name] for name in node.inputs]
         result = apply(node.op, *inputs)
@@ -182,15 +193,21 @@ def evaluate_bounded(
             radius = np.minimum(radius, LEAST_INFORMATIVE * abs(result).max(initial=0))
         values[node.name] = result
         radii[node.name] = radius if radius is not None and radius.any() else None
-    radius = radii[value]
-    return values[value], np.zeros(1) if radius is None else radius
+    return values, radii
 
 
 def rounding_in(graph: Graph, layer: Layer) -> str:
     """Which operations of *layer* correct programs may round differently, in words."""
     inner = (n for n in graph.nodes if n.name == layer.name or n.name.startswith(f"{layer.name}:"))
-    found = dict.fromkeys(cause for node in inner if (cause := _cause(node.op)))
+    ops = (op for node in inner for op in _with_body(node.op))
+    found = dict.fromkeys(cause for op in ops if (cause := _cause(op)))
     return ", ".join(found) or INHERITED
+
+
+def _with_body(op: Op) -> Iterator[Op]:
+    yield op
+    if isinstance(op, Recurrence):
+        yield from (inner for node in op.body.nodes for inner in _with_body(node.op))
 
 
 def _cause(op: Op) -> str | None:
@@ -230,6 +247,10 @@ def _radius(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | 
             return _merge(op, xs, rs)
         case Scale():
             return None if r is None else abs(op.factor) * (r + 2 * UNIT * (abs(x) + r))
+        case Shift():
+            return None if r is None else r + 2 * UNIT * (abs(y) + r)
+        case Recurrence():
+            return _recurrence(op, xs, rs)
         case Quantize(quantizer=QuantizedTanh(use_real_tanh=True) as quantizer):
             return _rounded_function(tanh(x), quantizer.bits - 1, r)
         case Quantize(quantizer=QuantizedSigmoid(use_real_sigmoid=True) as quantizer):
@@ -359,7 +380,13 @@ def _elementwise(op: Elementwise, x: F32, y: F32, r: Radius | None) -> Radius:
         return rounded
     if op.function is Function.EXPONENTIAL:
         return (rounded + exact) * np.exp(r) - exact
-    return rounded + _LIPSCHITZ[op.function] * max(1.0, abs(op.alpha)) * r
+    spread = _LIPSCHITZ[op.function] * max(1.0, abs(op.alpha)) * r
+    if op.function not in _RELATIVE:
+        return rounded + spread
+    # Where these are flat, both ends of the interval are nearer than the steepest slope says.
+    ends = _between(op, [x], y, [r])
+    assert ends is not None
+    return rounded + np.minimum(spread, ends * (1 + _gamma(2 * FUNCTION_ULPS)) + 2 * rounded)
 
 
 def _rounded_function(y: F32, fraction_bits: int, r: Radius | None) -> Radius:
@@ -383,3 +410,31 @@ def _merge(op: Merge, xs: list[F32], rs: list[Radius | None]) -> Radius | None:
     share = len(xs) if op.kind == "average" else 1
     radius: Radius = total / share
     return radius
+
+
+def _recurrence(op: Recurrence, xs: list[F32], rs: list[Radius | None]) -> Radius:
+    """The body's radii step by step, around the states that the step before returned.
+
+    They grow from step to step, as those of unseen layers do; a flipped code may do so, too.
+    """
+    step, *sources = op.body.inputs
+    x, states, names = xs[0], xs[1:], [source.name for source in sources]
+    states = states or [zeros(source, len(x)) for source in sources]
+    around = rs[1:] or [None] * len(sources)
+    smooth = not any(isinstance(inner, Quantize) for inner in _with_body(op))
+    after: list[Radius] = []
+    for time in range(x.shape[1])[:: -1 if op.reverse else 1]:
+        known = {step.name: x[:, time], **dict(zip(names, states, strict=True))}
+        radii = {step.name: None if rs[0] is None else _full(rs[0], x)[:, time]}
+        radii |= dict(zip(names, around, strict=True))
+        values, found = _propagated(op.body.nodes, known, radii, capped=smooth)
+        states = [values[output.value] for output in op.body.outputs]
+        around = [found[output.value] for output in op.body.outputs]
+        both = zip(around, states, strict=True)
+        after.append(np.concatenate([_full(r, state) for r, state in both], axis=-1))
+    return np.stack(after, axis=1)
+
+
+def _full(r: Radius | None, x: F32) -> Radius:
+    """A radius for every element of *x*."""
+    return np.broadcast_to(np.zeros(1) if r is None else r, x.shape)

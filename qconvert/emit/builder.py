@@ -12,7 +12,7 @@ from qconvert.ir import Shape
 
 #: The handle of a tensor in the graph; its name in the file may differ until `Builder.model`.
 Tensor: TypeAlias = str
-Attribute: TypeAlias = int | float | str | Sequence[int]
+Attribute: TypeAlias = int | float | str | Sequence[int] | onnx.GraphProto
 Attributes: TypeAlias = Mapping[str, Attribute]
 
 #: The name of the batch axis of every input and output.
@@ -33,9 +33,15 @@ class Builder:
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: dict[Tensor, onnx.ValueInfoProto] = {}
 
-    def input(self, name: str, shape: Shape) -> Tensor:
-        """A float tensor that the user supplies."""
-        self._inputs.append(_value_info(name, shape))
+    def inside(self, scope: str) -> "Builder":
+        """For a graph inside a node of this one: no tensor of it is called as one here."""
+        inner = Builder(self.opset)
+        inner.scope, inner._taken = scope, self._taken
+        return inner
+
+    def input(self, name: str, shape: Shape, dtype: str = "float32") -> Tensor:
+        """A tensor that the user supplies."""
+        self._inputs.append(_value_info(name, shape, dtype))
         return name
 
     def output(self, tensor: Tensor, name: str, shape: Shape) -> str:
@@ -55,6 +61,13 @@ class Builder:
         if key not in self._known:
             self._known[key] = self._append(kind, inputs, chosen)
         return self._known[key]
+
+    def scan(self, *inputs: Tensor, results: int, attributes: Attributes) -> Tensor:
+        """A ``Scan``, of which the last of *results* is wanted."""
+        tensor = self._append("Scan", inputs, dict(attributes))
+        others = [self.fresh(f"{tensor}:{i}") for i in range(results - 1)]
+        self._nodes[tensor].output[:] = [*others, tensor]
+        return tensor
 
     def constant(self, value: npt.NDArray[np.generic], name: str) -> Tensor:
         """An initializer with these contents, called after *name* if it is the first such."""
@@ -106,21 +119,24 @@ class Builder:
 
     def model(self, name: str, producer: tuple[str, str]) -> onnx.ModelProto:
         """The finished model, without the nodes that no output needs."""
+        opsets = [helper.make_opsetid("", self.opset)]
+        return helper.make_model(
+            self.graph(name),
+            opset_imports=opsets,
+            ir_version=helper.find_min_ir_version_for(opsets),
+            producer_name=producer[0],
+            producer_version=producer[1],
+        )
+
+    def graph(self, name: str) -> onnx.GraphProto:
+        """The graph alone, without the nodes that no output needs."""
         alive = self.live()
-        graph = helper.make_graph(
+        return helper.make_graph(
             [self._finished(node) for tensor, node in self._nodes.items() if tensor in alive],
             name,
             self._inputs,
             list(self._outputs.values()),
             [value for tensor, value in self._constants.items() if tensor in alive],
-        )
-        opsets = [helper.make_opsetid("", self.opset)]
-        return helper.make_model(
-            graph,
-            opset_imports=opsets,
-            ir_version=helper.find_min_ir_version_for(opsets),
-            producer_name=producer[0],
-            producer_version=producer[1],
         )
 
     def _append(
@@ -140,6 +156,7 @@ class Builder:
         return named
 
 
-def _value_info(name: str, shape: Shape) -> onnx.ValueInfoProto:
+def _value_info(name: str, shape: Shape, dtype: str = "float32") -> onnx.ValueInfoProto:
     sizes = [BATCH if axis == 0 and n is None else n for axis, n in enumerate(shape)]
-    return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sizes)
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    return helper.make_tensor_value_info(name, kind, sizes)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from qconvert.frontend.config import Config
 from qconvert.frontend.problems import Blocked, Malformed
 from qconvert.frontend.weights import Weights
-from qconvert.ir.graph import Weight
+from qconvert.ir.graph import Graph, Weight
 from qconvert.ir.ops import Op
 from qconvert.ir.shapes import Shape
 
@@ -73,13 +73,15 @@ class Parsed:
     """What a call computes.
 
     ``ops`` is a chain, whose first op takes all inputs, after ``before[i]`` on input ``i``. If
-    there are ``steps``, it takes the result of the last one of them instead.
+    there are ``steps``, it takes the result of the last one of them instead. What has several
+    results is a ``graph``, whose inputs are the call's in order.
     """
 
-    ops: tuple[Op, ...]
+    ops: tuple[Op, ...] = ()
     weights: Mapping[str, Weight] = field(default_factory=dict)
     before: tuple[tuple[Op, ...], ...] = ()
     steps: tuple[Step, ...] = ()
+    graph: Graph | None = None
 
 
 LayerParser: TypeAlias = Callable[[Call], Parsed]

@@ -15,6 +15,7 @@ from qconvert.frontend.topology import (
     Invocation,
     LayerSpec,
     ModelSpec,
+    Ref,
     input_shape,
     read_model_spec,
 )
@@ -138,9 +139,9 @@ class _Builder:
                 self._check_input(layer, scope, whole=_feeds_tables(spec, layer.name))
                 continue
             call = layer.calls[number]
-            given = [values[ref.layer, ref.call][ref.tensor] for ref in call.inputs]
+            given = [_result(values, ref) for ref in call.inputs]
             values[layer.name, number] = self._call(layer, number, call, given, scope)
-        return [values[ref.layer, ref.call][ref.tensor] for ref in spec.outputs]
+        return [_result(values, ref) for ref in spec.outputs]
 
     def _call(
         self, layer: LayerSpec, number: int, call: Invocation, given: _Values, scope: _Scope
@@ -152,7 +153,7 @@ class _Builder:
             return self._run(layer.model, given, scope.inside(layer.name, number))
         try:
             parsed = self._parse(layer, call, given, path)
-            return [self._add(layer, number, parsed, given, scope)]
+            return self._add(layer, number, parsed, given, scope)
         except Blocked:
             pass
         except Unsupported as error:
@@ -188,12 +189,24 @@ class _Builder:
 
     def _add(
         self, layer: LayerSpec, number: int, parsed: Parsed, given: _Values, scope: _Scope
-    ) -> _Value | None:
-        """Append the nodes of a call; the last one is called as the layer."""
+    ) -> _Values:
+        """Append the nodes of a call; the last one of a result is called as the layer."""
         known = [value for value in given if value is not None]
         if len(known) < len(given):
-            return None
+            return [None]
         key = f"{scope.values}{_numbered(layer.name, number)}"
+        if parsed.graph is None:
+            results = [self._chain(key, parsed, known)]
+        else:
+            results = self._inline(key, parsed.graph, known)
+        again = number > 0 or not scope.first
+        weights = {} if again else parsed.weights
+        for i, result in enumerate(results):
+            name = _result_name(key, i)
+            self._layers.append(Layer(name, layer.class_name, result.name, {} if i else weights))
+        return results
+
+    def _chain(self, key: str, parsed: Parsed, known: list[_Value]) -> _Value:
         before = parsed.before or ((),) * len(known)
         inner = (*(op for ops in before for op in ops), *(step.op for step in parsed.steps))
         names = _names(key, (*inner, *parsed.ops))
@@ -205,10 +218,19 @@ class _Builder:
         known = known[-1:] if parsed.steps else known
         for op in parsed.ops:
             known = [self._node(names.pop(0), op, known)]
-        again = number > 0 or not scope.first
-        weights = {} if again else parsed.weights
-        self._layers.append(Layer(key, layer.class_name, known[-1].name, weights))
         return known[-1]
+
+    def _inline(self, key: str, graph: Graph, known: list[_Value]) -> list[_Value]:
+        """The nodes of *graph*, its inputs replaced by the *known* values."""
+        values = {source.name: v for source, v in zip(graph.inputs, known, strict=True)}
+        named: dict[str, str] = {}
+        for i, output in enumerate(graph.outputs):
+            named.setdefault(output.value, _result_name(key, i))
+        for node in graph.nodes:
+            name = named.get(node.name, f"{key}:{node.name}")
+            inputs = [values[value] for value in node.inputs]
+            values[node.name] = self._node(name, node.op, inputs)
+        return [values[output.value] for output in graph.outputs]
 
     def _node(self, name: str, op: Op, inputs: Sequence[_Value]) -> _Value:
         try:
@@ -239,7 +261,9 @@ class _Builder:
     def _check_arguments(self, path: str, arguments: Config) -> None:
         """Inference is meant, so that ``training=False`` says nothing new."""
         arguments.expect("training", None, False)
-        arguments.expect("mask", None)
+        for option in ("mask", "initial_state", "constants"):
+            # Bidirectional is called with the latter, also where they are among its inputs.
+            arguments.expect(option, None)
         try:
             arguments.done()
         except Unsupported as error:
@@ -258,6 +282,21 @@ def _feeds_tables(spec: ModelSpec, name: str) -> bool:
         if any(ref.layer == name for call in layer.calls for ref in call.inputs)
     ]
     return set(readers) == {"Embedding"}
+
+
+def _result(values: Mapping[tuple[str, int], _Values], ref: Ref) -> _Value | None:
+    """What *ref* refers to; None behind a layer that could not be read."""
+    results = values[ref.layer, ref.call]
+    if ref.tensor < len(results):
+        return results[ref.tensor]
+    if any(result is not None for result in results):
+        raise Malformed(f"there is no result {ref.tensor} of {ref.layer!r}")
+    return None
+
+
+def _result_name(key: str, number: int) -> str:
+    """What the results of one call are called, in the trace of TensorFlow too."""
+    return f"{key}:{number}" if number else key
 
 
 def _numbered(name: str, number: int) -> str:

@@ -15,7 +15,10 @@ from qconvert.modelfile import Json, ModelFile, StoredWeight
 #: Options of a quantizer that ``get_config`` loses and that change numbers.
 _LOST: Final = ("is_quantized_clip", "scale_axis")
 #: Where a layer keeps the object for a quantizer in its configuration.
-_OBJECTS: Final = {"activation": ("quantizer", "activation")}
+_OBJECTS: Final = {
+    "activation": ("quantizer", "activation"),
+    "recurrent_activation": ("recurrent_activation",),
+}
 
 
 def model_file(model: Any) -> ModelFile:  # noqa: ANN401 - any Keras's model, by its methods
@@ -81,14 +84,21 @@ def _restore(entry: dict[str, Json], layer: Any) -> None:  # noqa: ANN401
     config = entry["config"]
     if not isinstance(config, dict):
         return
-    inner = config.get("layer")
-    if isinstance(inner, dict):
-        _restore(inner, layer.layer)
+    for key in ("layer", "backward_layer"):
+        inner = config.get(key)
+        if isinstance(inner, dict):
+            _restore(inner, _wrapped(layer, key))
     if entry["class_name"] == "BatchNormalization" and getattr(layer, "fused", None) is False:
         config["fused"] = False
     for key, value in config.items():
         if isinstance(value, dict) and isinstance(value.get("config"), dict):
             _restore_quantizer(value["config"], _quantizer(layer, key))
+
+
+def _wrapped(layer: Any, key: str) -> Any:  # noqa: ANN401
+    """The layer inside; ``Bidirectional`` computes with a copy of what it was given."""
+    forward = getattr(layer, "forward_layer", None)
+    return forward if key == "layer" and forward is not None else getattr(layer, key)
 
 
 def _restore_quantizer(config: Json, quantizer: object) -> None:
@@ -101,7 +111,7 @@ def _restore_quantizer(config: Json, quantizer: object) -> None:
 
 
 def _quantizer(layer: object, key: str) -> object:
-    if not key.endswith("_quantizer") and key != "activation":
+    if not key.endswith(("_quantizer", "activation")):
         return None
     names = _OBJECTS.get(key, (f"{key}_internal",))
     found = (getattr(layer, name, None) for name in names)

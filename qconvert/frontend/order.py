@@ -57,5 +57,5 @@ def _check(ref: Ref, layers: dict[str, LayerSpec], user: str) -> None:
     calls = 1 if layer.class_name == "InputLayer" else len(layer.calls)
     if not 0 <= ref.call < calls:
         raise Malformed(f"the {user} refers to a call of {ref.layer!r} that does not exist")
-    if not 0 <= ref.tensor < layer.outputs:
+    if ref.tensor < 0 or (layer.outputs is not None and ref.tensor >= layer.outputs):
         raise Malformed(f"the {user} refers to result {ref.tensor} of {ref.layer!r}")

@@ -30,9 +30,9 @@ class LayerSpec:
     model: "ModelSpec | None" = None
 
     @property
-    def outputs(self) -> int:
-        """How many tensors a call returns."""
-        return 1 if self.model is None else len(self.model.outputs)
+    def outputs(self) -> int | None:
+        """How many tensors a call returns, if that is known before the layer is read."""
+        return None if self.model is None else len(self.model.outputs)
 
 
 @dataclass(frozen=True, slots=True)

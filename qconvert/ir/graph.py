@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from qconvert.ir.ops import Op, Quantize
+from qconvert.ir.ops import Op, Quantize, Recurrence
 from qconvert.ir.quantizers import Quantizer, is_data_dependent
 from qconvert.ir.shapes import Shape, infer_shape
 from qconvert.ir.types import F32
@@ -100,6 +100,8 @@ def _validate_node(node: Node, known: Mapping[str, Shape]) -> None:
         raise ValueError(f"{node.name!r} reads {missing or 'nothing'} before it is computed")
     if isinstance(node.op, Quantize) and is_data_dependent(node.op.quantizer):
         raise ValueError(f"{node.name!r} has a scale that depends on the batch")
+    if isinstance(node.op, Recurrence):
+        validate(node.op.body)
     inferred = infer_shape(node.op, *(known[name] for name in node.inputs))
     if inferred != node.shape:
         raise ValueError(f"{node.name!r} has shape {node.shape}, its op gives {inferred}")

@@ -8,11 +8,15 @@ A new op goes into the union `Op`; mypy then names every ``match`` that must lea
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from qconvert.ir.quantizers import Quantizer
 from qconvert.ir.stock import StockOp
 from qconvert.ir.types import F32
+
+if TYPE_CHECKING:
+    # A graph holds ops, and one of them a graph.
+    from qconvert.ir.graph import Graph
 
 #: (before, after) for each spatial axis.
 Padding: TypeAlias = tuple[tuple[int, int], ...]
@@ -104,6 +108,13 @@ class Scale:
     """Multiply by one float32 number, with one rounding."""
 
     factor: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shift:
+    """Add one float32 number, or one a channel of the last axis, with one rounding."""
+
+    addend: F32
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +213,20 @@ class UpSample:
     factors: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Recurrence:
+    """Run ``body`` once a step of a sequence (None, time, features), from step to step.
+
+    Further inputs are the first states (None, width), all of them or none: then they are zeros.
+    The body takes the features of a step and the states, and returns the new states. The result
+    holds the states after every step, side by side: (None, time, sum of the widths), in the order
+    in which the steps are taken; ``reverse`` takes them from the last to the first.
+    """
+
+    body: "Graph"
+    reverse: bool = False
+
+
 Op: TypeAlias = (
     Quantize
     | Dense
@@ -211,6 +236,7 @@ Op: TypeAlias = (
     | Pool
     | Reduce
     | Scale
+    | Shift
     | Relu
     | Softmax
     | Elementwise
@@ -222,4 +248,5 @@ Op: TypeAlias = (
     | Slice
     | UpSample
     | StockOp
+    | Recurrence
 )

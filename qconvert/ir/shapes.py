@@ -16,10 +16,12 @@ from qconvert.ir.ops import (
     Padding,
     Pool,
     Quantize,
+    Recurrence,
     Reduce,
     Relu,
     Reshape,
     Scale,
+    Shift,
     Slice,
     Softmax,
     Transpose,
@@ -47,6 +49,9 @@ def infer_shape(op: Op, *shapes: Shape) -> Shape:
     x = shapes[0]
     match op:
         case Quantize() | BatchNormalization() | Scale() | Relu() | Softmax() | Elementwise():
+            return x
+        case Shift(addend=addend):
+            _require(addend.shape in ((), x[-1:]), f"last axis {x[-1]} is not {addend.shape}")
             return x
         case Dense(kernel=kernel):
             _require(x[-1] == kernel.shape[0], f"last axis {x[-1]} is not {kernel.shape[0]}")
@@ -80,6 +85,8 @@ def infer_shape(op: Op, *shapes: Shape) -> Shape:
             return infer_stock(op, shapes)
         case LayerNormalization() | UnitNormalize() | FoldTime() | UnfoldTime():
             return infer_stock(op, shapes)
+        case Recurrence():
+            return _recurrence(op, shapes)
         case _:
             assert_never(op)
 
@@ -164,3 +171,17 @@ def _slice(op: Slice, x: Shape) -> Shape:
     for n, begin, end, step in zip(x[1:], op.begin, op.end, op.step, strict=True):
         lengths.append(None if n is None else len(range(*slice(begin, end, step).indices(n))))
     return tuple(n for i, n in enumerate(lengths) if i not in op.squeeze)
+
+
+def _recurrence(op: Recurrence, shapes: tuple[Shape, ...]) -> Shape:
+    x, *given = shapes
+    _require(len(x) == 3, f"a sequence has 3 axes, not {len(x)}")
+    step, *states = (source.shape for source in op.body.inputs)
+    _require(step == (x[0], x[2]), f"a step of shape {(x[0], x[2])} is not {step}")
+    known = op.body.shapes
+    results = [known[output.value] for output in op.body.outputs]
+    _require(results == states, f"states of shapes {states} become {results}")
+    _require(given in ([], states), f"first states of shapes {given} are not {states}")
+    widths = [width for _, width in states if width is not None]
+    _require(len(widths) == len(states), "a state has no known width")
+    return (x[0], x[1], sum(widths))

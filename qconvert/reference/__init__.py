@@ -4,6 +4,6 @@ It knows neither TensorFlow nor ONNX, nor the grids that `emit` relies on, so th
 catch a mistake of the others.
 """
 
-from qconvert.reference.evaluate import apply, evaluate
+from qconvert.reference.evaluate import apply, evaluate, zeros
 
-__all__ = ["apply", "evaluate"]
+__all__ = ["apply", "evaluate", "zeros"]

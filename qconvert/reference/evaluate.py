@@ -6,7 +6,7 @@ from typing import assert_never
 
 import numpy as np
 
-from qconvert.ir.graph import Graph
+from qconvert.ir.graph import Graph, Input
 from qconvert.ir.ops import (
     BatchNormalization,
     Concat,
@@ -19,10 +19,12 @@ from qconvert.ir.ops import (
     Pad,
     Pool,
     Quantize,
+    Recurrence,
     Reduce,
     Relu,
     Reshape,
     Scale,
+    Shift,
     Slice,
     Softmax,
     Transpose,
@@ -84,6 +86,8 @@ def _apply(op: Op, inputs: tuple[F32, ...]) -> F32:
             return reduce_axes(op, x)
         case Scale(factor=factor):
             return x * np.float32(factor)
+        case Shift(addend=addend):
+            return x + addend
         case Relu():
             return relu(op, x)
         case Softmax():
@@ -108,6 +112,8 @@ def _apply(op: Op, inputs: tuple[F32, ...]) -> F32:
             return apply_stock(op, inputs)
         case LayerNormalization() | UnitNormalize() | FoldTime() | UnfoldTime():
             return apply_stock(op, inputs)
+        case Recurrence():
+            return _recurrence(op, x, inputs[1:])
         case _:
             assert_never(op)
 
@@ -129,3 +135,21 @@ def _merge(op: Merge, inputs: tuple[F32, ...]) -> F32:
             return reduce(np.minimum, inputs)
         case _:
             assert_never(op.kind)
+
+
+def _recurrence(op: Recurrence, x: F32, first: tuple[F32, ...]) -> F32:
+    """``tf_keras.backend.rnn``: the body again and again, each time with the states it returned."""
+    step, *sources = op.body.inputs
+    states = list(first) or [zeros(source, len(x)) for source in sources]
+    after: list[F32] = []
+    for features in np.moveaxis(x[:, ::-1] if op.reverse else x, 1, 0):
+        names = (source.name for source in sources)
+        values = evaluate(op.body, {step.name: features, **dict(zip(names, states, strict=True))})
+        states = [values[output.value] for output in op.body.outputs]
+        after.append(np.concatenate(states, axis=-1))
+    return np.stack(after, axis=1)
+
+
+def zeros(source: Input, batch: int) -> F32:
+    """What a state is before the first step if nobody says."""
+    return np.zeros((batch, *(n or 0 for n in source.shape[1:])), np.float32)

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import onnx
@@ -81,16 +82,26 @@ def of_onnx(model: onnx.ModelProto) -> Summary:
     metadata = read_metadata(model)
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
-    operators = Counter(node.op_type for node in graph.node)
+    graphs = list(_with_inner(graph))
+    operators = Counter(node.op_type for each in graphs for node in each.node)
     return Summary(
         "ONNX",
         graph.name,
         tuple((value.name, _shape(value)) for value in graph.input if value.name not in weights),
         tuple((value.name, _shape(value)) for value in graph.output),
         tuple(map(_exported_layer, metadata.layers)) if metadata else (),
-        tuple(map(_initializer, graph.initializer)),
+        tuple(_initializer(tensor) for each in graphs for tensor in each.initializer),
         tuple(sorted(operators.items())),
     )
+
+
+def _with_inner(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """A graph, and those inside its nodes."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from _with_inner(attribute.g)
 
 
 def _layer(graph: Graph, layer: Layer, shape: Shape) -> LayerSummary:

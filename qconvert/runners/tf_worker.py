@@ -320,8 +320,15 @@ def trace_keys(model: Layer, prefix: str = "") -> list[str]:
         if is_container(layer):
             keys += trace_keys(layer, f"{prefix}{part}/")
         else:
-            keys.append(prefix + part)
+            keys += [f"{prefix}{part}:{i}" if i else prefix + part for i in range(results(layer))]
     return keys
+
+
+def results(layer: Layer) -> int:
+    """How many tensors every call of a layer returns."""
+    import tensorflow as tf
+
+    return len(tf.nest.flatten(layer._inbound_nodes[0].outputs))
 
 
 class Frame:
@@ -440,17 +447,26 @@ def difference(eager: Array, graph: Array) -> dict[str, float]:
 def effective_weights(model: Layer, prefix: str = "") -> dict[str, Array]:
     """The weights of every layer after its quantizers, by ``layer/role``.
 
-    Layers that hold their weights in further layers (``Bidirectional``) are left out, so that
-    nothing is said of them; recurrent layers are represented by their cell.
+    Recurrent layers are represented by their cell; the weights of ``Bidirectional`` have the
+    direction before their name.
     """
     result: dict[str, Array] = {}
     for layer in model.layers:
         if is_container(layer):
             result.update(effective_weights(layer, f"{prefix}{layer.name}/"))
             continue
-        for role, value in layer_weights(unwrapped(layer)).items():
-            result[f"{prefix}{layer.name}/{role}"] = as_float32(value.numpy(), layer.name)
+        for direction, part in parts_of(layer):
+            for role, value in layer_weights(unwrapped(part)).items():
+                name = f"{prefix}{layer.name}/{direction}{role}"
+                result[name] = as_float32(value.numpy(), layer.name)
     return result
+
+
+def parts_of(layer: Layer) -> list[tuple[str, Layer]]:
+    """The layers that hold the weights of *layer*, with what goes before their names."""
+    if hasattr(layer, "backward_layer"):
+        return [("forward_", layer.forward_layer), ("backward_", layer.backward_layer)]
+    return [("", layer)]
 
 
 def unwrapped(layer: Layer) -> Layer:
@@ -504,6 +520,9 @@ def quantized(layer: Layer, role: str, value: Layer) -> Layer:
     """*value* through the layer's quantizer of that role, if there is one."""
     import tensorflow as tf
 
+    if type(layer).__name__ == "QGRUCell" and role == "recurrent_kernel":
+        # QKeras 0.9.0 takes the other variable where this one has no quantizer.
+        value = value if layer.recurrent_quantizer else layer.kernel
     stem = role.replace("moving_", "")
     stem = stem if stem == "kernel" else stem.replace("_kernel", "")
     quantizer = getattr(layer, f"{stem}_quantizer_internal", None)

@@ -11,7 +11,7 @@ from qconvert.frontend import build_graph
 def test_every_unsupported_part_is_reported_at_once(sketch: Any) -> None:
     layers = [
         sketch.source("x", 4),
-        sketch.entry("QGRU", "rnn", "x"),
+        sketch.entry("Reservoir", "rnn", "x"),
         sketch.entry("QActivation", "act", "rnn", activation="bernoulli"),
         sketch.dense("dense", "act", surprise=1, activation="quantized_relu(4)"),
         sketch.entry("Lambda", "code", "dense"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qconvert.ir import Op, Shape, infer_shape
+from qconvert.ir import Graph, Input, Node, Op, Output, Shape, infer_shape
 from qconvert.ir.ops import (
     BatchNormalization,
     Concat,
@@ -19,10 +19,12 @@ from qconvert.ir.ops import (
     Padding,
     Pool,
     Quantize,
+    Recurrence,
     Reduce,
     Relu,
     Reshape,
     Scale,
+    Shift,
     Slice,
     Softmax,
     Transpose,
@@ -182,9 +184,28 @@ def test_an_unknown_batch_changes_no_other_axis(case: Case) -> None:
     assert infer_shape(op, (None, *x[1:])) == (None, *infer_shape(op, x)[1:])
 
 
+def step(state: Shape, result: Op) -> Graph:
+    """A body of two features, whose state becomes ``result(features)``."""
+    made = infer_shape(result, (None, 2))
+    return Graph(
+        "step",
+        (Input("x", (None, 2)), Input("h", state)),
+        (Node("y", result, ("x",), made),),
+        (Output("h", "y"),),
+        (),
+    )
+
+
+LOOP = Recurrence(step((None, 5), Dense(zeros(2, 5), None)))
+
+
 @pytest.mark.parametrize(
     ("op", "shapes", "expected"),
     [
+        (LOOP, ((None, None, 2),), (None, None, 5)),
+        (LOOP, ((None, 3, 2), (None, 5)), (None, 3, 5)),
+        (Shift(zeros(2)), ((None, 3, 2),), (None, 3, 2)),
+        (Shift(zeros()), ((None, None),), (None, None)),
         (Merge("add"), ((None, 3), (None, 1)), (None, 3)),
         (Merge("add"), ((None, None, 1), (None, 5, 2)), (None, 5, 2)),
         (Concat(1), ((None, 2), (None, None)), (None, None)),
@@ -216,6 +237,12 @@ CONV = Conv(zeros(3, 2, 4), None, (1,), (2,), ((0, 0),))
         (Concat(1), ((None, 3), (None, 3, 1)), "does not join"),
         (Reshape((5,)), ((None, 2, 3),), "6 elements do not make"),
         (Reshape((-1, 4)), ((None, 2, 3),), "6 elements do not make"),
+        (Shift(zeros(2)), ((None, 3),), "last axis 3 is not"),
+        (LOOP, ((None, 2),), "a sequence has 3 axes"),
+        (LOOP, ((None, 3, 4),), "a step of shape"),
+        (LOOP, ((None, 3, 2), (None, 4)), "first states of shapes"),
+        (LOOP, ((None, 3, 2), (None, 5), (None, 5)), "first states of shapes"),
+        (Recurrence(step((None, 4), Relu())), ((None, 3, 2),), "become"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qconvert.ir import Graph, Input, Layer, Node, Output, validate
-from qconvert.ir.ops import Dense, Quantize, Relu
+from qconvert.ir.ops import Dense, Quantize, Recurrence, Relu
 from qconvert.ir.quantizers import Binary, QuantizedBits, Quantizer, Ternary
 
 KERNEL = np.zeros((3, 2), np.float32)
@@ -87,3 +87,14 @@ def test_outputs_and_layers_must_refer_to_values(graph: Graph) -> None:
 def test_a_graph_without_outputs_is_a_fault(graph: Graph) -> None:
     with pytest.raises(ValueError, match="no output"):
         validate(replace(graph, outputs=()))
+
+
+def test_faults_in_a_body_are_found() -> None:
+    sources = (Input("x", (None, 2)), Input("h", (None, 2)))
+    body = Graph(
+        "step", sources, (Node("y", Relu(), ("gone",), (None, 2)),), (Output("h", "y"),), ()
+    )
+    loop = Node("loop", Recurrence(body), ("x",), (None, 3, 2))
+    outer = Graph("m", (Input("x", (None, 3, 2)),), (loop,), (Output("y", "loop"),), ())
+    with pytest.raises(ValueError, match="'y' reads"):
+        validate(outer)

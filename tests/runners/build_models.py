@@ -9,14 +9,18 @@ os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBL
 import numpy as np
 import tensorflow as tf
 from qkeras import (
+    QGRU,
     QActivation,
     QBatchNormalization,
+    QBidirectional,
     QConv2DBatchnorm,
     QDense,
     QSeparableConv1D,
     quantized_bits,
     quantized_relu,
 )
+from tensorflow.python.ops import array_ops
+from tensorflow.python.util import nest
 from tensorflow_model_optimization.python.core.sparsity.keras.prune import prune_low_magnitude
 from tf_keras import Input, Model, Sequential
 from tf_keras.layers import Add, Attention, Flatten, MultiHeadAttention, TimeDistributed
@@ -121,6 +125,24 @@ def wrapped(folder: Path) -> None:
     np.savez(folder / "wrapped_expected.npz", **{key: y.numpy() for key, y in expected.items()})
 
 
+def recurrent(folder: Path) -> None:
+    """Several results of a call, and weights inside cells and inside wrappers."""
+    array_ops.unstack, nest.is_sequence = tf.unstack, nest.is_nested
+    quantizers = {f"{kind}_quantizer": "quantized_bits(4,0,1)" for kind in ("kernel", "bias")}
+    gru = QGRU(3, return_state=True, name="gru", **quantizers)
+    both = QBidirectional(gru, merge_mode=None, name="both")
+    x = Input((4, 3), name="x")
+    model = Model(x, both(x)[3], name="top")
+    both.set_weights([grid(*w.shape) / 2 for w in both.get_weights()])
+    model.save(folder / "recurrent.h5")
+    ways = {"forward": both.forward_layer.cell, "backward": both.backward_layer.cell}
+    expected = {f"{way}_recurrent_kernel": cell.kernel for way, cell in ways.items()}
+    expected |= {
+        f"{way}_bias": cell.bias_quantizer_internal(cell.bias) for way, cell in ways.items()
+    }
+    np.savez(folder / "recurrent_expected.npz", **{key: y.numpy() for key, y in expected.items()})
+
+
 if __name__ == "__main__":
-    for build in (shared, quantized, pruned, dictionary, wrapped):
+    for build in (shared, quantized, pruned, dictionary, wrapped, recurrent):
         build(Path(sys.argv[1]))

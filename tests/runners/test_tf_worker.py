@@ -118,6 +118,22 @@ def test_all_results_of_a_layer_are_recorded(
     assert_array_equal(values["tf.split:1"], halves[1])
 
 
+def test_results_and_weights_of_recurrent_layers(
+    worker: Ask, models: Path, load: Load, tmp_path: Path
+) -> None:
+    """Without a quantizer for it QGRU takes the kernel in place of the recurrent kernel."""
+    weights = weights_of(worker, load, tmp_path, models / "recurrent.h5")
+    described = worker("load", model=models / "recurrent.h5")
+    values = run(worker, load, tmp_path, np.ones((2, 4, 3), np.float32))
+    assert described["layers"] == ["both", "both:1", "both:2", "both:3"]
+    assert set(values) == {*described["layers"], "output:both"}
+    assert_array_equal(values["both:3"], values["output:both"])
+    roles = ("kernel", "recurrent_kernel", "bias")
+    assert set(weights) == {f"both/{way}_{r}" for way in ("forward", "backward") for r in roles}
+    for name, value in load(models / "recurrent_expected.npz").items():
+        assert_array_equal(weights[f"both/{name}"], value, name)
+
+
 def test_a_quantizer_stored_as_a_dictionary_is_read(
     worker: Ask, models: Path, load: Load, tmp_path: Path
 ) -> None:

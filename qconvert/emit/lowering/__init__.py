@@ -4,7 +4,7 @@ from typing import assert_never
 
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import Dialect
-from qconvert.emit.lowering import elementwise, linear, movement, reduction
+from qconvert.emit.lowering import elementwise, linear, movement, recurrence, reduction
 from qconvert.emit.lowering.stock import lower_stock
 from qconvert.emit.values import Value
 from qconvert.ir import Op, Shape
@@ -19,10 +19,12 @@ from qconvert.ir.ops import (
     Pad,
     Pool,
     Quantize,
+    Recurrence,
     Reduce,
     Relu,
     Reshape,
     Scale,
+    Shift,
     Slice,
     Softmax,
     Transpose,
@@ -65,6 +67,8 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
             return reduction.softmax(op, x, b)
         case Scale():
             return elementwise.scale(op, x, b, dialect)
+        case Shift():
+            return elementwise.shift(op, x, b)
         case Relu():
             return elementwise.relu(op, x, b)
         case Elementwise():
@@ -87,5 +91,7 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
             return lower_stock(op, inputs, shape, b, dialect)
         case LayerNormalization() | UnitNormalize() | FoldTime() | UnfoldTime():
             return lower_stock(op, inputs, shape, b, dialect)
+        case Recurrence():
+            return recurrence.scan(op, inputs, b, dialect, lower)
         case _:
             assert_never(op)

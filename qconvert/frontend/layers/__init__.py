@@ -19,6 +19,7 @@ from qconvert.frontend.layers.attention import (
     attention,
     multi_head_attention,
 )
+from qconvert.frontend.layers.bidirectional import bidirectional
 from qconvert.frontend.layers.convolution import (
     conv1d,
     conv2d,
@@ -46,6 +47,7 @@ from qconvert.frontend.layers.pooling import (
     q_global_average_pooling2d,
 )
 from qconvert.frontend.layers.preprocessing import normalization, rescaling, resizing
+from qconvert.frontend.layers.recurrent import recurrent
 from qconvert.frontend.layers.shape import (
     cropping,
     flatten,
@@ -70,6 +72,7 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "AveragePooling2D": pooling("mean", 2),
     "AveragePooling3D": pooling("mean", 3),
     "BatchNormalization": batch_normalization,
+    "Bidirectional": bidirectional,
     "Concatenate": concatenate,
     "Conv1D": conv1d,
     "Conv1DTranspose": conv_transpose(1),
@@ -89,6 +92,7 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "FQConv2D": conv2d,
     "FQDense": dense,
     "Flatten": flatten,
+    "GRU": recurrent,
     "GaussianDropout": identity,
     "GaussianNoise": identity,
     "GlobalAveragePooling1D": global_pooling("mean", 1),
@@ -96,6 +100,7 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "GlobalAveragePooling3D": global_pooling("mean", 3),
     "GlobalMaxPooling1D": global_pooling("max", 1),
     "GlobalMaxPooling2D": global_pooling("max", 2),
+    "LSTM": recurrent,
     "GlobalMaxPooling3D": global_pooling("max", 3),
     "LayerNormalization": layer_normalization,
     "LeakyReLU": leaky_relu,
@@ -112,6 +117,7 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "QActivation": activation,
     "QAveragePooling2D": q_average_pooling2d,
     "QBatchNormalization": q_batch_normalization,
+    "QBidirectional": bidirectional,
     "QConv1D": conv1d,
     "QConv2D": conv2d,
     "QConv2DBatchnorm": conv2d_batchnorm,
@@ -119,9 +125,12 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "QDenseBatchnorm": dense_batchnorm,
     "QDepthwiseConv2D": depthwise_conv2d,
     "QDepthwiseConv2DBatchnorm": depthwise_conv2d_batchnorm,
+    "QGRU": recurrent,
     "QGlobalAveragePooling2D": q_global_average_pooling2d,
+    "QLSTM": recurrent,
     "QSeparableConv1D": separable_conv1d,
     "QSeparableConv2D": separable_conv2d,
+    "QSimpleRNN": recurrent,
     "ReLU": relu,
     "RepeatVector": repeat_vector,
     "Rescaling": rescaling,
@@ -129,6 +138,7 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "Resizing": resizing,
     "SeparableConv1D": separable_conv1d,
     "SeparableConv2D": separable_conv2d,
+    "SimpleRNN": recurrent,
     "SlicingOpLambda": slicing,
     "Softmax": softmax,
     "SpatialDropout1D": identity,

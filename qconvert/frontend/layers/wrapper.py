@@ -20,6 +20,8 @@ _PRUNED: Final[Mapping[str, tuple[int, ...]]] = {
     "Dense": (0,),
     "FQConv2D": (0,),
     "FQDense": (0,),
+    "GRU": (0, 1),
+    "LSTM": (0, 1),
     "QConv1D": (0,),
     "QConv2D": (0,),
     "QConv2DBatchnorm": (0,),
@@ -27,10 +29,14 @@ _PRUNED: Final[Mapping[str, tuple[int, ...]]] = {
     "QDenseBatchnorm": (0,),
     "QDepthwiseConv2D": (0,),
     "QDepthwiseConv2DBatchnorm": (0,),
+    "QGRU": (0, 1),
+    "QLSTM": (0, 1),
     "QSeparableConv1D": (0, 1),
     "QSeparableConv2D": (0, 1),
+    "QSimpleRNN": (0, 1),
     "SeparableConv1D": (1,),
     "SeparableConv2D": (1,),
+    "SimpleRNN": (0, 1),
 }
 
 

@@ -1,0 +1,76 @@
+"""Loops over time."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+from qconvert.emit.builder import Attributes, Builder, Tensor
+from qconvert.emit.dialects.protocol import Dialect
+from qconvert.emit.values import Value, from_codes, natural, relayout
+from qconvert.ir import Graph, Input, Op, Shape
+from qconvert.ir.ops import Recurrence
+
+Lower: TypeAlias = Callable[[Op, tuple[Value, ...], Shape, Builder, Dialect], Value]
+
+_TIME = 1
+
+
+def scan(
+    op: Recurrence, inputs: tuple[Value, ...], b: Builder, dialect: Dialect, lower: Lower
+) -> Value:
+    """``Scan`` over the codes of the sequence, if there are some; weights lie in its body."""
+    x, *given = (relayout(b, value, natural(value.rank)) for value in inputs)
+    _, *sources = op.body.inputs
+    first = [state.tensor for state in given] or [_zeros(b, x, source) for source in sources]
+    inner = b.inside(f"{b.scope}/step")
+    _emit_body(op.body, inner, x, dialect, lower)
+    attributes: Attributes = {
+        "body": inner.graph(f"{b.scope}/step"),
+        "num_scan_inputs": 1,
+        "scan_input_axes": [_TIME],
+        "scan_input_directions": [int(op.reverse)],
+        "scan_output_axes": [_TIME],
+    }
+    sequence = x.tensor if x.codes is None else x.codes.tensor
+    results = len(sources) + 1
+    return Value(b.scan(*first, sequence, results=results, attributes=attributes), natural(3))
+
+
+def _emit_body(body: Graph, b: Builder, x: Value, dialect: Dialect, lower: Lower) -> None:
+    """States, then the step's features; new states, then all of them side by side."""
+    step, *sources = body.inputs
+    values = {source.name: _state(b, source) for source in sources}
+    values[step.name] = _features(b, step, x)
+    outer = b.scope
+    for node in body.nodes:
+        b.scope = f"{outer}/{node.name}"
+        given = tuple(values[name] for name in node.inputs)
+        values[node.name] = lower(node.op, given, node.shape, b, dialect)
+    b.scope = outer
+    shapes = body.shapes
+    states = [relayout(b, values[output.value], natural(2)).tensor for output in body.outputs]
+    joined = b.op("Concat", *states, attributes={"axis": -1})
+    for output, state in zip(body.outputs, states, strict=True):
+        b.output(state, b.fresh(f"{outer}/{output.name}"), shapes[output.value])
+    width = sum(shapes[output.value][-1] or 0 for output in body.outputs)
+    b.output(joined, b.fresh(f"{outer}/states"), (None, width))
+
+
+def _state(b: Builder, source: Input) -> Value:
+    return Value(b.input(b.fresh(f"{b.scope}/{source.name}"), source.shape), natural(2))
+
+
+def _features(b: Builder, step: Input, x: Value) -> Value:
+    name = b.fresh(f"{b.scope}/{step.name}")
+    if x.codes is None:
+        return Value(b.input(name, step.shape), natural(2))
+    tensor = b.input(name, step.shape, x.codes.dtype)
+    return from_codes(b, replace(x.codes, tensor=tensor), natural(2))
+
+
+def _zeros(b: Builder, x: Value, source: Input) -> Tensor:
+    """As many zeros as the batch has samples."""
+    batch = b.op("Slice", b.op("Shape", x.tensor), b.integers([0], "begin"), b.integers([1], "end"))
+    width = b.integers([n or 0 for n in source.shape[1:]], "width")
+    shape = b.op("Concat", batch, width, attributes={"axis": 0})
+    return b.op("ConstantOfShape", shape)
