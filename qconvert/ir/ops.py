@@ -105,6 +105,17 @@ class Scale:
     factor: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Affine:
+    """``x * factor + offset`` along the last axis; the product and the sum are rounded each.
+
+    Arrays (channels,) or (1,); ``None`` stands for an operation that does not take place.
+    """
+
+    factor: F32 | None
+    offset: F32 | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Relu:
     """Keras ``ReLU``: ``slope * (x - threshold)`` below the threshold, capped at ``max_value``."""
@@ -122,12 +133,13 @@ class Softmax:
 
 
 class Function(Enum):
-    """Elementwise functions of ``tf.keras.activations`` (Keras 2)."""
+    """Elementwise functions of ``tf.keras.activations``; Keras 3's own have ``_3``."""
 
     ELU = "elu"
     EXPONENTIAL = "exponential"
     GELU = "gelu"
     HARD_SIGMOID = "hard_sigmoid"
+    HARD_SIGMOID_3 = "relu6(x + 3) / 6"
     MISH = "mish"
     SELU = "selu"
     SIGMOID = "sigmoid"
@@ -210,6 +222,7 @@ Op: TypeAlias = (
     | Pool
     | Reduce
     | Scale
+    | Affine
     | Relu
     | Softmax
     | Elementwise

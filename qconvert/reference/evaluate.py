@@ -8,6 +8,7 @@ import numpy as np
 
 from qconvert.ir.graph import Graph
 from qconvert.ir.ops import (
+    Affine,
     BatchNormalization,
     Concat,
     Conv,
@@ -31,7 +32,7 @@ from qconvert.ir.ops import (
 from qconvert.ir.types import F32
 from qconvert.numerics import quantize
 from qconvert.reference.activations import elementwise, relu, softmax
-from qconvert.reference.linear import conv, conv_transpose, dense
+from qconvert.reference.linear import affine, conv, conv_transpose, dense
 from qconvert.reference.normalization import batch_normalization
 from qconvert.reference.pooling import pool, reduce_axes
 from qconvert.reference.shape import concat, pad_zeros, reshape, take_slice, transpose, upsample
@@ -70,6 +71,8 @@ def _apply(op: Op, inputs: tuple[F32, ...]) -> F32:
             return reduce_axes(op, x)
         case Scale(factor=factor):
             return x * np.float32(factor)
+        case Affine():
+            return affine(op, x)
         case Relu():
             return relu(op, x)
         case Softmax():

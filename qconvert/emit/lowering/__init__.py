@@ -8,6 +8,7 @@ from qconvert.emit.lowering import elementwise, linear, movement, reduction
 from qconvert.emit.values import Value
 from qconvert.ir import Op, Shape
 from qconvert.ir.ops import (
+    Affine,
     BatchNormalization,
     Concat,
     Conv,
@@ -51,6 +52,8 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
             return reduction.softmax(op, x, b)
         case Scale():
             return elementwise.scale(op, x, b, dialect)
+        case Affine():
+            return linear.affine(op, x, b, dialect)
         case Relu():
             return elementwise.relu(op, x, b)
         case Elementwise():

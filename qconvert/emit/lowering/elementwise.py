@@ -69,6 +69,9 @@ def _function(op: Elementwise, x: Tensor, b: Builder) -> Tensor:
         case Function.HARD_SIGMOID:
             y = b.op("Add", b.op("Mul", x, b.scalar(0.2)), b.scalar(0.5))
             return b.op("Clip", y, b.scalar(0.0), b.scalar(1.0))
+        case Function.HARD_SIGMOID_3:
+            y = b.op("Clip", b.op("Add", x, b.scalar(3.0)), b.scalar(0.0), b.scalar(6.0))
+            return b.op("Div", y, b.scalar(6.0))
         case Function.MISH:
             return b.op("Mul", x, b.op("Tanh", b.op("Softplus", x)))
         case Function.SELU:

@@ -12,6 +12,7 @@ from qconvert.frontend.layers.activation import (
     relu,
     softmax,
 )
+from qconvert.frontend.layers.adaptive import q_adaptive_activation, q_scale_shift
 from qconvert.frontend.layers.convolution import (
     conv1d,
     conv2d,
@@ -25,6 +26,11 @@ from qconvert.frontend.layers.folded import (
     conv2d_batchnorm,
     dense_batchnorm,
     depthwise_conv2d_batchnorm,
+)
+from qconvert.frontend.layers.keras_ops import (
+    keras_arithmetic,
+    keras_negative,
+    keras_slicing,
 )
 from qconvert.frontend.layers.merge import concatenate, merge
 from qconvert.frontend.layers.normalization import batch_normalization, q_batch_normalization
@@ -43,6 +49,10 @@ from qconvert.frontend.layers.shape import (
     zero_padding,
 )
 from qconvert.frontend.layers.tensor_ops import function, slicing
+from qconvert.frontend.layers.transposed import (
+    q_depthwise_conv2d_transpose,
+    q_separable_conv2d_transpose,
+)
 from qconvert.frontend.layers.wrapper import prune_low_magnitude
 
 _PLAIN: Final[Mapping[str, LayerParser]] = {
@@ -81,18 +91,23 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "Multiply": merge("multiply"),
     "Permute": permute,
     "QActivation": activation,
+    "QAdaptiveActivation": q_adaptive_activation,
     "QAveragePooling2D": q_average_pooling2d,
     "QBatchNormalization": q_batch_normalization,
     "QConv1D": conv1d,
     "QConv2D": conv2d,
+    "QConv2DTranspose": conv2d_transpose,
     "QConv2DBatchnorm": conv2d_batchnorm,
     "QDense": dense,
     "QDenseBatchnorm": dense_batchnorm,
     "QDepthwiseConv2D": depthwise_conv2d,
     "QDepthwiseConv2DBatchnorm": depthwise_conv2d_batchnorm,
+    "QDepthwiseConv2DTranspose": q_depthwise_conv2d_transpose,
     "QGlobalAveragePooling2D": q_global_average_pooling2d,
+    "QScaleShift": q_scale_shift,
     "QSeparableConv1D": separable_conv1d,
     "QSeparableConv2D": separable_conv2d,
+    "QSeparableConv2DTranspose": q_separable_conv2d_transpose,
     "ReLU": relu,
     "Reshape": reshape,
     "SeparableConv1D": separable_conv1d,
@@ -107,6 +122,13 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "UpSampling2D": up_sampling(2),
     "ZeroPadding1D": zero_padding(1),
     "ZeroPadding2D": zero_padding(2),
+    "keras.ops.Add": keras_arithmetic("add"),
+    "keras.ops.GetItem": keras_slicing,
+    "keras.ops.Maximum": keras_arithmetic("maximum"),
+    "keras.ops.Minimum": keras_arithmetic("minimum"),
+    "keras.ops.Multiply": keras_arithmetic("multiply"),
+    "keras.ops.Negative": keras_negative,
+    "keras.ops.Subtract": keras_arithmetic("subtract"),
 }
 
 #: Every layer that can be converted; models in models and inputs are `graph`'s business.
