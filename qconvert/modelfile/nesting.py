@@ -160,13 +160,15 @@ def _in_order(stored: Mapping[_Path, Array], is_wrapper: bool) -> _Stored:
 
 
 def _own_variables(stored: Mapping[_Path, Array]) -> _Stored:
-    """By number; a counter that qkeras-v3 keeps by name comes last."""
-    counters = [value for path, value in stored.items() if path == _COUNTER]
+    """By number; a counter that qkeras-v3 keeps by name too comes last."""
+    counters = [StoredWeight("", value) for path, value in stored.items() if path == _COUNTER]
     numbers = [(str(i),) for i in range(len(stored) - len(counters))]
     if not stored.keys() <= {*numbers, _COUNTER}:
         raise MalformedError("the variables of a layer are not numbered from 0")
-    arrays = [*(stored[number] for number in numbers), *counters]
-    return tuple(StoredWeight("", array) for array in arrays)
+    numbered = [StoredWeight("", stored[number]) for number in numbers]
+    if any(_is_same(counter, weight) for counter in counters for weight in numbered):
+        counters = []
+    return (*numbered, *counters)
 
 
 def _without_repeats(own: _Stored, inner: _Stored) -> _Stored:
