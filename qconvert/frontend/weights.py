@@ -14,7 +14,7 @@ from qconvert.modelfile import StoredWeight
 from qconvert.numerics import quantize
 
 #: Variables that count training steps: whole numbers, without effect at inference.
-_COUNTERS: Final = frozenset({"Variable", "iteration", "pruning_step"})
+_COUNTERS: Final = frozenset({"iteration", "pruning_step"})
 
 
 class Weights:

@@ -4,7 +4,6 @@ import numpy as np
 
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
-from qconvert.frontend.flavour import Flavour
 from qconvert.frontend.problems import Malformed
 from qconvert.frontend.weights import expect_shape, weight
 from qconvert.ir.ops import Affine, Op, Quantize
@@ -48,13 +47,16 @@ def q_adaptive_activation(call: Call) -> Parsed:
     po2_rounding = c.flag("po2_rounding", default=False)
     slope = _slope(c) if kind == "quantized_relu" else 0.0
     bound = None if c.raw("relu_upper_bound") is None else c.number("relu_upper_bound")
-    c.ignore("relu_neg_slope", "current_step", "quantization_delay")
-    c.ignore("ema_freeze_delay", "ema_decay")
+    c.ignore("relu_neg_slope", "quantization_delay", "ema_decay")
+    if _still_learns(c):
+        c.refuse(
+            "current_step is not behind ema_freeze_delay: QKeras changes the range in every call"
+        )
     if per_channel and bound is not None:
         c.refuse("relu_upper_bound together with per_channel")
     c.done()
-    step = "step" if call.flavour is Flavour.V3 else "Variable"
-    raw = call.weights.take(step, "ema_min", "ema_max")
+    _, extremes = call.weights.split(2)  # The first variable counts steps.
+    raw = extremes.take("ema_min", "ema_max")
     shape = call.shape()
     for name in ("ema_min", "ema_max"):
         expect_shape(name, raw[name], ((shape[-1] or 0) if per_channel else 1,))
@@ -83,6 +85,25 @@ def q_adaptive_activation(call: Call) -> Parsed:
 def _scaled(quantize: Op, integer: F32) -> tuple[Op, ...]:
     """Other integer bits in each channel are powers of two around the same quantizer: exact."""
     return (Affine(np.exp2(-integer)), quantize, Affine(np.exp2(integer)))
+
+
+def _still_learns(c: Config) -> bool:
+    """Before ``ema_freeze_delay`` QKeras moves the extremes at inference too."""
+    delay, step = _number(c.raw("ema_freeze_delay")), _number(c.raw("current_step"))
+    if not delay or c.raw("trainable", True) is False:
+        return False
+    return step is None or step <= delay
+
+
+def _number(value: object) -> float | None:
+    """A number, which qkeras-v3 writes as a tensor."""
+    match value:
+        case {"config": {"value": int() | float() as number}}:
+            return float(number)
+        case int() | float():
+            return float(value)
+        case _:
+            return None
 
 
 def _slope(c: Config) -> float:

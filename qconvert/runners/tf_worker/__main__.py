@@ -514,7 +514,7 @@ def unwrapped(layer: Layer) -> Layer:
 
 
 def layer_weights(layer: Layer) -> dict[str, Layer]:
-    """One layer's effective weights by Keras's variable names."""
+    """One layer's effective weights by Keras's variable names; counters have none."""
     if hasattr(layer, "get_folded_weights"):
         return folded_weights(layer)
     kind = "variables" if keras3.holds(layer) else "weights"
@@ -523,7 +523,7 @@ def layer_weights(layer: Layer) -> dict[str, Layer]:
     return {
         role: quantized(layer, role, variable)
         for role, variable in roles.items()
-        if "float" in dtype_of(variable)
+        if "float" in dtype_of(variable) and role != "variable"
     }
 
 

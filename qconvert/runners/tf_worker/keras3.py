@@ -110,17 +110,22 @@ def custom_objects() -> dict[str, object]:
         _add_supported_quantized_objects(known)
         return known
     for name in FOLDED:
-        known[name] = known[REGISTERED + name] = built_from(
-            getattr(qkeras, name), without_normalization_3
-        )
-    adaptive = built_from(qkeras.QAdaptiveActivation, with_numbers)
-    return {**known, "QAdaptiveActivation": adaptive, f"{REGISTERED}QAdaptiveActivation": adaptive}
+        read_with(getattr(qkeras, name), without_normalization_3)
+    read_with(qkeras.QAdaptiveActivation, with_numbers)
+    qkeras.QDepthwiseConv2DBatchnorm.load_own_variables = load_numbered
+    return {"QDenseBatchnorm": qkeras.QDenseBatchnorm}
 
 
-def built_from(base: type, read: Callable[[Config], Config]) -> type:
-    """A stand-in that Keras deserializes to *base*, from a configuration that *read* adapts."""
-    method = classmethod(lambda _, config: base(**deserialized(read(config))))
-    return type(base.__name__, (base,), {"from_config": method})
+def read_with(layer: Layer, read: Callable[[Config], Config]) -> None:
+    """Have a class of layers made from configurations that *read* has adapted."""
+    layer.from_config = classmethod(lambda cls, config: cls(**deserialized(read(config))))
+
+
+def load_numbered(layer: Layer, store: Layer) -> None:
+    """Take a layer's variables by number: its counter is there by name too, which Keras refuses."""
+    variables = [*layer._trainable_variables, *layer._non_trainable_variables]
+    for i, variable in enumerate(variables):
+        variable.assign(store[str(i)])
 
 
 def deserialized(config: Config) -> Config:
