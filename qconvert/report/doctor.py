@@ -8,7 +8,6 @@ from typing import Final
 
 from qconvert.runners.environment import DISTRIBUTIONS, Environment
 
-
 #: Makes an environment for models of qkeras-v3.
 _ANOTHER: Final = (
     ("python3", "-m", "venv", ".venv-v3"),
@@ -65,7 +64,7 @@ def _listed(title: str, environment: Environment) -> Iterator[str]:
     for name in DISTRIBUTIONS:
         yield f"  {name:<30}{environment.versions.get(name, '-')}"
     if environment.has("qkeras") or environment.has("qkeras-v3"):
-        yield f"  {'import qkeras gets':<30}{environment.owner or 'files that neither has installed'}"
+        yield f"  {'import qkeras gets':<30}{environment.owner or 'files of neither'}"
 
 
 def _here(environment: Environment) -> Iterator[Finding]:
