@@ -3,7 +3,6 @@
 Weights and inputs are multiples of small powers of two unless a scale is float by itself.
 """
 
-import warnings
 from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any, TypeAlias
@@ -22,6 +21,8 @@ Keras: TypeAlias = Any
 Build: TypeAlias = Callable[[Keras, Keras], Keras]
 
 IMAGE = (5, 6, 3)
+#: Keras and QKeras warn of each other's habits.
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +30,7 @@ def libraries(tf: ModuleType) -> Iterator[SimpleNamespace]:
     """QKeras and Keras, with what TensorFlow has lost since QKeras 0.9.0."""
     from tensorflow.python.ops import array_ops
 
-    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
-        warnings.simplefilter("ignore")
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(array_ops, "stack", tf.stack, raising=False)
         yield SimpleNamespace(qkeras=pytest.importorskip("qkeras"), keras=tf.keras, tf=tf)
 

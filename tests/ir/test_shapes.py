@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from qconvert.ir import Op, Shape, infer_shape
 from qconvert.ir.ops import (
+    Affine,
     BatchNormalization,
     Concat,
     Conv,
@@ -135,6 +136,8 @@ def others(draw: st.DrawFn) -> Case:
         BatchNormalization(channels, channels, None, channels, 0.1, draw(st.booleans())),
         Quantize(QuantizedBits(alpha=1.0)),
         Scale(2.0),
+        Affine(channels, None),
+        Affine(None, channels[:1]),
         Relu(),
         Softmax(draw(st.integers(1, 3))),
         Elementwise(Function.TANH),
@@ -198,6 +201,7 @@ CONV = Conv(zeros(3, 2, 4), None, (1,), (2,), ((0, 0),))
         (CONV, ((None, 9, 3),), "3 channels, the kernel takes 2"),
         (CONV, ((None, 4, 2),), "window 5 exceeds the padded axis of 4"),
         (ConvTranspose(zeros(3, 2, 4), None, (1,), (1,), ((0, 0),)), ((None, 9, 2),), "takes 4"),
+        (Affine(zeros(2), None), ((None, 3),), "last axis 3 does not take"),
         (Merge("add"), ((None, 3), (None, 2)), "do not merge"),
         (Concat(2), ((None, 3, 1), (None, 2, 1)), "does not join"),
         (Concat(1), ((None, 3), (None, 3, 1)), "does not join"),

@@ -19,8 +19,8 @@ Ask = Callable[..., Answer]
 NAMES = (
     *("dense", "conv", "mask", "average", "folded", "normalization", "transposed"),
     *("depthwise_transposed", "grouped_transposed", "scale_shift", "adaptive", "separable"),
-    *("separable_1d", "nested", "functions", "stock", "mobile", "kernel_ternary"),
-    *("kernel_binary", "kernel_quantized_po2", "kernel_stochastic_ternary"),
+    *("separable_1d", "nested", "functions", "stock", "mobile", "tiny"),
+    *("kernel_ternary", "kernel_binary", "kernel_quantized_po2", "kernel_stochastic_ternary"),
 )
 #: Keras itself cannot load a function of its own from an ``.h5`` file, nor save the other.
 FILES = [
