@@ -406,3 +406,13 @@ def test_keras_3_counts_a_first_call_of_functional_results_only(
     config = sketch.functional([sketch.source("x", 3), inner], ["x"], [["inner", call, 0]])
     graph = build_graph(sketch.file(config))
     assert [layer.name for layer in graph.layers] == ["inner/r"]
+
+
+def test_qkeras_drops_the_output_padding_of_its_transposed_convolution(sketch: Any) -> None:
+    for class_name, cropping in (("QConv2DTranspose", (0, 1)), ("Conv2DTranspose", (1, 1))):
+        options = {"strides": [2, 2], "padding": "same", "output_padding": [0, 0]}
+        layer = sketch.conv2d("t", "x", class_name=class_name, **options)
+        weights = [sketch.ramp(3, 3, 2, 3)]
+        (op,) = ops(build(sketch, layer, 4, 4, 3, weights=weights, flavour=Flavour.QKERAS))
+        assert isinstance(op, ConvTranspose)
+        assert op.cropping == (cropping, cropping)
