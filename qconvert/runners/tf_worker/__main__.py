@@ -611,6 +611,9 @@ class Worker:
         """Compare the outputs of graph mode with those of eager mode."""
         inputs = self._read(request)
         eager = run_eagerly(self._model, inputs)
+        if keras3.holds(self._model) and keras3.installed("qkeras"):
+            # QKeras 0.9.0 has no graph mode with Keras 3: its predict works only so.
+            self._model.run_eagerly = True
         graph = named_outputs(self._model, self._model.predict_on_batch(inputs))
         return {"differences": {name: difference(eager[name], graph[name]) for name in eager}}
 
