@@ -167,6 +167,24 @@ def weights(model: Path, output: Path | None, weights: Path | None, force: bool)
     click.echo(f"{target}: {count} weights")
 
 
+@cli.command()
+@_TF_PYTHON
+@click.pass_context
+def doctor(context: click.Context, tf_python: Path | None) -> None:
+    """Say what is installed, what conflicts, and which commands mend it.
+
+    Nothing is imported and nothing is changed. The exit code is 0 if check can run, 5 if not.
+    """
+    from qconvert.report.doctor import describe, diagnose
+    from qconvert.runners.environment import probe
+
+    here = probe(Path(sys.executable))
+    diagnosis = diagnose(here, here if tf_python is None else probe(tf_python))
+    for line in describe(diagnosis):
+        click.echo(line)
+    context.exit(0 if diagnosis.ready else 5)
+
+
 def _beside(model: Path, suffix: str) -> Path:
     """The output's default name; a folder such as ``.`` has none to change."""
     return model.with_suffix(suffix) if model.name else model / f"model{suffix}"

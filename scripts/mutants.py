@@ -132,8 +132,8 @@ def examine(folder: Path, mutant: Mutant, package: Path) -> Outcome:
 
 def recorded(records: Path, package: Path, pool: ThreadPoolExecutor) -> Path:
     """The folder of models and of TensorFlow's results, made unless it is there already."""
-    worker = package / "qconvert/runners/tf_worker.py"
-    sources = (PARTS / "models.py", PARTS / "examine.py", worker)
+    worker = sorted((package / "qconvert/runners/tf_worker").glob("*.py"))
+    sources = (PARTS / "models.py", PARTS / "examine.py", *worker)
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
     digest.update(f"{version('tensorflow')} {version('qkeras')}".encode())
     folder = records / digest.hexdigest()[:16]

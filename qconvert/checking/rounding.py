@@ -32,6 +32,7 @@ from qconvert.checking.radius import step as _step
 from qconvert.checking.rounding_stock import stock_cause, stock_radius
 from qconvert.ir import F32, Graph, Layer, Node, Op
 from qconvert.ir.ops import (
+    Affine,
     BatchNormalization,
     Concat,
     Conv,
@@ -48,7 +49,6 @@ from qconvert.ir.ops import (
     Relu,
     Reshape,
     Scale,
-    Shift,
     Slice,
     Softmax,
     Transpose,
@@ -247,10 +247,10 @@ def _radius(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | 
             return _merge(op, xs, rs)
         case Scale():
             return None if r is None else abs(op.factor) * (r + 2 * UNIT * (abs(x) + r))
-        case Shift():
-            return None if r is None else r + 2 * UNIT * (abs(y) + r)
         case Recurrence():
             return _recurrence(op, xs, rs)
+        case Affine():
+            return None if r is None else _affine(op, x, r)
         case Quantize(quantizer=QuantizedTanh(use_real_tanh=True) as quantizer):
             return _rounded_function(tanh(x), quantizer.bits - 1, r)
         case Quantize(quantizer=QuantizedSigmoid(use_real_sigmoid=True) as quantizer):
@@ -343,6 +343,18 @@ def _batch_normalization(op: BatchNormalization, x: F32, r: Radius | None) -> Ra
     return _gamma(2 * FUNCTION_ULPS + 6) * reach + spread
 
 
+def _affine(op: Affine, x: F32, r: Radius) -> Radius:
+    """A product and a sum, rounded each."""
+    factor, offset = _magnitude(op.factor, 1.0), _magnitude(op.offset, 0.0)
+    radius: Radius = factor * r + _gamma(2) * (factor * (abs(x) + r) + offset)
+    return radius
+
+
+def _magnitude(array: F32 | None, absent: float) -> Radius:
+    magnitude: Radius = np.full(1, absent) if array is None else abs(array.astype(np.float64))
+    return magnitude
+
+
 def _softmax(op: Softmax, x: F32, y: F32, r: Radius | None) -> Radius:
     """Relative errors: the argument's rounding, exp twice over, the sum and the division."""
     exact = x.astype(np.float64)
@@ -360,6 +372,7 @@ _LIPSCHITZ: Final[Mapping[Function, float]] = {
     Function.ELU: 1.0,
     Function.GELU: 1.13,
     Function.HARD_SIGMOID: 0.2,
+    Function.HARD_SIGMOID_3: 0.2,
     Function.MISH: 1.09,
     Function.SELU: 1.76,
     Function.SIGMOID: 0.25,

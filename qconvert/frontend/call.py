@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from qconvert.frontend.config import Config
+from qconvert.frontend.flavour import Flavour
 from qconvert.frontend.problems import Blocked, Malformed
 from qconvert.frontend.weights import Weights
 from qconvert.ir.graph import Graph, Weight
@@ -32,6 +33,11 @@ class Call:
     def qkeras(self) -> bool:
         """Whether QKeras's meaning of activation names holds."""
         return self.class_name.startswith(("Q", "FQ"))
+
+    @property
+    def flavour(self) -> Flavour:
+        """Which Keras and QKeras the model was made with."""
+        return self.config.flavour
 
     @property
     def rank(self) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Literal, TypeVar
 
 from qconvert.frontend import quantizers
+from qconvert.frontend.flavour import Flavour
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.quantizer_text import QuantizerError
 from qconvert.frontend.references import Ref
@@ -32,7 +33,8 @@ class Config:
     can report all problems of the layer at once.
     """
 
-    def __init__(self, values: Mapping[str, object]) -> None:
+    def __init__(self, values: Mapping[str, object], flavour: Flavour = Flavour.QKERAS) -> None:
+        self.flavour = flavour
         self._values = values
         self._unread = {key for key in values if not _is_inert(key)}
         self._malformed: list[str] = []
@@ -96,7 +98,7 @@ class Config:
     def quantizer(self, key: str, role: Literal["kernel", "other"]) -> Quantizer | None:
         """The quantizer of a weight; ``kernel`` for those that Keras scales by themselves."""
         try:
-            return quantizers.quantizer(self.raw(key), role)
+            return quantizers.quantizer(self.raw(key), role, self.flavour)
         except QuantizerError as error:
             self.refuse(f"{key}: {error}")
             return None
@@ -104,7 +106,9 @@ class Config:
     def activation(self, key: str, *, qkeras: bool, rank: int) -> tuple[Op, ...]:
         """The ops of an activation on a tensor of *rank* axes."""
         try:
-            return quantizers.activation(self.raw(key), qkeras=qkeras, rank=rank)
+            return quantizers.activation(
+                self.raw(key), qkeras=qkeras, rank=rank, flavour=self.flavour
+            )
         except QuantizerError as error:
             self.refuse(f"{key}: {error}")
             return ()

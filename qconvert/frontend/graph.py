@@ -8,10 +8,12 @@ from typing import Final, TypeAlias
 from qconvert.errors import BadFileError, Problem, UnsupportedError
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
+from qconvert.frontend.flavour import flavour_of
 from qconvert.frontend.layers import LAYERS, TAKING_ARGUMENTS
 from qconvert.frontend.order import call_order
 from qconvert.frontend.problems import Blocked, Malformed, Unsupported
 from qconvert.frontend.topology import (
+    FUNCTION,
     Invocation,
     LayerSpec,
     ModelSpec,
@@ -92,6 +94,7 @@ class _Builder:
 
     def __init__(self, model: ModelFile) -> None:
         self._model = model
+        self._flavour = flavour_of(model.config, model.keras_version)
         self._nodes: list[Node] = []
         self._layers: list[Layer] = []
         self._used: set[str] = set()
@@ -169,15 +172,16 @@ class _Builder:
         if layer.module.split(".")[0] not in _PACKAGES:
             raise Unsupported(f"{layer.class_name} of the module {layer.module!r}")
         arguments = Config(call.arguments)
-        if layer.class_name not in TAKING_ARGUMENTS:
+        function = layer.class_name in _FUNCTIONS or layer.class_name.startswith(FUNCTION)
+        if layer.class_name not in TAKING_ARGUMENTS and not function:
             self._check_arguments(path, arguments)
-        if layer.class_name not in _FUNCTIONS and call.constant is not None:
+        if call.constant is not None and not function:
             raise Unsupported(f"{layer.class_name} of a constant")
         weights = Weights(self._model.weights.get(path, ()))
         parsed = LAYERS[layer.class_name](
             Call(
                 class_name=layer.class_name,
-                config=Config(layer.config),
+                config=Config(layer.config, self._flavour),
                 weights=weights,
                 shapes=tuple(None if value is None else value.shape for value in given),
                 arguments=arguments,

@@ -90,6 +90,10 @@ def _restore(entry: dict[str, Json], layer: Any) -> None:  # noqa: ANN401
             _restore(inner, _wrapped(layer, key))
     if entry["class_name"] == "BatchNormalization" and getattr(layer, "fused", None) is False:
         config["fused"] = False
+    if entry["class_name"] == "QAdaptiveActivation":
+        config["relu_upper_bound"] = layer.relu_upper_bound
+    if str(getattr(getattr(layer, "activation", None), "__module__", "")).startswith("qkeras."):
+        _restore_function(config, layer.activation)
     for key, value in config.items():
         if isinstance(value, dict) and isinstance(value.get("config"), dict):
             _restore_quantizer(value["config"], _quantizer(layer, key))
@@ -99,6 +103,15 @@ def _wrapped(layer: Any, key: str) -> Any:  # noqa: ANN401
     """The layer inside; ``Bidirectional`` computes with a copy of what it was given."""
     forward = getattr(layer, "forward_layer", None)
     return forward if key == "layer" and forward is not None else getattr(layer, key)
+
+
+def _restore_function(config: dict[str, Json], function: object) -> None:
+    """A function of QKeras's by its name alone: in a dictionary, Keras 3 takes it for its own."""
+    match config.get("activation"):
+        case {"class_name": "function", "config": str(name)} if callable(function):
+            config["activation"] = name
+        case _:
+            pass
 
 
 def _restore_quantizer(config: Json, quantizer: object) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Literal, assert_never
 
+from qconvert.frontend.flavour import Flavour
 from qconvert.frontend.problems import short
 from qconvert.frontend.quantizer_classes import CLASSES
 from qconvert.frontend.quantizer_options import Options
@@ -40,8 +41,12 @@ _DICT_KEYS: Final = frozenset(
         "shared_object_id",
     }
 )
+#: Functions of QKeras whose names Keras 3 has for others.
+_SHARED: Final = ("hard_sigmoid", "hard_tanh")
+#: Options of later QKeras versions, without effect where they are None.
+_LATER: Final = frozenset({"post_training_scale"})
 _PACKAGES: Final = frozenset({"builtins", "keras", "qkeras", "tf_keras"})
-#: Names of Keras 2 that are not one of `Function`.
+#: Names of Keras that are not one of `Function`.
 _STOCK: Final[Mapping[str, tuple[Op, ...]]] = {
     "linear": (),
     "relu": (Relu(),),
@@ -50,7 +55,9 @@ _STOCK: Final[Mapping[str, tuple[Op, ...]]] = {
 }
 
 
-def quantizer(identifier: object, role: Literal["kernel", "other"]) -> Quantizer | None:
+def quantizer(
+    identifier: object, role: Literal["kernel", "other"], flavour: Flavour = Flavour.QKERAS
+) -> Quantizer | None:
     """The quantizer of a weight; `QuantizerError` if there is none like it here.
 
     Layers set ``alpha='auto_po2'`` where a quantizer in the role of a kernel has none.
@@ -62,21 +69,28 @@ def quantizer(identifier: object, role: Literal["kernel", "other"]) -> Quantizer
         result = _with_kernel_scale(result)
     if isinstance(result, QuantizedBits) and result.bits == 1 and result.alpha == "auto":
         raise QuantizerError("quantized_bits: one bit with alpha='auto' is NaN in QKeras")
+    if isinstance(result, QuantizedBits) and result.alpha == "auto_po2":
+        return replace(result, codes_of_last_scale=flavour.later)
     return result
 
 
-def activation(identifier: object, *, qkeras: bool, rank: int) -> tuple[Op, ...]:
+def activation(
+    identifier: object, *, qkeras: bool, rank: int, flavour: Flavour = Flavour.QKERAS
+) -> tuple[Op, ...]:
     """The ops of ``activation=`` on a tensor of *rank* axes, batch included.
 
     ``qkeras`` tells whether the layer is QKeras's, which knows QKeras's names first (its
-    ``hard_sigmoid`` is another function than Keras's); stock layers know Keras 2's alone, and
-    quantizers as dictionaries.
+    ``hard_sigmoid`` is another function than Keras's); stock layers know Keras's alone, and
+    quantizers as dictionaries. With Keras 3, Keras's names win in QKeras's layers too where the
+    name stands in a dictionary, as ``.keras`` files have it.
     """
     if identifier is None:
         return ()
     resolved = _resolve(identifier)
-    if isinstance(resolved, str) and not (qkeras and _is_hard_function(resolved)):
-        return _stock_function(resolved, rank)
+    keras_first = flavour.keras3 and isinstance(identifier, dict) and resolved in _SHARED
+    by_qkeras = qkeras and not keras_first
+    if isinstance(resolved, str) and not (by_qkeras and _is_hard_function(resolved)):
+        return _stock_function(resolved, rank, flavour)
     if isinstance(identifier, str) and not qkeras:
         raise QuantizerError(f"{identifier!r} is a text that only QKeras's layers understand")
     result = _quantizer(resolved)
@@ -114,7 +128,9 @@ def _is_hard_function(name: str) -> bool:
     return name in {function.value for function in HardFunction}
 
 
-def _stock_function(name: str, rank: int) -> tuple[Op, ...]:
+def _stock_function(name: str, rank: int, flavour: Flavour) -> tuple[Op, ...]:
+    if flavour.keras3 and name == "hard_sigmoid":
+        return (Elementwise(Function.HARD_SIGMOID_3),)
     if name == "softmax":
         return (Softmax(axis=rank - 1),)
     if name in _STOCK:
@@ -159,7 +175,8 @@ def _from_call(call: Call) -> Options | str:
 def _from_config(name: str, config: dict[object, object]) -> Options:
     if _known(name) not in CLASSES:
         raise QuantizerError(f"{name!r} is not a quantizer")
-    return _options(name, {str(key): value for key, value in config.items()})
+    given = {str(key): value for key, value in config.items()}
+    return _options(name, {k: v for k, v in given.items() if not (k in _LATER and v is None)})
 
 
 def _options(name: str, values: Mapping[str, object]) -> Options:

@@ -6,6 +6,8 @@ from typing import Final
 
 from qconvert.frontend.problems import Malformed, short
 
+#: A positional argument behind the first, with its number.
+ARGUMENT: Final = "argument "
 _CONSTANT: Final = "_CONSTANT_VALUE"
 
 
@@ -103,11 +105,27 @@ def _is_ref(value: object, offsets: Mapping[str, int]) -> bool:
 
 
 def _keras3(node: Mapping[str, object], offsets: Mapping[str, int]) -> Invocation:
-    """``{"args": [...], "kwargs": {...}}`` with tensors as ``__keras_tensor__``."""
+    """``{"args": [...], "kwargs": {...}}`` with tensors as ``__keras_tensor__``.
+
+    Layers take one positional argument; of functions, the further ones are named by their number.
+    """
     args, kwargs = node.get("args"), node.get("kwargs", {})
-    if not isinstance(args, list | tuple) or not isinstance(kwargs, dict) or len(args) != 1:
+    if not isinstance(args, list | tuple) or not isinstance(kwargs, dict) or not args:
         raise Malformed(short(node))
-    return Invocation(tuple(_histories(args[0], offsets)), kwargs)
+    more = {f"{ARGUMENT}{i}": _argument(args[i], offsets) for i in range(1, len(args))}
+    named = {str(key): _argument(value, offsets) for key, value in kwargs.items()}
+    if not _is_tensor(args[0]) and not isinstance(args[0], list | tuple):
+        return Invocation((), {**more, **named}, args[0])
+    return Invocation(tuple(_histories(args[0], offsets)), {**more, **named})
+
+
+def _argument(value: object, offsets: Mapping[str, int]) -> object:
+    """A tensor as a `Ref`; lists of tensors are nobody's argument but the first."""
+    return next(_histories(value, offsets)) if _is_tensor(value) else value
+
+
+def _is_tensor(value: object) -> bool:
+    return isinstance(value, dict) and value.get("class_name") == "__keras_tensor__"
 
 
 def _histories(value: object, offsets: Mapping[str, int]) -> Iterator[Ref]:

@@ -15,6 +15,8 @@ from qconvert.ir.shapes import Shape
 
 __all__ = ["Invocation", "LayerSpec", "ModelSpec", "Ref", "is_model", "read_model_spec"]
 
+#: Before the class names of functions of Keras 3 that are called on tensors.
+FUNCTION: Final = "keras.ops."
 _MODELS: Final = frozenset({"Functional", "Model", "Sequential"})
 
 
@@ -64,12 +66,13 @@ def read_model_spec(entry: Mapping[str, object]) -> ModelSpec:
 def _functional(config: Mapping[str, object]) -> ModelSpec:
     entries = _entries(config)
     offsets = {name: _offset(entry) for name, entry in entries}
+    ends = {name: _offset_of_ends(entry, offsets[name]) for name, entry in entries}
     layers = tuple(
         _layer(name, entry, _nested(entry), _invocations(name, entry, offsets))
         for name, entry in entries
     )
-    inputs = flat_references(config.get("input_layers"), offsets)
-    outputs = flat_references(config.get("output_layers"), offsets)
+    inputs = flat_references(config.get("input_layers"), ends)
+    outputs = flat_references(config.get("output_layers"), ends)
     spec = ModelSpec(_text(config, "name"), layers, inputs, outputs)
     if not outputs:
         raise Malformed(f"the model {spec.name!r} has no outputs")
@@ -162,10 +165,25 @@ def _layer(
     if model is None and not isinstance(config, dict):
         raise Malformed(f"the layer {name!r} has no configuration")
     class_name = str(entry["class_name"]).removeprefix("qkeras>")
+    if model is None and _is_function(entry):
+        class_name = f"{FUNCTION}{class_name}"
     module = entry.get("module") or ""
     return LayerSpec(
         name, class_name, str(module), config if isinstance(config, dict) else {}, calls, model
     )
+
+
+def _is_function(entry: Mapping[str, object]) -> bool:
+    """Whether Keras 3 means a function of ``keras.ops``, not a layer, some of which share names.
+
+    Layers have more options than their name.
+    """
+    config, nodes = entry.get("config"), entry.get("inbound_nodes")
+    called = isinstance(nodes, list | tuple) and any(isinstance(node, dict) for node in nodes)
+    layer = isinstance(config, dict) and not {"trainable", "dtype", "batch_shape"}.isdisjoint(
+        config
+    )
+    return called and not layer
 
 
 def _nested(entry: Mapping[str, object]) -> ModelSpec | None:
@@ -178,6 +196,13 @@ def _offset(entry: Mapping[str, object]) -> int:
     layers: Sequence[object] = config.get("layers", ()) if isinstance(config, dict) else ()
     first = layers[0] if isinstance(layers, list | tuple) and layers else None
     return int(isinstance(first, dict) and declared_shape(first) is not None)
+
+
+def _offset_of_ends(entry: Mapping[str, object], offset: int) -> int:
+    """Where Keras 3 names the model's results, Functional models alone have a first call."""
+    nodes = entry.get("inbound_nodes")
+    keras3 = isinstance(nodes, list | tuple) and any(isinstance(node, dict) for node in nodes)
+    return int(entry["class_name"] in ("Functional", "Model")) if keras3 and offset else offset
 
 
 def _invocations(

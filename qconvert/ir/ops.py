@@ -111,10 +111,14 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shift:
-    """Add one float32 number, or one a channel of the last axis, with one rounding."""
+class Affine:
+    """``x * factor + offset`` along the last axis; the product and the sum are rounded each.
 
-    addend: F32
+    Arrays (channels,) or (1,); ``None`` stands for an operation that does not take place.
+    """
+
+    factor: F32 | None
+    offset: F32 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +138,13 @@ class Softmax:
 
 
 class Function(Enum):
-    """Elementwise functions of ``tf.keras.activations`` (Keras 2)."""
+    """Elementwise functions of ``tf.keras.activations``; Keras 3's own have ``_3``."""
 
     ELU = "elu"
     EXPONENTIAL = "exponential"
     GELU = "gelu"
     HARD_SIGMOID = "hard_sigmoid"
+    HARD_SIGMOID_3 = "relu6(x + 3) / 6"
     MISH = "mish"
     SELU = "selu"
     SIGMOID = "sigmoid"
@@ -236,7 +241,7 @@ Op: TypeAlias = (
     | Pool
     | Reduce
     | Scale
-    | Shift
+    | Affine
     | Relu
     | Softmax
     | Elementwise

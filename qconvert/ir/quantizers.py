@@ -16,7 +16,11 @@ Alpha: TypeAlias = float | tuple[float, ...] | AutoScale | None
 
 @dataclass(frozen=True, slots=True)
 class QuantizedBits:
-    """``quantized_bits``: fixed point, or codes with a scale computed from the data."""
+    """``quantized_bits``: fixed point, or codes with a scale computed from the data.
+
+    The codes of ``auto_po2`` are those of the last scale, or of the one before it: QKeras 0.9.0
+    does not compute them anew.
+    """
 
     bits: int = 8
     integer: int = 0
@@ -24,6 +28,7 @@ class QuantizedBits:
     keep_negative: bool = True
     alpha: Alpha = None
     scale_axis: int | None = None
+    codes_of_last_scale: bool = False
 
 
 @dataclass(frozen=True, slots=True)

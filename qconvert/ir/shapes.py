@@ -4,6 +4,7 @@ import math
 from typing import assert_never
 
 from qconvert.ir.ops import (
+    Affine,
     BatchNormalization,
     Concat,
     Conv,
@@ -21,7 +22,6 @@ from qconvert.ir.ops import (
     Relu,
     Reshape,
     Scale,
-    Shift,
     Slice,
     Softmax,
     Transpose,
@@ -50,9 +50,8 @@ def infer_shape(op: Op, *shapes: Shape) -> Shape:
     match op:
         case Quantize() | BatchNormalization() | Scale() | Relu() | Softmax() | Elementwise():
             return x
-        case Shift(addend=addend):
-            _require(addend.shape in ((), x[-1:]), f"last axis {x[-1]} is not {addend.shape}")
-            return x
+        case Affine():
+            return _affine(op, x)
         case Dense(kernel=kernel):
             _require(x[-1] == kernel.shape[0], f"last axis {x[-1]} is not {kernel.shape[0]}")
             return (*x[:-1], kernel.shape[1])
@@ -128,6 +127,13 @@ def _conv_transpose(op: ConvTranspose, x: Shape) -> Shape:
     ):
         spatial.append(None if n is None else (n - 1) * s + (k - 1) * d + 1 - before - after)
     return (x[0], *spatial, outputs)
+
+
+def _affine(op: Affine, x: Shape) -> Shape:
+    for array in (op.factor, op.offset):
+        fits = array is None or array.shape in ((1,), (x[-1],))
+        _require(fits, f"last axis {x[-1]} does not take numbers for each channel")
+    return x
 
 
 def _broadcast(shapes: tuple[Shape, ...]) -> Shape:

@@ -12,6 +12,8 @@ from qconvert.modelfile.model import Array, StoredWeight, Weights
 
 _Stored = tuple[StoredWeight, ...]
 _Path = tuple[str, ...]
+#: Of qkeras-v3's folded layers.
+_COUNTER = ("iteration",)
 
 
 def assign(layers: Sequence[LayerNode], stored: ByName | ByPosition) -> Weights:
@@ -158,10 +160,15 @@ def _in_order(stored: Mapping[_Path, Array], is_wrapper: bool) -> _Stored:
 
 
 def _own_variables(stored: Mapping[_Path, Array]) -> _Stored:
-    numbers = [(str(i),) for i in range(len(stored))]
-    if not stored.keys() <= set(numbers):
+    """By number; a counter that qkeras-v3 keeps by name too comes last."""
+    counters = [StoredWeight("", value) for path, value in stored.items() if path == _COUNTER]
+    numbers = [(str(i),) for i in range(len(stored) - len(counters))]
+    if not stored.keys() <= {*numbers, _COUNTER}:
         raise MalformedError("the variables of a layer are not numbered from 0")
-    return tuple(StoredWeight("", stored[number]) for number in numbers)
+    numbered = [StoredWeight("", stored[number]) for number in numbers]
+    if any(_is_same(counter, weight) for counter in counters for weight in numbered):
+        counters = []
+    return (*numbered, *counters)
 
 
 def _without_repeats(own: _Stored, inner: _Stored) -> _Stored:

@@ -1,12 +1,15 @@
 """QKeras 0.9.0's arithmetic in NumPy float32, operation by operation; one file a family."""
 
+from qconvert.numerics.adaptive import adaptive_integer
 from qconvert.numerics.eigen import reciprocal_sqrt
-from qconvert.numerics.folding import Folded, fold_batch_normalization
+from qconvert.numerics.folding import Folded, fold_batch_normalization, inverse_deviation
 from qconvert.numerics.quantize import quantize
 
 __all__ = [
     "Folded",
+    "adaptive_integer",
     "fold_batch_normalization",
+    "inverse_deviation",
     "quantize",
     "reciprocal_sqrt",
 ]

@@ -28,9 +28,10 @@ def automatic_bits(q: QuantizedBits, x: F32) -> F32:
     else:
         scale = nearest_power(scale)
         for _ in range(_ROUNDS):
-            # The codes keep the scale of the round before: QKeras does not compute them anew.
             codes = _codes(x, scale, levels)
             scale = fitted_scale("auto_po2", x, codes, q.scale_axis)
+        if q.codes_of_last_scale:
+            codes = _codes(x, scale, levels)
     return straight_through(m_i * x, (scale * m) * (m_i * codes / m))
 
 

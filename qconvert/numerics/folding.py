@@ -1,11 +1,14 @@
 """The folded layers: batch normalization multiplied into kernel and bias before quantization."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from qconvert.ir.types import F32
 from qconvert.numerics.eigen import reciprocal_sqrt
+
+_ONE: Final = np.float32(1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,15 +29,21 @@ def fold_batch_normalization(
     variance: F32,
     epsilon: float,
     depthwise: bool = False,
+    divided: bool = False,
 ) -> Folded:
     """What ``QConv2DBatchnorm``, ``QDepthwiseConv2DBatchnorm`` and ``QDenseBatchnorm`` compute.
 
     kernel (*window, inputs, outputs), depthwise (*window, inputs, multiplier); the other arrays
-    (outputs,), depthwise (inputs * multiplier,).
+    (outputs,), depthwise (inputs * multiplier,). *divided* is as in `inverse_deviation`.
     """
-    inverse = reciprocal_sqrt(variance + np.float32(epsilon))
-    if gamma is not None:
-        inverse = inverse * gamma
+    inverse = inverse_deviation(variance, gamma, epsilon, divided=divided)
     start = np.zeros_like(mean) if bias is None else bias
     over_kernel = inverse.reshape(kernel.shape[-2:]) if depthwise else inverse
     return Folded(over_kernel * kernel, inverse * (start - mean) + beta)
+
+
+def inverse_deviation(variance: F32, gamma: F32 | None, epsilon: float, *, divided: bool) -> F32:
+    """``gamma / sqrt(variance + epsilon)``, by ``rsqrt`` or, as in qkeras-v3, a real division."""
+    shifted = variance + np.float32(epsilon)
+    inverse = _ONE / np.sqrt(shifted) if divided else reciprocal_sqrt(shifted)
+    return inverse if gamma is None else inverse * gamma

@@ -51,6 +51,8 @@ def elementwise(op: Elementwise, x: F32) -> F32:
             return HALF * x * (ONE + _erf(x / np.float32(math.sqrt(2))))
         case Function.HARD_SIGMOID:
             return _clip(x * np.float32(0.2) + HALF, 0.0, 1.0)
+        case Function.HARD_SIGMOID_3:
+            return _clip(x + np.float32(3), 0.0, 6.0) / np.float32(6)
         case Function.MISH:
             return x * tanh(_softplus(x))
         case Function.SELU:

@@ -8,6 +8,7 @@ import numpy as np
 
 from qconvert.ir.graph import Graph, Input
 from qconvert.ir.ops import (
+    Affine,
     BatchNormalization,
     Concat,
     Conv,
@@ -24,7 +25,6 @@ from qconvert.ir.ops import (
     Relu,
     Reshape,
     Scale,
-    Shift,
     Slice,
     Softmax,
     Transpose,
@@ -46,7 +46,7 @@ from qconvert.ir.stock import (
 from qconvert.ir.types import F32
 from qconvert.numerics import quantize
 from qconvert.reference.activations import elementwise, relu, softmax
-from qconvert.reference.linear import conv, conv_transpose, dense
+from qconvert.reference.linear import affine, conv, conv_transpose, dense
 from qconvert.reference.normalization import batch_normalization
 from qconvert.reference.pooling import pool, reduce_axes
 from qconvert.reference.shape import concat, pad_zeros, reshape, take_slice, transpose, upsample
@@ -86,8 +86,8 @@ def _apply(op: Op, inputs: tuple[F32, ...]) -> F32:
             return reduce_axes(op, x)
         case Scale(factor=factor):
             return x * np.float32(factor)
-        case Shift(addend=addend):
-            return x + addend
+        case Affine():
+            return affine(op, x)
         case Relu():
             return relu(op, x)
         case Softmax():

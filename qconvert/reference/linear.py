@@ -1,4 +1,4 @@
-"""Sums of products: dense layers, convolutions and their transposes.
+"""Sums of products: dense layers, convolutions and their transposes, and channels by themselves.
 
 The order of the sums is none of TensorFlow's. It matters only where a layer is not proven exact.
 """
@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from qconvert.ir.ops import Conv, ConvTranspose, Dense
+from qconvert.ir.ops import Affine, Conv, ConvTranspose, Dense
 from qconvert.ir.types import F32
 from qconvert.reference.shape import crop
 from qconvert.reference.windows import pad, taps
@@ -27,6 +27,12 @@ def conv(op: Conv, x: F32) -> F32:
     if 1 < op.groups == x.shape[-1]:
         return _add_bias(_depthwise(seen, kernel), op.bias)
     return _add_bias(_dense_groups(seen, kernel, op.groups), op.bias)
+
+
+def affine(op: Affine, x: F32) -> F32:
+    """``x * factor + offset`` in two operations."""
+    y = x if op.factor is None else x * op.factor
+    return y if op.offset is None else y + op.offset
 
 
 def conv_transpose(op: ConvTranspose, x: F32) -> F32:

@@ -14,7 +14,7 @@ from qconvert.runners.npz import read_npz, write_npz
 from qconvert.runners.process import Answer, Process
 from qconvert.runners.traces import Trace
 
-WORKER = Path(__file__).with_name("tf_worker.py")
+WORKER = Path(__file__).with_name("tf_worker")
 OUTPUT = "output:"
 
 

@@ -61,8 +61,8 @@ OFFENCES: Final[Mapping[str, tuple[Offence, ...]]] = {
         Offence("runners/offence.py", "from qconvert.runners import tf_worker"),
     ),
     "The TensorFlow worker imports nothing of qconvert": (
-        Offence("runners/tf_worker.py", "import qconvert.errors", LAZY),
-        Offence("runners/tf_worker.py", "import qconvert.runners.ort", LAZY),
+        Offence("runners/tf_worker/__main__.py", "import qconvert.errors", LAZY),
+        Offence("runners/tf_worker/keras3.py", "import qconvert.runners.ort", LAZY),
     ),
 }
 """For each contract, by name, imports that break it."""

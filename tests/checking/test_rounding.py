@@ -11,6 +11,7 @@ from qconvert.checking.rounding import INHERITED, Radius, evaluate_bounded, misf
 from qconvert.checking.witness import Witness
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, infer_shape, validate
 from qconvert.ir.ops import (
+    Affine,
     BatchNormalization,
     Concat,
     Conv,
@@ -107,6 +108,8 @@ FOLLOWERS: list[tuple[Op, ...]] = [
         Reshape((2, 2, 4)),
         ConvTranspose(floats(3, 3, 2, 4), floats(2), (2, 2), (1, 1), ((0, 1), (0, 1))),
     ),
+    (Affine(np.linspace(-0.3, 0.7, 16, dtype=np.float32), np.full(1, 0.1, np.float32)),),
+    (Affine(None, np.full(1, 0.1, np.float32)), Affine(np.full(1, 0.7, np.float32))),
 ]
 
 

@@ -343,3 +343,10 @@ raise SystemExit(cli.run(["inspect", "model.h5"]))
 def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("qconvert ")
+
+
+def test_the_doctor_has_a_code_for_each_outcome(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor"]) == 0
+    assert "check can run" in capsys.readouterr().out
+    assert run(["doctor", "--tf-python", "/nowhere/python"]) == 5
+    assert "does not run" in capsys.readouterr().err

@@ -86,7 +86,18 @@ def test_functions_with_equal_bits(tf: ModuleType, function: Function, count: in
 LATTICE = np.arange(-512, 513, dtype=np.float32) / np.float32(64)
 
 
-@pytest.mark.parametrize("function", [f for f in Function if f not in REPRODUCED])
+@pytest.mark.parametrize("count", [1, 5, 8, 10007])
+def test_the_hard_sigmoid_of_keras_3_has_equal_bits(tf: ModuleType, count: int) -> None:
+    x = floats(count)
+    expected = (tf.nn.relu6(tf.constant(x) + 3.0) / 6.0).numpy()
+    assert_array_equal(apply(Elementwise(Function.HARD_SIGMOID_3), x), expected)
+
+
+#: Keras 2 has no other.
+REST = [f for f in Function if f not in (*REPRODUCED, Function.HARD_SIGMOID_3)]
+
+
+@pytest.mark.parametrize("function", REST)
 def test_functions_with_equal_codes(tf: ModuleType, function: Function) -> None:
     """Exponential and error functions differ by some ulp, but not in 12 bits of step 1/128."""
     expected = tf.keras.activations.get(function.value)(tf.constant(LATTICE)).numpy()

@@ -10,6 +10,7 @@ import pytest
 from qconvert.emit import to_onnx
 from qconvert.ir import F32, Op
 from qconvert.ir.ops import (
+    Affine,
     BatchNormalization,
     Conv,
     Dense,
@@ -22,6 +23,7 @@ from qconvert.ir.ops import (
 )
 from qconvert.ir.quantizers import QuantizedRelu
 from qconvert.numerics import reciprocal_sqrt
+from qconvert.reference import apply
 
 from .conftest import Make, Run, execute
 
@@ -108,6 +110,32 @@ def test_scale_after_a_product_is_a_rounding_of_its_own(make: Make, run: Run, co
         np.testing.assert_array_equal(run(graph, data).plain[0], expected)
 
 
+@pytest.mark.parametrize("dialect", ["qdq", "float"])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_factor_and_an_offset_after_a_product_are_roundings_of_their_own(
+    make: Make, run: Run, codes: Codes, dialect: str, channels: int
+) -> None:
+    kernel = codes(-1 << 20, 1 << 20, -20, 16, 4)
+    kernel[0] *= np.float32(2**-20)
+    factor, offset = (np.linspace(0.1, n, channels, dtype=np.float32) for n in (0.7, -0.9))
+    x = np.eye(16, dtype=np.float32)
+    for op in (Affine(factor, offset), Affine(factor), Affine(None, offset)):
+        graph = make({"x": (16,)}, [("d", Dense(kernel, None), ["x"]), ("y", op, ["d"])])
+        expected = x @ kernel if op.factor is None else (x @ kernel) * factor
+        expected = expected if op.offset is None else expected + offset
+        np.testing.assert_array_equal(run(graph, x, dialect=dialect).plain[0], expected)
+
+
+def test_a_factor_a_channel_follows_the_layout_of_a_convolution(
+    make: Make, run: Run, codes: Codes
+) -> None:
+    conv = Conv(codes(-8, 8, -2, 2, 2, 3, 4), None, (1, 1), (1, 1), ((0, 0), (0, 0)))
+    op = Affine(np.array([1, 2, 4, 0.5], np.float32), np.array([1, 0, 3, -1], np.float32))
+    graph = make({"x": (5, 6, 3)}, [("c", conv, ["x"]), ("y", op, ["c"])])
+    x = codes(-8, 8, -2, 2, 5, 6, 3)
+    np.testing.assert_array_equal(run(graph, x).plain[0], apply(op, apply(conv, x)))
+
+
 @pytest.mark.parametrize(
     ("op", "expected"),
     [
@@ -137,6 +165,7 @@ REAL: dict[Function, Callable[[Exact], Exact]] = {
     Function.EXPONENTIAL: np.exp,
     Function.GELU: lambda x: x * 0.5 * (1 + np.vectorize(math.erf)(x / np.sqrt(2))),
     Function.HARD_SIGMOID: lambda x: np.clip(0.2 * x + 0.5, 0, 1),
+    Function.HARD_SIGMOID_3: lambda x: np.clip(x + 3, 0, 6) / 6,
     Function.MISH: lambda x: x * np.tanh(np.log1p(np.exp(x))),
     Function.SELU: lambda x: 1.05070098 * np.where(x > 0, x, 1.67326324 * np.expm1(x)),
     Function.SIGMOID: lambda x: 1 / (1 + np.exp(-x)),

@@ -19,10 +19,10 @@ from qconvert.ir.ops import (
     Op,
     Quantize,
     Recurrence,
-    Shift,
     Slice,
 )
 from qconvert.ir.quantizers import QuantizedBits, QuantizedTanh
+from qconvert.ir.stock import WithConstant
 from qconvert.reference import evaluate
 from qconvert.report.summary import of_onnx
 
@@ -96,7 +96,7 @@ def test_the_last_step_and_shapes_that_are_known(make: Any, run: Any, codes: Any
 def test_one_value_can_be_two_states_and_a_state_can_stay(make: Any, run: Any, codes: Any) -> None:
     step = step_of(
         ("sum", Merge("add"), ("a", "c")),
-        ("next", Shift(codes(-8, 7, -3, 3)), ("sum",)),
+        ("next", WithConstant("add", codes(-8, 7, -3, 3)), ("sum",)),
         states={"a": "next", "b": "next", "c": "c"},
     )
     first = [codes(-8, 7, -3, 2, 3, seed=i) for i in range(3)]

@@ -93,7 +93,6 @@ def test_a_window_larger_than_its_input_is_refused(sketch: Any) -> None:
         ("Conv2D", {"strides": [2, 2], "dilation_rate": [2, 2]}, "which Keras cannot run"),
         ("Conv2D", {"data_format": "channels_first"}, "cannot run on a CPU"),
         ("Conv2D", {"padding": "evil"}, "padding='evil'"),
-        ("QConv2D", {"mask": [[1, 0]]}, r"mask=\[\[1, 0\]\]"),
         ("FQConv2D", {"ber": 0.01, "bit_loc": 0}, "ber=0.01"),
         ("Conv2D", {"dtype": "float16"}, "dtype='float16'"),
     ],

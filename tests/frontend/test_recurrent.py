@@ -9,7 +9,8 @@ from numpy.testing import assert_array_equal
 from qconvert.errors import BadFileError, UnsupportedError
 from qconvert.frontend import build_graph
 from qconvert.ir import F32, Graph
-from qconvert.ir.ops import Concat, Dense, Elementwise, Function, Recurrence, Shift, Slice
+from qconvert.ir.ops import Concat, Dense, Elementwise, Function, Recurrence, Slice
+from qconvert.ir.stock import WithConstant
 from qconvert.reference import evaluate
 
 BITS = {"class_name": "quantized_bits", "config": {"bits": 4, "integer": 0, "alpha": 1}}
@@ -134,7 +135,7 @@ def test_when_an_lstm_adds_its_bias(
     sketch: Any, class_name: str, changed: dict[str, Any], last: bool
 ) -> None:
     (loop,) = loops(built(sketch, class_name, **changed))
-    assert last == any(isinstance(node.op, Shift) for node in loop.body.nodes)
+    assert last == any(isinstance(node.op, WithConstant) for node in loop.body.nodes)
 
 
 def test_stock_layers_know_keras_names_alone(sketch: Any) -> None:

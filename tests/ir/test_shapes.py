@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from qconvert.ir import Graph, Input, Node, Op, Output, Shape, infer_shape
 from qconvert.ir.ops import (
+    Affine,
     BatchNormalization,
     Concat,
     Conv,
@@ -24,7 +25,6 @@ from qconvert.ir.ops import (
     Relu,
     Reshape,
     Scale,
-    Shift,
     Slice,
     Softmax,
     Transpose,
@@ -150,6 +150,8 @@ def others(draw: st.DrawFn) -> Case:
         BatchNormalization(channels, channels, None, channels, 0.1, draw(st.booleans())),
         Quantize(QuantizedBits(alpha=1.0)),
         Scale(2.0),
+        Affine(channels, None),
+        Affine(None, channels[:1]),
         Relu(),
         Softmax(draw(st.integers(1, 3))),
         Elementwise(Function.TANH),
@@ -204,8 +206,6 @@ LOOP = Recurrence(step((None, 5), Dense(zeros(2, 5), None)))
     [
         (LOOP, ((None, None, 2),), (None, None, 5)),
         (LOOP, ((None, 3, 2), (None, 5)), (None, 3, 5)),
-        (Shift(zeros(2)), ((None, 3, 2),), (None, 3, 2)),
-        (Shift(zeros()), ((None, None),), (None, None)),
         (Merge("add"), ((None, 3), (None, 1)), (None, 3)),
         (Merge("add"), ((None, None, 1), (None, 5, 2)), (None, 5, 2)),
         (Concat(1), ((None, 2), (None, None)), (None, None)),
@@ -232,12 +232,12 @@ CONV = Conv(zeros(3, 2, 4), None, (1,), (2,), ((0, 0),))
         (CONV, ((None, 9, 3),), "3 channels, the kernel takes 2"),
         (CONV, ((None, 4, 2),), "window 5 exceeds the padded axis of 4"),
         (ConvTranspose(zeros(3, 2, 4), None, (1,), (1,), ((0, 0),)), ((None, 9, 2),), "takes 4"),
+        (Affine(zeros(2), None), ((None, 3),), "last axis 3 does not take"),
         (Merge("add"), ((None, 3), (None, 2)), "do not merge"),
         (Concat(2), ((None, 3, 1), (None, 2, 1)), "does not join"),
         (Concat(1), ((None, 3), (None, 3, 1)), "does not join"),
         (Reshape((5,)), ((None, 2, 3),), "6 elements do not make"),
         (Reshape((-1, 4)), ((None, 2, 3),), "6 elements do not make"),
-        (Shift(zeros(2)), ((None, 3),), "last axis 3 is not"),
         (LOOP, ((None, 2),), "a sequence has 3 axes"),
         (LOOP, ((None, 3, 4),), "a step of shape"),
         (LOOP, ((None, 3, 2), (None, 4)), "first states of shapes"),

@@ -176,3 +176,17 @@ def test_a_loop_of_groups_is_refused(tmp_path: Path) -> None:
         file["layers/q_dense/again"] = file["layers"]
     parts = entries() | {"model.weights.h5": stream.getvalue()}
     assert bad(write(tmp_path, *parts.items())).endswith("lies in a loop or too deep")
+
+
+@pytest.mark.parametrize("paths", [["0", "iteration"], ["0", "1", "iteration"]])
+def test_a_counter_of_qkeras_v3_has_a_name_and_perhaps_a_number(
+    tmp_path: Path, paths: list[str]
+) -> None:
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        for path in paths:
+            value = np.zeros(3, np.float32) if path == "0" else np.array(7, np.int64)
+            file[f"layers/q_dense/vars/{path}"] = value
+    parts = entries() | {"model.weights.h5": content.getvalue()}
+    (stored,) = read_model(write(tmp_path, *parts.items())).weights.values()
+    assert [weight.value.dtype.kind for weight in stored] == ["f", "i"]

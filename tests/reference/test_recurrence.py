@@ -1,9 +1,8 @@
 import numpy as np
-import pytest
 from numpy.testing import assert_array_equal
 
 from qconvert.ir import F32, Graph, Input, Node, Output
-from qconvert.ir.ops import Merge, Recurrence, Scale, Shift
+from qconvert.ir.ops import Merge, Recurrence, Scale
 from qconvert.reference import apply
 
 #: ``s' = s + x`` and ``p' = -p``.
@@ -45,10 +44,3 @@ def test_samples_do_not_meet() -> None:
     one = apply(Recurrence(SUMS), X)
     assert_array_equal(apply(Recurrence(SUMS), both)[:1], one)
     assert_array_equal(apply(Recurrence(SUMS), both)[1:], -2 * one)
-
-
-@pytest.mark.parametrize("addend", [np.float32(0.1), np.array([0.1, 1e-9], np.float32)])
-def test_shift_rounds_once(addend: F32) -> None:
-    y = apply(Shift(np.asarray(addend)), X)
-    assert y.dtype == np.float32
-    assert_array_equal(y, X + addend)

@@ -9,6 +9,7 @@ from qconvert.emit.lowering.stock import lower_stock
 from qconvert.emit.values import Value
 from qconvert.ir import Op, Shape
 from qconvert.ir.ops import (
+    Affine,
     BatchNormalization,
     Concat,
     Conv,
@@ -24,7 +25,6 @@ from qconvert.ir.ops import (
     Relu,
     Reshape,
     Scale,
-    Shift,
     Slice,
     Softmax,
     Transpose,
@@ -67,8 +67,8 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
             return reduction.softmax(op, x, b)
         case Scale():
             return elementwise.scale(op, x, b, dialect)
-        case Shift():
-            return elementwise.shift(op, x, b)
+        case Affine():
+            return linear.affine(op, x, b, dialect)
         case Relu():
             return elementwise.relu(op, x, b)
         case Elementwise():

@@ -7,8 +7,8 @@ import numpy as np
 
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.dialects.protocol import Dialect
-from qconvert.emit.values import Value, agree, per_channel
-from qconvert.ir.ops import Elementwise, Function, Merge, Relu, Scale, Shift
+from qconvert.emit.values import Value, agree
+from qconvert.ir.ops import Elementwise, Function, Merge, Relu, Scale
 
 #: Eigen's bound, from which on the sigmoid is 1 in float32.
 _SIGMOID_IS_ONE = 16.6355324
@@ -27,12 +27,6 @@ def scale(op: Scale, x: Value, b: Builder, dialect: Dialect) -> Value:
     """``Mul``, in a form that no product before it absorbs."""
     factor = dialect.constant(b, np.array([op.factor], np.float32), "factor")
     return Value(b.op("Mul", x.tensor, factor), x.layout)
-
-
-def shift(op: Shift, x: Value, b: Builder) -> Value:
-    """``Add``."""
-    addend = per_channel(op.addend, x.layout) if op.addend.ndim else op.addend
-    return Value(b.op("Add", x.tensor, b.constant(addend, "addend")), x.layout)
 
 
 def relu(op: Relu, x: Value, b: Builder) -> Value:
@@ -75,6 +69,9 @@ def _function(op: Elementwise, x: Tensor, b: Builder) -> Tensor:
         case Function.HARD_SIGMOID:
             y = b.op("Add", b.op("Mul", x, b.scalar(0.2)), b.scalar(0.5))
             return b.op("Clip", y, b.scalar(0.0), b.scalar(1.0))
+        case Function.HARD_SIGMOID_3:
+            y = b.op("Clip", b.op("Add", x, b.scalar(3.0)), b.scalar(0.0), b.scalar(6.0))
+            return b.op("Div", y, b.scalar(6.0))
         case Function.MISH:
             return b.op("Mul", x, b.op("Tanh", b.op("Softplus", x)))
         case Function.SELU:

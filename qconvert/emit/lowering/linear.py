@@ -14,7 +14,7 @@ from qconvert.emit.values import (
     relayout,
 )
 from qconvert.ir import F32
-from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Dense, Padding
+from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Dense, Padding
 from qconvert.numerics import reciprocal_sqrt
 
 #: Channels in a vector of oneDNN's batch normalization.
@@ -65,6 +65,16 @@ def conv_transpose(op: ConvTranspose, x: Value, b: Builder, dialect: Dialect) ->
     }
     y = Value(_call(b, "ConvTranspose", x, kernel.tensor, None, attributes), x.layout)
     return _plus(b, _extended(b, y, op.cropping), op.bias)
+
+
+def affine(op: Affine, x: Value, b: Builder, dialect: Dialect) -> Value:
+    """``Mul`` and ``Add``, in a form that no product before them absorbs."""
+    y = Value(x.tensor, x.layout)
+    for kind, array in (("Mul", op.factor), ("Add", op.offset)):
+        if array is not None:
+            constant = dialect.constant(b, per_channel(array, x.layout), kind.lower())
+            y = Value(b.op(kind, y.tensor, constant), x.layout)
+    return y
 
 
 def batch_normalization(op: BatchNormalization, x: Value, b: Builder, dialect: Dialect) -> Value:

@@ -14,6 +14,7 @@ from qconvert.frontend.layers.activation import (
     softmax,
     thresholded_relu,
 )
+from qconvert.frontend.layers.adaptive import q_adaptive_activation, q_scale_shift
 from qconvert.frontend.layers.attention import (
     additive_attention,
     attention,
@@ -37,6 +38,11 @@ from qconvert.frontend.layers.folded import (
     dense_batchnorm,
     depthwise_conv2d_batchnorm,
 )
+from qconvert.frontend.layers.keras_ops import (
+    keras_arithmetic,
+    keras_negative,
+    keras_slicing,
+)
 from qconvert.frontend.layers.layer_normalization import layer_normalization, unit_normalization
 from qconvert.frontend.layers.merge import concatenate, merge
 from qconvert.frontend.layers.normalization import batch_normalization, q_batch_normalization
@@ -58,6 +64,10 @@ from qconvert.frontend.layers.shape import (
     zero_padding,
 )
 from qconvert.frontend.layers.tensor_ops import function, slicing
+from qconvert.frontend.layers.transposed import (
+    q_depthwise_conv2d_transpose,
+    q_separable_conv2d_transpose,
+)
 from qconvert.frontend.layers.wrapper import prune_low_magnitude, time_distributed
 
 _PLAIN: Final[Mapping[str, LayerParser]] = {
@@ -100,8 +110,8 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "GlobalAveragePooling3D": global_pooling("mean", 3),
     "GlobalMaxPooling1D": global_pooling("max", 1),
     "GlobalMaxPooling2D": global_pooling("max", 2),
-    "LSTM": recurrent,
     "GlobalMaxPooling3D": global_pooling("max", 3),
+    "LSTM": recurrent,
     "LayerNormalization": layer_normalization,
     "LeakyReLU": leaky_relu,
     "MaxPooling1D": pooling("max", 1),
@@ -115,21 +125,26 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "PReLU": p_relu,
     "Permute": permute,
     "QActivation": activation,
+    "QAdaptiveActivation": q_adaptive_activation,
     "QAveragePooling2D": q_average_pooling2d,
     "QBatchNormalization": q_batch_normalization,
     "QBidirectional": bidirectional,
     "QConv1D": conv1d,
     "QConv2D": conv2d,
     "QConv2DBatchnorm": conv2d_batchnorm,
+    "QConv2DTranspose": conv_transpose(2),
     "QDense": dense,
     "QDenseBatchnorm": dense_batchnorm,
     "QDepthwiseConv2D": depthwise_conv2d,
     "QDepthwiseConv2DBatchnorm": depthwise_conv2d_batchnorm,
+    "QDepthwiseConv2DTranspose": q_depthwise_conv2d_transpose,
     "QGRU": recurrent,
     "QGlobalAveragePooling2D": q_global_average_pooling2d,
     "QLSTM": recurrent,
+    "QScaleShift": q_scale_shift,
     "QSeparableConv1D": separable_conv1d,
     "QSeparableConv2D": separable_conv2d,
+    "QSeparableConv2DTranspose": q_separable_conv2d_transpose,
     "QSimpleRNN": recurrent,
     "ReLU": relu,
     "RepeatVector": repeat_vector,
@@ -154,6 +169,13 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "ZeroPadding1D": zero_padding(1),
     "ZeroPadding2D": zero_padding(2),
     "ZeroPadding3D": zero_padding(3),
+    "keras.ops.Add": keras_arithmetic("add"),
+    "keras.ops.GetItem": keras_slicing,
+    "keras.ops.Maximum": keras_arithmetic("maximum"),
+    "keras.ops.Minimum": keras_arithmetic("minimum"),
+    "keras.ops.Multiply": keras_arithmetic("multiply"),
+    "keras.ops.Negative": keras_negative,
+    "keras.ops.Subtract": keras_arithmetic("subtract"),
 }
 
 #: Every layer that can be converted; models in models and inputs are `graph`'s business.
@@ -163,7 +185,5 @@ LAYERS: Final[Mapping[str, LayerParser]] = {
     "TimeDistributed": time_distributed(_PLAIN),
 }
 
-#: Those that read the arguments of their call themselves.
-TAKING_ARGUMENTS: Final = frozenset(
-    {"AdditiveAttention", "Attention", "MultiHeadAttention", "SlicingOpLambda", "TFOpLambda"}
-)
+#: Layers that read the arguments of their call themselves, as functions do.
+TAKING_ARGUMENTS: Final = frozenset({"AdditiveAttention", "Attention", "MultiHeadAttention"})

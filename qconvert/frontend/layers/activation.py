@@ -29,10 +29,10 @@ def relu(call: Call) -> Parsed:
 
 def leaky_relu(call: Call) -> Parsed:
     """``LeakyReLU``."""
-    alpha = call.config.number("alpha")
+    slope = call.config.number("negative_slope" if call.flavour.keras3 else "alpha")
     call.config.done()
     call.shape()
-    return Parsed((Relu(slope=alpha),))
+    return Parsed((Relu(slope=slope),))
 
 
 def p_relu(call: Call) -> Parsed:

@@ -8,7 +8,7 @@ from qconvert.frontend.call import Call, LayerParser, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.layers.dense import no_faults
 from qconvert.frontend.layers.windows import Window, channels_last, convolution_window, last
-from qconvert.frontend.problems import Malformed, Unsupported
+from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.weights import expect_shape, weight
 from qconvert.ir.graph import Weight
 from qconvert.ir.ops import Conv, ConvTranspose, Padding
@@ -43,6 +43,7 @@ def _convolution(call: Call, rank: int, *paddings: str) -> Parsed:
     quantizers = (c.quantizer("kernel_quantizer", "kernel"), c.quantizer("bias_quantizer", "other"))
     activation = c.activation("activation", qkeras=call.qkeras, rank=call.rank)
     read_unused(c)
+    mask = _mask(c, window)
     no_faults(c)
     _refuse_channels_first(call, window, groups)
     c.done()
@@ -53,6 +54,9 @@ def _convolution(call: Call, rank: int, *paddings: str) -> Parsed:
     if use_bias:
         expect_shape("bias", raw["bias"], (filters,))
     weights = {name: weight(raw[name], q) for name, q in zip(names, quantizers, strict=False)}
+    if mask is not None:
+        kernel = weights["kernel"]
+        weights["kernel"] = replace(kernel, effective=kernel.effective * mask)
     conv = plain(window, shape, weights["kernel"].effective, effective(weights, "bias"), groups)
     ops = channels_last((conv,), rank + 2, window.channels_first)
     return Parsed((*ops, *activation), weights)
@@ -148,29 +152,26 @@ def _transposed(call: Call, rank: int) -> Parsed:
     window = convolution_window(c, rank, "valid", "same")
     filters, use_bias = c.integer("filters"), c.flag("use_bias")
     given = c.raw("output_padding")
-    extra = None if given is None else c.integers("output_padding", rank, minimum=0)
-    activation = c.activation("activation", qkeras=False, rank=call.rank)
+    padded = given is not None and not call.qkeras
+    extra = c.integers("output_padding", rank, minimum=0) if padded else None
+    quantizers = (c.quantizer("kernel_quantizer", "kernel"), c.quantizer("bias_quantizer", "other"))
+    activation = c.activation("activation", qkeras=call.qkeras, rank=call.rank)
     c.expect("groups", 1)
     if rank == 3:
         # tf_keras reads the option there and computes without it.
         window = replace(window, dilations=(1,) * rank)
-    if len(set(window.dilations)) > 1:
-        c.refuse(f"dilation_rate={window.dilations}, which Keras cannot run")
+    refuse_transposed(c, window)
     c.done()
-    raw = call.weights.take(*("kernel", "bias")[: 1 + use_bias])
+    names = ("kernel", "bias")[: 1 + use_bias]
+    raw = call.weights.take(*names)
     shape = last(call.shape(rank + 2), window.channels_first)
     expect_shape("kernel", raw["kernel"], (*window.size, filters, channels(shape)))
     if use_bias:
         expect_shape("bias", raw["bias"], (filters,))
-    op = ConvTranspose(
-        kernel=raw["kernel"],
-        bias=raw.get("bias"),
-        strides=window.strides,
-        dilations=window.dilations,
-        cropping=_cropping(window, extra),
-    )
+    weights = {name: weight(raw[name], q) for name, q in zip(names, quantizers, strict=False)}
+    op = transposed(window, weights["kernel"].effective, effective(weights, "bias"), extra)
     ops = channels_last((op,), rank + 2, window.channels_first)
-    return Parsed((*ops, *activation), {name: weight(raw[name], None) for name in raw})
+    return Parsed((*ops, *activation), weights)
 
 
 def plain(window: Window, shape: Shape, kernel: F32, bias: F32 | None, groups: int = 1) -> Conv:
@@ -184,6 +185,14 @@ def depthwise(window: Window, shape: Shape, kernel: F32, bias: F32 | None) -> Co
     *size, inputs, multiplier = kernel.shape
     grouped = np.ascontiguousarray(kernel.reshape(*size, 1, inputs * multiplier))
     return plain(window, shape, grouped, bias, groups=inputs)
+
+
+def transposed(
+    window: Window, kernel: F32, bias: F32 | None, extra: tuple[int, ...] | None = None
+) -> ConvTranspose:
+    """A transposed convolution of a channels-last tensor; *extra* is Keras's output padding."""
+    crop = _cropping(window, extra)
+    return ConvTranspose(kernel, bias, window.strides, window.dilations, crop)
 
 
 def channels(shape: Shape) -> int:
@@ -201,6 +210,16 @@ def effective(weights: dict[str, Weight], name: str) -> F32 | None:
 def read_unused(c: Config) -> None:
     """Options of QKeras's convolutions that are deprecated, or newer than 0.9.0 and inert."""
     c.ignore("kernel_range", "depthwise_range", "bias_range")
+
+
+def refuse_transposed(c: Config, window: Window) -> None:
+    """Note what Keras's transposed convolution cannot run."""
+    if len(set(window.dilations)) > 1:
+        c.refuse(f"dilation_rate={window.dilations}, which Keras cannot run")
+
+
+def refuse_mask(c: Config) -> None:
+    """Note a mask where QKeras takes one and computes without it."""
     c.expect("mask", None)
 
 
@@ -225,6 +244,21 @@ def _refuse_separable(call: Call, window: Window) -> None:
         call.config.refuse("data_format='channels_first', which TensorFlow cannot run on a CPU")
     if window.padding == "causal" and call.qkeras:
         call.config.refuse("padding='causal', which QKeras 0.9.0 cannot run here")
+
+
+def _mask(c: Config, window: Window) -> F32 | None:
+    """``mask`` of later QKeras versions: a factor of the kernel for each tap."""
+    given = c.raw("mask")
+    if given is None:
+        return None
+    try:
+        mask = np.array(given, np.float32).reshape(*window.size, 1, 1)
+    except (TypeError, ValueError):
+        c.reject(f"mask={short(given)} is not one number for each tap")
+        return None
+    if not np.isfinite(mask).all():
+        c.reject("mask has numbers that are not finite")
+    return mask
 
 
 def _expanded(raw: F32, quantizer: Quantizer | None, rank: int) -> Weight:

@@ -13,6 +13,7 @@ def dense(call: Call) -> Parsed:
     quantizers = (c.quantizer("kernel_quantizer", "kernel"), c.quantizer("bias_quantizer", "other"))
     activation = c.activation("activation", qkeras=call.qkeras, rank=call.rank)
     c.ignore("kernel_range", "bias_range")
+    c.expect("quantization_config", None)
     no_faults(c)
     c.done()
     names = ("kernel", "bias")[: 1 + use_bias]

@@ -6,12 +6,14 @@ import numpy as np
 
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
+from qconvert.frontend.flavour import Flavour
 from qconvert.frontend.layers.convolution import (
     channels,
     depthwise,
     plain,
     read_unused,
     refuse_depthwise,
+    refuse_mask,
 )
 from qconvert.frontend.layers.windows import channels_last, convolution_window, last
 from qconvert.frontend.weights import expect_shape
@@ -31,6 +33,7 @@ def conv2d_batchnorm(call: Call) -> Parsed:
     quantizers = _quantizers(c, "kernel_quantizer")
     activation = c.activation("activation", qkeras=True, rank=call.rank)
     read_unused(c)
+    refuse_mask(c)
     statistics = _Statistics(c, rank=4, channel_axis=3)
     c.done()
     raw = call.weights.take(*statistics.roles("kernel", use_bias))
@@ -70,6 +73,7 @@ def dense_batchnorm(call: Call) -> Parsed:
     quantizers = _quantizers(c, "kernel_quantizer")
     activation = c.activation("activation", qkeras=True, rank=call.rank)
     read_unused(c)
+    c.expect("quantization_config", None)
     statistics = _Statistics(c, rank=call.rank, channel_axis=call.rank - 1)
     c.done()
     raw = call.weights.take(*statistics.roles("kernel", use_bias))
@@ -86,12 +90,16 @@ class _Statistics:
     def __init__(self, c: Config, rank: int, channel_axis: int) -> None:
         self._epsilon = c.number("epsilon")
         self._scale = c.flag("scale")
+        self._flavour = c.flavour
         if not c.flag("center"):
-            c.refuse("center=False, which QKeras 0.9.0 cannot run here")
+            c.refuse("center=False, which no QKeras can run here")
+        if c.flavour is Flavour.V3 and not self._scale:
+            c.refuse("scale=False, which qkeras-v3 cannot run here")
         if [axis % rank for axis in _axes(c)] != [channel_axis]:
             c.refuse(f"axis={c.raw('axis')}, which is not the channels' axis")
         c.choice("folding_mode", "ema_stats_folding", "batch_stats_folding")
-        c.ignore("ema_freeze_delay", "momentum")
+        c.ignore("ema_freeze_delay", "momentum", "synchronized")
+        c.ignore("renorm_clipping", "renorm_momentum")
         c.expect("renorm", False)
         c.expect("virtual_batch_size", None)
 
@@ -110,6 +118,7 @@ class _Statistics:
         """The kernel and the bias that the layer computes with."""
         for name in raw.keys() - {kernel}:
             expect_shape(name, raw[name], (outputs,))
+        depthwise = kernel == "depthwise_kernel"
         folded = fold_batch_normalization(
             raw[kernel],
             raw.get("bias"),
@@ -118,7 +127,9 @@ class _Statistics:
             mean=raw["moving_mean"],
             variance=raw["moving_variance"],
             epsilon=self._epsilon,
-            depthwise=kernel == "depthwise_kernel",
+            depthwise=depthwise,
+            # Depthwise, qkeras-v3 has kept rsqrt.
+            divided=self._flavour is Flavour.V3 and not depthwise,
         )
         # Without use_bias the layer still has a bias, as if 0 had been stored.
         bias = raw.get("bias", np.zeros(outputs, np.float32))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -37,33 +38,45 @@ def global_pooling(kind: Kind, rank: int) -> LayerParser:
 
 
 def q_average_pooling2d(call: Call) -> Parsed:
-    """``QAveragePooling2D`` of QKeras 0.9.0: ``mean * area * quantizer(1 / area)``."""
+    """``QAveragePooling2D``: ``mean(x) * area * quantizer(1 / area)``; later ``mean(x * area)``."""
     return _pooling(call, "mean", 2, _quantized_tail(call, call.rank))
 
 
 def q_global_average_pooling2d(call: Call) -> Parsed:
-    """``QGlobalAveragePooling2D`` of QKeras 0.9.0."""
+    """``QGlobalAveragePooling2D``: ``mean(x) * area * quantizer(1 / area)``, later ``sum(x)``."""
     rank = 4 if call.config.flag("keepdims", default=False) else 2
     return _global_pooling(call, "mean", 2, _quantized_tail(call, rank))
 
 
-#: What follows the pooling, by the area of a window.
-_Tail = Callable[[int], tuple[Op, ...]]
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """Ops before and behind the pooling; with *whole* it adds up and does not divide."""
+
+    before: tuple[Op, ...] = ()
+    behind: tuple[Op, ...] = ()
+    whole: bool = False
 
 
-def _no_tail(_: int) -> tuple[Op, ...]:
-    return ()
+#: What a quantized average needs around the pooling, by the area of a window.
+_Tail = Callable[[int], _Around]
+
+
+def _no_tail(_: int) -> _Around:
+    return _Around()
 
 
 def _quantized_tail(call: Call, rank: int) -> _Tail:
     quantizer = _average_quantizer(call.config)
     activation = call.config.activation("activation", qkeras=True, rank=rank)
 
-    def tail(area: int) -> tuple[Op, ...]:
+    def tail(area: int) -> _Around:
         if quantizer is None:
-            return activation
+            return _Around(behind=activation)
         factor = quantize(quantizer, np.array([1.0 / area], np.float32))
-        return (Scale(float(area)), Scale(float(factor[0])), *activation)
+        times, scale = Scale(float(area)), Scale(float(factor[0]))
+        if call.flavour.later:
+            return _Around((times,), (scale, *activation), whole=True)
+        return _Around(behind=(times, scale, *activation))
 
     return tail
 
@@ -84,7 +97,8 @@ def _pooling(call: Call, kind: Kind, rank: int, tail: _Tail) -> Parsed:
     shape = last(call.shape(rank + 2), window.channels_first)
     pool = Pool(kind, window.size, window.strides, window.pads(shape))
     ops = channels_last((pool,), rank + 2, window.channels_first)
-    return Parsed((*ops, *tail(math.prod(window.size))))
+    around = tail(math.prod(window.size))
+    return Parsed((*around.before, *ops, *around.behind))
 
 
 def _global_pooling(call: Call, kind: Kind, rank: int, tail: _Tail) -> Parsed:
@@ -93,8 +107,9 @@ def _global_pooling(call: Call, kind: Kind, rank: int, tail: _Tail) -> Parsed:
     c.done()
     shape = call.shape(rank + 2)
     axes = tuple(range(2, rank + 2) if first else range(1, rank + 1))
-    after = () if tail is _no_tail else tail(_area(shape, axes))
-    return Parsed((Reduce(kind, axes, keepdims), *after))
+    around = _Around() if tail is _no_tail else tail(_area(shape, axes))
+    reduce = Reduce("sum" if around.whole else kind, axes, keepdims)
+    return Parsed((reduce, *around.behind))
 
 
 def _area(shape: Shape, axes: tuple[int, ...]) -> int:

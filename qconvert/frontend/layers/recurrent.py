@@ -7,6 +7,7 @@ from typing import Final
 from qconvert.frontend.assembly import Assembly
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
+from qconvert.frontend.flavour import Flavour
 from qconvert.frontend.layers.recurrent_cells import Cell, Kind, body
 from qconvert.frontend.problems import Malformed, Unsupported
 from qconvert.frontend.weights import Weights, expect_shape, weight
@@ -35,6 +36,8 @@ class Loop:
     sequences: bool
     states: bool
     reverse: bool
+    #: Whether the layer confuses its kernels where it does not quantize the recurrent one.
+    confused: bool = False
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -80,6 +83,7 @@ def read_loop(class_name: str, c: Config) -> Loop:
         sequences=c.flag("return_sequences", default=False),
         states=c.flag("return_state", default=False),
         reverse=c.flag("go_backwards", default=False),
+        confused=class_name == "QGRU" and c.flavour is not Flavour.V3,
     )
     if class_name == "QLSTM" and not cell.use_bias and loop.quantizers["bias"]:
         c.refuse("a bias_quantizer without use_bias, which QKeras 0.9.0 cannot run")
@@ -138,7 +142,7 @@ def loop_weights(loop: Loop, stored: Weights, shape: Shape) -> dict[str, Weight]
     if cell.use_bias:
         expect_shape("bias", raw["bias"], cell.bias_shape)
     weights = {role: weight(raw[role], loop.quantizers[role]) for role in loop.roles}
-    if loop.class_name == "QGRU" and loop.quantizers["recurrent_kernel"] is None:
+    if loop.confused and loop.quantizers["recurrent_kernel"] is None:
         weights["recurrent_kernel"] = _kernel_in_its_place(weights, features, cell.units)
     return weights
 

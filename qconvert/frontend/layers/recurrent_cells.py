@@ -8,12 +8,13 @@ import numpy as np
 
 from qconvert.frontend.assembly import Assembly
 from qconvert.ir.graph import Graph
-from qconvert.ir.ops import Dense, Merge, Op, Scale, Shift, Slice
+from qconvert.ir.ops import Dense, Merge, Op, Slice
+from qconvert.ir.stock import WithConstant
 from qconvert.ir.types import F32
 
 Kind: TypeAlias = Literal["simple", "lstm", "gru"]
 
-_ONE = np.array(1, np.float32)
+_ONE = np.ones(1, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def _lstm(cell: Cell, weights: Mapping[str, F32], step: Assembly, h: str, c: str
     new = step.add(Dense(weights["kernel"], None if cell.bias_last else bias), "x")
     z = step.add(Merge("add"), new, step.add(Dense(weights["recurrent_kernel"], None), h))
     if cell.bias_last and bias is not None:
-        z = step.add(Shift(bias), z)
+        z = step.add(WithConstant("add", bias), z)
     i, f, o = (step.chain((_part(cell, n), *cell.gate), z) for n in (0, 1, 3))
     candidate = step.chain((_part(cell, 2), *cell.activation), z)
     kept, added = step.add(Merge("multiply"), f, c), step.add(Merge("multiply"), i, candidate)
@@ -106,7 +107,7 @@ def _gru(cell: Cell, weights: Mapping[str, F32], step: Assembly, h: str) -> str:
 
 def _mixed(step: Assembly, z: str, h: str, candidate: str) -> str:
     """``z * h + (1 - z) * candidate``."""
-    rest = step.chain((Scale(-1.0), Shift(_ONE)), z)
+    rest = step.add(WithConstant("subtract", _ONE, first=True), z)
     kept = step.add(Merge("multiply"), z, h)
     return step.add(Merge("add"), kept, step.add(Merge("multiply"), rest, candidate))
 

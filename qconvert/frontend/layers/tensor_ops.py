@@ -47,7 +47,7 @@ def slicing(call: Call) -> Parsed:
     call.config.done()
     call.arguments.done()
     shape = call.shape()
-    return Parsed((_slice(spec if isinstance(spec, list) else [spec], shape),))
+    return Parsed((sliced(spec if isinstance(spec, list) else [spec], shape),))
 
 
 def function(call: Call) -> Parsed:
@@ -68,7 +68,8 @@ def function(call: Call) -> Parsed:
     return _FUNCTIONS[name](call)
 
 
-def _slice(spec: list[object], shape: Shape) -> Slice:
+def sliced(spec: list[object], shape: Shape) -> Slice:
+    """A subscript, one entry an axis, of a tensor of *shape*."""
     rows = _without_ellipsis(spec, len(shape))
     if _bounds(rows[0], 0) not in ((None, None, 1), (0, None, 1)) or type(rows[0]) is int:
         raise Unsupported(f"slice_spec={short(spec)}: a slice of the batch")

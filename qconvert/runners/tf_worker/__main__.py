@@ -1,4 +1,7 @@
-"""TensorFlow and QKeras as a witness: a stand-alone script that imports nothing of qconvert.
+"""TensorFlow and QKeras as a witness: a stand-alone program that imports nothing of qconvert.
+
+It is started by the path of its folder. The interpreter has QKeras 0.9.0, whose models are
+Keras 2's (tf_keras), or qkeras-v3, or no QKeras, with which Keras 3 loads what is its own.
 
 It reads requests, one JSON object a line, from standard input and answers each with one JSON
 object a line on the original standard output; what libraries print goes to standard error.
@@ -27,13 +30,17 @@ import traceback
 import zipfile
 from collections import deque
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+# A folder that is started is no package; now it is.
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    __package__ = "tf_worker"
+from . import keras3
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from types import ModuleType
     from typing import TextIO, TypeAlias
 
     import numpy as np
@@ -47,8 +54,8 @@ if TYPE_CHECKING:
 ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "",
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    "TF_USE_LEGACY_KERAS": "1",
 }
+LEGACY = {"TF_USE_LEGACY_KERAS": "1"}
 #: TensorFlow's own default depends on the processor; with oneDNN, batch normalization is plain
 #: IEEE arithmetic, the same everywhere. Who sets the variable compares with the other program.
 DEFAULTS = {"TF_ENABLE_ONEDNN_OPTS": "1"}
@@ -76,11 +83,37 @@ NORMALIZATION_OPTIONS = {"axis", "momentum", "epsilon", "center", "scale", "fuse
 
 def load_model(path: Path, weights: Path | None, folder: Path) -> Layer:
     """The Keras model in a file; ``folder`` takes copies of files that need to be changed."""
+    config, text, keras_version = read_config(path)
+    refuse_code(config)
+    if keras3.wanted(config, keras_version):
+        os.environ.update(keras3.ENVIRONMENT)
+        model = keras3.load_model(path, text, weights, folder)
+    else:
+        os.environ.update(LEGACY)
+        model = load_legacy(path, text, weights, folder)
+    if not is_container(model) or model.inputs is None:
+        raise ValueError("neither a Sequential nor a Functional model with known input shapes")
+    refresh(model)
+    return model
+
+
+def refresh(model: Layer) -> None:
+    """Let adaptive activations take up the range that they have learned.
+
+    QKeras does so at the end of the first call after loading, which computes with 0 integer bits.
+    """
+    import tensorflow as tf
+
+    for layer in all_layers(model):
+        if type(layer).__name__ == "QAdaptiveActivation":
+            layer.call(tf.zeros((1, layer.ema_min.shape[0])), training=False)
+
+
+def load_legacy(path: Path, text: str, weights: Path | None, folder: Path) -> Layer:
+    """The model of Keras 2 in a file."""
     import h5py
     import tf_keras
 
-    config, text = read_config(path)
-    refuse_code(config)
     if path.suffix == ".keras" or zipfile.is_zipfile(path):
         source = repaired_archive(path, folder)
     else:
@@ -92,29 +125,33 @@ def load_model(path: Path, weights: Path | None, folder: Path) -> Layer:
             model = tf_keras.models.load_model(source, compile=False)
         if weights is not None:
             model.load_weights(repaired_weights(weights, folder))
-    if not is_container(model) or model.inputs is None:
-        raise ValueError("neither a Sequential nor a Functional model with known input shapes")
     return model
 
 
-def read_config(path: Path) -> tuple[Json, str]:
-    """The architecture in a model file, without a look at the rest of it."""
+def read_config(path: Path) -> tuple[Json, str, str | None]:
+    """The architecture in a model file and the Keras that wrote it, without a look at the rest."""
     import h5py
+
+    keras_version = None
 
     if path.is_dir():
         raise ValueError(f"{path} is a folder; SavedModels are not supported")
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             text = archive.read("config.json").decode()
+            keras_version = json.loads(archive.read("metadata.json")).get("keras_version")
     elif h5py.is_hdf5(path):
         with h5py.File(path, "r") as file:
             if "model_config" not in file.attrs:
                 raise ValueError(f"{path} holds weights only, no model")
             stored = file.attrs["model_config"]
             text = stored.decode() if isinstance(stored, bytes) else str(stored)
+            stated = file.attrs.get("keras_version")
+            keras_version = stated.decode() if isinstance(stated, bytes) else stated
     else:
         text = path.read_text(encoding="utf-8")
-    return json.loads(text), text
+        keras_version = json.loads(text).get("keras_version")
+    return json.loads(text), text, keras_version
 
 
 def refuse_code(config: Json) -> None:
@@ -283,6 +320,8 @@ def dense_batchnorm() -> type:
 
 def is_container(layer: Layer) -> bool:
     """Whether a layer is a model of layers, which are traced in its place."""
+    if keras3.holds(layer):
+        return keras3.is_container(layer)
     from tf_keras.src.engine.functional import Functional
 
     return isinstance(layer, Functional)
@@ -294,21 +333,22 @@ def calls(model: Layer) -> list[tuple[Layer, str]]:
     The order is that of ``Functional._run_internal_graph``. Calls are numbered as
     ``get_network_config`` writes them to a file: by position among the layer's own nodes.
     """
-    import tf_keras
-
-    if isinstance(model, tf_keras.Sequential):
+    if any(base.__name__ == "Sequential" for base in type(model).__mro__):
         return [(layer, layer.name) for layer in model.layers]
     result = []
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:
             if not node.is_input:
-                k = own_nodes(model, node.layer).index(node)
-                result.append((node.layer, f"{node.layer.name}@{k}" if k else node.layer.name))
+                layer = node.operation if keras3.holds(model) else node.layer
+                k = own_nodes(model, layer).index(node)
+                result.append((layer, f"{layer.name}@{k}" if k else layer.name))
     return result
 
 
 def own_nodes(model: Layer, layer: Layer) -> list[Layer]:
     """The calls of a layer that belong to a model, in the order in which they were made."""
+    if keras3.holds(model):
+        return keras3.own_nodes(model, layer)
     nodes = enumerate(layer._inbound_nodes)
     return [node for i, node in nodes if f"{layer.name}_ib-{i}" in model._network_nodes]
 
@@ -422,9 +462,25 @@ def named_outputs(model: Layer, outputs: Layer) -> dict[str, Array]:
     import tensorflow as tf
 
     flat = [np.asarray(value) for value in tf.nest.flatten(outputs)]
-    if len(flat) != len(model.output_names):
-        raise RuntimeError(f"{len(flat)} outputs, but {len(model.output_names)} names")
-    return {name: as_float32(y, name) for name, y in zip(model.output_names, flat, strict=True)}
+    names = output_names(model)
+    if len(flat) != len(names):
+        raise RuntimeError(f"{len(flat)} outputs, but {len(names)} names")
+    return {name: as_float32(y, name) for name, y in zip(names, flat, strict=True)}
+
+
+def input_names(model: Layer) -> list[str]:
+    """The names of the model's inputs, in its order."""
+    return keras3.names_of(model.inputs) if keras3.holds(model) else list(model.input_names)
+
+
+def output_names(model: Layer) -> list[str]:
+    """The names of the model's outputs, in its order."""
+    return keras3.names_of(model.outputs) if keras3.holds(model) else list(model.output_names)
+
+
+def dtype_of(tensor: Layer) -> str:
+    """The name of a tensor's type, which Keras 3 has for the type itself."""
+    return str(getattr(tensor.dtype, "name", tensor.dtype))
 
 
 def difference(eager: Array, graph: Array) -> dict[str, float]:
@@ -480,17 +536,18 @@ def unwrapped(layer: Layer) -> Layer:
 
 
 def layer_weights(layer: Layer) -> dict[str, Layer]:
-    """One layer's effective weights by Keras's variable names."""
+    """One layer's effective weights by Keras's variable names; counters have none."""
     if hasattr(layer, "get_folded_weights"):
         return folded_weights(layer)
     if type(layer).__name__ == "MultiHeadAttention":
         return projection_weights(layer)
-    own = [*layer._trainable_weights, *layer._non_trainable_weights]
+    kind = "variables" if keras3.holds(layer) else "weights"
+    own = [*getattr(layer, f"_trainable_{kind}"), *getattr(layer, f"_non_trainable_{kind}")]
     roles = {variable.name.rpartition("/")[2].partition(":")[0]: variable for variable in own}
     return {
         role: quantized(layer, role, variable)
         for role, variable in roles.items()
-        if variable.dtype.is_floating
+        if "float" in dtype_of(variable) and role != "variable"
     }
 
 
@@ -512,7 +569,8 @@ def projection_weights(layer: Layer) -> dict[str, Layer]:
 def folded_weights(layer: Layer) -> dict[str, Layer]:
     """Kernel and bias with the batch normalization folded in, then quantized."""
     role = "depthwise_kernel" if hasattr(layer, "depthwise_quantizer_internal") else "kernel"
-    kernel, bias = layer.get_folded_weights()
+    read = keras3.folded_weights if keras3.holds(layer) else type(layer).get_folded_weights
+    kernel, bias = read(layer)
     return {role: quantized(layer, role, kernel), "bias": quantized(layer, "bias", bias)}
 
 
@@ -522,16 +580,26 @@ def quantized(layer: Layer, role: str, value: Layer) -> Layer:
 
     if type(layer).__name__ == "QGRUCell" and role == "recurrent_kernel":
         # QKeras 0.9.0 takes the other variable where this one has no quantizer.
-        value = value if layer.recurrent_quantizer else layer.kernel
-    stem = role.replace("moving_", "")
-    stem = stem if stem == "kernel" else stem.replace("_kernel", "")
-    quantizer = getattr(layer, f"{stem}_quantizer_internal", None)
+        value = value if layer.recurrent_quantizer or keras3.holds(layer) else layer.kernel
+    quantizer = quantizer_of(layer, role)
     if quantizer is None:
         return tf.convert_to_tensor(value)
     if type(layer).__name__ == "QSeparableConv1D" and role != "bias":
         # The layer computes in two dimensions and quantizes after it has added one.
         return tf.squeeze(quantizer(tf.expand_dims(value, 0)), 0)
-    return tf.convert_to_tensor(quantizer(value))
+    mask = getattr(layer, "_mask", None) if role == "kernel" else None
+    return tf.convert_to_tensor(quantizer(value) if mask is None else quantizer(value) * mask)
+
+
+def quantizer_of(layer: Layer, role: str) -> Layer:
+    """The quantizer object of a weight, None if there is none."""
+    stem = role.replace("moving_", "")
+    shorter = stem if stem == "kernel" else stem.replace("_kernel", "")
+    for name in (shorter, stem):
+        quantizer = getattr(layer, f"{name}_quantizer_internal", None)
+        if quantizer is not None:
+            return quantizer
+    return None
 
 
 # ---- The protocol ----
@@ -563,12 +631,12 @@ class Worker:
         model = load_model(Path(request["model"]), Path(weights) if weights else None, self._folder)
         self._model = model
         return {
-            "versions": versions(),
+            "versions": versions(model),
             "inputs": [
-                {"name": name, "shape": list(tensor.shape), "dtype": tensor.dtype.name}
-                for name, tensor in zip(model.input_names, model.inputs, strict=True)
+                {"name": name, "shape": list(tensor.shape), "dtype": dtype_of(tensor)}
+                for name, tensor in zip(input_names(model), model.inputs, strict=True)
             ],
-            "outputs": list(model.output_names),
+            "outputs": output_names(model),
             "layers": trace_keys(model),
         }
 
@@ -585,6 +653,9 @@ class Worker:
         """Compare the outputs of graph mode with those of eager mode."""
         inputs = self._read(request)
         eager = run_eagerly(self._model, inputs)
+        if keras3.holds(self._model) and keras3.installed("qkeras"):
+            # QKeras 0.9.0 has no graph mode with Keras 3: its predict works only so.
+            self._model.run_eagerly = True
         graph = named_outputs(self._model, self._model.predict_on_batch(inputs))
         return {"differences": {name: difference(eager[name], graph[name]) for name in eager}}
 
@@ -595,27 +666,23 @@ class Worker:
 
         model = self._model
         with np.load(request["inputs"], allow_pickle=False) as arrays:
-            if set(arrays) != set(model.input_names):
-                raise ValueError(f"inputs {sorted(arrays)}, the model takes {model.input_names}")
+            names = input_names(model)
+            if set(arrays) != set(names):
+                raise ValueError(f"inputs {sorted(arrays)}, the model takes {names}")
             tensors = [
-                tf.constant(arrays[name].astype(tensor.dtype.as_numpy_dtype))
-                for name, tensor in zip(model.input_names, model.inputs, strict=True)
+                tf.constant(arrays[name].astype(dtype_of(tensor)))
+                for name, tensor in zip(names, model.inputs, strict=True)
             ]
         return tensors if len(tensors) > 1 else tensors[0]
 
 
-def versions() -> dict[str, str]:
+def versions(model: Layer) -> dict[str, str]:
     """What computed the results."""
-    import numpy as np
-    import tensorflow as tf
-    import tf_keras
-
+    names = ["tensorflow", "keras" if keras3.holds(model) else "tf_keras", "numpy"]
+    names += [name for name in ("qkeras", "qkeras-v3") if keras3.installed(name)]
     return {
         "python": sys.version.partition(" ")[0],
-        "tensorflow": tf.__version__,
-        "tf_keras": tf_keras.__version__,
-        "qkeras": version("qkeras"),
-        "numpy": np.__version__,
+        **{name: keras3.version(name) for name in names},
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
 
@@ -641,7 +708,7 @@ def failure(error: BaseException) -> dict[str, str]:
     return {"error": message, "type": type(error).__name__, "traceback": "".join(lines)}
 
 
-def serve(requests: Iterable[str], replies: TextIO, unavailable: ImportError | None) -> None:
+def serve(requests: Iterable[str], replies: TextIO) -> None:
     """Answer requests until there are no more."""
     with tempfile.TemporaryDirectory(prefix="qconvert-worker-") as folder:
         worker = Worker(Path(folder))
@@ -650,36 +717,21 @@ def serve(requests: Iterable[str], replies: TextIO, unavailable: ImportError | N
             if request["do"] == "stop":
                 return
             try:
-                answer = failure(unavailable) if unavailable else worker.answer(request)
+                answer = worker.answer(request)
             except Exception as error:
                 answer = failure(error)
             print(json.dumps({"id": request.get("id"), **answer}), file=replies, flush=True)
 
 
-def import_everything() -> tuple[ModuleType, ...]:
-    """Import what is needed while no request is waiting for it yet."""
-    import h5py
-    import qkeras
-    import tensorflow
-    import tf_keras
-
-    return (h5py, qkeras, tensorflow, tf_keras)
-
-
 def main() -> None:
-    """Keep standard output for answers, import TensorFlow, and serve."""
+    """Keep standard output for answers, and serve."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     os.environ.update({**DEFAULTS, **os.environ, **ENVIRONMENT})
-    # Python puts this folder first, where modules could hide those of TensorFlow.
-    here = Path(__file__).resolve().parent
+    # The folder around comes first, where modules could hide those of TensorFlow.
+    here = Path(__file__).resolve().parents[1]
     sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != here]
-    unavailable = None
-    try:
-        import_everything()
-    except ImportError as error:
-        unavailable = error
-    serve(sys.stdin, replies, unavailable)
+    serve(sys.stdin, replies)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,114 @@
+"""Layers of QKeras whose parameters are a few numbers for a whole tensor."""
+
+import numpy as np
+
+from qconvert.frontend.call import Call, Parsed
+from qconvert.frontend.config import Config
+from qconvert.frontend.problems import Malformed
+from qconvert.frontend.weights import expect_shape, weight
+from qconvert.ir.ops import Affine, Op, Quantize
+from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
+from qconvert.ir.types import F32
+from qconvert.numerics import adaptive_integer
+
+
+def q_scale_shift(call: Call) -> Parsed:
+    """``QScaleShift``: one weight and one bias for the whole tensor, both scaled by themselves."""
+    c = call.config
+    use_bias = c.flag("use_bias")
+    quantizers = (
+        c.quantizer("weight_quantizer", "kernel"),
+        c.quantizer("bias_quantizer", "kernel"),
+    )
+    activation = c.activation("activation", qkeras=True, rank=call.rank)
+    c.done()
+    names = ("weight", "bias")[: 1 + use_bias]
+    raw = call.weights.take(*names)
+    if len(call.shape()) < 2:
+        raise Malformed("QScaleShift of a tensor with one axis")
+    for name, array in raw.items():
+        expect_shape(name, array, (1, 1))
+    weights = {name: weight(raw[name], q) for name, q in zip(names, quantizers, strict=False)}
+    offset = weights["bias"].effective.reshape(1) if use_bias else None
+    op = Affine(weights["weight"].effective.reshape(1), offset)
+    return Parsed((op, *activation), weights)
+
+
+def q_adaptive_activation(call: Call) -> Parsed:
+    """``QAdaptiveActivation`` with the integer bits that its moving extremes ask for.
+
+    QKeras takes them up at the end of its first call after loading; in that call it computes
+    with 0. Meant is what follows.
+    """
+    c = call.config
+    kind = c.choice("activation", "quantized_bits", "quantized_relu")
+    bits, symmetric = c.integer("total_bits", minimum=1), c.flag("symmetric", default=True)
+    per_channel = c.flag("per_channel", default=False)
+    po2_rounding = c.flag("po2_rounding", default=False)
+    slope = _slope(c) if kind == "quantized_relu" else 0.0
+    bound = None if c.raw("relu_upper_bound") is None else c.number("relu_upper_bound")
+    c.ignore("relu_neg_slope", "quantization_delay", "ema_decay")
+    if _still_learns(c):
+        c.refuse(
+            "current_step is not behind ema_freeze_delay: QKeras changes the range in every call"
+        )
+    if per_channel and bound is not None:
+        c.refuse("relu_upper_bound together with per_channel")
+    c.done()
+    _, extremes = call.weights.split(2)  # The first variable counts steps.
+    raw = extremes.take("ema_min", "ema_max")
+    shape = call.shape()
+    for name in ("ema_min", "ema_max"):
+        expect_shape(name, raw[name], ((shape[-1] or 0) if per_channel else 1,))
+    integer = adaptive_integer(
+        raw["ema_min"],
+        raw["ema_max"],
+        bits=bits,
+        symmetric=symmetric,
+        keep_negative=kind == "quantized_bits" or slope != 0,
+        po2_rounding=po2_rounding,
+    )
+    weights = {name: weight(raw[name], None) for name in ("ema_min", "ema_max")}
+
+    def quantizer(at: int) -> QuantizedBits | QuantizedRelu:
+        if kind == "quantized_bits":
+            return QuantizedBits(bits, at, symmetric, alpha=1.0)
+        return QuantizedRelu(
+            bits, at, negative_slope=slope, relu_upper_bound=bound, is_quantized_clip=False
+        )
+
+    if len(set(integer.tolist())) == 1:
+        return Parsed((Quantize(quantizer(int(integer[0]))),), weights)
+    return Parsed(_scaled(Quantize(quantizer(0)), integer.astype(np.float32)), weights)
+
+
+def _scaled(quantize: Op, integer: F32) -> tuple[Op, ...]:
+    """Other integer bits in each channel are powers of two around the same quantizer: exact."""
+    return (Affine(np.exp2(-integer)), quantize, Affine(np.exp2(integer)))
+
+
+def _still_learns(c: Config) -> bool:
+    """Before ``ema_freeze_delay`` QKeras moves the extremes at inference too."""
+    delay, step = _number(c.raw("ema_freeze_delay")), _number(c.raw("current_step"))
+    if not delay or c.raw("trainable", True) is False:
+        return False
+    return step is None or step <= delay
+
+
+def _number(value: object) -> float | None:
+    """A number, which qkeras-v3 writes as a tensor."""
+    match value:
+        case {"config": {"value": int() | float() as number}}:
+            return float(number)
+        case int() | float():
+            return float(value)
+        case _:
+            return None
+
+
+def _slope(c: Config) -> float:
+    """0 or a power of two, as QKeras asserts."""
+    slope = c.number("relu_neg_slope", default=0.0)
+    if slope < 0 or (slope > 0 and np.frexp(slope)[0] != 0.5):
+        c.refuse(f"relu_neg_slope={slope} is neither 0 nor a power of two")
+    return slope

@@ -1,0 +1,1 @@
+"""TensorFlow and QKeras as a witness: a stand-alone program that imports nothing of qconvert."""
