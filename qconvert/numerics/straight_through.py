@@ -16,6 +16,7 @@ def straight_through(x: F32, quantized: F32) -> F32:
 
 def mixed(x: F32, quantized: F32, factor: float, *, use_ste: bool = True) -> F32:
     """``qnoise_factor`` of the quantized value and the rest of the input; 1 by default."""
+    x = flushed(x)
     if use_ste:
         return x + flushed(np.float32(factor) * (-x + quantized))
     # QKeras subtracts in double precision, where the difference is a number of Python's.

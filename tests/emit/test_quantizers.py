@@ -248,9 +248,17 @@ def test_a_frozen_scale_a_channel_follows_the_stored_axis(make: Make, run: Run) 
     np.testing.assert_array_equal(run(graph, x).plain[0], quantize(quantizer, x))
 
 
-@pytest.mark.parametrize("use_ste", [False, True])
-def test_mixtures_take_denormal_numbers_for_0(make: Make, run: Run, use_ste: bool) -> None:
-    quantizer = QuantizedBits(4, qnoise_factor=0.5, use_ste=use_ste)
+@pytest.mark.parametrize(
+    "quantizer",
+    [
+        QuantizedBits(4, qnoise_factor=0.5),
+        QuantizedBits(4, qnoise_factor=0.5, use_ste=False),
+        QuantizedRelu(4, negative_slope=0.25, qnoise_factor=0.0),
+        QuantizedReluPo2(4, negative_slope=0.25, qnoise_factor=0.0, use_ste=False),
+    ],
+    ids=repr,
+)
+def test_mixtures_take_denormal_numbers_for_0(make: Make, run: Run, quantizer: Quantizer) -> None:
     x = np.array([[1e-39, -1e-39, 1.2e-38, 2e-38, -3e-38, 5e-38, 0.0, -0.0]], np.float32)
     graph = make({"x": (8,)}, [("y", Quantize(quantizer), ["x"])])
     expected = quantize(quantizer, x)
