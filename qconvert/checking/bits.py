@@ -8,11 +8,14 @@ from qconvert.ir.quantizers import (
     Binary,
     HardFunction,
     QuantizedBits,
+    QuantizedHswish,
+    QuantizedLinear,
     QuantizedPo2,
     QuantizedRelu,
     QuantizedReluPo2,
     QuantizedSigmoid,
     QuantizedTanh,
+    QuantizedUlaw,
     Ternary,
 )
 from qconvert.ir.stock import UnfoldTime
@@ -27,8 +30,12 @@ def bits_of(quantizer: Quantizer) -> int | None:
             return 2
         case HardFunction():
             return None
+        case QuantizedHswish(rounding=rounding):
+            return rounding.bits
         case (
             QuantizedBits(bits=bits)
+            | QuantizedLinear(bits=bits)
+            | QuantizedUlaw(bits=bits)
             | QuantizedRelu(bits=bits)
             | QuantizedTanh(bits=bits)
             | QuantizedSigmoid(bits=bits)

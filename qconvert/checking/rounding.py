@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.checking.ancestry import in_order
+from qconvert.checking.quantizer_rounding import quantizer_cause, quantizer_radius
 from qconvert.checking.radius import FUNCTION_ULPS, TINY, UNIT
 from qconvert.checking.radius import Radius as Radius
 from qconvert.checking.radius import between as _between
@@ -54,12 +55,6 @@ from qconvert.ir.ops import (
     Transpose,
     UpSample,
 )
-from qconvert.ir.quantizers import (
-    QuantizedPo2,
-    QuantizedReluPo2,
-    QuantizedSigmoid,
-    QuantizedTanh,
-)
 from qconvert.ir.stock import (
     Divide,
     Embedding,
@@ -73,7 +68,6 @@ from qconvert.ir.stock import (
     UnitNormalize,
     WithConstant,
 )
-from qconvert.numerics.eigen import sigmoid, tanh
 from qconvert.reference import apply, zeros
 from qconvert.runners.traces import Trace
 
@@ -83,8 +77,6 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 #: Where layers between two known results are not seen (the deployed file shows quantized ones
 #: alone), their bounds add up; beyond this part of the largest result they tell nothing.
 LEAST_INFORMATIVE: Final = 2.0**-10
-#: Elements that TensorFlow's programs take at a time.
-_VECTOR: Final = 8
 #: Of a layer that rounds nothing, or always alike.
 INHERITED: Final = "in what it is computed from"
 
@@ -218,12 +210,8 @@ def _cause(op: Op) -> str | None:
             return "the constants of the normalization"
         case Softmax() | Elementwise():
             return "exponentials and their kin"
-        case Quantize(quantizer=QuantizedTanh(use_real_tanh=True)):
-            return "codes next to a tie of the tanh"
-        case Quantize(quantizer=QuantizedSigmoid(use_real_sigmoid=True)):
-            return "codes next to a tie of the sigmoid"
-        case Quantize(quantizer=QuantizedPo2() | QuantizedReluPo2()):
-            return "a logarithm that TensorFlow computes differently at the end of a tensor"
+        case Quantize(quantizer=quantizer):
+            return quantizer_cause(quantizer)
         case MatMul() | Power() | LayerNormalization() | UnitNormalize():
             return stock_cause(op)
         case _:
@@ -251,13 +239,9 @@ def _radius(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | 
             return _recurrence(op, xs, rs)
         case Affine():
             return None if r is None else _affine(op, x, r)
-        case Quantize(quantizer=QuantizedTanh(use_real_tanh=True) as quantizer):
-            return _rounded_function(tanh(x), quantizer.bits - 1, r)
-        case Quantize(quantizer=QuantizedSigmoid(use_real_sigmoid=True) as quantizer):
-            return _rounded_function(sigmoid(x), quantizer.bits, r)
-        case Quantize(quantizer=QuantizedPo2() | QuantizedReluPo2()):
-            return _sum(_between(op, xs, y, rs), _position(op, x, y))
-        case Quantize() | Pool() | Reduce() | Merge() | Relu() | Concat() | Reshape() | Transpose():
+        case Quantize(quantizer=quantizer):
+            return quantizer_radius(quantizer, x, y, r)
+        case Pool() | Reduce() | Merge() | Relu() | Concat() | Reshape() | Transpose():
             return _between(op, xs, y, rs)
         case Pad() | Slice() | UpSample():
             return _between(op, xs, y, rs)
@@ -267,28 +251,6 @@ def _radius(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | 
             return stock_radius(op, xs, y, rs)
         case _:
             assert_never(op)
-
-
-def _position(op: Op, x: F32, y: F32) -> Radius | None:
-    """What TensorFlow's two programs of a logarithm make of one number, at a tie between powers.
-
-    The ends of a tensor that fill no vector go through another program (``numerics.eigen``).
-    """
-    logarithm = np.log(np.maximum(abs(x), TINY).astype(np.float64))
-    near = _between(op, [x], y, [abs(x) * abs(logarithm) * (2 * FUNCTION_ULPS * UNIT)])
-    assert near is not None
-    if not near.any():
-        return None
-    numbers = x[near > 0]
-    inside = apply(op, np.resize(numbers, -(-numbers.size // _VECTOR) * _VECTOR))
-    ends = [apply(op, numbers[i : i + _VECTOR - 1]) for i in range(0, numbers.size, _VECTOR - 1)]
-    either = np.stack([inside[: numbers.size], np.concatenate(ends)]).astype(np.float64)
-    near[near > 0] = abs(either - y[near > 0]).max(0)
-    return near if near.any() else None
-
-
-def _sum(a: Radius | None, b: Radius | None) -> Radius | None:
-    return b if a is None else a if b is None else a + b
 
 
 def _linear(op: Dense | Conv | ConvTranspose, x: F32, r: Radius | None) -> Radius | None:
@@ -400,14 +362,6 @@ def _elementwise(op: Elementwise, x: F32, y: F32, r: Radius | None) -> Radius:
     ends = _between(op, [x], y, [r])
     assert ends is not None
     return rounded + np.minimum(spread, ends * (1 + _gamma(2 * FUNCTION_ULPS)) + 2 * rounded)
-
-
-def _rounded_function(y: F32, fraction_bits: int, r: Radius | None) -> Radius:
-    """Codes that a function of slope 1 at most may round to: one, but next to a tie."""
-    error = _gamma(2 * FUNCTION_ULPS) * abs(y.astype(np.float64)) + (0.0 if r is None else r)
-    ends = (np.rint(np.ldexp(y + sign * error, fraction_bits)) for sign in (1, -1))
-    distance: Radius = np.subtract(*ends)
-    return np.ldexp(distance, -fraction_bits)
 
 
 def _merge(op: Merge, xs: list[F32], rs: list[Radius | None]) -> Radius | None:

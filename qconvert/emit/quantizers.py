@@ -1,9 +1,8 @@
-"""Activation quantizers in plain float operations: QKeras's own, or a table where it has a log.
+"""Activation quantizers in plain float operations: QKeras's own, or tables for real functions.
 
 Every sequence here gives QKeras's float32 results bit for bit. NaN is outside the domain, and so
 are inputs of more than 65,536 times the range of a quantizer without the residue of QKeras's
-straight-through expression. Real tanh and sigmoid are the runtime's: TensorFlow's are
-not monotone, so no table is theirs, and results may differ within a few ulp of a tie.
+straight-through expression. Only real tanh and sigmoid of more than 16 bits are the runtime's.
 """
 
 import math
@@ -11,21 +10,25 @@ from typing import assert_never
 
 import numpy as np
 
-from qconvert.emit import power_of_two
+from qconvert.emit import power_of_two, tables
 from qconvert.emit.builder import Builder, Tensor
-from qconvert.emit.power_of_two import SMALLEST_NORMAL
-from qconvert.emit.values import Value, per_channel
+from qconvert.emit.mixing import SMALLEST_NORMAL, flushed, mixed, straight_through
+from qconvert.emit.values import Value, broadcast, per_channel
 from qconvert.ir import F32, Grid, Quantizer, grid_of
 from qconvert.ir.quantizers import (
     Alpha,
     Binary,
+    FrozenScale,
     HardFunction,
     QuantizedBits,
+    QuantizedHswish,
+    QuantizedLinear,
     QuantizedPo2,
     QuantizedRelu,
     QuantizedReluPo2,
     QuantizedSigmoid,
     QuantizedTanh,
+    QuantizedUlaw,
     Ternary,
 )
 
@@ -40,35 +43,44 @@ _EXACT_CLIPPED_BITS = 16
 def apply(b: Builder, x: Value, quantizer: Quantizer) -> Tensor:
     """The quantized tensor, in the layout of *x*."""
     match quantizer:
-        case QuantizedBits(bits=1, keep_negative=True, alpha=alpha):
-            return _scaled(b, x, _sign(b, x.tensor, -1.0), alpha, 0)
+        case QuantizedBits(post_training_scale=FrozenScale() as frozen):
+            return _frozen(b, x, quantizer, frozen)
         case QuantizedBits():
             return _bits(b, x, quantizer)
+        case QuantizedLinear():
+            return _linear(b, x, quantizer)
+        case QuantizedHswish(rounding=rounding):
+            return apply(b, hswish(b, x, quantizer), rounding)
+        case QuantizedUlaw():
+            return tables.ulaw(b, x, quantizer)
         case QuantizedRelu():
             return _relu(b, x.tensor, quantizer)
         case QuantizedTanh() | QuantizedSigmoid():
             grid = grid_of(quantizer)
             assert grid is not None
-            return to_grid(b, rounded_argument(b, x.tensor, quantizer), grid)
+            return to_grid(b, rounded_argument(b, x, quantizer), grid)
         case QuantizedPo2() | QuantizedReluPo2():
+            if x.codes is not None and x.integer:
+                return tables.by_codes(b, x.codes, quantizer)
             return power_of_two.apply(b, x.tensor, quantizer)
         case Binary(use_01=use_01, alpha=alpha):
-            return _scaled(b, x, _sign(b, x.tensor, 0.0 if use_01 else -1.0), alpha, 0)
+            return _scaled(b, x, _sign(b, x.tensor, 0.0 if use_01 else -1.0), alpha)
         case Ternary(alpha=alpha):
-            return _scaled(b, x, _ternary(b, x.tensor, quantizer), alpha, 0)
+            return _scaled(b, x, _ternary(b, x.tensor, quantizer), alpha)
         case HardFunction():
             return _hard(b, x.tensor, quantizer)
         case _:
             assert_never(quantizer)
 
 
-def rounded_argument(b: Builder, x: Tensor, quantizer: Quantizer) -> Tensor:
+def rounded_argument(b: Builder, value: Value, quantizer: Quantizer) -> Tensor:
     """What a quantizer onto a uniform grid rounds, up to what the grid's ends clip."""
+    x = value.tensor
     match quantizer:
         case QuantizedTanh(use_real_tanh=True):
-            return b.op("Tanh", x)
+            return tables.real_function(b, value, quantizer) or b.op("Tanh", x)
         case QuantizedSigmoid(use_real_sigmoid=True):
-            return b.op("Sigmoid", x)
+            return tables.real_function(b, value, quantizer) or b.op("Sigmoid", x)
         case QuantizedTanh():
             # 2 * (x/2 + 1/2) - 1 without the exact steps; x + 1 is where float32 rounds.
             return b.op("Sub", b.op("Add", x, b.scalar(1.0)), b.scalar(1.0))
@@ -76,6 +88,14 @@ def rounded_argument(b: Builder, x: Tensor, quantizer: Quantizer) -> Tensor:
             return _affine(b, x, 0.5)
         case _:
             return x
+
+
+def hswish(b: Builder, x: Value, q: QuantizedHswish) -> Value:
+    """What the quantizer of a hard swish rounds."""
+    shifted = b.op("Add", x.tensor, b.scalar(q.relu_shift))
+    part = b.op("Clip", shifted, b.scalar(0.0), b.scalar(q.relu_upper_bound))
+    product = flushed(b, b.op("Mul", x.tensor, part))
+    return Value(b.op("Div", product, b.scalar(q.relu_upper_bound)), x.layout)
 
 
 def to_grid(b: Builder, x: Tensor, grid: Grid) -> Tensor:
@@ -97,22 +117,64 @@ def exponent(alpha: Alpha) -> int | None:
 
 
 def _bits(b: Builder, x: Value, q: QuantizedBits) -> Tensor:
-    grid = grid_of(QuantizedBits(q.bits, q.integer, q.symmetric, q.keep_negative))
-    assert grid is not None
-    return _scaled(b, x, _codes(b, x.tensor, grid), q.alpha, grid.exp, exact=q.bits <= _EXACT_BITS)
+    if q.bits == 1 and q.keep_negative:
+        codes, exp = _sign(b, x.tensor, -1.0), 0
+    else:
+        grid = grid_of(QuantizedBits(q.bits, q.integer, q.symmetric, q.keep_negative))
+        assert grid is not None
+        codes, exp = _codes(b, x.tensor, grid), grid.exp
+    y = _times(b, x, codes, q.alpha, exp)
+    exact = q.bits <= _EXACT_BITS and _is_power(q.alpha)
+    return mixed(b, x.tensor, y, q.qnoise_factor, use_ste=q.use_ste, exact=exact)
 
 
-def _scaled(
-    b: Builder, x: Value, codes: Tensor, alpha: Alpha, exp: int, *, exact: bool = True
-) -> Tensor:
-    """``alpha * 2**exp * codes`` behind the straight-through expression where that rounds."""
+def _frozen(b: Builder, x: Value, q: QuantizedBits, frozen: FrozenScale) -> Tensor:
+    """Half away from zero, saturated symmetrically, in steps of the given scale."""
+    m = 2.0 ** (q.bits - q.keep_negative)
+    scale = np.array(frozen.values, np.float32).reshape(frozen.shape) / np.float32(m)
+    numbers = b.constant(broadcast(scale, x.layout), "scale")
+    steps = b.op("Div", b.op("Abs", b.op("Mul", x.tensor, b.scalar(2.0**-q.integer))), numbers)
+    rounded = b.op("Floor", b.op("Add", steps, b.scalar(0.5)))
+    codes = b.op("Min", rounded, b.scalar(2 ** (q.bits - 1) - 1))
+    back = b.op("Mul", b.op("Mul", codes, b.op("Sign", x.tensor)), b.scalar(2.0**q.integer))
+    y = b.op("Mul", back, numbers)
+    return mixed(b, x.tensor, y, q.qnoise_factor, use_ste=q.use_ste)
+
+
+def _linear(b: Builder, x: Value, q: QuantizedLinear) -> Tensor:
+    grid = grid_of(q)
+    if grid is not None and q.bits <= _EXACT_BITS:
+        return to_grid(b, x.tensor, grid)
+    sign, unsigned = q.bits == 1 and q.keep_negative, 2.0 ** (q.bits - q.keep_negative)
+    lo, hi = (-0.5, 0.5) if sign else (q.keep_negative * (q.symmetric - unsigned), unsigned - 1)
+    assert not isinstance(q.alpha, str)
+    factors = np.array(1.0 if q.alpha is None else q.alpha, np.float32)
+    scale = _constant(b, x, factors * np.float32(2.0 ** (q.integer - q.bits + q.keep_negative)))
+    codes = b.op("Clip", b.op("Div", x.tensor, scale), b.scalar(lo), b.scalar(hi))
+    if sign:
+        codes = b.op("Add", b.op("Round", b.op("Sub", codes, b.scalar(0.5))), b.scalar(0.5))
+    else:
+        codes = b.op("Round", codes)
+    return mixed(b, x.tensor, b.op("Mul", codes, scale), q.qnoise_factor)
+
+
+def _scaled(b: Builder, x: Value, codes: Tensor, alpha: Alpha) -> Tensor:
+    """``alpha * codes`` behind the straight-through expression where that rounds."""
+    y = _times(b, x, codes, alpha, 0)
+    return y if _is_power(alpha) else straight_through(b, x.tensor, y)
+
+
+def _times(b: Builder, x: Value, codes: Tensor, alpha: Alpha, exp: int) -> Tensor:
+    """``alpha * 2**exp * codes``."""
     assert not isinstance(alpha, str)
-    factors = np.array(1.0 if alpha is None else alpha, np.float32)
-    scale = factors * np.float32(2.0**exp)
-    y = codes if np.all(scale == 1) else b.op("Mul", codes, _constant(b, x, scale))
-    if exact and all(exponent(float(factor)) is not None for factor in factors.flat):
-        return y
-    return b.op("Add", x.tensor, b.op("Sub", y, x.tensor))
+    scale = np.array(1.0 if alpha is None else alpha, np.float32) * np.float32(2.0**exp)
+    return codes if np.all(scale == 1) else b.op("Mul", codes, _constant(b, x, scale))
+
+
+def _is_power(alpha: Alpha) -> bool:
+    """Whether every channel's alpha is a power of two."""
+    each = alpha if isinstance(alpha, tuple) else (alpha,)
+    return all(exponent(one) is not None for one in each)
 
 
 def _constant(b: Builder, x: Value, scale: F32) -> Tensor:
@@ -134,7 +196,7 @@ def _ternary(b: Builder, x: Tensor, q: Ternary) -> Tensor:
 def _relu(b: Builder, x: Tensor, q: QuantizedRelu) -> Tensor:
     grid = grid_of(q)
     exact_bits = _EXACT_CLIPPED_BITS if q.is_quantized_clip else _EXACT_BITS
-    if grid is not None and q.bits <= exact_bits:
+    if grid is not None and (q.bits <= exact_bits or not q.use_ste):
         return to_grid(b, x, grid)
     bounded = _bounded(b, x, q)
     y = _relu_part(b, x, q, 1.0)
@@ -142,7 +204,7 @@ def _relu(b: Builder, x: Tensor, q: QuantizedRelu) -> Tensor:
         y = b.op("Add", y, _relu_part(b, x, q, q.negative_slope))
     if q.relu_upper_bound and not q.is_quantized_clip:
         y = b.op("Min", y, b.scalar(q.relu_upper_bound))
-    return b.op("Add", bounded, b.op("Sub", y, bounded))
+    return mixed(b, bounded, y, q.qnoise_factor, use_ste=q.use_ste)
 
 
 def _bounded(b: Builder, x: Tensor, q: QuantizedRelu) -> Tensor:

@@ -11,7 +11,8 @@ _INT32 = {"to": onnx.TensorProto.INT32}
 
 def staircase(b: Builder, x: Tensor, thresholds: F32, values: F32) -> Tensor:
     """``values[number of thresholds <= x]``, element by element; one more value than thresholds."""
-    depth = len(thresholds).bit_length()
+    # One step at least, which gives the result the shape of the input.
+    depth = max(1, len(thresholds).bit_length())
     table = b.constant(_padded(thresholds, (1 << depth) - 1, np.inf), "thresholds")
     index = b.constant(np.array(0, np.int32), "start")
     for bit in reversed(range(depth)):

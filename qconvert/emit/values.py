@@ -120,6 +120,12 @@ def per_channel(array: F32, layout: Layout) -> F32:
     return array.reshape(array.shape + (1,) * behind)
 
 
+def broadcast(array: F32, layout: Layout) -> F32:
+    """An array that broadcasts in Keras's order, shaped to do so against a tensor in *layout*."""
+    padded = array.reshape((1,) * (len(layout) - array.ndim) + array.shape)
+    return contiguous(padded, layout)
+
+
 def without_axes(layout: Layout, dropped: tuple[int, ...]) -> Layout:
     """The layout that remains when the Keras axes *dropped* disappear."""
     kept = [axis for axis in layout if axis not in dropped]

@@ -5,7 +5,16 @@ from enum import Enum
 from typing import Final
 
 #: What only QKeras's master and qkeras-v3 write.
-_LATER_OPTIONS: Final = frozenset({"inverse_quantizer", "mask", "post_training_scale"})
+_LATER_OPTIONS: Final = frozenset(
+    {
+        "elements_per_scale",
+        "inverse_quantizer",
+        "mask",
+        "max_po2_exponent",
+        "min_po2_exponent",
+        "post_training_scale",
+    }
+)
 _LATER_CLASSES: Final = frozenset(
     {
         "QDepthwiseConv2DTranspose",

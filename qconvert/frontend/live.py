@@ -3,7 +3,7 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +12,17 @@ import numpy as np
 from qconvert.errors import UsageError
 from qconvert.modelfile import Json, ModelFile, StoredWeight
 
-#: Options of a quantizer that ``get_config`` loses and that change numbers.
-_LOST: Final = ("is_quantized_clip", "scale_axis")
+#: Options of a quantizer that ``get_config`` loses and that change numbers, with their defaults.
+_LOST: Final[Mapping[str, bool | None]] = {
+    "elements_per_scale": None,
+    "enable_fast_inference": False,
+    "is_quantized_clip": True,
+    "max_po2_exponent": None,
+    "min_po2_exponent": None,
+    "scale_axis": None,
+    "use_ste": True,
+    "use_variables": False,
+}
 #: Where a layer keeps the object for a quantizer in its configuration.
 _OBJECTS: Final = {
     "activation": ("quantizer", "activation"),
@@ -117,9 +126,9 @@ def _restore_function(config: dict[str, Json], function: object) -> None:
 def _restore_quantizer(config: Json, quantizer: object) -> None:
     if not isinstance(config, dict):
         return
-    for option in _LOST:
-        value = getattr(quantizer, option, None)
-        if value is not None:
+    for option, default in _LOST.items():
+        value = getattr(quantizer, option, default)
+        if value != default:
             config[option] = value
 
 

@@ -1,4 +1,8 @@
-"""QKeras 0.9.0's quantizer classes: the order of their arguments, and how each is read."""
+"""QKeras's quantizer classes: the order of their arguments, and how each is read.
+
+Arguments without names stand in QKeras 0.9.0's order; where master and qkeras-v3 have another
+one, only what all agree on may go without a name.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,13 +10,17 @@ from typing import Final, Literal, cast
 
 from qconvert.frontend.quantizer_options import Options
 from qconvert.ir.quantizers import (
+    Axes,
     Binary,
     QuantizedBits,
+    QuantizedHswish,
+    QuantizedLinear,
     QuantizedPo2,
     QuantizedRelu,
     QuantizedReluPo2,
     QuantizedSigmoid,
     QuantizedTanh,
+    QuantizedUlaw,
     Quantizer,
     Ternary,
 )
@@ -20,40 +28,99 @@ from qconvert.ir.quantizers import (
 #: QKeras computes ``2**n`` in int32.
 _LARGEST_POWER: Final = 30
 _LOG_ROUNDINGS: Final = ("rnd", "floor")
+_LAST_AXIS: Final = 7
+_ENDS: Final = ("min", "max")
+_SHARING: Final = ("elements_per_scale", "min_po2_exponent", "max_po2_exponent")
+_NO_SHARING: Final = (None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
 class QuantizerClass:
-    """A class: its parameters in positional order, and the function that reads them."""
+    """A class: its parameters in positional order, the function that reads them, further ones."""
 
     parameters: tuple[str, ...]
     read: Callable[[Options], Quantizer]
+    named: tuple[str, ...] = ()
 
 
 def _quantized_bits(o: Options) -> QuantizedBits:
     _read_inert(o)
-    alpha = o.alpha_or_list()
+    alpha, frozen = o.alpha_or_list(), o.frozen_scale()
+    sharing = _sharing(o)
+    if alpha != "auto_po2" and sharing != _NO_SHARING:
+        raise o.error(f"{', '.join(_SHARING)} need alpha='auto_po2', or QKeras fails")
+    if frozen is not None and not isinstance(alpha, str):
+        raise o.error("post_training_scale without an automatic scale fails in QKeras itself")
     return QuantizedBits(
+        o.integer("bits", 8, 1, 32),
+        o.integer("integer", 0, -_LARGEST_POWER, _LARGEST_POWER),
+        o.flag("symmetric", False) or isinstance(alpha, str),
+        o.flag("keep_negative", True),
+        alpha,
+        o.axes("scale_axis", 0, _LAST_AXIS),
+        o.noise(),
+        o.flag("use_ste", True),
+        *sharing,
+        frozen,
+    )
+
+
+def _quantized_linear(o: Options) -> QuantizedLinear:
+    _read_inert(o)
+    alpha = o.alpha_or_list()
+    if alpha == 0.0 or (isinstance(alpha, tuple) and 0.0 in alpha):
+        raise o.error("alpha=0 divides by 0")
+    return QuantizedLinear(
         bits=o.integer("bits", 8, 1, 32),
-        integer=o.integer("integer", 0, 0, _LARGEST_POWER),
-        symmetric=o.flag("symmetric", False) or isinstance(alpha, str),
+        integer=o.integer("integer", 0, -_LARGEST_POWER, _LARGEST_POWER),
+        symmetric=o.flag("symmetric", True),
         keep_negative=o.flag("keep_negative", True),
         alpha=alpha,
-        scale_axis=o.axis("scale_axis"),
+        scale_axis=o.axes("scale_axis", 0, _LAST_AXIS),
+        qnoise_factor=o.noise(),
+    )
+
+
+def _quantized_hswish(o: Options) -> QuantizedHswish:
+    """Saved objects tell ``keep_negative``, an option of the class that it extends."""
+    if not o.flag("keep_negative", True):
+        raise o.error("keep_negative=False is not an option of it")
+    shift, bound = o.number("relu_shift", 3.0), o.number("relu_upper_bound", 6.0)
+    if shift <= 0 or bound <= 0:
+        raise o.error("relu_shift and relu_upper_bound must be positive, as QKeras asserts")
+    return QuantizedHswish(_quantized_bits(o), shift, bound)
+
+
+def _quantized_ulaw(o: Options) -> QuantizedUlaw:
+    u = o.number("u", 255.0)
+    if u <= 0:
+        raise o.error(f"u={u} is not positive")
+    return QuantizedUlaw(
+        bits=o.integer("bits", 8, 1, _LARGEST_POWER + 1),
+        integer=o.integer("integer", 0, -_LARGEST_POWER, _LARGEST_POWER),
+        symmetric=o.flag("symmetric", False),
+        u=u,
     )
 
 
 def _quantized_relu(o: Options) -> QuantizedRelu:
     _read_inert(o)
     slope = o.slope()
-    return QuantizedRelu(
-        bits=o.integer("bits", 8, 1, _LARGEST_POWER + (slope != 0)),
-        integer=o.integer("integer", 0, 0, _LARGEST_POWER),
+    bits = o.integer("bits", 8, 1, _LARGEST_POWER + (slope != 0))
+    integer = o.integer("integer", 0, 0, _LARGEST_POWER)
+    full = QuantizedRelu(
+        bits=bits,
+        integer=integer,
         use_sigmoid=o.flag("use_sigmoid", False),
         negative_slope=slope,
         relu_upper_bound=o.optional_number("relu_upper_bound"),
         is_quantized_clip=o.flag("is_quantized_clip", True),
+        qnoise_factor=o.noise(),
+        use_ste=o.flag("use_ste", True),
     )
+    # Master's fast way clips and rounds, and looks at no other option.
+    fast = o.flag("enable_fast_inference", False)
+    return QuantizedRelu(bits=bits, integer=integer, use_ste=False) if fast else full
 
 
 def _quantized_tanh(o: Options) -> QuantizedTanh:
@@ -84,6 +151,8 @@ def _quantized_po2(o: Options) -> QuantizedPo2:
         max_value=max_value,
         quadratic_approximation=o.flag("quadratic_approximation", False),
         log2_rounding=_log2_rounding(o),
+        qnoise_factor=o.noise(),
+        use_ste=o.flag("use_ste", True),
     )
 
 
@@ -95,13 +164,18 @@ def _quantized_relu_po2(o: Options) -> QuantizedReluPo2:
         negative_slope=o.slope(),
         quadratic_approximation=o.flag("quadratic_approximation", False),
         log2_rounding=_log2_rounding(o),
+        qnoise_factor=o.noise(),
+        use_ste=o.flag("use_ste", True),
     )
 
 
 def _binary(o: Options) -> Binary:
     if o.flag("use_stochastic_rounding", False):
         raise o.error("use_stochastic_rounding=True fails in QKeras itself")
-    return Binary(use_01=o.flag("use_01", False), alpha=o.alpha())
+    o.flag("training", False)
+    return Binary(
+        o.flag("use_01", False), o.alpha(), o.axes("scale_axis", 0, _LAST_AXIS), *_sharing(o)
+    )
 
 
 def _stochastic_binary(o: Options) -> Binary:
@@ -144,15 +218,23 @@ def _log2_rounding(o: Options) -> Literal["rnd", "floor"]:
 
 
 def _read_inert(o: Options) -> None:
-    """Options that change no number at inference, or only with values that are refused."""
+    """Options that change no number at inference."""
     o.flag("use_stochastic_rounding", False)
     o.flag("use_variables", False)
     if not isinstance(o.values.get("var_name"), str | None):
         raise o.error("var_name is not a text")
-    if o.number("qnoise_factor", 1.0) != 1.0:
-        raise o.error(f"qnoise_factor={o.values['qnoise_factor']} mixes in the unquantized input")
-    if not o.flag("use_ste", True):
-        raise o.error("use_ste=False rounds differently; it is not supported")
+
+
+def _sharing(o: Options) -> tuple[Axes | None, int | None, int | None]:
+    """Master's groups of elements with one scale, and the range of the scales' exponents."""
+    groups, axis = o.axes("elements_per_scale", 1, 1 << 30), o.axes("scale_axis", 0, _LAST_AXIS)
+    if groups is not None and axis is None:
+        raise o.error("elements_per_scale needs a scale_axis, or QKeras fails")
+    several = len(groups) if isinstance(groups, tuple) else None
+    if several is not None and several != (len(axis) if isinstance(axis, tuple) else 0):
+        raise o.error("elements_per_scale and scale_axis are not lists of one length")
+    lowest, highest = (o.optional_integer(f"{end}_po2_exponent", -126, 127) for end in _ENDS)
+    return groups, lowest, highest
 
 
 def _read_sampling(o: Options, temperature: float) -> None:
@@ -161,20 +243,42 @@ def _read_sampling(o: Options, temperature: float) -> None:
 
 
 _TAIL: Final = ("qnoise_factor", "var_name", "use_ste", "use_variables")
+_OF_MASTER: Final = (*_SHARING, "post_training_scale")
 CLASSES: Final[Mapping[str, QuantizerClass]] = {
     "quantized_bits": QuantizerClass(
         (
             *("bits", "integer", "symmetric", "keep_negative", "alpha"),
-            *("use_stochastic_rounding", "scale_axis", *_TAIL),
+            *("use_stochastic_rounding", "scale_axis", *_TAIL, *_OF_MASTER),
         ),
         _quantized_bits,
     ),
+    "quantized_linear": QuantizerClass(
+        (
+            *("bits", "integer", "symmetric", "keep_negative", "alpha"),
+            *("use_stochastic_rounding", "scale_axis"),
+            *("qnoise_factor", "var_name", "use_variables"),
+        ),
+        _quantized_linear,
+    ),
+    "quantized_hswish": QuantizerClass(
+        (
+            *("bits", "integer", "symmetric", "alpha", "use_stochastic_rounding"),
+            *("scale_axis", "qnoise_factor", "var_name"),
+        ),
+        _quantized_hswish,
+        (
+            *("use_ste", "use_variables", "relu_shift", "relu_upper_bound"),
+            *("keep_negative", *_OF_MASTER),
+        ),
+    ),
+    "quantized_ulaw": QuantizerClass(("bits", "integer", "symmetric", "u"), _quantized_ulaw),
     "quantized_relu": QuantizerClass(
         (
             *("bits", "integer", "use_sigmoid", "negative_slope", "use_stochastic_rounding"),
             *("relu_upper_bound", "is_quantized_clip", *_TAIL),
         ),
         _quantized_relu,
+        ("enable_fast_inference",),
     ),
     "quantized_tanh": QuantizerClass(
         ("bits", "use_stochastic_rounding", "symmetric", "use_real_tanh"), _quantized_tanh
@@ -196,7 +300,11 @@ CLASSES: Final[Mapping[str, QuantizerClass]] = {
         ),
         _quantized_relu_po2,
     ),
-    "binary": QuantizerClass(("use_01", "alpha", "use_stochastic_rounding"), _binary),
+    "binary": QuantizerClass(
+        ("use_01", "alpha", "use_stochastic_rounding"),
+        _binary,
+        ("training", "scale_axis", *_SHARING),
+    ),
     "stochastic_binary": QuantizerClass(
         ("alpha", "temperature", "use_real_sigmoid"), _stochastic_binary
     ),

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from qconvert.frontend.quantizer_text import QuantizerError
-from qconvert.ir.quantizers import Alpha
+from qconvert.ir.quantizers import Alpha, Axes, FrozenScale
 
 _LARGEST: Final = float(np.finfo(np.float32).max)
 
@@ -85,9 +85,36 @@ class Options:
             raise self.error("alpha is an empty list")
         return tuple(self._finite("alpha", number) for number in value)
 
-    def axis(self, key: str) -> int | None:
-        """An axis counted from 0, or None."""
-        return None if self.values.get(key) is None else self.integer(key, 0, 0, 7)
+    def axes(self, key: str, lo: int, hi: int) -> Axes | None:
+        """A number from *lo* to *hi* for an axis, a list of them, or None."""
+        value = self.values.get(key)
+        if not isinstance(value, list | tuple):
+            return self.optional_integer(key, lo, hi)
+        if not value:
+            raise self.error(f"{key} is an empty list")
+        return tuple(replace(self, values={key: each}).integer(key, 0, lo, hi) for each in value)
+
+    def optional_integer(self, key: str, lo: int, hi: int) -> int | None:
+        """A whole number from *lo* to *hi*, or None, the default."""
+        return None if self.values.get(key) is None else self.integer(key, 0, lo, hi)
+
+    def noise(self) -> float:
+        """``qnoise_factor``; with ``use_variables``, QKeras rounds it to float32 first."""
+        factor = self.number("qnoise_factor", 1.0)
+        return float(np.float32(factor)) if self.flag("use_variables", False) else factor
+
+    def frozen_scale(self) -> FrozenScale | None:
+        """``post_training_scale``: a number or an array of positive numbers, or None."""
+        value = _unwrapped(self.values.get("post_training_scale"))
+        if value is None:
+            return None
+        try:
+            array = np.array(value, np.float32)
+        except (TypeError, ValueError) as error:
+            raise self.error("post_training_scale is no array of numbers") from error
+        if array.size == 0 or not (np.isfinite(array) & (array > 0)).all():
+            raise self.error("post_training_scale has numbers that are not positive")
+        return FrozenScale(tuple(array.ravel().tolist()), array.shape)
 
     def _finite(self, key: str, value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
@@ -99,10 +126,17 @@ class Options:
 
 def _without_wrapping(value: object) -> object:
     """The numbers of an array as Keras saves it, without the axes of length 1 before the last."""
+    numbers = _unwrapped(value)
+    if numbers is not value:
+        while isinstance(numbers, list) and len(numbers) == 1 and isinstance(numbers[0], list):
+            numbers = numbers[0]
+    return numbers
+
+
+def _unwrapped(value: object) -> object:
+    """The nested lists of an array as Keras saves it; anything else as it is."""
     match value:
         case {"class_name": "__numpy__", "config": {"value": numbers}}:
-            while isinstance(numbers, list) and len(numbers) == 1 and isinstance(numbers[0], list):
-                numbers = numbers[0]
             return numbers
         case _:
             return value

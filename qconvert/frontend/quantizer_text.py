@@ -1,7 +1,8 @@
 """The text form of a quantizer, ``"quantized_bits(4,0,alpha='auto')"``, read without evaluating it.
 
 The grammar is a strict part of what QKeras's ``safe_eval`` takes; where that one guesses
-(text after the bracket, stray brackets, ``None``, missing quotes), this one refuses. A call as
+(text after the bracket, stray brackets, missing quotes), this one refuses. ``None`` and lists,
+``[0.5 0.25]`` with blanks between, are master's: 0.9.0 makes texts of them and fails. A call as
 an argument, ``"quantized_relu(quantized_bits(8),0)"``, stands in real models: QKeras then drops
 all arguments and computes with the defaults, and so does this reader.
 """
@@ -12,18 +13,21 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 #: A literal argument.
-Literal: TypeAlias = int | float | bool | str
+Literal: TypeAlias = int | float | bool | str | tuple[int | float, ...] | None
 
 LONGEST: Final = 512
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _KEYWORD: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,63}) *= *")
 _VALUE: Final = re.compile(
     r"(?P<bool>True|False)(?![A-Za-z0-9_.])"
+    r"|(?P<none>None)(?![A-Za-z0-9_.])"
+    r"|\[(?P<list>[0-9.eE+-]+(?: +[0-9.eE+-]+)+)\]"
     r"|(?P<float>[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][+-]?[0-9]+)?)(?![A-Za-z0-9_.])"
     r"|(?P<int>[+-]?[0-9]{1,18})(?![A-Za-z0-9_.])"
     r"|'(?P<single>[A-Za-z0-9_]*)'"
     r'|"(?P<double>[A-Za-z0-9_]*)"'
 )
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]{1,18}|[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _INNER_CALL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\([^()]*\)")
 _BLANKS: Final = re.compile(" *")
 
@@ -116,18 +120,22 @@ class _Arguments:
         found = _VALUE.match(self._text, self._at)
         if found is None:
             raise self._error(self._hint())
-        value = _literal(found)
+        value = self._list(found["list"]) if found["list"] else _literal(found)
         if isinstance(value, float) and not math.isfinite(value):
             raise self._error("a number that is not finite")
         self._at = found.end()
         return value
 
+    def _list(self, text: str) -> Literal:
+        words = text.split()
+        if not all(_NUMBER.fullmatch(word) for word in words):
+            raise self._error("a list of anything but numbers")
+        return tuple(float(word) if word.strip("+-0123456789") else int(word) for word in words)
+
     def _hint(self) -> str:
         word = _NAME.match(self._text, self._at)
         if word is None:
             return "expected a number, True, False or a quoted word"
-        if word.group() == "None":
-            return "QKeras 0.9 cannot express None in a text; leave the argument out"
         return f"{word.group()} without quotes"
 
     def _take(self, character: str) -> bool:
@@ -148,6 +156,8 @@ def _literal(found: re.Match[str]) -> Literal:
     match found.lastgroup:
         case "bool":
             return found.group() == "True"
+        case "none":
+            return None
         case "int":
             return int(found.group())
         case "float":

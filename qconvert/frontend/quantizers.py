@@ -1,6 +1,6 @@
 """Quantizers and activation functions of a model's configuration, as ops.
 
-Knows QKeras 0.9.0's classes and the forms in which files hold them: a text, or a dictionary in
+Knows QKeras's classes and the forms in which files hold them: a text, or a dictionary in
 several dialects.
 """
 
@@ -18,6 +18,9 @@ from qconvert.ir.quantizers import (
     Binary,
     HardFunction,
     QuantizedBits,
+    QuantizedHswish,
+    QuantizedLinear,
+    QuantizedUlaw,
     Quantizer,
     Ternary,
     is_data_dependent,
@@ -26,10 +29,9 @@ from qconvert.ir.quantizers import (
 #: What has a QKeras name and no meaning here, with the reason.
 _REFUSED: Final[Mapping[str, str]] = {
     "bernoulli": "it draws random numbers, at inference too",
-    "quantized_hswish": "it is not supported",
-    "quantized_linear": "QKeras 0.9.0 has no such quantizer",
-    "quantized_ulaw": "its levels are logarithmic; it is not supported",
 }
+#: Bits of a logarithmic quantizer on an activation, whose levels are listed in the ONNX file.
+_LARGEST_TABLE: Final = 16
 _DICT_KEYS: Final = frozenset(
     {
         "__passive_serialization__",
@@ -67,7 +69,8 @@ def quantizer(
     result = _quantizer(_resolve(identifier))
     if role == "kernel":
         result = _with_kernel_scale(result)
-    if isinstance(result, QuantizedBits) and result.bits == 1 and result.alpha == "auto":
+    rounding = result.rounding if isinstance(result, QuantizedHswish) else result
+    if isinstance(rounding, QuantizedBits) and _is_nan(rounding):
         raise QuantizerError("quantized_bits: one bit with alpha='auto' is NaN in QKeras")
     if isinstance(result, QuantizedBits) and result.alpha == "auto_po2":
         return replace(result, codes_of_last_scale=flavour.later)
@@ -97,15 +100,27 @@ def activation(
     if is_data_dependent(result):
         raise QuantizerError(
             "alpha='auto' and 'auto_po2' on an activation compute the scale from the whole batch,"
-            " so that one sample's result depends on the others"
+            " so that one sample's result depends on the others; quantized_bits with a"
+            " post_training_scale, QKeras's own frozen scale, does not"
+        )
+    if isinstance(result, QuantizedUlaw) and result.bits > _LARGEST_TABLE:
+        raise QuantizerError(
+            f"quantized_ulaw: {result.bits} bits on an activation need a table of"
+            f" {2 ** (result.bits - 1)} levels; at most {_LARGEST_TABLE} bits are supported"
         )
     return (Quantize(result),)
 
 
+def _is_nan(q: QuantizedBits) -> bool:
+    return q.bits == 1 and q.alpha == "auto" and q.post_training_scale is None
+
+
 def _with_kernel_scale(result: Quantizer) -> Quantizer:
     match result:
-        case QuantizedBits(alpha=None):
+        case QuantizedBits(alpha=None) | QuantizedLinear(alpha=None):
             return replace(result, alpha="auto_po2", symmetric=True)
+        case QuantizedHswish(rounding=QuantizedBits(alpha=None) as rounding):
+            return replace(result, rounding=replace(rounding, alpha="auto_po2", symmetric=True))
         case Binary(alpha=None) | Ternary(alpha=None):
             return replace(result, alpha="auto_po2")
         case _:
@@ -180,9 +195,10 @@ def _from_config(name: str, config: dict[object, object]) -> Options:
 
 
 def _options(name: str, values: Mapping[str, object]) -> Options:
-    unknown = sorted(values.keys() - set(CLASSES[name].parameters))
+    known = {*CLASSES[name].parameters, *CLASSES[name].named}
+    unknown = sorted(values.keys() - known)
     if unknown:
-        raise QuantizerError(f"{name}: QKeras 0.9.0 has no option {short(unknown[0])}")
+        raise QuantizerError(f"{name}: QKeras has no option {short(unknown[0])}")
     return Options(name, values)
 
 

@@ -91,7 +91,19 @@ def expect_shape(role: str, array: F32, expected: tuple[int, ...]) -> None:
 
 def weight(raw: F32, quantizer: Quantizer | None) -> Weight:
     """A stored weight with what its layer computes with."""
-    return Weight(raw, raw if quantizer is None else quantize(quantizer, raw), quantizer)
+    return Weight(raw, quantized(raw, quantizer), quantizer)
+
+
+def quantized(raw: F32, quantizer: Quantizer | None) -> F32:
+    """The numbers that a layer computes with; `Malformed` if the quantizer's axes do not fit."""
+    if quantizer is None:
+        return raw
+    try:
+        result = quantize(quantizer, raw)
+    except (IndexError, ValueError) as error:
+        raise Malformed(f"the scales of {quantizer} do not fit the shape {raw.shape}") from error
+    expect_shape("the quantized weight", result, raw.shape)
+    return result
 
 
 def _role(stored: StoredWeight, roles: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from qconvert.ir.quantizers import (
     QuantizedBits,
+    QuantizedLinear,
     QuantizedRelu,
     QuantizedSigmoid,
     QuantizedTanh,
@@ -37,17 +38,24 @@ class Grid:
 def grid_of(quantizer: Quantizer) -> Grid | None:
     """The uniform grid of a quantizer that returns ``clip(rint(f(x) / step)) * step``.
 
-    ``f`` is the identity for ``quantized_bits`` and ``quantized_relu``, a clip for the hard
+    ``f`` is the identity for ``quantized_bits``, ``_linear`` and ``_relu``, a clip for the hard
     tanh, ``x/2 + 1/2`` for the hard sigmoid. Returns ``None`` where the outputs are no such
-    grid: scales other than 1, powers of two, leaky, bounded off the grid, one-bit signed.
+    grid: mixtures with the input, scales other than 1 (of ``quantized_linear``, other than powers
+    of two), leaky, bounded off the grid, one-bit signed.
     """
     match quantizer:
+        case QuantizedBits(qnoise_factor=f) | QuantizedLinear(qnoise_factor=f) if f != 1:
+            return None
+        case QuantizedRelu(qnoise_factor=factor) if factor != 1:
+            return None
         case QuantizedBits(bits=bits, keep_negative=True, alpha=None | 1.0) if bits > 1:
             half = 1 << (bits - 1)
             lowest = -half + int(quantizer.symmetric)
             return Grid(lowest, half - 1, quantizer.integer - bits + 1)
         case QuantizedBits(bits=bits, keep_negative=False, alpha=None | 1.0):
             return Grid(0, (1 << bits) - 1, quantizer.integer - bits)
+        case QuantizedLinear(bits=bits, keep_negative=signed):
+            return None if bits == 1 and signed else _linear_grid(quantizer)
         case QuantizedRelu(bits=bits, use_sigmoid=False, negative_slope=0.0) if _clips_on_grid(
             quantizer
         ):
@@ -59,6 +67,15 @@ def grid_of(quantizer: Quantizer) -> Grid | None:
             return Grid(int(quantizer.symmetric), (1 << bits) - 1, -bits)
         case _:
             return None
+
+
+def _linear_grid(q: QuantizedLinear) -> Grid | None:
+    alpha = 1.0 if q.alpha is None else q.alpha
+    if not isinstance(alpha, float) or math.frexp(alpha)[0] != 0.5:
+        return None
+    values = 1 << (q.bits - q.keep_negative)
+    exp = q.integer - q.bits + q.keep_negative + math.frexp(alpha)[1] - 1
+    return Grid(q.keep_negative * (q.symmetric - values), values - 1, exp)
 
 
 def _clips_on_grid(relu: QuantizedRelu) -> bool:

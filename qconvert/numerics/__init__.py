@@ -1,9 +1,9 @@
-"""QKeras 0.9.0's arithmetic in NumPy float32, operation by operation; one file a family."""
+"""QKeras's arithmetic in NumPy float32, operation by operation; one file a family."""
 
 from qconvert.numerics.adaptive import adaptive_integer
 from qconvert.numerics.eigen import reciprocal_sqrt
 from qconvert.numerics.folding import Folded, fold_batch_normalization, inverse_deviation
-from qconvert.numerics.quantize import quantize
+from qconvert.numerics.quantize import quantize, quantize_inside
 
 __all__ = [
     "Folded",
@@ -11,5 +11,6 @@ __all__ = [
     "fold_batch_normalization",
     "inverse_deviation",
     "quantize",
+    "quantize_inside",
     "reciprocal_sqrt",
 ]

@@ -1,10 +1,10 @@
-"""``quantized_tanh``, ``quantized_sigmoid``, and the plain functions: all within [-1, 1]."""
+"""``quantized_tanh``, ``_sigmoid`` and ``_ulaw``, and the plain functions: all bounded."""
 
 from typing import assert_never
 
 import numpy as np
 
-from qconvert.ir.quantizers import HardFunction, QuantizedSigmoid, QuantizedTanh
+from qconvert.ir.quantizers import HardFunction, QuantizedSigmoid, QuantizedTanh, QuantizedUlaw
 from qconvert.ir.types import F32
 from qconvert.numerics import eigen
 from qconvert.numerics.straight_through import clip, round_through
@@ -35,6 +35,16 @@ def sigmoid(q: QuantizedSigmoid, x: F32) -> F32:
     m = _F(2.0**q.bits)
     p = eigen.sigmoid(x) if q.use_real_sigmoid else hard_sigmoid(x)
     return clip(round_through(p * m) / m, _F(q.symmetric) / m, _F(1) - _F(1) / m)
+
+
+def ulaw(q: QuantizedUlaw, x: F32) -> F32:
+    """``quantized_ulaw.__call__``: few different numbers reach the logarithm."""
+    m, m_i = _F(2.0 ** (q.bits - 1)), _F(2.0**q.integer)
+    codes = round_through(hard_sigmoid(x / m_i) * m)
+    r = _F(2) * (codes / m) - _F(1)
+    highest = eigen.log(np.array([1 + q.u], np.float32))
+    level = np.sign(r) * eigen.log(_F(1) + _F(q.u) * np.abs(r)) / highest
+    return m_i * clip(level, _F(-1 + q.symmetric / float(m)), _F(1 - 1 / float(m)))
 
 
 def hard_function(function: HardFunction, x: F32) -> F32:

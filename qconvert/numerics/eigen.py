@@ -22,7 +22,8 @@ import numpy.typing as npt
 from qconvert.ir.types import F32
 from qconvert.numerics.c_library import expf, logf
 
-_LANES: Final = 8
+#: The length of TensorFlow's vectors.
+LANES: Final = 8
 _F: Final = np.float32
 _Function: TypeAlias = Callable[[F32], F32]
 
@@ -54,7 +55,7 @@ def reciprocal_sqrt(x: F32) -> F32:
 
 def _by_position(x: F32, vector: _Function, tail: _Function) -> F32:
     flat = np.ravel(x)
-    whole = flat.size - flat.size % _LANES
+    whole = flat.size - flat.size % LANES
     with np.errstate(all="ignore"):
         return np.concatenate([vector(flat[:whole]), tail(flat[whole:])]).reshape(x.shape)
 

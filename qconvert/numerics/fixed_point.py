@@ -1,11 +1,11 @@
-"""``quantized_bits`` with a given scale, and ``quantized_relu``."""
+"""``quantized_bits`` with a given scale, ``quantized_hswish`` and ``quantized_relu``."""
 
 import numpy as np
 
-from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
+from qconvert.ir.quantizers import FrozenScale, QuantizedBits, QuantizedHswish, QuantizedRelu
 from qconvert.ir.types import F32
 from qconvert.numerics.bounded import hard_sigmoid
-from qconvert.numerics.straight_through import clip, round_through, sign_or_one, straight_through
+from qconvert.numerics.straight_through import clip, flushed, mixed, round_through, sign_or_one
 
 _F = np.float32
 
@@ -20,7 +20,27 @@ def bits(q: QuantizedBits, x: F32) -> F32:
         lowest = _F(q.keep_negative) * (-m + _F(q.symmetric))
         codes = clip(round_through(x * m / m_i), lowest, m - _F(1))
         quantized = m_i * codes / m
-    return straight_through(x, scale * quantized)
+    return mixed(x, scale * quantized, q.qnoise_factor, use_ste=q.use_ste)
+
+
+def frozen_bits(q: QuantizedBits, x: F32, frozen: FrozenScale) -> F32:
+    """``quantized_bits.__call__`` with a ``post_training_scale`` (master)."""
+    m, m_i = _F(2.0 ** (q.bits - q.keep_negative)), _F(2.0**q.integer)
+    half = _F(2 ** (q.bits - 1) - 1)
+    scale = np.array(frozen.values, np.float32).reshape(frozen.shape) / m
+    x = x / m_i
+    codes = np.sign(x) * np.minimum(np.floor(np.abs(x) / scale + _F(0.5)), half)
+    quantized = (scale * m) * (m_i * codes / m)
+    return mixed(m_i * x, quantized, q.qnoise_factor, use_ste=q.use_ste)
+
+
+def hswish(q: QuantizedHswish, x: F32) -> F32:
+    """What ``quantized_hswish.__call__`` quantizes."""
+    bound = _F(q.relu_upper_bound)
+    shifted = x + _F(q.relu_shift)
+    # Not np.minimum: a NaN becomes the bound, as in QKeras.
+    part = np.where(shifted <= bound, np.maximum(shifted, _F(0)), bound)
+    return flushed(flushed(x * part) / bound)
 
 
 def relu(q: QuantizedRelu, x: F32) -> F32:
@@ -34,7 +54,8 @@ def relu(q: QuantizedRelu, x: F32) -> F32:
         bound = _F(q.relu_upper_bound)
         # Not np.minimum: a NaN from overflow becomes the bound, as in QKeras.
         quantized = np.where(quantized <= bound, quantized, bound)
-    return straight_through(_unquantized(q, x, m, m_i), quantized)
+    unquantized = _unquantized(q, x, m, m_i)
+    return mixed(unquantized, quantized, q.qnoise_factor, use_ste=q.use_ste)
 
 
 def _unquantized(q: QuantizedRelu, x: F32, m: np.float32, m_i: np.float32) -> F32:

@@ -7,7 +7,13 @@ import numpy as np
 from qconvert.ir.quantizers import AutoScale, Binary, Ternary
 from qconvert.ir.types import F32
 from qconvert.numerics import eigen
-from qconvert.numerics.automatic_scale import fitted_scale, reduced_axes
+from qconvert.numerics.automatic_scale import (
+    Sharing,
+    fitted_scale,
+    kept_axes,
+    reduced_axes,
+    sharing,
+)
 from qconvert.numerics.power_of_two import nearest_power
 from qconvert.numerics.straight_through import round_through, sign_or_one, straight_through
 
@@ -24,7 +30,7 @@ def binary(q: Binary, x: F32) -> F32:
         case None:
             return straight_through(eigen.tanh(x), codes)
         case "auto" | "auto_po2":
-            return straight_through(x, fitted_scale(q.alpha, x, codes) * codes)
+            return straight_through(x, fitted_scale(q.alpha, x, codes, sharing(q, x.ndim)) * codes)
         case _:
             return straight_through(x, np.asarray(q.alpha, _F) * codes)
 
@@ -48,7 +54,7 @@ def _automatic_ternary(alpha: AutoScale, unrolls: int, x: F32) -> F32:
     for _ in range(unrolls):
         rounded = scale * round_through(x / scale)
         codes = _outside(rounded, scale / _F(2)) * np.sign(x)
-        scale = fitted_scale(alpha, x, codes)
+        scale = fitted_scale(alpha, x, codes, Sharing(kept_axes(x.ndim, None)))
     return straight_through(x, scale * codes)
 
 

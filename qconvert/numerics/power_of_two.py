@@ -8,7 +8,13 @@ import numpy as np
 from qconvert.ir.quantizers import QuantizedPo2, QuantizedReluPo2
 from qconvert.ir.types import F32
 from qconvert.numerics import eigen
-from qconvert.numerics.straight_through import clip, round_through, sign_or_one, straight_through
+from qconvert.numerics.straight_through import (
+    clip,
+    mixed,
+    round_through,
+    sign_or_one,
+    straight_through,
+)
 
 _F = np.float32
 _EPSILON: Final = np.float32(1e-7)
@@ -19,7 +25,8 @@ _SMALLEST: Final = np.finfo(np.float32).smallest_normal
 def po2(q: QuantizedPo2, x: F32) -> F32:
     """``quantized_po2.__call__``."""
     exponents = _exponents(q, q.bits - 1, np.abs(x))
-    return straight_through(x, sign_or_one(x) * _power(exponents))
+    power = sign_or_one(x) * _power(exponents)
+    return mixed(x, power, q.qnoise_factor, use_ste=q.use_ste)
 
 
 def relu_po2(q: QuantizedReluPo2, x: F32) -> F32:
@@ -32,7 +39,7 @@ def relu_po2(q: QuantizedReluPo2, x: F32) -> F32:
     if q.negative_slope:
         below = -_power(_exponents(q, q.bits, np.maximum(-x, _F(0)) * slope))
         quantized = np.where(x >= 0, quantized, below)
-    return straight_through(unquantized, quantized)
+    return mixed(unquantized, quantized, q.qnoise_factor, use_ste=q.use_ste)
 
 
 def nearest_power(x: F32) -> F32:

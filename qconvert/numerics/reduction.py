@@ -19,10 +19,17 @@ _ACCUMULATORS: Final = 4
 _MANY_ROWS: Final = 16
 
 
-def mean(x: F32, kept: int) -> F32:
+def mean(x: F32, kept: tuple[int, ...]) -> F32:
     """The mean over all axes but *kept*, with length 1 in the others."""
-    before, after = math.prod(x.shape[:kept]), math.prod(x.shape[kept + 1 :])
-    length = x.shape[kept]
+    shape = [size if axis in kept else 1 for axis, size in enumerate(x.shape)]
+    # TensorFlow drops axes of length 1 first.
+    long = [axis for axis, size in enumerate(x.shape) if size > 1]
+    inner = tuple(long.index(axis) for axis in kept if axis in long)
+    if inner and inner[-1] - inner[0] >= len(inner):
+        return _mean_of_apart(x.reshape([x.shape[axis] for axis in long]), inner).reshape(shape)
+    kept = tuple(axis for axis in kept if axis in long) or kept[:1]
+    before, after = math.prod(x.shape[: kept[0]]), math.prod(x.shape[kept[-1] + 1 :])
+    length = math.prod(x.shape[kept[0] : kept[-1] + 1])
     parts = x.reshape(before, length, after)
     if after == 1 and length > 1:
         total = _sum_rows(parts[:, :, 0])
@@ -30,8 +37,20 @@ def mean(x: F32, kept: int) -> F32:
         total = np.array([_sum_row(row) for row in np.moveaxis(parts, 1, 0).reshape(length, -1)])
     else:
         total = _in_order(np.moveaxis(parts, 2, 0).reshape(-1, length))
-    shape = (1,) * kept + (length,) + (1,) * (x.ndim - kept - 1)
     return (total / np.float32(before * after)).reshape(shape)
+
+
+def _mean_of_apart(x: F32, kept: tuple[int, ...]) -> F32:
+    """Where a reduced axis lies between kept ones: TensorFlow sums rows of a transposed tensor."""
+    reduced = [axis for axis in range(x.ndim) if axis not in kept]
+    rows = x.transpose(*kept, *reduced).reshape(math.prod(x.shape[axis] for axis in kept), -1)
+    if kept[0] == 0 and kept[-1] == x.ndim - 1 and reduced[-1] - reduced[0] < len(reduced):
+        # But between the first and the last axes it sums as it does before the last ones.
+        columns = x.reshape(math.prod(x.shape[: reduced[0]]), rows.shape[1], -1)
+        total = np.concatenate([_sum_rows(part) for part in columns])
+    else:
+        total = np.array([_sum_row(row) for row in rows])
+    return (total / np.float32(rows.shape[1])).astype(np.float32)
 
 
 def _sum_rows(x: F32) -> F32:

@@ -49,6 +49,7 @@ def grid(name: str, **choices: tuple[Value, ...]) -> Iterator[Case]:
 
 FLAG = (False, True)
 SLOPES = (0.0, 0.25, 1.0)
+NOISE = (0.0, 0.1, 0.5, 1.0)
 #: Elementwise: every option that changes numbers, in all combinations that matter together.
 CASES = tuple(
     chain(
@@ -61,6 +62,59 @@ CASES = tuple(
             integer=(0, 1),
         ),
         grid("quantized_bits", bits=(1, 5), alpha=([0.5, 1.0, 0.3, -2.0, 0.0, 7.1, 0.1],)),
+        grid(
+            "quantized_bits",
+            bits=(1, 4, 20),
+            alpha=(None, 0.3),
+            qnoise_factor=NOISE,
+            use_ste=FLAG,
+            use_variables=FLAG,
+        ),
+        grid("quantized_hswish", bits=WIDTHS, integer=(0, 2), symmetric=FLAG, alpha=(None, 0.3)),
+        grid(
+            "quantized_hswish",
+            bits=(1, 6),
+            relu_shift=(2, 3),
+            relu_upper_bound=(1, 5, 6),
+            qnoise_factor=(0.3, 1.0),
+            use_ste=FLAG,
+        ),
+        grid("quantized_ulaw", bits=(1, 2, 4, 8, 16, 31), integer=(0, 2), symmetric=FLAG),
+        grid("quantized_ulaw", bits=(4, 8), u=(1.0, 10.0, 1000.5)),
+        grid(
+            "quantized_relu",
+            bits=(4, 20),
+            negative_slope=SLOPES,
+            qnoise_factor=NOISE,
+            use_ste=FLAG,
+            use_variables=FLAG,
+        ),
+        grid(
+            "quantized_relu",
+            bits=(4,),
+            integer=(1,),
+            relu_upper_bound=(1.05,),
+            is_quantized_clip=FLAG,
+            qnoise_factor=NOISE,
+            use_ste=FLAG,
+        ),
+        grid(
+            "quantized_po2",
+            bits=(4,),
+            max_value=(None, 0.7),
+            qnoise_factor=NOISE,
+            use_ste=FLAG,
+            use_variables=FLAG,
+        ),
+        grid(
+            "quantized_relu_po2",
+            bits=(4,),
+            negative_slope=(0, 0.25),
+            max_value=(None, 0.7),
+            qnoise_factor=NOISE,
+            use_ste=FLAG,
+            use_variables=FLAG,
+        ),
         grid(
             "quantized_relu", bits=WIDTHS, integer=(0, 3), use_sigmoid=(0, 1), negative_slope=SLOPES
         ),
@@ -101,6 +155,14 @@ AUTOMATIC = tuple(
         grid("quantized_bits", bits=(2, 3, 4, 8, 16, 24), alpha=("auto", "auto_po2")),
         grid("quantized_bits", integer=(2,), keep_negative=FLAG, alpha=("auto", "auto_po2")),
         grid("quantized_bits", bits=(1,), alpha=("auto_po2",)),
+        grid(
+            "quantized_bits",
+            bits=(4,),
+            alpha=("auto", "auto_po2"),
+            qnoise_factor=(0.1, 1.0),
+            use_ste=FLAG,
+        ),
+        grid("quantized_hswish", bits=(4, 8), integer=(0, 2), alpha=("auto", "auto_po2")),
         grid("binary", use_01=FLAG, alpha=("auto", "auto_po2")),
         grid("ternary", alpha=("auto", "auto_po2"), number_of_unrolls=(1, 5)),
     )
@@ -119,6 +181,7 @@ POSITIONS = tuple(
         grid("quantized_po2", bits=(4,), log2_rounding=("rnd", "floor")),
         grid("quantized_po2", bits=(5,), quadratic_approximation=(True,)),
         grid("quantized_relu_po2", bits=(4,), negative_slope=(0, 0.25)),
+        grid("quantized_ulaw", bits=(8, 16)),
         grid("quantized_tanh", bits=(8, 16), use_real_tanh=(True,)),
         grid("quantized_sigmoid", bits=(8, 16), use_real_sigmoid=(True,)),
     )
@@ -147,7 +210,26 @@ def inputs() -> F32:
     powers = ulps_around(np.exp2(np.arange(-40, 40, 0.5)).astype(np.float32), 3)
     rest = [rng.normal(0, scale, 300).astype(np.float32) for scale in (1e-3, 1, 100)]
     wide = (10.0 ** rng.uniform(-12, 12, 500)).astype(np.float32)
-    named = np.array([1e-38, 1e-30, 1e-8, 1e-7, 0.33, 0.3, 1.05, 6, 1e30, 1e38], np.float32)
+    named = np.array(
+        [
+            1e-45,
+            1e-40,
+            1e-38,
+            2**-126,
+            1.3e-38,
+            3e-38,
+            1e-30,
+            1e-8,
+            1e-7,
+            0.33,
+            0.3,
+            1.05,
+            6,
+            1e30,
+            1e38,
+        ],
+        np.float32,
+    )
     positive = np.concatenate([ties, powers, *rest, wide, ulps_around(named, 2)])
     both = np.unique(np.concatenate([positive, -positive, np.zeros(1, np.float32)]))
     return rng.permutation(np.append(both, np.float32(-0.0)))[: both.size // 7 * 7]

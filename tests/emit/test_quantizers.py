@@ -3,17 +3,22 @@
 import numpy as np
 import pytest
 
-from qconvert.ir import F32, Quantizer
+from qconvert.emit.thresholds import thresholds
+from qconvert.ir import F32, Quantizer, grid_of
 from qconvert.ir.ops import Conv, Quantize, Relu
 from qconvert.ir.quantizers import (
     Binary,
+    FrozenScale,
     HardFunction,
     QuantizedBits,
+    QuantizedHswish,
+    QuantizedLinear,
     QuantizedPo2,
     QuantizedRelu,
     QuantizedReluPo2,
     QuantizedSigmoid,
     QuantizedTanh,
+    QuantizedUlaw,
     Ternary,
 )
 from qconvert.numerics import quantize
@@ -39,6 +44,50 @@ QUANTIZERS: list[Quantizer] = [
     QuantizedRelu(4, 1, relu_upper_bound=1.0, is_quantized_clip=False, negative_slope=0.5),
     QuantizedRelu(4, 0, use_sigmoid=True),
     QuantizedRelu(5, 1, use_sigmoid=True, negative_slope=0.25),
+    *(
+        QuantizedBits(bits, 1, alpha=alpha, qnoise_factor=factor, use_ste=use_ste)
+        for bits in (1, 4, 12)
+        for alpha in (None, 0.3)
+        for factor in (0.0, 0.1, 1.0)
+        for use_ste in (False, True)
+    ),
+    *(
+        QuantizedBits(4, 1, True, alpha="auto_po2", post_training_scale=scale)
+        for scale in (
+            FrozenScale((1.0,)),
+            FrozenScale((0.3,), (1, 1)),
+            FrozenScale((0.5, 0.3, 2.0), (3,)),
+        )
+    ),
+    QuantizedBits(8, 0, True, False, alpha="auto", post_training_scale=FrozenScale((0.5,))),
+    QuantizedBits(
+        4, 0, True, qnoise_factor=0.5, alpha="auto", post_training_scale=FrozenScale((0.7,))
+    ),
+    *(
+        QuantizedLinear(bits, 1, alpha=a)
+        for bits in (1, 2, 8, 12, 16, 20)
+        for a in (None, 0.5, 0.3)
+    ),
+    *(QuantizedLinear(bits, -1, False, False) for bits in (1, 4, 8, 16)),
+    QuantizedLinear(8, alpha=(0.5, 0.3, 2.0)),
+    QuantizedLinear(4, qnoise_factor=0.1),
+    *(QuantizedHswish(QuantizedBits(bits, 2)) for bits in (1, 4, 8, 12, 16)),
+    QuantizedHswish(QuantizedBits(6, 2, alpha=0.3), 2.0, 5.0),
+    QuantizedHswish(QuantizedBits(6, 2, qnoise_factor=0.3), 2.0, 5.0),
+    *(
+        QuantizedUlaw(bits, 1, symmetric)
+        for bits in (1, 2, 4, 8, 16)
+        for symmetric in (False, True)
+    ),
+    QuantizedUlaw(6, -1, u=10.0),
+    *(
+        QuantizedRelu(bits, 1, negative_slope=slope, qnoise_factor=factor, use_ste=use_ste)
+        for bits in (4, 20)
+        for slope in (0.0, 0.25)
+        for factor in (0.0, 0.1, 1.0)
+        for use_ste in (False, True)
+    ),
+    QuantizedRelu(4, 1, False, 0.5, 1.05, False, 0.1, False),
     *(QuantizedTanh(bits, symmetric) for bits in (2, 4, 8, 12, 16) for symmetric in (False, True)),
     *(QuantizedSigmoid(bits, symmetric) for bits in (1, 4, 8, 16) for symmetric in (False, True)),
     *(QuantizedPo2(bits) for bits in (2, 4, 5, 8)),
@@ -50,6 +99,22 @@ QUANTIZERS: list[Quantizer] = [
     QuantizedReluPo2(6, 2048.0),
     QuantizedReluPo2(4, negative_slope=0.25),
     QuantizedReluPo2(5, 2.0, negative_slope=0.5),
+    *(
+        kind(4, qnoise_factor=factor, use_ste=use_ste)
+        for kind in (QuantizedPo2, QuantizedReluPo2)
+        for factor in (0.0, 0.1, 1.0)
+        for use_ste in (False, True)
+    ),
+    *(
+        QuantizedTanh(bits, symmetric, True)
+        for bits in (1, 2, 4, 8, 12, 16)
+        for symmetric in (False, True)
+    ),
+    *(
+        QuantizedSigmoid(bits, symmetric, True)
+        for bits in (1, 2, 4, 8, 12)
+        for symmetric in (False, True)
+    ),
     Binary(),
     Binary(alpha=0.5),
     Binary(alpha=0.3),
@@ -124,22 +189,81 @@ def test_numbers_per_channel_follow_the_stored_axis(make: Make, run: Run) -> Non
     np.testing.assert_array_equal(run(graph, x).plain[0], quantize(quantizer, x))
 
 
+REAL: list[QuantizedTanh | QuantizedSigmoid] = [
+    *(QuantizedTanh(bits, use_real_tanh=True) for bits in (4, 8, 16)),
+    *(QuantizedSigmoid(bits, use_real_sigmoid=True) for bits in (4, 8)),
+]
+
+
 @pytest.mark.parametrize("dialect", ["qdq", "float"])
+@pytest.mark.parametrize("quantizer", REAL, ids=repr)
+def test_real_functions_have_qkeras_codes_next_to_every_tie(
+    make: Make, run: Run, quantizer: QuantizedTanh | QuantizedSigmoid, dialect: str
+) -> None:
+    """All numbers on which the codes change, to and fro, and their neighbours."""
+    changes = thresholds(quantizer)[0]
+    assert len(changes) > 2**quantizer.bits
+    offsets = np.arange(-4, 4, dtype=np.int32)
+    x = (changes.view(np.int32)[:, np.newaxis] + offsets).view(np.float32)
+    graph = make({"x": (8,)}, [("y", Quantize(quantizer), ["x"])])
+    expected = quantize(quantizer, x)
+    np.testing.assert_array_equal(run(graph, x, dialect=dialect).plain[0], expected)
+    assert not np.array_equal(np.sort(expected.ravel()), expected.ravel())
+
+
 @pytest.mark.parametrize(
     "quantizer",
-    [QuantizedTanh(6, use_real_tanh=True), QuantizedSigmoid(6, use_real_sigmoid=True)],
+    [
+        QuantizedTanh(8, use_real_tanh=True),
+        QuantizedSigmoid(16, use_real_sigmoid=True),
+        QuantizedUlaw(5, 1),
+        QuantizedPo2(4, qnoise_factor=0.5),
+        QuantizedReluPo2(4, 2.0, 0.25),
+    ],
     ids=repr,
 )
-def test_real_functions_are_right_away_from_the_ties(
-    make: Make, run: Run, x: F32, quantizer: Quantizer, dialect: str
+@pytest.mark.parametrize(
+    "before", [QuantizedBits(8, 3), QuantizedRelu(8, 2), QuantizedBits(6, 5)], ids=repr
+)
+def test_codes_are_looked_up(
+    make: Make, run: Run, quantizer: Quantizer, before: QuantizedBits | QuantizedRelu
 ) -> None:
-    """TensorFlow's tanh and sigmoid are not monotone, and no other runtime has their last bits."""
-    near = [quantize(quantizer, x * np.float32(1 + distance)) for distance in (-1e-5, 1e-5)]
-    graph = make({"x": (3,)}, [("y", Quantize(quantizer), ["x"])])
-    y = run(graph, x, dialect=dialect).plain[0]
-    clear = near[0] == near[1]
-    assert clear.mean() > 0.9
-    np.testing.assert_array_equal(y[clear], quantize(quantizer, x)[clear])
+    """For every code that can come, and without any other operation."""
+    grid = grid_of(before)
+    assert grid is not None
+    codes = np.arange(grid.lo, grid.hi + 1, dtype=np.float32) * np.float32(grid.step)
+    graph = make({"x": (1,)}, [("a", Quantize(before), ["x"]), ("y", Quantize(quantizer), ["a"])])
+    ran = run(graph, codes[:, np.newaxis])
+    np.testing.assert_array_equal(ran.plain[0][:, 0], quantize(quantizer, codes))
+    assert "Gather" in ran.operators
+    assert not {"Tanh", "Sigmoid", "Log", "GreaterOrEqual"} & set(ran.operators)
+
+
+def test_a_frozen_scale_a_channel_follows_the_stored_axis(make: Make, run: Run) -> None:
+    scale = FrozenScale((0.3, 0.5, 0.7), (1, 3))
+    quantizer = QuantizedBits(4, 0, True, alpha="auto", post_training_scale=scale)
+    conv = Conv(np.eye(3, dtype=np.float32)[np.newaxis], None, (1,), (1,), ((0, 0),))
+    x = np.random.default_rng(0).standard_normal((2, 5, 3), dtype=np.float32)
+    graph = make({"x": (5, 3)}, [("c", conv, ["x"]), ("y", Quantize(quantizer), ["c"])])
+    np.testing.assert_array_equal(run(graph, x).plain[0], quantize(quantizer, x))
+
+
+@pytest.mark.parametrize(
+    "quantizer",
+    [
+        QuantizedBits(4, qnoise_factor=0.5),
+        QuantizedBits(4, qnoise_factor=0.5, use_ste=False),
+        QuantizedRelu(4, negative_slope=0.25, qnoise_factor=0.0),
+        QuantizedReluPo2(4, negative_slope=0.25, qnoise_factor=0.0, use_ste=False),
+    ],
+    ids=repr,
+)
+def test_mixtures_take_denormal_numbers_for_0(make: Make, run: Run, quantizer: Quantizer) -> None:
+    x = np.array([[1e-39, -1e-39, 1.2e-38, 2e-38, -3e-38, 5e-38, 0.0, -0.0]], np.float32)
+    graph = make({"x": (8,)}, [("y", Quantize(quantizer), ["x"])])
+    expected = quantize(quantizer, x)
+    np.testing.assert_array_equal(run(graph, x).plain[0], expected)
+    assert not np.array_equal(expected, x / np.float32(2))
 
 
 @pytest.mark.parametrize(("dialect", "opset"), [("qdq", 21), ("qdq", 17), ("float", 21)])

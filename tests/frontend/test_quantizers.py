@@ -1,23 +1,31 @@
 from typing import Any
 
+import numpy as np
 import pytest
 
+from qconvert.frontend.problems import Malformed
 from qconvert.frontend.quantizer_text import QuantizerError
 from qconvert.frontend.quantizers import activation, quantizer
+from qconvert.frontend.weights import weight
 from qconvert.ir.ops import Elementwise, Function, Op, Quantize, Relu, Softmax
 from qconvert.ir.quantizers import (
     Binary,
+    FrozenScale,
     HardFunction,
     QuantizedBits,
+    QuantizedHswish,
+    QuantizedLinear,
     QuantizedPo2,
     QuantizedRelu,
     QuantizedReluPo2,
     QuantizedSigmoid,
     QuantizedTanh,
+    QuantizedUlaw,
     Quantizer,
     Ternary,
 )
 
+SCALES = FrozenScale((0.5, 1.0), (2,))
 BITS_4 = {"bits": 4, "integer": 1, "symmetric": 0, "keep_negative": True, "alpha": None}
 
 
@@ -47,6 +55,48 @@ BITS_4 = {"bits": 4, "integer": 1, "symmetric": 0, "keep_negative": True, "alpha
         ("ternary(0.5,0.25,0,3)", Ternary(0.5, 0.25, 3)),
         ("stochastic_ternary(0.5,0.25,8.0,True,3)", Ternary(0.5, 0.25, 3)),
         ("hard_tanh", HardFunction.HARD_TANH),
+        (
+            "quantized_bits(4,1,0,1,None,0,None,0.5,None,0)",
+            QuantizedBits(4, 1, qnoise_factor=0.5, use_ste=False),
+        ),
+        (
+            "quantized_bits(4,1,0,1,'auto_po2',0,1,1.0,None,1,0,2,-3,4)",
+            QuantizedBits(4, 1, True, True, "auto_po2", 1, 1.0, True, 2, -3, 4),
+        ),
+        (
+            "quantized_bits(4,alpha='auto_po2',scale_axis=[0 2],elements_per_scale=[1 2])",
+            QuantizedBits(4, 0, True, True, "auto_po2", (0, 2), elements_per_scale=(1, 2)),
+        ),
+        (
+            "quantized_bits(4,alpha='auto',post_training_scale=[0.5 1])",
+            QuantizedBits(4, 0, True, True, "auto", None, 1.0, True, None, None, None, SCALES),
+        ),
+        (
+            "quantized_linear(4,-1,0,0,0.5,0,1,0.5)",
+            QuantizedLinear(4, -1, False, False, 0.5, 1, 0.5),
+        ),
+        (
+            "quantized_hswish(4,1,1,0.5,0,2,0.25,relu_shift=2,relu_upper_bound=5)",
+            QuantizedHswish(QuantizedBits(4, 1, True, True, 0.5, 2, 0.25), 2.0, 5.0),
+        ),
+        ("quantized_ulaw(4,1,1,10.0)", QuantizedUlaw(4, 1, True, 10.0)),
+        (
+            "quantized_relu(4,1,0,0.25,0,None,1,0.5,None,0)",
+            QuantizedRelu(4, 1, False, 0.25, qnoise_factor=0.5, use_ste=False),
+        ),
+        (
+            "quantized_relu(4,1,1,0.25,enable_fast_inference=True)",
+            QuantizedRelu(4, 1, use_ste=False),
+        ),
+        (
+            "quantized_po2(4,qnoise_factor=0.5,use_ste=0)",
+            QuantizedPo2(4, qnoise_factor=0.5, use_ste=False),
+        ),
+        ("quantized_relu_po2(4,qnoise_factor=0.5)", QuantizedReluPo2(4, qnoise_factor=0.5)),
+        (
+            "binary(alpha='auto_po2',scale_axis=1,elements_per_scale=2,min_po2_exponent=-1)",
+            Binary(False, "auto_po2", 1, 2, -1),
+        ),
     ],
 )
 def test_positional_arguments_are_in_the_order_of_qkeras(text: str, expected: Quantizer) -> None:
@@ -91,6 +141,12 @@ def test_reads_every_form_that_files_hold(identifier: object, expected: Quantize
         ("quantized_bits(1)", QuantizedBits(1, symmetric=True, alpha="auto_po2")),
         ("binary", Binary(alpha="auto_po2")),
         ("ternary", Ternary(alpha="auto_po2")),
+        ("quantized_linear(4)", QuantizedLinear(4, alpha="auto_po2")),
+        (
+            "quantized_hswish(4)",
+            QuantizedHswish(QuantizedBits(4, symmetric=True, alpha="auto_po2")),
+        ),
+        ("quantized_ulaw(4)", QuantizedUlaw(4)),
         ("quantized_po2(4)", QuantizedPo2(4)),
         ("quantized_relu(4)", QuantizedRelu(4)),
     ],
@@ -151,7 +207,9 @@ def test_stock_layers_know_no_names_of_qkeras(identifier: str) -> None:
         ("ternary('auto_po2')", "the whole batch"),
         ("binary(alpha='auto')", "the whole batch"),
         ("bernoulli", "random"),
-        ("quantized_ulaw(4)", "logarithmic"),
+        ("quantized_linear(4,alpha='auto')", "post_training_scale"),
+        ("quantized_hswish(4,alpha='auto_po2')", "the whole batch"),
+        ("quantized_ulaw(17)", "65536 levels"),
     ],
 )
 def test_refuses_activations_that_depend_on_more_than_their_input(text: str, reason: str) -> None:
@@ -166,15 +224,37 @@ def test_refuses_activations_that_depend_on_more_than_their_input(text: str, rea
         ("quantized_bits(33)", "outside 1..32"),
         ("quantized_bits(4.0)", "not a whole number"),
         ("quantized_bits(True)", "not a whole number"),
-        ("quantized_bits(4,-1)", "outside 0..30"),
+        ("quantized_bits(4,-31)", "outside -30..30"),
+        ("quantized_relu(4,-1)", "outside 0..30"),
         ("quantized_bits(4,0,2)", "not a flag"),
         ("quantized_bits(4,alpha='on')", "alpha='on'"),
         ("quantized_bits(4,alpha=1e39)", "no finite float32"),
         ("quantized_bits(4,beta=1)", "no option 'beta'"),
         ("quantized_bits(4,bits=4)", "given twice"),
         ("quantized_bits(1,alpha='auto')", "NaN"),
-        ("quantized_bits(4,qnoise_factor=0.5)", "qnoise_factor"),
-        ("quantized_bits(4,use_ste=False)", "use_ste"),
+        ("quantized_bits(4,qnoise_factor='on')", "not a number"),
+        ("quantized_bits(4,use_ste=2)", "not a flag"),
+        ("quantized_bits(4,alpha='auto',min_po2_exponent=-2)", "need alpha='auto_po2'"),
+        ("quantized_bits(4,alpha='auto_po2',elements_per_scale=2)", "needs a scale_axis"),
+        (
+            "quantized_bits(4,alpha='auto_po2',scale_axis=[0 1],elements_per_scale=[2 2 2])",
+            "lists of one length",
+        ),
+        (
+            "quantized_bits(4,alpha='auto_po2',scale_axis=0,elements_per_scale=[2 2])",
+            "lists of one length",
+        ),
+        ("quantized_bits(4,alpha='auto_po2',scale_axis=0,elements_per_scale=0)", "outside 1.."),
+        ("quantized_bits(4,alpha='auto_po2',scale_axis=[])", "expected a number"),
+        ("quantized_bits(4,post_training_scale=0.5)", "fails in QKeras"),
+        ("quantized_bits(4,alpha='auto',post_training_scale=0)", "not positive"),
+        ("quantized_bits(4,alpha='auto',post_training_scale='x')", "no array"),
+        ("quantized_linear(4,alpha=0)", "divides by 0"),
+        ("quantized_linear(4,use_ste=False)", "no option 'use_ste'"),
+        ("quantized_hswish(4,relu_shift=0)", "must be positive"),
+        ("quantized_hswish(4,keep_negative=False)", "not an option"),
+        ("quantized_hswish(1,alpha='auto')", "NaN"),
+        ("quantized_ulaw(4,u=0)", "not positive"),
         ("quantized_relu(31)", "outside 1..30"),
         ("quantized_relu(4,negative_slope=0.3)", "power of two"),
         ("quantized_tanh(32)", "outside 1..31"),
@@ -187,8 +267,6 @@ def test_refuses_activations_that_depend_on_more_than_their_input(text: str, rea
         ("ternary(1,0.5,True)", "fails in QKeras"),
         ("ternary('auto',0.5)", "fails in QKeras"),
         ("stochastic_ternary(1,1.0)", "fails in QKeras"),
-        ("quantized_hswish(4)", "not supported"),
-        ("quantized_linear(4)", "no such quantizer"),
         ("relu", "not a quantizer"),
         ("hard_tanh(1)", "takes no arguments"),
     ],
@@ -234,3 +312,28 @@ def test_a_numpy_array_over_several_axes_is_no_alpha() -> None:
     alpha = {"class_name": "__numpy__", "config": {"value": [[0.5], [2.0]], "dtype": "float32"}}
     with pytest.raises(QuantizerError, match="alpha"):
         quantizer({"class_name": "quantized_bits", "config": {**BITS_4, "alpha": alpha}}, "other")
+
+
+def test_a_frozen_scale_may_be_a_numpy_array() -> None:
+    scale = {"class_name": "__numpy__", "config": {"value": [[[0.5, 2.0]]], "dtype": "float32"}}
+    entry = {**BITS_4, "alpha": "auto_po2", "post_training_scale": scale}
+    found = activation({"class_name": "quantized_bits", "config": entry}, qkeras=True, rank=2)
+    expected = FrozenScale((0.5, 2.0), (1, 1, 2))
+    assert found == (
+        Quantize(QuantizedBits(4, 1, True, alpha="auto_po2", post_training_scale=expected)),
+    )
+
+
+def test_variables_round_the_noise_to_float32() -> None:
+    """QKeras then subtracts it from 1 in float32."""
+    found = quantizer("quantized_bits(4,qnoise_factor=0.1,use_variables=True)", "other")
+    assert found == QuantizedBits(4, qnoise_factor=0.10000000149011612)
+
+
+@pytest.mark.parametrize(("axis", "elements"), [(3, 1), (0, 3)])
+def test_scales_that_do_not_fit_a_weight_are_an_error(axis: int, elements: int) -> None:
+    quantized = QuantizedBits(
+        4, 0, True, alpha="auto_po2", scale_axis=axis, elements_per_scale=elements
+    )
+    with pytest.raises(Malformed, match="do not fit"):
+        weight(np.ones((2, 2), np.float32), quantized)

@@ -16,7 +16,10 @@ from qconvert.emit.values import Codes, Value, from_codes
 from qconvert.ir import F32, Grid, Quantizer, grid_of
 from qconvert.ir.quantizers import (
     Binary,
+    FrozenScale,
     QuantizedBits,
+    QuantizedHswish,
+    QuantizedLinear,
     QuantizedRelu,
     Ternary,
 )
@@ -30,6 +33,8 @@ class QdqDialect:
 
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
         """Integer codes where the results lie on a grid that an integer type holds."""
+        if isinstance(quantizer, QuantizedHswish):
+            return self.quantize(b, quantizers.hswish(b, x, quantizer), quantizer.rounding)
         grid = _rounds_to(quantizer)
         if grid is None:
             y = Value(quantizers.apply(b, x, quantizer), x.layout)
@@ -37,7 +42,7 @@ class QdqDialect:
             return y if image is None else _to_codes(b, y, image, y.tensor)
         if not _has_codes(b, x, grid):
             return Value(quantizers.apply(b, x, quantizer), x.layout)
-        y = _to_codes(b, x, grid, quantizers.rounded_argument(b, x.tensor, quantizer))
+        y = _to_codes(b, x, grid, quantizers.rounded_argument(b, x, quantizer))
         y = _stretched(b, y, quantizer)
         return y if y.integer or not _leaves_residue(quantizer) else _straight_through(b, x, y)
 
@@ -80,10 +85,12 @@ class QdqDialect:
 def _leaves_residue(quantizer: Quantizer) -> bool:
     """Whether QKeras returns ``x + (q(x) - x)`` of an ``x`` that it has not clipped before."""
     match quantizer:
-        case QuantizedBits():
+        case QuantizedBits(use_ste=use_ste):
+            return use_ste
+        case QuantizedLinear():
             return True
-        case QuantizedRelu(is_quantized_clip=clipped):
-            return not clipped
+        case QuantizedRelu(is_quantized_clip=clipped, use_ste=use_ste):
+            return use_ste and not clipped
         case _:
             return False
 
@@ -108,6 +115,13 @@ def _rounds_to(quantizer: Quantizer) -> Grid | None:
 def _image(quantizer: Quantizer) -> Grid | None:
     """A byte-sized grid that holds all results of a quantizer that is not rounding alone."""
     match quantizer:
+        case QuantizedBits(qnoise_factor=factor) if factor != 1:
+            return None
+        case QuantizedBits(bits=bits, post_training_scale=FrozenScale(values=(scale,))):
+            exp, half = quantizers.exponent(scale), (1 << (bits - 1)) - 1
+            if exp is None or bits > 8:
+                return None
+            return Grid(-half, half, exp + quantizer.integer - bits + quantizer.keep_negative)
         case QuantizedBits(bits=1, alpha=alpha) | Binary(alpha=alpha) | Ternary(alpha=alpha):
             exp = quantizers.exponent(alpha)
             return None if exp is None else Grid(-1, 1, exp)

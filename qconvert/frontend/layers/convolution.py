@@ -9,13 +9,12 @@ from qconvert.frontend.config import Config
 from qconvert.frontend.layers.dense import no_faults
 from qconvert.frontend.layers.windows import Window, channels_last, convolution_window, last
 from qconvert.frontend.problems import Malformed, Unsupported, short
-from qconvert.frontend.weights import expect_shape, weight
+from qconvert.frontend.weights import expect_shape, quantized, weight
 from qconvert.ir.graph import Weight
 from qconvert.ir.ops import Conv, ConvTranspose, Padding
 from qconvert.ir.quantizers import Quantizer
 from qconvert.ir.shapes import Shape
 from qconvert.ir.types import F32
-from qconvert.numerics import quantize
 
 
 def conv1d(call: Call) -> Parsed:
@@ -265,7 +264,7 @@ def _expanded(raw: F32, quantizer: Quantizer | None, rank: int) -> Weight:
     """QKeras gives one-dimensional separable kernels a leading axis before it quantizes them."""
     if quantizer is None or rank == 2 or raw.ndim == 1:
         return weight(raw, quantizer)
-    return Weight(raw, quantize(quantizer, raw[np.newaxis])[0], quantizer)
+    return Weight(raw, quantized(raw[np.newaxis], quantizer)[0], quantizer)
 
 
 def _cropping(window: Window, extra: tuple[int, ...] | None) -> Padding:

@@ -16,12 +16,12 @@ from qconvert.frontend.layers.convolution import (
     refuse_mask,
 )
 from qconvert.frontend.layers.windows import channels_last, convolution_window, last
-from qconvert.frontend.weights import expect_shape
+from qconvert.frontend.weights import expect_shape, quantized
 from qconvert.ir.graph import Weight
 from qconvert.ir.ops import Dense
 from qconvert.ir.quantizers import Quantizer
 from qconvert.ir.types import F32
-from qconvert.numerics import fold_batch_normalization, quantize
+from qconvert.numerics import fold_batch_normalization
 
 
 def conv2d_batchnorm(call: Call) -> Parsed:
@@ -140,7 +140,7 @@ class _Statistics:
 
 
 def _folded(raw: F32, folded: F32, quantizer: Quantizer | None) -> Weight:
-    return Weight(raw, folded if quantizer is None else quantize(quantizer, folded), quantizer)
+    return Weight(raw, quantized(folded, quantizer), quantizer)
 
 
 def _quantizers(c: Config, kernel: str) -> tuple[Quantizer | None, Quantizer | None]:

@@ -242,7 +242,7 @@ def custom_objects() -> dict[str, object]:
     array_ops.stack, array_ops.unstack, nest.is_sequence = tf.stack, tf.unstack, nest.is_nested
     known: dict[str, object] = {}
     _add_supported_quantized_objects(known)
-    known["quantized_hswish"] = qkeras.quantized_hswish
+    known["quantized_hswish"] = built_from(qkeras.quantized_hswish, without_sign)
     known["PruneLowMagnitude"] = pruning_wrapper.PruneLowMagnitude
     known["QActivation"] = built_from(qkeras.QActivation, with_quantizer)
     known["FQDense"] = built_from(qkeras.QDense, without_faults)
@@ -265,6 +265,11 @@ def with_quantizer(config: Config) -> Config:
     if not isinstance(config["activation"], dict):
         return config
     return {**config, "activation": qkeras.get_quantizer(config["activation"])}
+
+
+def without_sign(config: Config) -> Config:
+    """QKeras's quantized_hswish saves an option of its base that it does not take."""
+    return {key: value for key, value in config.items() if key != "keep_negative"}
 
 
 def without_faults(config: Config) -> Config:
