@@ -21,13 +21,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import qkeras
+import tensorflow as tf
 import tf_keras
+from tensorflow.python.ops import array_ops
+from tensorflow.python.util import nest
 
 import qconvert
 from qconvert.checking import Report
 from qconvert.checking.results import Finding
 from qconvert.frontend.layers import LAYERS
-from scripts.support.layers import FAMILIES, WIDE, Family, Options, Shape
+from scripts.support.layers import FAMILIES, WIDE, Family, Inner, Options, Shape
 from scripts.support.quantizers import ACTIVATIONS, WEIGHTS
 
 #: Keras's layers and tensors have no types.
@@ -37,13 +40,20 @@ TABLE: Final = Path(__file__).resolve().parents[1] / "docs" / "SUPPORT.md"
 SAMPLES: Final = 8
 #: Converted, and without a constructor in QKeras 0.9.0 or Keras.
 ELSEWHERE: Final[Mapping[str, str]] = {
+    "Embedding": "inputs are whole numbers",
     "FQConv2D": "fkeras; as QConv2D, without injected faults",
     "FQDense": "fkeras; as QDense, without injected faults",
     "PruneLowMagnitude": "tensorflow_model_optimization; as the layer that it wraps",
+    "MultiHeadAttention": "query, value and key as tensors",
     "QActivation": "see the quantizers",
+    "QAdaptiveActivation": "with the range that training left in the file",
     "QDenseBatchnorm": "later QKeras",
+    "QDepthwiseConv2DTranspose": "later QKeras",
+    "QScaleShift": "later QKeras",
+    "QSeparableConv2DTranspose": "later QKeras",
     "SlicingOpLambda": "``x[...]`` of a tensor in a functional model",
     "TFOpLambda": "a function of TensorFlow in a functional model",
+    "keras.ops": "functions of Keras 3 in a functional model",
 }
 HEADER: Final = """# What is supported, and how well it is checked
 
@@ -68,10 +78,18 @@ def cases_of_layers() -> Iterator[Case]:
     """Layers, by the table's arguments."""
     for number, (family, options) in enumerate((f, o) for f in FAMILIES for o in f.cases):
         name = f"layer_{number}"
-        made = getattr(qkeras, family.class_name, None) or getattr(
-            tf_keras.layers, family.class_name
-        )
-        yield Case(name, family, options, made(name=name, **{**family.shared, **options}))
+        layer = made(Inner(family.class_name, {**family.shared, **options}), name)
+        yield Case(name, family, options, layer)
+
+
+def made(layer: Inner, name: str | None = None) -> Keras:
+    """A layer by its arguments, which may be layers themselves."""
+    built = getattr(qkeras, layer.class_name, None) or getattr(tf_keras.layers, layer.class_name)
+    options = {
+        key: made(value) if isinstance(value, Inner) else value
+        for key, value in layer.options.items()
+    }
+    return built(**options, **({} if name is None else {"name": name}))
 
 
 def cases_of_activations() -> Iterator[Case]:
@@ -143,6 +161,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare the table only")
     compare_only = parser.parse_args().check
+    # What QKeras 0.9.0 uses of TensorFlow and TensorFlow no longer has.
+    array_ops.stack, array_ops.unstack = tf.stack, tf.unstack
+    nest.is_sequence = nest.is_nested
     # Keras says much about files and initializers.
     warnings.simplefilter("ignore")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -169,7 +190,8 @@ def main() -> int:
 def missing() -> list[str]:
     """Classes that can be converted and have no case."""
     known = {family.class_name for family in FAMILIES} | ELSEWHERE.keys()
-    return [f"{name} has no case" for name in sorted(LAYERS.keys() - known)]
+    own = {name for name in LAYERS if not name.startswith("keras.ops.")}
+    return [f"{name} has no case" for name in sorted(own - known)]
 
 
 def _fails(finding: Finding) -> bool:

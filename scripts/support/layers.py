@@ -22,9 +22,21 @@ class Family:
     shared: Options = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """A layer as an argument of a layer."""
+
+    class_name: str
+    options: Options
+
+    def __repr__(self) -> str:
+        return f"{self.class_name}(...)"
+
+
 VECTOR: Final[tuple[Shape, ...]] = ((7,),)
 SERIES: Final[tuple[Shape, ...]] = ((9, 3),)
 IMAGE: Final[tuple[Shape, ...]] = ((7, 6, 4),)
+VOLUME: Final[tuple[Shape, ...]] = ((5, 4, 6, 2),)
 BITS: Final = "quantized_bits(4, 0, alpha=1)"
 WIDE: Final = "quantized_bits(8, 3, alpha=1)"
 KERNEL: Final[dict[str, Any]] = {"kernel_quantizer": BITS, "bias_quantizer": WIDE}
@@ -55,6 +67,21 @@ FOLDED: Final[tuple[Options, ...]] = (
     {"padding": "same", "strides": 2},
     {"folding_mode": "batch_stats_folding"},
     {"activation": "quantized_relu(4, 2)"},
+)
+
+
+RECURRENT: Final[dict[str, Any]] = KERNEL | {
+    "units": 2,
+    "recurrent_quantizer": BITS,
+    "state_quantizer": WIDE,
+}
+#: What recurrent layers have in common.
+LOOPS: Final[tuple[Options, ...]] = (
+    {},
+    {"return_sequences": True},
+    {"go_backwards": True},
+    {"use_bias": False},
+    {"state_quantizer": None},
 )
 
 
@@ -132,6 +159,33 @@ _QKERAS: Final[tuple[Family, ...]] = (
         {"average_quantizer": "quantized_bits(8, 0, alpha=1)"},
     ),
 )
+_RECURRENT: Final[tuple[Family, ...]] = (
+    Family("QSimpleRNN", SERIES, LOOPS, RECURRENT),
+    Family("QLSTM", SERIES, (*LOOPS[:3], {"implementation": 2}), RECURRENT),
+    Family("QGRU", SERIES, (*LOOPS, {"reset_after": True}), RECURRENT),
+    Family(
+        "QBidirectional",
+        SERIES,
+        tuple({"merge_mode": mode} for mode in ("concat", "sum", "mul", "ave")),
+        {"layer": Inner("QLSTM", RECURRENT)},
+    ),
+    *_same("SimpleRNN LSTM", SERIES, {"units": 2}, {"units": 2, "return_sequences": True}),
+    Family("GRU", SERIES, ({}, {"reset_after": False}), {"units": 2}),
+    Family("Bidirectional", SERIES, ({"layer": Inner("GRU", {"units": 2})},)),
+    Family(
+        "TimeDistributed",
+        SERIES,
+        ({"layer": Inner("QDense", KERNEL | {"units": 2})},),
+    ),
+)
+_TRANSPOSED: Final[tuple[Family, ...]] = (
+    Family(
+        "QConv2DTranspose",
+        IMAGE,
+        (*WINDOWS[:4], *ENDINGS, {"kernel_quantizer": "quantized_bits(4, 0)"}),
+        KERNEL | {"filters": 3, "kernel_size": 3},
+    ),
+)
 _STOCK: Final[tuple[Family, ...]] = (
     Family("Dense", VECTOR, ({}, {"use_bias": False}, {"activation": "tanh"}), {"units": 3}),
     Family("Conv1D", SERIES, WINDOWS, {"filters": 4, "kernel_size": 3}),
@@ -150,6 +204,29 @@ _STOCK: Final[tuple[Family, ...]] = (
         (*WINDOWS, {"strides": 2, "padding": "same", "output_padding": 1}),
         {"filters": 3, "kernel_size": 3},
     ),
+    *_same("Conv3D Conv3DTranspose", VOLUME, {"filters": 3, "kernel_size": 2}),
+    *_same("Conv1DTranspose", SERIES, {"filters": 3, "kernel_size": 3, "strides": 2}),
+    *_same("MaxPooling3D AveragePooling3D", VOLUME, {"pool_size": 2, "padding": "same"}),
+    *_same("GlobalMaxPooling3D GlobalAveragePooling3D", VOLUME),
+    *_same("ZeroPadding3D", VOLUME, {"padding": (1, 0, 2)}),
+    *_same("Cropping3D", VOLUME, {"cropping": (1, 0, 2)}),
+    *_same("UpSampling3D", VOLUME, {"size": (2, 1, 2)}),
+    *_same("SpatialDropout3D", VOLUME, {"rate": 0.5}),
+    *_same("LayerNormalization", IMAGE, {}, {"axis": (1, 2)}, {"scale": False}),
+    *_same("UnitNormalization", IMAGE),
+    *_same("PReLU", IMAGE, {}, {"shared_axes": (1, 2)}),
+    *_same("ThresholdedReLU", VECTOR, {"theta": 0.5}),
+    *_same("RepeatVector", VECTOR, {"n": 3}),
+    *_same("Rescaling", VECTOR, {"scale": 0.5, "offset": -1.0}),
+    *_same("Normalization", VECTOR, {"mean": 0.5, "variance": 0.25}),
+    *_same(
+        "Resizing",
+        IMAGE,
+        {"height": 5, "width": 9, "interpolation": "nearest"},
+        {"height": 5, "width": 9, "interpolation": "bilinear"},
+    ),
+    *_same("Dot", SERIES * 2, {"axes": 1}, {"axes": 2, "normalize": True}),
+    *_same("Attention AdditiveAttention", SERIES * 2, {}, {"use_scale": False}),
     Family("BatchNormalization", IMAGE, ({}, {"scale": False}, {"center": False}, {"axis": 1})),
     Family("BatchNormalization", VECTOR),
     *_same("MaxPooling1D AveragePooling1D", SERIES, *POOLING),
@@ -190,7 +267,7 @@ _STOCK: Final[tuple[Family, ...]] = (
     *_same("Cropping1D", SERIES, {"cropping": (1, 2)}),
     *_same("Cropping2D", IMAGE, {"cropping": ((1, 0), (0, 2))}),
     *_same("UpSampling1D", SERIES, {"size": 2}),
-    *_same("UpSampling2D", IMAGE, {"size": (2, 3)}),
+    *_same("UpSampling2D", IMAGE, {"size": (2, 3)}, {"size": 2, "interpolation": "bilinear"}),
     *_same("Add Average Maximum Minimum Multiply Subtract", VECTOR * 2),
     *_same("Concatenate", SERIES * 2, {}, {"axis": 1}),
     *_same("AlphaDropout Dropout GaussianDropout", VECTOR, {"rate": 0.5}),
@@ -199,4 +276,4 @@ _STOCK: Final[tuple[Family, ...]] = (
     *_same("SpatialDropout2D", IMAGE, {"rate": 0.5}),
     *_same("ActivityRegularization", VECTOR),
 )
-FAMILIES: Final = _QKERAS + _STOCK
+FAMILIES: Final = _QKERAS + _TRANSPOSED + _RECURRENT + _STOCK
