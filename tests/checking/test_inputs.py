@@ -8,7 +8,17 @@ import pytest
 from qconvert.checking.inputs import Samples, from_user, seeded
 from qconvert.errors import BadFileError, QConvertError, UsageError
 from qconvert.ir import F32, Graph, Input, Node, Output
-from qconvert.ir.ops import Merge, Relu
+from qconvert.ir.ops import Merge, Quantize, Relu
+from qconvert.ir.quantizers import (
+    QuantizedBits,
+    QuantizedHswish,
+    QuantizedLinear,
+    QuantizedPo2,
+    QuantizedSigmoid,
+    QuantizedTanh,
+    QuantizedUlaw,
+    Quantizer,
+)
 from qconvert.ir.stock import Embedding
 
 
@@ -193,3 +203,25 @@ def test_bad_files_are_refused(graph: Graph, tmp_path: Path, make: object, messa
 def test_no_samples_are_refused(graph: Graph) -> None:
     with pytest.raises(QConvertError, match="0 samples"):
         seeded(graph, 0)
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "tie"),
+    [
+        (QuantizedTanh(4, use_real_tanh=True), np.arctanh(0.3125)),
+        (QuantizedSigmoid(4, use_real_sigmoid=True), np.log(0.71875 / 0.28125)),
+        (QuantizedPo2(4), 2.0**0.5),
+        (QuantizedUlaw(4), 0.375),
+        # x * (x + 3) / 6 = 1/32
+        (QuantizedHswish(QuantizedBits(8, 3)), (9.75**0.5 - 3) / 2),
+        (QuantizedLinear(4), 0.1875),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_ties_are_tried_where_a_function_puts_them(quantizer: Quantizer, tie: float) -> None:
+    nodes = (Node("y", Quantize(quantizer), ("x",), (None, 299)),)
+    graph = Graph("g", (Input("x", (None, 299)),), nodes, (Output("y", "y"),), ())
+    values = gather(seeded(graph, 256))["x"]
+    near = np.float32(tie)
+    for wanted in (np.nextafter(near, np.float32(-9)), near, np.nextafter(near, np.float32(9))):
+        assert wanted in values

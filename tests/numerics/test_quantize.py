@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,16 +9,26 @@ from numpy.testing import assert_array_equal
 from qconvert.ir import F32, Quantizer, grid_of
 from qconvert.ir.quantizers import (
     Binary,
+    FrozenScale,
     HardFunction,
     QuantizedBits,
+    QuantizedHswish,
+    QuantizedLinear,
     QuantizedPo2,
     QuantizedRelu,
     QuantizedReluPo2,
     QuantizedSigmoid,
     QuantizedTanh,
+    QuantizedUlaw,
     Ternary,
 )
-from qconvert.numerics import quantize
+from qconvert.numerics import quantize, quantize_inside
+
+#: Its scale times ``2**(integer - 3)`` is the step, 1/2.
+FROZEN = QuantizedBits(
+    4, 0, symmetric=True, alpha="auto_po2", post_training_scale=FrozenScale((4.0,))
+)
+HSWISH = QuantizedHswish(QuantizedBits(8, 2))
 
 
 def of(quantizer: Quantizer, *numbers: float) -> list[float]:
@@ -30,6 +42,14 @@ BITS = st.builds(
     integer=st.integers(0, 4),
     symmetric=st.booleans(),
     keep_negative=st.booleans(),
+)
+LINEARS = st.builds(
+    QuantizedLinear,
+    bits=st.integers(2, 16),
+    integer=st.integers(0, 4),
+    symmetric=st.booleans(),
+    keep_negative=st.booleans(),
+    alpha=st.sampled_from([None, 0.5, 4.0]),
 )
 RELUS = st.builds(QuantizedRelu, bits=st.integers(1, 16), integer=st.integers(0, 4))
 TANHS = st.builds(
@@ -57,7 +77,7 @@ MATRICES = st.integers(0, 2**32 - 1).map(
 )
 
 
-@given(BITS | RELUS | TANHS | SIGMOIDS, FLOATS)
+@given(BITS | LINEARS | RELUS | TANHS | SIGMOIDS, FLOATS)
 def test_results_lie_on_the_grid(quantizer: Quantizer, numbers: list[float]) -> None:
     grid = grid_of(quantizer)
     assert grid is not None
@@ -137,6 +157,20 @@ def test_automatic_ternary_weights_have_one_magnitude_a_channel(w: F32) -> None:
         (Binary(use_01=True, alpha=2.0), [-3, 0, 3], [0, 2, 2]),
         (Ternary(), [-0.34, 0.32, 0.33], [-1, 0, 1]),
         (Ternary(alpha=2.0, threshold=0.5), [0.49, 0.5], [0, 2]),
+        (QuantizedBits(4, -2), [0.05, -1], [0.0625, -0.25]),
+        (QuantizedBits(2, 1, qnoise_factor=0.25), [0.75, 9], [0.8125, 7]),
+        (QuantizedBits(2, 1, qnoise_factor=0.25, use_ste=False), [0.75, 9], [0.8125, 7]),
+        (QuantizedBits(4, use_ste=False), [2e7], [0.875]),
+        (FROZEN, [0.25, -0.25, 0.24, 9, -9], [0.5, -0.5, 0, 3.5, -3.5]),
+        (QuantizedLinear(4, 1), [0.3, 1, -5, 0.375, -0.375, 0.125], [0.25, 1, -1.75, 0.5, -0.5, 0]),
+        (QuantizedLinear(4, 1, False), [-5], [-2]),
+        (QuantizedLinear(4, 1, alpha=2.0), [0.75, 9], [1, 3.5]),
+        (QuantizedLinear(3, 0, keep_negative=False), [-1, 0.99, 0.3], [0, 0.875, 0.25]),
+        (QuantizedLinear(1), [-3, -0.0, 0, 1e-9, -1e-9, 3], [-0.5, 0.5, 0.5, 0.5, 0.5, 0.5]),
+        (QuantizedLinear(4, 1, qnoise_factor=0.5), [0.3125], [0.28125]),
+        (HSWISH, [3, -3, -9, -1, 1, 9], [3, 0, 0, -0.34375, 0.65625, 3.96875]),
+        (QuantizedUlaw(2), [-2, 0, 2], [-1, 0, 0.5]),
+        (QuantizedUlaw(2, 1, True), [-4, 0, 4], [-1, 0, 1]),
         (HardFunction.BINARY_SIGMOID, [-1, 0, 1e-3], [0, 0, 1]),
         (HardFunction.BINARY_TANH, [0, 1], [-1, 1]),
         (HardFunction.HARD_TANH, [-0.25, 2], [-0.25, 1]),
@@ -198,3 +232,50 @@ def test_shape_and_type_stay(quantizer: Quantizer) -> None:
     result = quantize(quantizer, np.ones((2, 3, 5), np.float32))
     assert result.shape == (2, 3, 5)
     assert result.dtype == np.float32
+
+
+def test_logarithmic_levels() -> None:
+    """``ln(1 + 255 r) / ln(256)`` for quarters, but for the end, which is clipped."""
+    expected = [-1, -0.948, -0.876, -0.752, 0, 0.752, 0.875]
+    places = [-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5]
+    np.testing.assert_array_equal(np.round(of(QuantizedUlaw(4), *places), 3), expected)
+
+
+def column(q: Quantizer, *numbers: float) -> list[float]:
+    result: list[float] = quantize(q, np.array(numbers, np.float32)[:, np.newaxis])[:, 0].tolist()
+    return result
+
+
+def test_exponents_of_scales_have_ends() -> None:
+    """Without them the scale is 1."""
+    q = QuantizedBits(3, 0, symmetric=True, alpha="auto_po2")
+    assert column(q, 1, 3) == [1, 3]
+    assert column(replace(q, max_po2_exponent=-1), 1, 3) == [1, 1.5]
+    assert column(replace(q, min_po2_exponent=3), 1, 3, 5) == [0, 0, 8]
+
+
+def test_groups_of_elements_share_a_scale() -> None:
+    q = QuantizedBits(2, 0, True, alpha="auto_po2", scale_axis=1)
+    w = np.array([[1, 3, 8, 8]], np.float32)
+    assert_array_equal(quantize(q, w), [[1, 4, 8, 8]])
+    assert_array_equal(quantize(replace(q, elements_per_scale=2), w), [[2, 2, 8, 8]])
+
+
+def test_scales_may_differ_along_several_axes() -> None:
+    w = np.array([[[1.0, 2.0]], [[4.0, 8.0]]], np.float32).repeat(3, 1)
+    q = QuantizedBits(2, 0, True, alpha="auto_po2", scale_axis=(0, 2))
+    assert_array_equal(quantize(q, w), w)
+    assert not np.array_equal(quantize(replace(q, scale_axis=2), w), w)
+
+
+def test_a_linear_automatic_scale_clips_nothing() -> None:
+    """Half to even, where ``quantized_bits`` rounds away from 0."""
+    w = np.array([[0.5], [-0.5], [1.5], [3]], np.float32)
+    assert_array_equal(quantize(QuantizedLinear(3, alpha="auto"), w), [[0], [0], [2], [3]])
+
+
+def test_an_element_inside_a_tensor_has_another_logarithm_than_the_last() -> None:
+    q = QuantizedPo2(4, quadratic_approximation=True)
+    half = np.full(5, 0.5, np.float32)
+    assert set(quantize(q, half)) == {0.25}
+    assert set(quantize_inside(q, half)) == {1.0}
