@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.checking.ancestry import in_order
+from qconvert.checking.fragment import evaluate_fragment
 from qconvert.ir import F32, Graph, Layer, Node, Op
 from qconvert.ir.ops import (
     BatchNormalization,
@@ -33,6 +34,7 @@ from qconvert.ir.ops import (
     Elementwise,
     Function,
     Merge,
+    Opaque,
     Pad,
     Pool,
     Quantize,
@@ -161,6 +163,10 @@ def evaluate_bounded(
     radii: dict[str, Radius | None] = dict.fromkeys(known)
     for node in nodes:
         inputs = [values[name] for name in node.inputs]
+        if isinstance(node.op, Opaque):
+            known_radii = [radii[name] for name in node.inputs]
+            values[node.name], radii[node.name] = evaluate_fragment(node.op, inputs, known_radii)
+            continue
         result = apply(node.op, *inputs)
         with np.errstate(over="ignore", invalid="ignore"):
             # A radius that overflows is not finite and explains nothing.
@@ -188,6 +194,8 @@ def _cause(op: Op) -> str | None:
             return "the constants of the normalization"
         case Softmax() | Elementwise():
             return "exponentials and their kin"
+        case Opaque():
+            return "the operations of an opaque layer"
         case Quantize(quantizer=QuantizedTanh(use_real_tanh=True)):
             return "codes next to a tie of the tanh"
         case Quantize(quantizer=QuantizedSigmoid(use_real_sigmoid=True)):
@@ -225,6 +233,8 @@ def _radius(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | 
             return _between(op, xs, y, rs)
         case Pad() | Slice() | UpSample():
             return _between(op, xs, y, rs)
+        case Opaque():
+            raise ValueError("the radius of an opaque layer comes with its value")
         case _:
             assert_never(op)
 

@@ -74,6 +74,24 @@ class Builder:
         """A list of int64, as shapes and axes are."""
         return self.constant(np.array(values, np.int64), name)
 
+    def splice(self, graph: onnx.GraphProto, inputs: Sequence[Tensor]) -> Tensor:
+        """Add the nodes of another graph without subgraphs, which take *inputs*; its one output."""
+        names = {str(v.name): x for v, x in zip(graph.input, inputs, strict=True)}
+        names[""] = ""
+        for stored in graph.initializer:
+            names[stored.name] = self.constant(numpy_helper.to_array(stored), "constant")
+        for each in graph.node:
+            node = onnx.NodeProto()
+            node.CopyFrom(each)
+            node.input[:] = [names[name] for name in each.input]
+            for name in filter(None, each.output):
+                names[name] = self.fresh(f"{self.scope}/{each.op_type}")
+            node.output[:] = [names[name] for name in each.output]
+            node.name, node.doc_string = next(filter(None, node.output)), ""
+            self._nodes |= dict.fromkeys(filter(None, node.output), node)
+        (result,) = graph.output
+        return names[str(result.name)]
+
     def rename(self, tensor: Tensor, name: str) -> Tensor:
         """Call the result of a node *name* in the file; what has such a name already keeps it."""
         if tensor in self._nodes:
@@ -107,8 +125,10 @@ class Builder:
     def model(self, name: str, producer: tuple[str, str]) -> onnx.ModelProto:
         """The finished model, without the nodes that no output needs."""
         alive = self.live()
+        # A node with several outputs is there once for each.
+        nodes = {id(node): node for tensor, node in self._nodes.items() if tensor in alive}
         graph = helper.make_graph(
-            [self._finished(node) for tensor, node in self._nodes.items() if tensor in alive],
+            [self._finished(node) for node in nodes.values()],
             name,
             self._inputs,
             list(self._outputs.values()),

@@ -12,6 +12,7 @@ from qconvert.ir.ops import (
     Elementwise,
     Merge,
     Op,
+    Opaque,
     Pad,
     Padding,
     Pool,
@@ -64,6 +65,9 @@ def infer_shape(op: Op, *shapes: Shape) -> Shape:
         case UpSample(factors=factors):
             grown = (None if n is None else n * f for n, f in zip(x[1:-1], factors, strict=True))
             return (x[0], *grown, x[-1])
+        case Opaque(inputs=taken, shape=given):
+            _require(shapes == taken, f"inputs {shapes}, the layer was converted for {taken}")
+            return given
         case _:
             assert_never(op)
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from functools import reduce
-from typing import assert_never
+from types import MappingProxyType
+from typing import Final, assert_never
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from qconvert.ir.ops import (
     Elementwise,
     Merge,
     Op,
+    Opaque,
     Pad,
     Pool,
     Quantize,
@@ -36,12 +38,19 @@ from qconvert.reference.normalization import batch_normalization
 from qconvert.reference.pooling import pool, reduce_axes
 from qconvert.reference.shape import concat, pad_zeros, reshape, take_slice, transpose, upsample
 
+_NOTHING: Final[Mapping[str, F32]] = MappingProxyType({})
 
-def evaluate(graph: Graph, inputs: Mapping[str, F32]) -> dict[str, F32]:
-    """Every value of *graph* by name, the inputs included."""
+
+def evaluate(
+    graph: Graph, inputs: Mapping[str, F32], given: Mapping[str, F32] = _NOTHING
+) -> dict[str, F32]:
+    """Every value of *graph* by name, the inputs included; *given* has those of opaque layers."""
     values = {wanted.name: inputs[wanted.name] for wanted in graph.inputs}
     for node in graph.nodes:
-        values[node.name] = apply(node.op, *(values[name] for name in node.inputs))
+        if isinstance(node.op, Opaque):
+            values[node.name] = given[node.name]
+        else:
+            values[node.name] = apply(node.op, *(values[name] for name in node.inputs))
     return values
 
 
@@ -90,6 +99,8 @@ def _apply(op: Op, inputs: tuple[F32, ...]) -> F32:
             return take_slice(op, x)
         case UpSample():
             return upsample(op, x)
+        case Opaque(class_name=class_name):
+            raise ValueError(f"{class_name} is opaque: only its converter knows what it computes")
         case _:
             assert_never(op)
 

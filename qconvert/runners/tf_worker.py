@@ -6,6 +6,9 @@ Every answer repeats the request's ``id``; a failed request is answered with ``e
 ``type`` and ``traceback``.
 
 load    {model, weights} -> {versions, inputs, outputs, layers}
+opaque  {class_name, config, shapes, weights, output} -> {converter, shape, roles} or {refused}:
+        one stock layer as an ONNX file, by tf2onnx
+convert {model, output} -> {} or {refused}: the SavedModel folder *model* as an ``.h5`` file
 run     {inputs, outputs} -> {keys}: all layers and outputs of ``model(x, training=False)``
 predict {inputs} -> {differences}: where graph mode disagrees with eager mode
 weights {outputs} -> {keys}: the weights that the layers compute with, as ``layer/role``
@@ -95,12 +98,61 @@ def load_model(path: Path, weights: Path | None, folder: Path) -> Layer:
     return model
 
 
+def read_saved_model(folder: Path) -> Layer:
+    """The Keras model in a SavedModel folder, from its configuration and its variables.
+
+    Keras keeps both beside the graphs, so that nothing of these is loaded or run.
+    `ValueError` where there is no such model, or where it would take code to make it.
+    """
+    import tf_keras
+    from tf_keras.src.saving.legacy.saved_model import json_utils
+
+    text = keras_metadata(folder)
+    metadata = json.loads(text)
+    refuse_code(metadata)
+    name, config = metadata.get("class_name"), metadata.get("config")
+    if not config:
+        raise ValueError(f"the model ({name}) has no configuration, only graphs")
+    if name not in ("Functional", "Model", "Sequential"):
+        raise ValueError(f"the model is of class {name}, which is code that the folder lacks")
+    entry = {"class_name": name, "config": json_utils.decode(text)["config"]}
+    with tf_keras.utils.custom_object_scope(custom_objects()):
+        model = tf_keras.models.model_from_config(entry)
+        if not is_container(model) or model.inputs is None:
+            raise ValueError("neither a Sequential nor a Functional model with known input shapes")
+        if model.weights:
+            status = model.load_weights(folder)
+            status.assert_existing_objects_matched()
+            status.expect_partial()
+    return model
+
+
+def keras_metadata(folder: Path) -> str:
+    """What Keras says of the model itself, which is the first object of a SavedModel."""
+    from tensorflow.core.protobuf import saved_model_pb2
+    from tf_keras.protobuf import saved_metadata_pb2
+
+    if (folder / "keras_metadata.pb").exists():
+        content = (folder / "keras_metadata.pb").read_bytes()
+        nodes = saved_metadata_pb2.SavedMetadata.FromString(content).nodes
+        found = [node.metadata for node in nodes if node.node_id == 0]
+    else:
+        # TensorFlow before 2.5 keeps it among the objects, of which the model is the first.
+        content = (folder / "saved_model.pb").read_bytes()
+        graphs = saved_model_pb2.SavedModel.FromString(content).meta_graphs
+        objects = [g.object_graph_def.nodes for g in graphs[:1]]
+        found = [nodes[0].user_object.metadata for nodes in objects if nodes]
+    if not found or not found[0]:
+        raise ValueError("keras_metadata.pb is missing, or describes no Keras model")
+    return str(found[0])
+
+
 def read_config(path: Path) -> tuple[Json, str]:
     """The architecture in a model file, without a look at the rest of it."""
     import h5py
 
     if path.is_dir():
-        raise ValueError(f"{path} is a folder; SavedModels are not supported")
+        raise ValueError(f"{path} is a folder; convert it first")
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             text = archive.read("config.json").decode()
@@ -511,6 +563,10 @@ class Worker:
             return self.run(request)
         if do == "predict":
             return self.predict(request)
+        if do == "convert":
+            return convert(request)
+        if do == "opaque":
+            return opaque(request)
         if do == "weights":
             return keys_of(request["outputs"], effective_weights(self._model))
         raise ValueError(f"unknown request {do!r}")
@@ -560,6 +616,117 @@ class Worker:
                 for name, tensor in zip(model.input_names, model.inputs, strict=True)
             ]
         return tensors if len(tensors) > 1 else tensors[0]
+
+
+def convert(request: Json) -> Config:
+    """Write the model of a SavedModel folder to a file."""
+    try:
+        model = read_saved_model(Path(request["model"]))
+        model.save(request["output"], include_optimizer=False, save_format="h5")
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:
+        # Whatever TensorFlow raises, it is the folder that it cannot read.
+        return {"refused": f"{type(error).__name__}: {error}"}
+    return {}
+
+
+# ---- One layer by tf2onnx ----
+
+#: The oldest opset that qconvert exports to, from which ONNX's own converter goes on.
+FRAGMENT_OPSET = 13
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a failure
+    """Why a layer is not converted."""
+
+
+def opaque(request: Json) -> Config:
+    """Convert one stock layer with its weights, at inference, and write it to a file."""
+    import numpy as np
+    import tf_keras
+
+    with np.load(request["weights"], allow_pickle=False) as arrays:
+        weights = [arrays[str(i)] for i in range(len(arrays.files))]
+    try:
+        layer = stock_layer(request["class_name"], request["config"])
+        inputs = [
+            tf_keras.Input(shape[1:], name=f"x{i}") for i, shape in enumerate(request["shapes"])
+        ]
+        output = called(layer, inputs)
+        if [w.shape.as_list() for w in layer.weights] != [list(w.shape) for w in weights]:
+            raise Refused(f"takes weights {[tuple(w.shape) for w in layer.weights]}")
+        layer.set_weights(weights)
+        write_fragment(layer, [each.shape for each in inputs], Path(request["output"]))
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:
+        # Whatever Keras or tf2onnx raises, it is this layer that they cannot take.
+        told = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
+        return {"refused": told}
+    own = {id(variable) for variable in (*layer._trainable_weights, *layer._non_trainable_weights)}
+    roles = [
+        w.name.rpartition("/")[2].partition(":")[0]
+        if id(w) in own and w.dtype.is_floating
+        else None
+        for w in layer.weights
+    ]
+    converter = f"tf2onnx {version('tf2onnx')}"
+    return {"converter": converter, "shape": output.shape.as_list(), "roles": roles}
+
+
+def stock_layer(class_name: str, config: Config) -> Layer:
+    """A layer of Keras's own, without a state, of a configuration that names no code."""
+    import tf_keras
+
+    kind: Layer = getattr(tf_keras.layers, class_name, None)
+    if not getattr(kind, "__module__", "").startswith("tf_keras.src.layers."):
+        raise Refused("is no layer of Keras's own")
+    if issubclass(kind, (tf_keras.layers.Lambda, tf_keras.layers.RNN, tf_keras.layers.Wrapper)):
+        raise Refused("holds code, a state or another layer")
+    refuse_code(config)
+    layer = kind.from_config(config)
+    if layer.stateful or layer.compute_dtype != "float32":
+        raise Refused(f"stateful={layer.stateful}, in {layer.compute_dtype}")
+    return layer
+
+
+def called(layer: Layer, inputs: list[Layer]) -> Layer:
+    """The symbolic result, which has to be one float32 tensor without a mask."""
+    output = layer(inputs if len(inputs) > 1 else inputs[0], training=False)
+    if isinstance(output, (dict, list, tuple)):
+        raise Refused("returns several tensors")
+    if getattr(output, "_keras_mask", None) is not None:
+        raise Refused("makes a mask for the layers behind it")
+    if output.dtype.name != "float32":
+        raise Refused(f"returns {output.dtype.name}")
+    return output
+
+
+def write_fragment(layer: Layer, shapes: list[Layer], path: Path) -> None:
+    """The layer in operators of the standard domain, without control flow."""
+    import onnx
+    import tensorflow as tf
+    import tf2onnx
+
+    def compute(*tensors: Layer) -> Layer:
+        return layer(list(tensors) if len(tensors) > 1 else tensors[0], training=False)
+
+    taken = [tf.TensorSpec(shape, tf.float32, f"x{i}") for i, shape in enumerate(shapes)]
+    model, _ = tf2onnx.convert.from_function(
+        tf.function(compute, autograph=False), input_signature=taken, opset=FRAGMENT_OPSET
+    )
+    names = [value.name for value in model.graph.input]
+    if names != [each.name for each in taken] or len(model.graph.output) != 1:
+        raise Refused(f"tf2onnx leaves the inputs {names}")
+    attributes = [a for node in model.graph.node for a in node.attribute]
+    if any(a.HasField("g") or a.graphs for a in attributes):
+        raise Refused("tf2onnx makes it of branches or loops")
+    kept = [each for each in model.opset_import if each.domain == ""]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def versions() -> dict[str, str]:

@@ -32,6 +32,7 @@ def layer(name: str, verdict: str, inherited_from: tuple[str, ...] = ()) -> dict
     return {
         "name": name,
         "class_name": "QDense",
+        "converter": None,
         "weight_bits": 4,
         "activation_bits": None,
         "verdict": verdict,

@@ -4,7 +4,7 @@ from typing import assert_never
 
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import Dialect
-from qconvert.emit.lowering import elementwise, linear, movement, reduction
+from qconvert.emit.lowering import elementwise, linear, movement, opaque, reduction
 from qconvert.emit.values import Value
 from qconvert.ir import Op, Shape
 from qconvert.ir.ops import (
@@ -15,6 +15,7 @@ from qconvert.ir.ops import (
     Dense,
     Elementwise,
     Merge,
+    Opaque,
     Pad,
     Pool,
     Quantize,
@@ -69,5 +70,7 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
             return movement.take(op, x, b)
         case UpSample():
             return movement.up_sample(op, x, b)
+        case Opaque():
+            return opaque.spliced(op, inputs, b, dialect)
         case _:
             assert_never(op)
