@@ -200,13 +200,15 @@ def _summed_squares(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _A
     return reach - y + _gamma(terms + 1) * reach
 
 
-def _products(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _Array) -> Radius:
-    """Of sums of products: ``MatMul``, convolutions, and a bias."""
-    sizes = [abs(x) for x in xs]
-    reach = run(*(x + r for x, r in zip(sizes, rs, strict=True)))[0]
-    terms = max(x.size for x in xs[1:])
-    # What adds up is one row or window of the second operand, and no more than all of it.
-    return reach - run(*sizes)[0] + _gamma(terms + 1) * reach
+def _products(terms: Callable[[_Array, _Array], int]) -> _Rule:
+    """Of sums of products, and a bias; *terms* tells how many there are from both operands."""
+
+    def rule(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _Array) -> Radius:
+        sizes = [abs(x) for x in xs]
+        reach = run(*(x + r for x, r in zip(sizes, rs, strict=True)))[0]
+        return reach - run(*sizes)[0] + _gamma(terms(xs[0], xs[1]) + 1) * reach
+
+    return rule
 
 
 def _averaged(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _Array) -> Radius:
@@ -246,19 +248,19 @@ _DECISIONS: Final = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "Le
 #: No result of these is rounded, whatever their rule says of inputs that are.
 _EXACT: Final = frozenset(
     {"Abs", "Clip", "ConstantOfShape", "Max", "MaxPool", "Min", "Neg", "ReduceMax", "ReduceMin"}
-    | {"Relu", "Resize", "Compress", "ScatterND", "ThresholdedRelu"}
+    | {"Relu", "Compress", "ScatterND", "ThresholdedRelu"}
 )
 _RULES: Final[Mapping[str, _Rule]] = {
     "Abs": _same,
     "Add": _added,
     "AveragePool": _averaged,
     "Clip": _same,
-    "Conv": _products,
-    "ConvTranspose": _products,
+    "Conv": _products(lambda _, w: math.prod(w.shape[1:])),
+    "ConvTranspose": _products(lambda _, w: w.size // w.shape[1]),
     "Div": _divided,
     "Erf": _function,
     "Exp": _exponential,
-    "MatMul": _products,
+    "MatMul": _products(lambda x, _: x.shape[-1]),
     "Max": _largest,
     "MaxPool": _reduced,
     "Min": _largest,

@@ -1,6 +1,6 @@
 """Writes one ONNX graph: names, shared constants, common subexpressions, dead nodes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -78,9 +78,11 @@ class Builder:
         """Add the nodes of another graph without subgraphs, which take *inputs*; its one output."""
         names = {str(v.name): x for v, x in zip(graph.input, inputs, strict=True)}
         names[""] = ""
-        for stored in graph.initializer:
-            names[stored.name] = self.constant(numpy_helper.to_array(stored), "constant")
-        for each in graph.node:
+        stored = {tensor.name: tensor for tensor in graph.initializer}
+        for each in _from_the_result(graph):
+            # Constants as they are needed, for a converter may list them in any order.
+            for name in (name for name in each.input if name not in names):
+                names[name] = self.constant(numpy_helper.to_array(stored[name]), "constant")
             node = onnx.NodeProto()
             node.CopyFrom(each)
             node.input[:] = [names[name] for name in each.input]
@@ -163,3 +165,21 @@ class Builder:
 def _value_info(name: str, shape: Shape) -> onnx.ValueInfoProto:
     sizes = [BATCH if axis == 0 and n is None else n for axis, n in enumerate(shape)]
     return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sizes)
+
+
+def _from_the_result(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """The nodes in an order that follows from what they compute, each after those it reads."""
+    source = {name: i for i, node in enumerate(graph.node) for name in node.output}
+    done: set[int] = set()
+    pending = [(source[graph.output[0].name], False)]
+    while pending:
+        i, ready = pending.pop()
+        if i in done:
+            continue
+        node = graph.node[i]
+        if ready:
+            done.add(i)
+            yield node
+        else:
+            before = [source[name] for name in node.input if name in source]
+            pending += [(i, True), *((j, False) for j in reversed(before))]

@@ -116,7 +116,14 @@ def saved_model(folder: Path, names: tuple[str, ...]) -> Path:
 def test_a_saved_model_is_copied_and_hashed_by_names_and_contents(tmp_path: Path) -> None:
     folder = saved_model(tmp_path / "a", ("variables/v.index", "saved_model.pb"))
     found = copy_saved_model(folder, tmp_path / "copy")
-    listed = b"saved_model.pb\014\0saved_model.pbvariables/v.index\017\0variables/v.index"
+    parts = (
+        b"saved_model.pb",
+        b"14",
+        b"saved_model.pbvariables/v.index",
+        b"17",
+        b"variables/v.index",
+    )
+    listed = b"\0".join(parts)
     assert found == hashlib.sha256(listed).hexdigest()
     assert (tmp_path / "copy/variables/v.index").read_bytes() == b"variables/v.index"
 
