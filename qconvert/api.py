@@ -1,14 +1,13 @@
 """The functions behind ``qconvert.export`` and its siblings, and behind the command line.
 
-A model is a path (``.h5``, ``.keras``, or ``.json`` with weights) or a live Keras model.
+A model is a path (``.h5``, ``.keras``, ``.json`` with weights, or a SavedModel folder) or a live
+Keras model.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from qconvert.checking.inputs import Samples
     from qconvert.checking.results import CheckedFile, Report
     from qconvert.ir import F32, Graph
-    from qconvert.modelfile import ModelFile
     from qconvert.report.summary import Summary
 
     Array: TypeAlias = npt.NDArray[np.generic]
@@ -40,11 +38,23 @@ class Exported:
     layers: tuple[str, ...]
 
 
-def load(model: AnyPath | object, *, weights: AnyPath | None = None) -> Graph:
-    """Read a model: what it computes, as data."""
-    from qconvert.frontend import build_graph
+def load(
+    model: AnyPath | object,
+    *,
+    weights: AnyPath | None = None,
+    via_tensorflow: bool = False,
+    opaque: str | None = None,
+    tf_python: AnyPath | None = None,
+) -> Graph:
+    """Read a model: what it computes, as data.
 
-    return build_graph(_model_file(model, weights))
+    *via_tensorflow* reads a SavedModel folder, and *opaque* (``"tf2onnx"``) converts stock layers
+    that are not known; both start TensorFlow in a process of its own, of *tf_python* if given.
+    """
+    from qconvert.opening import Source, opened
+
+    with opened(Source(model, weights, via_tensorflow, opaque, tf_python)) as found:
+        return found.graph
 
 
 def export(
@@ -55,23 +65,29 @@ def export(
     dialect: str = "qdq",
     opset: int = 21,
     force: bool = True,
+    via_tensorflow: bool = False,
+    opaque: str | None = None,
+    tf_python: AnyPath | None = None,
 ) -> Exported:
     """Convert a model to ONNX and write it to *output*, if given.
 
     Raises `UnsupportedError` with everything that cannot be converted, `BadFileError`, and
-    `OutputError` for an *output* that cannot be written, or exists while *force* is false.
+    `OutputError` for an *output* that cannot be written, or exists while *force* is false. The
+    last three options are those of `load`.
     """
+    from qconvert.opening import Source, opened
     from qconvert.output import require_writable, write
 
-    sources = _paths(model, weights)
+    source = Source(model, weights, via_tensorflow, opaque, tf_python)
     path = None if output is None else Path(output)
     if path is not None:
-        require_writable(path, force=force, inputs=sources)
-    graph = load(model, weights=weights)
+        require_writable(path, force=force, inputs=source.paths)
+    with opened(source) as found:
+        graph = found.graph
     converted = _to_onnx(graph, dialect, opset)
     if path is not None:
         data = converted.SerializeToString(deterministic=True)
-        write(path, data, force=force, inputs=sources)
+        write(path, data, force=force, inputs=source.paths)
     return Exported(path, converted, tuple(layer.name for layer in graph.layers))
 
 
@@ -85,39 +101,50 @@ def check(
     seed: int = 0,
     tf_python: AnyPath | None = None,
     progress: Progress | None = None,
+    via_tensorflow: bool = False,
+    opaque: str | None = None,
 ) -> Report:
     """Compare every layer of a model in TensorFlow, ONNX Runtime and NumPy.
 
     Without *onnx* the model is exported to memory first. *inputs* are a ``.npy`` or ``.npz``
     file, an array, or arrays by name of the model's input; else *samples* are chosen with *seed*.
-    A witness that is missing makes a report that does not pass, not an exception.
+    A witness that is missing makes a report that does not pass, not an exception. The last two
+    options are those of `load`.
     """
     from qconvert.checking import CheckedFile, Subject, assemble, examine, tensorflow_started
     from qconvert.checking.onnx_file import require_interface_of
-    from qconvert.frontend import build_graph
+    from qconvert.opening import Source, opened
 
-    python = None if tf_python is None else Path(tf_python)
-    file = _model_file(model, weights)
-    graph = build_graph(file)
-    converted, onnx_file = _onnx(onnx, graph)
-    require_interface_of(graph, converted)
-    stream = _samples(graph, inputs, samples, seed)
-    with (
-        _keras_file(model, file) as path,
-        tensorflow_started(path, file.weights_path, python) as tensorflow,
-    ):
-        panel = assemble(graph, converted, tensorflow)
-        subject = Subject(graph, CheckedFile(str(file.path), file.sha256), onnx_file)
-        return examine(subject, panel, stream, _counting(progress, stream.count))
+    source = Source(model, weights, via_tensorflow, opaque, tf_python)
+    with opened(source, for_keras=True) as found:
+        file, graph = found.file, found.graph
+        converted, onnx_file = _onnx(onnx, graph)
+        require_interface_of(graph, converted)
+        stream = _samples(graph, inputs, samples, seed)
+        with tensorflow_started(found.keras, file.weights_path, source.python) as tensorflow:
+            panel = assemble(graph, converted, tensorflow)
+            subject = Subject(graph, CheckedFile(str(file.path), file.sha256), onnx_file)
+            return examine(subject, panel, stream, _counting(progress, stream.count))
 
 
 def effective_weights(
-    model: AnyPath | object, *, weights: AnyPath | None = None
+    model: AnyPath | object,
+    *,
+    weights: AnyPath | None = None,
+    via_tensorflow: bool = False,
+    opaque: str | None = None,
+    tf_python: AnyPath | None = None,
 ) -> dict[str, dict[str, F32]]:
-    """The weights that each layer computes with, quantized, by layer name and role."""
+    """The weights that each layer computes with, quantized, by layer name and role.
+
+    The options are those of `load`.
+    """
+    graph = load(
+        model, weights=weights, via_tensorflow=via_tensorflow, opaque=opaque, tf_python=tf_python
+    )
     return {
         layer.name: {role: weight.effective for role, weight in layer.weights.items()}
-        for layer in load(model, weights=weights).layers
+        for layer in graph.layers
         if layer.weights
     }
 
@@ -128,19 +155,32 @@ def save_weights(
     *,
     weights: AnyPath | None = None,
     force: bool = True,
+    via_tensorflow: bool = False,
+    opaque: str | None = None,
+    tf_python: AnyPath | None = None,
 ) -> int:
     """Write the effective weights with codes and scales to an ``.npz``; how many there are."""
+    from qconvert.opening import Source
     from qconvert.output import require_writable, write
     from qconvert.report.weights import to_npz
 
-    sources = _paths(model, weights)
+    sources = Source(model, weights).paths
     require_writable(Path(output), force=force, inputs=sources)
-    effective = effective_weights(model, weights=weights)
+    effective = effective_weights(
+        model, weights=weights, via_tensorflow=via_tensorflow, opaque=opaque, tf_python=tf_python
+    )
     write(Path(output), to_npz(effective), force=force, inputs=sources)
     return sum(map(len, effective.values()))
 
 
-def inspect(model: AnyPath | object, *, weights: AnyPath | None = None) -> Summary:
+def inspect(
+    model: AnyPath | object,
+    *,
+    weights: AnyPath | None = None,
+    via_tensorflow: bool = False,
+    opaque: str | None = None,
+    tf_python: AnyPath | None = None,
+) -> Summary:
     """Layers, quantizers, bits, grids and sizes of a model or of an exported ``.onnx`` file."""
     from qconvert.report.summary import of_graph, of_onnx
 
@@ -148,38 +188,15 @@ def inspect(model: AnyPath | object, *, weights: AnyPath | None = None) -> Summa
         from qconvert.checking.onnx_file import read_onnx
 
         return of_onnx(read_onnx(Path(model))[0])
-    return of_graph(load(model, weights=weights))
-
-
-def _model_file(model: AnyPath | object, weights: AnyPath | None) -> ModelFile:
-    if isinstance(model, (str, os.PathLike)):
-        from qconvert.modelfile import read_model
-
-        return read_model(Path(model), None if weights is None else Path(weights))
-    from qconvert.errors import UsageError
-    from qconvert.frontend.live import model_file
-
-    if weights is not None:
-        raise UsageError("a live model has its own weights")
-    return model_file(model)
-
-
-def _paths(*given: AnyPath | object) -> list[Path]:
-    return [Path(one) for one in given if isinstance(one, (str, os.PathLike))]
-
-
-@contextmanager
-def _keras_file(model: object, file: ModelFile) -> Iterator[Path]:
-    """A file of the model for TensorFlow's process; a live model is saved for it."""
-    if isinstance(model, (str, os.PathLike)):
-        yield file.path
-        return
-    from qconvert.frontend.live import save_for_keras
-
-    with tempfile.TemporaryDirectory(prefix="qconvert-") as folder:
-        path = Path(folder) / "model.h5"
-        save_for_keras(model, file, path)
-        yield path
+    return of_graph(
+        load(
+            model,
+            weights=weights,
+            via_tensorflow=via_tensorflow,
+            opaque=opaque,
+            tf_python=tf_python,
+        )
+    )
 
 
 def _samples(

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO, TypedDict, TypeVar, Unpack
 
 import click
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from qconvert.api import Exported
     from qconvert.checking.results import Report
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
 
 _PATH = click.Path(path_type=Path)
 _MODEL = click.argument("model", type=_PATH)
@@ -40,7 +42,33 @@ _SEED = click.option(
 _TF_PYTHON = click.option(
     "--tf-python", type=_PATH, help="Python interpreter that has TensorFlow and QKeras."
 )
+_VIA_TENSORFLOW = click.option(
+    "--via-tensorflow",
+    is_flag=True,
+    help="MODEL is a SavedModel folder that you trust: TensorFlow reads it, in its own process.",
+)
+_OPAQUE = click.option(
+    "--opaque",
+    type=click.Choice(["tf2onnx"]),
+    help="Have stock Keras layers that are not known converted by this program.",
+)
 _AGAIN_SECONDS = 3
+
+
+class _Reading(TypedDict):
+    """How MODEL is read."""
+
+    weights: Path | None
+    via_tensorflow: bool
+    opaque: str | None
+    tf_python: Path | None
+
+
+def _reading(command: _Command) -> _Command:
+    """The options of `_Reading`."""
+    for option in (_WEIGHTS, _VIA_TENSORFLOW, _OPAQUE, _TF_PYTHON):
+        command = option(command)
+    return command
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -63,7 +91,7 @@ def cli() -> None:
 @cli.command()
 @_MODEL
 @click.option("--output", "-o", type=_PATH, help="The ONNX file [default: MODEL with .onnx].")
-@_WEIGHTS
+@_reading
 @_DIALECT
 @_OPSET
 @_FORCE
@@ -73,30 +101,29 @@ def export(
     context: click.Context,
     model: Path,
     output: Path | None,
-    weights: Path | None,
     dialect: str,
     opset: int,
     force: bool,
     checked: bool,
+    **reading: Unpack[_Reading],
 ) -> None:
-    """Write MODEL (.h5, .keras, or .json with --weights) as an ONNX file."""
+    """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
 
     target = _beside(model, ".onnx") if output is None else output
-    exported = api.export(model, target, weights=weights, dialect=dialect, opset=opset, force=force)
+    exported = api.export(model, target, dialect=dialect, opset=opset, force=force, **reading)
     click.echo(_describe(exported, target))
     if checked:
-        context.exit(_check(model, target, weights=weights).exit_code)
+        context.exit(_check(model, target, **reading).exit_code)
 
 
 @cli.command()
 @_MODEL
 @click.argument("onnx", type=_PATH, required=False)
-@_WEIGHTS
+@_reading
 @click.option("--inputs", type=_PATH, help="Samples: .npy, or .npz by name of the model's input.")
 @_SAMPLES
 @_SEED
-@_TF_PYTHON
 @click.option("--json", "json_file", type=_PATH, help="Also write the report as JSON.")
 @_FORCE
 @click.pass_context
@@ -104,13 +131,12 @@ def check(
     context: click.Context,
     model: Path,
     onnx: Path | None,
-    weights: Path | None,
     inputs: Path | None,
     samples: int | None,
     seed: int,
-    tf_python: Path | None,
     json_file: Path | None,
     force: bool,
+    **reading: Unpack[_Reading],
 ) -> None:
     """Compare every layer of MODEL in TensorFlow, ONNX Runtime and NumPy.
 
@@ -119,12 +145,10 @@ def check(
     """
     from qconvert import output
 
-    sources = [path for path in (model, onnx, weights, inputs) if path is not None]
+    sources = [path for path in (model, onnx, reading["weights"], inputs) if path is not None]
     if json_file:
         output.require_writable(json_file, force=force, inputs=sources)
-    report = _check(
-        model, onnx, weights=weights, inputs=inputs, samples=samples, seed=seed, tf_python=tf_python
-    )
+    report = _check(model, onnx, inputs=inputs, samples=samples, seed=seed, **reading)
     if json_file:
         from qconvert.report import to_json
 
@@ -135,14 +159,14 @@ def check(
 
 @cli.command()
 @_MODEL
-@_WEIGHTS
+@_reading
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def inspect(model: Path, weights: Path | None, as_json: bool) -> None:
+def inspect(model: Path, as_json: bool, **reading: Unpack[_Reading]) -> None:
     """Show layers, quantizers, bits, grids and sizes of MODEL, which may be an ONNX file too."""
     from qconvert import api
     from qconvert.report.inspection import show, to_json
 
-    summary = api.inspect(model, weights=weights)
+    summary = api.inspect(model, **reading)
     if as_json:
         click.echo(to_json(summary), nl=False)
     else:
@@ -152,9 +176,9 @@ def inspect(model: Path, weights: Path | None, as_json: bool) -> None:
 @cli.command()
 @_MODEL
 @click.option("--output", "-o", type=_PATH, help="The .npz [default: MODEL with .weights.npz].")
-@_WEIGHTS
+@_reading
 @_FORCE
-def weights(model: Path, output: Path | None, weights: Path | None, force: bool) -> None:
+def weights(model: Path, output: Path | None, force: bool, **reading: Unpack[_Reading]) -> None:
     """Write the weights that the layers of MODEL compute with, quantized, to an .npz file.
 
     Its arrays are LAYER/ROLE, and where the values lie on a power-of-two grid LAYER/ROLE:codes
@@ -163,7 +187,7 @@ def weights(model: Path, output: Path | None, weights: Path | None, force: bool)
     from qconvert import api
 
     target = _beside(model, ".weights.npz") if output is None else output
-    count = api.save_weights(model, target, weights=weights, force=force)
+    count = api.save_weights(model, target, force=force, **reading)
     click.echo(f"{target}: {count} weights")
 
 
@@ -257,11 +281,10 @@ def _check(
     model: Path,
     onnx: Path | None,
     *,
-    weights: Path | None = None,
     inputs: Path | None = None,
     samples: int | None = None,
     seed: int = 0,
-    tf_python: Path | None = None,
+    **reading: Unpack[_Reading],
 ) -> "Report":
     from qconvert import api
     from qconvert.report.terminal import show
@@ -270,12 +293,11 @@ def _check(
         report = api.check(
             model,
             onnx,
-            weights=weights,
             inputs=inputs,
             samples=samples,
             seed=seed,
-            tf_python=tf_python,
             progress=progress,
+            **reading,
         )
     show(report, _console(sys.stdout))
     return report

@@ -43,6 +43,8 @@ class Model:
     @property
     def arguments(self) -> tuple[str, ...]:
         """The options that name it on the command line."""
+        if self.path.is_dir():
+            return ("--via-tensorflow",)
         return () if self.weights is None else ("--weights", str(self.weights))
 
 

@@ -108,11 +108,15 @@ def _unlike_each(
 def _compared(
     traces: Mapping[Witness, Trace], start: int, misfits: Mapping[Witness, Misfits]
 ) -> tuple[Mapping[str, Differences], Mapping[str, Differences]]:
-    layers = {w: trace.layers for w, trace in traces.items()}
+    layers = {w: _own_layers(trace) for w, trace in traces.items()}
     outputs = {w: trace.outputs for w, trace in traces.items()}
     of_layers = {w: found.layers for w, found in misfits.items()}
     of_outputs = {w: found.outputs for w, found in misfits.items()}
     return _compare(layers, start, of_layers), _compare(outputs, start, of_outputs)
+
+
+def _own_layers(trace: Trace) -> Mapping[str, F32]:
+    return {name: y for name, y in trace.layers.items() if name not in trace.borrowed}
 
 
 def _any_differs(found: Iterable[Mapping[str, Differences]]) -> bool:

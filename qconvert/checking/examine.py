@@ -144,6 +144,8 @@ def _layers(
                 weights=[w for w in weights if w.layer == layer.name],
                 inherited_from=inherited[layer.name],
                 rounding=rounding_in(graph, layer),
+                required=_required(graph, layer.value),
+                note=_note(graph, layer.value),
             ),
         )
         for layer in in_order(graph)
@@ -157,7 +159,24 @@ def _layers(
 def _layer(graph: Graph, layer: Layer, finding: Finding) -> LayerResult:
     quantizer = activation_quantizer(graph, layer)
     activation_bits = None if quantizer is None else bits_of(quantizer)
-    return LayerResult(layer.name, layer.class_name, weight_bits(layer), activation_bits, finding)
+    return LayerResult(
+        layer.name,
+        layer.class_name,
+        weight_bits(layer),
+        activation_bits,
+        finding,
+        graph.opaque.get(layer.name),
+    )
+
+
+def _required(graph: Graph, value: str) -> tuple[Witness, ...]:
+    """The witnesses that have to have computed *value*; of opaque layers NumPy knows nothing."""
+    return tuple(w for w in REQUIRED if w is not Witness.NUMPY or value not in graph.opaque)
+
+
+def _note(graph: Graph, value: str) -> str:
+    converter = graph.opaque.get(value)
+    return f"opaque, by {converter}: no NumPy reference" if converter else ""
 
 
 def _step(graph: Graph, layer: Layer) -> float | None:
@@ -178,7 +197,8 @@ def _outputs(
         found = output_with_inherited(graph, value, compared, evidence.layers)
         finding = judge(
             found,
-            required=(*REQUIRED, Witness.DEPLOYED),
+            required=(*_required(graph, value), Witness.DEPLOYED),
+            note=_note(graph, value),
             failed=failures.keys(),
             inherited_from=output_inheritance(graph, value, found, evidence.layers, inherited),
         )

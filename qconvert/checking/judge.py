@@ -41,11 +41,13 @@ def judge(
     weights: Sequence[WeightResult] = (),
     inherited_from: tuple[str, ...] = (),
     rounding: str = INHERITED,
+    note: str = "",
 ) -> Finding:
     """The verdict on one layer or output from all that was compared of it.
 
     *required* witnesses have to appear in *differences*, or it is `Verdict.UNCHECKED`; *failed*
-    ones saw only a part of the samples. *rounding* tells where programs may round differently.
+    ones saw only a part of the samples. *rounding* tells where programs may round differently,
+    *note* what the reader of any verdict has to know.
     """
     comparisons = tuple(
         Comparison(*pair, difference, _steps(difference, step))
@@ -56,15 +58,16 @@ def judge(
     if wrong or diagnosis:
         origin = f"inherited from {', '.join(inherited_from)}: " if inherited_from else ""
         reason = "; ".join(
-            part for part in (wrong, origin + diagnosis if diagnosis else "") if part
+            part for part in (wrong, origin + diagnosis if diagnosis else "", note) if part
         )
         return Finding(Verdict.DIFFERS, reason, comparisons, () if wrong else tuple(inherited_from))
     missing = _missing(differences, required, failed) or _unchecked_weights(weights)
     if missing:
         return Finding(Verdict.UNCHECKED, missing, comparisons)
     if any(difference.differing for difference in differences.values()):
-        return Finding(Verdict.BOUNDED, f"rounding: {rounding}", comparisons)
-    return Finding(Verdict.SAMPLED, "", comparisons)
+        reason = f"rounding: {rounding}; {note}" if note else f"rounding: {rounding}"
+        return Finding(Verdict.BOUNDED, reason, comparisons)
+    return Finding(Verdict.SAMPLED, note, comparisons)
 
 
 def diagnose(differences: Differences) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from qconvert.checking.witness import Direct, Panel, Runner, Witness
+from qconvert.checking.witness import Direct, Panel, Runner, Shared, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph
 from qconvert.runners.ort import OrtRunner
@@ -36,24 +36,24 @@ def assemble(graph: Graph, model: onnx.ModelProto, tensorflow: TensorFlowRunner 
     versions: dict[Witness, Mapping[str, str]] = {}
     unavailable: dict[Witness, str] = {}
     ort = OrtRunner(model)
-    reference = ReferenceRunner(graph)
     try:
         versions[Witness.ORT] = ort.versions
         runners[Witness.ORT] = Direct(ort.run_layers)
         runners[Witness.DEPLOYED] = Direct(lambda inputs: _deployed(ort, inputs))
     except WitnessError as error:
         unavailable |= dict.fromkeys((Witness.ORT, Witness.DEPLOYED), str(error))
-    runners[Witness.NUMPY] = Direct(reference.run)
     versions[Witness.NUMPY] = {"numpy": np.__version__}
-    qkeras = None
+    qkeras = shared = None
     try:
         # Asked last, because the answer comes when the model is loaded.
         qkeras = _available(tensorflow)
         versions[Witness.TENSORFLOW] = qkeras.versions
-        runners[Witness.TENSORFLOW] = qkeras
+        runners[Witness.TENSORFLOW] = shared = Shared(qkeras)
     except WitnessError as error:
         unavailable[Witness.TENSORFLOW] = str(error)
         qkeras = None
+    reference = ReferenceRunner(graph, None if shared is None else shared.finish)
+    runners[Witness.NUMPY] = Direct(reference.run)
     ordered = {witness: runners[witness] for witness in Witness if witness in runners}
     return Panel(ordered, qkeras, versions, unavailable)
 

@@ -68,13 +68,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class LayerResult:
-    """One call of a Keras layer; bits are ``None`` where nothing is quantized."""
+    """One call of a Keras layer; bits are ``None`` where nothing is quantized.
+
+    ``converter`` is the other program that converted it, whose layers NumPy does not compute.
+    """
 
     name: str
     class_name: str
     weight_bits: int | None
     activation_bits: int | None
     finding: Finding
+    converter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.checking.ancestry import in_order
+from qconvert.checking.fragment import evaluate_fragment
 from qconvert.checking.quantizer_rounding import quantizer_cause, quantizer_radius
 from qconvert.checking.radius import FUNCTION_ULPS, TINY, UNIT
 from qconvert.checking.radius import Radius as Radius
@@ -42,6 +43,7 @@ from qconvert.ir.ops import (
     Elementwise,
     Function,
     Merge,
+    Opaque,
     Pad,
     Pool,
     Quantize,
@@ -177,6 +179,10 @@ def _propagated(
     values, radii = dict(known), dict(around)
     for node in nodes:
         inputs = [values[name] for name in node.inputs]
+        if isinstance(node.op, Opaque):
+            known_radii = [radii[name] for name in node.inputs]
+            values[node.name], radii[node.name] = evaluate_fragment(node.op, inputs, known_radii)
+            continue
         result = apply(node.op, *inputs)
         with np.errstate(over="ignore", invalid="ignore"):
             # A radius that overflows is not finite and explains nothing.
@@ -210,6 +216,8 @@ def _cause(op: Op) -> str | None:
             return "the constants of the normalization"
         case Softmax() | Elementwise():
             return "exponentials and their kin"
+        case Opaque():
+            return "the operations of an opaque layer"
         case Quantize(quantizer=quantizer):
             return quantizer_cause(quantizer)
         case MatMul() | Power() | LayerNormalization() | UnitNormalize():
@@ -249,6 +257,8 @@ def _radius(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | 
             return stock_radius(op, xs, y, rs)
         case LayerNormalization() | UnitNormalize() | FoldTime() | UnfoldTime():
             return stock_radius(op, xs, y, rs)
+        case Opaque():
+            raise ValueError("the radius of an opaque layer comes with its value")
         case _:
             assert_never(op)
 

@@ -49,6 +49,25 @@ class Direct:
         return self.run(self.inputs)
 
 
+@dataclass(slots=True)
+class Shared:
+    """A runner whose results another witness needs too, in either order."""
+
+    runner: Runner
+    found: Trace | None = None
+
+    def start(self, inputs: Mapping[str, F32]) -> None:
+        """Begin to compute the model for a batch."""
+        self.found = None
+        self.runner.start(inputs)
+
+    def finish(self) -> Trace:
+        """Wait for the results, or give them again."""
+        if self.found is None:
+            self.found = self.runner.finish()
+        return self.found
+
+
 class QKeras(Protocol):
     """What TensorFlow's side tells besides results. It fails with `WitnessError`."""
 

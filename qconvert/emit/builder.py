@@ -1,6 +1,6 @@
 """Writes one ONNX graph: names, shared constants, common subexpressions, dead nodes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -87,6 +87,26 @@ class Builder:
         """A list of int64, as shapes and axes are."""
         return self.constant(np.array(values, np.int64), name)
 
+    def splice(self, graph: onnx.GraphProto, inputs: Sequence[Tensor]) -> Tensor:
+        """Add the nodes of another graph without subgraphs, which take *inputs*; its one output."""
+        names = {str(v.name): x for v, x in zip(graph.input, inputs, strict=True)}
+        names[""] = ""
+        stored = {tensor.name: tensor for tensor in graph.initializer}
+        for each in _from_the_result(graph):
+            # Constants as they are needed, for a converter may list them in any order.
+            for name in (name for name in each.input if name not in names):
+                names[name] = self.constant(numpy_helper.to_array(stored[name]), "constant")
+            node = onnx.NodeProto()
+            node.CopyFrom(each)
+            node.input[:] = [names[name] for name in each.input]
+            for name in filter(None, each.output):
+                names[name] = self.fresh(f"{self.scope}/{each.op_type}")
+            node.output[:] = [names[name] for name in each.output]
+            node.name, node.doc_string = next(filter(None, node.output)), ""
+            self._nodes |= dict.fromkeys(filter(None, node.output), node)
+        (result,) = graph.output
+        return names[str(result.name)]
+
     def rename(self, tensor: Tensor, name: str) -> Tensor:
         """Call the result of a node *name* in the file; what has such a name already keeps it."""
         if tensor in self._nodes:
@@ -131,8 +151,10 @@ class Builder:
     def graph(self, name: str) -> onnx.GraphProto:
         """The graph alone, without the nodes that no output needs."""
         alive = self.live()
+        # A node with several outputs is there once for each.
+        nodes = {id(node): node for tensor, node in self._nodes.items() if tensor in alive}
         return helper.make_graph(
-            [self._finished(node) for tensor, node in self._nodes.items() if tensor in alive],
+            [self._finished(node) for node in nodes.values()],
             name,
             self._inputs,
             list(self._outputs.values()),
@@ -160,3 +182,21 @@ def _value_info(name: str, shape: Shape, dtype: str = "float32") -> onnx.ValueIn
     sizes = [BATCH if axis == 0 and n is None else n for axis, n in enumerate(shape)]
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     return helper.make_tensor_value_info(name, kind, sizes)
+
+
+def _from_the_result(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """The nodes in an order that follows from what they compute, each after those it reads."""
+    source = {name: i for i, node in enumerate(graph.node) for name in node.output}
+    done: set[int] = set()
+    pending = [(source[graph.output[0].name], False)]
+    while pending:
+        i, ready = pending.pop()
+        if i in done:
+            continue
+        node = graph.node[i]
+        if ready:
+            done.add(i)
+            yield node
+        else:
+            before = [source[name] for name in node.input if name in source]
+            pending += [(i, True), *((j, False) for j in reversed(before))]

@@ -33,6 +33,7 @@ class LayerTensor:
 
     ``tensor`` is float, and ``None`` if the file holds the output in ``codes`` alone; axis ``i``
     in Keras is axis ``perm[i]`` of the stored tensors (``None``: the order is the same).
+    ``converter`` is the other program that wrote this layer's part of the file, if one did.
     """
 
     layer: str
@@ -40,6 +41,7 @@ class LayerTensor:
     tensor: str | None
     perm: tuple[int, ...] | None
     codes: CodesTensor | None
+    converter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def read_metadata(model: onnx.ModelProto) -> ModelMetadata | None:
 
 def _layer(entry: dict[str, Any]) -> LayerTensor:
     perm, codes, tensor = entry["perm"], entry["codes"], entry["tensor"]
+    converter = entry["converter"]
     if perm is not None and sorted(perm) != list(range(len(perm))):
         raise ValueError(f"{perm} is no permutation")
     return LayerTensor(
@@ -94,6 +97,7 @@ def _layer(entry: dict[str, Any]) -> LayerTensor:
         None if tensor is None else str(tensor),
         None if perm is None else tuple(int(axis) for axis in perm),
         None if codes is None else _codes(codes),
+        None if converter is None else str(converter),
     )
 
 

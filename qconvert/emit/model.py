@@ -80,10 +80,16 @@ def _float_name(graph: Graph, b: Builder, node: Node, value: Value) -> str:
 
 def _layers(graph: Graph, b: Builder, values: dict[str, Value]) -> tuple[LayerTensor, ...]:
     alive = b.live()
-    return tuple(_layer(layer, values[layer.value], b, alive) for layer in graph.layers)
+    opaque = graph.opaque
+    return tuple(
+        _layer(layer, values[layer.value], b, alive, opaque.get(layer.name))
+        for layer in graph.layers
+    )
 
 
-def _layer(layer: Layer, value: Value, b: Builder, alive: set[str]) -> LayerTensor:
+def _layer(
+    layer: Layer, value: Value, b: Builder, alive: set[str], converter: str | None
+) -> LayerTensor:
     codes = value.codes
     kept = codes is not None and codes.tensor in alive
     return LayerTensor(
@@ -92,6 +98,7 @@ def _layer(layer: Layer, value: Value, b: Builder, alive: set[str]) -> LayerTens
         b.name_of(value.tensor) if value.tensor in alive else None,
         _perm(value),
         CodesTensor(b.name_of(codes.tensor), codes.exp, codes.zero) if codes and kept else None,
+        converter,
     )
 
 

@@ -10,6 +10,7 @@ from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.flavour import flavour_of
 from qconvert.frontend.layers import LAYERS, TAKING_ARGUMENTS
+from qconvert.frontend.opaque import STOCK, Converter, parse_opaque
 from qconvert.frontend.order import call_order
 from qconvert.frontend.problems import Blocked, Malformed, Unsupported
 from qconvert.frontend.topology import (
@@ -42,12 +43,18 @@ _PACKAGES: Final = frozenset(
 #: Types of inputs that hold whole numbers.
 _INTEGERS: Final = frozenset({"int32", "int64", "uint8"})
 _FUNCTIONS: Final = frozenset({"SlicingOpLambda", "TFOpLambda"})
+_TRY_OPAQUE: Final = (
+    "--opaque tf2onnx (opaque='tf2onnx') has tf2onnx convert them, without a NumPy reference"
+)
 _CODE: Final = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper"})
 
 
-def build_graph(model: ModelFile) -> Graph:
-    """The graph of a model; `UnsupportedError` with all problems, or `BadFileError`."""
-    builder = _Builder(model)
+def build_graph(model: ModelFile, opaque: Converter | None = None) -> Graph:
+    """The graph of a model; `UnsupportedError` with all problems, or `BadFileError`.
+
+    *opaque* converts the stock layers that no parser knows.
+    """
+    builder = _Builder(model, opaque)
     try:
         spec = read_model_spec(model.config)
         graph = builder.build(spec)
@@ -92,9 +99,10 @@ class _Scope:
 class _Builder:
     """Collects nodes, layers and problems while it walks through the models."""
 
-    def __init__(self, model: ModelFile) -> None:
+    def __init__(self, model: ModelFile, opaque: Converter | None) -> None:
         self._model = model
         self._flavour = flavour_of(model.config, model.keras_version)
+        self._opaque = opaque
         self._nodes: list[Node] = []
         self._layers: list[Layer] = []
         self._used: set[str] = set()
@@ -167,7 +175,8 @@ class _Builder:
         return [None]
 
     def _parse(self, layer: LayerSpec, call: Invocation, given: _Values, path: str) -> Parsed:
-        if layer.class_name not in LAYERS:
+        known = layer.class_name in LAYERS
+        if not known and not (self._opaque and layer.class_name in STOCK):
             raise Unsupported(_unknown(layer.class_name))
         if layer.module.split(".")[0] not in _PACKAGES:
             raise Unsupported(f"{layer.class_name} of the module {layer.module!r}")
@@ -177,13 +186,17 @@ class _Builder:
             self._check_arguments(path, arguments)
         if call.constant is not None and not function:
             raise Unsupported(f"{layer.class_name} of a constant")
-        weights = Weights(self._model.weights.get(path, ()))
+        stored = self._model.weights.get(path, ())
+        shapes = tuple(None if value is None else value.shape for value in given)
+        if self._opaque and not known:
+            return parse_opaque(layer.class_name, layer.config, shapes, stored, self._opaque)
+        weights = Weights(stored)
         parsed = LAYERS[layer.class_name](
             Call(
                 class_name=layer.class_name,
                 config=Config(layer.config, self._flavour),
                 weights=weights,
-                shapes=tuple(None if value is None else value.shape for value in given),
+                shapes=shapes,
                 arguments=arguments,
                 constant=call.constant,
             )
@@ -334,6 +347,8 @@ def _unique(names: Sequence[str]) -> list[str]:
 def _unknown(class_name: str) -> str:
     if class_name in _CODE:
         return f"{class_name} layers run code from the file; nothing of it was executed"
+    if class_name in STOCK:
+        return f"layers of class {class_name} are not supported natively; {_TRY_OPAQUE}"
     near = difflib.get_close_matches(class_name, LAYERS, n=2)
     hint = f" (similar names: {', '.join(near)})" if near else ""
     return f"layers of class {class_name} are not supported{hint}"

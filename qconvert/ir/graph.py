@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from qconvert.ir.ops import Op, Quantize, Recurrence
+from qconvert.ir.ops import Op, Opaque, Quantize, Recurrence
 from qconvert.ir.quantizers import Quantizer, is_data_dependent
 from qconvert.ir.shapes import Shape, infer_shape
 from qconvert.ir.types import F32
@@ -74,6 +74,11 @@ class Graph:
         """Shape of every value."""
         values: tuple[Input | Node, ...] = (*self.inputs, *self.nodes)
         return {value.name: value.shape for value in values}
+
+    @property
+    def opaque(self) -> dict[str, str]:
+        """The values that no reference can compute, with the converter that knows them."""
+        return {node.name: node.op.converter for node in self.nodes if isinstance(node.op, Opaque)}
 
 
 def validate(graph: Graph) -> None:

@@ -232,6 +232,21 @@ class Recurrence:
     reverse: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Opaque:
+    """A stock Keras layer that is known by an ONNX model alone, which ``converter`` made of it.
+
+    ``fragment`` is that model, serialized: it takes float32 tensors of the shapes ``inputs``, in
+    this order and in Keras's layout, and gives one of ``shape``. No reference can evaluate it.
+    """
+
+    class_name: str
+    converter: str
+    fragment: bytes
+    inputs: tuple[tuple[int | None, ...], ...]
+    shape: tuple[int | None, ...]
+
+
 Op: TypeAlias = (
     Quantize
     | Dense
@@ -254,4 +269,5 @@ Op: TypeAlias = (
     | UpSample
     | StockOp
     | Recurrence
+    | Opaque
 )

@@ -13,6 +13,7 @@ from qconvert.ir.ops import (
     Elementwise,
     Merge,
     Op,
+    Opaque,
     Pad,
     Padding,
     Pool,
@@ -86,6 +87,9 @@ def infer_shape(op: Op, *shapes: Shape) -> Shape:
             return infer_stock(op, shapes)
         case Recurrence():
             return _recurrence(op, shapes)
+        case Opaque(inputs=taken, shape=given):
+            _require(shapes == taken, f"inputs {shapes}, the layer was converted for {taken}")
+            return given
         case _:
             assert_never(op)
 

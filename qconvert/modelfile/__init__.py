@@ -2,5 +2,6 @@
 
 from qconvert.modelfile.model import Json, ModelFile, StoredWeight
 from qconvert.modelfile.read import read_model
+from qconvert.modelfile.saved_model import copy_saved_model
 
-__all__ = ["Json", "ModelFile", "StoredWeight", "read_model"]
+__all__ = ["Json", "ModelFile", "StoredWeight", "copy_saved_model", "read_model"]

@@ -6,6 +6,10 @@ from pathlib import Path
 from qconvert.errors import BadFileError, LimitError, Problem, UnsupportedError
 
 _MAX_BYTES = 4 << 30
+_SAVED_MODEL = (
+    "a SavedModel folder, which TensorFlow alone can read: give --via-tensorflow "
+    "(via_tensorflow=True) if you trust it, or save the model as .h5: model.save('model.h5')"
+)
 
 
 def read_source(path: Path) -> bytes:
@@ -29,8 +33,12 @@ def read_source(path: Path) -> bytes:
         raise BadFileError(path, f"cannot be read: {reason}") from None
 
 
+def is_saved_model(path: Path) -> bool:
+    """Whether *path* is a folder as TensorFlow's ``model.save`` writes it."""
+    return (path / "saved_model.pb").is_file()
+
+
 def _refuse_directory(path: Path) -> None:
-    if (path / "saved_model.pb").exists():
-        reason = "SavedModel directory; load it where it was trained and save as .h5: "
-        raise UnsupportedError([Problem("", reason + "model.save('model.h5')")])
+    if is_saved_model(path):
+        raise UnsupportedError([Problem("", _SAVED_MODEL)])
     raise BadFileError(path, "a directory, not a model file")

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from functools import reduce
-from typing import assert_never
+from types import MappingProxyType
+from typing import Final, assert_never
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from qconvert.ir.ops import (
     Elementwise,
     Merge,
     Op,
+    Opaque,
     Pad,
     Pool,
     Quantize,
@@ -52,12 +54,19 @@ from qconvert.reference.pooling import pool, reduce_axes
 from qconvert.reference.shape import concat, pad_zeros, reshape, take_slice, transpose, upsample
 from qconvert.reference.stock import apply_stock
 
+_NOTHING: Final[Mapping[str, F32]] = MappingProxyType({})
 
-def evaluate(graph: Graph, inputs: Mapping[str, F32]) -> dict[str, F32]:
-    """Every value of *graph* by name, the inputs included."""
+
+def evaluate(
+    graph: Graph, inputs: Mapping[str, F32], given: Mapping[str, F32] = _NOTHING
+) -> dict[str, F32]:
+    """Every value of *graph* by name, the inputs included; *given* has those of opaque layers."""
     values = {wanted.name: inputs[wanted.name] for wanted in graph.inputs}
     for node in graph.nodes:
-        values[node.name] = apply(node.op, *(values[name] for name in node.inputs))
+        if isinstance(node.op, Opaque):
+            values[node.name] = given[node.name]
+        else:
+            values[node.name] = apply(node.op, *(values[name] for name in node.inputs))
     return values
 
 
@@ -114,6 +123,8 @@ def _apply(op: Op, inputs: tuple[F32, ...]) -> F32:
             return apply_stock(op, inputs)
         case Recurrence():
             return _recurrence(op, x, inputs[1:])
+        case Opaque(class_name=class_name):
+            raise ValueError(f"{class_name} is opaque: only its converter knows what it computes")
         case _:
             assert_never(op)
 

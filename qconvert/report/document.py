@@ -71,6 +71,7 @@ def _layer(layer: LayerResult) -> Json:
     return {
         "name": layer.name,
         "class_name": layer.class_name,
+        "converter": layer.converter,
         "weight_bits": layer.weight_bits,
         "activation_bits": layer.activation_bits,
         **_finding(layer.finding),

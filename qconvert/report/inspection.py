@@ -46,6 +46,7 @@ def _layer(layer: LayerSummary) -> Json:
     return {
         "name": layer.name,
         "class_name": layer.class_name,
+        "converter": layer.converter,
         "shape": None if layer.shape is None else list(layer.shape),
         "activation": _codes(layer.activation),
         "weights": [_tensor(weight) for weight in layer.weights],
@@ -98,7 +99,7 @@ def _table(header: Sequence[str], layers: Sequence[LayerSummary]) -> Iterator[Te
         rows.append(
             (
                 printable(layer.name),
-                printable(layer.class_name),
+                printable(f"{layer.class_name} (opaque)" if layer.converter else layer.class_name),
                 printable(where),
                 _quantized(layer.activation),
             )

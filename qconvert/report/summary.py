@@ -36,7 +36,10 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class LayerSummary:
-    """One layer; ``activation`` is what quantizes its output, ``tensor`` carries it in ONNX."""
+    """One layer; ``activation`` is what quantizes its output, ``tensor`` carries it in ONNX.
+
+    ``converter`` is the other program that converted it, if one did.
+    """
 
     name: str
     class_name: str
@@ -44,6 +47,7 @@ class LayerSummary:
     activation: Codes | None
     weights: tuple[Tensor, ...]
     tensor: str | None = None
+    converter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,8 @@ def _with_inner(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
 def _layer(graph: Graph, layer: Layer, shape: Shape) -> LayerSummary:
     weights = tuple(_weight(role, weight) for role, weight in layer.weights.items())
     codes = _codes(activation_quantizer(graph, layer))
-    return LayerSummary(layer.name, layer.class_name, shape, codes, weights)
+    converter = graph.opaque.get(layer.name)
+    return LayerSummary(layer.name, layer.class_name, shape, codes, weights, converter=converter)
 
 
 def _weight(role: str, weight: Weight) -> Tensor:
@@ -140,7 +145,9 @@ def _exported_layer(layer: LayerTensor) -> LayerSummary:
     if found is not None:
         text = f"codes in {found.tensor}, zero point {found.zero_point}, step 2**{found.exp}"
         codes = Codes(text, None, None)
-    return LayerSummary(layer.layer, layer.class_name, None, codes, (), layer.tensor)
+    return LayerSummary(
+        layer.layer, layer.class_name, None, codes, (), layer.tensor, layer.converter
+    )
 
 
 def _initializer(tensor: onnx.TensorProto) -> Tensor:

@@ -73,7 +73,8 @@ def _table(report: Report) -> Iterator[Text]:
 def _layer_cells(layer: LayerResult) -> tuple[str, ...]:
     bits = (layer.weight_bits, layer.activation_bits)
     shown = ("" if b is None else str(b) for b in bits)
-    return (printable(layer.name), printable(layer.class_name), *shown, *_cells(layer.finding))
+    kind = f"{layer.class_name} (opaque)" if layer.converter else layer.class_name
+    return (printable(layer.name), printable(kind), *shown, *_cells(layer.finding))
 
 
 def _cells(finding: Finding) -> tuple[str, str, str, str]:

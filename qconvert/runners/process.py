@@ -56,7 +56,7 @@ class Process:
             self._lines.put(line)
         self._lines.put(b"")
 
-    def send(self, do: str, arguments: Mapping[str, str | None]) -> None:
+    def send(self, do: str, arguments: Mapping[str, Json]) -> None:
         """Send a request, whose answer is to be received in turn."""
         self._sent += 1
         request = {"do": do, "id": self._sent, **arguments}

@@ -1,8 +1,9 @@
 """The NumPy reference as a witness."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph
 from qconvert.reference import evaluate
 from qconvert.runners.traces import Trace
@@ -10,14 +11,36 @@ from qconvert.runners.traces import Trace
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReferenceRunner:
-    """Evaluates a graph operation by operation."""
+    """Evaluates a graph operation by operation.
+
+    It has no opinion on opaque layers: it takes their results from *lender*, another witness that
+    has run the same inputs, and computes with them from there on.
+    """
 
     graph: Graph
+    lender: Callable[[], Trace] | None = None
 
     def run(self, inputs: Mapping[str, F32]) -> Trace:
-        """The results of all layers and the outputs."""
-        values = evaluate(self.graph, inputs)
+        """The results of all layers, and the outputs that it computes."""
+        opaque = self.graph.opaque
+        values = evaluate(self.graph, inputs, self._borrowed() if opaque else {})
         return Trace(
             {layer.name: values[layer.value] for layer in self.graph.layers},
-            {output.name: values[output.value] for output in self.graph.outputs},
+            {o.name: values[o.value] for o in self.graph.outputs if o.value not in opaque},
+            frozenset(layer.name for layer in self.graph.layers if layer.value in opaque),
         )
+
+    def _borrowed(self) -> dict[str, F32]:
+        """The values of the opaque layers."""
+        if self.lender is None:
+            raise WitnessError("opaque layers can be computed from TensorFlow's results only")
+        found = self.lender().layers
+        shapes = self.graph.shapes
+        values: dict[str, F32] = {}
+        for name in self.graph.opaque:
+            if name not in found:
+                raise WitnessError(f"TensorFlow's result of the opaque layer {name} is missing")
+            values[name] = found[name]
+            if len(found[name].shape) != len(shapes[name]):
+                raise WitnessError(f"{name}: TensorFlow's result has shape {found[name].shape}")
+        return values

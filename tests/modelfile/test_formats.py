@@ -1,5 +1,6 @@
 """Every kind of file that is not a model gets one clear sentence."""
 
+import hashlib
 import os
 import pickle
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qconvert.errors import BadFileError, UnsupportedError, UsageError
-from qconvert.modelfile import read_model
+from qconvert.modelfile import copy_saved_model, read_model
 
 WriteModel = Callable[..., Path]
 
@@ -100,11 +101,43 @@ def test_missing_files_and_directories_are_told_apart(tmp_path: Path) -> None:
     assert bad(tmp_path) == "a directory, not a model file"
 
 
-def test_a_saved_model_directory_gets_a_remedy(tmp_path: Path) -> None:
+def test_a_saved_model_folder_gets_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").touch()
-    assert unsupported(tmp_path) == (
-        "SavedModel directory; load it where it was trained and save as .h5: model.save('model.h5')"
+    assert "give --via-tensorflow" in unsupported(tmp_path)
+
+
+def saved_model(folder: Path, names: tuple[str, ...]) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def test_a_saved_model_is_copied_and_hashed_by_names_and_contents(tmp_path: Path) -> None:
+    folder = saved_model(tmp_path / "a", ("variables/v.index", "saved_model.pb"))
+    found = copy_saved_model(folder, tmp_path / "copy")
+    parts = (
+        b"saved_model.pb",
+        b"14",
+        b"saved_model.pbvariables/v.index",
+        b"17",
+        b"variables/v.index",
     )
+    listed = b"\0".join(parts)
+    assert found == hashlib.sha256(listed).hexdigest()
+    assert (tmp_path / "copy/variables/v.index").read_bytes() == b"variables/v.index"
+
+
+def test_a_saved_model_with_a_device_in_it_is_refused(tmp_path: Path) -> None:
+    folder = saved_model(tmp_path / "a", ("saved_model.pb",))
+    (folder / "assets").symlink_to("/dev/zero")
+    with pytest.raises(BadFileError, match="not a regular file"):
+        copy_saved_model(folder, tmp_path / "copy")
+
+
+def test_a_folder_without_a_graph_is_no_saved_model(tmp_path: Path) -> None:
+    with pytest.raises(BadFileError, match=r"no saved_model\.pb"):
+        copy_saved_model(tmp_path, tmp_path / "copy")
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def layer(name: str, verdict: str, inherited_from: tuple[str, ...] = ()) -> dict
     return {
         "name": name,
         "class_name": "QDense",
+        "converter": None,
         "weight_bits": 4,
         "activation_bits": None,
         "verdict": verdict,
@@ -106,7 +107,8 @@ def test_weights_of_an_architecture_are_no_model_of_their_own(tmp_path: Path) ->
 def test_saved_model_is_found_by_its_folder(tmp_path: Path) -> None:
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "saved_model.pb").touch()
-    assert [model.path for model in find_models(tmp_path)] == [tmp_path / "saved"]
+    (model,) = find_models(tmp_path)
+    assert (model.path, model.arguments) == (tmp_path / "saved", ("--via-tensorflow",))
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", "not JSON", '{"class_name": "Sequential"}'])

@@ -4,7 +4,7 @@ from typing import assert_never
 
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import Dialect
-from qconvert.emit.lowering import elementwise, linear, movement, recurrence, reduction
+from qconvert.emit.lowering import elementwise, linear, movement, opaque, recurrence, reduction
 from qconvert.emit.lowering.stock import lower_stock
 from qconvert.emit.values import Value
 from qconvert.ir import Op, Shape
@@ -17,6 +17,7 @@ from qconvert.ir.ops import (
     Dense,
     Elementwise,
     Merge,
+    Opaque,
     Pad,
     Pool,
     Quantize,
@@ -93,5 +94,7 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
             return lower_stock(op, inputs, shape, b, dialect)
         case Recurrence():
             return recurrence.scan(op, inputs, b, dialect, lower)
+        case Opaque():
+            return opaque.spliced(op, inputs, b, dialect)
         case _:
             assert_never(op)

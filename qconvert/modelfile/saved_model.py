@@ -1,0 +1,42 @@
+"""A SavedModel folder: copied file by file, so that what is hashed is what TensorFlow reads."""
+
+import hashlib
+from pathlib import Path
+
+from qconvert.errors import BadFileError, LimitError
+from qconvert.modelfile.source import is_saved_model, read_source
+
+_MAX_FILES = 1000
+_MAX_BYTES = 4 << 30
+
+
+def copy_saved_model(folder: Path, target: Path) -> str:
+    """Copy a folder's regular files to the new folder *target*; the sha256 over them.
+
+    It is over every file's relative name, a zero byte, its length in decimal, a zero byte, and
+    its contents, in the order of the names. Raises `BadFileError` or `LimitError`.
+    """
+    if not is_saved_model(folder):
+        raise BadFileError(folder, "not a SavedModel folder: it has no saved_model.pb")
+    digest, total = hashlib.sha256(), 0
+    for name in _files(folder):
+        data = read_source(folder / name)
+        total += len(data)
+        if total > _MAX_BYTES:
+            raise LimitError(f"{folder}: larger than {_MAX_BYTES >> 30} GiB")
+        digest.update(f"{name}\0{len(data)}\0".encode(errors="surrogateescape"))
+        digest.update(data)
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(data)
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> list[str]:
+    """The relative names of everything that is no folder, sorted."""
+    found: list[str] = []
+    for path in folder.rglob("*"):
+        if not path.is_dir():
+            found.append(path.relative_to(folder).as_posix())
+        if len(found) > _MAX_FILES:
+            raise LimitError(f"{folder}: more than {_MAX_FILES} files")
+    return sorted(found)

@@ -1,0 +1,113 @@
+"""From what the caller names to a graph; where it is asked to, TensorFlow helps in its process."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from qconvert.errors import BadFileError, UsageError
+from qconvert.frontend import build_graph
+from qconvert.ir import Graph
+from qconvert.modelfile import ModelFile, copy_saved_model, read_model
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+
+#: Who may convert the layers that qconvert does not know.
+OPAQUE_CONVERTERS = ("tf2onnx",)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model, a path or a live one, and the help to read it that the caller allows."""
+
+    model: AnyPath | object
+    weights: AnyPath | None = None
+    via_tensorflow: bool = False
+    opaque: str | None = None
+    tf_python: AnyPath | None = None
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files and folders that are read."""
+        given = (self.model, self.weights)
+        return [Path(one) for one in given if isinstance(one, (str, os.PathLike))]
+
+    @property
+    def python(self) -> Path | None:
+        """The interpreter of TensorFlow's process, if not this one."""
+        return None if self.tf_python is None else Path(self.tf_python)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A model as it was read; ``keras`` is a file of it that Keras loads."""
+
+    file: ModelFile
+    graph: Graph
+    keras: Path
+
+
+@contextmanager
+def opened(source: Source, *, for_keras: bool = False) -> Iterator[Opened]:
+    """Read a model; its files stay until the end. A live one is saved only *for_keras*."""
+    if source.opaque is not None and source.opaque not in OPAQUE_CONVERTERS:
+        wanted = ", ".join(OPAQUE_CONVERTERS)
+        raise UsageError(f"there is no converter {source.opaque!r} of layers, only {wanted}")
+    with ExitStack() as stack:
+        file, keras = _read(source, stack)
+        graph = _graph(file, source)
+        if for_keras and not isinstance(source.model, (str, os.PathLike)):
+            _save(source.model, file, keras)
+        yield Opened(file, graph, keras)
+
+
+def _read(source: Source, stack: ExitStack) -> tuple[ModelFile, Path]:
+    """The model file, and the path for Keras, at which there is nothing yet of a live model."""
+    if not isinstance(source.model, (str, os.PathLike)):
+        from qconvert.frontend.live import model_file
+
+        if source.weights is not None or source.via_tensorflow:
+            raise UsageError("a live model has its own weights, and is no folder")
+        return model_file(source.model), _temporary(stack) / "model.h5"
+    path = Path(source.model)
+    if source.via_tensorflow:
+        return _converted(path, source, _temporary(stack))
+    return read_model(path, None if source.weights is None else Path(source.weights)), path
+
+
+def _temporary(stack: ExitStack) -> Path:
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qconvert-")))
+
+
+def _converted(folder: Path, source: Source, temporary: Path) -> tuple[ModelFile, Path]:
+    """A SavedModel as TensorFlow writes it anew; it is called by its folder all the same."""
+    from qconvert.runners.assistant import Assistant
+
+    if source.weights is not None or (folder.exists() and not folder.is_dir()):
+        raise UsageError("--via-tensorflow is for SavedModel folders, which hold their weights")
+    path = temporary / "model.h5"
+    digest = copy_saved_model(folder, temporary / "saved_model")
+    with Assistant(source.python) as assistant:
+        assistant.to_h5(temporary / "saved_model", path)
+    try:
+        return replace(read_model(path), path=folder, sha256=digest), path
+    except BadFileError as error:
+        raise BadFileError(folder, error.reason) from None
+
+
+def _graph(file: ModelFile, source: Source) -> Graph:
+    if source.opaque is None:
+        return build_graph(file)
+    from qconvert.runners.assistant import Assistant
+
+    with Assistant(source.python) as assistant:
+        return build_graph(file, assistant.to_opaque)
+
+
+def _save(model: object, file: ModelFile, path: Path) -> None:
+    from qconvert.frontend.live import save_for_keras
+
+    save_for_keras(model, file, path)
