@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from qconvert.errors import BadFileError, UsageError
 from qconvert.frontend import build_graph
 from qconvert.ir import Graph
 from qconvert.modelfile import ModelFile, copy_saved_model, read_model
+
+if TYPE_CHECKING:
+    from qconvert.runners.assistant import Assistant
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 
@@ -57,54 +60,62 @@ def opened(source: Source, *, for_keras: bool = False) -> Iterator[Opened]:
         wanted = ", ".join(OPAQUE_CONVERTERS)
         raise UsageError(f"there is no converter {source.opaque!r} of layers, only {wanted}")
     with ExitStack() as stack:
-        file, keras = _read(source, stack)
-        graph = _graph(file, source)
+        helper = _Helper(source.python, stack)
+        file, keras = _read(source, helper)
+        graph = build_graph(file, None if source.opaque is None else helper.assistant.to_opaque)
         if for_keras and not isinstance(source.model, (str, os.PathLike)):
             _save(source.model, file, keras)
         yield Opened(file, graph, keras)
 
 
-def _read(source: Source, stack: ExitStack) -> tuple[ModelFile, Path]:
+@dataclass(slots=True)
+class _Helper:
+    """What is needed on the way and freed at the end: folders, and TensorFlow if it is asked."""
+
+    python: Path | None
+    stack: ExitStack
+    started: "Assistant | None" = None
+
+    @property
+    def assistant(self) -> "Assistant":
+        """TensorFlow's process, one for all requests."""
+        from qconvert.runners.assistant import Assistant
+
+        if self.started is None:
+            self.started = self.stack.enter_context(Assistant(self.python))
+        return self.started
+
+    def folder(self) -> Path:
+        """A new folder."""
+        return Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="qconvert-")))
+
+
+def _read(source: Source, helper: _Helper) -> tuple[ModelFile, Path]:
     """The model file, and the path for Keras, at which there is nothing yet of a live model."""
     if not isinstance(source.model, (str, os.PathLike)):
         from qconvert.frontend.live import model_file
 
         if source.weights is not None or source.via_tensorflow:
             raise UsageError("a live model has its own weights, and is no folder")
-        return model_file(source.model), _temporary(stack) / "model.h5"
+        return model_file(source.model), helper.folder() / "model.h5"
     path = Path(source.model)
     if source.via_tensorflow:
-        return _converted(path, source, _temporary(stack))
+        return _converted(path, source, helper)
     return read_model(path, None if source.weights is None else Path(source.weights)), path
 
 
-def _temporary(stack: ExitStack) -> Path:
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qconvert-")))
-
-
-def _converted(folder: Path, source: Source, temporary: Path) -> tuple[ModelFile, Path]:
+def _converted(folder: Path, source: Source, helper: _Helper) -> tuple[ModelFile, Path]:
     """A SavedModel as TensorFlow writes it anew; it is called by its folder all the same."""
-    from qconvert.runners.assistant import Assistant
-
     if source.weights is not None or (folder.exists() and not folder.is_dir()):
         raise UsageError("--via-tensorflow is for SavedModel folders, which hold their weights")
+    temporary = helper.folder()
     path = temporary / "model.h5"
     digest = copy_saved_model(folder, temporary / "saved_model")
-    with Assistant(source.python) as assistant:
-        assistant.to_h5(temporary / "saved_model", path)
+    helper.assistant.to_h5(temporary / "saved_model", path)
     try:
         return replace(read_model(path), path=folder, sha256=digest), path
     except BadFileError as error:
         raise BadFileError(folder, error.reason) from None
-
-
-def _graph(file: ModelFile, source: Source) -> Graph:
-    if source.opaque is None:
-        return build_graph(file)
-    from qconvert.runners.assistant import Assistant
-
-    with Assistant(source.python) as assistant:
-        return build_graph(file, assistant.to_opaque)
 
 
 def _save(model: object, file: ModelFile, path: Path) -> None:

@@ -226,6 +226,15 @@ def _function(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _Array) 
     return rs[0] + _gamma(2 * _FUNCTION_ULPS) * (abs(y) + rs[0]) + _TINY
 
 
+def _softmax(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _Array) -> Radius:
+    """As in `rounding`, with the worst of all axes and elements, for the axis is not asked."""
+    (x,), (r,) = xs, rs
+    depth, terms = float(np.ptp(x)) if x.size else 0.0, max(x.shape)
+    relative = 2 * _UNIT * depth + _gamma(4 * _FUNCTION_ULPS + terms + 1)
+    relative += math.expm1(min(4 * float(r.max(initial=0)), 100.0))
+    return 2 * relative * y + _TINY
+
+
 #: Every result is one of the inputs, or a constant.
 _MOVEMENTS: Final = frozenset(
     {
@@ -274,6 +283,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "ReduceSumSquare": _summed_squares,
     "Relu": _same,
     "Sigmoid": _function,
+    "Softmax": _softmax,
     "Sqrt": _square_root,
     "Sub": _added,
     "Tanh": _function,

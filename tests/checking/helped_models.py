@@ -1,6 +1,7 @@
 """Writes a model with stock layers that qconvert does not know, in several forms, into a folder."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,8 +9,10 @@ os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBL
 
 import numpy as np
 from qkeras import QActivation, QDense
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tf_keras import Input, Model
 from tf_keras.layers import EinsumDense, Flatten, UnitNormalization
+from tf_keras.protobuf.saved_metadata_pb2 import SavedMetadata
 
 FOUR_BITS = "quantized_bits(4, 0, alpha=1)"
 
@@ -28,6 +31,18 @@ def main(folder: Path) -> None:
     model.set_weights([random.integers(-7, 8, w.shape) / 8 for w in model.get_weights()])
     model.save(folder / "model.h5")
     model.save(folder / "saved_model", save_format="tf")
+    age(folder / "saved_model", folder / "old")
+
+
+def age(saved_model: Path, old: Path) -> None:
+    """The same folder as TensorFlow before 2.5 wrote it: no file for Keras's metadata."""
+    shutil.copytree(saved_model, old)
+    graph = SavedModel.FromString((old / "saved_model.pb").read_bytes())
+    nodes = SavedMetadata.FromString((old / "keras_metadata.pb").read_bytes()).nodes
+    root = graph.meta_graphs[0].object_graph_def.nodes[0]
+    root.user_object.metadata = nodes[0].metadata
+    (old / "saved_model.pb").write_bytes(graph.SerializeToString())
+    (old / "keras_metadata.pb").unlink()
 
 
 main(Path(sys.argv[1]))

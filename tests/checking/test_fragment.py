@@ -81,6 +81,17 @@ def test_a_matrix_product_lies_within_the_radius() -> None:
     assert (radius <= 132 * 2.0**-24 * (abs(x) @ abs(WEIGHT)) + 2.0**-24 * abs(y)).all()
 
 
+def test_a_softmax_lies_within_the_radius() -> None:
+    x = samples()
+    node = helper.make_node("Softmax", ["x"], ["y"], axis=-1)
+    y, radius = evaluate_fragment(opaque(node), [x], [None])
+    power = np.exp(x)
+    distance = abs((power / power.cumsum(1)[:, -1:]).astype(np.float64) - y)
+    assert distance.any()
+    assert (distance <= radius).all()
+    assert (radius <= 440 * 2.0**-24 * y + 2.0**-125).all()
+
+
 @pytest.mark.parametrize(
     ("nodes", "r"),
     [
