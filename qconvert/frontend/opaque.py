@@ -12,41 +12,18 @@ from qconvert.ir.ops import Opaque
 from qconvert.ir.shapes import Shape
 from qconvert.modelfile import StoredWeight
 
-#: Layers of Keras's own whose result follows from inputs and weights alone: no state, no masks,
-#: no chance, no texts, no further layers, no code of the file. Those with a parser need not be
-#: taken out: the parser has precedence.
+#: Layers of Keras's own without a parser whose result follows from inputs and weights alone: no
+#: state, no masks, no chance, no texts, no further layers, no code of the file.
 STOCK: Final = frozenset(
     {
-        "AdditiveAttention",
-        "Attention",
-        "AveragePooling3D",
         "CategoryEncoding",
         "CenterCrop",
-        "Conv1DTranspose",
-        "Conv3D",
-        "Conv3DTranspose",
-        "Cropping3D",
         "DepthwiseConv1D",
         "Discretization",
-        "Dot",
         "EinsumDense",
-        "Embedding",
-        "GlobalAveragePooling3D",
-        "GlobalMaxPooling3D",
         "GroupNormalization",
-        "LayerNormalization",
         "LocallyConnected1D",
         "LocallyConnected2D",
-        "MaxPooling3D",
-        "Normalization",
-        "PReLU",
-        "RepeatVector",
-        "Rescaling",
-        "Resizing",
-        "ThresholdedReLU",
-        "UnitNormalization",
-        "UpSampling3D",
-        "ZeroPadding3D",
     }
 )
 #: What Keras adds to every configuration, and what has an effect in training only.

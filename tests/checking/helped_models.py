@@ -11,7 +11,7 @@ import numpy as np
 from qkeras import QActivation, QDense
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tf_keras import Input, Model
-from tf_keras.layers import EinsumDense, Flatten, UnitNormalization
+from tf_keras.layers import EinsumDense, Flatten, GroupNormalization
 from tf_keras.protobuf.saved_metadata_pb2 import SavedMetadata
 
 FOUR_BITS = "quantized_bits(4, 0, alpha=1)"
@@ -23,7 +23,7 @@ def main(folder: Path) -> None:
     x = QActivation("quantized_bits(6, 1, alpha=1)", name="codes")(x)
     x = EinsumDense("abc,cd->abd", output_shape=(4, 5), bias_axes="d", name="einsum")(x)
     x = QActivation("quantized_bits(6, 3, alpha=1)", name="act")(x)
-    x = UnitNormalization(name="unit")(x)
+    x = GroupNormalization(1, name="group")(x)
     x = Flatten(name="flat")(QActivation("quantized_bits(6, 0, alpha=1)", name="late")(x))
     x = QDense(3, kernel_quantizer=FOUR_BITS, bias_quantizer=FOUR_BITS, name="out")(x)
     model = Model(image, x, name="helped")

@@ -81,7 +81,7 @@ def test_the_report_is_of_the_folder_and_marks_opaque_layers(folder: Path, repor
     assert report.model.path == str(folder / "saved_model")
     assert {w.witness for w in report.witnesses if w.failure is None} == set(Witness)
     opaque = {layer.name: layer for layer in report.layers if layer.converter}
-    assert set(opaque) == {"einsum", "unit"}
+    assert set(opaque) == {"einsum", "group"}
     for layer in opaque.values():
         assert "no NumPy reference" in layer.finding.reason
         witnesses = {w for c in layer.finding.comparisons for w in (c.first, c.second)}
@@ -95,7 +95,7 @@ def test_the_report_is_of_the_folder_and_marks_opaque_layers(folder: Path, repor
 def test_opaque_layers_pass_and_the_layers_behind_them_have_all_witnesses(report: Report) -> None:
     verdicts = {layer.name: layer.finding.verdict for layer in report.layers}
     assert verdicts["einsum"] is Verdict.SAMPLED
-    assert verdicts["unit"] in (Verdict.SAMPLED, Verdict.BOUNDED)
+    assert verdicts["group"] in (Verdict.SAMPLED, Verdict.BOUNDED)
     assert report.exit_code == 0
     (late,) = (layer for layer in report.layers if layer.name == "late")
     assert Witness.NUMPY in {w for c in late.finding.comparisons for w in (c.first, c.second)}
@@ -107,7 +107,7 @@ def test_the_file_marks_opaque_layers(exported: onnx.ModelProto) -> None:
     (text,) = (entry.value for entry in exported.metadata_props if entry.key == "qconvert")
     found = {layer["layer"]: layer["converter"] for layer in json.loads(text)["layers"]}
     assert found["einsum"].startswith("tf2onnx ")
-    assert [name for name, converter in found.items() if converter] == ["einsum", "unit"]
+    assert [name for name, converter in found.items() if converter] == ["einsum", "group"]
 
 
 def test_a_wrong_constant_in_an_opaque_layer_differs_there(

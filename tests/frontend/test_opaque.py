@@ -8,6 +8,7 @@ from numpy.testing import assert_array_equal
 
 from qconvert.errors import UnsupportedError
 from qconvert.frontend import build_graph
+from qconvert.frontend.layers import LAYERS
 from qconvert.frontend.opaque import STOCK, Converted, StockLayer
 from qconvert.frontend.problems import Unsupported
 from qconvert.ir import Graph
@@ -55,7 +56,7 @@ def test_a_stock_layer_is_handed_on_without_what_inference_ignores(sketch: Any) 
 
 
 def test_without_a_converter_stock_layers_are_unsupported_with_a_hint(sketch: Any) -> None:
-    assert "--opaque tf2onnx" in reasons(sketch, None, "UnitNormalization")
+    assert "--opaque tf2onnx" in reasons(sketch, None, "GroupNormalization")
     assert "--opaque" not in reasons(sketch, None, "MyLayer")
 
 
@@ -86,9 +87,13 @@ def test_a_converter_that_refuses_is_quoted(sketch: Any) -> None:
     def refuse(_: StockLayer) -> Converted:
         raise Unsupported("not that one")
 
-    assert reasons(sketch, refuse, "UnitNormalization") == "layer: not that one"
+    assert reasons(sketch, refuse, "GroupNormalization") == "layer: not that one"
 
 
 def test_no_layer_with_a_state_a_mask_of_its_own_or_code_is_listed() -> None:
     words = ("RNN", "LSTM", "GRU", "Lambda", "Masking", "Random", "Lookup", "Hash", "Text")
     assert not [name for name in STOCK if any(word in name for word in words)]
+
+
+def test_what_is_known_is_never_opaque() -> None:
+    assert not STOCK & LAYERS.keys()
