@@ -21,6 +21,10 @@ from typing import Final
 os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import tensorflow as tf
+from tensorflow.python.ops import array_ops
+from tensorflow.python.util import nest
+
 import qconvert
 from qconvert.checking import CheckedFile, Report, Subject, assemble, examine, seeded
 from qconvert.emit import to_onnx
@@ -36,6 +40,9 @@ _RIGHT: Final = ("PROVEN", "SAMPLED", "BOUNDED")
 def main() -> int:
     """Check the models and print what was found."""
     arguments = _arguments()
+    # What QKeras 0.9.0 uses of TensorFlow and TensorFlow no longer has.
+    array_ops.stack, array_ops.unstack = tf.stack, tf.unstack
+    nest.is_sequence = nest.is_nested
     # Keras says much about files and initializers, for every model.
     warnings.simplefilter("ignore")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -4,18 +4,23 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from qkeras import (
+    QGRU,
+    QLSTM,
     QActivation,
     QAveragePooling2D,
     QBatchNormalization,
+    QBidirectional,
     QConv1D,
     QConv2D,
     QConv2DBatchnorm,
+    QConv2DTranspose,
     QDense,
     QDepthwiseConv2D,
     QDepthwiseConv2DBatchnorm,
     QGlobalAveragePooling2D,
     QSeparableConv1D,
     QSeparableConv2D,
+    QSimpleRNN,
     quantized_bits,
 )
 from tf_keras import layers
@@ -46,13 +51,18 @@ def _padding(random: Random) -> str:
     return one_of(random, "same", "valid")
 
 
+def _reloadable(quantizer: object) -> object:
+    """QKeras cannot load what it saves of a plain function in this place."""
+    return None if isinstance(quantizer, str) else quantizer
+
+
 def _quantized(random: Random) -> dict[str, object]:
     """The options of a layer with one kernel."""
     return {
         "kernel_quantizer": weight_quantizer(random),
         "bias_quantizer": bias_quantizer(random),
         "use_bias": chance(random, 0.8),
-        "activation": activation(random) if chance(random, 0.3) else None,
+        "activation": _reloadable(activation(random)) if chance(random, 0.3) else None,
     }
 
 
@@ -100,6 +110,35 @@ def _stock_dense(random: Random) -> Layer:
     return layers.Dense(_size(random), activation=function)
 
 
+def _recurrent(random: Random) -> Layer:
+    kind = one_of(random, QSimpleRNN, QLSTM, QGRU)
+    return kind(
+        _size(random),
+        kernel_quantizer=weight_quantizer(random),
+        recurrent_quantizer=quantized_bits(4, 0, 1, alpha=1),
+        bias_quantizer=bias_quantizer(random),
+        state_quantizer=one_of(random, None, quantized_bits(6, 1, alpha=1)),
+        return_sequences=chance(random),
+        go_backwards=chance(random, 0.2),
+    )
+
+
+def _bidirectional(random: Random) -> Layer:
+    inner = QLSTM(
+        _size(random),
+        kernel_quantizer=quantized_bits(4, 0, 1, alpha=1),
+        recurrent_quantizer=quantized_bits(4, 0, 1, alpha=1),
+        bias_quantizer=bias_quantizer(random),
+        state_quantizer=quantized_bits(6, 1, alpha=1),
+        return_sequences=chance(random),
+    )
+    return QBidirectional(inner, merge_mode=one_of(random, "concat", "sum", "ave", "mul"))
+
+
+def _dense_in_time(random: Random) -> Layer:
+    return layers.TimeDistributed(QDense(_size(random), **_quantized(random)))
+
+
 _ANY: Final[tuple[Make, ...]] = (
     lambda random: QActivation(activation(random)),
     lambda random: QActivation(activation(random)),
@@ -110,6 +149,10 @@ _ANY: Final[tuple[Make, ...]] = (
     lambda random: layers.LeakyReLU(0.25),
     lambda random: layers.Activation(one_of(random, "relu", "tanh", "sigmoid", "hard_sigmoid")),
     lambda random: layers.Dropout(0.5),
+    lambda random: layers.PReLU(),
+    lambda random: layers.ThresholdedReLU(0.5),
+    lambda random: layers.Rescaling(one_of(random, 0.5, 0.3), one_of(random, 0.0, -1.0)),
+    lambda random: layers.LayerNormalization(scale=chance(random)),
     _stock_dense,
 )
 _SERIES: Final[tuple[Make, ...]] = (
@@ -123,6 +166,10 @@ _SERIES: Final[tuple[Make, ...]] = (
         pointwise_quantizer=weight_quantizer(random),
         bias_quantizer=bias_quantizer(random),
     ),
+    _recurrent,
+    _bidirectional,
+    _dense_in_time,
+    lambda random: layers.Conv1DTranspose(_size(random), *_window(random, 1), strides=2),
     lambda random: layers.MaxPooling1D(2, padding=_padding(random)),
     lambda random: layers.AveragePooling1D(2, padding=_padding(random)),
     lambda random: layers.ZeroPadding1D((1, 0)),
@@ -159,6 +206,17 @@ _IMAGES: Final[tuple[Make, ...]] = (
     lambda random: layers.MaxPooling2D(_window(random, 2), strides=2, padding=_padding(random)),
     lambda random: layers.AveragePooling2D(_window(random, 2), padding=_padding(random)),
     lambda random: layers.Conv2DTranspose(_size(random), _window(random, 2), strides=2),
+    lambda random: QConv2DTranspose(
+        _size(random),
+        _window(random, 2),
+        strides=one_of(random, 1, 2),
+        padding=_padding(random),
+        kernel_quantizer=weight_quantizer(random),
+        bias_quantizer=bias_quantizer(random),
+    ),
+    lambda random: layers.Resizing(
+        _size(random) + 1, _size(random) + 1, one_of(random, "nearest", "bilinear")
+    ),
     lambda random: layers.UpSampling2D(2),
     lambda random: layers.ZeroPadding2D(((1, 0), (0, 2))),
     lambda random: layers.Cropping2D(((1, 0), (0, 0))),
@@ -167,7 +225,7 @@ _IMAGES: Final[tuple[Make, ...]] = (
     lambda random: layers.GlobalMaxPooling2D(),
 )
 _LAYERS: Final[Mapping[int, tuple[Make, ...]]] = {
-    2: _ANY,
+    2: (*_ANY, lambda random: layers.RepeatVector(_size(random))),
     3: (*_ANY, *_SERIES),
     4: (*_ANY, *_IMAGES, *_IMAGES),
 }

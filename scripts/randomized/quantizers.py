@@ -7,11 +7,13 @@ import numpy as np
 from qkeras import (
     binary,
     quantized_bits,
+    quantized_hswish,
     quantized_po2,
     quantized_relu,
     quantized_relu_po2,
     quantized_sigmoid,
     quantized_tanh,
+    quantized_ulaw,
     ternary,
 )
 
@@ -58,6 +60,7 @@ def _relu(random: Random) -> Quantizer:
         use_sigmoid=int(chance(random, 0.1)),
         negative_slope=one_of(random, 0.0, 0.0, 0.0, 0.25),
         relu_upper_bound=one_of(random, None, None, 1.5),
+        qnoise_factor=one_of(random, 1.0, 1.0, 1.0, 0.5),
     )
 
 
@@ -80,6 +83,10 @@ _ACTIVATIONS: Final[tuple[Make, ...]] = (
     lambda random: quantized_sigmoid(one_of(random, 3, 8, 12), symmetric=chance(random)),
     lambda random: quantized_po2(one_of(random, 3, 5), one_of(random, None, 1, 4)),
     lambda random: quantized_relu_po2(one_of(random, 3, 5), one_of(random, None, 1, 4)),
+    lambda random: quantized_ulaw(one_of(random, 4, 8), int(random.integers(0, 3))),
+    lambda random: quantized_hswish(one_of(random, 6, 8), int(random.integers(1, 4)), alpha=1),
+    lambda random: quantized_tanh(8, use_real_tanh=True),
+    lambda random: quantized_sigmoid(8, use_real_sigmoid=True),
     lambda random: binary(use_01=chance(random), alpha=one_of(random, 1, 0.5)),
     lambda random: ternary(alpha=1, threshold=one_of(random, 0.25, 0.5)),
     lambda random: one_of(random, "hard_sigmoid", "hard_tanh", "smooth_sigmoid", "binary_tanh"),

@@ -297,7 +297,7 @@ MERGES: list[tuple[Build, int, Op]] = [
 ]
 
 
-@pytest.mark.parametrize(("build", "count", "op"), MERGES, ids=str)
+@pytest.mark.parametrize(("build", "count", "op"), MERGES)
 def test_merges_round_in_the_same_order(tf: ModuleType, build: Build, count: int, op: Op) -> None:
     xs = [floats(3, 40, 5, seed=i) for i in range(count)]
     assert_array_equal(apply(op, *xs), build(tf.keras.layers)(xs).numpy())
