@@ -55,7 +55,7 @@ def _step(random: Random, tensors: list[Tensor], shared: list[Layer]) -> Tensor:
         layer = _layer(random, x, shared)
         try:
             y = layer(x)
-        except (ValueError, TypeError):  # what Keras says of a shape that does not fit
+        except (AssertionError, ValueError, TypeError):  # what Keras says of a shape that does not fit
             continue
         if 0 < np.prod(y.shape[1:]) <= _LARGEST:
             shared.append(layer)
