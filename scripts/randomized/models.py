@@ -12,6 +12,8 @@ from scripts.randomized.quantizers import Random, chance, one_of
 #: Keras's tensors have no types.
 Tensor: TypeAlias = Any
 
+#: What Keras says of a shape that does not fit.
+_MISFITS: Final = (AssertionError, TypeError, ValueError)
 #: So that no model takes long.
 _LARGEST: Final = 4096
 
@@ -55,7 +57,7 @@ def _step(random: Random, tensors: list[Tensor], shared: list[Layer]) -> Tensor:
         layer = _layer(random, x, shared)
         try:
             y = layer(x)
-        except (AssertionError, ValueError, TypeError):  # what Keras says of a shape that does not fit
+        except _MISFITS:
             continue
         if 0 < np.prod(y.shape[1:]) <= _LARGEST:
             shared.append(layer)
