@@ -52,7 +52,7 @@ def main() -> int:
         path = Path(folder) / "model.h5"
         for start in range(0, len(seeds), _MODELS_PER_PROCESS):
             part = seeds[start : start + _MODELS_PER_PROCESS]
-            for seed, outcome in zip(part, _checked(part, path, arguments.samples), strict=True):
+            for seed, outcome in zip(part, _outcomes(part, path, arguments.samples), strict=True):
                 verdict, _, message = outcome.partition(": ")
                 counts[verdict] += 1
                 if message:
@@ -70,6 +70,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="the seed of the first model")
     parser.add_argument("--samples", type=int, default=24, help="of each model")
     return parser.parse_args()
+
+
+def _outcomes(seeds: range, path: Path, samples: int) -> Iterator[str]:
+    """The outcome of each model; after one that failed TensorFlow starts afresh."""
+    while seeds:
+        for outcome in _checked(seeds, path, samples):
+            yield outcome
+            seeds = seeds[1:]
+            if outcome not in _RIGHT:
+                break
 
 
 def _checked(seeds: range, path: Path, samples: int) -> Iterator[str]:

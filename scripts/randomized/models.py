@@ -11,6 +11,8 @@ from scripts.randomized.quantizers import Random, chance, one_of
 
 #: Keras's tensors have no types.
 Tensor: TypeAlias = Any
+#: Layers that may be called again, with the shape that they were built for.
+Shared: TypeAlias = list[tuple[Layer, Any]]
 
 #: What Keras says of a shape that does not fit.
 _MISFITS: Final = (AssertionError, TypeError, ValueError)
@@ -41,13 +43,13 @@ def _input_shape(random: Random) -> tuple[int, ...]:
 def _grown(random: Random, inputs: list[Tensor], count: int) -> list[Tensor]:
     """The inputs, and the results of *count* layers behind them."""
     tensors = list(inputs)
-    shared: list[Layer] = []
+    shared: Shared = []
     for _ in range(count):
         tensors.append(_step(random, tensors, shared))
     return tensors
 
 
-def _step(random: Random, tensors: list[Tensor], shared: list[Layer]) -> Tensor:
+def _step(random: Random, tensors: list[Tensor], shared: Shared) -> Tensor:
     """One more layer, applied to the newest tensor or, seldom, to an older one."""
     x = tensors[-1] if chance(random, 0.85) else one_of(random, *tensors)
     partners = [t for t in tensors if t is not x and t.shape == x.shape]
@@ -60,14 +62,16 @@ def _step(random: Random, tensors: list[Tensor], shared: list[Layer]) -> Tensor:
         except _MISFITS:
             continue
         if 0 < np.prod(y.shape[1:]) <= _LARGEST:
-            shared.append(layer)
+            shared.append((layer, x.shape))
             return y
     raise ValueError(f"no layer fits {x.shape}")
 
 
-def _layer(random: Random, x: Tensor, shared: list[Layer]) -> Layer:
-    if shared and chance(random, 0.05):
-        return one_of(random, *shared)
+def _layer(random: Random, x: Tensor, shared: Shared) -> Layer:
+    # For other shapes Keras builds a shared layer too, and fails when it runs.
+    fitting = [layer for layer, shape in shared if shape == x.shape]
+    if fitting and chance(random, 0.1):
+        return one_of(random, *fitting)
     if chance(random, 0.05):
         source = Input(x.shape[1:])
         return Model(
