@@ -1,6 +1,6 @@
 """Puts together a graph that is a part of a layer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from qconvert.frontend.problems import Malformed
 from qconvert.ir.graph import Graph, Input, Node, Output
@@ -8,11 +8,27 @@ from qconvert.ir.ops import Op
 from qconvert.ir.shapes import Shape, infer_shape
 
 
+def chained(shapes: Sequence[Shape], before: Sequence[Sequence[Op]], ops: Sequence[Op]) -> Graph:
+    """A chain of *ops*, whose first takes all inputs, after ``before[i]`` on input ``i``."""
+    whole = Assembly.of(shapes)
+    values = list(whole.inputs)
+    for i, own in enumerate(before):
+        values[i] = whole.chain(own, values[i])
+    for op in ops:
+        values = [whole.add(op, *values)]
+    return whole.graph("layer", values[-1:])
+
+
 class Assembly:
     """Collects nodes; values are referred to by names that it gives them."""
 
+    @classmethod
+    def of(cls, shapes: Iterable[Shape]) -> "Assembly":
+        """With inputs of these shapes, which it names."""
+        return cls({f"input_{i}": shape for i, shape in enumerate(shapes)})
+
     def __init__(self, inputs: Mapping[str, Shape]) -> None:
-        self._inputs = tuple(Input(name, shape) for name, shape in inputs.items())
+        self.inputs = tuple(inputs)
         self._nodes: list[Node] = []
         self._shapes: dict[str, Shape] = dict(inputs)
 
@@ -22,7 +38,8 @@ class Assembly:
         try:
             shape = infer_shape(op, *shapes)
         except ValueError as error:
-            raise Malformed(f"does not fit inputs of shapes {shapes}: {error}") from None
+            given = ", ".join(map(str, shapes))
+            raise Malformed(f"does not fit its input of shape {given}: {error}") from None
         kind = type(op).__name__.lower()
         count = 1 + sum(type(node.op) is type(op) for node in self._nodes)
         name = f"{kind}_{count}" if count > 1 else kind
@@ -38,5 +55,6 @@ class Assembly:
 
     def graph(self, name: str, outputs: Iterable[str]) -> Graph:
         """What was collected, with these results."""
+        inputs = tuple(Input(source, self._shapes[source]) for source in self.inputs)
         results = tuple(Output(f"output_{i}", value) for i, value in enumerate(outputs))
-        return Graph(name, self._inputs, tuple(self._nodes), results, ())
+        return Graph(name, inputs, tuple(self._nodes), results, ())

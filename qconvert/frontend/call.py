@@ -64,29 +64,16 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One op of a call that is no chain.
-
-    It reads values by number: first come the inputs of the call, then the results of its steps.
-    """
-
-    op: Op
-    reads: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Parsed:
     """What a call computes.
 
-    ``ops`` is a chain, whose first op takes all inputs, after ``before[i]`` on input ``i``. If
-    there are ``steps``, it takes the result of the last one of them instead. What has several
-    results is a ``graph``, whose inputs are the call's in order.
+    ``ops`` is a chain, whose first op takes all inputs, after ``before[i]`` on input ``i``. What
+    is no chain, or has several results, is a ``graph``, whose inputs are the call's in order.
     """
 
     ops: tuple[Op, ...] = ()
     weights: Mapping[str, Weight] = field(default_factory=dict)
     before: tuple[tuple[Op, ...], ...] = ()
-    steps: tuple[Step, ...] = ()
     graph: Graph | None = None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from qconvert.errors import BadFileError, Problem, UnsupportedError
+from qconvert.frontend.assembly import chained
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.flavour import flavour_of
@@ -24,8 +25,7 @@ from qconvert.frontend.topology import (
 )
 from qconvert.frontend.weights import Weights
 from qconvert.ir.graph import Graph, Input, Layer, Node, Output, validate
-from qconvert.ir.ops import Op
-from qconvert.ir.shapes import Shape, infer_shape
+from qconvert.ir.shapes import Shape
 from qconvert.modelfile import ModelFile
 
 _PACKAGES: Final = frozenset(
@@ -212,30 +212,15 @@ class _Builder:
         if len(known) < len(given):
             return [None]
         key = f"{scope.values}{_numbered(layer.name, number)}"
-        if parsed.graph is None:
-            results = [self._chain(key, parsed, known)]
-        else:
-            results = self._inline(key, parsed.graph, known)
+        shapes = [value.shape for value in known]
+        graph = parsed.graph or chained(shapes, parsed.before, parsed.ops)
+        results = self._inline(key, graph, known)
         again = number > 0 or not scope.first
         weights = {} if again else parsed.weights
         for i, result in enumerate(results):
             name = _result_name(key, i)
             self._layers.append(Layer(name, layer.class_name, result.name, {} if i else weights))
         return results
-
-    def _chain(self, key: str, parsed: Parsed, known: list[_Value]) -> _Value:
-        before = parsed.before or ((),) * len(known)
-        inner = (*(op for ops in before for op in ops), *(step.op for step in parsed.steps))
-        names = _names(key, (*inner, *parsed.ops))
-        for i, ops in enumerate(before):
-            for op in ops:
-                known[i] = self._node(names.pop(0), op, [known[i]])
-        for step in parsed.steps:
-            known.append(self._node(names.pop(0), step.op, [known[i] for i in step.reads]))
-        known = known[-1:] if parsed.steps else known
-        for op in parsed.ops:
-            known = [self._node(names.pop(0), op, known)]
-        return known[-1]
 
     def _inline(self, key: str, graph: Graph, known: list[_Value]) -> list[_Value]:
         """The nodes of *graph*, its inputs replaced by the *known* values."""
@@ -245,18 +230,10 @@ class _Builder:
             named.setdefault(output.value, _result_name(key, i))
         for node in graph.nodes:
             name = named.get(node.name, f"{key}:{node.name}")
-            inputs = [values[value] for value in node.inputs]
-            values[node.name] = self._node(name, node.op, inputs)
+            inputs = tuple(values[value].name for value in node.inputs)
+            self._nodes.append(Node(name, node.op, inputs, node.shape))
+            values[node.name] = _Value(name, node.shape)
         return [values[output.value] for output in graph.outputs]
-
-    def _node(self, name: str, op: Op, inputs: Sequence[_Value]) -> _Value:
-        try:
-            shape = infer_shape(op, *(value.shape for value in inputs))
-        except ValueError as error:
-            shapes = ", ".join(str(value.shape) for value in inputs)
-            raise Malformed(f"does not fit its input of shape {shapes}: {error}") from None
-        self._nodes.append(Node(name, op, tuple(value.name for value in inputs), shape))
-        return _Value(name, shape)
 
     def _check_input(self, layer: LayerSpec, scope: _Scope, *, whole: bool) -> None:
         path = f"{scope.weights}{layer.name}"
@@ -318,17 +295,6 @@ def _result_name(key: str, number: int) -> str:
 
 def _numbered(name: str, number: int) -> str:
     return f"{name}@{number}" if number else name
-
-
-def _names(key: str, ops: Sequence[Op]) -> list[str]:
-    """``key:conv``, ``key:transpose``, ``key:transpose_2``, and ``key`` itself last."""
-    kinds = [type(op).__name__.lower() for op in ops]
-    counts = [kinds[: i + 1].count(kind) for i, kind in enumerate(kinds)]
-    inner = [
-        f"{key}:{kind}" + (f"_{count}" if count > 1 else "")
-        for kind, count in zip(kinds, counts, strict=True)
-    ]
-    return [*inner[:-1], key] if ops else []
 
 
 def _unique(names: Sequence[str]) -> list[str]:

@@ -288,6 +288,13 @@ def test_time_of_unknown_length_is_refused(sketch: Any) -> None:
         build(sketch, layer, None, 4, weights=arrays)
 
 
+def test_time_around_what_is_no_chain_is_refused(sketch: Any) -> None:
+    loop = sketch.entry("SimpleRNN", "r", units=2, use_bias=False, activation="linear")
+    arrays = {"kernel": sketch.ramp(4, 2), "recurrent_kernel": sketch.ramp(2, 2)}
+    with pytest.raises(UnsupportedError, match="TimeDistributed around SimpleRNN, which is no"):
+        build(sketch, distributed(sketch, loop), 3, 5, 4, weights=arrays)
+
+
 def test_problems_inside_time_are_reported(sketch: Any) -> None:
     with pytest.raises(UnsupportedError, match="TimeDistributed around Lambda"):
         build(sketch, distributed(sketch, sketch.entry("Lambda", "l")), 3, 4)

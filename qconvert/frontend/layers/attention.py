@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from qconvert.frontend.call import Call, Parsed, Step
+from qconvert.frontend.assembly import Assembly
+from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.weights import expect_shape, weight
@@ -26,29 +27,11 @@ from qconvert.ir.stock import MatMul, WithConstant
 from qconvert.ir.types import F32
 
 _TANH = Elementwise(Function.TANH)
+_SUM = Reduce("sum", (3,), False)
 _HEADS_FIRST = (0, 2, 1, 3)
 _ROLES = ("query", "key", "value", "attention_output")
 #: Archives list a layer's layers by the names of its attributes (``_output_dense``).
 _ROLES_IN_ARCHIVES = ("key", "attention_output", "query", "value")
-
-
-class _Wiring:
-    """Collects steps, and gives each result its number."""
-
-    def __init__(self, inputs: int) -> None:
-        self._inputs = inputs
-        self.steps: list[Step] = []
-
-    def add(self, op: Op, *reads: int) -> int:
-        """The number of the result of *op*."""
-        self.steps.append(Step(op, reads))
-        return self._inputs + len(self.steps) - 1
-
-    def chain(self, at: int, *ops: Op) -> int:
-        """The number of the result of *ops* one after another."""
-        for op in ops:
-            at = self.add(op, at)
-        return at
 
 
 def attention(call: Call) -> Parsed:
@@ -64,10 +47,10 @@ def attention(call: Call) -> Parsed:
     w, query, value, key = _query_value_key(call)
     scale = tuple(Scale(float(raw["scale"])) for _ in range(scaled))
     if mode == "dot":
-        scores = w.chain(w.add(MatMul(), query, w.add(Transpose((0, 2, 1)), key)), *scale)
+        scores = w.chain(scale, w.add(MatMul(), query, w.add(Transpose((0, 2, 1)), key)))
     else:
-        shapes = call.known_shapes()
-        total = w.chain(_pairwise(w, shapes, query, key), *scale, _TANH, Reduce("sum", (3,), False))
+        pairs = _pairwise(w, call.known_shapes(), query, key)
+        total = w.chain((*scale, _TANH, _SUM), pairs)
         scores = w.add(Scale(float(raw["concat_score_weight"])), total)
     return _applied(w, scores, value, {role: weight(array, None) for role, array in raw.items()})
 
@@ -83,7 +66,7 @@ def additive_attention(call: Call) -> Parsed:
         expect_shape("scale", raw["scale"], (-1 if shapes[1][-1] is None else shapes[1][-1],))
     scale = tuple(WithConstant("multiply", array.reshape(1, 1, -1)) for array in raw.values())
     pairs = _pairwise(w, shapes, query, key)
-    scores = w.chain(pairs, _TANH, *scale, Reduce("sum", (3,), False))
+    scores = w.chain((_TANH, *scale, _SUM), pairs)
     return _applied(w, scores, value, {role: weight(array, None) for role, array in raw.items()})
 
 
@@ -102,13 +85,14 @@ def _read_arguments(arguments: Config) -> None:
     arguments.done()
 
 
-def _query_value_key(call: Call) -> tuple[_Wiring, int, int, int]:
+def _query_value_key(call: Call) -> tuple[Assembly, str, str, str]:
     """A key that is not given is the value."""
     shapes = call.known_shapes()
     if len(shapes) not in (2, 3):
         raise Malformed(f"{call.class_name} takes 2 or 3 inputs, not {len(shapes)}")
     _require_sequences(shapes)
-    return _Wiring(len(shapes)), 0, 1, len(shapes) - 1
+    whole = Assembly.of(shapes)
+    return whole, whole.inputs[0], whole.inputs[1], whole.inputs[-1]
 
 
 def _require_sequences(shapes: tuple[Shape, ...]) -> None:
@@ -117,18 +101,18 @@ def _require_sequences(shapes: tuple[Shape, ...]) -> None:
             raise Unsupported(f"attention on {shape}: only (batch, time, channels)")
 
 
-def _pairwise(w: _Wiring, shapes: tuple[Shape, ...], query: int, key: int) -> int:
+def _pairwise(w: Assembly, shapes: tuple[Shape, ...], query: str, key: str) -> str:
     """``query[:, :, None] + key[:, None]``."""
-    tall, wide = ([-1 if n is None else n for n in shapes[i][1:]] for i in (query, key))
+    tall, wide = ([-1 if n is None else n for n in shapes[i][1:]] for i in (0, -1))
     if -1 in (tall[1], wide[1]):
         raise Malformed("the number of channels of the input is not known")
     first = w.add(Reshape((tall[0], 1, tall[1])), query)
     return w.add(Merge("add"), first, w.add(Reshape((1, *wide)), key))
 
 
-def _applied(w: _Wiring, scores: int, value: int, weights: dict[str, Weight]) -> Parsed:
-    w.add(MatMul(), w.add(Softmax(axis=2), scores), value)
-    return Parsed((), weights, steps=tuple(w.steps))
+def _applied(w: Assembly, scores: str, value: str, weights: dict[str, Weight]) -> Parsed:
+    result = w.add(MatMul(), w.add(Softmax(axis=2), scores), value)
+    return Parsed(weights=weights, graph=w.graph("layer", [result]))
 
 
 def multi_head_attention(call: Call) -> Parsed:
@@ -164,19 +148,19 @@ def multi_head_attention(call: Call) -> Parsed:
         (heads, value_width, outputs),
         (outputs,),
     )
-    w = _Wiring(len(shapes))
-    at = {role: w.chain(places[role], *_split(*projections[role])) for role in sizes}
-    query = w.chain(at["query"], _root_scale(width), Transpose(_HEADS_FIRST))
+    w = Assembly.of(shapes)
+    at = {role: w.chain(_split(*projections[role]), w.inputs[places[role]]) for role in sizes}
+    query = w.chain((_root_scale(width), Transpose(_HEADS_FIRST)), at["query"])
     key, value = (
         w.add(Transpose((0, 2, 3, 1)), at["key"]),
         w.add(Transpose(_HEADS_FIRST), at["value"]),
     )
     scores = w.add(Softmax(axis=3), w.add(MatMul(), query, key))
-    mixed = w.chain(w.add(MatMul(), scores, value), Transpose(_HEADS_FIRST))
+    mixed = w.add(Transpose(_HEADS_FIRST), w.add(MatMul(), scores, value))
     kernel, bias = projections["attention_output"]
     last = Dense(kernel.reshape(-1, outputs), bias)
-    w.chain(mixed, Reshape((_steps(shapes[0]), heads * value_width)), last)
-    return Parsed((), _named(projections), steps=tuple(w.steps))
+    result = w.chain((Reshape((_steps(shapes[0]), heads * value_width)), last), mixed)
+    return Parsed(weights=_named(projections), graph=w.graph("layer", [result]))
 
 
 _Projection = tuple[F32, F32 | None]

@@ -33,8 +33,8 @@ def bidirectional(call: Call) -> Parsed:
         loop_weights(loop, half, shapes[0])
         for loop, half in zip((forward, backward), halves, strict=True)
     ]
-    names = [f"input_{i}" for i in range(len(shapes))]
-    whole = Assembly(dict(zip(names, shapes, strict=True)))
+    whole = Assembly.of(shapes)
+    names = whole.inputs
     at = 1 + len(names) // 2
     there = add_loop(whole, forward, weights[0], names[0], *names[1:at])
     back = add_loop(whole, backward, weights[1], names[0], *names[at:])

@@ -50,9 +50,8 @@ def recurrent(call: Call) -> Parsed:
     loop = read_loop(call.class_name, call.config)
     shapes = sequence_and_states(call, len(loop.cell.states))
     weights = loop_weights(loop, call.weights, shapes[0])
-    names = [f"input_{i}" for i in range(len(shapes))]
-    whole = Assembly(dict(zip(names, shapes, strict=True)))
-    results = add_loop(whole, loop, weights, *names)
+    whole = Assembly.of(shapes)
+    results = add_loop(whole, loop, weights, *whole.inputs)
     return Parsed(weights=weights, graph=whole.graph("layer", results))
 
 

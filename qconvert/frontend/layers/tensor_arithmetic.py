@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from qconvert.frontend.call import Call, Parsed, Step
+from qconvert.frontend.assembly import Assembly
+from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.layers.preprocessing import constant, product
 from qconvert.frontend.layers.shape import axis_of
 from qconvert.frontend.problems import Unsupported, short
@@ -89,15 +90,18 @@ def power(call: Call) -> Parsed:
 def square(call: Call) -> Parsed:
     """``math.square``."""
     call.arguments.done()
-    call.shape()
-    return Parsed((), steps=(Step(Merge("multiply"), (0, 0)),))
+    whole = Assembly.of((call.shape(),))
+    (x,) = whole.inputs
+    return Parsed(graph=whole.graph("layer", [whole.add(Merge("multiply"), x, x)]))
 
 
 def absolute(call: Call) -> Parsed:
     """``math.abs``: the greater one of ``x`` and ``-x``."""
     call.arguments.done()
-    call.shape()
-    return Parsed((), steps=(Step(Scale(-1.0), (0,)), Step(Merge("maximum"), (0, 1))))
+    whole = Assembly.of((call.shape(),))
+    (x,) = whole.inputs
+    result = whole.add(Merge("maximum"), x, whole.add(Scale(-1.0), x))
+    return Parsed(graph=whole.graph("layer", [result]))
 
 
 def add_n(call: Call) -> Parsed:

@@ -72,7 +72,7 @@ def time_distributed(layers: Mapping[str, LayerParser]) -> LayerParser:
             raise Unsupported(f"TimeDistributed around {class_name}")
         steps = tuple(None if shape is None else _step(shape) for shape in call.shapes)
         parsed = inner(replace(call, class_name=class_name, config=config, shapes=steps))
-        if parsed.steps or parsed.before or len(steps) != 1:
+        if parsed.graph or parsed.before or len(steps) != 1:
             raise Unsupported(f"TimeDistributed around {class_name}, which is no chain of ops")
         length = call.shape()[1]
         if length is None or not all(call.shape()[2:]):
