@@ -17,7 +17,7 @@ import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Final, TypeAlias, assert_never
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +25,8 @@ import numpy.typing as npt
 from qconvert.checking.ancestry import in_order
 from qconvert.checking.fragment import evaluate_fragment
 from qconvert.checking.quantizer_rounding import quantizer_cause, quantizer_radius
-from qconvert.checking.radius import FUNCTION_ULPS, TINY, UNIT
-from qconvert.checking.radius import Radius as Radius
-from qconvert.checking.radius import between as _between
-from qconvert.checking.radius import gamma as _gamma
-from qconvert.checking.radius import moved as _moved
-from qconvert.checking.radius import step as _step
-from qconvert.checking.rounding_stock import stock_cause, stock_radius
+from qconvert.checking.radius import FUNCTION_ULPS, TINY, UNIT, Radius, between, gamma, moved, step
+from qconvert.checking.rounding_stock import stock_radius
 from qconvert.ir import F32, Graph, Layer, Node, Op
 from qconvert.ir.ops import (
     Affine,
@@ -57,19 +52,7 @@ from qconvert.ir.ops import (
     Transpose,
     UpSample,
 )
-from qconvert.ir.stock import (
-    Divide,
-    Embedding,
-    FoldTime,
-    LayerNormalization,
-    MatMul,
-    Power,
-    PRelu,
-    Resize,
-    UnfoldTime,
-    UnitNormalize,
-    WithConstant,
-)
+from qconvert.ir.stock import LayerNormalization, MatMul, Power, UnitNormalize
 from qconvert.reference import apply, zeros
 from qconvert.runners.traces import Trace
 
@@ -79,6 +62,7 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 #: Where layers between two known results are not seen (the deployed file shows quantized ones
 #: alone), their bounds add up; beyond this part of the largest result they tell nothing.
 LEAST_INFORMATIVE: Final = 2.0**-10
+_SUMS: Final = "sums of more than 24 bits"
 #: Of a layer that rounds nothing, or always alike.
 INHERITED: Final = "in what it is computed from"
 
@@ -210,8 +194,10 @@ def _with_body(op: Op) -> Iterator[Op]:
 
 def _cause(op: Op) -> str | None:
     match op:
-        case Dense() | Conv() | ConvTranspose() | Pool(kind="mean") | Reduce(kind="mean" | "sum"):
-            return "sums of more than 24 bits"
+        case Dense() | Conv() | ConvTranspose() | MatMul():
+            return _SUMS
+        case Pool(kind="mean") | Reduce(kind="mean" | "sum"):
+            return _SUMS
         case BatchNormalization():
             return "the constants of the normalization"
         case Softmax() | Elementwise():
@@ -220,8 +206,12 @@ def _cause(op: Op) -> str | None:
             return "the operations of an opaque layer"
         case Quantize(quantizer=quantizer):
             return quantizer_cause(quantizer)
-        case MatMul() | Power() | LayerNormalization() | UnitNormalize():
-            return stock_cause(op)
+        case Power():
+            return "powers"
+        case LayerNormalization():
+            return "the mean and variance of a sample"
+        case UnitNormalize():
+            return "the norm of a sample"
         case _:
             return None
 
@@ -250,31 +240,27 @@ def _radius(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | 
         case Quantize(quantizer=quantizer):
             return quantizer_radius(quantizer, x, y, r)
         case Pool() | Reduce() | Merge() | Relu() | Concat() | Reshape() | Transpose():
-            return _between(op, xs, y, rs)
+            return between(op, xs, y, rs)
         case Pad() | Slice() | UpSample():
-            return _between(op, xs, y, rs)
-        case WithConstant() | Divide() | PRelu() | Power() | MatMul() | Resize() | Embedding():
-            return stock_radius(op, xs, y, rs)
-        case LayerNormalization() | UnitNormalize() | FoldTime() | UnfoldTime():
-            return stock_radius(op, xs, y, rs)
+            return between(op, xs, y, rs)
         case Opaque():
             raise ValueError("the radius of an opaque layer comes with its value")
         case _:
-            assert_never(op)
+            return stock_radius(op, xs, y, rs)
 
 
 def _linear(op: Dense | Conv | ConvTranspose, x: F32, r: Radius | None) -> Radius | None:
     """Sums of products: exact if all partial sums are multiples of a step, under 2**24 of it."""
     products = op.kernel.size // op.kernel.shape[_output_axis(op)]
     magnitude = replace(op, kernel=abs(op.kernel), bias=None if op.bias is None else abs(op.bias))
-    reach = apply(magnitude, _moved(abs(x), r, 1)).astype(np.float64)
-    rounded = _gamma(products + 1) * reach * (1 + _gamma(products + 1))
+    reach = apply(magnitude, moved(abs(x), r, 1)).astype(np.float64)
+    rounded = gamma(products + 1) * reach * (1 + gamma(products + 1))
     # Rounding is monotone: a sum that comes out below a power of two never passed it.
     exact = reach < 2.0**24 * _steps(op, x)
     if r is None:
         return np.where(exact, 0.0, rounded)
-    spread = apply(replace(magnitude, bias=None), _moved(np.zeros_like(x), r, 1))
-    return np.where(exact & (spread == 0), 0.0, rounded + spread * (1 + _gamma(products)))
+    spread = apply(replace(magnitude, bias=None), moved(np.zeros_like(x), r, 1))
+    return np.where(exact & (spread == 0), 0.0, rounded + spread * (1 + gamma(products)))
 
 
 def _output_axis(op: Dense | Conv | ConvTranspose) -> int:
@@ -286,18 +272,18 @@ def _steps(op: Dense | Conv | ConvTranspose, x: F32) -> Radius:
     kernel = np.moveaxis(op.kernel, _output_axis(op), -1).reshape(
         -1, op.kernel.shape[_output_axis(op)]
     )
-    step = _step(x.reshape(-1, 1)) * _step(kernel)
-    return step if op.bias is None else np.minimum(step, _step(op.bias.reshape(1, -1)))
+    products = step(x.reshape(-1, 1)) * step(kernel)
+    return products if op.bias is None else np.minimum(products, step(op.bias.reshape(1, -1)))
 
 
 def _mean(op: Pool | Reduce, x: F32, r: Radius | None) -> Radius | None:
     """A sum, and for a mean one division: exact sums leave one rounding, alike for all."""
     terms = math.prod(op.window) if isinstance(op, Pool) else math.prod(x.shape[a] for a in op.axes)
-    mean = apply(op, _moved(abs(x), r, 1)).astype(np.float64) * (1 + _gamma(terms))
-    rounded = _gamma(terms) * mean
+    mean = apply(op, moved(abs(x), r, 1)).astype(np.float64) * (1 + gamma(terms))
+    rounded = gamma(terms) * mean
     if r is None:
-        return np.where(mean * terms < 2.0**24 * _step(x.reshape(-1)), 0.0, rounded)
-    return rounded + apply(op, _moved(np.zeros_like(x), r, 1)) * (1 + _gamma(terms))
+        return np.where(mean * terms < 2.0**24 * step(x.reshape(-1)), 0.0, rounded)
+    return rounded + apply(op, moved(np.zeros_like(x), r, 1)) * (1 + gamma(terms))
 
 
 def _batch_normalization(op: BatchNormalization, x: F32, r: Radius | None) -> Radius:
@@ -312,13 +298,13 @@ def _batch_normalization(op: BatchNormalization, x: F32, r: Radius | None) -> Ra
     reach = inverse * (abs(x) + abs(op.mean)) + spread
     if op.beta is not None:
         reach = reach + abs(op.beta)
-    return _gamma(2 * FUNCTION_ULPS + 6) * reach + spread
+    return gamma(2 * FUNCTION_ULPS + 6) * reach + spread
 
 
 def _affine(op: Affine, x: F32, r: Radius) -> Radius:
     """A product and a sum, rounded each."""
     factor, offset = _magnitude(op.factor, 1.0), _magnitude(op.offset, 0.0)
-    radius: Radius = factor * r + _gamma(2) * (factor * (abs(x) + r) + offset)
+    radius: Radius = factor * r + gamma(2) * (factor * (abs(x) + r) + offset)
     return radius
 
 
@@ -331,7 +317,7 @@ def _softmax(op: Softmax, x: F32, y: F32, r: Radius | None) -> Radius:
     """Relative errors: the argument's rounding, exp twice over, the sum and the division."""
     exact = x.astype(np.float64)
     depth = np.max(exact, axis=op.axis, keepdims=True) - exact
-    relative = 2 * UNIT * depth + _gamma(4 * FUNCTION_ULPS + x.shape[op.axis] + 1)
+    relative = 2 * UNIT * depth + gamma(4 * FUNCTION_ULPS + x.shape[op.axis] + 1)
     if r is not None:
         relative = relative + np.expm1(2 * (r + np.max(r, axis=op.axis, keepdims=True)))
     of_sum = np.sum(relative * y, axis=op.axis, keepdims=True)
@@ -360,7 +346,7 @@ _RELATIVE: Final = (Function.SIGMOID, Function.TANH, Function.EXPONENTIAL)
 def _elementwise(op: Elementwise, x: F32, y: F32, r: Radius | None) -> Radius:
     exact = abs(y.astype(np.float64))
     scale = exact if op.function in _RELATIVE else np.maximum(exact, np.maximum(abs(x), 1.0))
-    rounded = _gamma(2 * FUNCTION_ULPS) * scale * max(1.0, abs(op.alpha)) + TINY
+    rounded = gamma(2 * FUNCTION_ULPS) * scale * max(1.0, abs(op.alpha)) + TINY
     if r is None:
         return rounded
     if op.function is Function.EXPONENTIAL:
@@ -369,9 +355,9 @@ def _elementwise(op: Elementwise, x: F32, y: F32, r: Radius | None) -> Radius:
     if op.function not in _RELATIVE:
         return rounded + spread
     # Where these are flat, both ends of the interval are nearer than the steepest slope says.
-    ends = _between(op, [x], y, [r])
+    ends = between(op, [x], y, [r])
     assert ends is not None
-    return rounded + np.minimum(spread, ends * (1 + _gamma(2 * FUNCTION_ULPS)) + 2 * rounded)
+    return rounded + np.minimum(spread, ends * (1 + gamma(2 * FUNCTION_ULPS)) + 2 * rounded)
 
 
 def _merge(op: Merge, xs: list[F32], rs: list[Radius | None]) -> Radius | None:
@@ -383,7 +369,7 @@ def _merge(op: Merge, xs: list[F32], rs: list[Radius | None]) -> Radius | None:
     combine = operator.mul if op.kind == "multiply" else operator.add
     size: Radius = reduce(combine, sizes)
     end: Radius = reduce(combine, ends)
-    total = end - size + _gamma(len(xs)) * end
+    total = end - size + gamma(len(xs)) * end
     share = len(xs) if op.kind == "average" else 1
     radius: Radius = total / share
     return radius
@@ -394,15 +380,15 @@ def _recurrence(op: Recurrence, xs: list[F32], rs: list[Radius | None]) -> Radiu
 
     They grow from step to step, as those of unseen layers do; a flipped code may do so, too.
     """
-    step, *sources = op.body.inputs
+    features, *sources = op.body.inputs
     x, states, names = xs[0], xs[1:], [source.name for source in sources]
     states = states or [zeros(source, len(x)) for source in sources]
     around = rs[1:] or [None] * len(sources)
     smooth = not any(isinstance(inner, Quantize) for inner in _with_body(op))
     after: list[Radius] = []
     for time in range(x.shape[1])[:: -1 if op.reverse else 1]:
-        known = {step.name: x[:, time], **dict(zip(names, states, strict=True))}
-        radii = {step.name: None if rs[0] is None else _full(rs[0], x)[:, time]}
+        known = {features.name: x[:, time], **dict(zip(names, states, strict=True))}
+        radii = {features.name: None if rs[0] is None else _full(rs[0], x)[:, time]}
         radii |= dict(zip(names, around, strict=True))
         values, found = _propagated(op.body.nodes, known, radii, capped=smooth)
         states = [values[output.value] for output in op.body.outputs]

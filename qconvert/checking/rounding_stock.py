@@ -24,21 +24,6 @@ from qconvert.ir.stock import (
 from qconvert.reference import apply
 
 
-def stock_cause(op: MatMul | Power | LayerNormalization | UnitNormalize) -> str:
-    """What in *op* correct programs may round differently."""
-    match op:
-        case MatMul():
-            return "sums of more than 24 bits"
-        case Power():
-            return "powers"
-        case LayerNormalization():
-            return "the mean and variance of a sample"
-        case UnitNormalize():
-            return "the norm of a sample"
-        case _:
-            assert_never(op)
-
-
 def stock_radius(op: StockOp, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | None:
     """How far other programs may be from *y*; ``None`` is not at all."""
     x, r = xs[0], rs[0]

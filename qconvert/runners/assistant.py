@@ -1,6 +1,5 @@
 """TensorFlow's process as a converter of what TensorFlow alone can read."""
 
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from qconvert.ir.ops import Opaque
 from qconvert.ir.shapes import Shape
 from qconvert.runners.npz import write_npz
 from qconvert.runners.process import Answer, Json, Process
-from qconvert.runners.tf import WORKER
+from qconvert.runners.tf import start_worker
 
 
 class Assistant:
@@ -26,7 +25,7 @@ class Assistant:
     """
 
     def __init__(self, python: Path | None = None, *, timeout: float = 600.0) -> None:
-        self._python = python or Path(sys.executable)
+        self._python = python
         self._timeout = timeout
         self._process: Process | None = None
 
@@ -74,8 +73,7 @@ class Assistant:
 
     def _ask(self, do: str, arguments: dict[str, Json]) -> Answer:
         if self._process is None:
-            command = [str(self._python), str(WORKER)]
-            self._process = Process(command, self._folder / "log", self._timeout)
+            self._process = start_worker(self._python, self._folder, self._timeout)
         self._process.send(do, arguments)
         return self._process.receive()
 

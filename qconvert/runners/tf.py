@@ -18,6 +18,11 @@ WORKER = Path(__file__).with_name("tf_worker")
 OUTPUT = "output:"
 
 
+def start_worker(python: Path | None, folder: Path, timeout: float) -> Process:
+    """TensorFlow's process in that interpreter, or in this one; *folder* takes its log."""
+    return Process([str(python or sys.executable), str(WORKER)], folder / "log", timeout)
+
+
 @dataclass(frozen=True, slots=True)
 class TensorFlowModel:
     """A model as TensorFlow has loaded it; ``layers`` are the trace keys in order of execution."""
@@ -55,7 +60,7 @@ class TensorFlowRunner:
     ) -> None:
         self._model = model
         self._weights = weights
-        self._python = python or Path(sys.executable)
+        self._python = python
         self._timeout = timeout
         self._loaded: TensorFlowModel | None = None
         self._files = 0
@@ -65,8 +70,7 @@ class TensorFlowRunner:
         self._temporary = tempfile.TemporaryDirectory(prefix="qconvert-")
         self._folder = Path(self._temporary.name)
         try:
-            command = [str(self._python), str(WORKER)]
-            self._process = Process(command, self._folder / "log", self._timeout)
+            self._process = start_worker(self._python, self._folder, self._timeout)
         except WitnessError:
             self._temporary.cleanup()
             raise

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from qconvert.checking.compare import compare
-from qconvert.checking.rounding import INHERITED, Radius, evaluate_bounded, misfits, rounding_in
+from qconvert.checking.radius import Radius
+from qconvert.checking.rounding import INHERITED, evaluate_bounded, misfits, rounding_in
 from qconvert.checking.witness import Witness
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, infer_shape, validate
 from qconvert.ir.ops import (

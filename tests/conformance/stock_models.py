@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import onnxruntime
 
-from qconvert.checking.rounding import Radius, evaluate_bounded
+from qconvert.checking.radius import Radius
+from qconvert.checking.rounding import evaluate_bounded
 from qconvert.emit import to_onnx
 from qconvert.frontend import build_graph
 from qconvert.frontend.live import model_file

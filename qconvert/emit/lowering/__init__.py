@@ -1,7 +1,5 @@
 """The ONNX form of every op, as one match."""
 
-from typing import assert_never
-
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import Dialect
 from qconvert.emit.lowering import elementwise, linear, movement, opaque, recurrence, reduction
@@ -30,19 +28,6 @@ from qconvert.ir.ops import (
     Softmax,
     Transpose,
     UpSample,
-)
-from qconvert.ir.stock import (
-    Divide,
-    Embedding,
-    FoldTime,
-    LayerNormalization,
-    MatMul,
-    Power,
-    PRelu,
-    Resize,
-    UnfoldTime,
-    UnitNormalize,
-    WithConstant,
 )
 
 
@@ -88,13 +73,9 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
             return movement.take(op, x, b)
         case UpSample():
             return movement.up_sample(op, x, b)
-        case WithConstant() | Divide() | PRelu() | Power() | MatMul() | Resize() | Embedding():
-            return lower_stock(op, inputs, shape, b, dialect)
-        case LayerNormalization() | UnitNormalize() | FoldTime() | UnfoldTime():
-            return lower_stock(op, inputs, shape, b, dialect)
         case Recurrence():
             return recurrence.scan(op, inputs, b, dialect, lower)
         case Opaque():
             return opaque.spliced(op, inputs, b, dialect)
         case _:
-            assert_never(op)
+            return lower_stock(op, inputs, shape, b, dialect)
