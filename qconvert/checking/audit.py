@@ -14,7 +14,7 @@ from qconvert.ir import F32
 from qconvert.runners.traces import Trace
 
 #: Where rounding does not explain a witness's results on a batch; the last is the reference's.
-Rounding: TypeAlias = Callable[[Batch, Trace, Trace], Misfits]
+Rounding: TypeAlias = Callable[[Witness, Batch, Trace, Trace], Misfits]
 #: Called with the number of samples done.
 Progress: TypeAlias = Callable[[int], None]
 
@@ -66,7 +66,7 @@ def _batch(
     rows = len(next(iter(batch.values())))
     found = _compared(traces, start, {})
     if Witness.NUMPY in traces and _any_differs(found):
-        misfits = {w: rounding(batch, traces[w], traces[Witness.NUMPY]) for w in traces}
+        misfits = {w: rounding(w, batch, traces[w], traces[Witness.NUMPY]) for w in traces}
         if {Witness.ORT, Witness.DEPLOYED} <= traces.keys():
             misfits[Witness.DEPLOYED] = _unlike(
                 misfits[Witness.DEPLOYED],

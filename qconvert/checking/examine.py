@@ -3,15 +3,12 @@
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib.metadata import version
 from itertools import chain, islice
-from typing import Final
 
 from qconvert.checking.ancestry import in_order
-from qconvert.checking.audit import Evidence, Progress, audit
+from qconvert.checking.audit import Evidence, Progress, Rounding, audit
 from qconvert.checking.bits import activation_quantizer, bits_of, weight_bits
-from qconvert.checking.compare import Difference, compare
 from qconvert.checking.inputs import Batch, Samples
 from qconvert.checking.judge import (
     REQUIRED,
@@ -33,13 +30,12 @@ from qconvert.checking.results import (
     WeightResult,
     WitnessResult,
 )
-from qconvert.checking.rounding import misfits, rounding_in
+from qconvert.checking.rounding import Misfits, misfits, rounding_in
+from qconvert.checking.weights import FOLDED, ComparedWeights, compare_weights, with_weights
 from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
-from qconvert.ir import F32, Graph, Layer, grid_of
-
-#: The two sides of a comparison with QKeras itself: TensorFlow's numbers and ours.
-_SIDES: Final = (Witness.TENSORFLOW, Witness.NUMPY)
+from qconvert.ir import Graph, Layer, grid_of
+from qconvert.runners.traces import Trace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,9 +53,11 @@ def examine(
     """Check *subject* with the witnesses of *panel* on *samples*."""
     graph = subject.graph
     failures: dict[Witness, str] = dict(panel.unavailable)
-    weights = _weights(graph, panel, failures)
+    weights = compare_weights(graph, panel.qkeras)
+    if weights.failure:
+        failures[Witness.TENSORFLOW] = weights.failure
     probe, batches = _peek(samples.batches)
-    evidence = audit(panel.runners, batches, partial(misfits, graph), progress)
+    evidence = audit(panel.runners, batches, _rounding(graph, weights), progress)
     evidence = replace(evidence, layers=with_inherited(graph, evidence.layers))
     failures = {**evidence.failures, **failures}
     ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
@@ -68,8 +66,8 @@ def examine(
         onnx=subject.onnx,
         inputs=samples.description,
         samples=evidence.samples,
-        layers=_layers(graph, evidence, weights, failures),
-        weights=weights,
+        layers=_layers(graph, evidence, weights.results, failures),
+        weights=weights.results,
         outputs=_outputs(graph, evidence, failures),
         ambiguous=ambiguous,
         witnesses=tuple(_witness(witness, panel, failures) for witness in Witness),
@@ -83,30 +81,15 @@ def _peek(batches: Iterator[Batch]) -> tuple[Batch | None, Iterator[Batch]]:
     return first[-1] if first else None, chain(first, batches)
 
 
-def _weights(graph: Graph, panel: Panel, failures: dict[Witness, str]) -> tuple[WeightResult, ...]:
-    theirs: Mapping[str, F32] = {}
-    if panel.qkeras:
-        try:
-            theirs = panel.qkeras.effective_weights()
-        except WitnessError as error:
-            failures[Witness.TENSORFLOW] = str(error)
-    ours = {
-        f"{layer.name}/{role}": weight.effective
-        for layer in graph.layers
-        for role, weight in layer.weights.items()
-    }
-    names = dict.fromkeys((*ours, *theirs))
-    return tuple(_weight(name, theirs.get(name), ours.get(name)) for name in names)
+def _rounding(graph: Graph, weights: ComparedWeights) -> Rounding:
+    """Each witness is judged by what it computes with."""
+    theirs = with_weights(graph, weights.rounded)
 
+    def rounding(witness: Witness, batch: Batch, found: Trace, reference: Trace) -> Misfits:
+        of_witness = theirs if witness is Witness.TENSORFLOW else graph
+        return misfits(of_witness, batch, found, reference)
 
-def _weight(name: str, theirs: F32 | None, ours: F32 | None) -> WeightResult:
-    layer, _, role = name.rpartition("/")
-    if theirs is None or ours is None:
-        return WeightResult(layer, role, Verdict.UNCHECKED, Difference())
-    difference = compare(_SIDES, dict(zip(_SIDES, (theirs, ours), strict=True)))
-    # All elements were compared, and they do not depend on the input: equal is a proof.
-    verdict = Verdict.DIFFERS if difference.differing else Verdict.PROVEN
-    return WeightResult(layer, role, verdict, difference)
+    return rounding
 
 
 def _ambiguous(
@@ -143,7 +126,7 @@ def _layers(
                 failed=failures.keys(),
                 weights=[w for w in weights if w.layer == layer.name],
                 inherited_from=inherited[layer.name],
-                rounding=rounding_in(graph, layer),
+                rounding=_causes(graph, layer, weights),
                 required=_required(graph, layer.value),
                 note=_note(graph, layer.value),
             ),
@@ -167,6 +150,11 @@ def _layer(graph: Graph, layer: Layer, finding: Finding) -> LayerResult:
         finding,
         graph.opaque.get(layer.name),
     )
+
+
+def _causes(graph: Graph, layer: Layer, weights: tuple[WeightResult, ...]) -> str:
+    folded = any(w.layer == layer.name and w.verdict is Verdict.BOUNDED for w in weights)
+    return FOLDED if folded else rounding_in(graph, layer)
 
 
 def _required(graph: Graph, value: str) -> tuple[Witness, ...]:

@@ -74,6 +74,9 @@ class QKeras(Protocol):
     def effective_weights(self) -> Mapping[str, F32]:
         """The weights that QKeras computes with, by ``layer/role``."""
 
+    def folded_weights(self) -> Mapping[str, F32]:
+        """Those with a batch normalization in them before they are quantized."""
+
     def predict_differences(self, inputs: Mapping[str, F32]) -> Mapping[str, Disagreement]:
         """How far ``predict`` differs from ``model(x)``, by name of the output."""
 

@@ -4,7 +4,7 @@ Nothing here evaluates, parses or emits. Meanings live in ``numerics``, ``refere
 ``emit`` and ``exactness``; each is a ``match`` over the closed unions `Op` and `Quantizer`.
 """
 
-from qconvert.ir.graph import Graph, Input, Layer, Node, Output, Weight, validate
+from qconvert.ir.graph import Folding, Graph, Input, Layer, Node, Output, Weight, validate
 from qconvert.ir.grids import Grid, grid_of
 from qconvert.ir.ops import Op
 from qconvert.ir.quantizers import Quantizer
@@ -13,6 +13,7 @@ from qconvert.ir.types import F32
 
 __all__ = [
     "F32",
+    "Folding",
     "Graph",
     "Grid",
     "Input",

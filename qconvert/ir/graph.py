@@ -28,12 +28,25 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Folding:
+    """A weight with a batch normalization in it, by ``rsqrt``, before it is quantized.
+
+    ``rsqrt`` depends on the processor, and with it every number of ``values``, by rounding in
+    proportion to ``reach``: the sum of the magnitudes that the number is the sum of.
+    """
+
+    values: F32
+    reach: F32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Weight:
     """A weight as the file stores it and as the layer computes with it (same shape)."""
 
     raw: F32
     effective: F32
     quantizer: Quantizer | None
+    folding: Folding | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

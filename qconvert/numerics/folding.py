@@ -13,10 +13,14 @@ _ONE: Final = np.float32(1)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Folded:
-    """Kernel and bias with the normalization in them, not yet quantized."""
+    """Kernel and bias with the normalization in them, not yet quantized.
+
+    ``bias_reach`` is the sum of the magnitudes of both terms of the bias; a kernel has one.
+    """
 
     kernel: F32
     bias: F32
+    bias_reach: F32
 
 
 def fold_batch_normalization(
@@ -39,7 +43,8 @@ def fold_batch_normalization(
     inverse = inverse_deviation(variance, gamma, epsilon, divided=divided)
     start = np.zeros_like(mean) if bias is None else bias
     over_kernel = inverse.reshape(kernel.shape[-2:]) if depthwise else inverse
-    return Folded(over_kernel * kernel, inverse * (start - mean) + beta)
+    shift = inverse * (start - mean)
+    return Folded(over_kernel * kernel, shift + beta, abs(shift) + abs(beta))
 
 
 def inverse_deviation(variance: F32, gamma: F32 | None, epsilon: float, *, divided: bool) -> F32:

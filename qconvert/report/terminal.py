@@ -14,7 +14,9 @@ from qconvert.checking.results import (
     OutputResult,
     Report,
     Verdict,
+    WeightResult,
 )
+from qconvert.checking.weights import FOLDED
 from qconvert.checking.witness import Witness
 from qconvert.report.columns import aligned
 from qconvert.report.escape import printable
@@ -142,16 +144,21 @@ def _notes(report: Report) -> Iterator[Text]:
         )
     # Without TensorFlow no weight has a counterpart; its failure is told above.
     lost = any(result.witness is Witness.TENSORFLOW for result in report.failed)
-    told = (Verdict.DIFFERS,) if lost else (Verdict.DIFFERS, Verdict.UNCHECKED)
-    wrong = [weight for weight in report.weights if weight.verdict in told]
-    for weight in wrong:
-        what = f"weight {printable(weight.layer)}/{printable(weight.role)}"
-        detail = (
-            _summary_of(weight.difference)
-            if weight.verdict is Verdict.DIFFERS
-            else "no counterpart in QKeras"
-        )
-        yield Text(f"{what}: {detail}", _STYLES[weight.verdict])
+    silent = (Verdict.PROVEN, Verdict.UNCHECKED) if lost else (Verdict.PROVEN,)
+    for weight in report.weights:
+        if weight.verdict not in silent:
+            what = f"weight {printable(weight.layer)}/{printable(weight.role)}"
+            yield Text(f"{what}: {_detail(weight)}", _STYLES[weight.verdict])
+
+
+def _detail(weight: WeightResult) -> str:
+    match weight.verdict:
+        case Verdict.UNCHECKED:
+            return "no counterpart in QKeras"
+        case Verdict.BOUNDED:
+            return f"{_summary_of(weight.difference)}: {FOLDED}"
+        case _:
+            return _summary_of(weight.difference)
 
 
 def _summary(report: Report) -> Text:
@@ -159,7 +166,7 @@ def _summary(report: Report) -> Text:
     for layer in report.layers:
         counts[layer.finding.verdict] += 1
     of_layers = ", ".join(f"{n} {verdict.value}" for verdict, n in counts.items() if n)
-    exact = sum(weight.verdict.passes for weight in report.weights)
+    exact = sum(weight.verdict is Verdict.PROVEN for weight in report.weights)
     text = (
         f"{report.verdict.value}: {len(report.layers)} layers ({of_layers or 'none compared'}) "
         f"on {report.samples} samples; {exact} of {len(report.weights)} effective weights equal "

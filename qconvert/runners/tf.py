@@ -140,10 +140,17 @@ class TensorFlowRunner:
         return differences
 
     def effective_weights(self) -> Mapping[str, F32]:
-        """The weights as QKeras computes them, by ``layer/role``."""
+        """The weights as QKeras computes with them, by ``layer/role``."""
+        return self._asked("weights")
+
+    def folded_weights(self) -> Mapping[str, F32]:
+        """Weights with a batch normalization in them before they are quantized."""
+        return self._asked("folded")
+
+    def _asked(self, request: str) -> Mapping[str, F32]:
         self.load()
         outputs = self._new_file()
-        self._process.send("weights", {"outputs": str(outputs)})
+        self._process.send(request, {"outputs": str(outputs)})
         return self._received(outputs)
 
     def _new_file(self) -> Path:

@@ -47,6 +47,10 @@ class Recorded:
         """The weights that QKeras computes with."""
         return read_npz(self.folder / "weights.npz")
 
+    def folded_weights(self) -> Mapping[str, F32]:
+        """Those with a batch normalization in them before they are quantized."""
+        return read_npz(self.folder / "folded.npz")
+
     def predict_differences(self, inputs: Batch) -> Mapping[str, Disagreement]:
         """Not recorded: it says nothing about qconvert."""
         return {}
@@ -62,6 +66,7 @@ def record(model: Path, folder: Path) -> None:
             arrays |= {f"{OUTPUT}{name}": array for name, array in trace.outputs.items()}
             write_npz(folder / f"{number}.npz", {**arrays, **trace.layers})
         write_npz(folder / "weights.npz", tensorflow.effective_weights())
+        write_npz(folder / "folded.npz", tensorflow.folded_weights())
 
 
 def read_batch(folder: Path, number: int) -> tuple[Batch, Trace]:

@@ -38,7 +38,9 @@ def test_deployed_results_are_explained_where_the_instrumented_run_s_equal_ones_
         DEPLOYED: returning(1, 1, 0),
     }
 
-    def rounding(batch: Mapping[str, F32], trace: Trace, reference: Trace) -> Misfits:
+    def rounding(
+        witness: Witness, batch: Mapping[str, F32], trace: Trace, reference: Trace
+    ) -> Misfits:
         if trace.layers["layer"][1] == 1:
             return everywhere(True)
         return everywhere(trace.layers["layer"][0] == 1 and not instrumented_fits)

@@ -59,9 +59,13 @@ class FakeRunner:
 class FakeQKeras:
     weights: Mapping[str, F32]
     ambiguous: bool = False
+    folded: Mapping[str, F32] = field(default_factory=dict)
 
     def effective_weights(self) -> Mapping[str, F32]:
         return self.weights
+
+    def folded_weights(self) -> Mapping[str, F32]:
+        return self.folded
 
     def predict_differences(self, inputs: Mapping[str, F32]) -> Mapping[str, Disagreement]:
         return {"y": Disagreement(3 if self.ambiguous else 0, 2 * len(inputs["x"]), 0.5)}

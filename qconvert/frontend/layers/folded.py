@@ -17,7 +17,7 @@ from qconvert.frontend.layers.convolution import (
 )
 from qconvert.frontend.layers.windows import channels_last, convolution_window, last
 from qconvert.frontend.weights import expect_shape, quantized
-from qconvert.ir.graph import Weight
+from qconvert.ir.graph import Folding, Weight
 from qconvert.ir.ops import Dense
 from qconvert.ir.quantizers import Quantizer
 from qconvert.ir.types import F32
@@ -119,6 +119,8 @@ class _Statistics:
         for name in raw.keys() - {kernel}:
             expect_shape(name, raw[name], (outputs,))
         depthwise = kernel == "depthwise_kernel"
+        # Depthwise, qkeras-v3 has kept rsqrt.
+        divided = self._flavour is Flavour.V3 and not depthwise
         folded = fold_batch_normalization(
             raw[kernel],
             raw.get("bias"),
@@ -128,19 +130,25 @@ class _Statistics:
             variance=raw["moving_variance"],
             epsilon=self._epsilon,
             depthwise=depthwise,
-            # Depthwise, qkeras-v3 has kept rsqrt.
-            divided=self._flavour is Flavour.V3 and not depthwise,
+            divided=divided,
+        )
+        foldings = (
+            Folding(folded.kernel, abs(folded.kernel)),
+            Folding(folded.bias, folded.bias_reach),
         )
         # Without use_bias the layer still has a bias, as if 0 had been stored.
         bias = raw.get("bias", np.zeros(outputs, np.float32))
         return {
-            kernel: _folded(raw[kernel], folded.kernel, quantizers[0]),
-            "bias": _folded(bias, folded.bias, quantizers[1]),
+            role: Weight(
+                stored,
+                quantized(folding.values, quantizer),
+                quantizer,
+                None if divided else folding,
+            )
+            for role, stored, folding, quantizer in zip(
+                (kernel, "bias"), (raw[kernel], bias), foldings, quantizers, strict=True
+            )
         }
-
-
-def _folded(raw: F32, folded: F32, quantizer: Quantizer | None) -> Weight:
-    return Weight(raw, quantized(folded, quantizer), quantizer)
 
 
 def _quantizers(c: Config, kernel: str) -> tuple[Quantizer | None, Quantizer | None]:

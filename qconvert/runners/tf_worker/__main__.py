@@ -51,7 +51,7 @@ from .tracing import (
     run_eagerly,
     trace_keys,
 )
-from .weights import effective_weights
+from .weights import effective_weights, unquantized_folded_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -93,6 +93,8 @@ class Worker:
             return opaque(request)
         if do == "weights":
             return keys_of(request["outputs"], effective_weights(self._model))
+        if do == "folded":
+            return keys_of(request["outputs"], unquantized_folded_weights(self._model))
         raise ValueError(f"unknown request {do!r}")
 
     def load(self, request: Json) -> Config:

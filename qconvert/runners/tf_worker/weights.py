@@ -8,25 +8,43 @@ from . import keras3
 from .tracing import as_float32, dtype_of, is_container
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .aliases import Array, Layer
 
 
-def effective_weights(model: Layer, prefix: str = "") -> dict[str, Array]:
+def effective_weights(model: Layer) -> dict[str, Array]:
     """The weights of every layer after its quantizers, by ``layer/role``.
 
     Recurrent layers are represented by their cell; the weights of ``Bidirectional`` have the
     direction before their name.
     """
-    result: dict[str, Array] = {}
+    return {
+        f"{path}{role}": as_float32(value.numpy(), path)
+        for path, layer in computing_layers(model)
+        for role, value in layer_weights(layer).items()
+    }
+
+
+def unquantized_folded_weights(model: Layer) -> dict[str, Array]:
+    """The weights of the folded layers before their quantizers, by ``layer/role``."""
+    return {
+        f"{path}{role}": as_float32(value.numpy(), path)
+        for path, layer in computing_layers(model)
+        if is_folded(layer)
+        for role, value in folded_weights(layer).items()
+    }
+
+
+def computing_layers(model: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
+    """The layers that hold weights, with what goes before the names of these."""
     for layer in model.layers:
+        path = f"{prefix}{layer.name}/"
         if is_container(layer):
-            result.update(effective_weights(layer, f"{prefix}{layer.name}/"))
-            continue
-        for direction, part in parts_of(layer):
-            for role, value in layer_weights(unwrapped(part)).items():
-                name = f"{prefix}{layer.name}/{direction}{role}"
-                result[name] = as_float32(value.numpy(), layer.name)
-    return result
+            yield from computing_layers(layer, path)
+        else:
+            for direction, part in parts_of(layer):
+                yield f"{path}{direction}", unwrapped(part)
 
 
 def parts_of(layer: Layer) -> list[tuple[str, Layer]]:
@@ -48,8 +66,9 @@ def unwrapped(layer: Layer) -> Layer:
 
 def layer_weights(layer: Layer) -> dict[str, Layer]:
     """One layer's effective weights by Keras's variable names; counters have none."""
-    if hasattr(layer, "get_folded_weights"):
-        return folded_weights(layer)
+    if is_folded(layer):
+        folded = folded_weights(layer)
+        return {role: quantized(layer, role, value) for role, value in folded.items()}
     if type(layer).__name__ == "MultiHeadAttention":
         return projection_weights(layer)
     kind = "variables" if keras3.holds(layer) else "weights"
@@ -77,12 +96,17 @@ def projection_weights(layer: Layer) -> dict[str, Layer]:
     }
 
 
+def is_folded(layer: Layer) -> bool:
+    """Whether a layer folds a batch normalization into its weights."""
+    return hasattr(layer, "get_folded_weights")
+
+
 def folded_weights(layer: Layer) -> dict[str, Layer]:
-    """Kernel and bias with the batch normalization folded in, then quantized."""
+    """Kernel and bias with the batch normalization folded in, not yet quantized."""
     role = "depthwise_kernel" if hasattr(layer, "depthwise_quantizer_internal") else "kernel"
     read = keras3.folded_weights if keras3.holds(layer) else type(layer).get_folded_weights
     kernel, bias = read(layer)
-    return {role: quantized(layer, role, kernel), "bias": quantized(layer, "bias", bias)}
+    return {role: kernel, "bias": bias}
 
 
 def quantized(layer: Layer, role: str, value: Layer) -> Layer:

@@ -1,0 +1,133 @@
+"""The effective weights against QKeras's own, and what rounding explains of a difference."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from qconvert.checking.compare import Difference, compare
+from qconvert.checking.radius import FUNCTION_ULPS, gamma
+from qconvert.checking.results import Verdict, WeightResult
+from qconvert.checking.witness import QKeras, Witness
+from qconvert.errors import WitnessError
+from qconvert.ir import F32, Folding, Graph, Layer, Node, Quantizer, Weight
+from qconvert.ir.ops import Conv, Dense
+from qconvert.numerics import quantize
+
+#: Why folded weights may differ.
+FOLDED: Final = "folded weights, by a reciprocal root that depends on the processor"
+#: The two sides of a comparison with QKeras itself: TensorFlow's numbers and ours.
+_SIDES: Final = (Witness.TENSORFLOW, Witness.NUMPY)
+#: The reciprocal root, gamma, the product with a weight, the difference from the mean, the sum.
+_FOLD_ROUNDINGS: Final = FUNCTION_ULPS + 4
+
+
+#: By layer and role.
+_Weights: TypeAlias = Mapping[tuple[str, str], F32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ComparedWeights:
+    """The results, and TensorFlow's own of the weights that rounding alone makes others.
+
+    ``rounded`` has kernel and bias by layer, by the roles of `Layer.weights`.
+    """
+
+    results: tuple[WeightResult, ...] = ()
+    rounded: Mapping[str, Mapping[str, F32]] = field(default_factory=dict)
+    failure: str | None = None
+
+
+def compare_weights(graph: Graph, qkeras: QKeras | None) -> ComparedWeights:
+    """Compare every element of every weight; without *qkeras* none has a counterpart."""
+    ours = {
+        (layer.name, role): weight
+        for layer in graph.layers
+        for role, weight in layer.weights.items()
+    }
+    theirs: _Weights = {}
+    folded: _Weights = {}
+    failure = None
+    try:
+        if qkeras:
+            theirs = _by_layer(qkeras.effective_weights())
+        if qkeras and any(weight.folding for weight in ours.values()):
+            folded = _by_layer(qkeras.folded_weights())
+    except WitnessError as error:
+        failure = str(error)
+    results = tuple(
+        _compared(key, ours.get(key), theirs.get(key), folded.get(key))
+        for key in dict.fromkeys((*ours, *theirs))
+    )
+    rounded: dict[str, dict[str, F32]] = {}
+    for result in results:
+        if result.verdict is Verdict.BOUNDED:
+            rounded.setdefault(result.layer, {})[result.role] = theirs[result.layer, result.role]
+    return ComparedWeights(results, rounded, failure)
+
+
+def _by_layer(weights: Mapping[str, F32]) -> _Weights:
+    return {(name.rpartition("/")[0], name.rpartition("/")[2]): w for name, w in weights.items()}
+
+
+def _compared(
+    key: tuple[str, str], ours: Weight | None, theirs: F32 | None, folded: F32 | None
+) -> WeightResult:
+    if ours is None or theirs is None:
+        return WeightResult(*key, Verdict.UNCHECKED, Difference())
+    explained = folded is not None and _explained(ours, theirs, folded)
+    misfits = dict.fromkeys(_SIDES) if explained else {}
+    both = dict(zip(_SIDES, (theirs, ours.effective), strict=True))
+    difference = compare(_SIDES, both, misfits=misfits)
+    return WeightResult(*key, _verdict(difference), difference)
+
+
+def _verdict(difference: Difference) -> Verdict:
+    if difference.beyond:
+        return Verdict.DIFFERS
+    # All elements were compared, and they do not depend on the input: equal is a proof.
+    return Verdict.BOUNDED if difference.differing else Verdict.PROVEN
+
+
+def _explained(ours: Weight, theirs: F32, folded: F32) -> bool:
+    """Whether both sides quantize what they have folded, which is the same but for rounding."""
+    if ours.folding is None or not ours.folding.values.shape == folded.shape == theirs.shape:
+        return False
+    sides = ((ours.folding.values, ours.effective), (folded, theirs))
+    follow = (np.array_equal(_quantized(ours.quantizer, x), effective) for x, effective in sides)
+    return all(follow) and _within_rounding(ours.folding, folded)
+
+
+def _quantized(quantizer: Quantizer | None, x: F32) -> F32:
+    return x if quantizer is None else quantize(quantizer, x)
+
+
+def _within_rounding(folding: Folding, folded: F32) -> bool:
+    distance = abs(folded.astype(np.float64) - folding.values)
+    return bool(np.all(distance <= gamma(_FOLD_ROUNDINGS) * folding.reach.astype(np.float64)))
+
+
+def with_weights(graph: Graph, weights: Mapping[str, Mapping[str, F32]]) -> Graph:
+    """*graph* with other kernels and biases in the calls of folded layers, which are *weights*."""
+    layers = {layer.name: layer for layer in graph.layers if layer.name in weights}
+    if not layers:
+        return graph
+    nodes = tuple(_with(node, layers.get(_first_call(node)), weights) for node in graph.nodes)
+    return replace(graph, nodes=nodes)
+
+
+def _first_call(node: Node) -> str:
+    """The layer of a node, which has its name and perhaps more behind a colon."""
+    return re.sub(r"@\d+(?=/|$)", "", node.name.partition(":")[0])
+
+
+def _with(node: Node, layer: Layer | None, weights: Mapping[str, Mapping[str, F32]]) -> Node:
+    if layer is None or not isinstance(node.op, Dense | Conv):
+        return node
+    used = {role: weight.effective for role, weight in layer.weights.items()}
+    used |= weights[layer.name]
+    (kernel,) = (array for role, array in used.items() if role != "bias")
+    op = replace(node.op, kernel=kernel.reshape(node.op.kernel.shape), bias=used["bias"])
+    return replace(node, op=op)
