@@ -68,6 +68,14 @@ def test_a_quantized_state_has_a_range_and_the_loop_is_certified() -> None:
     assert require_within(found, sampled(graph, domain)) == 2
 
 
+def test_the_first_states_count_too() -> None:
+    """Behind the first step no state is 0 again."""
+    identity, domain = np.eye(2, dtype=F), Grid(1, 7, -3)
+    graph = loop((Quantize(FOUR_BITS),), identity)
+    found = analyse(graph, {"sequence": domain})
+    assert require_within(found, sampled(graph, domain)) == 2
+
+
 def test_a_state_that_grows_has_no_range() -> None:
     found = analyse(loop((), KERNEL * 4), {"sequence": Grid(-8, 7, -3)})
     assert isinstance(found.certificates["y"], Doubt)

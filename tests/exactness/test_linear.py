@@ -34,6 +34,17 @@ def test_the_bound_is_that_of_partial_sums_and_not_of_the_result() -> None:
     assert isinstance(certificate(column(2047, -2047), x, (None, 2)), Doubt)
 
 
+def test_a_partial_sum_may_be_larger_than_any_result() -> None:
+    n = 2**23 + 1
+    assert isinstance(certificate(column(2, -1), grid(n, n, 0, (1, 2)), (None, 2)), Doubt)
+
+
+def test_bounds_do_not_wrap_around() -> None:
+    """(2**24 - 1) * 2**40 is -2**40 in 64 bits."""
+    x = grid(0, 2**40, 0, (1, 1))
+    assert isinstance(certificate(column(2**24 - 1), x, (None, 1)), Doubt)
+
+
 def test_float32_holds_2_to_the_24_and_not_one_more() -> None:
     x = grid(0, 1, 0, (1, 2))
     assert magnitude(column(2**24 - 1, 1), x, (None, 2)) == 2**24
