@@ -53,7 +53,7 @@ def examine(
     """Check *subject* with the witnesses of *panel* on *samples*."""
     graph = subject.graph
     failures: dict[Witness, str] = dict(panel.unavailable)
-    weights = compare_weights(graph, panel.qkeras)
+    weights = compare_weights(graph, panel.qkeras, panel.stored)
     if weights.failure:
         failures[Witness.TENSORFLOW] = weights.failure
     probe, batches = _peek(samples.batches)

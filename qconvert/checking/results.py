@@ -83,12 +83,16 @@ class LayerResult:
 
 @dataclass(frozen=True, slots=True)
 class WeightResult:
-    """One effective weight against QKeras's own, all elements of it."""
+    """One effective weight against QKeras's own and the ONNX file's, all elements of it.
+
+    ``stored`` compares with the file; ``None`` where the file holds no such weight.
+    """
 
     layer: str
     role: str
     verdict: Verdict
     difference: Difference
+    stored: Difference | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ def _weight(weight: WeightResult) -> Json:
         "role": weight.role,
         "verdict": weight.verdict.value,
         **_difference(weight.difference),
+        "stored": None if weight.stored is None else _difference(weight.stored),
     }
 
 

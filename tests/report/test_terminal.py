@@ -38,7 +38,8 @@ def test_every_layer_has_one_line_however_narrow_the_terminal(passing: Report) -
 
 def test_a_pass_ends_in_what_it_rests_on(passing: Report) -> None:
     assert shown(passing).splitlines()[-1] == (
-        "SAMPLED: 2 layers (2 SAMPLED) on 64 samples; 1 of 1 effective weights equal QKeras's"
+        "SAMPLED: 2 layers (2 SAMPLED) on 64 samples; 1 of 1 effective weights equal QKeras's, "
+        "1 of 1 found in the file equal these"
     )
     assert "First difference" not in shown(passing)
 
