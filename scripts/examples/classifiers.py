@@ -1,0 +1,310 @@
+"""The networks of QKeras's folder of examples, of its README and of its tutorial."""
+
+from typing import Final
+
+import qkeras
+from tensorflow_model_optimization.sparsity.keras import prune_low_magnitude
+from tf_keras import Input, Model, Sequential
+from tf_keras import layers as stock
+
+from scripts.examples.example import Example, Keras, act, chain, conv, dense, signed, softmax
+
+DIGIT: Final = (28, 28, 1)
+PHOTO: Final = (32, 32, 3)
+
+
+def po2(bits: int, largest: float | None = None) -> Keras:
+    """``quantized_po2``."""
+    return qkeras.quantized_po2(bits, largest)
+
+
+def three_strided_convolutions() -> list[Keras]:
+    """What several of the digit classifiers begin with."""
+    sizes = ((32, 2), (64, 3), (64, 2))
+    layers = ((conv(filters, size, 2), act("quantized_relu(4,0)")) for filters, size in sizes)
+    return [layer for pair in layers for layer in pair]
+
+
+def mnist() -> Keras:
+    """Four bits everywhere."""
+    return chain(DIGIT, *three_strided_convolutions(), stock.Flatten(), dense(10), softmax())
+
+
+def mnist_in_sequence() -> Keras:
+    """The same as ``Sequential``, with activations given as objects."""
+    layers: list[Keras] = [stock.InputLayer(DIGIT)]
+    for filters, size in ((32, 2), (64, 3), (64, 2)):
+        layers += [conv(filters, size, 2), act(qkeras.quantized_relu(4, 0))]
+    return Sequential([*layers, stock.Flatten(), dense(10), softmax()])
+
+
+def mnist_po2() -> Keras:
+    """Powers of two, some with the rounding that is random in training."""
+    random = {"use_stochastic_rounding": True}
+
+    def powers(filters: int, size: int, **options: bool) -> Keras:
+        kernel = qkeras.quantized_po2(4, 1, **options)
+        return conv(filters, size, 2, kernel_quantizer=kernel, bias_quantizer=po2(4, 1))
+
+    return chain(
+        DIGIT,
+        act("quantized_relu_po2(4)"),
+        powers(32, 2),
+        act("quantized_relu_po2(4,4)"),
+        powers(64, 3),
+        act("quantized_relu_po2(4,4,use_stochastic_rounding=True)"),
+        powers(64, 2, **random),
+        act("quantized_relu(4,1)"),
+        stock.Flatten(),
+        dense(10),
+        softmax(),
+    )
+
+
+def mnist_thermometer() -> Keras:
+    """Pixels as 256 bits, which the program makes before the network sees them."""
+    return _thermometer(256, 1)
+
+
+def mnist_pixels() -> Keras:
+    """The same program with pixels as they are."""
+    return _thermometer(1, 0)
+
+
+def _thermometer(classes: int, integer: int) -> Keras:
+    ternary = qkeras.stochastic_ternary()
+    kernels = ((64, po2(4, 1), signed(4, 2)), (32, ternary, signed(8, 5)))
+    layers: list[Keras] = [act(f"quantized_relu({1 if integer else 8},{integer})")]
+    for filters, kernel, bias in kernels:
+        layers += [
+            conv(filters, 3, padding="same", kernel_quantizer=kernel, bias_quantizer=bias),
+            act("quantized_relu(4,0)"),
+            stock.MaxPooling2D(2, 2),
+        ]
+    last = conv(16, 3, padding="same", bias_quantizer=signed(8, 5))
+    layers += [last, act("quantized_relu(6,2)"), stock.MaxPooling2D(2, 2)]
+    return chain((28, 28, classes), *layers, stock.Flatten(), dense(10), softmax())
+
+
+def mnist_normalized() -> Keras:
+    """Ternary kernels, scaled by QBatchNormalization, and a mu-law classifier."""
+    layers: list[Keras] = []
+    for filters in (128, 256, 128):
+        layers += [
+            qkeras.QConv2D(
+                filters, 3, kernel_quantizer=qkeras.ternary(threshold=0.1), use_bias=False
+            ),
+            _normalized(),
+            act("quantized_relu(3,1)"),
+            stock.MaxPooling2D(2, 2),
+        ]
+    return chain(DIGIT, *layers, stock.Flatten(), _mu_law(), softmax())
+
+
+def mnist_normalized_by_itself() -> Keras:
+    """The same with the threshold that QKeras finds, which is the only one it takes now."""
+    layers: list[Keras] = []
+    for filters in (128, 256, 128):
+        ternary = qkeras.ternary()
+        layers += [
+            qkeras.QConv2D(filters, 3, kernel_quantizer=ternary, use_bias=False),
+            _normalized(),
+            act("quantized_relu(3,1)"),
+            stock.MaxPooling2D(2, 2),
+        ]
+    return chain(DIGIT, *layers, stock.Flatten(), _mu_law(), softmax())
+
+
+def _normalized() -> Keras:
+    return qkeras.QBatchNormalization(
+        gamma_quantizer=qkeras.quantized_relu_po2(4, 8),
+        variance_quantizer=qkeras.quantized_relu_po2(6),
+        beta_quantizer=po2(4, 4),
+    )
+
+
+def _mu_law() -> Keras:
+    return dense(10, kernel_quantizer=qkeras.quantized_ulaw(4, 0, 1))
+
+
+def mnist_autoencoder() -> Keras:
+    """Three convolutions and three transposed ones."""
+    layers: list[Keras] = []
+    for filters in (32, 16, 8):
+        layers += [conv(filters, 3), act("quantized_relu(4,0)")]
+    for filters in (8, 16, 32):
+        transposed = qkeras.QConv2DTranspose(
+            filters, 3, kernel_quantizer=signed(4), bias_quantizer=signed(4)
+        )
+        layers += [transposed, act("quantized_relu(4,0)")]
+    sigmoid = stock.Activation("sigmoid", name="sigmoid")
+    return chain(DIGIT, *layers, conv(1, 3, padding="same"), sigmoid)
+
+
+def mnist_pruned() -> Keras:
+    """All layers of a model in wrappers that prune."""
+    return prune_low_magnitude(mnist())
+
+
+def mnist_pruned_layers() -> Keras:
+    """Single layers in wrappers that prune."""
+    first, *others = three_strided_convolutions()
+    layers = [prune_low_magnitude(first, input_shape=DIGIT)]
+    layers += [prune_low_magnitude(x) if isinstance(x, qkeras.QConv2D) else x for x in others]
+    return Sequential([*layers, stock.Flatten(), prune_low_magnitude(dense(10)), softmax()])
+
+
+def cifar10_po2() -> Keras:
+    """Powers of two, ternary activations, four bits and mu-law in one network."""
+    powers = [{"kernel_quantizer": po2(4, 1), "bias_quantizer": po2(4, 4)} for _ in range(2)]
+    return chain(
+        PHOTO,
+        act("quantized_relu_po2(4,4)"),
+        conv(128, 3, **powers[0]),
+        act("ternary()"),
+        stock.MaxPooling2D(2, 2),
+        conv(256, 3, **powers[1]),
+        act("quantized_relu(6,2)"),
+        stock.MaxPooling2D(2, 2),
+        conv(128, 3),
+        act("quantized_relu(4,2)"),
+        stock.MaxPooling2D(2, 2),
+        stock.Flatten(),
+        _mu_law(),
+        softmax(),
+    )
+
+
+def mnist_dense() -> Keras:
+    """Two dense layers, one of them ternary."""
+    return chain(
+        (784,),
+        act("quantized_relu(4)"),
+        dense(100, kernel_quantizer=qkeras.ternary()),
+        act("quantized_relu(2)"),
+        dense(10),
+        softmax(),
+    )
+
+
+def tutorial() -> Keras:
+    """Kernels that are ternary at random while they are trained."""
+
+    def ternary(filters: int) -> Keras:
+        texts = {"kernel_quantizer": "stochastic_ternary", "bias_quantizer": "quantized_po2(4)"}
+        return qkeras.QConv2D(filters, 3, **texts)
+
+    return chain(
+        DIGIT,
+        ternary(18),
+        act("quantized_relu(2)"),
+        ternary(32),
+        act("quantized_relu(2)"),
+        stock.Flatten(),
+        dense(10, kernel_quantizer="quantized_bits(3,0,1)", bias_quantizer="quantized_bits(3)"),
+        softmax(),
+    )
+
+
+def readme() -> Keras:
+    """The network that the README quantizes, but for what it asks between the kernels."""
+    return chain(PHOTO, *_readme_layers())
+
+
+def readme_literally() -> Keras:
+    """With an activation between the depthwise and the pointwise kernel."""
+    return chain(PHOTO, *_readme_layers(depthwise_activation=qkeras.quantized_tanh(6, 2, 1)))
+
+
+def _readme_layers(**options: Keras) -> list[Keras]:
+    bits = qkeras.quantized_bits
+    return [
+        conv(18, 3, kernel_quantizer="stochastic_ternary", bias_quantizer="ternary"),
+        act("quantized_relu(3)"),
+        qkeras.QSeparableConv2D(
+            32,
+            3,
+            depthwise_quantizer=bits(4, 0, 1),
+            pointwise_quantizer=bits(3, 0, 1),
+            bias_quantizer=bits(3),
+            **options,
+        ),
+        act("quantized_relu(3)"),
+        stock.Flatten(),
+        dense(10, kernel_quantizer=bits(3), bias_quantizer=bits(3)),
+        act("quantized_bits(20, 5)"),
+        softmax(),
+    ]
+
+
+def octaves() -> Keras:
+    """Separable octave convolutions, as documented."""
+    block = qkeras.QOctaveConv2D(
+        32, 3, 0.5, strides=2, use_separable=True, depthwise_activation="quantized_bits(6,2,1)"
+    )
+    source = Input((256, 256, 3))
+    return Model(source, block([source, None]))
+
+
+def octaves_of_one_frequency() -> Keras:
+    """Octave convolutions as far as this QKeras has them, and the documented end."""
+    x = source = Input((64, 64, 3))
+    for filters in (32, 64, 32):
+        x, _ = qkeras.QOctaveConv2D(
+            filters,
+            3,
+            0.0,
+            strides=2,
+            padding="same",
+            use_separable=False,
+            kernel_quantizer="quantized_bits(4,1)",
+            bias_quantizer="quantized_bits(4,1)",
+            acc_quantizer="quantized_bits(16,7,1)",
+            activation="quantized_relu(6,2)",
+            name=f"octave_{filters}_{len(x.shape)}_{x.shape[1]}",
+        )([x, None])
+    x = stock.UpSampling2D(2)(x)
+    return Model(source, softmax()(conv(2, 2, padding="same")(x)))
+
+
+def mobile() -> Keras:
+    """Blocks of a depthwise and a pointwise convolution."""
+    x = source = Input(PHOTO)
+    for filters, first in ((8, False), (16, True)):
+        x = qkeras.QMobileNetSeparableConv2D(
+            filters,
+            3,
+            strides=2,
+            depthwise_quantizer=signed(4),
+            pointwise_quantizer=signed(4),
+            bias_quantizer=signed(4),
+            depthwise_activation="quantized_relu(6,2)",
+            depthwise_dropout_rate=0.25,
+            activation=qkeras.quantized_relu(6, 3),
+            pw_first=first,
+            name=f"block_{filters}",
+        )(x)
+    return Model(source, softmax()(dense(10)(stock.GlobalMaxPooling2D()(x))))
+
+
+_SOFTMAX: Final = ("softmax",)
+EXAMPLES: Final = (
+    Example("examples/example_mnist", mnist, _SOFTMAX),
+    Example("tests/qconvolutional_test", mnist_in_sequence, _SOFTMAX),
+    Example("examples/example_mnist_po2", mnist_po2, _SOFTMAX),
+    Example("examples/example_mnist_b2t", mnist_thermometer, _SOFTMAX),
+    Example("examples/example_mnist_b2t", mnist_pixels, _SOFTMAX),
+    Example("examples/example_mnist_bn", mnist_normalized, _SOFTMAX),
+    Example("examples/example_mnist_bn", mnist_normalized_by_itself, _SOFTMAX),
+    Example("examples/example_mnist_ae", mnist_autoencoder, ("sigmoid",)),
+    Example("examples/example_mnist_prune", mnist_pruned, _SOFTMAX),
+    Example("examples/example_mnist_prune", mnist_pruned_layers, _SOFTMAX),
+    Example("examples/example_cifar10_po2", cifar10_po2, _SOFTMAX),
+    Example("examples/example_qdense", mnist_dense, _SOFTMAX),
+    Example("notebook/QKerasTutorial", tutorial, _SOFTMAX),
+    Example("README", readme, _SOFTMAX),
+    Example("README", readme_literally, impossible="depthwise_activation"),
+    Example("examples/example_qoctave", octaves, impossible="depthwise_activation"),
+    Example("examples/example_qoctave", octaves_of_one_frequency, _SOFTMAX),
+    Example("QMobileNetSeparableConv2D", mobile, _SOFTMAX),
+)
