@@ -54,18 +54,18 @@ def chain(shape: tuple[int, ...], *layers: Keras) -> Keras:
     return Model(source, x)
 
 
-def signed(bits: int, integer: int = 0, **options: Any) -> Keras:
+def signed(bits: int, integer: int = 0, **options: Keras) -> Keras:
     """``quantized_bits``, symmetric, each a new object, as QKeras changes those of kernels."""
     return qkeras.quantized_bits(bits, integer, 1, **options)
 
 
-def conv(filters: int, size: int, strides: int = 1, **options: Any) -> Keras:
+def conv(filters: int, size: int, strides: int = 1, **options: Keras) -> Keras:
     """QConv2D of four bits, where *options* do not say otherwise."""
     chosen = {"kernel_quantizer": signed(4), "bias_quantizer": signed(4)} | options
     return qkeras.QConv2D(filters, size, strides=strides, **chosen)
 
 
-def dense(units: int, **options: Any) -> Keras:
+def dense(units: int, **options: Keras) -> Keras:
     """QDense of four bits, where *options* do not say otherwise."""
     chosen = {"kernel_quantizer": signed(4), "bias_quantizer": signed(4)} | options
     return qkeras.QDense(units, **chosen)
