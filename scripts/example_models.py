@@ -26,10 +26,10 @@ import qconvert
 from qconvert.checking import CheckedFile, Report, Subject, assemble, examine, seeded
 from qconvert.errors import UnsupportedError
 from qconvert.runners.tf import TensorFlowRunner
-from scripts.examples import classifiers, converting, estimating, folding, recurrent
+from scripts.examples import classifiers, converting, estimating, folding, layers, recurrent
 from scripts.examples.example import Example, Keras, built
 
-EXAMPLES: Final = (*folding.EXAMPLES, *estimating.EXAMPLES)
+EXAMPLES: Final = (*layers.EXAMPLES,)
 _EXACT: Final = ("PROVEN", "SAMPLED")
 
 

@@ -1,8 +1,12 @@
 """The networks of QKeras's folder of examples, of its README and of its tutorial."""
 
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Final
 
+import numpy as np
 import qkeras
+from qkeras.utils import model_save_quantized_weights
 from tensorflow_model_optimization.sparsity.keras import prune_low_magnitude
 from tf_keras import Input, Model, Sequential
 from tf_keras import layers as stock
@@ -28,6 +32,11 @@ def three_strided_convolutions() -> list[Keras]:
 def mnist() -> Keras:
     """Four bits everywhere."""
     return chain(DIGIT, *three_strided_convolutions(), stock.Flatten(), dense(10), softmax())
+
+
+def mnist_saved_quantized() -> Keras:
+    """The same with quantized weights in its file."""
+    return mnist()
 
 
 def mnist_in_sequence() -> Keras:
@@ -87,39 +96,31 @@ def _thermometer(classes: int, integer: int) -> Keras:
 
 
 def mnist_normalized() -> Keras:
-    """Ternary kernels, scaled by QBatchNormalization, and a mu-law classifier."""
-    layers: list[Keras] = []
-    for filters in (128, 256, 128):
-        layers += [
-            qkeras.QConv2D(
-                filters, 3, kernel_quantizer=qkeras.ternary(threshold=0.1), use_bias=False
-            ),
-            _normalized(),
-            act("quantized_relu(3,1)"),
-            stock.MaxPooling2D(2, 2),
-        ]
-    return chain(DIGIT, *layers, stock.Flatten(), _mu_law(), softmax())
+    """Ternary kernels of a given threshold, normalizations and a mu-law classifier."""
+    return _normalized_digits(threshold=0.1)
 
 
 def mnist_normalized_by_itself() -> Keras:
-    """The same with the threshold that QKeras finds, which is the only one it takes now."""
+    """The same with the thresholds that QKeras finds, the only ones it takes for kernels."""
+    return _normalized_digits()
+
+
+def _normalized_digits(**options: float) -> Keras:
     layers: list[Keras] = []
-    for filters in (128, 256, 128):
-        ternary = qkeras.ternary()
-        layers += [
-            qkeras.QConv2D(filters, 3, kernel_quantizer=ternary, use_bias=False),
-            _normalized(),
-            act("quantized_relu(3,1)"),
-            stock.MaxPooling2D(2, 2),
-        ]
+    for number, filters in enumerate((128, 256, 128)):
+        ternary = qkeras.ternary(**options)
+        convolution = qkeras.QConv2D(filters, 3, kernel_quantizer=ternary, use_bias=False)
+        layers += [convolution, _normalized(f"bn_{number}"), act("quantized_relu(3,1)")]
+        layers += [stock.MaxPooling2D(2, 2)]
     return chain(DIGIT, *layers, stock.Flatten(), _mu_law(), softmax())
 
 
-def _normalized() -> Keras:
+def _normalized(name: str) -> Keras:
     return qkeras.QBatchNormalization(
         gamma_quantizer=qkeras.quantized_relu_po2(4, 8),
         variance_quantizer=qkeras.quantized_relu_po2(6),
         beta_quantizer=po2(4, 4),
+        name=name,
     )
 
 
@@ -139,6 +140,22 @@ def mnist_autoencoder() -> Keras:
         layers += [transposed, act("quantized_relu(4,0)")]
     sigmoid = stock.Activation("sigmoid", name="sigmoid")
     return chain(DIGIT, *layers, conv(1, 3, padding="same"), sigmoid)
+
+
+def sparse(model: Keras) -> Keras:
+    """Three quarters of every kernel 0, as pruning leaves it."""
+    for variable in model.weights:
+        if variable.name.endswith("kernel:0"):
+            values = variable.numpy()
+            variable.assign(np.where(abs(values) < np.quantile(abs(values), 0.75), 0, values))
+    return model
+
+
+def saved_quantized(model: Keras) -> Keras:
+    """As ``model_save_quantized_weights`` leaves it, which says which layers it has seen."""
+    with redirect_stdout(StringIO()):
+        model_save_quantized_weights(model)
+    return model
 
 
 def mnist_pruned() -> Keras:
@@ -288,18 +305,20 @@ def mobile() -> Keras:
 
 
 _SOFTMAX: Final = ("softmax",)
+_NORMALIZED: Final = ("bn_0", "bn_1", "bn_2", "q_dense", "softmax")
 EXAMPLES: Final = (
     Example("examples/example_mnist", mnist, _SOFTMAX),
+    Example("examples/example_mnist", mnist_saved_quantized, _SOFTMAX, trained=saved_quantized),
     Example("tests/qconvolutional_test", mnist_in_sequence, _SOFTMAX),
     Example("examples/example_mnist_po2", mnist_po2, _SOFTMAX),
     Example("examples/example_mnist_b2t", mnist_thermometer, _SOFTMAX),
     Example("examples/example_mnist_b2t", mnist_pixels, _SOFTMAX),
-    Example("examples/example_mnist_bn", mnist_normalized, _SOFTMAX),
-    Example("examples/example_mnist_bn", mnist_normalized_by_itself, _SOFTMAX),
+    Example("examples/example_mnist_bn", mnist_normalized, impossible="AssertionError"),
+    Example("examples/example_mnist_bn", mnist_normalized_by_itself, _NORMALIZED),
     Example("examples/example_mnist_ae", mnist_autoencoder, ("sigmoid",)),
-    Example("examples/example_mnist_prune", mnist_pruned, _SOFTMAX),
-    Example("examples/example_mnist_prune", mnist_pruned_layers, _SOFTMAX),
-    Example("examples/example_cifar10_po2", cifar10_po2, _SOFTMAX),
+    Example("examples/example_mnist_prune", mnist_pruned, ("prune_low_magnitude_softmax",), trained=sparse),
+    Example("examples/example_mnist_prune", mnist_pruned_layers, _SOFTMAX, trained=sparse),
+    Example("examples/example_cifar10_po2", cifar10_po2, ("q_dense", "softmax")),
     Example("examples/example_qdense", mnist_dense, _SOFTMAX),
     Example("notebook/QKerasTutorial", tutorial, _SOFTMAX),
     Example("README", readme, _SOFTMAX),

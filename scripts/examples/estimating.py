@@ -170,8 +170,13 @@ def reshaped() -> Keras:
 
 
 def codebook() -> Keras:
-    """Kernels of eight values a channel, quantized before."""
-    model = chain((16, 16, 1), conv(4, 3, name="coded"), act("quantized_relu(4,2)"), dense(3))
+    """A convolution whose kernel is stored as indices into tables."""
+    relu = act("quantized_relu(4,2)")
+    return chain((16, 16, 1), conv(4, 3, name="coded"), relu, stock.Flatten(), dense(3))
+
+
+def _coded(model: Keras) -> Keras:
+    """With eight values a channel, quantized already."""
     layer = model.get_layer("coded")
     kernel, bias = layer.get_weights()
     index, values = weight_compression(kernel, 3, 3, signed(4, alpha="auto_po2"))
@@ -184,15 +189,15 @@ _TOOLS: Final = "tests/qtools_model_test"
 _END: Final = ("softmax",)
 EXAMPLES: Final = (
     Example(_TOOLS, energy),
-    Example("qtools/example_get_energy", hybrid, ("float", *_END)),
-    Example("qtools/example_generate_json", hybrid_of_powers, ("float", *_END)),
+    Example("qtools/example_get_energy", hybrid, ("float", "q_dense", *_END)),
+    Example("qtools/example_generate_json", hybrid_of_powers, ("float", "q_dense", *_END)),
     *(Example(_TOOLS, build) for build in (fork, strided, bits_behind_powers)),
-    Example(_TOOLS, powers_before_bits, impossible="max_value"),
+    Example(_TOOLS, powers_before_bits, refused="max_value=0.0 is not positive"),
     Example(_TOOLS, powers_before_bits_in_range),
     Example(_TOOLS, relu_kernels),
     Example(_TOOLS, normalized_binary, ("bn",)),
     Example(_TOOLS, normalized_by_ternary, ("bn",)),
     Example(_TOOLS, normalized_between, ("first", "bn", "last")),
     *(Example(_TOOLS, build) for build in (merged, concatenated, averaged, reshaped)),
-    Example("tests/codebook_test", codebook),
+    Example("tests/codebook_test", codebook, trained=_coded),
 )

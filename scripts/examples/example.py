@@ -31,7 +31,8 @@ class Example:
 
     ``rounds`` names the layers whose float32 sums or functions may round; all others must give
     the same bits. ``refused`` is part of what qconvert must say of a model that it does not
-    convert, ``impossible`` of what QKeras 0.9.0 raises under this TensorFlow.
+    convert, ``impossible`` of what QKeras 0.9.0 raises under this TensorFlow. ``trained`` is what
+    is done to the model after its training.
     """
 
     source: str
@@ -39,6 +40,7 @@ class Example:
     rounds: tuple[str, ...] = ()
     refused: str = ""
     impossible: str = ""
+    trained: Callable[[Keras], Keras] | None = None
 
     @property
     def name(self) -> str:
@@ -88,11 +90,11 @@ def built(example: Example, seed: int = 0) -> Keras:
     random = np.random.default_rng(seed)
     for variable in model.weights:
         if "float" in variable.dtype.name and not variable.name.endswith(_KEPT):
-            variable.assign(_trained(random, variable.name, tuple(variable.shape)))
-    return model
+            variable.assign(_values(random, variable.name, tuple(variable.shape)))
+    return model if example.trained is None else example.trained(model)
 
 
-def _trained(random: Random, name: str, shape: tuple[int, ...]) -> Keras:
+def _values(random: Random, name: str, shape: tuple[int, ...]) -> Keras:
     for ending, (low, high) in _RANGES.items():
         if name.endswith(ending):
             return random.uniform(low, high, shape)

@@ -83,7 +83,7 @@ def _behind_branches(quantizer: str | None) -> Keras:
 
 def unfolded() -> Keras:
     """What ``unfold_model`` makes of a folded network."""
-    return qkeras.unfold_model(folded_by_moving_averages())
+    return folded_by_moving_averages()
 
 
 def iris() -> Keras:
@@ -162,10 +162,10 @@ EXAMPLES: Final = (
     Example(_TEST, folded_by_batches, _END),
     Example(_TEST, folded_without_quantizer, ("folded", *_END)),
     Example(_TEST, folded_depthwise, _END),
-    Example(_TEST, folded_behind_branches, ("folded", "q_dense")),
+    Example(_TEST, folded_behind_branches, ("folded", "flatten", "q_dense")),
     Example(_TEST, folded_with_bias_of_accumulator, ("folded",)),
-    Example(_TEST, unfolded, _END),
-    Example("tests/autoqkeras_test", iris, ("softmax",)),
+    Example(_TEST, unfolded, _END, trained=qkeras.unfold_model),
+    Example("tests/autoqkeras_test", iris, ("bn_0", "bn_1", "bn_2", "softmax")),
     Example(_BLOCKS, convolution_blocks, ("softmax",)),
     Example(_BLOCKS, folded_convolution_blocks, ("softmax",)),
     Example("tests/utils_test", fused_by_inverse, impossible="inverse_quantizer"),

@@ -3,8 +3,6 @@
 from typing import Final
 
 import qkeras
-import tf_keras
-from qkeras.utils import model_save_quantized_weights
 from tf_keras import Input, Model, Sequential
 from tf_keras import layers as stock
 
@@ -160,20 +158,13 @@ def movie_reviews_both_ways() -> Keras:
     return quantized(Model(source, x), choice)
 
 
-def gru_saved_quantized() -> Keras:
-    """With quantized weights in the file, as ``model_save_quantized_weights`` leaves them."""
-    model = gru()
-    model_save_quantized_weights(model)
-    return model
-
-
-_SOFTMAX: Final = ("softmax",)
+_END: Final = ("q_dense", "softmax")
 _TEST: Final = "tests/qrecurrent_test"
 _TUTORIAL: Final = "notebook/QRNNTutorial"
 EXAMPLES: Final = (
-    *(Example(_TEST, build, _SOFTMAX) for build in (simple_rnn, lstm, gru)),
+    *(Example(_TEST, build, _END) for build in (simple_rnn, lstm, gru)),
     *(
-        Example(_TEST, build, _SOFTMAX)
+        Example(_TEST, build, _END)
         for build in (simple_rnn_both_ways, lstm_both_ways, gru_both_ways)
     ),
     *(Example(_TEST, build) for build in (binary_simple_rnn, binary_lstm, binary_gru)),
@@ -182,5 +173,5 @@ EXAMPLES: Final = (
     Example(_TEST, binary_gru_both_ways),
     Example(_TEST, lstm_after_lstm),
     Example(_TUTORIAL, movie_reviews, ("sigmoid",)),
-    Example(_TUTORIAL, movie_reviews_both_ways, ("sigmoid",)),
+    Example(_TUTORIAL, movie_reviews_both_ways, ("bidirectional", "dense", "sigmoid")),
 )
