@@ -29,7 +29,14 @@ from qconvert.runners.tf import TensorFlowRunner
 from scripts.examples import classifiers, converting, estimating, folding, layers, recurrent
 from scripts.examples.example import Example, Keras, built
 
-EXAMPLES: Final = (*layers.EXAMPLES,)
+EXAMPLES: Final = (
+    *classifiers.EXAMPLES,
+    *converting.EXAMPLES,
+    *estimating.EXAMPLES,
+    *folding.EXAMPLES,
+    *layers.EXAMPLES,
+    *recurrent.EXAMPLES,
+)
 _EXACT: Final = ("PROVEN", "SAMPLED")
 
 

@@ -1,7 +1,5 @@
 """The networks of QKeras's folder of examples, of its README and of its tutorial."""
 
-from contextlib import redirect_stdout
-from io import StringIO
 from typing import Final
 
 import numpy as np
@@ -152,9 +150,8 @@ def sparse(model: Keras) -> Keras:
 
 
 def saved_quantized(model: Keras) -> Keras:
-    """As ``model_save_quantized_weights`` leaves it, which says which layers it has seen."""
-    with redirect_stdout(StringIO()):
-        model_save_quantized_weights(model)
+    """As ``model_save_quantized_weights`` leaves it."""
+    model_save_quantized_weights(model)
     return model
 
 
@@ -316,7 +313,12 @@ EXAMPLES: Final = (
     Example("examples/example_mnist_bn", mnist_normalized, impossible="AssertionError"),
     Example("examples/example_mnist_bn", mnist_normalized_by_itself, _NORMALIZED),
     Example("examples/example_mnist_ae", mnist_autoencoder, ("sigmoid",)),
-    Example("examples/example_mnist_prune", mnist_pruned, ("prune_low_magnitude_softmax",), trained=sparse),
+    Example(
+        "examples/example_mnist_prune",
+        mnist_pruned,
+        ("prune_low_magnitude_softmax",),
+        trained=sparse,
+    ),
     Example("examples/example_mnist_prune", mnist_pruned_layers, _SOFTMAX, trained=sparse),
     Example("examples/example_cifar10_po2", cifar10_po2, ("q_dense", "softmax")),
     Example("examples/example_qdense", mnist_dense, _SOFTMAX),

@@ -160,9 +160,7 @@ def averaged() -> Keras:
 
 def reshaped() -> Keras:
     """A reshape and a pooling before weights of 0 and 1."""
-    weights = {
-        name: qkeras.binary(use_01=1) for name in ("kernel_quantizer", "bias_quantizer")
-    }
+    weights = {name: qkeras.binary(use_01=1) for name in ("kernel_quantizer", "bias_quantizer")}
     last = dense(30, activation=qkeras.quantized_po2(3, 2), **weights)
     reshape = stock.Reshape((144, 4, 1))
     first = act("quantized_bits(6, 0, 1)")

@@ -1,7 +1,9 @@
 """What an example is, and the few words that all are written in."""
 
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -86,6 +88,11 @@ def softmax() -> Keras:
 def built(example: Example, seed: int = 0) -> Keras:
     """The model with the weights of a training that never was; the same for the same seed."""
     tf_keras.backend.clear_session()
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        return _built(example, seed)
+
+
+def _built(example: Example, seed: int) -> Keras:
     model = example.build()
     random = np.random.default_rng(seed)
     for variable in model.weights:

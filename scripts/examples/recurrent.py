@@ -6,11 +6,11 @@ import qkeras
 from tf_keras import Input, Model, Sequential
 from tf_keras import layers as stock
 
-from scripts.examples.converting import quantized
+from scripts.examples.converting import Choice, quantized
 from scripts.examples.example import Example, Keras, chain, dense, signed, softmax
 
-_KINDS: Final = ("SimpleRNN", "LSTM", "GRU")
 _GATED: Final = ("LSTM", "GRU")
+_PARTS: Final = ("kernel", "recurrent", "bias", "state")
 
 
 def _recurrent(kind: str) -> Keras:
@@ -49,9 +49,6 @@ def _both_ways(kind: str) -> Keras:
     return chain((2, 4), qkeras.QBidirectional(layer), last, softmax())
 
 
-_PARTS: Final = ("kernel", "recurrent", "bias", "state")
-
-
 def simple_rnn_both_ways() -> Keras:
     """QBidirectional of QSimpleRNN."""
     return _both_ways("SimpleRNN")
@@ -69,8 +66,7 @@ def gru_both_ways() -> Keras:
 
 def _one_quantizer(kind: str, quantizer: str) -> dict[str, str]:
     parts = (*_PARTS, "activation", *(("recurrent_activation",) if kind in _GATED else ()))
-    names = (part if part.endswith("quantizer") else f"{part}_quantizer" for part in parts)
-    return dict.fromkeys(names, quantizer)
+    return dict.fromkeys([f"{part}_quantizer" for part in parts], quantizer)
 
 
 def _converted(kind: str) -> Keras:
@@ -150,7 +146,7 @@ def movie_reviews_both_ways() -> Keras:
     automatic = "quantized_bits(4, alpha='auto')"
     weights = {"kernel_quantizer": automatic, "bias_quantizer": automatic}
     cell = {"activation": "quantized_tanh(4)", "recurrent_activation": "quantized_relu(4,0,1)"}
-    choice = {
+    choice: Choice = {
         "bidirectional": {**cell, **weights, "recurrent_quantizer": automatic},
         "dense": weights,
         "embedding_act": "quantized_bits(4)",
