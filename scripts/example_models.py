@@ -2,6 +2,10 @@
 
 One line for each: where QKeras has it, what became of it, and why it is not bit for bit. The exit
 code is 1 if anything is not as ``examples/`` states. Names as arguments choose some models.
+
+Not among them are the examples ``example_b2t`` and ``example_ternary`` and the tests of single
+functions (of quantizers' ranges, noise and texts, of registries and of estimates), which have no
+network; ``tests/conformance`` compares the quantizers.
 """
 
 import argparse
@@ -26,11 +30,20 @@ import qconvert
 from qconvert.checking import CheckedFile, Report, Subject, assemble, examine, seeded
 from qconvert.errors import UnsupportedError
 from qconvert.runners.tf import TensorFlowRunner
-from scripts.examples import classifiers, converting, estimating, folding, layers, recurrent
+from scripts.examples import (
+    classifiers,
+    converting,
+    documented,
+    estimating,
+    folding,
+    layers,
+    recurrent,
+)
 from scripts.examples.example import Example, Keras, built
 
 EXAMPLES: Final = (
     *classifiers.EXAMPLES,
+    *documented.EXAMPLES,
     *converting.EXAMPLES,
     *estimating.EXAMPLES,
     *folding.EXAMPLES,
