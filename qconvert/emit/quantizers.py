@@ -200,7 +200,7 @@ def _relu(b: Builder, x: Tensor, q: QuantizedRelu) -> Tensor:
         return to_grid(b, x, grid)
     bounded = _bounded(b, x, q)
     y = _relu_part(b, x, q, 1.0)
-    if q.negative_slope:
+    if q.negative_slope > 0:
         y = b.op("Add", y, _relu_part(b, x, q, q.negative_slope))
     if q.relu_upper_bound and not q.is_quantized_clip:
         y = b.op("Min", y, b.scalar(q.relu_upper_bound))

@@ -87,7 +87,10 @@ class QuantizedUlaw:
 
 @dataclass(frozen=True, slots=True)
 class QuantizedRelu:
-    """``quantized_relu``: rectified fixed point, leaky if ``negative_slope`` is not 0."""
+    """``quantized_relu``: rectified fixed point, leaky if ``negative_slope`` is above 0.
+
+    Below 0, which QAdaptiveActivation alone allows, the slope only costs a bit.
+    """
 
     bits: int = 8
     integer: int = 0

@@ -42,6 +42,7 @@ QUANTIZERS: list[Quantizer] = [
     QuantizedRelu(4, 1, is_quantized_clip=False),
     QuantizedRelu(4, 1, relu_upper_bound=1.05, is_quantized_clip=False),
     QuantizedRelu(4, 1, relu_upper_bound=1.0, is_quantized_clip=False, negative_slope=0.5),
+    *(QuantizedRelu(n, 1, negative_slope=-0.5, is_quantized_clip=False) for n in (1, 4, 16)),
     QuantizedRelu(4, 0, use_sigmoid=True),
     QuantizedRelu(5, 1, use_sigmoid=True, negative_slope=0.25),
     *(

@@ -107,8 +107,8 @@ def _number(value: object) -> float | None:
 
 
 def _slope(c: Config) -> float:
-    """0 or a power of two, as QKeras asserts."""
+    """A power of two, or not above 0: the layer sets it past the assertion of the quantizer."""
     slope = c.number("relu_neg_slope", default=0.0)
-    if slope < 0 or (slope > 0 and np.frexp(slope)[0] != 0.5):
-        c.refuse(f"relu_neg_slope={slope} is neither 0 nor a power of two")
+    if slope > 0 and np.frexp(slope)[0] != 0.5:
+        c.refuse(f"relu_neg_slope={slope} is positive and no power of two")
     return slope
