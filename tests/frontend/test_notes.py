@@ -51,8 +51,13 @@ def test_an_adaptive_activation_tells_of_the_first_call(sketch: Any) -> None:
         "QAdaptiveActivation", "act", activation="quantized_bits", total_bits=4, current_step=1
     )
     arrays = [np.int64(1), np.zeros(1, np.float32), np.ones(1, np.float32)]
-    (note,) = notes(sketch, layer, [np.asarray(one) for one in arrays], 3)
+    variables = [np.asarray(one) for one in arrays]
+    (note,) = notes(sketch, layer, variables, 3)
     assert "integer=0" in note
+    layer["config"] |= {"activation": "quantized_relu"}
+    assert "do not keep relu_upper_bound" in notes(sketch, layer, variables, 3)[0]
+    layer["config"] |= {"relu_upper_bound": None}
+    assert len(notes(sketch, layer, variables, 3)) == 1
 
 
 @pytest.mark.parametrize(
