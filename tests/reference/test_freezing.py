@@ -17,14 +17,14 @@ AUTO = QuantizedBits(4, 0, True, alpha="auto")
 
 
 def graph(first: Quantizer = AUTO, second: Quantizer = AUTO) -> Graph:
-    """``x -> quantize -> (times 3 -> quantize)``, the latter two in one layer."""
+    """``x -> quantize -> (quantize -> times 3)``, the latter two in one layer."""
     return Graph(
         "chain",
         (Input("x", SHAPE),),
         (
             Node("a", Quantize(first), ("x",), SHAPE),
-            Node("b:scale", Scale(3.0), ("a",), SHAPE),
-            Node("b", Quantize(second), ("b:scale",), SHAPE),
+            Node("b:quantize", Quantize(second), ("a",), SHAPE),
+            Node("b", Scale(3.0), ("b:quantize",), SHAPE),
         ),
         (Output("y", "b"),),
         (Layer("a", "QActivation", "a"), Layer("b", "QDense", "b", notes=("known",))),
