@@ -162,10 +162,13 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class Ternary:
-    """``ternary`` and ``stochastic_ternary`` at inference: -1, 0 or 1 times a scale."""
+    """``ternary`` and ``stochastic_ternary`` at inference: -1, 0 or 1 times a scale.
+
+    A threshold is one number, as QKeras's option, or a number a channel (last axis).
+    """
 
     alpha: Alpha = None
-    threshold: float | None = None
+    threshold: float | tuple[float, ...] | None = None
     number_of_unrolls: int = 5
 
 

@@ -47,6 +47,12 @@ def q_adaptive_activation(call: Call) -> Parsed:
     po2_rounding = c.flag("po2_rounding", default=False)
     slope = _slope(c) if kind == "quantized_relu" else 0.0
     bound = None if c.raw("relu_upper_bound") is None else c.number("relu_upper_bound")
+    if kind == "quantized_relu" and not c.has("relu_upper_bound"):
+        c.note("files do not keep relu_upper_bound, which the model may have been trained with")
+    c.note(
+        "in a model that Keras has just loaded, the first call computes with integer=0; the ONNX"
+        " file computes as all further calls do"
+    )
     c.ignore("relu_neg_slope", "quantization_delay", "ema_decay")
     if _still_learns(c):
         c.refuse(
