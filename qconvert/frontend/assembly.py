@@ -23,14 +23,19 @@ class Assembly:
     """Collects nodes; values are referred to by names that it gives them."""
 
     @classmethod
-    def of(cls, shapes: Iterable[Shape]) -> "Assembly":
-        """With inputs of these shapes, which it names."""
-        return cls({f"input_{i}": shape for i, shape in enumerate(shapes)})
+    def of(cls, shapes: Sequence[Shape], masks: Sequence[Shape | None] = ()) -> "Assembly":
+        """With inputs of these shapes and masks of some of them, all of which it names."""
+        known = {_mask_of(i): shape for i, shape in enumerate(masks) if shape is not None}
+        return cls({f"input_{i}": shape for i, shape in enumerate(shapes)} | known)
 
     def __init__(self, inputs: Mapping[str, Shape]) -> None:
         self.inputs = tuple(inputs)
         self._nodes: list[Node] = []
         self._shapes: dict[str, Shape] = dict(inputs)
+
+    def mask(self, number: int) -> str | None:
+        """The mask of an input, if it has one."""
+        return name if (name := _mask_of(number)) in self.inputs else None
 
     def add(self, op: Op, *inputs: str) -> str:
         """The name of ``op(*inputs)``; `Malformed` if they do not fit."""
@@ -58,3 +63,7 @@ class Assembly:
         inputs = tuple(Input(source, self._shapes[source]) for source in self.inputs)
         results = tuple(Output(f"output_{i}", value) for i, value in enumerate(outputs))
         return Graph(name, inputs, tuple(self._nodes), results, ())
+
+
+def _mask_of(number: int) -> str:
+    return f"mask_{number}"

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from qconvert.errors import BadFileError, Problem, UnsupportedError
@@ -11,6 +11,7 @@ from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.flavour import flavour_of
 from qconvert.frontend.layers import LAYERS, TAKING_ARGUMENTS
+from qconvert.frontend.masks import RULES, Rule, mask_of_result
 from qconvert.frontend.opaque import STOCK, Converter, parse_opaque
 from qconvert.frontend.order import call_order
 from qconvert.frontend.problems import Blocked, Malformed, Unsupported
@@ -74,6 +75,7 @@ def build_graph(model: ModelFile, opaque: Converter | None = None) -> Graph:
 class _Value:
     name: str
     shape: Shape
+    mask: "_Value | None" = None
 
 
 #: None where an earlier layer could not be read.
@@ -188,6 +190,7 @@ class _Builder:
             raise Unsupported(f"{layer.class_name} of a constant")
         stored = self._model.weights.get(path, ())
         shapes = tuple(None if value is None else value.shape for value in given)
+        masks = tuple(value.mask.shape if value and value.mask else None for value in given)
         if self._opaque and not known:
             return parse_opaque(layer.class_name, layer.config, shapes, stored, self._opaque)
         weights = Weights(stored)
@@ -199,6 +202,7 @@ class _Builder:
                 shapes=shapes,
                 arguments=arguments,
                 constant=call.constant,
+                masks=masks,
             )
         )
         weights.done()
@@ -214,7 +218,14 @@ class _Builder:
         key = f"{scope.values}{_numbered(layer.name, number)}"
         shapes = [value.shape for value in known]
         graph = parsed.graph or chained(shapes, parsed.before, parsed.ops)
-        results = self._inline(key, graph, known)
+        masks = [value.mask for value in known]
+        values = self._inline(key, graph, [*known, *(mask for mask in masks if mask)])
+        results = [values[output.value] for output in graph.outputs]
+        if RULES[layer.class_name] is Rule.OWN:
+            own = {i: values[name] for i, name in parsed.masks.items()}
+            results = [replace(v, mask=own.get(i)) for i, v in enumerate(results)]
+        elif any(masks):
+            results = [replace(v, mask=self._mask(key, layer, parsed, masks, v)) for v in results]
         again = number > 0 or not scope.first
         weights = {} if again else parsed.weights
         for i, result in enumerate(results):
@@ -222,9 +233,26 @@ class _Builder:
             self._layers.append(Layer(name, layer.class_name, result.name, {} if i else weights))
         return results
 
-    def _inline(self, key: str, graph: Graph, known: list[_Value]) -> list[_Value]:
-        """The nodes of *graph*, its inputs replaced by the *known* values."""
-        values = {source.name: v for source, v in zip(graph.inputs, known, strict=True)}
+    def _mask(
+        self,
+        key: str,
+        layer: LayerSpec,
+        parsed: Parsed,
+        masks: Sequence[_Value | None],
+        result: _Value,
+    ) -> _Value | None:
+        """The mask of the result of a call, some of whose inputs have *masks*."""
+        shapes = [mask.shape if mask else None for mask in masks]
+        graph = mask_of_result(layer.class_name, parsed, result.shape, shapes)
+        if graph is None:
+            return None
+        known = [mask for mask in masks if mask]
+        return self._inline(f"{key}:mask", graph, known)[graph.outputs[0].value]
+
+    def _inline(self, key: str, graph: Graph, known: Sequence[_Value]) -> dict[str, _Value]:
+        """The nodes of *graph*, its inputs replaced by as many of the *known* values."""
+        sources = known[: len(graph.inputs)]
+        values = {source.name: v for source, v in zip(graph.inputs, sources, strict=True)}
         named: dict[str, str] = {}
         for i, output in enumerate(graph.outputs):
             named.setdefault(output.value, _result_name(key, i))
@@ -233,7 +261,7 @@ class _Builder:
             inputs = tuple(values[value].name for value in node.inputs)
             self._nodes.append(Node(name, node.op, inputs, node.shape))
             values[node.name] = _Value(name, node.shape)
-        return [values[output.value] for output in graph.outputs]
+        return values
 
     def _check_input(self, layer: LayerSpec, scope: _Scope, *, whole: bool) -> None:
         path = f"{scope.weights}{layer.name}"

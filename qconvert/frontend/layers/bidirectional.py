@@ -9,6 +9,7 @@ from qconvert.frontend.config import Config
 from qconvert.frontend.layers.recurrent import (
     KINDS,
     Loop,
+    Sequences,
     add_loop,
     loop_weights,
     read_loop,
@@ -33,16 +34,17 @@ def bidirectional(call: Call) -> Parsed:
         loop_weights(loop, half, shapes[0])
         for loop, half in zip((forward, backward), halves, strict=True)
     ]
-    whole = Assembly.of(shapes)
-    names = whole.inputs
-    at = 1 + len(names) // 2
-    there = add_loop(whole, forward, weights[0], names[0], *names[1:at])
-    back = add_loop(whole, backward, weights[1], names[0], *names[at:])
+    whole = Assembly.of(shapes, call.masks)
+    names, mask = whole.inputs[: len(shapes)], whole.mask(0)
+    over, at = Sequences(names[0], mask), 1 + len(names) // 2
+    there = add_loop(whole, forward, weights[0], over, names[1:at])
+    back = add_loop(whole, backward, weights[1], over, names[at:])
     if backward.sequences:
         back[0] = whole.add(_REVERSED, back[0])
     outputs = [whole.add(merge, there[0], back[0])] if merge else [there[0], back[0]]
     graph = whole.graph("layer", [*outputs, *there[1:], *back[1:]])
-    return Parsed(weights=_named(weights), graph=graph)
+    masks = dict.fromkeys(range(len(outputs)), mask) if mask and forward.sequences else {}
+    return Parsed(weights=_named(weights), graph=graph, masks=masks)
 
 
 def _directions(c: Config) -> tuple[Loop, Loop]:
@@ -69,7 +71,9 @@ def _loop(entry: object) -> Loop:
             class_name = name.removeprefix("qkeras>")
             if class_name not in KINDS:
                 raise Unsupported(f"Bidirectional around {class_name}")
-            return read_loop(class_name, Config(config))
+            loop = read_loop(class_name, Config(config))
+            # Whatever the layer says: ``force_zero_output_for_mask``.
+            return replace(loop, zero=loop.sequences)
         case _:
             raise Malformed(f"layer={short(entry)} is not a layer")
 

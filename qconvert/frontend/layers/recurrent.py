@@ -1,6 +1,6 @@
 """Recurrent layers: a cell, run over time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -8,7 +8,7 @@ from qconvert.frontend.assembly import Assembly
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.flavour import Flavour
-from qconvert.frontend.layers.recurrent_cells import Cell, Kind, body
+from qconvert.frontend.layers.recurrent_cells import Cell, Kind, Output, body
 from qconvert.frontend.problems import Malformed, Unsupported
 from qconvert.frontend.weights import Weights, expect_shape, weight
 from qconvert.ir.graph import Weight
@@ -36,6 +36,9 @@ class Loop:
     sequences: bool
     states: bool
     reverse: bool
+    unrolled: bool
+    #: Whether steps without the mask give 0.
+    zero: bool
     #: Whether the layer confuses its kernels where it does not quantize the recurrent one.
     confused: bool = False
 
@@ -50,9 +53,12 @@ def recurrent(call: Call) -> Parsed:
     loop = read_loop(call.class_name, call.config)
     shapes = sequence_and_states(call, len(loop.cell.states))
     weights = loop_weights(loop, call.weights, shapes[0])
-    whole = Assembly.of(shapes)
-    results = add_loop(whole, loop, weights, *whole.inputs)
-    return Parsed(weights=weights, graph=whole.graph("layer", results))
+    whole = Assembly.of(shapes, call.masks)
+    sequence, *first = whole.inputs[: len(shapes)]
+    mask = whole.mask(0)
+    results = add_loop(whole, loop, weights, Sequences(sequence, mask), first)
+    masks = {0: mask} if mask and loop.sequences else {}
+    return Parsed(weights=weights, graph=whole.graph("layer", results), masks=masks)
 
 
 def read_loop(class_name: str, c: Config) -> Loop:
@@ -82,6 +88,8 @@ def read_loop(class_name: str, c: Config) -> Loop:
         sequences=c.flag("return_sequences", default=False),
         states=c.flag("return_state", default=False),
         reverse=c.flag("go_backwards", default=False),
+        unrolled=c.flag("unroll", default=False),
+        zero=c.flag("zero_output_for_mask", default=False),
         confused=class_name == "QGRU" and c.flavour is not Flavour.V3,
     )
     if class_name == "QLSTM" and not cell.use_bias and loop.quantizers["bias"]:
@@ -115,8 +123,7 @@ def _refuse_the_rest(c: Config) -> None:
     if c.flag("time_major", default=False):
         c.refuse("time_major=True: the batch is not the first axis")
     c.expect("num_constants", None, 0)
-    c.ignore("dropout", "recurrent_dropout", "implementation", "unroll")
-    c.ignore("enable_caching_device", "zero_output_for_mask")
+    c.ignore("dropout", "recurrent_dropout", "implementation", "enable_caching_device")
 
 
 def sequence_and_states(call: Call, count: int) -> tuple[Shape, ...]:
@@ -157,25 +164,59 @@ def _kernel_in_its_place(weights: Mapping[str, Weight], features: int, units: in
     return replace(weights["recurrent_kernel"], effective=weights["kernel"].raw)
 
 
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """What a loop runs over: the steps, and which of them count."""
+
+    steps: str
+    mask: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.steps,) if self.mask is None else (self.steps, self.mask)
+
+
 def add_loop(
-    whole: Assembly, loop: Loop, weights: Mapping[str, Weight], sequence: str, *first: str
+    whole: Assembly,
+    loop: Loop,
+    weights: Mapping[str, Weight],
+    over: Sequences,
+    first: Sequence[str],
 ) -> list[str]:
     """Add the loop to a graph; its output, and its last states if it returns them."""
+    masked = _masked_output(loop, over, first)
     features = weights["kernel"].effective.shape[0]
-    step = body(loop.cell, {role: w.effective for role, w in weights.items()}, features)
-    after = whole.add(Recurrence(step, loop.reverse), sequence, *first)
-    units = loop.cell.units
-    last = [_last(units, i) for i in range(len(loop.cell.states))]
-    if loop.sequences:
-        output = after if len(last) == 1 else whole.add(_all(units), after)
+    step = body(loop.cell, {role: w.effective for role, w in weights.items()}, features, masked)
+    loops = Recurrence(step, loop.reverse, len(over.names))
+    after = whole.add(loops, *over.names, *first)
+    units, states = loop.cell.units, range(len(loop.cell.states))
+    at = 0 if masked in (None, Output.STATE) else len(states)
+    if not loop.sequences:
+        output = whole.add(_last(units, at), after)
+    elif len(step.outputs) == 1:
+        output = after
     else:
-        output = whole.add(last[0], after)
-    return [output, *(whole.add(op, after) for op in last if loop.states)]
+        output = whole.add(_all(units, at), after)
+    return [output, *(whole.add(_last(units, i), after) for i in states if loop.states)]
 
 
-def _all(units: int) -> Op:
-    """The first state after every step."""
-    return Slice((None, None), (None, units), (1, 1))
+def _masked_output(loop: Loop, over: Sequences, first: Sequence[str]) -> Output | None:
+    if over.mask is None:
+        return None
+    if not loop.zero:
+        return Output.LAST if first else Output.STATE
+    if loop.unrolled and loop.reverse and loop.sequences:
+        raise Unsupported(
+            "a mask reaches it: unrolled and backwards, Keras sets other steps than those left"
+            " out to 0"
+        )
+    return Output.ZERO
+
+
+def _all(units: int, number: int) -> Op:
+    """One of the states after every step."""
+    return Slice((None, number * units), (None, (number + 1) * units), (1, 1))
 
 
 def _last(units: int, number: int) -> Op:
