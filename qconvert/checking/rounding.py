@@ -172,7 +172,9 @@ def _propagated(
             # A radius that overflows is not finite and explains nothing.
             radius = _radius(node.op, inputs, result, [radii[name] for name in node.inputs])
         if capped and radius is not None and not isinstance(node.op, Quantize):
-            radius = np.minimum(radius, LEAST_INFORMATIVE * abs(result).max(initial=0))
+            # The mean of no steps at all is NaN, which must not hide the others.
+            largest = np.fmax.reduce(abs(result), axis=None, initial=0)
+            radius = np.minimum(radius, LEAST_INFORMATIVE * largest)
         values[node.name] = result
         radii[node.name] = radius if radius is not None and radius.any() else None
     return values, radii

@@ -206,11 +206,10 @@ def _masked_output(loop: Loop, over: Sequences, first: Sequence[str]) -> Output 
         return None
     if not loop.zero:
         return Output.LAST if first else Output.STATE
-    if loop.unrolled and loop.reverse and loop.sequences:
-        raise Unsupported(
-            "a mask reaches it: unrolled and backwards, Keras sets other steps than those left"
-            " out to 0"
-        )
+    if loop.unrolled and not loop.sequences:
+        raise Unsupported("a mask reaches it: unrolled, Keras cannot return 0 for its last step")
+    if loop.unrolled and loop.reverse:
+        raise Unsupported("a mask reaches it: unrolled, Keras sets steps to 0 in the wrong order")
     return Output.ZERO
 
 
