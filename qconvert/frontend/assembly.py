@@ -1,11 +1,15 @@
 """Puts together a graph that is a part of a layer."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from qconvert.frontend.problems import Malformed
 from qconvert.ir.graph import Graph, Input, Node, Output
 from qconvert.ir.ops import Op
 from qconvert.ir.shapes import Shape, infer_shape
+
+_NOTHING: Final[Mapping[str, Shape]] = MappingProxyType({})
 
 
 def chained(shapes: Sequence[Shape], before: Sequence[Sequence[Op]], ops: Sequence[Op]) -> Graph:
@@ -23,10 +27,15 @@ class Assembly:
     """Collects nodes; values are referred to by names that it gives them."""
 
     @classmethod
-    def of(cls, shapes: Sequence[Shape], masks: Sequence[Shape | None] = ()) -> "Assembly":
-        """With inputs of these shapes and masks of some of them, all of which it names."""
+    def of(
+        cls,
+        shapes: Sequence[Shape],
+        masks: Sequence[Shape | None] = (),
+        states: Mapping[str, Shape] = _NOTHING,
+    ) -> "Assembly":
+        """With inputs of these shapes and masks of some of them, which it names, and *states*."""
         known = {_mask_of(i): shape for i, shape in enumerate(masks) if shape is not None}
-        return cls({f"input_{i}": shape for i, shape in enumerate(shapes)} | known)
+        return cls({f"input_{i}": shape for i, shape in enumerate(shapes)} | known | dict(states))
 
     def __init__(self, inputs: Mapping[str, Shape]) -> None:
         self.inputs = tuple(inputs)

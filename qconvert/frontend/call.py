@@ -73,6 +73,8 @@ class Parsed:
     is no chain, or has several results, is a ``graph``, whose inputs are the call's in order, and
     then the masks of those that have one if it reads them. ``masks`` are the values in it that are
     the masks of results, by their numbers; `frontend.masks` says whose parser tells.
+    ``states`` are what the layer keeps from call to call: its last inputs, and its last results
+    are the new ones.
     """
 
     ops: tuple[Op, ...] = ()
@@ -80,6 +82,7 @@ class Parsed:
     before: tuple[tuple[Op, ...], ...] = ()
     graph: Graph | None = None
     masks: Mapping[int, str] = field(default_factory=dict)
+    states: tuple[str, ...] = ()
 
 
 LayerParser: TypeAlias = Callable[[Call], Parsed]

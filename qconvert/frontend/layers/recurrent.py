@@ -36,6 +36,8 @@ class Loop:
     sequences: bool
     states: bool
     reverse: bool
+    #: Whether it goes on from its last states when it is called again.
+    stateful: bool
     unrolled: bool
     #: Whether steps without the mask give 0.
     zero: bool
@@ -47,18 +49,28 @@ class Loop:
         """Its variables in Keras's order."""
         return ("kernel", "recurrent_kernel", "bias")[: 2 + self.cell.use_bias]
 
+    def kept(self, way: str = "") -> dict[str, Shape]:
+        """The states that it keeps from call to call, with their shapes."""
+        names = self.cell.states if self.stateful else ()
+        return {f"{way}state_{name}": (None, self.cell.units) for name in names}
+
 
 def recurrent(call: Call) -> Parsed:
     """``SimpleRNN``, ``LSTM``, ``GRU``, and QKeras's of them."""
     loop = read_loop(call.class_name, call.config)
-    shapes = sequence_and_states(call, len(loop.cell.states))
+    shapes = sequence_and_states(call, len(loop.cell.states), stateful=loop.stateful)
     weights = loop_weights(loop, call.weights, shapes[0])
-    whole = Assembly.of(shapes, call.masks)
+    kept = loop.kept()
+    whole = Assembly.of(shapes, call.masks, kept)
     sequence, *first = whole.inputs[: len(shapes)]
-    mask = whole.mask(0)
-    results = add_loop(whole, loop, weights, Sequences(sequence, mask), first)
-    masks = {0: mask} if mask and loop.sequences else {}
-    return Parsed(weights=weights, graph=whole.graph("layer", results), masks=masks)
+    over = Sequences(sequence, whole.mask(0))
+    output, *states = add_loop(whole, loop, weights, over, first or list(kept))
+    return Parsed(
+        weights=weights,
+        graph=whole.graph("layer", [output, *states * loop.states, *states * loop.stateful]),
+        masks={0: over.mask} if over.mask and loop.sequences else {},
+        states=tuple(kept),
+    )
 
 
 def read_loop(class_name: str, c: Config) -> Loop:
@@ -88,13 +100,19 @@ def read_loop(class_name: str, c: Config) -> Loop:
         sequences=c.flag("return_sequences", default=False),
         states=c.flag("return_state", default=False),
         reverse=c.flag("go_backwards", default=False),
+        stateful=c.flag("stateful", default=False),
         unrolled=c.flag("unroll", default=False),
         zero=c.flag("zero_output_for_mask", default=False),
         confused=class_name == "QGRU" and c.flavour is not Flavour.V3,
     )
     if class_name == "QLSTM" and not cell.use_bias and loop.quantizers["bias"]:
         c.refuse("a bias_quantizer without use_bias, which QKeras 0.9.0 cannot run")
-    _refuse_the_rest(c)
+    if loop.stateful and c.flavour.keras3:
+        c.refuse("stateful=True in a model of Keras 3")
+    if c.flag("time_major", default=False):
+        c.refuse("time_major=True: the batch is not the first axis")
+    c.expect("num_constants", None, 0)
+    c.ignore("dropout", "recurrent_dropout", "implementation", "enable_caching_device")
     c.done()
     return loop
 
@@ -114,21 +132,11 @@ def _bias_last(c: Config, cell: Cell, qkeras: bool) -> bool:
     return dropout == 0 and (standard or implementation == 2)
 
 
-def _refuse_the_rest(c: Config) -> None:
-    if c.flag("stateful", default=False):
-        c.refuse(
-            "stateful=True: a result depends on the batches before it, which an ONNX model does"
-            " not see (give the states as inputs instead: initial_state and return_state)"
-        )
-    if c.flag("time_major", default=False):
-        c.refuse("time_major=True: the batch is not the first axis")
-    c.expect("num_constants", None, 0)
-    c.ignore("dropout", "recurrent_dropout", "implementation", "enable_caching_device")
-
-
-def sequence_and_states(call: Call, count: int) -> tuple[Shape, ...]:
+def sequence_and_states(call: Call, count: int, *, stateful: bool) -> tuple[Shape, ...]:
     """The shapes of a sequence and of *count* first states, or of none."""
     shapes = call.known_shapes()
+    if stateful and len(shapes) > 1:
+        raise Unsupported("stateful=True with initial_state, which counts while its own is 0")
     if len(shapes) not in (1, 1 + count):
         raise Malformed(f"{call.class_name} takes 1 or {1 + count} inputs, not {len(shapes)}")
     if len(shapes[0]) != 3:
@@ -184,13 +192,14 @@ def add_loop(
     over: Sequences,
     first: Sequence[str],
 ) -> list[str]:
-    """Add the loop to a graph; its output, and its last states if it returns them."""
+    """Add the loop to a graph; its output, and its last states if anybody wants them."""
     masked = _masked_output(loop, over, first)
     features = weights["kernel"].effective.shape[0]
     step = body(loop.cell, {role: w.effective for role, w in weights.items()}, features, masked)
     loops = Recurrence(step, loop.reverse, len(over.names))
     after = whole.add(loops, *over.names, *first)
     units, states = loop.cell.units, range(len(loop.cell.states))
+    wanted = loop.states or loop.stateful
     at = 0 if masked in (None, Output.STATE) else len(states)
     if not loop.sequences:
         output = whole.add(_last(units, at), after)
@@ -198,7 +207,7 @@ def add_loop(
         output = after
     else:
         output = whole.add(_all(units, at), after)
-    return [output, *(whole.add(_last(units, i), after) for i in states if loop.states)]
+    return [output, *(whole.add(_last(units, i), after) for i in states if wanted)]
 
 
 def _masked_output(loop: Loop, over: Sequences, first: Sequence[str]) -> Output | None:

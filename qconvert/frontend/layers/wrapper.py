@@ -65,6 +65,8 @@ def prune_low_magnitude(layers: Mapping[str, LayerParser]) -> LayerParser:
             raise Unsupported(f"a mask reaches it, which it hands to {class_name}")
         # The wrapper hands a mask in, but not out.
         parsed = replace(layers[class_name](wrapped), masks={})
+        if parsed.states:
+            raise Unsupported("PruneLowMagnitude around a layer with stateful=True")
         return _with_stored(parsed, inner, positions)
 
     return parse
