@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.ir import F32, Graph, Node
-from qconvert.ir.ops import Quantize, Reshape
+from qconvert.ir.ops import Concat, Merge, Quantize, Reduce, Reshape
 from qconvert.ir.stock import StepMask
 
 _Steps: TypeAlias = npt.NDArray[np.bool_]
@@ -19,28 +19,34 @@ _Steps: TypeAlias = npt.NDArray[np.bool_]
 class Gap:
     """A step of an input does not count if all that it holds is ``value``.
 
-    A sample has so many ``steps``; ``None`` stands for the length of its first axis.
+    A sample has so many ``steps``; ``None`` stands for the length of its first axis. Not ``whole``
+    is that of which at least one step has to count: Keras gives NaN for the mean of none.
     """
 
     value: float
     steps: int | None
+    whole: bool = True
 
 
 def gaps_of(graph: Graph, value: str) -> Iterator[Gap]:
     """The masks that are made of the elements of *value*, unchanged or rounded."""
-    for node in graph.nodes:
-        if value in node.inputs:
-            match node.op:
-                case StepMask(value=number):
-                    yield Gap(number, _count(node))
-                case Reshape() | Quantize():
-                    yield from gaps_of(graph, node.name)
-                case _:
-                    pass
+    for node in _readers(graph, value):
+        match node.op:
+            case StepMask(value=number):
+                yield Gap(number, _count(node), whole=not _is_counted(graph, node.name))
+            case Reshape() | Quantize():
+                yield from gaps_of(graph, node.name)
+            case _:
+                pass
 
 
-def with_gaps(sample: F32, gaps: tuple[Gap, ...], seed: int, source: int, number: int) -> F32:
-    """Sample *number* of input *source* with steps left out in its turn: where, and how."""
+def with_gaps(
+    sample: F32, gaps: tuple[Gap, ...], other: float, seed: int, source: int, number: int
+) -> F32:
+    """Sample *number* of input *source* with steps left out in its turn: where, and how.
+
+    *other* is a number that makes a step count.
+    """
     turn, pattern = divmod(number, 7)
     gap = gaps[turn % len(gaps)]
     steps = gap.steps or len(sample)
@@ -52,6 +58,8 @@ def with_gaps(sample: F32, gaps: tuple[Gap, ...], seed: int, source: int, number
     if pattern == 6:
         # A single feature that is another number, and the step counts.
         rows[:, :1] = sample.reshape(steps, -1)[:, :1]
+    if any(not each.whole and np.all(rows == each.value) for each in gaps):
+        rows[generator.integers(steps), 0] = other
     return rows.reshape(sample.shape)
 
 
@@ -65,6 +73,23 @@ def _left_out(pattern: int, steps: int, generator: np.random.Generator) -> _Step
     left_out = np.zeros(steps, np.bool_)
     left_out[slice(*ranges.get(pattern, (0, 0)))] = True
     return left_out
+
+
+def _readers(graph: Graph, value: str) -> Iterator[Node]:
+    return (node for node in graph.nodes if value in node.inputs)
+
+
+def _is_counted(graph: Graph, mask: str) -> bool:
+    """Whether the steps of a mask are counted, to divide by their number."""
+    for node in _readers(graph, mask):
+        match node.op:
+            case Reduce(kind="sum"):
+                return True
+            case Merge(kind="minimum") | Concat() if _is_counted(graph, node.name):
+                return True
+            case _:
+                pass
+    return False
 
 
 def _count(mask: Node) -> int | None:

@@ -82,7 +82,10 @@ def _sample(domain: Domain, plan: tuple[F32, ...], seed: int, source: int, numbe
     else:
         # Inputs of one model must not all be the same.
         sample = plan[(turn + source) % len(plan)]
-    return with_gaps(sample, domain.gaps, seed, source, number) if domain.gaps else sample
+    if not domain.gaps:
+        return sample
+    other = domain.lo if domain.hi in {gap.value for gap in domain.gaps} else domain.hi
+    return with_gaps(sample, domain.gaps, other, seed, source, number)
 
 
 def _user_batches(
