@@ -77,6 +77,11 @@ def dense(q: Keras, **options: Any) -> Keras:
     return q.QDense(2, kernel_quantizer=BITS, bias_quantizer=BITS, **options)
 
 
+def pruned(layer: Keras) -> Keras:
+    prune = import_module("tensorflow_model_optimization.python.core.sparsity.keras.prune")
+    return prune.prune_low_magnitude(layer)
+
+
 ALL = {"return_sequences": True, "return_state": True}
 BOTH = {"return_sequences": True}
 
@@ -148,6 +153,9 @@ EXACT: dict[str, Build] = {
     ),
     "through a quantizer that does nothing": lambda q, k, x: quantized(q, "QSimpleRNN", **BOTH)(
         q.QActivation("linear")(x)
+    ),
+    "read by a pruned layer, and lost in it": lambda q, k, x: quantized(q, "QSimpleRNN", **BOTH)(
+        pruned(k.LSTM(UNITS, "relu", recurrent_activation="linear", **BOTH))(x)
     ),
     "lost in a convolution": lambda q, k, x: quantized(q, "QSimpleRNN", **BOTH)(
         q.QConv1D(2, 2, kernel_quantizer=BITS)(x)
@@ -324,10 +332,14 @@ def fill(model: Keras) -> None:
 
 
 def coarse(draw: np.random.Generator, name: str, shape: tuple[int, ...]) -> F32:
-    """Quarters; a recurrent kernel has one in a column, and a variance is 1."""
+    """Quarters; a recurrent kernel has one in a column, a variance is 1, a mask 0 or 1."""
+    if not shape:
+        return np.zeros(shape, np.float32)
     values: F32 = draw.integers(-4, 5, shape).astype(np.float32) / np.float32(4)
     if "variance" in name:
         return np.ones(shape, np.float32)
+    if "mask:" in name:
+        return np.sign(abs(values))
     if "recurrent_kernel" not in name:
         return values
     kept = np.zeros(shape, np.float32)
