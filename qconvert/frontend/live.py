@@ -75,13 +75,17 @@ def _layers(
     """(weight path, configuration, object) of every layer, nested models opened."""
     config = entry["config"]
     listed = config.get("layers") if isinstance(config, dict) else config
+    # Functions of Keras 3, which have no variables and lose nothing, are no layers.
+    objects = {layer.name: layer for layer in model.layers}
     for inner in listed if isinstance(listed, list) else ():
         if not isinstance(inner, dict) or not isinstance(inner["config"], dict):
             continue
         if inner["class_name"] == "InputLayer":
             continue
         name = str(inner.get("name", inner["config"]["name"]))
-        layer = model.get_layer(name)
+        layer = objects.get(name)
+        if layer is None:
+            continue
         if "layers" in inner["config"]:
             yield from _layers(inner, layer, f"{prefix}{name}/")
         else:

@@ -45,6 +45,13 @@ _DICT_KEYS: Final = frozenset(
 )
 #: Functions of QKeras whose names Keras 3 has for others.
 _SHARED: Final = ("hard_sigmoid", "hard_tanh")
+#: Options that QKeras had before the release 0.9.0, with the reason why they are not read.
+_FORMER: Final[Mapping[tuple[str, str], str]] = {
+    ("quantized_tanh", "integer"): (
+        "integer is an option of QKeras before 2021, whose quantized_tanh has half as many levels;"
+        " QKeras 0.9.0 computes something else and cannot load it"
+    )
+}
 #: Options of later QKeras versions, without effect where they are None.
 _LATER: Final = frozenset({"post_training_scale"})
 _PACKAGES: Final = frozenset({"builtins", "keras", "qkeras", "tf_keras"})
@@ -72,6 +79,8 @@ def quantizer(
     rounding = result.rounding if isinstance(result, QuantizedHswish) else result
     if isinstance(rounding, QuantizedBits) and _is_nan(rounding):
         raise QuantizerError("quantized_bits: one bit with alpha='auto' is NaN in QKeras")
+    if flavour is Flavour.V3 and isinstance(rounding, QuantizedBits | Binary):
+        _refuse_one_end(rounding)
     if isinstance(result, QuantizedBits) and result.alpha == "auto_po2":
         return replace(result, codes_of_last_scale=flavour.later)
     return result
@@ -109,6 +118,15 @@ def activation(
             f" {2 ** (result.bits - 1)} levels; at most {_LARGEST_TABLE} bits are supported"
         )
     return (Quantize(result),)
+
+
+def _refuse_one_end(q: QuantizedBits | Binary) -> None:
+    """``keras.ops.clip`` takes no None, as Keras 2's does."""
+    if q.alpha == "auto_po2" and (q.min_po2_exponent is None) != (q.max_po2_exponent is None):
+        raise QuantizerError(
+            "min_po2_exponent and max_po2_exponent are only one of them given, with which"
+            " qkeras-v3 fails"
+        )
 
 
 def _is_nan(q: QuantizedBits) -> bool:
@@ -197,6 +215,8 @@ def _from_config(name: str, config: dict[object, object]) -> Options:
 def _options(name: str, values: Mapping[str, object]) -> Options:
     known = {*CLASSES[name].parameters, *CLASSES[name].named}
     unknown = sorted(values.keys() - known)
+    if unknown and (name, unknown[0]) in _FORMER:
+        raise QuantizerError(f"{name}: {_FORMER[name, unknown[0]]}")
     if unknown:
         raise QuantizerError(f"{name}: QKeras has no option {short(unknown[0])}")
     return Options(name, values)

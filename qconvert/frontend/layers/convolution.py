@@ -75,17 +75,15 @@ def depthwise_conv2d(call: Call) -> Parsed:
     c.expect("groups", 1)
     refuse_depthwise(c, window)
     c.done()
-    names = ("depthwise_kernel", "bias")[: 1 + use_bias]
+    name = "kernel" if call.flavour.keras3 and not call.qkeras else "depthwise_kernel"
+    names = (name, "bias")[: 1 + use_bias]
     raw = call.weights.take(*names)
     shape = last(call.shape(4), window.channels_first)
-    expect_shape(
-        "depthwise_kernel", raw["depthwise_kernel"], (*window.size, channels(shape), multiplier)
-    )
+    expect_shape(name, raw[name], (*window.size, channels(shape), multiplier))
     if use_bias:
         expect_shape("bias", raw["bias"], (channels(shape) * multiplier,))
     weights = {name: weight(raw[name], q) for name, q in zip(names, quantizers, strict=False)}
-    kernel = weights["depthwise_kernel"].effective
-    conv = depthwise(window, shape, kernel, effective(weights, "bias"))
+    conv = depthwise(window, shape, weights[name].effective, effective(weights, "bias"))
     ops = channels_last((conv,), 4, window.channels_first)
     return Parsed((*ops, *activation), weights)
 

@@ -14,6 +14,7 @@ def embedding(call: Call) -> Parsed:
     rows, width = c.integer("input_dim"), c.integer("output_dim")
     c.ignore("input_length")
     c.expect("sparse", False)
+    c.expect("quantization_config", None)
     if c.flag("mask_zero", default=False):
         c.refuse("mask_zero=True: what depends on the mask is not supported")
     if rows > _MOST_ROWS:

@@ -152,12 +152,15 @@ def _expand_dims(call: Call) -> Parsed:
 
 
 def _raised(axis: object, shape: Shape) -> tuple[int, ...]:
-    """The lengths behind the batch, with one of 1 more at *axis*."""
-    at = axis_of(axis, (*shape, 1))
+    """The lengths behind the batch, with one of 1 more at *axis*, or at each of several."""
+    added = axis if isinstance(axis, list) else [axis]
+    raised = (*shape, *(1 for _ in added))
     lengths = [-1 if n is None else n for n in shape]
     if lengths.count(-1) > 2:
         raise Unsupported("axes of unknown length")
-    return (*lengths[1:at], 1, *lengths[at:])
+    for at in sorted(axis_of(one, raised) for one in added):
+        lengths.insert(at, 1)
+    return tuple(lengths[1:])
 
 
 def _squeeze(call: Call) -> Parsed:
@@ -186,7 +189,7 @@ def _stack(call: Call) -> Parsed:
 def _pad(call: Call) -> Parsed:
     rows = call.arguments.raw("paddings")
     mode = call.arguments.raw("mode", "CONSTANT")
-    call.arguments.expect("constant_values", 0)
+    call.arguments.expect("constant_values", 0, None)
     call.arguments.done()
     shape = call.shape()
     if str(mode).upper() != "CONSTANT":
@@ -218,6 +221,8 @@ def _reverse(call: Call) -> Parsed:
     axis = call.arguments.raw("axis")
     call.arguments.done()
     shape = call.shape()
+    if axis is None:
+        raise Unsupported("a reversal of all axes, the batch included")
     turned = {axis_of(one, shape) for one in (axis if isinstance(axis, list) else [axis])}
     steps = tuple(-1 if at in turned else 1 for at in range(1, len(shape)))
     return Parsed((Slice((None,) * len(steps), (None,) * len(steps), steps),))
