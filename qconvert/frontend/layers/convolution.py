@@ -237,7 +237,7 @@ def _refuse_channels_first(call: Call, window: Window, groups: int) -> None:
 
 def _refuse_separable(call: Call, window: Window) -> None:
     refuse_depthwise(call.config, window)
-    if window.channels_first and not call.qkeras:
+    if window.channels_first and not call.qkeras and not call.flavour.keras3:
         call.config.refuse("data_format='channels_first', which TensorFlow cannot run on a CPU")
     if window.padding == "causal" and call.qkeras:
         call.config.refuse("padding='causal', which QKeras 0.9.0 cannot run here")
