@@ -58,6 +58,7 @@ def operators() -> Any:
     results = [
         abs(-x) + y,
         (x - 1) / 2.0,
+        ops.divide(x, 4.0),
         2.0 / (ops.square(y) + 1.0),
         x / four,
         4.0 - x,

@@ -11,6 +11,7 @@ from qconvert import api
 from qconvert.checking.rounding import misfits
 from qconvert.emit import to_onnx
 from qconvert.frontend import build_graph
+from qconvert.frontend.layers import LAYERS
 from qconvert.ir import F32, Graph
 from qconvert.modelfile import read_model
 from qconvert.runners.npz import read_npz, write_npz
@@ -37,6 +38,15 @@ FILES = [
     for suffix in ("h5", "keras")
     if suffix == "keras" or name not in WITHOUT_H5
 ]
+#: What Keras 3 and qkeras-v3 do not have.
+ELSEWHERE = {
+    "FQConv2D",
+    "FQDense",
+    "PruneLowMagnitude",
+    "SlicingOpLambda",
+    "TFOpLambda",
+    "ThresholdedReLU",
+}
 #: Models in which libraries round in their own ways.
 ROUNDED = {"heads", "curves", *(name for name, group in GROUPS.items() if not group.exact)}
 
@@ -55,6 +65,12 @@ def inputs_of(graph: Graph) -> dict[str, F32]:
 
 def test_every_model_is_compared(v3_models: Path) -> None:
     assert {path.stem for path in v3_models.iterdir()} == set(NAMES)
+
+
+def test_every_class_that_there_is_has_a_model(v3_models: Path) -> None:
+    graphs = [build_graph(read_model(v3_models / f"{name}.keras")) for name in NAMES]
+    known = set(LAYERS) - ELSEWHERE
+    assert {layer.class_name for graph in graphs for layer in graph.layers} == known
 
 
 @pytest.mark.parametrize("name", FILES)
