@@ -228,3 +228,32 @@ def test_seeds_are_without_effect(sketch: Any, class_name: str) -> None:
     one = layer(sketch, class_name, ([X, Y],), use_scale=False, dropout=0.5, seed=4)
     graph = build(sketch, one, 5, 4)
     assert graph.shapes["f"] == (None, 5, 4)
+
+
+@pytest.mark.parametrize(("filters", "refused"), [(6, True), (5, False)])
+def test_a_bias_as_long_as_the_last_axis_is_refused(
+    sketch: Any, filters: int, refused: bool
+) -> None:
+    """``keras.ops.add`` takes it for one of that axis; the result is (filters, 3, 6)."""
+    options = {"filters": filters, "data_format": "channels_first", "use_bias": True}
+    one = sketch.conv2d("f", class_name="Conv2DTranspose", **options)
+    one["inbound_nodes"] = [{"args": [X], "kwargs": {}}]
+    weights = [sketch.ramp(3, 3, filters, 2), sketch.ramp(filters)]
+    if not refused:
+        assert build(sketch, one, 2, 1, 4, weights=weights).shapes["f"] == (None, filters, 3, 6)
+        return
+    with pytest.raises(UnsupportedError, match="as long as the last axis"):
+        build(sketch, one, 2, 1, 4, weights=weights)
+    assert build(sketch, one, 2, 1, 4, weights=weights, version="2.15.0")
+
+
+def test_what_qkeras_v3_cannot_run_is_refused(sketch: Any) -> None:
+    quantizer = {"class_name": "quantized_bits", "registered_name": "qkeras>quantized_bits"}
+    known = {**quantizer, "config": {"bits": 4, "alpha": 1}}
+    options = {**CELL, "implementation": 2, "kernel_quantizer": known}
+    one = layer(sketch, "qkeras>QGRU", **options, reset_after=False)
+    with pytest.raises(UnsupportedError, match="implementation=2"):
+        build(sketch, one, 5, 4)
+    one = layer(sketch, "qkeras>QGRU", **options, reset_after=True)
+    weights = [sketch.ramp(4, 6), sketch.ramp(2, 6), sketch.ramp(2, 6)]
+    assert build(sketch, one, 5, 4, weights=weights)

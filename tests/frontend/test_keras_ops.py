@@ -212,6 +212,20 @@ def test_what_is_not_known_is_refused(sketch: Any, layer: Any, reason: str) -> N
         build(sketch, layer)
 
 
+@pytest.mark.parametrize(("length", "refused"), [(4, True), (3, False)])
+def test_a_column_that_keras_adds_as_a_row_is_refused(
+    sketch: Any, length: int, refused: bool
+) -> None:
+    """``keras.ops.add`` looks for its length in the last axis first."""
+    rows = [[float(i)] for i in range(length)]
+    column = {"class_name": "__numpy__", "config": {"value": rows, "dtype": "float32"}}
+    if not refused:
+        assert build(sketch, function("Add", X, column), length, 4).shapes["f"] == (None, 3, 4)
+        return
+    with pytest.raises(UnsupportedError, match="along another axis"):
+        build(sketch, function("Add", X, column), length, 4)
+
+
 @pytest.mark.parametrize("options", [{}, {"axis": "last"}, {"x_min": None}, {"source": [1, 1]}])
 @pytest.mark.parametrize("name", sorted(KERAS_OPS))
 def test_strange_options_are_errors_of_ours_or_nothing(

@@ -86,6 +86,9 @@ def operators() -> Any:
         ops.moveaxis(image, 3, 1),
         ops.image.resize(image, (4, 9)),
         x[..., 1:3],
+        x[:, None, 1:, 2, None],
+        image + np.array([[[1, 2, 4]]], np.float32),
+        image + np.arange(6, dtype=np.float32).reshape(6, 1, 1),
     ]
     return Model([x, y, image], results, name="top")
 

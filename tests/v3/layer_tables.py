@@ -65,6 +65,10 @@ IMAGES: Final = Group(
                 "output_padding": 1,
             },
         ),
+        "conv2d_transposed_first": (
+            "Conv2DTranspose",
+            {"filters": 4, "kernel_size": 3, "data_format": "channels_first"},
+        ),
         "max": ("MaxPooling2D", {"pool_size": (2, 3), "strides": 2, "padding": "same"}),
         "max_first": ("MaxPooling2D", {"pool_size": 2, "data_format": "channels_first"}),
         "average": ("AveragePooling2D", {"pool_size": 2}),
@@ -180,6 +184,11 @@ VOLUMES: Final = Group(
     {
         "conv3d": ("Conv3D", {"filters": 3, "kernel_size": 2, "padding": "same"}),
         "conv3d_groups": ("Conv3D", {"filters": 4, "kernel_size": 2, "groups": 2}),
+        "conv3d_dilated": ("Conv3DTranspose", {"filters": 3, "kernel_size": 2, "dilation_rate": 2}),
+        "conv3d_first": (
+            "Conv3D",
+            {"filters": 3, "kernel_size": 2, "data_format": "channels_first"},
+        ),
         "conv3d_transposed": ("Conv3DTranspose", {"filters": 3, "kernel_size": 2, "strides": 2}),
         "max3d": ("MaxPooling3D", {"pool_size": 2}),
         "average3d": ("AveragePooling3D", {"pool_size": 2}),

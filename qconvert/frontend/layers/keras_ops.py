@@ -9,12 +9,14 @@ from typing import Final
 
 from qconvert.frontend.call import Call, LayerParser, Parsed
 from qconvert.frontend.config import Config
+from qconvert.frontend.layers.preprocessing import constant
 from qconvert.frontend.layers.shape import axis_of
 from qconvert.frontend.layers.tensor_ops import function, sliced
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.references import ARGUMENT
 from qconvert.frontend.topology import FUNCTION
 from qconvert.ir.ops import Elementwise, Function, Softmax, Transpose
+from qconvert.ir.shapes import Shape
 from qconvert.ir.stock import UnitNormalize
 
 _SECOND: Final = f"{ARGUMENT}1"
@@ -41,7 +43,6 @@ _OVER_AXES: Final = {"axis": "axis", "keepdims": "keepdims"}
 _WITHOUT_FIRST: Final[Mapping[str, tuple[object, ...]]] = {"initial": (None,)}
 _SAME: Final[Mapping[str, _Same]] = {
     "Absolute": _Same("math.abs"),
-    "Add": _Same("math.add", arguments=_BOTH),
     "Cast": _Same("cast", {"dtype": "dtype"}),
     "Clip": _Same("clip_by_value", {"x_min": "clip_value_min", "x_max": "clip_value_max"}),
     "Concatenate": _Same("concat", {"axis": "axis"}),
@@ -133,7 +134,7 @@ def _slicing(call: Call) -> Parsed:
     call.arguments.done()
     shape = call.shape()
     rows = key if isinstance(key, list) else [key]
-    return Parsed((sliced([_row(row) for row in rows], shape),))
+    return Parsed(sliced([_row(row) for row in rows], shape))
 
 
 def _row(row: object) -> object:
@@ -210,7 +211,27 @@ def _read_rest(call: Call) -> None:
     call.shape()
 
 
+def _add(call: Call) -> Parsed:
+    """``keras.ops.add``, which takes for a bias what looks like one by its lengths.
+
+    It then adds along the last axis, or else along the first one behind the batch.
+    """
+    second = _numbers(call.arguments.raw(_SECOND))
+    if call.constant is None and isinstance(second, list):
+        shape = call.shape()
+        lengths = constant(second, shape).shape
+        long = [axis for axis, length in enumerate(lengths, 1) if length > 1]
+        if len(long) == 1 and long[0] != _axis_of_bias(shape, lengths[long[0] - 1]):
+            raise Unsupported("a constant that Keras 3 adds along another axis than its own")
+    return _parser_of(_Same("math.add", arguments=_BOTH))(call)
+
+
+def _axis_of_bias(shape: Shape, length: int) -> int:
+    return len(shape) - 1 if shape[-1] == length else 1
+
+
 _OWN: Final[Mapping[str, LayerParser]] = {
+    "Add": _add,
     "Elu": _elu,
     "GetItem": _slicing,
     "HardSigmoid": _hard_sigmoid,

@@ -86,6 +86,8 @@ def read_loop(class_name: str, c: Config) -> Loop:
     )
     if class_name == "QLSTM" and not cell.use_bias and loop.quantizers["bias"]:
         c.refuse("a bias_quantizer without use_bias, which QKeras 0.9.0 cannot run")
+    if loop.class_name == "QGRU" and c.flavour is Flavour.V3 and not cell.reset_after:
+        c.expect("implementation", 0, 1)
     _refuse_the_rest(c)
     c.done()
     return loop
