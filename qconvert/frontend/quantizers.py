@@ -62,6 +62,11 @@ _STOCK: Final[Mapping[str, tuple[Op, ...]]] = {
     "relu6": (Relu(max_value=6.0),),
     "silu": (Elementwise(Function.SWISH),),
 }
+#: Names that Keras 3 alone has, or has for another function.
+_KERAS_3: Final[Mapping[str, tuple[Op, ...]]] = {
+    "hard_sigmoid": (Elementwise(Function.HARD_SIGMOID_3),),
+    "leaky_relu": (Relu(slope=0.2),),
+}
 
 
 def quantizer(
@@ -162,8 +167,8 @@ def _is_hard_function(name: str) -> bool:
 
 
 def _stock_function(name: str, rank: int, flavour: Flavour) -> tuple[Op, ...]:
-    if flavour.keras3 and name == "hard_sigmoid":
-        return (Elementwise(Function.HARD_SIGMOID_3),)
+    if flavour.keras3 and name in _KERAS_3:
+        return _KERAS_3[name]
     if name == "softmax":
         return (Softmax(axis=rank - 1),)
     if name in _STOCK:

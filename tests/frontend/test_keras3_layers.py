@@ -254,6 +254,12 @@ def test_what_qkeras_v3_cannot_run_is_refused(sketch: Any) -> None:
     one = layer(sketch, "qkeras>QGRU", **options, reset_after=False)
     with pytest.raises(UnsupportedError, match="implementation=2"):
         build(sketch, one, 5, 4)
+    for changed in ({"padding": "causal"}, {"data_format": "channels_first", "use_bias": True}):
+        one = sketch.conv2d("f", class_name="qkeras>QConv1D", kernel_quantizer=known)
+        one["config"] |= {"kernel_size": [3], "strides": [1], "dilation_rate": [1], **changed}
+        one["inbound_nodes"] = [{"args": [X], "kwargs": {}}]
+        with pytest.raises(UnsupportedError, match="qkeras-v3 cannot run"):
+            build(sketch, one, 5, 4)
     one = layer(sketch, "qkeras>QGRU", **options, reset_after=True)
     weights = [sketch.ramp(4, 6), sketch.ramp(2, 6), sketch.ramp(2, 6)]
     assert build(sketch, one, 5, 4, weights=weights)

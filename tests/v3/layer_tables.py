@@ -175,6 +175,7 @@ VECTORS: Final = Group(
         "regularized": ("ActivityRegularization", {"l1": 0.5}),
         "repeat": ("RepeatVector", {"n": 3}),
         "hard": ("Activation", {"activation": "hard_sigmoid"}),
+        "leaky_name": ("Activation", {"activation": "leaky_relu"}),
         "folded": ("QDenseBatchnorm", {"units": 3, **KERNEL}),
         "batch": ("BatchNormalization", {"scale": False, "epsilon": 0.0}),
     },

@@ -6,7 +6,11 @@ import numpy as np
 
 from qconvert.frontend.call import Call, LayerParser, Parsed
 from qconvert.frontend.config import Config
-from qconvert.frontend.layers.channels_first import refuse_channels_first, require_clear_bias
+from qconvert.frontend.layers.channels_first import (
+    refuse_channels_first,
+    refuse_in_one_dimension,
+    require_clear_bias,
+)
 from qconvert.frontend.layers.dense import no_faults
 from qconvert.frontend.layers.windows import Window, channels_last, convolution_window, last
 from qconvert.frontend.problems import Malformed, Unsupported, short
@@ -46,6 +50,7 @@ def _convolution(call: Call, rank: int, *paddings: str) -> Parsed:
     mask = _mask(c, window)
     no_faults(c)
     refuse_channels_first(call, window, groups)
+    refuse_in_one_dimension(call, window, use_bias=use_bias)
     c.done()
     names = ("kernel", "bias")[: 1 + use_bias]
     raw = call.weights.take(*names)
