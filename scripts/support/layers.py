@@ -302,6 +302,6 @@ _STOCK: Final[tuple[Family, ...]] = (
     *_same("GaussianNoise", VECTOR, {"stddev": 0.5}),
     *_same("SpatialDropout1D", SERIES, {"rate": 0.5}),
     *_same("SpatialDropout2D", IMAGE, {"rate": 0.5}),
-    *_same("ActivityRegularization", VECTOR),
+    *_same("ActivityRegularization Identity", VECTOR),
 )
 FAMILIES: Final = _QKERAS + _TRANSPOSED + _RECURRENT + _MASKED + _STOCK
