@@ -44,7 +44,7 @@ def _convolution(call: Call, rank: int, *paddings: str) -> Parsed:
     read_unused(c)
     mask = _mask(c, window)
     no_faults(c)
-    _refuse_channels_first(call, window, groups)
+    _refuse_causal(call, window)
     c.done()
     names = ("kernel", "bias")[: 1 + use_bias]
     raw = call.weights.take(*names)
@@ -228,19 +228,13 @@ def refuse_depthwise(c: Config, window: Window) -> None:
         c.refuse(f"unequal strides={window.strides}, which TensorFlow cannot run depthwise")
 
 
-def _refuse_channels_first(call: Call, window: Window, groups: int) -> None:
-    if not window.channels_first:
-        return
-    if window.padding == "causal":
-        call.config.refuse("padding='causal' with channels_first, which is not supported")
-    elif not call.qkeras and groups == 1 and len(window.size) < 3:
-        call.config.refuse("data_format='channels_first', which TensorFlow cannot run on a CPU")
+def _refuse_causal(call: Call, window: Window) -> None:
+    if window.padding == "causal" and window.channels_first and call.qkeras:
+        call.config.refuse("padding='causal' with channels_first, where QKeras pads the channels")
 
 
 def _refuse_separable(call: Call, window: Window) -> None:
     refuse_depthwise(call.config, window)
-    if window.channels_first and not call.qkeras:
-        call.config.refuse("data_format='channels_first', which TensorFlow cannot run on a CPU")
     if window.padding == "causal" and call.qkeras:
         call.config.refuse("padding='causal', which QKeras 0.9.0 cannot run here")
 
