@@ -7,7 +7,7 @@ from pathlib import Path
 os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
 
 import numpy as np
-from qkeras import QActivation, QConv2D, QDense, quantized_relu
+from qkeras import QActivation, QConv2D, QDense, quantized_bits, quantized_relu
 from tf_keras import Input, Model
 from tf_keras.layers import Flatten, MaxPooling2D
 
@@ -35,6 +35,18 @@ def losing() -> Model:
     return Model(x, [QActivation(relu, name="act")(x), x], name="losing")
 
 
+def unread() -> Model:
+    """What QKeras writes to files and cannot read: its functions, and arrays of scales."""
+    x = image = Input((6,), name="x")
+    scales = np.array([1, 2, 0.5, 0.25, 4], np.float32)
+    kernel = quantized_bits(4, 0, alpha=scales)
+    x = QDense(5, kernel_quantizer=kernel, bias_quantizer=FOUR_BITS, name="scaled")(x)
+    x = QActivation(quantized_bits(6, 2, alpha=scales[None]), name="act")(x)
+    for name in ("hard_tanh", "smooth_sigmoid", "binary_tanh"):
+        x = QDense(4, kernel_quantizer=FOUR_BITS, activation=name, name=name)(x)
+    return Model(image, x, name="unread")
+
+
 def main(folder: Path) -> None:
     made = model()
     random = np.random.default_rng(0)
@@ -52,6 +64,11 @@ def main(folder: Path) -> None:
         raw_bias=bias,
     )
     qconvert.export(made, folder / "live.onnx")
+    unread().save(folder / "unread.h5")
+    unread().save(folder / "unread.keras")
+    (folder / "unread.json").write_text(unread().to_json())
+    unread().save_weights(folder / "unread_weights.h5")
+    (folder / "unread_live.json").write_text(to_json(qconvert.check(unread(), samples=8)))
     losing().save(folder / "losing.h5")
     (folder / "losing.json").write_text(to_json(qconvert.check(losing(), samples=8)))
 

@@ -71,6 +71,20 @@ def test_a_live_model_keeps_what_its_file_loses(folder: Path) -> None:
     assert saved.quantizer == QuantizedRelu(4, 1, relu_upper_bound=1.3)
 
 
+@pytest.mark.parametrize("name", ["unread.h5", "unread.keras", "unread.json"])
+def test_a_file_is_checked_that_qkeras_itself_cannot_read(folder: Path, name: str) -> None:
+    """Its plain functions in layers, and a NumPy array of scales."""
+    weights = folder / "unread_weights.h5" if name.endswith(".json") else None
+    report = qconvert.check(folder / name, weights=weights, samples=8)
+    assert (report.passed, report.failed) == (True, ())
+
+
+def test_a_live_model_is_checked_that_qkeras_cannot_read(folder: Path) -> None:
+    report = json.loads((folder / "unread_live.json").read_text())
+    assert report["passed"]
+    assert {witness["failure"] for witness in report["witnesses"]} == {None}
+
+
 def test_every_layer_of_a_right_export_agrees(folder: Path) -> None:
     done: list[tuple[int, int]] = []
     report = qconvert.check(

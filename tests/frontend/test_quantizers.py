@@ -289,7 +289,7 @@ def test_checks_names_types_and_ranges(text: str, reason: str) -> None:
         {"class_name": "quantized_bits", "config": BITS_4, "code": "x"},
         {"class_name": "quantized_bits", "config": {**BITS_4, "bits": {"class_name": "x"}}},
         {"class_name": "function", "config": "system"},
-        {"class_name": "quantized_bits", "config": {**BITS_4, "alpha": [[1.0]]}},
+        {"class_name": "quantized_bits", "config": {**BITS_4, "alpha": [[1.0], [2.0]]}},
         {"class_name": "binary", "config": {"alpha": [1.0]}},
     ],
 )
@@ -303,9 +303,11 @@ def test_refuses_other_dictionaries(identifier: object) -> None:
     [([0.5, 2.0], (0.5, 2.0)), ([[[0.5, 2.0]]], (0.5, 2.0)), (0.25, 0.25), ([[3]], (3.0,))],
 )
 def test_alpha_may_be_a_numpy_array(value: object, expected: Any) -> None:
-    alpha = {"class_name": "__numpy__", "config": {"value": value, "dtype": "float32"}}
-    entry = {"class_name": "quantized_bits", "config": {**BITS_4, "alpha": alpha}}
-    assert quantizer(entry, "kernel") == QuantizedBits(4, 1, alpha=expected)
+    """Which older files hold as nested lists alone."""
+    array = {"class_name": "__numpy__", "config": {"value": value, "dtype": "float32"}}
+    for alpha in (array, value):
+        entry = {"class_name": "quantized_bits", "config": {**BITS_4, "alpha": alpha}}
+        assert quantizer(entry, "kernel") == QuantizedBits(4, 1, alpha=expected)
 
 
 def test_a_numpy_array_over_several_axes_is_no_alpha() -> None:

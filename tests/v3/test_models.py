@@ -19,7 +19,7 @@ Ask = Callable[..., Answer]
 NAMES = (
     *("dense", "conv", "mask", "average", "folded", "normalization", "transposed"),
     *("depthwise_transposed", "grouped_transposed", "scale_shift", "adaptive", "separable"),
-    *("separable_1d", "nested", "functions", "stock", "mobile", "tiny"),
+    *("separable_1d", "nested", "functions", "stock", "mobile", "tiny", "channel_scales"),
     *("kernel_ternary", "kernel_binary", "kernel_quantized_po2", "kernel_stochastic_ternary"),
 )
 #: Keras itself cannot load a function of its own from an ``.h5`` file, nor save the other.
