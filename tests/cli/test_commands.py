@@ -239,8 +239,9 @@ def test_a_missing_tensorflow_is_shown_and_is_no_pass(
     report = tmp_path / "r.json"
     arguments = ["check", str(write_model()), "--samples", "8", "--json", str(report)]
     assert run([*arguments, "--tf-python", "/nowhere/python"]) == 5
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
     assert "TensorFlow: NOT RUN" in out
+    assert err.startswith("qconvert: TensorFlow failed\n  the worker did not start: ")
     found = json.loads(report.read_text())
     assert (found["verdict"], found["passed"]) == ("UNCHECKED", False)
     # The other two were compared all the same.
