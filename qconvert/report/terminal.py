@@ -139,6 +139,9 @@ def _notes(report: Report) -> Iterator[Text]:
         first, *others = lines_of(result.failure or "")
         yield Text(f"{result.witness.value}: NOT RUN: {first}", "yellow")
         yield from (Text(f"  {line}", "yellow") for line in others)
+    for missing in (not report.samples and "samples", not report.outputs and "outputs"):
+        if missing:
+            yield Text(f"no {missing} were compared", "yellow")
     for value in report.ambiguous:
         yield Text(
             f"reference ambiguous: TensorFlow's predict differs from model(x) at "
@@ -170,7 +173,7 @@ def _summary(report: Report) -> Text:
         counts[layer.finding.verdict] += 1
     of_layers = ", ".join(f"{n} {verdict.value}" for verdict, n in counts.items() if n)
     text = (
-        f"{report.verdict.value}: {len(report.layers)} layers ({of_layers or 'none compared'}) "
+        f"{report.verdict.value}: {len(report.layers)} layers ({of_layers or 'none'}) "
         f"on {report.samples} samples; {_of_weights(report)}"
     )
     return Text(text, "bold " + _STYLES[report.verdict].removeprefix("bold "))

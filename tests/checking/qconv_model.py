@@ -69,6 +69,8 @@ def main(folder: Path) -> None:
     (folder / "unread.json").write_text(unread().to_json())
     unread().save_weights(folder / "unread_weights.h5")
     (folder / "unread_live.json").write_text(to_json(qconvert.check(unread(), samples=8)))
+    x = Input((3,), name="x")
+    (folder / "no_layers.json").write_text(to_json(qconvert.check(Model(x, [x, x]), samples=8)))
     losing().save(folder / "losing.h5")
     (folder / "losing.json").write_text(to_json(qconvert.check(losing(), samples=8)))
 

@@ -85,6 +85,12 @@ def test_a_live_model_is_checked_that_qkeras_cannot_read(folder: Path) -> None:
     assert {witness["failure"] for witness in report["witnesses"]} == {None}
 
 
+def test_a_model_without_layers_passes_by_its_outputs(folder: Path) -> None:
+    report = json.loads((folder / "no_layers.json").read_text())
+    assert (report["verdict"], report["passed"], report["layers"]) == ("SAMPLED", True, [])
+    assert [output["verdict"] for output in report["outputs"]] == ["SAMPLED"] * 2
+
+
 def test_every_layer_of_a_right_export_agrees(folder: Path) -> None:
     done: list[tuple[int, int]] = []
     report = qconvert.check(

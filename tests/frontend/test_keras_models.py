@@ -4,12 +4,14 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from qconvert.errors import UnsupportedError
 from qconvert.frontend import build_graph
 from qconvert.frontend.live import model_file
 from qconvert.ir import Graph
@@ -147,6 +149,28 @@ def test_a_live_model_keeps_what_its_file_loses(libraries: tuple[Any, Any, Any])
     quantizer = graph.layers[0].weights["depthwise_kernel"].quantizer
     assert asdict(quantizer)["scale_axis"] == 2  # type: ignore[arg-type]
     assert asdict(graph.nodes[-1].op)["quantizer"]["is_quantized_clip"] is False
+
+
+def test_a_subclass_is_unsupported_live_and_in_its_file(
+    libraries: tuple[Any, Any, Any], tmp_path: Path
+) -> None:
+    tf, keras, _ = libraries
+
+    class Sub(keras.Model):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__(name="sub")
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+    model = Sub()
+    model(tf.zeros((1, 3)))
+    with pytest.raises(UnsupportedError, match="the model is of class 'Sub'"):
+        model_file(model)
+    _quietly(model.save, tmp_path / "sub.keras")
+    with pytest.raises(UnsupportedError, match="the model is of class 'Sub'"):
+        read_model(tmp_path / "sub.keras")
 
 
 def _plain(value: Any) -> Any:

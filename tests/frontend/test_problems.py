@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from qconvert.errors import BadFileError, UnsupportedError
@@ -64,6 +65,21 @@ def test_weights_that_do_not_fit_are_named(
     arrays = {name: sketch.ramp(*shape) for name, shape in weights.items()}
     with pytest.raises(BadFileError, match=message):
         build_graph(sketch.file(config, {"d": arrays}))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_float64_layer_is_one_unsupported_part_of_several(sketch: Any, dtype: str) -> None:
+    """By its configuration, or by its weights alone."""
+    layers = [
+        sketch.source("x", 4),
+        sketch.dense("d", "x", dtype=dtype),
+        sketch.entry("Reservoir", "r", "d"),
+    ]
+    weights = {"d": [sketch.ramp(4, 2).astype(np.float64), sketch.ramp(2).astype(np.float64)]}
+    with pytest.raises(UnsupportedError) as raised:
+        build_graph(sketch.file(sketch.functional(layers, ["x"], ["r"]), weights))
+    assert [problem.layer for problem in raised.value.problems] == ["d", "r"]
+    assert "float64" in raised.value.problems[0].reason
 
 
 def test_weights_that_are_not_finite_are_refused(sketch: Any) -> None:

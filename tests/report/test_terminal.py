@@ -127,7 +127,9 @@ def test_printable_text_has_no_control_character(text: str) -> None:
 
 def test_nothing_compared_says_so(passing: Report) -> None:
     empty = dataclasses.replace(passing, layers=(), outputs=(), samples=0)
-    assert shown(empty).splitlines()[-1].startswith("UNCHECKED: 0 layers (none compared)")
+    *_, samples, outputs, last = shown(empty).splitlines()
+    assert (samples, outputs) == ("no samples were compared", "no outputs were compared")
+    assert last.startswith("UNCHECKED: 0 layers (none)")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
