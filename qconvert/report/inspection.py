@@ -14,6 +14,12 @@ from qconvert.report.escape import printable
 from qconvert.report.summary import Codes, LayerSummary, Summary, Tensor
 
 SCHEMA: Final = "qconvert.summary/1"
+#: Bits up to which a file does without QKeras's straight-through expression.
+_SATURATING_BITS: Final = 8
+_SATURATING: Final = (
+    f"quantizers of up to {_SATURATING_BITS} bits saturate, and equal QKeras's for inputs within"
+    " 65,536 times their range"
+)
 
 
 def to_json(summary: Summary) -> str:
@@ -89,7 +95,14 @@ def _lines(summary: Summary) -> Iterator[Text]:
         yield Text()
         yield Text("operators  " + ", ".join(f"{n} {name}" for name, n in summary.operators))
     yield Text()
+    if any(_saturates(layer.activation) for layer in summary.layers):
+        yield Text(_SATURATING)
     yield Text(f"{len(summary.layers)} layers, {summary.bytes} bytes of weights", "bold")
+
+
+def _saturates(codes: Codes | None) -> bool:
+    """Whether the limit concerns a quantizer; an ONNX file holds its codes and not its bits."""
+    return codes is not None and (codes.bits is None or codes.bits <= _SATURATING_BITS)
 
 
 def _table(header: Sequence[str], layers: Sequence[LayerSummary]) -> Iterator[Text]:
