@@ -29,7 +29,7 @@ NAMES = (
     *("heads", "states", "operators", "curves"),
     *("dense", "conv", "mask", "average", "folded", "normalization", "transposed"),
     *("depthwise_transposed", "grouped_transposed", "scale_shift", "adaptive", "separable"),
-    *("separable_1d", "nested", "functions", "stock", "mobile", "tiny"),
+    *("separable_1d", "nested", "functions", "stock", "mobile", "tiny", "channel_scales"),
     *("kernel_ternary", "kernel_binary", "kernel_quantized_po2", "kernel_stochastic_ternary"),
 )
 #: Keras itself cannot load its functions from an ``.h5`` file, nor save or load these layers.
