@@ -52,7 +52,7 @@ from qconvert.ir.ops import (
     Transpose,
     UpSample,
 )
-from qconvert.ir.stock import LayerNormalization, MatMul, Power, UnitNormalize
+from qconvert.ir.stock import JointSoftmax, LayerNormalization, MatMul, Power, UnitNormalize
 from qconvert.reference import apply, zeros
 from qconvert.runners.traces import Trace
 
@@ -200,7 +200,7 @@ def _cause(op: Op) -> str | None:
             return _SUMS
         case BatchNormalization():
             return "the constants of the normalization"
-        case Softmax() | Elementwise():
+        case Softmax() | JointSoftmax() | Elementwise():
             return "exponentials and their kin"
         case Opaque():
             return "the operations of an opaque layer"

@@ -11,7 +11,14 @@ from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.flavour import flavour_of
 from qconvert.frontend.layers import LAYERS, TAKING_ARGUMENTS
-from qconvert.frontend.opaque import STOCK, Converter, parse_opaque
+from qconvert.frontend.opaque import (
+    STOCK,
+    TRY_OPAQUE,
+    Converter,
+    StockCall,
+    fall_back,
+    parse_opaque,
+)
 from qconvert.frontend.order import call_order
 from qconvert.frontend.problems import Blocked, Malformed, Unsupported
 from qconvert.frontend.topology import (
@@ -43,16 +50,13 @@ _PACKAGES: Final = frozenset(
 #: Types of inputs that hold whole numbers.
 _INTEGERS: Final = frozenset({"int32", "int64", "uint8"})
 _FUNCTIONS: Final = frozenset({"SlicingOpLambda", "TFOpLambda"})
-_TRY_OPAQUE: Final = (
-    "--opaque tf2onnx (opaque='tf2onnx') has tf2onnx convert them, without a NumPy reference"
-)
 _CODE: Final = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper"})
 
 
 def build_graph(model: ModelFile, opaque: Converter | None = None) -> Graph:
     """The graph of a model; `UnsupportedError` with all problems, or `BadFileError`.
 
-    *opaque* converts the stock layers that no parser knows.
+    *opaque* converts the stock layers that no parser knows, or not with all their options.
     """
     builder = _Builder(model, opaque)
     try:
@@ -188,19 +192,22 @@ class _Builder:
             raise Unsupported(f"{layer.class_name} of a constant")
         stored = self._model.weights.get(path, ())
         shapes = tuple(None if value is None else value.shape for value in given)
+        stock = StockCall(layer.class_name, layer.config, call.arguments, shapes, stored)
         if self._opaque and not known:
-            return parse_opaque(layer.class_name, layer.config, shapes, stored, self._opaque)
+            return parse_opaque(stock, self._opaque)
         weights = Weights(stored)
-        parsed = LAYERS[layer.class_name](
-            Call(
-                class_name=layer.class_name,
-                config=Config(layer.config, self._flavour),
-                weights=weights,
-                shapes=shapes,
-                arguments=arguments,
-                constant=call.constant,
-            )
+        native = Call(
+            class_name=layer.class_name,
+            config=Config(layer.config, self._flavour),
+            weights=weights,
+            shapes=shapes,
+            arguments=arguments,
+            constant=call.constant,
         )
+        try:
+            parsed = LAYERS[layer.class_name](native)
+        except Unsupported as refusal:
+            return fall_back(refusal, stock, self._opaque)
         weights.done()
         return parsed
 
@@ -314,7 +321,7 @@ def _unknown(class_name: str) -> str:
     if class_name in _CODE:
         return f"{class_name} layers run code from the file; nothing of it was executed"
     if class_name in STOCK:
-        return f"layers of class {class_name} are not supported natively; {_TRY_OPAQUE}"
+        return f"layers of class {class_name} are not supported natively; {TRY_OPAQUE}"
     near = difflib.get_close_matches(class_name, LAYERS, n=2)
     hint = f" (similar names: {', '.join(near)})" if near else ""
     return f"layers of class {class_name} are not supported{hint}"

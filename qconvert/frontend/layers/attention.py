@@ -8,7 +8,7 @@ from qconvert.frontend.assembly import Assembly
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.problems import Malformed, Unsupported, short
-from qconvert.frontend.weights import expect_shape, weight
+from qconvert.frontend.weights import Weights, expect_shape, weight
 from qconvert.ir.graph import Weight
 from qconvert.ir.ops import (
     Dense,
@@ -25,13 +25,15 @@ from qconvert.ir.ops import (
 from qconvert.ir.shapes import Shape
 from qconvert.ir.stock import MatMul, WithConstant
 from qconvert.ir.types import F32
+from qconvert.modelfile import StoredWeight
 
 _TANH = Elementwise(Function.TANH)
 _SUM = Reduce("sum", (3,), False)
 _HEADS_FIRST = (0, 2, 1, 3)
 _ROLES = ("query", "key", "value", "attention_output")
-#: Archives list a layer's layers by the names of its attributes (``_output_dense``).
-_ROLES_IN_ARCHIVES = ("key", "attention_output", "query", "value")
+#: Archives list a layer's layers by the names of its attributes (``_output_dense``), which
+#: `modelfile` reads from the last to the first.
+_ROLES_IN_ARCHIVES = ("value", "query", "attention_output", "key")
 
 
 def attention(call: Call) -> Parsed:
@@ -70,16 +72,28 @@ def additive_attention(call: Call) -> Parsed:
     return _applied(w, scores, value, {role: weight(array, None) for role, array in raw.items()})
 
 
+def in_keras_order(class_name: str, stored: tuple[StoredWeight, ...]) -> tuple[StoredWeight, ...]:
+    """A layer's variables as ``set_weights`` takes them, which archives list in another order."""
+    if class_name != "MultiHeadAttention" or Weights(stored).named or len(stored) % 4:
+        return stored
+    count = len(stored) // 4
+    parts = {role: stored[i * count :][:count] for i, role in enumerate(_ROLES_IN_ARCHIVES)}
+    return tuple(one for role in _ROLES for one in parts[role])
+
+
 def _read_dense_attention(call: Call) -> None:
     call.config.ignore("dropout")
-    call.config.expect("causal", False)
+    if call.config.flag("causal", default=False):
+        call.config.refuse("causal=True: attention with a mask is not supported natively")
     call.config.done()
     _read_arguments(call.arguments)
 
 
 def _read_arguments(arguments: Config) -> None:
-    for option in ("training", "return_attention_scores", "use_causal_mask"):
+    for option in ("training", "return_attention_scores"):
         arguments.expect(option, False, None)
+    if arguments.raw("use_causal_mask") not in (False, None):
+        arguments.refuse("use_causal_mask=True: attention with a mask is not supported natively")
     for option in ("attention_mask", "mask"):
         arguments.expect(option, None)
     arguments.done()
@@ -121,7 +135,8 @@ def multi_head_attention(call: Call) -> Parsed:
     heads, width = c.integer("num_heads"), c.integer("key_dim")
     value_width = width if c.raw("value_dim") is None else c.integer("value_dim")
     use_bias, given = c.flag("use_bias", default=True), c.raw("output_shape")
-    c.expect("attention_axes", None, 1, [1])
+    if (axes := c.raw("attention_axes")) not in (None, 1, [1]):
+        c.refuse(f"attention_axes={short(axes)}: only over the second of three axes")
     c.ignore("dropout", "query_shape", "key_shape", "value_shape", "softmax_robust_masking")
     c.done()
     roles = call.arguments.references()

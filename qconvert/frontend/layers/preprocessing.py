@@ -1,4 +1,4 @@
-"""Preprocessing layers that compute: ``Rescaling``, ``Normalization``, ``Resizing``."""
+"""Preprocessing layers that compute: of numbers and of the size of images."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ from qconvert.frontend.layers.shape import axis_of, image_size
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.weights import expect_shape, weight
 from qconvert.ir.graph import Weight
-from qconvert.ir.ops import Op, Scale
+from qconvert.ir.ops import Op, Scale, Slice
 from qconvert.ir.shapes import Shape
 from qconvert.ir.stock import Resize, WithConstant
 from qconvert.ir.types import F32
@@ -111,9 +111,37 @@ def resizing(call: Call) -> Parsed:
     c = call.config
     size = c.integer("height"), c.integer("width")
     kind = interpolation(c, "interpolation")
-    c.expect("crop_to_aspect_ratio", False)
+    cropped = c.flag("crop_to_aspect_ratio", default=False)
     c.done()
-    return Parsed((Resize(image_size(call.shape(4)), size, kind),))
+    old = image_size(call.shape(4))
+    return Parsed(_to_aspect_ratio(old, size, kind) if cropped else (Resize(old, size, kind),))
+
+
+def _to_aspect_ratio(
+    old: tuple[int, int], new: tuple[int, int], kind: Literal["nearest", "bilinear"]
+) -> tuple[Op, ...]:
+    """``smart_resize`` of tf_keras/src/utils/image_utils.py: the middle part of that ratio."""
+    kept = min(old[0], old[1] * new[0] // new[1]), min(old[1], old[0] * new[1] // new[0])
+    if 0 in kept:
+        raise Malformed(f"images of {old} have no part in the ratio of {new}")
+    return (middle(old, kept), Resize(kept, new, kind))
+
+
+def center_crop(call: Call) -> Parsed:
+    """``CenterCrop`` of images that are not smaller; Keras interpolates others."""
+    size = call.config.integer("height"), call.config.integer("width")
+    call.config.done()
+    old = image_size(call.shape(4))
+    if size[0] <= old[0] and size[1] <= old[1]:
+        return Parsed((middle(old, size),))
+    return Parsed(_to_aspect_ratio(old, size, "bilinear"))
+
+
+def middle(old: tuple[int, int], new: tuple[int, int]) -> Slice:
+    """The part of this size in the middle of images, rather further up and left."""
+    begin = tuple((n - kept) // 2 for n, kept in zip(old, new, strict=True))
+    end = tuple(at + kept for at, kept in zip(begin, new, strict=True))
+    return Slice((*begin, None), (*end, None), (1, 1, 1))
 
 
 def interpolation(c: Config, key: str) -> Literal["nearest", "bilinear"]:

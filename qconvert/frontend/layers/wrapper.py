@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from qconvert.frontend.assembly import Assembly, chained
 from qconvert.frontend.call import Call, LayerParser, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.weights import Weights
+from qconvert.ir.graph import Graph
 from qconvert.ir.shapes import Shape
 from qconvert.ir.stock import FoldTime, UnfoldTime
 
@@ -72,16 +74,25 @@ def time_distributed(layers: Mapping[str, LayerParser]) -> LayerParser:
             raise Unsupported(f"TimeDistributed around {class_name}")
         steps = tuple(None if shape is None else _step(shape) for shape in call.shapes)
         parsed = inner(replace(call, class_name=class_name, config=config, shapes=steps))
-        if parsed.graph or parsed.before or len(steps) != 1:
-            raise Unsupported(f"TimeDistributed around {class_name}, which is no chain of ops")
-        length = call.shape()[1]
-        if length is None or not all(call.shape()[2:]):
-            raise Unsupported(f"TimeDistributed on {call.shape()}: it needs fixed lengths")
-        if not parsed.ops:
+        shape = call.shape()
+        length = shape[1]
+        if length is None or not all(shape[2:]):
+            raise Unsupported(f"TimeDistributed on {shape}: it needs fixed lengths")
+        if parsed.graph is None and not parsed.ops and not any(parsed.before):
             return parsed
-        return replace(parsed, ops=(FoldTime(), *parsed.ops, UnfoldTime(length)))
+        graph = parsed.graph or chained([_step(shape)], parsed.before, parsed.ops)
+        if len(graph.outputs) > 1:
+            raise Unsupported(f"TimeDistributed around {class_name} with several results")
+        return Parsed(weights=parsed.weights, graph=_step_by_step(graph, shape, length))
 
     return parse
+
+
+def _step_by_step(graph: Graph, shape: Shape, length: int) -> Graph:
+    """*graph*, which takes one step of its input and returns one tensor, on all of them."""
+    whole = Assembly.of([shape])
+    (result,) = whole.inline(graph, whole.add(FoldTime(), *whole.inputs))
+    return whole.graph("layer", [whole.add(UnfoldTime(length), result)])
 
 
 def _step(shape: Shape) -> Shape:
