@@ -29,6 +29,7 @@ _Rule: TypeAlias = Callable[[_Run, Sequence[_Array], Sequence[Radius], _Array], 
 _UNIT: Final = 2.0**-24
 #: As in `rounding`, of which this is a part.
 _FUNCTION_ULPS: Final = 8
+_SIGMOID_FLOOR: Final = 0.25
 _TINY: Final = 2.0**-126
 
 
@@ -240,6 +241,11 @@ def _function(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _Array) 
     return rs[0] + _gamma(2 * _FUNCTION_ULPS) * (abs(y) + rs[0]) + _TINY
 
 
+def _sigmoid(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _Array) -> Radius:
+    """Relative to no less than `_SIGMOID_FLOOR`."""
+    return rs[0] + _gamma(2 * _FUNCTION_ULPS) * (np.maximum(y, _SIGMOID_FLOOR) + rs[0])
+
+
 def _logarithm(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _Array) -> Radius:
     (x,), (r,) = xs, rs
     bound = r / (x - r) + _gamma(2 * _FUNCTION_ULPS) * np.maximum(abs(y), 1.0)
@@ -308,7 +314,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "ReduceSum": _summed,
     "ReduceSumSquare": _summed_squares,
     "Relu": _same,
-    "Sigmoid": _function,
+    "Sigmoid": _sigmoid,
     "Sqrt": _square_root,
     "Sub": _added,
     "Tanh": _function,
