@@ -87,7 +87,8 @@ def table(title: str, cases: list[Case], found: Mapping[str, Finding]) -> Iterat
         finding = found[case.name]
         reason = finding.reason if finding.verdict.value == "BOUNDED" else ""
         told = ", ".join(filter(None, [_text(case.options), case.note]))
-        yield f"| {case.family.class_name} | {told} | {finding.verdict.value} | {reason} |"
+        place = " behind Masking" if case.family.masked else ""
+        yield f"| {case.family.class_name}{place} | {told} | {finding.verdict.value} | {reason} |"
 
 
 def _text(options: Options) -> str:

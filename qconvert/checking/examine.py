@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import chain, islice
+from typing import Final
 
 from qconvert.checking.ancestry import in_order
 from qconvert.checking.audit import Evidence, Progress, Rounding, audit
@@ -37,6 +38,8 @@ from qconvert.errors import WitnessError
 from qconvert.ir import Graph, Layer, grid_of
 from qconvert.runners.traces import Trace
 
+_FROZEN: Final = "with scales frozen on these very samples"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
@@ -53,7 +56,7 @@ def examine(
     """Check *subject* with the witnesses of *panel* on *samples*."""
     graph = subject.graph
     failures: dict[Witness, str] = dict(panel.unavailable)
-    weights = compare_weights(graph, panel.qkeras)
+    weights = compare_weights(graph, panel.qkeras, panel.stored)
     if weights.failure:
         failures[Witness.TENSORFLOW] = weights.failure
     probe, batches = _peek(samples.batches)
@@ -128,7 +131,7 @@ def _layers(
                 inherited_from=inherited[layer.name],
                 rounding=_causes(graph, layer, weights),
                 required=_required(graph, layer.value),
-                note=_note(graph, layer.value),
+                note=_note(graph, layer.value, frozen=layer.frozen),
             ),
         )
         for layer in in_order(graph)
@@ -149,6 +152,7 @@ def _layer(graph: Graph, layer: Layer, finding: Finding) -> LayerResult:
         activation_bits,
         finding,
         graph.opaque.get(layer.name),
+        layer.notes,
     )
 
 
@@ -162,7 +166,9 @@ def _required(graph: Graph, value: str) -> tuple[Witness, ...]:
     return tuple(w for w in REQUIRED if w is not Witness.NUMPY or value not in graph.opaque)
 
 
-def _note(graph: Graph, value: str) -> str:
+def _note(graph: Graph, value: str, *, frozen: bool) -> str:
+    if frozen:
+        return _FROZEN
     converter = graph.opaque.get(value)
     return f"opaque, by {converter}: no NumPy reference" if converter else ""
 
@@ -186,7 +192,7 @@ def _outputs(
         finding = judge(
             found,
             required=(*_required(graph, value), Witness.DEPLOYED),
-            note=_note(graph, value),
+            note=_note(graph, value, frozen=any(layer.frozen for layer in graph.layers)),
             failed=failures.keys(),
             inherited_from=output_inheritance(graph, value, found, evidence.layers, inherited),
         )

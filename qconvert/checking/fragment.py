@@ -31,6 +31,7 @@ _UNIT: Final = 2.0**-24
 _FUNCTION_ULPS: Final = 8
 _SIGMOID_FLOOR: Final = 0.25
 _TINY: Final = 2.0**-126
+_TINY_SOFTMAX: Final = 2 * _TINY
 
 
 class _NoRule(Exception):  # noqa: N818 - an answer, not a failure
@@ -259,7 +260,7 @@ def _softmax(axis: int, x: _Array, r: Radius, y: _Array) -> Radius:
     # A number of -1e9, as masks have it, stays far from 0 whatever its radius.
     more = np.exp(below + shift) / np.sum(np.exp(below), axis=axis, keepdims=True) - y
     total = np.sum(more, axis=axis, keepdims=True)
-    return _where_positive(1 - total, (more + y * total) / (1 - total)) + _TINY
+    return _where_positive(1 - total, (more + y * total) / (1 - total)) + _TINY_SOFTMAX
 
 
 #: Every result is one of the inputs, or a constant.

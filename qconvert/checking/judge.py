@@ -202,9 +202,21 @@ def _missing(differences: Differences, required: Sequence[Witness], failed: Set[
 
 
 def _wrong_weights(weights: Sequence[WeightResult]) -> str:
-    wrong = [w for w in weights if w.verdict is Verdict.DIFFERS]
-    parts = (f"{w.role} {w.difference.differing} of {w.difference.elements}" for w in wrong)
-    return f"effective weights differ ({', '.join(parts)})" if wrong else ""
+    found = (
+        ("effective weights differ", _beyond(weights)),
+        ("the file's weights differ", _stored(weights)),
+    )
+    return "; ".join(f"{what} ({', '.join(parts)})" for what, parts in found if parts)
+
+
+def _beyond(weights: Sequence[WeightResult]) -> list[str]:
+    wrong = ((w.role, w.difference) for w in weights if w.difference.beyond)
+    return [f"{role} {found.differing} of {found.elements}" for role, found in wrong]
+
+
+def _stored(weights: Sequence[WeightResult]) -> list[str]:
+    wrong = ((w.role, w.stored) for w in weights if w.stored and w.stored.differing)
+    return [f"{role} {found.differing} of {found.elements}" for role, found in wrong]
 
 
 def _unchecked_weights(weights: Sequence[WeightResult]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from qconvert.checking.stored import stored_weights
 from qconvert.checking.witness import Direct, Panel, Runner, Shared, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph
@@ -55,7 +56,7 @@ def assemble(graph: Graph, model: onnx.ModelProto, tensorflow: TensorFlowRunner 
     reference = ReferenceRunner(graph, None if shared is None else shared.finish)
     runners[Witness.NUMPY] = Direct(reference.run)
     ordered = {witness: runners[witness] for witness in Witness if witness in runners}
-    return Panel(ordered, qkeras, versions, unavailable)
+    return Panel(ordered, qkeras, versions, unavailable, stored_weights(graph, model))
 
 
 def _available(tensorflow: TensorFlowRunner | str) -> TensorFlowRunner:

@@ -70,7 +70,8 @@ class Finding:
 class LayerResult:
     """One call of a Keras layer; bits are ``None`` where nothing is quantized.
 
-    ``converter`` is the other program that converted it, whose layers NumPy does not compute.
+    ``converter`` is the other program that converted it, whose layers NumPy does not compute;
+    ``notes`` tell what QKeras does there that its user may not expect.
     """
 
     name: str
@@ -79,16 +80,21 @@ class LayerResult:
     activation_bits: int | None
     finding: Finding
     converter: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class WeightResult:
-    """One effective weight against QKeras's own, all elements of it."""
+    """One effective weight against QKeras's own and the ONNX file's, all elements of it.
+
+    ``stored`` compares with the file; ``None`` where the file holds no such weight.
+    """
 
     layer: str
     role: str
     verdict: Verdict
     difference: Difference
+    stored: Difference | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import numpy as np
 
-from qconvert.checking.compare import Difference, compare
+from qconvert.checking.compare import EXPLAINED_BY_NOTHING, Difference, Misfit, compare
 from qconvert.checking.radius import FUNCTION_ULPS, gamma
 from qconvert.checking.results import Verdict, WeightResult
 from qconvert.checking.witness import QKeras, Witness
@@ -25,7 +26,10 @@ _FOLD_ROUNDINGS: Final = FUNCTION_ULPS + 4
 
 
 #: By layer and role.
-_Weights: TypeAlias = Mapping[tuple[str, str], F32]
+Weights: TypeAlias = Mapping[tuple[str, str], F32]
+_NOTHING: Final[Weights] = MappingProxyType({})
+#: Ours and the file's.
+_FILE: Final = (Witness.NUMPY, Witness.ORT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,15 +44,20 @@ class ComparedWeights:
     failure: str | None = None
 
 
-def compare_weights(graph: Graph, qkeras: QKeras | None) -> ComparedWeights:
-    """Compare every element of every weight; without *qkeras* none has a counterpart."""
+def compare_weights(
+    graph: Graph, qkeras: QKeras | None, stored: Weights = _NOTHING
+) -> ComparedWeights:
+    """Compare every element of every weight; without *qkeras* none has a counterpart.
+
+    *stored* has the weights that were found in the ONNX file.
+    """
     ours = {
         (layer.name, role): weight
         for layer in graph.layers
         for role, weight in layer.weights.items()
     }
-    theirs: _Weights = {}
-    folded: _Weights = {}
+    theirs: Weights = _NOTHING
+    folded: Weights = _NOTHING
     failure = None
     try:
         if qkeras:
@@ -58,7 +67,7 @@ def compare_weights(graph: Graph, qkeras: QKeras | None) -> ComparedWeights:
     except WitnessError as error:
         failure = str(error)
     results = tuple(
-        _compared(key, ours.get(key), theirs.get(key), folded.get(key))
+        _compared(key, ours.get(key), theirs.get(key), folded.get(key), stored.get(key))
         for key in dict.fromkeys((*ours, *theirs))
     )
     rounded: dict[str, dict[str, F32]] = {}
@@ -68,7 +77,7 @@ def compare_weights(graph: Graph, qkeras: QKeras | None) -> ComparedWeights:
     return ComparedWeights(results, rounded, failure)
 
 
-def _by_layer(weights: Mapping[str, F32], graph: Graph) -> _Weights:
+def _by_layer(weights: Mapping[str, F32], graph: Graph) -> Weights:
     layers = {layer.name for layer in graph.layers}
     return {_split(name, layers): array for name, array in weights.items()}
 
@@ -81,19 +90,32 @@ def _split(name: str, layers: Set[str]) -> tuple[str, str]:
 
 
 def _compared(
-    key: tuple[str, str], ours: Weight | None, theirs: F32 | None, folded: F32 | None
+    key: tuple[str, str],
+    ours: Weight | None,
+    theirs: F32 | None,
+    folded: F32 | None,
+    stored: F32 | None,
 ) -> WeightResult:
+    in_file = _stored(ours, stored)
     if ours is None or theirs is None:
-        return WeightResult(*key, Verdict.UNCHECKED, Difference())
+        wrong = in_file is not None and in_file.differing
+        verdict = Verdict.DIFFERS if wrong else Verdict.UNCHECKED
+        return WeightResult(*key, verdict, Difference(), in_file)
     explained = folded is not None and _explained(ours, theirs, folded)
-    misfits = dict.fromkeys(_SIDES) if explained else {}
+    misfits: Misfit = dict.fromkeys(_SIDES) if explained else EXPLAINED_BY_NOTHING
     both = dict(zip(_SIDES, (theirs, ours.effective), strict=True))
     difference = compare(_SIDES, both, misfits=misfits)
-    return WeightResult(*key, _verdict(difference), difference)
+    return WeightResult(*key, _verdict(difference, in_file), difference, in_file)
 
 
-def _verdict(difference: Difference) -> Verdict:
-    if difference.beyond:
+def _stored(ours: Weight | None, stored: F32 | None) -> Difference | None:
+    if ours is None or stored is None:
+        return None
+    return compare(_FILE, dict(zip(_FILE, (ours.effective, stored), strict=True)))
+
+
+def _verdict(difference: Difference, stored: Difference | None) -> Verdict:
+    if difference.beyond or (stored is not None and stored.differing):
         return Verdict.DIFFERS
     # All elements were compared, and they do not depend on the input: equal is a proof.
     return Verdict.BOUNDED if difference.differing else Verdict.PROVEN

@@ -83,9 +83,13 @@ class QKeras(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
-    """The witnesses of one check: those at work, and why the others cannot be."""
+    """The witnesses of one check: those at work, and why the others cannot be.
+
+    ``stored`` has the weights that were found in the ONNX file, by layer and role.
+    """
 
     runners: Mapping[Witness, Runner]
     qkeras: QKeras | None
     versions: Mapping[Witness, Mapping[str, str]]
     unavailable: Mapping[Witness, str]
+    stored: Mapping[tuple[str, str], F32] = field(default_factory=dict)

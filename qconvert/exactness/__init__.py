@@ -1,4 +1,7 @@
-"""Integer intervals and steps of every value, and the certificates that follow from them.
+"""Integer intervals and steps of every value, and the certificates that follow from them."""
 
-The place is kept by the import contracts; nothing is certified yet.
-"""
+from qconvert.exactness.analysis import Analysis, analyse
+from qconvert.exactness.certificate import Argument, Certificate, Doubt
+from qconvert.exactness.reach import Free, Reach
+
+__all__ = ["Analysis", "Argument", "Certificate", "Doubt", "Free", "Reach", "analyse"]

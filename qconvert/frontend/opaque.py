@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from qconvert.frontend.call import Parsed
 from qconvert.frontend.config import Config
-from qconvert.frontend.layers.attention import in_keras_order
+from qconvert.frontend.heads import in_keras_order
 from qconvert.frontend.problems import Blocked, Unsupported, short
 from qconvert.frontend.references import Ref
 from qconvert.frontend.weights import Weights, weight
@@ -84,6 +84,8 @@ class StockCall:
     arguments: Mapping[str, object]
     shapes: tuple[Shape | None, ...]
     weights: tuple[StoredWeight, ...]
+    #: Whether a mask reaches it, which no converter sees.
+    masked: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +133,7 @@ def parse_opaque(call: StockCall, convert: Converter) -> Parsed:
 
 def fall_back(refusal: Unsupported, call: StockCall, convert: Converter | None) -> Parsed:
     """What its parser refused, by the converter; *refusal*, with more to say, if it cannot."""
-    if call.class_name not in FALLBACK:
+    if call.class_name not in FALLBACK or call.masked:
         raise refusal
     try:
         _checked(call)

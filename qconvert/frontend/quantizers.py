@@ -45,6 +45,13 @@ _DICT_KEYS: Final = frozenset(
 )
 #: Functions of QKeras whose names Keras 3 has for others.
 _SHARED: Final = ("hard_sigmoid", "hard_tanh")
+#: Options that QKeras had before the release 0.9.0, with the reason why they are not read.
+_FORMER: Final[Mapping[tuple[str, str], str]] = {
+    ("quantized_tanh", "integer"): (
+        "integer is an option of QKeras before 2021, whose quantized_tanh has half as many levels;"
+        " QKeras 0.9.0 computes something else and cannot load it"
+    )
+}
 #: Options of later QKeras versions, without effect where they are None.
 _LATER: Final = frozenset({"post_training_scale"})
 _PACKAGES: Final = frozenset({"builtins", "keras", "qkeras", "tf_keras"})
@@ -54,6 +61,11 @@ _STOCK: Final[Mapping[str, tuple[Op, ...]]] = {
     "relu": (Relu(),),
     "relu6": (Relu(max_value=6.0),),
     "silu": (Elementwise(Function.SWISH),),
+}
+#: Names that Keras 3 alone has, or has for another function.
+_KERAS_3: Final[Mapping[str, tuple[Op, ...]]] = {
+    "hard_sigmoid": (Elementwise(Function.HARD_SIGMOID_3),),
+    "leaky_relu": (Relu(slope=0.2),),
 }
 
 
@@ -67,25 +79,24 @@ def quantizer(
     if identifier is None:
         return None
     result = _quantizer(_resolve(identifier))
-    if role == "kernel":
-        result = _with_kernel_scale(result)
-    rounding = result.rounding if isinstance(result, QuantizedHswish) else result
-    if isinstance(rounding, QuantizedBits) and _is_nan(rounding):
-        raise QuantizerError("quantized_bits: one bit with alpha='auto' is NaN in QKeras")
-    if isinstance(result, QuantizedBits) and result.alpha == "auto_po2":
-        return replace(result, codes_of_last_scale=flavour.later)
-    return result
+    return _scaled(_with_kernel_scale(result) if role == "kernel" else result, flavour)
 
 
 def activation(
-    identifier: object, *, qkeras: bool, rank: int, flavour: Flavour = Flavour.QKERAS
+    identifier: object,
+    *,
+    qkeras: bool,
+    rank: int,
+    flavour: Flavour = Flavour.QKERAS,
+    freezing: bool = False,
 ) -> tuple[Op, ...]:
     """The ops of ``activation=`` on a tensor of *rank* axes, batch included.
 
     ``qkeras`` tells whether the layer is QKeras's, which knows QKeras's names first (its
     ``hard_sigmoid`` is another function than Keras's); stock layers know Keras's alone, and
     quantizers as dictionaries. With Keras 3, Keras's names win in QKeras's layers too where the
-    name stands in a dictionary, as ``.keras`` files have it.
+    name stands in a dictionary, as ``.keras`` files have it. Scales that depend on the batch are
+    allowed where they are to be frozen (*freezing*).
     """
     if identifier is None:
         return ()
@@ -96,12 +107,12 @@ def activation(
         return _stock_function(resolved, rank, flavour)
     if isinstance(identifier, str) and not qkeras:
         raise QuantizerError(f"{identifier!r} is a text that only QKeras's layers understand")
-    result = _quantizer(resolved)
-    if is_data_dependent(result):
+    result = _scaled(_quantizer(resolved), flavour)
+    if is_data_dependent(result) and not freezing:
         raise QuantizerError(
             "alpha='auto' and 'auto_po2' on an activation compute the scale from the whole batch,"
-            " so that one sample's result depends on the others; quantized_bits with a"
-            " post_training_scale, QKeras's own frozen scale, does not"
+            " so that one sample's result depends on the others; --freeze-scales SAMPLES"
+            " (freeze_scales=samples) computes it once, from samples of yours"
         )
     if isinstance(result, QuantizedUlaw) and result.bits > _LARGEST_TABLE:
         raise QuantizerError(
@@ -109,6 +120,32 @@ def activation(
             f" {2 ** (result.bits - 1)} levels; at most {_LARGEST_TABLE} bits are supported"
         )
     return (Quantize(result),)
+
+
+def _scaled(q: Quantizer, flavour: Flavour) -> Quantizer:
+    """Automatic scales as this QKeras computes them."""
+    match q:
+        case QuantizedHswish(rounding=rounding):
+            inner = _scaled(rounding, flavour)
+            return replace(q, rounding=inner) if isinstance(inner, QuantizedBits) else q
+        case QuantizedBits() if _is_nan(q):
+            raise QuantizerError("quantized_bits: one bit with alpha='auto' is NaN in QKeras")
+        case QuantizedBits(alpha="auto_po2") | Binary(alpha="auto_po2"):
+            if flavour is Flavour.V3:
+                _refuse_one_end(q)
+            later = flavour.later
+            return replace(q, codes_of_last_scale=later) if isinstance(q, QuantizedBits) else q
+        case _:
+            return q
+
+
+def _refuse_one_end(q: QuantizedBits | Binary) -> None:
+    """``keras.ops.clip`` takes no None, as Keras 2's does."""
+    if (q.min_po2_exponent is None) != (q.max_po2_exponent is None):
+        raise QuantizerError(
+            "min_po2_exponent and max_po2_exponent are only one of them given, with which"
+            " qkeras-v3 fails"
+        )
 
 
 def _is_nan(q: QuantizedBits) -> bool:
@@ -144,8 +181,8 @@ def _is_hard_function(name: str) -> bool:
 
 
 def _stock_function(name: str, rank: int, flavour: Flavour) -> tuple[Op, ...]:
-    if flavour.keras3 and name == "hard_sigmoid":
-        return (Elementwise(Function.HARD_SIGMOID_3),)
+    if flavour.keras3 and name in _KERAS_3:
+        return _KERAS_3[name]
     if name == "softmax":
         return (Softmax(axis=rank - 1),)
     if name in _STOCK:
@@ -197,6 +234,8 @@ def _from_config(name: str, config: dict[object, object]) -> Options:
 def _options(name: str, values: Mapping[str, object]) -> Options:
     known = {*CLASSES[name].parameters, *CLASSES[name].named}
     unknown = sorted(values.keys() - known)
+    if unknown and (name, unknown[0]) in _FORMER:
+        raise QuantizerError(f"{name}: {_FORMER[name, unknown[0]]}")
     if unknown:
         raise QuantizerError(f"{name}: QKeras has no option {short(unknown[0])}")
     return Options(name, values)

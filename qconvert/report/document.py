@@ -74,6 +74,7 @@ def _layer(layer: LayerResult) -> Json:
         "converter": layer.converter,
         "weight_bits": layer.weight_bits,
         "activation_bits": layer.activation_bits,
+        "notes": list(layer.notes),
         **_finding(layer.finding),
     }
 
@@ -106,6 +107,7 @@ def _weight(weight: WeightResult) -> Json:
         "role": weight.role,
         "verdict": weight.verdict.value,
         **_difference(weight.difference),
+        "stored": None if weight.stored is None else _difference(weight.stored),
     }
 
 

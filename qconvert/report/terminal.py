@@ -20,6 +20,7 @@ from qconvert.checking.weights import FOLDED
 from qconvert.checking.witness import Witness
 from qconvert.report.columns import aligned
 from qconvert.report.escape import printable
+from qconvert.report.notes import note_lines
 
 _STYLES: Final = {
     Verdict.PROVEN: "bold green",
@@ -136,6 +137,8 @@ def _summary_of(difference: Difference) -> str:
 def _notes(report: Report) -> Iterator[Text]:
     for result in report.failed:
         yield Text(f"{result.witness.value}: NOT RUN: {printable(result.failure or '')}", "yellow")
+    for line in note_lines((layer.name, layer.notes) for layer in report.layers):
+        yield Text(line, "yellow")
     for value in report.ambiguous:
         yield Text(
             f"reference ambiguous: TensorFlow's predict differs from model(x) at "
@@ -152,6 +155,8 @@ def _notes(report: Report) -> Iterator[Text]:
 
 
 def _detail(weight: WeightResult) -> str:
+    if weight.stored is not None and weight.stored.differing:
+        return f"{_summary_of(weight.stored)} in the ONNX file"
     match weight.verdict:
         case Verdict.UNCHECKED:
             return "no counterpart in QKeras"
@@ -167,9 +172,11 @@ def _summary(report: Report) -> Text:
         counts[layer.finding.verdict] += 1
     of_layers = ", ".join(f"{n} {verdict.value}" for verdict, n in counts.items() if n)
     exact = sum(weight.verdict is Verdict.PROVEN for weight in report.weights)
+    stored = [weight.stored for weight in report.weights if weight.stored is not None]
+    in_file = sum(not found.differing for found in stored)
     text = (
         f"{report.verdict.value}: {len(report.layers)} layers ({of_layers or 'none compared'}) "
         f"on {report.samples} samples; {exact} of {len(report.weights)} effective weights equal "
-        "QKeras's"
+        f"QKeras's, {in_file} of {len(stored)} found in the file equal these"
     )
     return Text(text, "bold " + _STYLES[report.verdict].removeprefix("bold "))

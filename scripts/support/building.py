@@ -117,6 +117,8 @@ def _called(case: Case, sources: "_Sources") -> Keras:
     tensors = [
         sources.tensor(case.kind, shape, place) for place, shape in enumerate(case.family.shapes)
     ]
+    if case.family.masked:
+        tensors = [tf_keras.layers.Masking()(tensor) for tensor in tensors]
     if case.family.call is None:
         return case.layer(tensors if len(tensors) > 1 else tensors[0])
     result = case.family.call(case.layer, tensors)

@@ -6,7 +6,8 @@ from typing import Final
 
 _V3: Final = "made and checked with qkeras-v3, in tests/v3"
 _LIVE: Final = "no file of QKeras 0.9.0 keeps it; checked on quantizers, in tests/conformance"
-_MASTER: Final = "of QKeras's master; its arithmetic is checked in tests/numerics"
+_LATER: Final = "of later versions; against qkeras-v3, in tests/v3"
+_MASTER: Final = "of QKeras's master alone; its arithmetic is checked in tests/numerics"
 
 #: Layers of `LAYERS` without a constructor in QKeras 0.9.0 and Keras 2.
 LAYERS_ELSEWHERE: Final[Mapping[str, str]] = {
@@ -19,6 +20,8 @@ LAYERS_ELSEWHERE: Final[Mapping[str, str]] = {
 }
 #: Options of layers that QKeras 0.9.0 does not have.
 OPTIONS_ELSEWHERE: Final[Mapping[tuple[str, str], str]] = {
+    ("Embedding", "mask_zero"): "in tests/conformance/test_masks.py",
+    ("recurrent layers", "stateful"): "states are inputs and outputs; in tests/conformance",
     ("QBatchNormalization", "inverse_quantizer"): _V3,
     ("QConv2D", "mask"): _V3,
     (
@@ -28,23 +31,23 @@ OPTIONS_ELSEWHERE: Final[Mapping[tuple[str, str], str]] = {
 }
 #: Options of quantizers, all of those of a class under the name ``*``.
 QUANTIZERS_ELSEWHERE: Final[Mapping[tuple[str, str], str]] = {
-    ("binary", "elements_per_scale"): _MASTER,
-    ("binary", "max_po2_exponent"): _MASTER,
-    ("binary", "min_po2_exponent"): _MASTER,
-    ("binary", "scale_axis"): _MASTER,
+    ("binary", "elements_per_scale"): _LATER,
+    ("binary", "max_po2_exponent"): _LATER,
+    ("binary", "min_po2_exponent"): _LATER,
+    ("binary", "scale_axis"): _LATER,
     ("binary", "training"): "an argument of qkeras-v3 without effect at inference",
-    ("quantized_bits", "elements_per_scale"): _MASTER,
-    ("quantized_bits", "max_po2_exponent"): _MASTER,
-    ("quantized_bits", "min_po2_exponent"): _MASTER,
-    ("quantized_bits", "post_training_scale"): _MASTER,
+    ("quantized_bits", "elements_per_scale"): _LATER,
+    ("quantized_bits", "max_po2_exponent"): _LATER,
+    ("quantized_bits", "min_po2_exponent"): _LATER,
+    ("quantized_bits", "post_training_scale"): _LATER,
     ("quantized_bits", "scale_axis"): _LIVE,
-    ("quantized_hswish", "elements_per_scale"): _MASTER,
-    ("quantized_hswish", "max_po2_exponent"): _MASTER,
+    ("quantized_hswish", "elements_per_scale"): _LATER,
+    ("quantized_hswish", "max_po2_exponent"): _LATER,
     ("quantized_hswish", "min_po2_exponent"): _MASTER,
-    ("quantized_hswish", "post_training_scale"): _MASTER,
+    ("quantized_hswish", "post_training_scale"): _LATER,
     ("quantized_hswish", "scale_axis"): _LIVE,
     ("quantized_hswish", "keep_negative"): "written by every file, and nothing but True",
-    ("quantized_linear", "*"): _MASTER,
+    ("quantized_linear", "*"): _LATER,
     ("quantized_relu", "enable_fast_inference"): _MASTER,
 }
 

@@ -29,6 +29,8 @@ class Family:
     rows: bool = False
     #: Whether the first case is there once more, on one channel of numbers that nobody quantized.
     alone: bool = True
+    #: Whether it is behind a layer that masks steps of zeros.
+    masked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,32 @@ _QKERAS: Final[tuple[Family, ...]] = (
         {"average_quantizer": "quantized_bits(8, 0, alpha=1)"},
     ),
 )
+#: What recurrent layers return for steps that are left out.
+GAPS: Final[tuple[Options, ...]] = (
+    {"return_sequences": True},
+    {"return_sequences": True, "go_backwards": True},
+    {"zero_output_for_mask": True},
+)
+_MASKED: Final[tuple[Family, ...]] = (
+    Family("Masking", SERIES, ({}, {"mask_value": -1.0})),
+    Family("QSimpleRNN", SERIES, GAPS, RECURRENT, masked=True),
+    Family("QLSTM", SERIES, GAPS, RECURRENT, masked=True),
+    Family("QGRU", SERIES, GAPS, RECURRENT, masked=True),
+    Family(
+        "QBidirectional",
+        SERIES,
+        ({}, {"merge_mode": "sum"}),
+        {"layer": Inner("QLSTM", RECURRENT | {"return_sequences": True})},
+        masked=True,
+    ),
+    Family("LSTM", SERIES, GAPS, {"units": 2}, masked=True),
+    Family("GRU", SERIES, GAPS[:1], {"units": 2}, masked=True),
+    Family("GlobalAveragePooling1D", SERIES, masked=True),
+    Family(
+        "TimeDistributed", SERIES, ({"layer": Inner("QDense", KERNEL | {"units": 3})},), masked=True
+    ),
+)
+
 _RECURRENT: Final[tuple[Family, ...]] = (
     Family("QSimpleRNN", SERIES, LOOPS, RECURRENT),
     Family("QLSTM", SERIES, (*LOOPS[:3], {"implementation": 2}), RECURRENT),
@@ -285,6 +313,6 @@ _STOCK: Final[tuple[Family, ...]] = (
     *_same("GaussianNoise", VECTOR, {"stddev": 0.5}),
     *_same("SpatialDropout1D", SERIES, {"rate": 0.5}),
     *_same("SpatialDropout2D", IMAGE, {"rate": 0.5}),
-    *_same("ActivityRegularization", VECTOR),
+    *_same("ActivityRegularization Identity", VECTOR),
 )
-PLAIN: Final = _QKERAS + _TRANSPOSED + _RECURRENT + _STOCK
+PLAIN: Final = _QKERAS + _TRANSPOSED + _RECURRENT + _MASKED + _STOCK

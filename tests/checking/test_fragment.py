@@ -89,7 +89,7 @@ def test_a_softmax_lies_within_the_radius() -> None:
     distance = abs((power / power.cumsum(1)[:, -1:]).astype(np.float64) - y)
     assert distance.any()
     assert (distance <= radius).all()
-    assert (radius <= 440 * 2.0**-24 * y + 2.0**-125).all()
+    assert (radius <= 440 * 2.0**-24 * y + 2.0**-124).all()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_mask_of_a_large_number_leaves_the_others_their_radius() -> None:
     distance = abs(masked(x).astype(np.float64) - y)
     assert distance.any()
     assert (distance <= radius).all()
-    assert (radius <= 2.0**-14 * abs(y) + 2.0**-125).all()
+    assert (radius <= 2.0**-14 * abs(y) + 2.0**-124).all()
 
 
 def test_a_contraction_counts_its_terms() -> None:

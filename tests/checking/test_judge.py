@@ -97,6 +97,16 @@ def test_wrong_weights_make_the_layer_differ_by_itself() -> None:
     assert found.inherited_from == ()
 
 
+def test_another_weight_in_the_file_makes_the_layer_differ() -> None:
+    stored = Difference(40, 2, 2, 1e-6, 1)
+    weight = WeightResult("conv", "kernel", Verdict.DIFFERS, Difference(40), stored)
+    found = judge(EQUAL, weights=[weight])
+    assert (found.verdict, found.reason) == (
+        Verdict.DIFFERS,
+        "the file's weights differ (kernel 2 of 40)",
+    )
+
+
 def test_unchecked_weights_are_no_pass() -> None:
     weight = WeightResult("conv", "kernel", Verdict.UNCHECKED, Difference())
     assert judge(EQUAL, weights=[weight]).verdict is Verdict.UNCHECKED

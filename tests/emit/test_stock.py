@@ -21,8 +21,10 @@ from qconvert.ir.stock import (
     Power,
     PRelu,
     Resize,
+    StepMask,
     UnfoldTime,
     UnitNormalize,
+    Where,
     WithConstant,
 )
 from qconvert.reference import apply
@@ -52,6 +54,7 @@ EXACT: list[Op] = [
     Resize((4, 6), (7, 5), "nearest"),
     Resize((4, 6), (9, 4), "bilinear"),
     FoldTime(),
+    StepMask(0.0),
 ]
 
 
@@ -154,3 +157,21 @@ def test_a_softmax_over_axes_sums_up_to_one(make: Make, run: Run, axes: tuple[in
         found = run(make({"x": IMAGE}, steps), x).plain[0]
         assert (abs(found.astype(np.float64).sum(axis=axes) - 1) < 72 * 2.0**-24).all()
         assert_array_equal(found.argmax(axis=axes[0]), apply(op, x).argmax(axis=axes[0]))
+
+
+@pytest.mark.parametrize("opset", [13, 21])
+def test_masks_choose_in_every_layout(make: Make, run: Run, opset: int) -> None:
+    x = floats(5, *IMAGE, seed=1)
+    x[:, 1] = x[2, :, 3] = 0
+    x[0, 1, 2, 1] = 1
+    steps: list[tuple[str, Op, list[str]]] = [
+        ("p", POOL, ["x"]),
+        ("mask", StepMask(0.0), ["p"]),
+        ("or", Where(), ["mask", "p", "x"]),
+        ("y", Where(), ["mask", "or"]),
+    ]
+    graph = make({"x": IMAGE}, steps, ("mask", "or", "y"))
+    mask = np.any(x != 0, axis=-1, keepdims=True)
+    ran = run(graph, x, opset=opset)
+    for found, expected in zip(ran.plain, (mask, x, np.where(mask, x, 0)), strict=True):
+        assert_array_equal(found, expected)

@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qconvert.frontend.flavour import Flavour
 from qconvert.frontend.problems import Malformed
 from qconvert.frontend.quantizer_text import QuantizerError
 from qconvert.frontend.quantizers import activation, quantizer
@@ -207,7 +208,7 @@ def test_stock_layers_know_no_names_of_qkeras(identifier: str) -> None:
         ("ternary('auto_po2')", "the whole batch"),
         ("binary(alpha='auto')", "the whole batch"),
         ("bernoulli", "random"),
-        ("quantized_linear(4,alpha='auto')", "post_training_scale"),
+        ("quantized_linear(4,alpha='auto')", "--freeze-scales"),
         ("quantized_hswish(4,alpha='auto_po2')", "the whole batch"),
         ("quantized_ulaw(17)", "65536 levels"),
     ],
@@ -258,6 +259,7 @@ def test_refuses_activations_that_depend_on_more_than_their_input(text: str, rea
         ("quantized_relu(31)", "outside 1..30"),
         ("quantized_relu(4,negative_slope=0.3)", "power of two"),
         ("quantized_tanh(32)", "outside 1..31"),
+        ("quantized_tanh(8,integer=0)", "before 2021"),
         ("quantized_sigmoid(31)", "outside 1..30"),
         ("quantized_po2(1)", "outside 2..32"),
         ("quantized_po2(4,0)", "not positive"),
@@ -337,3 +339,15 @@ def test_scales_that_do_not_fit_a_weight_are_an_error(axis: int, elements: int) 
     )
     with pytest.raises(Malformed, match="do not fit"):
         weight(np.ones((2, 2), np.float32), quantized)
+
+
+@pytest.mark.parametrize(
+    "text", ["quantized_bits(4,0,1,alpha='auto_po2',{})", "binary(alpha='auto_po2',{})"]
+)
+@pytest.mark.parametrize("end", ["min", "max"])
+def test_one_end_of_the_exponents_fails_in_qkeras_v3_alone(text: str, end: str) -> None:
+    one = text.format(f"{end}_po2_exponent=-2")
+    assert quantizer(one, "kernel", Flavour.MASTER)
+    with pytest.raises(QuantizerError, match="only one of them"):
+        quantizer(one, "kernel", Flavour.V3)
+    assert quantizer(text.format("min_po2_exponent=-2,max_po2_exponent=1"), "kernel", Flavour.V3)

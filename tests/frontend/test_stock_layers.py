@@ -21,7 +21,6 @@ from qconvert.ir.ops import (
     UpSample,
 )
 from qconvert.ir.stock import (
-    Embedding,
     FoldTime,
     LayerNormalization,
     MatMul,
@@ -185,15 +184,6 @@ def test_fused_layer_normalization(
     assert op.fused is expected
 
 
-def test_masks_of_embeddings_are_refused(sketch: Any) -> None:
-    options = {"input_dim": 5, "output_dim": 2, "input_length": None}
-    layer = sketch.entry("Embedding", "e", "x", mask_zero=False, **options)
-    assert kinds(build(sketch, layer, 4, weights=[sketch.ramp(5, 2)])) == [Embedding]
-    layer = sketch.entry("Embedding", "e", "x", mask_zero=True, **options)
-    with pytest.raises(UnsupportedError, match="mask_zero=True"):
-        build(sketch, layer, 4, weights=[sketch.ramp(5, 2)])
-
-
 def test_inputs_of_whole_numbers_are_for_embeddings_alone(sketch: Any) -> None:
     source = sketch.source("x", 4)
     source["config"]["dtype"] = "int32"
@@ -262,12 +252,13 @@ def test_heads_are_one_dense_layer(sketch: Any) -> None:
 
 
 def test_archives_list_heads_by_the_names_of_attributes(sketch: Any) -> None:
-    """From the last to the first: value, query, output, key."""
+    """Value, query, output, key, as the file's reader hands them on."""
     shapes = [(4, 2, 3), (4, 2, 3), (2, 3, 4), (4, 2, 3)]
     weights = [sketch.ramp(*shape) + np.float32(i) for i, shape in enumerate(shapes)]
     graph = build(sketch, heads(sketch, {"value": ["x", 0, 0]}), 5, 4, weights=weights)
-    for i, role in enumerate(("value", "query", "attention_output", "key")):
-        assert_array_equal(graph.layers[-1].weights[f"{role}/kernel"].raw, weights[i])
+    order = ("value", "query", "attention_output", "key")
+    for role, array in zip(order, weights, strict=True):
+        assert_array_equal(graph.layers[-1].weights[f"{role}/kernel"].raw, array)
 
 
 def test_heads_over_other_axes_are_refused(sketch: Any) -> None:

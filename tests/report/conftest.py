@@ -40,9 +40,9 @@ def passing() -> Report:
         samples=64,
         layers=(
             LayerResult("conv", "QConv2D", 4, None, good),
-            LayerResult("act", "QActivation", None, 8, good),
+            LayerResult("act", "QActivation", None, 8, good, notes=("of \x1b[31m note",)),
         ),
-        weights=(WeightResult("conv", "kernel", Verdict.PROVEN, Difference(36)),),
+        weights=(WeightResult("conv", "kernel", Verdict.PROVEN, Difference(36), Difference(36)),),
         outputs=(OutputResult("y", good),),
         ambiguous=(),
         witnesses=WITNESSES,
@@ -75,6 +75,9 @@ def failing() -> Report:
         weights=(
             WeightResult("act", "kernel", Verdict.DIFFERS, Difference(4, 1, 1, 0.5, 7, example)),
             WeightResult("act", "bias", Verdict.UNCHECKED, Difference()),
+            WeightResult(
+                "conv", "kernel", Verdict.DIFFERS, Difference(36), Difference(36, 2, 2, 0.5, 9)
+            ),
         ),
         outputs=(OutputResult("y", shape),),
         ambiguous=(AmbiguousResult("y", 100, 3, 1e-7),),

@@ -38,7 +38,8 @@ def test_every_layer_has_one_line_however_narrow_the_terminal(passing: Report) -
 
 def test_a_pass_ends_in_what_it_rests_on(passing: Report) -> None:
     assert shown(passing).splitlines()[-1] == (
-        "SAMPLED: 2 layers (2 SAMPLED) on 64 samples; 1 of 1 effective weights equal QKeras's"
+        "SAMPLED: 2 layers (2 SAMPLED) on 64 samples; 1 of 1 effective weights equal QKeras's, "
+        "1 of 1 found in the file equal these"
     )
     assert "First difference" not in shown(passing)
 
@@ -92,3 +93,13 @@ def test_nothing_compared_says_so(passing: Report) -> None:
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_nothing_but_ascii_is_needed(failing: Report, encoding: str) -> None:
     shown(failing).encode(encoding)
+
+
+def test_a_note_is_told_once_for_all_its_layers(passing: Report) -> None:
+    noted = [dataclasses.replace(layer, notes=("odd\x1b[2J",)) for layer in passing.layers]
+    text = shown(dataclasses.replace(passing, layers=tuple(noted)))
+    assert [line for line in text.splitlines() if line.startswith("note")] == [
+        r"note: conv, act: odd\u{1b}[2J"
+    ]
+    silent = [dataclasses.replace(layer, notes=()) for layer in passing.layers]
+    assert "note" not in shown(dataclasses.replace(passing, layers=tuple(silent)))

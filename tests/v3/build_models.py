@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
 
 import keras
@@ -36,6 +37,8 @@ from qkeras import (
     QSeparableConv2DTranspose,
     quantized_relu,
 )
+
+from tests.v3.called_models import CALLED
 
 IMAGE = (6, 7, 3)
 AUTO = "quantized_bits(4,0)"
@@ -91,6 +94,7 @@ def mobile() -> Any:
 
 
 MODELS: dict[str, Callable[[], Any]] = {
+    **CALLED,
     "dense": lambda: stack(
         layers.Flatten(),
         QDense(5, **BOTH, activation="quantized_relu(4,2)"),

@@ -38,15 +38,13 @@ from qconvert.frontend.layers.folded import (
     dense_batchnorm,
     depthwise_conv2d_batchnorm,
 )
-from qconvert.frontend.layers.keras_ops import (
-    keras_arithmetic,
-    keras_negative,
-    keras_slicing,
-)
+from qconvert.frontend.layers.keras_ops import KERAS_OPS
 from qconvert.frontend.layers.layer_normalization import layer_normalization, unit_normalization
+from qconvert.frontend.layers.masking import masking
 from qconvert.frontend.layers.merge import concatenate, merge
 from qconvert.frontend.layers.normalization import batch_normalization, q_batch_normalization
 from qconvert.frontend.layers.pooling import (
+    global_average_pooling1d,
     global_pooling,
     pooling,
     q_average_pooling2d,
@@ -111,15 +109,17 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "GRU": recurrent,
     "GaussianDropout": identity,
     "GaussianNoise": identity,
-    "GlobalAveragePooling1D": global_pooling("mean", 1),
+    "GlobalAveragePooling1D": global_average_pooling1d,
     "GlobalAveragePooling2D": global_pooling("mean", 2),
     "GlobalAveragePooling3D": global_pooling("mean", 3),
     "GlobalMaxPooling1D": global_pooling("max", 1),
     "GlobalMaxPooling2D": global_pooling("max", 2),
     "GlobalMaxPooling3D": global_pooling("max", 3),
+    "Identity": identity,
     "LSTM": recurrent,
     "LayerNormalization": layer_normalization,
     "LeakyReLU": leaky_relu,
+    "Masking": masking,
     "MaxPooling1D": pooling("max", 1),
     "MaxPooling2D": pooling("max", 2),
     "MaxPooling3D": pooling("max", 3),
@@ -175,21 +175,17 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "ZeroPadding1D": zero_padding(1),
     "ZeroPadding2D": zero_padding(2),
     "ZeroPadding3D": zero_padding(3),
-    "keras.ops.Add": keras_arithmetic("add"),
-    "keras.ops.GetItem": keras_slicing,
-    "keras.ops.Maximum": keras_arithmetic("maximum"),
-    "keras.ops.Minimum": keras_arithmetic("minimum"),
-    "keras.ops.Multiply": keras_arithmetic("multiply"),
-    "keras.ops.Negative": keras_negative,
-    "keras.ops.Subtract": keras_arithmetic("subtract"),
 }
 
 #: Every layer that can be converted; models in models and inputs are `graph`'s business.
 LAYERS: Final[Mapping[str, LayerParser]] = {
     **_PLAIN,
+    **KERAS_OPS,
     "PruneLowMagnitude": prune_low_magnitude(_PLAIN),
     "TimeDistributed": time_distributed(_PLAIN),
 }
 
 #: Layers that read the arguments of their call themselves, as functions do.
-TAKING_ARGUMENTS: Final = frozenset({"AdditiveAttention", "Attention", "MultiHeadAttention"})
+TAKING_ARGUMENTS: Final = frozenset(
+    {"AdditiveAttention", "Attention", "MultiHeadAttention", "Resizing"}
+)

@@ -7,8 +7,10 @@ import numpy as np
 from qconvert.frontend.assembly import Assembly
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
+from qconvert.frontend.heads import ROLES, ROLES_IN_ARCHIVES
 from qconvert.frontend.problems import Malformed, Unsupported, short
-from qconvert.frontend.weights import Weights, expect_shape, weight
+from qconvert.frontend.references import ARGUMENT
+from qconvert.frontend.weights import expect_shape, weight
 from qconvert.ir.graph import Weight
 from qconvert.ir.ops import (
     Dense,
@@ -25,15 +27,12 @@ from qconvert.ir.ops import (
 from qconvert.ir.shapes import Shape
 from qconvert.ir.stock import MatMul, WithConstant
 from qconvert.ir.types import F32
-from qconvert.modelfile import StoredWeight
 
 _TANH = Elementwise(Function.TANH)
 _SUM = Reduce("sum", (3,), False)
 _HEADS_FIRST = (0, 2, 1, 3)
-_ROLES = ("query", "key", "value", "attention_output")
-#: Archives list a layer's layers by the names of its attributes (``_output_dense``), which
-#: `modelfile` reads from the last to the first.
-_ROLES_IN_ARCHIVES = ("value", "query", "attention_output", "key")
+#: What arguments behind the query are, where they go without a name.
+_POSITIONS = {f"{ARGUMENT}1": "value", f"{ARGUMENT}2": "key"}
 
 
 def attention(call: Call) -> Parsed:
@@ -72,17 +71,8 @@ def additive_attention(call: Call) -> Parsed:
     return _applied(w, scores, value, {role: weight(array, None) for role, array in raw.items()})
 
 
-def in_keras_order(class_name: str, stored: tuple[StoredWeight, ...]) -> tuple[StoredWeight, ...]:
-    """A layer's variables as ``set_weights`` takes them, which archives list in another order."""
-    if class_name != "MultiHeadAttention" or Weights(stored).named or len(stored) % 4:
-        return stored
-    count = len(stored) // 4
-    parts = {role: stored[i * count :][:count] for i, role in enumerate(_ROLES_IN_ARCHIVES)}
-    return tuple(one for role in _ROLES for one in parts[role])
-
-
 def _read_dense_attention(call: Call) -> None:
-    call.config.ignore("dropout")
+    call.config.ignore("dropout", "seed")
     if call.config.flag("causal", default=False):
         call.config.refuse("causal=True: attention with a mask is not supported natively")
     call.config.done()
@@ -94,7 +84,7 @@ def _read_arguments(arguments: Config) -> None:
         arguments.expect(option, False, None)
     if arguments.raw("use_causal_mask") not in (False, None):
         arguments.refuse("use_causal_mask=True: attention with a mask is not supported natively")
-    for option in ("attention_mask", "mask"):
+    for option in ("attention_mask", "key_mask", "mask", "query_mask", "value_mask"):
         arguments.expect(option, None)
     arguments.done()
 
@@ -137,9 +127,14 @@ def multi_head_attention(call: Call) -> Parsed:
     use_bias, given = c.flag("use_bias", default=True), c.raw("output_shape")
     if (axes := c.raw("attention_axes")) not in (None, 1, [1]):
         c.refuse(f"attention_axes={short(axes)}: only over the second of three axes")
-    c.ignore("dropout", "query_shape", "key_shape", "value_shape", "softmax_robust_masking")
+    # The kernel that Keras 3 has for this, without dropout, scales the scores, not the query.
+    late = call.flavour.keras3 and c.number("dropout", default=0.0) == 0
+    c.ignore("dropout", "seed")
+    c.ignore("query_shape", "key_shape", "value_shape", "softmax_robust_masking")
+    c.expect("sliding_window", None)
+    c.expect("use_gate", False)
     c.done()
-    roles = call.arguments.references()
+    roles = tuple(_POSITIONS.get(role, role) for role in call.arguments.references())
     if "key" not in roles:
         call.arguments.expect("key", None)
     _read_arguments(call.arguments)
@@ -152,7 +147,7 @@ def multi_head_attention(call: Call) -> Parsed:
     _require_sequences(shapes)
     inputs = {role: shapes[at][-1] or -1 for role, at in places.items()}
     outputs = _output_width(given, inputs["query"])
-    order = _ROLES if call.weights.named else _ROLES_IN_ARCHIVES
+    order = ROLES if call.weights.named else ROLES_IN_ARCHIVES
     projections = _projections(order, stored, use_bias)
     sizes = {"query": width, "key": width, "value": value_width}
     for role, size in sizes.items():
@@ -165,12 +160,14 @@ def multi_head_attention(call: Call) -> Parsed:
     )
     w = Assembly.of(shapes)
     at = {role: w.chain(_split(*projections[role]), w.inputs[places[role]]) for role in sizes}
-    query = w.chain((_root_scale(width), Transpose(_HEADS_FIRST)), at["query"])
+    scale = _root_scale(width)
+    query = w.chain((*(() if late else (scale,)), Transpose(_HEADS_FIRST)), at["query"])
     key, value = (
         w.add(Transpose((0, 2, 3, 1)), at["key"]),
         w.add(Transpose(_HEADS_FIRST), at["value"]),
     )
-    scores = w.add(Softmax(axis=3), w.add(MatMul(), query, key))
+    products = w.add(MatMul(), query, key)
+    scores = w.chain((*((scale,) if late else ()), Softmax(axis=3)), products)
     mixed = w.add(Transpose(_HEADS_FIRST), w.add(MatMul(), scores, value))
     kernel, bias = projections["attention_output"]
     last = Dense(kernel.reshape(-1, outputs), bias)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.layers.shape import axis_of, image_size
+from qconvert.frontend.layers.windows import channels_first, channels_last, last
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.weights import expect_shape, weight
 from qconvert.ir.graph import Weight
@@ -107,14 +108,22 @@ def _filled(value: object, lengths: dict[int, int]) -> F32:
 
 
 def resizing(call: Call) -> Parsed:
-    """``Resizing``: ``tf.image.resize`` without antialiasing."""
+    """``Resizing``: ``tf.image.resize`` without antialiasing, in training too."""
+    call.arguments.ignore("training")
+    call.arguments.expect("mask", None)
+    call.arguments.done()
     c = call.config
     size = c.integer("height"), c.integer("width")
-    kind = interpolation(c, "interpolation")
+    kind, first = interpolation(c, "interpolation"), channels_first(c)
     cropped = c.flag("crop_to_aspect_ratio", default=False)
+    for option in ("pad_to_aspect_ratio", "antialias"):
+        c.expect(option, False)
+    # What is padded with, where ``pad_to_aspect_ratio`` says to.
+    c.ignore("fill_mode", "fill_value")
     c.done()
-    old = image_size(call.shape(4))
-    return Parsed(_to_aspect_ratio(old, size, kind) if cropped else (Resize(old, size, kind),))
+    old = image_size(last(call.shape(4), first))
+    ops = _to_aspect_ratio(old, size, kind) if cropped else (Resize(old, size, kind),)
+    return Parsed(channels_last(ops, 4, first))
 
 
 def _to_aspect_ratio(
@@ -129,12 +138,13 @@ def _to_aspect_ratio(
 
 def center_crop(call: Call) -> Parsed:
     """``CenterCrop`` of images that are not smaller; Keras interpolates others."""
-    size = call.config.integer("height"), call.config.integer("width")
-    call.config.done()
-    old = image_size(call.shape(4))
-    if size[0] <= old[0] and size[1] <= old[1]:
-        return Parsed((middle(old, size),))
-    return Parsed(_to_aspect_ratio(old, size, "bilinear"))
+    c = call.config
+    size, first = (c.integer("height"), c.integer("width")), channels_first(c)
+    c.done()
+    old = image_size(last(call.shape(4), first))
+    fits = size[0] <= old[0] and size[1] <= old[1]
+    ops = (middle(old, size),) if fits else _to_aspect_ratio(old, size, "bilinear")
+    return Parsed(channels_last(ops, 4, first))
 
 
 def middle(old: tuple[int, int], new: tuple[int, int]) -> Slice:

@@ -7,6 +7,8 @@ from typing import Final
 from qconvert.frontend.assembly import Assembly, chained
 from qconvert.frontend.call import Call, LayerParser, Parsed
 from qconvert.frontend.config import Config
+from qconvert.frontend.layers.recurrent import KINDS
+from qconvert.frontend.masks import Rule, rule_of
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.weights import Weights
 from qconvert.ir.graph import Graph
@@ -59,7 +61,13 @@ def prune_low_magnitude(layers: Mapping[str, LayerParser]) -> LayerParser:
         arrays = own.take_all(*("mask", "threshold") * len(positions), "pruning_step")
         masks = dict(zip(positions, arrays[::2], strict=True))
         wrapped = replace(call, class_name=class_name, config=config, weights=inner.masked(masks))
-        return _with_stored(layers[class_name](wrapped), inner, positions)
+        if any(call.masks) and class_name not in KINDS:
+            raise Unsupported(f"a mask reaches it, which it hands to {class_name}")
+        # The wrapper hands a mask in, but not out.
+        parsed = replace(layers[class_name](wrapped), masks={})
+        if parsed.states:
+            raise Unsupported("PruneLowMagnitude around a layer with stateful=True")
+        return _with_stored(parsed, inner, positions)
 
     return parse
 
@@ -73,26 +81,34 @@ def time_distributed(layers: Mapping[str, LayerParser]) -> LayerParser:
         if inner is None:
             raise Unsupported(f"TimeDistributed around {class_name}")
         steps = tuple(None if shape is None else _step(shape) for shape in call.shapes)
-        parsed = inner(replace(call, class_name=class_name, config=config, shapes=steps))
+        parsed = inner(replace(call, class_name=class_name, config=config, shapes=steps, masks=()))
         shape = call.shape()
         length = shape[1]
         if length is None or not all(shape[2:]):
             raise Unsupported(f"TimeDistributed on {shape}: it needs fixed lengths")
-        if parsed.graph is None and not parsed.ops and not any(parsed.before):
-            return parsed
         graph = parsed.graph or chained([_step(shape)], parsed.before, parsed.ops)
         if len(graph.outputs) > 1:
             raise Unsupported(f"TimeDistributed around {class_name} with several results")
-        return Parsed(weights=parsed.weights, graph=_step_by_step(graph, shape, length))
+        if any(call.masks) and rule_of(class_name) is not Rule.PASSES:
+            # Keras raises, or repeats what the step before returned, in eager mode alone.
+            raise Unsupported(f"a mask reaches it: TimeDistributed around {class_name}")
+        return _step_by_step(call, parsed, graph, length)
 
     return parse
 
 
-def _step_by_step(graph: Graph, shape: Shape, length: int) -> Graph:
-    """*graph*, which takes one step of its input and returns one tensor, on all of them."""
-    whole = Assembly.of([shape])
-    (result,) = whole.inline(graph, whole.add(FoldTime(), *whole.inputs))
-    return whole.graph("layer", [whole.add(UnfoldTime(length), result)])
+def _step_by_step(call: Call, parsed: Parsed, graph: Graph, length: int) -> Parsed:
+    """*graph*, which takes one step of its input and returns one tensor, on all of them.
+
+    A mask is handed on by the layer inside.
+    """
+    whole = Assembly.of(call.known_shapes(), call.masks)
+    value, *masks = whole.inputs
+    if graph.nodes:
+        (result,) = whole.inline(graph, whole.add(FoldTime(), value))
+        value = whole.add(UnfoldTime(length), result)
+    masked = dict(enumerate(masks))
+    return Parsed(weights=parsed.weights, graph=whole.graph("layer", [value]), masks=masked)
 
 
 def _step(shape: Shape) -> Shape:
@@ -107,7 +123,7 @@ def _inner(c: Config) -> tuple[str, Config]:
     c.done()
     match layer:
         case {"class_name": str(class_name), "config": dict(config)}:
-            return class_name.removeprefix("qkeras>"), Config(config, c.flavour)
+            return class_name.removeprefix("qkeras>"), c.inside(config)
         case _:
             raise Malformed(f"layer={short(layer)} is not a layer")
 

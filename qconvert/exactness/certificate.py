@@ -1,0 +1,54 @@
+"""Why all correct programs return the same for an operation, or why that is not known."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+#: Float32's mantissa.
+PRECISION: Final = 24
+
+NO_DENORMALS: Final = "no denormal numbers occur"
+BIAS_LAST: Final = "the bias is added to the finished sum"
+
+
+class Argument(Enum):
+    """The kinds of proof; theorems are numbered as in docs/PROOFS.md."""
+
+    MOVED = "elements are moved or selected"
+    EXACT = "every intermediate number is a float32 (theorem 1)"
+    QUANTIZED = "the quantizer rounds what float32 holds (theorem 4)"
+    ROUNDED_ONCE = "one IEEE operation rounds equal operands"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """From equal inputs every correct program computes equal results.
+
+    ``magnitude`` is the largest number on the way, in steps of ``2**exp``, where sums are exact.
+    """
+
+    argument: Argument
+    magnitude: int | None = None
+    exp: int | None = None
+    assumptions: tuple[str, ...] = ()
+
+    @property
+    def bits(self) -> int | None:
+        """How many of the mantissa's bits the largest number takes, 24 at most."""
+        return None if self.magnitude is None else max(self.magnitude - 1, 0).bit_length()
+
+    @property
+    def headroom(self) -> int | None:
+        """How often the largest number could double."""
+        return None if self.bits is None else PRECISION - self.bits
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """It is not known that all correct programs return the same."""
+
+    reason: str
+
+
+MOVED: Final = Certificate(Argument.MOVED)
+ROUNDED_ONCE: Final = Certificate(Argument.ROUNDED_ONCE, assumptions=(NO_DENORMALS,))
