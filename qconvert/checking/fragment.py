@@ -29,6 +29,7 @@ _Rule: TypeAlias = Callable[[_Run, Sequence[_Array], Sequence[Radius], _Array], 
 _UNIT: Final = 2.0**-24
 #: As in `rounding`, of which this is a part.
 _FUNCTION_ULPS: Final = 8
+_SIGMOID_FLOOR: Final = 0.25
 _TINY: Final = 2.0**-126
 _TINY_SOFTMAX: Final = 2 * _TINY
 
@@ -76,7 +77,7 @@ def _radii(
         rs = [radii.get(name, np.zeros(x.shape)) for name, x in zip(node.input, xs, strict=True)]
         results = run(*xs)
         values |= dict(zip(node.output, results, strict=True))
-        found = _radius(node.op_type, run, xs, rs, results)
+        found = _radius(node, run, xs, rs, results)
         radii |= dict(zip(node.output, found, strict=True))
     return radii[model.graph.output[0].name]
 
@@ -101,18 +102,20 @@ def _runner(node: onnx.NodeProto) -> _Run:
 
 
 def _radius(
-    kind: str,
+    node: onnx.NodeProto,
     run: _Run,
     xs: Sequence[_Array],
     rs: Sequence[Radius],
     ys: Sequence[_Array],
 ) -> list[Radius]:
-    floats = [x.dtype.kind == "f" for x in xs]
+    kind, floats = node.op_type, [x.dtype.kind == "f" for x in xs]
     if kind in _MOVEMENTS:
         moved = run(*(r if f else x for x, r, f in zip(xs, rs, floats, strict=True)))
         return [abs(_wide(r)) if r.dtype.kind == "f" else np.zeros(r.shape) for r in moved]
     if kind in _DECISIONS:
         _require_clear(xs, rs)
+        return [np.zeros(y.shape) for y in ys]
+    if kind in _TESTS:
         return [np.zeros(y.shape) for y in ys]
     if all(y.dtype.kind != "f" for y in ys):
         # Of integers; or a float becomes one, which has to be the same for every program.
@@ -121,6 +124,9 @@ def _radius(
         return [np.zeros(y.shape) for y in ys]
     if kind == "Cast" or (kind in _EXACT and not any(r.any() for r in rs)):
         return [rs[0] if kind == "Cast" else np.zeros(ys[0].shape)]
+    if kind == "Softmax":
+        axis = next((a.i for a in node.attribute if a.name == "axis"), -1)
+        return [_softmax(axis, xs[0], rs[0], ys[0])]
     if kind not in _RULES or len(ys) != 1:
         raise _NoRule
     return [_RULES[kind](run, xs, rs, ys[0])]
@@ -212,6 +218,15 @@ def _products(terms: Callable[[_Array, _Array], int]) -> _Rule:
     return rule
 
 
+def _contracted(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _Array) -> Radius:
+    """Of two tensors: the product of their sizes holds each contracted axis twice, others once.
+
+    Axes of a batch come twice as well, and once in the result.
+    """
+    terms = math.isqrt(math.prod(x.size for x in xs) // max(1, y.size)) + 1
+    return _products(lambda *_: terms)(run, xs, rs, y)
+
+
 def _averaged(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _Array) -> Radius:
     """Of a mean over windows, which have no more terms than a sample has elements."""
     reach = run(abs(xs[0]) + rs[0])[0]
@@ -227,13 +242,25 @@ def _function(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _Array) 
     return rs[0] + _gamma(2 * _FUNCTION_ULPS) * (abs(y) + rs[0]) + _TINY
 
 
-def _softmax(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _Array) -> Radius:
-    """As in `rounding`, with the worst of all axes and elements, for the axis is not asked."""
+def _sigmoid(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _Array) -> Radius:
+    """Relative to no less than `_SIGMOID_FLOOR`."""
+    return rs[0] + _gamma(2 * _FUNCTION_ULPS) * (np.maximum(y, _SIGMOID_FLOOR) + rs[0])
+
+
+def _logarithm(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _Array) -> Radius:
     (x,), (r,) = xs, rs
-    depth, terms = float(np.ptp(x)) if x.size else 0.0, max(x.shape)
-    relative = 2 * _UNIT * depth + _gamma(4 * _FUNCTION_ULPS + terms + 1)
-    relative += math.expm1(min(4 * float(r.max(initial=0)), 100.0))
-    return 2 * relative * y + _TINY_SOFTMAX
+    bound = r / (x - r) + _gamma(2 * _FUNCTION_ULPS) * np.maximum(abs(y), 1.0)
+    return _where_positive(x - r, bound)
+
+
+def _softmax(axis: int, x: _Array, r: Radius, y: _Array) -> Radius:
+    """Each power may be greater by ``more`` parts of the sum, and the sum by ``total``."""
+    below = x - np.max(x, axis=axis, keepdims=True)
+    shift = r - 2 * _UNIT * below + _gamma(4 * _FUNCTION_ULPS + x.shape[axis] + 1)
+    # A number of -1e9, as masks have it, stays far from 0 whatever its radius.
+    more = np.exp(below + shift) / np.sum(np.exp(below), axis=axis, keepdims=True) - y
+    total = np.sum(more, axis=axis, keepdims=True)
+    return _where_positive(1 - total, (more + y * total) / (1 - total)) + _TINY_SOFTMAX
 
 
 #: Every result is one of the inputs, or a constant.
@@ -255,6 +282,8 @@ _MOVEMENTS: Final = frozenset(
     }
 )
 _DECISIONS: Final = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"})
+#: Of these, rounding changes no result.
+_TESTS: Final = frozenset({"IsInf", "IsNaN", "Shape", "Size"})
 #: No result of these is rounded, whatever their rule says of inputs that are.
 _EXACT: Final = frozenset(
     {"Abs", "Clip", "ConstantOfShape", "Max", "MaxPool", "Min", "Neg", "ReduceMax", "ReduceMin"}
@@ -268,8 +297,11 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "Conv": _products(lambda _, w: math.prod(w.shape[1:])),
     "ConvTranspose": _products(lambda _, w: w.size // w.shape[1]),
     "Div": _divided,
+    "Einsum": _contracted,
     "Erf": _function,
     "Exp": _exponential,
+    "Gemm": _products(lambda x, _: max(x.shape)),
+    "Log": _logarithm,
     "MatMul": _products(lambda x, _: x.shape[-1]),
     "Max": _largest,
     "MaxPool": _reduced,
@@ -283,8 +315,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "ReduceSum": _summed,
     "ReduceSumSquare": _summed_squares,
     "Relu": _same,
-    "Sigmoid": _function,
-    "Softmax": _softmax,
+    "Sigmoid": _sigmoid,
     "Sqrt": _square_root,
     "Sub": _added,
     "Tanh": _function,

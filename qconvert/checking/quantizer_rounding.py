@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from qconvert.checking.radius import FUNCTION_ULPS, Radius, between, gamma
+from qconvert.checking.radius import FUNCTION_ULPS, SIGMOID_FLOOR, Radius, between, gamma
 from qconvert.ir import F32, Quantizer
 from qconvert.ir.ops import Quantize
 from qconvert.ir.quantizers import (
@@ -44,7 +44,10 @@ def quantizer_radius(q: Quantizer, x: F32, y: F32, r: Radius | None) -> Radius |
         case QuantizedTanh(use_real_tanh=True):
             return _rounded_function(tanh(x), q.bits, q.bits - 1, r)
         case QuantizedSigmoid(use_real_sigmoid=True):
-            return _larger(_inside(q, x, y), _rounded_function(sigmoid(x), q.bits, q.bits, r))
+            return _larger(
+                _inside(q, x, y),
+                _rounded_function(sigmoid(x), q.bits, q.bits, r, SIGMOID_FLOOR),
+            )
         case _ if r is None:
             return _inside(q, x, y)
         case _ if _factor(q) != 1:
@@ -87,11 +90,13 @@ def _larger(left: Radius | None, right: Radius | None) -> Radius | None:
     return np.maximum(left, right)
 
 
-def _rounded_function(y: F32, bits: int, fraction_bits: int, r: Radius | None) -> Radius | None:
+def _rounded_function(
+    y: F32, bits: int, fraction_bits: int, r: Radius | None, floor: float = 0.0
+) -> Radius | None:
     """Codes that a function of slope 1 at most may round to: one, but next to a tie."""
     if r is None and bits <= _WIDEST_TABLE:
         return None
-    error = _FUNCTION * abs(y.astype(np.float64)) + (0.0 if r is None else r)
+    error = _FUNCTION * np.maximum(abs(y.astype(np.float64)), floor) + (0.0 if r is None else r)
     ends = (np.rint(np.ldexp(y + sign * error, fraction_bits)) for sign in (1, -1))
     distance: Radius = np.ldexp(np.subtract(*ends), -fraction_bits)
     return distance if r is None or bits > _WIDEST_TABLE else np.where(r == 0, 0.0, distance)

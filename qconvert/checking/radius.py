@@ -14,6 +14,9 @@ Radius: TypeAlias = npt.NDArray[np.float64]
 UNIT: Final = 2.0**-24
 #: Assumed accuracy of exp, tanh, sigmoid and their kin, and of a reciprocal square root.
 FUNCTION_ULPS: Final = 8
+#: Of sigmoids, relative to the result or to this number: ONNX Runtime's is off by up to 2.8
+#: units of 1, also where it is next to 0.
+SIGMOID_FLOOR: Final = 0.25
 #: Below the smallest normal number TensorFlow flushes to 0 and others do not.
 TINY: Final = 2.0**-126
 #: oneDNN's softmax has half of an exponential on the way, so that it flushes twice as much.

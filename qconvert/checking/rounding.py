@@ -27,6 +27,7 @@ from qconvert.checking.fragment import evaluate_fragment
 from qconvert.checking.quantizer_rounding import quantizer_cause, quantizer_radius
 from qconvert.checking.radius import (
     FUNCTION_ULPS,
+    SIGMOID_FLOOR,
     TINY,
     TINY_SOFTMAX,
     UNIT,
@@ -62,7 +63,7 @@ from qconvert.ir.ops import (
     Transpose,
     UpSample,
 )
-from qconvert.ir.stock import LayerNormalization, MatMul, Power, UnitNormalize
+from qconvert.ir.stock import JointSoftmax, LayerNormalization, MatMul, Power, UnitNormalize
 from qconvert.reference import apply, first_states
 from qconvert.runners.traces import Trace
 
@@ -212,7 +213,7 @@ def _cause(op: Op) -> str | None:
             return _SUMS
         case BatchNormalization():
             return "the constants of the normalization"
-        case Softmax() | Elementwise():
+        case Softmax() | JointSoftmax() | Elementwise():
             return "exponentials and their kin"
         case Opaque():
             return "the operations of an opaque layer"
@@ -351,20 +352,24 @@ _LIPSCHITZ: Final[Mapping[Function, float]] = {
     Function.SWISH: 1.1,
     Function.TANH: 1.0,
 }
-#: Functions whose kernels keep the relative error small even where the result is tiny.
-_RELATIVE: Final = (Function.SIGMOID, Function.TANH, Function.EXPONENTIAL)
+#: Functions whose kernels keep the error small relative to the result, or to this number.
+_FLOORS: Final = {
+    Function.SIGMOID: SIGMOID_FLOOR,
+    Function.TANH: 0.0,
+    Function.EXPONENTIAL: 0.0,
+}
 
 
 def _elementwise(op: Elementwise, x: F32, y: F32, r: Radius | None) -> Radius:
     exact = abs(y.astype(np.float64))
-    scale = exact if op.function in _RELATIVE else np.maximum(exact, np.maximum(abs(x), 1.0))
+    scale = np.maximum(exact, _FLOORS.get(op.function, np.maximum(abs(x), 1.0)))
     rounded = gamma(2 * FUNCTION_ULPS) * scale * max(1.0, abs(op.alpha)) + TINY
     if r is None:
         return rounded
     if op.function is Function.EXPONENTIAL:
         return (rounded + exact) * np.exp(r) - exact
     spread = _LIPSCHITZ[op.function] * max(1.0, abs(op.alpha)) * r
-    if op.function not in _RELATIVE:
+    if op.function not in _FLOORS:
         return rounded + spread
     # Where these are flat, both ends of the interval are nearer than the steepest slope says.
     ends = between(op, [x], y, [r])

@@ -5,12 +5,23 @@ from typing import assert_never
 
 import numpy as np
 
-from qconvert.checking.radius import FUNCTION_ULPS, TINY, UNIT, Radius, between, gamma, moved, step
+from qconvert.checking.radius import (
+    FUNCTION_ULPS,
+    TINY,
+    TINY_SOFTMAX,
+    UNIT,
+    Radius,
+    between,
+    gamma,
+    moved,
+    step,
+)
 from qconvert.ir import F32
 from qconvert.ir.stock import (
     Divide,
     Embedding,
     FoldTime,
+    JointSoftmax,
     LayerNormalization,
     MatMul,
     Power,
@@ -44,6 +55,8 @@ def stock_radius(op: StockOp, xs: list[F32], y: F32, rs: list[Radius | None]) ->
             return None if r is None else _interpolated(op, x, r)
         case LayerNormalization():
             return _layer_normalization(op, x, r)
+        case JointSoftmax(axes=axes):
+            return _joint_softmax(axes, x, y, r)
         case UnitNormalize():
             return _unit_normalize(op, x, y, r)
         case Resize() | Embedding() | FoldTime() | UnfoldTime():
@@ -180,6 +193,22 @@ def _layer_normalization(op: LayerNormalization, x: F32, r: Radius | None) -> Ra
     if op.beta is not None:
         reach = reach + abs(op.beta)
     radius: Radius = spread + gamma(2 * FUNCTION_ULPS + 6) * reach
+    return radius
+
+
+def _joint_softmax(axes: tuple[int, ...], x: F32, y: F32, r: Radius | None) -> Radius:
+    """Of ``exp(x - max) / sum`` and of ``exp(x - log(sum))``, whose logarithm is rounded too."""
+    exact = x.astype(np.float64)
+    highest = np.max(exact, axis=axes, keepdims=True)
+    terms = math.prod(x.shape[axis] for axis in axes)
+    logarithm = math.log(terms) * 2 * FUNCTION_ULPS + abs(highest)
+    arguments = 2 * UNIT * (highest - exact + 2 * logarithm)
+    relative = np.expm1(arguments + gamma(4 * FUNCTION_ULPS + terms + 1))
+    if r is not None:
+        shift = np.broadcast_to(r, x.shape)
+        relative = relative + np.expm1(2 * (shift + np.max(shift, axis=axes, keepdims=True)))
+    of_sum = np.sum(relative * y, axis=axes, keepdims=True)
+    radius: Radius = y * (relative + of_sum) + TINY_SOFTMAX
     return radius
 
 

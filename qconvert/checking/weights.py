@@ -1,7 +1,7 @@
 """The effective weights against QKeras's own, and what rounding explains of a difference."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -61,9 +61,9 @@ def compare_weights(
     failure = None
     try:
         if qkeras:
-            theirs = _by_layer(qkeras.effective_weights())
+            theirs = _by_layer(qkeras.effective_weights(), graph)
         if qkeras and any(weight.folding for weight in ours.values()):
-            folded = _by_layer(qkeras.folded_weights())
+            folded = _by_layer(qkeras.folded_weights(), graph)
     except WitnessError as error:
         failure = str(error)
     results = tuple(
@@ -77,8 +77,16 @@ def compare_weights(
     return ComparedWeights(results, rounded, failure)
 
 
-def _by_layer(weights: Mapping[str, F32]) -> Weights:
-    return {(name.rpartition("/")[0], name.rpartition("/")[2]): w for name, w in weights.items()}
+def _by_layer(weights: Mapping[str, F32], graph: Graph) -> Weights:
+    layers = {layer.name for layer in graph.layers}
+    return {_split(name, layers): array for name, array in weights.items()}
+
+
+def _split(name: str, layers: Set[str]) -> tuple[str, str]:
+    """Behind the layer's name, in which there are slashes, as there are in roles."""
+    ends = [i for i, letter in enumerate(name) if letter == "/"]
+    at = max((end for end in ends if name[:end] in layers), default=ends[-1])
+    return name[:at], name[at + 1 :]
 
 
 def _compared(

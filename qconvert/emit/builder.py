@@ -22,8 +22,9 @@ BATCH = "batch"
 class Builder:
     """Collects the nodes of one graph; the same operation on the same tensors is one node."""
 
-    def __init__(self, opset: int, reserved: Iterable[str] = ()) -> None:
+    def __init__(self, opset: int, reserved: Iterable[str] = (), batch: str | None = BATCH) -> None:
         self.opset = opset
+        self._batch = batch
         self.scope = ""
         self._taken = set(reserved)
         self._names: dict[Tensor, str] = {}
@@ -34,14 +35,18 @@ class Builder:
         self._outputs: dict[Tensor, onnx.ValueInfoProto] = {}
 
     def inside(self, scope: str) -> "Builder":
-        """For a graph inside a node of this one: no tensor of it is called as one here."""
-        inner = Builder(self.opset)
+        """For a graph inside a node of this one: no tensor of it is called as one here.
+
+        Its batch may be another one, where every step of time is a sample, and has no name:
+        ONNX Runtime would put tensors whose axes are called alike into one place.
+        """
+        inner = Builder(self.opset, batch=None)
         inner.scope, inner._taken = scope, self._taken
         return inner
 
     def input(self, name: str, shape: Shape, dtype: str = "float32") -> Tensor:
         """A tensor that the user supplies."""
-        self._inputs.append(_value_info(name, shape, dtype))
+        self._inputs.append(_value_info(name, shape, self._batch, dtype))
         return name
 
     def output(self, tensor: Tensor, name: str, shape: Shape) -> str:
@@ -51,7 +56,7 @@ class Builder:
         self.rename(tensor, name)
         if self.name_of(tensor) != name:
             tensor = self.rename(self._append("Identity", (tensor,), {}), name)
-        self._outputs[tensor] = _value_info(name, shape)
+        self._outputs[tensor] = _value_info(name, shape, self._batch)
         return name
 
     def op(self, kind: str, *inputs: Tensor, attributes: Attributes | None = None) -> Tensor:
@@ -178,8 +183,10 @@ class Builder:
         return named
 
 
-def _value_info(name: str, shape: Shape, dtype: str = "float32") -> onnx.ValueInfoProto:
-    sizes = [BATCH if axis == 0 and n is None else n for axis, n in enumerate(shape)]
+def _value_info(
+    name: str, shape: Shape, batch: str | None, dtype: str = "float32"
+) -> onnx.ValueInfoProto:
+    sizes = [batch if axis == 0 and n is None else n for axis, n in enumerate(shape)]
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     return helper.make_tensor_value_info(name, kind, sizes)
 

@@ -36,6 +36,7 @@ from qconvert.ir.stock import (
     Divide,
     Embedding,
     FoldTime,
+    JointSoftmax,
     LayerNormalization,
     MatMul,
     Power,
@@ -123,7 +124,7 @@ def _stock(op: StockOp, inputs: tuple[Values, ...], shapes: tuple[Shape, ...]) -
             return _chosen(inputs[1:], len(shapes[0])), MOVED
         case Resize():
             return None, Doubt("an interpolation")
-        case Power():
+        case Power() | JointSoftmax():
             return None, _FUNCTION
         case LayerNormalization() | UnitNormalize():
             return None, _STATISTICS

@@ -67,6 +67,13 @@ class Assembly:
             value = self.add(op, value)
         return value
 
+    def inline(self, graph: Graph, *inputs: str) -> list[str]:
+        """The nodes of *graph* on *inputs*: the names of its results."""
+        names = {source.name: name for source, name in zip(graph.inputs, inputs, strict=True)}
+        for node in graph.nodes:
+            names[node.name] = self.add(node.op, *(names[value] for value in node.inputs))
+        return [names[output.value] for output in graph.outputs]
+
     def graph(self, name: str, outputs: Iterable[str]) -> Graph:
         """What was collected, with these results."""
         inputs = tuple(Input(source, self._shapes[source]) for source in self.inputs)

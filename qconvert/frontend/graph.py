@@ -12,7 +12,14 @@ from qconvert.frontend.config import Config
 from qconvert.frontend.flavour import flavour_of
 from qconvert.frontend.layers import LAYERS, TAKING_ARGUMENTS
 from qconvert.frontend.masks import Rule, mask_of_result, rule_of
-from qconvert.frontend.opaque import STOCK, Converter, parse_opaque
+from qconvert.frontend.opaque import (
+    STOCK,
+    TRY_OPAQUE,
+    Converter,
+    StockCall,
+    fall_back,
+    parse_opaque,
+)
 from qconvert.frontend.order import call_order
 from qconvert.frontend.problems import Blocked, Malformed, Unsupported
 from qconvert.frontend.repeated import refuse_repeated_scales
@@ -54,9 +61,6 @@ _PACKAGES: Final = frozenset(
 #: Types of inputs that hold whole numbers.
 _INTEGERS: Final = frozenset({"int32", "int64", "uint8"})
 _FUNCTIONS: Final = frozenset({"SlicingOpLambda", "TFOpLambda"})
-_TRY_OPAQUE: Final = (
-    "--opaque tf2onnx (opaque='tf2onnx') has tf2onnx convert them, without a NumPy reference"
-)
 _CODE: Final = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper"})
 
 
@@ -65,8 +69,8 @@ def build_graph(
 ) -> Graph:
     """The graph of a model; `UnsupportedError` with all problems, or `BadFileError`.
 
-    *opaque* converts the stock layers that no parser knows. With *freezing*, scales of activations
-    may depend on the batch, which the caller has to freeze.
+    *opaque* converts the stock layers that no parser knows, or not with all their options. With
+    *freezing*, scales of activations may depend on the batch, which the caller has to freeze.
     """
     builder = _Builder(model, opaque, freezing)
     try:
@@ -181,21 +185,26 @@ class _Builder:
         stored = self._model.weights.get(path, ())
         shapes = tuple(None if value is None else value.shape for value in given)
         masks = tuple(value.mask.shape if value and value.mask else None for value in given)
+        stock = StockCall(
+            layer.class_name, layer.config, call.arguments, shapes, stored, masked=any(masks)
+        )
         if self._opaque and not known:
-            return parse_opaque(layer.class_name, layer.config, shapes, stored, self._opaque)
+            return parse_opaque(stock, self._opaque)
         weights = Weights(stored)
         config = Config(layer.config, self._flavour, freezing=self._freezing)
-        parsed = LAYERS[layer.class_name](
-            Call(
-                class_name=layer.class_name,
-                config=config,
-                weights=weights,
-                shapes=shapes,
-                arguments=arguments,
-                constant=call.constant,
-                masks=masks,
-            )
+        native = Call(
+            class_name=layer.class_name,
+            config=config,
+            weights=weights,
+            shapes=shapes,
+            arguments=arguments,
+            constant=call.constant,
+            masks=masks,
         )
+        try:
+            parsed = LAYERS[layer.class_name](native)
+        except Unsupported as refusal:
+            return fall_back(refusal, stock, self._opaque)
         weights.done()
         refuse_repeated_scales(parsed)
         return replace(parsed, notes=config.notes)
@@ -305,7 +314,7 @@ def _unknown(class_name: str) -> str:
     if class_name in _CODE:
         return f"{class_name} layers run code from the file; nothing of it was executed"
     if class_name in STOCK:
-        return f"layers of class {class_name} are not supported natively; {_TRY_OPAQUE}"
+        return f"layers of class {class_name} are not supported natively; {TRY_OPAQUE}"
     near = difflib.get_close_matches(class_name, LAYERS, n=2)
     hint = f" (similar names: {', '.join(near)})" if near else ""
     return f"layers of class {class_name} are not supported{hint}"

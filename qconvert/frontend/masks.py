@@ -96,6 +96,7 @@ RULES: Final[Mapping[str, Rule | str]] = {
             "AveragePooling1D",
             "AveragePooling2D",
             "AveragePooling3D",
+            "CenterCrop",
             "Conv1D",
             "Conv1DTranspose",
             "Conv2D",

@@ -10,10 +10,10 @@ from qconvert.ir.stock import FoldTime
 def refuse_repeated_scales(parsed: Parsed) -> None:
     """Raise `Unsupported` if a layer computes a scale of its own at every step."""
     nodes = parsed.graph.nodes if parsed.graph else ()
+    ops = (*parsed.ops, *(node.op for node in nodes))
     # TimeDistributed calls its layer step by step, if that is not one of Keras's own.
-    in_time = any(isinstance(op, FoldTime) for op in parsed.ops)
-    repeated = in_time and any(map(is_of_batch, parsed.ops))
-    if repeated or any(_repeats(node.op) for node in nodes):
+    in_time = any(isinstance(op, FoldTime) for op in ops)
+    if (in_time and any(map(is_of_batch, ops))) or any(map(_repeats, ops)):
         raise Unsupported("alpha='auto*' computes a scale at every step, which cannot be frozen")
 
 

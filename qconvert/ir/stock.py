@@ -83,6 +83,13 @@ class UnitNormalize:
 
 
 @dataclass(frozen=True, slots=True)
+class JointSoftmax:
+    """``exp(x - log(sum(exp(x))))`` over several axes, the maximum taken out before the sum."""
+
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FoldTime:
     """Make every step of the second axis a sample: (batch, time, ...) to (batch * time, ...)."""
 
@@ -119,6 +126,7 @@ StockOp: TypeAlias = (
     | Embedding
     | LayerNormalization
     | UnitNormalize
+    | JointSoftmax
     | FoldTime
     | UnfoldTime
     | StepMask

@@ -6,6 +6,7 @@ from qconvert.ir.stock import (
     Divide,
     Embedding,
     FoldTime,
+    JointSoftmax,
     LayerNormalization,
     MatMul,
     Power,
@@ -43,7 +44,7 @@ def infer_stock(op: StockOp, shapes: tuple[Shape, ...]) -> Shape:
                 if parameter is not None:
                     _fit(x, parameter)
             return x
-        case UnitNormalize() | Power():
+        case UnitNormalize() | JointSoftmax() | Power():
             return x
         case FoldTime():
             return (None, *x[2:])

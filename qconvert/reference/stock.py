@@ -10,6 +10,7 @@ from qconvert.ir.stock import (
     Divide,
     Embedding,
     FoldTime,
+    JointSoftmax,
     LayerNormalization,
     MatMul,
     Power,
@@ -53,6 +54,8 @@ def apply_stock(op: StockOp, inputs: tuple[F32, ...]) -> F32:
         case UnitNormalize(axes=axes, epsilon=epsilon):
             squares = np.sum(x * x, axis=axes, keepdims=True)
             return x * reciprocal_sqrt(np.maximum(squares, np.float32(epsilon)))
+        case JointSoftmax(axes=axes):
+            return _joint_softmax(axes, x)
         case FoldTime():
             return x.reshape(-1, *x.shape[2:])
         case UnfoldTime(steps=steps):
@@ -131,6 +134,14 @@ def _interpolated(x: F32, size: int, axis: int) -> F32:
     upper: F32 = np.take(x, np.minimum(np.ceil(at).astype(np.int64), old - 1), axis=axis)
     fraction: F32 = (at - below).reshape(-1, *(1,) * (x.ndim - 1 - axis))
     return lower + (upper - lower) * fraction
+
+
+def _joint_softmax(axes: tuple[int, ...], x: F32) -> F32:
+    """``Softmax.call`` with ``tf.reduce_logsumexp``."""
+    highest: F32 = x.max(axis=axes, keepdims=True)
+    total: F32 = np.exp(x - highest).sum(axis=axes, keepdims=True)
+    powers: F32 = np.exp(x - (np.log(total) + highest))
+    return powers
 
 
 def _layer_normalization(op: LayerNormalization, x: F32) -> F32:

@@ -63,6 +63,8 @@ class Assistant:
                 "class_name": layer.class_name,
                 "config": _as_json(layer.config),
                 "shapes": [list(shape) for shape in layer.shapes],
+                "names": list(layer.names),
+                "arguments": _as_json(layer.arguments),
                 "weights": str(weights),
                 "output": str(output),
             },

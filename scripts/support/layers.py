@@ -4,12 +4,15 @@ A `Family` is a Keras class, the shapes that it takes (without the batch axis) a
 that all its cases share; each case adds the options that it is about.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 Options: TypeAlias = Mapping[str, Any]
 Shape: TypeAlias = tuple[int, ...]
+#: Keras's layers and tensors have no types.
+Keras: TypeAlias = Any
+Call: TypeAlias = Callable[[Keras, list[Keras]], Keras]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,12 @@ class Family:
     shapes: tuple[Shape, ...]
     cases: tuple[Options, ...] = ({},)
     shared: Options = field(default_factory=dict)
+    #: How a layer is called on its tensors; all of them, if nothing else is said.
+    call: Call | None = None
+    #: Whether inputs are whole numbers, of rows in a table.
+    rows: bool = False
+    #: Whether the first case is there once more, on one channel of numbers that nobody quantized.
+    alone: bool = True
     #: Whether it is behind a layer that masks steps of zeros.
     masked: bool = False
 
@@ -252,7 +261,9 @@ _STOCK: Final[tuple[Family, ...]] = (
         IMAGE,
         {"height": 5, "width": 9, "interpolation": "nearest"},
         {"height": 5, "width": 9, "interpolation": "bilinear"},
+        {"height": 5, "width": 3, "crop_to_aspect_ratio": True},
     ),
+    *_same("CenterCrop", IMAGE, {"height": 4, "width": 3}),
     *_same("Dot", SERIES * 2, {"axes": 1}, {"axes": 2, "normalize": True}),
     *_same("Attention AdditiveAttention", SERIES * 2, {}, {"use_scale": False}),
     Family("BatchNormalization", IMAGE, ({}, {"scale": False}, {"center": False}, {"axis": 1})),
@@ -286,7 +297,7 @@ _STOCK: Final[tuple[Family, ...]] = (
     ),
     Family("ReLU", VECTOR, ({}, {"max_value": 6}, {"negative_slope": 0.25, "threshold": 0.5})),
     *_same("LeakyReLU ELU", VECTOR, {}, {"alpha": 0.25}),
-    *_same("Softmax", SERIES, {}, {"axis": 1}),
+    *_same("Softmax", SERIES, {}, {"axis": 1}, {"axis": [1, 2]}),
     *_same("Flatten", IMAGE, {}, {"data_format": "channels_first"}),
     Family("Reshape", IMAGE, ({"target_shape": (6, -1)},)),
     *_same("Permute", IMAGE, {"dims": (3, 1, 2)}, {"dims": (2, 1, 3)}),
@@ -320,4 +331,4 @@ _CHANNELS_FIRST: Final[tuple[Family, ...]] = tuple(
     )
     for name in names.split()
 )
-FAMILIES: Final = _QKERAS + _TRANSPOSED + _RECURRENT + _MASKED + _STOCK + _CHANNELS_FIRST
+PLAIN: Final = _QKERAS + _TRANSPOSED + _RECURRENT + _MASKED + _STOCK + _CHANNELS_FIRST

@@ -11,7 +11,16 @@ import numpy as np
 from qkeras import QActivation, QDense
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tf_keras import Input, Model
-from tf_keras.layers import EinsumDense, Flatten, GroupNormalization
+from tf_keras.layers import (
+    RNN,
+    Attention,
+    EinsumDense,
+    Flatten,
+    GroupNormalization,
+    LSTMCell,
+    MultiHeadAttention,
+    Resizing,
+)
 from tf_keras.protobuf.saved_metadata_pb2 import SavedMetadata
 
 FOUR_BITS = "quantized_bits(4, 0, alpha=1)"
@@ -31,7 +40,25 @@ def main(folder: Path) -> None:
     model.set_weights([random.integers(-7, 8, w.shape) / 8 for w in model.get_weights()])
     model.save(folder / "model.h5")
     model.save(folder / "saved_model", save_format="tf")
+    refused().save(folder / "refused.h5")
+    refused().save(folder / "refused.keras")
     age(folder / "saved_model", folder / "old")
+
+
+def refused() -> Model:
+    """Layers that qconvert knows, with options that it does not; and a cell."""
+    image, series = Input((4, 5, 2), name="image"), Input((5, 4), name="series")
+    attention = MultiHeadAttention(2, 2, name="causal")
+    x = attention(series, series, use_causal_mask=True)
+    x = Attention(name="mask")([x, series], use_causal_mask=True)
+    return Model(
+        [image, series],
+        [
+            Resizing(9, 3, "area", name="area")(image),
+            MultiHeadAttention(2, 2, name="square")(image, image),
+            RNN(LSTMCell(2), name="cell")(x),
+        ],
+    )
 
 
 def age(saved_model: Path, old: Path) -> None:

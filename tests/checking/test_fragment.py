@@ -114,3 +114,53 @@ def test_what_has_no_rule_and_what_could_turn_explains_nothing(
     radii = None if r is None else np.full(x.shape, r)
     _, radius = evaluate_fragment(opaque(*nodes), [x], [radii])
     assert (radius == math.inf).all()
+
+
+MASKED = (
+    helper.make_node("Sub", ["x", "mask"], ["scores"]),
+    helper.make_node("Softmax", ["scores"], ["y"]),
+)
+
+
+def masked(x: F32) -> F32:
+    """``exp(x - log(sum(exp(x))))``, a program with other roundings, behind the same mask."""
+    mask = np.where(np.arange(64) % 2, np.float32(1e9), np.float32(0))
+    scores = (x - mask).astype(np.float32)
+    highest = scores.max(axis=1, keepdims=True)
+    total = np.exp(scores - highest).sum(axis=1, keepdims=True, dtype=np.float32)
+    powers: F32 = np.exp(scores - (np.log(total) + highest))
+    return powers
+
+
+def test_a_mask_of_a_large_number_leaves_the_others_their_radius() -> None:
+    mask = np.where(np.arange(64) % 2, np.float32(1e9), np.float32(0))
+    graph = helper.make_graph(
+        MASKED,
+        "fragment",
+        [helper.make_tensor_value_info("x", 1, None)],
+        [helper.make_tensor_value_info("y", 1, None)],
+        [numpy_helper.from_array(mask, "mask")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    op = Opaque("L", "t", model.SerializeToString(), ((None, 64),), (None, 64))
+    x = samples()
+    y, radius = evaluate_fragment(op, [x], [None])
+    distance = abs(masked(x).astype(np.float64) - y)
+    assert distance.any()
+    assert (distance <= radius).all()
+    assert (radius <= 2.0**-14 * abs(y) + 2.0**-124).all()
+
+
+def test_a_contraction_counts_its_terms() -> None:
+    nodes = helper.make_node("Einsum", ["x", "w"], ["y"], equation="bi,io->bo")
+    x = samples()
+    y, radius = evaluate_fragment(opaque(nodes), [x], [None])
+    total = np.zeros((len(x), 3), np.float32)
+    for column, row in zip(x.T, WEIGHT, strict=True):
+        total += column[:, None] * row
+    distance = abs(total.astype(np.float64) - y)
+    assert distance.any()
+    assert (distance <= radius).all()
+    reach = abs(x.astype(np.float64)) @ abs(WEIGHT.astype(np.float64))
+    # 64 terms, as many again for the samples of the batch, and both in two programs.
+    assert (radius <= 2 * 64 * math.sqrt(len(x)) * 1.1 * 2.0**-24 * reach).all()

@@ -103,6 +103,22 @@ def test_opaque_layers_pass_and_the_layers_behind_them_have_all_witnesses(report
     assert weights["einsum", "kernel"] is Verdict.PROVEN
 
 
+@pytest.mark.parametrize("name", ["refused.h5", "refused.keras"])
+def test_options_that_no_parser_knows_fall_back(folder: Path, name: str) -> None:
+    """From the archive too, which lists the weights of attention in an order of its own."""
+    with pytest.raises(UnsupportedError) as raised:
+        qconvert.load(folder / name)
+    assert all("--opaque tf2onnx" in str(problem) for problem in raised.value.problems)
+    report = qconvert.check(folder / name, opaque="tf2onnx", samples=24)
+    found = {layer.name: layer for layer in report.layers if layer.converter}
+    assert set(found) == {"area", "causal", "cell", "mask", "square"}
+    passed = {Verdict.SAMPLED, Verdict.BOUNDED}
+    assert {layer.finding.verdict for layer in found.values()} <= passed
+    assert report.exit_code == 0
+    assert {w.verdict for w in report.weights} == {Verdict.PROVEN}
+    assert len(report.weights) == 2 * 8 + 3
+
+
 def test_the_file_marks_opaque_layers(exported: onnx.ModelProto) -> None:
     (text,) = (entry.value for entry in exported.metadata_props if entry.key == "qconvert")
     found = {layer["layer"]: layer["converter"] for layer in json.loads(text)["layers"]}

@@ -190,6 +190,21 @@ EXACT = [
     Case("resizing to the same", lambda tf, x: _resizing(tf, 5, 6, "bilinear")(x), IMAGE),
 ]
 
+EXACT += [
+    Case("center crop", lambda tf, x, size=size: tf.keras.layers.CenterCrop(*size)(x), IMAGE)
+    for size in ((3, 3), (2, 5), (7, 4), (5, 6))
+]
+EXACT += [
+    Case(
+        "resizing to the aspect ratio",
+        lambda tf, x, size=size: tf.keras.layers.Resizing(
+            *size, "nearest", crop_to_aspect_ratio=True
+        )(x),
+        IMAGE,
+    )
+    for size in ((4, 4), (7, 3))
+]
+
 
 def _resizing(tf: ModuleType, height: int, width: int, kind: str) -> TensorFlow:
     return tf.keras.layers.Resizing(height, width, interpolation=kind)
@@ -260,6 +275,13 @@ INEXACT = [
         "layer norm without both",
         lambda tf, x: tf.keras.layers.LayerNormalization(center=False, scale=False)(x),
         ROWS,
+    ),
+    Case("softmax over axes", lambda tf, x: tf.keras.layers.Softmax(axis=[1, 2])(x), IMAGE),
+    Case("softmax over all axes", lambda tf, x: tf.keras.layers.Softmax(axis=[3, 1, 2])(x), IMAGE),
+    Case(
+        "loop in every step",
+        lambda tf, x: tf.keras.layers.TimeDistributed(tf.keras.layers.LSTM(2))(x),
+        ((3, 5, 4),),
     ),
     Case("unit norm", lambda tf, x: tf.keras.layers.UnitNormalization()(x), IMAGE),
     Case("unit norm, axes", lambda tf, x: tf.keras.layers.UnitNormalization(axis=[1, 2])(x), IMAGE),

@@ -15,6 +15,7 @@ from qconvert.ir.stock import (
     Divide,
     Embedding,
     FoldTime,
+    JointSoftmax,
     LayerNormalization,
     MatMul,
     Power,
@@ -145,6 +146,17 @@ def test_no_optimizer_folds_a_constant_into_a_convolution(
     padded = np.concatenate([x, np.zeros_like(x)], axis=-1)
     ran = run(make({"x": (4, 6, 16)}, [("c", conv, ["x"]), ("y", op, ["c"])]), padded)
     assert_array_equal(ran.plain[0], apply(op, 3 * x + bias))
+
+
+@pytest.mark.parametrize("axes", [(1, 2), (2, 3), (1, 2, 3)])
+def test_a_softmax_over_axes_sums_up_to_one(make: Make, run: Run, axes: tuple[int, ...]) -> None:
+    """Far numbers, whose powers would overflow; behind channels that are stored first."""
+    x = 200 * floats(5, *IMAGE, seed=4)
+    op = JointSoftmax(axes)
+    for steps in ([("y", op, ["x"])], [("p", POOL, ["x"]), ("y", op, ["p"])]):
+        found = run(make({"x": IMAGE}, steps), x).plain[0]
+        assert (abs(found.astype(np.float64).sum(axis=axes) - 1) < 72 * 2.0**-24).all()
+        assert_array_equal(found.argmax(axis=axes[0]), apply(op, x).argmax(axis=axes[0]))
 
 
 @pytest.mark.parametrize("opset", [13, 21])

@@ -15,6 +15,7 @@ from qconvert.ir.ops import (
     Relu,
     Reshape,
     Scale,
+    Slice,
     Softmax,
     Transpose,
     UpSample,
@@ -135,10 +136,21 @@ def test_images_are_resized(sketch: Any) -> None:
         "Resizing", "r", "x", height=2, width=3, interpolation="nearest", crop_to_aspect_ratio=False
     )
     assert ops(build(sketch, layer, 4, 5, 1)) == [Resize((4, 5), (2, 3), "nearest")]
-    layer["config"].update(interpolation="bicubic", crop_to_aspect_ratio=True)
-    with pytest.raises(UnsupportedError) as caught:
+    layer["config"].update(crop_to_aspect_ratio=True)
+    middle = Slice((1, 0, None), (3, 3, None), (1, 1, 1))
+    assert ops(build(sketch, layer, 4, 3, 1)) == [middle, Resize((2, 3), (2, 3), "nearest")]
+    layer["config"].update(interpolation="bicubic")
+    with pytest.raises(UnsupportedError, match="bicubic"):
         build(sketch, layer, 4, 5, 1)
-    assert len(caught.value.problems) == 2
+
+
+def test_images_are_cropped_to_their_middle(sketch: Any) -> None:
+    layer = sketch.entry("CenterCrop", "c", "x", height=3, width=2)
+    assert ops(build(sketch, layer, 4, 5, 1)) == [Slice((0, 1, None), (3, 3, None), (1, 1, 1))]
+    part = Slice((0, 1, None), (2, 2, None), (1, 1, 1))
+    assert ops(build(sketch, layer, 2, 4, 1)) == [part, Resize((2, 1), (3, 2), "bilinear")]
+    with pytest.raises(BadFileError, match="no part in the ratio"):
+        build(sketch, sketch.entry("CenterCrop", "c", "x", height=1, width=9), 4, 1, 1)
 
 
 def test_interpolation_needs_a_fixed_size(sketch: Any) -> None:
@@ -280,10 +292,23 @@ def test_time_of_unknown_length_is_refused(sketch: Any) -> None:
         build(sketch, layer, None, 4, weights=arrays)
 
 
-def test_time_around_what_is_no_chain_is_refused(sketch: Any) -> None:
-    loop = sketch.entry("SimpleRNN", "r", units=2, use_bias=False, activation="linear")
+@pytest.mark.parametrize("sequences", [False, True])
+def test_time_is_folded_around_a_graph(sketch: Any, sequences: bool) -> None:
+    options = {"units": 2, "use_bias": False, "activation": "linear"}
+    loop = sketch.entry("SimpleRNN", "r", return_sequences=sequences, **options)
     arrays = {"kernel": sketch.ramp(4, 2), "recurrent_kernel": sketch.ramp(2, 2)}
-    with pytest.raises(UnsupportedError, match="TimeDistributed around SimpleRNN, which is no"):
+    graph = build(sketch, distributed(sketch, loop), 3, 5, 4, weights=arrays)
+    first, *_, last = kinds(graph)
+    assert (first, last) == (FoldTime, UnfoldTime)
+    assert graph.shapes["t"] == ((None, 3, 5, 2) if sequences else (None, 3, 2))
+    assert list(graph.layers[-1].weights) == ["kernel", "recurrent_kernel"]
+
+
+def test_time_around_several_results_is_refused(sketch: Any) -> None:
+    options = {"units": 2, "use_bias": False, "activation": "linear"}
+    loop = sketch.entry("SimpleRNN", "r", return_state=True, **options)
+    arrays = {"kernel": sketch.ramp(4, 2), "recurrent_kernel": sketch.ramp(2, 2)}
+    with pytest.raises(UnsupportedError, match="SimpleRNN with several results"):
         build(sketch, distributed(sketch, loop), 3, 5, 4, weights=arrays)
 
 

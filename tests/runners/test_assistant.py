@@ -27,8 +27,9 @@ def assistant() -> Iterator[Assistant]:
     ("class_name", "config", "reason"),
     [
         ("Lambda", {"function": ["4wEAAAA=", None, None]}, "holds code"),
-        ("LSTM", {"units": 2}, "holds code, a state"),
-        ("TimeDistributed", {"layer": None}, "another layer"),
+        ("LSTM", {"units": 2, "stateful": True}, "stateful=True"),
+        ("TimeDistributed", {"layer": None}, "TypeError|ValueError|AttributeError"),
+        ("Softmax", {"axis": 1, "no such option": 1}, "TypeError"),
         ("InputSpec", {}, "no layer of Keras's own"),
         ("QDense", {"units": 2}, "no layer of Keras's own"),
         ("os", {}, "no layer of Keras's own"),

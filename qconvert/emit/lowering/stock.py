@@ -16,6 +16,7 @@ from qconvert.ir.stock import (
     Divide,
     Embedding,
     FoldTime,
+    JointSoftmax,
     LayerNormalization,
     MatMul,
     Power,
@@ -67,6 +68,8 @@ def lower_stock(
             return _layer_normalization(op, x, shape, b)
         case UnitNormalize():
             return _unit_normalize(op, x, b)
+        case JointSoftmax(axes=axes):
+            return _joint_softmax(axes, x, b)
         case FoldTime() | UnfoldTime():
             return _reshaped(x, shape, b)
         case StepMask(value=value):
@@ -122,6 +125,14 @@ def _unit_normalize(op: UnitNormalize, x: Value, b: Builder) -> Value:
     total = reduction.reduce(Reduce("sum", op.axes, True), squares, b).tensor
     inverse = _inverse_root(b, b.op("Max", total, b.scalar(op.epsilon)))
     return Value(b.op("Mul", x.tensor, inverse), x.layout)
+
+
+def _joint_softmax(axes: tuple[int, ...], x: Value, b: Builder) -> Value:
+    """The quotient of ``Softmax``; a logarithm has no operator that is exact near 1."""
+    highest = reduction.reduce(Reduce("max", axes, True), x, b).tensor
+    powers = Value(b.op("Exp", b.op("Sub", x.tensor, highest)), x.layout)
+    total = reduction.reduce(Reduce("sum", axes, True), powers, b).tensor
+    return Value(b.op("Div", powers.tensor, total), x.layout)
 
 
 def _inverse_root(b: Builder, x: Tensor) -> Tensor:

@@ -50,7 +50,12 @@ from qconvert.frontend.layers.pooling import (
     q_average_pooling2d,
     q_global_average_pooling2d,
 )
-from qconvert.frontend.layers.preprocessing import normalization, rescaling, resizing
+from qconvert.frontend.layers.preprocessing import (
+    center_crop,
+    normalization,
+    rescaling,
+    resizing,
+)
 from qconvert.frontend.layers.recurrent import recurrent
 from qconvert.frontend.layers.shape import (
     cropping,
@@ -81,6 +86,7 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "AveragePooling3D": pooling("mean", 3),
     "BatchNormalization": batch_normalization,
     "Bidirectional": bidirectional,
+    "CenterCrop": center_crop,
     "Concatenate": concatenate,
     "Conv1D": conv1d,
     "Conv1DTranspose": conv_transpose(1),

@@ -5,7 +5,7 @@ from qconvert.frontend.layers.shape import axis_of
 from qconvert.frontend.problems import Malformed
 from qconvert.frontend.weights import expect_shape, weight
 from qconvert.ir.ops import Elementwise, Function, Relu, Softmax
-from qconvert.ir.stock import PRelu
+from qconvert.ir.stock import JointSoftmax, PRelu
 
 
 def activation(call: Call) -> Parsed:
@@ -72,13 +72,14 @@ def softmax(call: Call) -> Parsed:
     """``Softmax``."""
     c = call.config
     axis = c.raw("axis", -1)
-    if isinstance(axis, list) and len(axis) == 1:
-        axis = axis[0]
-    if isinstance(axis, list):
-        c.refuse(f"axis={axis}: more than one axis")
+    listed = axis if isinstance(axis, list | tuple) else [axis]
     c.ignore("robust_masking")
     c.done()
-    return Parsed((Softmax(axis_of(axis, call.shape())),))
+    shape = call.shape()
+    axes = sorted({axis_of(one, shape) for one in listed})
+    if not axes:
+        raise Malformed("axis=[] is no axis")
+    return Parsed((Softmax(axes[0]) if len(axes) == 1 else JointSoftmax(tuple(axes)),))
 
 
 def identity(call: Call) -> Parsed:

@@ -7,6 +7,7 @@ import numpy as np
 from qconvert.frontend.assembly import Assembly
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
+from qconvert.frontend.heads import ROLES, ROLES_IN_ARCHIVES
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.references import ARGUMENT
 from qconvert.frontend.weights import expect_shape, weight
@@ -30,9 +31,6 @@ from qconvert.ir.types import F32
 _TANH = Elementwise(Function.TANH)
 _SUM = Reduce("sum", (3,), False)
 _HEADS_FIRST = (0, 2, 1, 3)
-_ROLES = ("query", "key", "value", "attention_output")
-#: From archives a layer's layers come in the reversed order of attributes (``_output_dense``).
-_ROLES_IN_ARCHIVES = ("value", "query", "attention_output", "key")
 #: What arguments behind the query are, where they go without a name.
 _POSITIONS = {f"{ARGUMENT}1": "value", f"{ARGUMENT}2": "key"}
 
@@ -75,14 +73,17 @@ def additive_attention(call: Call) -> Parsed:
 
 def _read_dense_attention(call: Call) -> None:
     call.config.ignore("dropout", "seed")
-    call.config.expect("causal", False)
+    if call.config.flag("causal", default=False):
+        call.config.refuse("causal=True: attention with a mask is not supported natively")
     call.config.done()
     _read_arguments(call.arguments)
 
 
 def _read_arguments(arguments: Config) -> None:
-    for option in ("training", "return_attention_scores", "use_causal_mask"):
+    for option in ("training", "return_attention_scores"):
         arguments.expect(option, False, None)
+    if arguments.raw("use_causal_mask") not in (False, None):
+        arguments.refuse("use_causal_mask=True: attention with a mask is not supported natively")
     for option in ("attention_mask", "key_mask", "mask", "query_mask", "value_mask"):
         arguments.expect(option, None)
     arguments.done()
@@ -124,7 +125,8 @@ def multi_head_attention(call: Call) -> Parsed:
     heads, width = c.integer("num_heads"), c.integer("key_dim")
     value_width = width if c.raw("value_dim") is None else c.integer("value_dim")
     use_bias, given = c.flag("use_bias", default=True), c.raw("output_shape")
-    c.expect("attention_axes", None, 1, [1])
+    if (axes := c.raw("attention_axes")) not in (None, 1, [1]):
+        c.refuse(f"attention_axes={short(axes)}: only over the second of three axes")
     # The kernel that Keras 3 has for this, without dropout, scales the scores, not the query.
     late = call.flavour.keras3 and c.number("dropout", default=0.0) == 0
     c.ignore("dropout", "seed")
@@ -145,7 +147,7 @@ def multi_head_attention(call: Call) -> Parsed:
     _require_sequences(shapes)
     inputs = {role: shapes[at][-1] or -1 for role, at in places.items()}
     outputs = _output_width(given, inputs["query"])
-    order = _ROLES if call.weights.named else _ROLES_IN_ARCHIVES
+    order = ROLES if call.weights.named else ROLES_IN_ARCHIVES
     projections = _projections(order, stored, use_bias)
     sizes = {"query": width, "key": width, "value": value_width}
     for role, size in sizes.items():

@@ -1,4 +1,4 @@
-"""Preprocessing layers that compute: ``Rescaling``, ``Normalization``, ``Resizing``."""
+"""Preprocessing layers that compute: of numbers and of the size of images."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ from qconvert.frontend.layers.windows import channels_first, channels_last, last
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.weights import expect_shape, weight
 from qconvert.ir.graph import Weight
-from qconvert.ir.ops import Op, Scale
+from qconvert.ir.ops import Op, Scale, Slice
 from qconvert.ir.shapes import Shape
 from qconvert.ir.stock import Resize, WithConstant
 from qconvert.ir.types import F32
@@ -115,13 +115,43 @@ def resizing(call: Call) -> Parsed:
     c = call.config
     size = c.integer("height"), c.integer("width")
     kind, first = interpolation(c, "interpolation"), channels_first(c)
-    for option in ("crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias"):
+    cropped = c.flag("crop_to_aspect_ratio", default=False)
+    for option in ("pad_to_aspect_ratio", "antialias"):
         c.expect(option, False)
     # What is padded with, where ``pad_to_aspect_ratio`` says to.
     c.ignore("fill_mode", "fill_value")
     c.done()
-    op = Resize(image_size(last(call.shape(4), first)), size, kind)
-    return Parsed(channels_last((op,), 4, first))
+    old = image_size(last(call.shape(4), first))
+    ops = _to_aspect_ratio(old, size, kind) if cropped else (Resize(old, size, kind),)
+    return Parsed(channels_last(ops, 4, first))
+
+
+def _to_aspect_ratio(
+    old: tuple[int, int], new: tuple[int, int], kind: Literal["nearest", "bilinear"]
+) -> tuple[Op, ...]:
+    """``smart_resize`` of tf_keras/src/utils/image_utils.py: the middle part of that ratio."""
+    kept = min(old[0], old[1] * new[0] // new[1]), min(old[1], old[0] * new[1] // new[0])
+    if 0 in kept:
+        raise Malformed(f"images of {old} have no part in the ratio of {new}")
+    return (middle(old, kept), Resize(kept, new, kind))
+
+
+def center_crop(call: Call) -> Parsed:
+    """``CenterCrop`` of images that are not smaller; Keras interpolates others."""
+    c = call.config
+    size, first = (c.integer("height"), c.integer("width")), channels_first(c)
+    c.done()
+    old = image_size(last(call.shape(4), first))
+    fits = size[0] <= old[0] and size[1] <= old[1]
+    ops = (middle(old, size),) if fits else _to_aspect_ratio(old, size, "bilinear")
+    return Parsed(channels_last(ops, 4, first))
+
+
+def middle(old: tuple[int, int], new: tuple[int, int]) -> Slice:
+    """The part of this size in the middle of images, rather further up and left."""
+    begin = tuple((n - kept) // 2 for n, kept in zip(old, new, strict=True))
+    end = tuple(at + kept for at, kept in zip(begin, new, strict=True))
+    return Slice((*begin, None), (*end, None), (1, 1, 1))
 
 
 def interpolation(c: Config, key: str) -> Literal["nearest", "bilinear"]:

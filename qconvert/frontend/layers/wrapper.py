@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from qconvert.frontend.assembly import Assembly
+from qconvert.frontend.assembly import Assembly, chained
 from qconvert.frontend.call import Call, LayerParser, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.layers.recurrent import KINDS
 from qconvert.frontend.masks import Rule, rule_of
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.weights import Weights
-from qconvert.ir.ops import Op
+from qconvert.ir.graph import Graph
 from qconvert.ir.shapes import Shape
 from qconvert.ir.stock import FoldTime, UnfoldTime
 
@@ -82,33 +82,33 @@ def time_distributed(layers: Mapping[str, LayerParser]) -> LayerParser:
             raise Unsupported(f"TimeDistributed around {class_name}")
         steps = tuple(None if shape is None else _step(shape) for shape in call.shapes)
         parsed = inner(replace(call, class_name=class_name, config=config, shapes=steps, masks=()))
-        if parsed.graph or parsed.before or len(steps) != 1:
-            raise Unsupported(f"TimeDistributed around {class_name}, which is no chain of ops")
-        length = call.shape()[1]
-        if length is None or not all(call.shape()[2:]):
-            raise Unsupported(f"TimeDistributed on {call.shape()}: it needs fixed lengths")
-        if any(call.masks):
-            return _masked(call, class_name, parsed, length)
-        return replace(parsed, ops=_at_every_step(parsed.ops, length))
+        shape = call.shape()
+        length = shape[1]
+        if length is None or not all(shape[2:]):
+            raise Unsupported(f"TimeDistributed on {shape}: it needs fixed lengths")
+        graph = parsed.graph or chained([_step(shape)], parsed.before, parsed.ops)
+        if len(graph.outputs) > 1:
+            raise Unsupported(f"TimeDistributed around {class_name} with several results")
+        if any(call.masks) and rule_of(class_name) is not Rule.PASSES:
+            # Keras raises, or repeats what the step before returned, in eager mode alone.
+            raise Unsupported(f"a mask reaches it: TimeDistributed around {class_name}")
+        return _step_by_step(call, parsed, graph, length)
 
     return parse
 
 
-def _at_every_step(ops: tuple[Op, ...], length: int) -> tuple[Op, ...]:
-    return (FoldTime(), *ops, UnfoldTime(length)) if ops else ()
+def _step_by_step(call: Call, parsed: Parsed, graph: Graph, length: int) -> Parsed:
+    """*graph*, which takes one step of its input and returns one tensor, on all of them.
 
-
-def _masked(call: Call, class_name: str, parsed: Parsed, length: int) -> Parsed:
-    """With a mask, that the layer inside must hand on.
-
-    Else Keras raises, or repeats what it returned for the step before, in eager mode alone.
+    A mask is handed on by the layer inside.
     """
-    if rule_of(class_name) is not Rule.PASSES:
-        raise Unsupported(f"a mask reaches it: TimeDistributed around {class_name}")
     whole = Assembly.of(call.known_shapes(), call.masks)
-    value, mask = whole.inputs
-    result = whole.chain(_at_every_step(parsed.ops, length), value)
-    return replace(parsed, ops=(), graph=whole.graph("layer", [result]), masks={0: mask})
+    value, *masks = whole.inputs
+    if graph.nodes:
+        (result,) = whole.inline(graph, whole.add(FoldTime(), value))
+        value = whole.add(UnfoldTime(length), result)
+    masked = dict(enumerate(masks))
+    return Parsed(weights=parsed.weights, graph=whole.graph("layer", [value]), masks=masked)
 
 
 def _step(shape: Shape) -> Shape:

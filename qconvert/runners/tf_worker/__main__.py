@@ -9,8 +9,9 @@ Every answer repeats the request's ``id``; a failed request is answered with ``e
 ``type`` and ``traceback``.
 
 load    {model, weights} -> {versions, inputs, outputs, layers}
-opaque  {class_name, config, shapes, weights, output} -> {converter, shape, roles} or {refused}:
-        one stock layer as an ONNX file, by tf2onnx
+opaque  {class_name, config, shapes, names, arguments, weights, output}
+        -> {converter, shape, roles} or {refused}: one call of a stock layer as an ONNX file, by
+        tf2onnx; the last inputs are given by their names
 convert {model, output} -> {} or {refused}: the SavedModel folder *model* as an ``.h5`` file
 run     {inputs, outputs} -> {keys}: all layers and outputs of ``model(x, training=False)``
 predict {inputs} -> {differences}: where graph mode disagrees with eager mode

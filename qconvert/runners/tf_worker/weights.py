@@ -81,18 +81,35 @@ def layer_weights(layer: Layer) -> dict[str, Layer]:
     }
 
 
-def projection_weights(layer: Layer) -> dict[str, Layer]:
-    """The weights of the four dense layers in an attention."""
-    inner = {
+def projections(layer: Layer) -> dict[str, Layer]:
+    """The four dense layers in an attention."""
+    return {
         "query": layer._query_dense,
         "key": layer._key_dense,
         "value": layer._value_dense,
         "attention_output": layer._output_dense,
     }
+
+
+def projection_weights(layer: Layer) -> dict[str, Layer]:
+    """The weights of the four dense layers in an attention."""
     return {
         f"{part}/{role}": value
-        for part, dense in inner.items()
+        for part, dense in projections(layer).items()
         for role, value in layer_weights(dense).items()
+    }
+
+
+def variable_roles(layer: Layer) -> dict[int, str]:
+    """By identity, what the variables are called whose values `layer_weights` tells."""
+    own = unwrapped(layer)
+    heads = type(own).__name__ == "MultiHeadAttention"
+    parts = {f"{k}/": part for k, part in projections(own).items()} if heads else {"": own}
+    return {
+        id(variable): prefix + variable.name.rpartition("/")[2].partition(":")[0]
+        for prefix, part in parts.items()
+        for variable in (*part._trainable_weights, *part._non_trainable_weights)
+        if variable.dtype.is_floating
     }
 
 

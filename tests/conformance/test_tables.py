@@ -1,0 +1,45 @@
+"""A part of `scripts/verify_tables.py`: tables against QKeras and as they are exported."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Runs a few settings with a level, or a threshold, that is one unit beside the right one.
+WRONG = """
+import sys
+import numpy as np
+from scripts import verify_tables as script
+
+right = script.exported
+
+def wrong(known):
+    run = right(known)
+    return lambda x: run(np.nextafter(x, np.float32(np.inf)))
+
+script.exported = wrong
+script.settings = lambda quick: [
+    script.Setting("quantized_tanh", {"bits": 4, "use_real_tanh": True}),
+    script.Setting("quantized_po2", {"bits": 4}),
+]
+sys.argv.append("--quick")
+raise SystemExit(script.main())
+"""
+
+
+def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_tables_are_qkeras_s_and_exported_as_they_are() -> None:
+    done = run("scripts/verify_tables.py", "--quick")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith(" settings, 0 differ\n")
+
+
+def test_a_threshold_beside_the_right_one_is_noticed() -> None:
+    done = run("-W", "ignore", "-c", WRONG)
+    assert done.returncode == 1, done.stderr
+    assert "quantized_po2(bits=4): " in done.stdout
+    assert "ONNX Runtime has" in done.stdout
