@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import chain, islice
+from typing import Final
 
 from qconvert.checking.ancestry import in_order
 from qconvert.checking.audit import Evidence, Progress, Rounding, audit
 from qconvert.checking.bits import activation_quantizer, bits_of, weight_bits
+from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
 from qconvert.checking.inputs import Batch, Samples
 from qconvert.checking.judge import (
     REQUIRED,
@@ -34,8 +36,12 @@ from qconvert.checking.rounding import Misfits, misfits, rounding_in
 from qconvert.checking.weights import FOLDED, ComparedWeights, compare_weights, with_weights
 from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
+from qconvert.exactness import analyse
 from qconvert.ir import Graph, Layer, grid_of
 from qconvert.runners.traces import Trace
+
+#: How often every layer is tried on a batch of numbers of its own.
+_FORCED_ROUNDS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +63,11 @@ def examine(
     if weights.failure:
         failures[Witness.TENSORFLOW] = weights.failure
     probe, batches = _peek(samples.batches)
-    evidence = audit(panel.runners, batches, _rounding(graph, weights), progress)
+    rounding = _rounding(graph, weights)
+    evidence = audit(panel.runners, map(Trial, batches), rounding, progress)
+    if probe is not None and not evidence.failures:
+        forced = audit(panel.runners, _forced(graph, panel, probe), rounding)
+        evidence = evidence.with_forced(forced)
     evidence = replace(evidence, layers=with_inherited(graph, evidence.layers))
     failures = {**evidence.failures, **failures}
     ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
@@ -85,11 +95,21 @@ def _rounding(graph: Graph, weights: ComparedWeights) -> Rounding:
     """Each witness is judged by what it computes with."""
     theirs = with_weights(graph, weights.rounded)
 
-    def rounding(witness: Witness, batch: Batch, found: Trace, reference: Trace) -> Misfits:
+    def rounding(witness: Witness, trial: Trial, found: Trace, reference: Trace) -> Misfits:
         of_witness = theirs if witness is Witness.TENSORFLOW else graph
-        return misfits(of_witness, batch, found, reference)
+        return misfits(of_witness, trial.inputs, found, reference, trial.forced)
 
     return rounding
+
+
+def _forced(graph: Graph, panel: Panel, probe: Batch) -> Iterator[Trial]:
+    """Trials of every layer by itself, on numbers from the reach of what it reads."""
+    layers = can_be_forced(graph) & panel.separable
+    if graph.opaque or not layers:
+        return
+    analysis = analyse(graph)
+    for seed in range(_FORCED_ROUNDS):
+        yield from forced_trials(graph, analysis, probe, layers, panel.coded, seed)
 
 
 def _ambiguous(

@@ -1,14 +1,12 @@
 """What the deployed file may be excused for: results that the instrumented one has too."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pytest
 
 from qconvert.checking.audit import audit
+from qconvert.checking.forcing import Trial
 from qconvert.checking.rounding import Misfits
 from qconvert.checking.witness import Direct, Witness
-from qconvert.ir import F32
 from qconvert.runners.traces import Trace
 
 TF, ORT, NUMPY, DEPLOYED = Witness
@@ -17,7 +15,7 @@ BATCH = {"x": np.zeros((3, 1), np.float32)}
 
 def returning(*values: float) -> Direct:
     y = np.array(values, np.float32).reshape(3, 1)
-    return Direct(lambda inputs: Trace({"layer": y}, {"y": y}))
+    return Direct(lambda inputs, forced: Trace({"layer": y}, {"y": y}))
 
 
 def everywhere(mask: bool) -> Misfits:
@@ -38,14 +36,12 @@ def test_deployed_results_are_explained_where_the_instrumented_run_s_equal_ones_
         DEPLOYED: returning(1, 1, 0),
     }
 
-    def rounding(
-        witness: Witness, batch: Mapping[str, F32], trace: Trace, reference: Trace
-    ) -> Misfits:
+    def rounding(witness: Witness, trial: Trial, trace: Trace, reference: Trace) -> Misfits:
         if trace.layers["layer"][1] == 1:
             return everywhere(True)
         return everywhere(trace.layers["layer"][0] == 1 and not instrumented_fits)
 
-    evidence = audit(runners, [BATCH], rounding)
+    evidence = audit(runners, [Trial(BATCH)], rounding)
     for found in (evidence.layers["layer"], evidence.outputs["y"]):
         assert found[TF, DEPLOYED].differing == 2
         assert found[TF, DEPLOYED].beyond == beyond

@@ -116,7 +116,7 @@ class Worker:
         """Run the model eagerly and write what every layer returned."""
         values: dict[str, Array] = {}
         inputs = self._read(request)
-        with recording(self._model, values):
+        with recording(self._model, values, arrays_of(request.get("forced"))):
             outputs = run_eagerly(self._model, inputs)
         values.update({f"output:{name}": value for name, value in outputs.items()})
         return keys_of(request["outputs"], values)
@@ -157,6 +157,16 @@ def versions(model: Layer) -> dict[str, str]:
         **{name: keras3.version(name) for name in names},
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
+
+
+def arrays_of(path: str | None) -> dict[str, Array]:
+    """All arrays of a file; of none if there is no file."""
+    import numpy as np
+
+    if path is None:
+        return {}
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def keys_of(path: str, arrays: Mapping[str, Array]) -> Config:
