@@ -83,7 +83,7 @@ def draw(
 ) -> F32:
     """Samples of *shape* from a reach, with a purpose in turn: see `_pattern`."""
     lo, hi, exp = (np.broadcast_to(a, (1, *shape[1:]))[0] for a in (reach.lo, reach.hi, reach.exp))
-    rows = [_pattern(k % _PATTERNS, lo, hi, exp, random, grids) for k in range(shape[0])]
+    rows = [_pattern(k, lo, hi, exp, random, grids) for k in range(shape[0])]
     codes = np.clip(np.stack(rows), lo, hi)
     values: F32 = np.ldexp(codes.astype(np.float64), exp).astype(np.float32)
     return values
@@ -98,7 +98,7 @@ def _pattern(
     grids: list[Grid],
 ) -> Codes:
     anywhere: Codes = random.integers(lo, hi, endpoint=True)
-    match number:
+    match number % _PATTERNS:
         case 0:
             return anywhere
         case 1:
@@ -109,7 +109,9 @@ def _pattern(
             # Few numbers that are not 0, so that none hides another.
             return np.where(random.random(lo.shape) < 2 / max(2, lo.size), anywhere, 0)
         case 4:
-            return lo + np.arange(lo.size).reshape(lo.shape) % (hi - lo + 1)
+            # All codes in turn, and others at every place.
+            places = number * lo.size + np.arange(lo.size)
+            return lo + places.reshape(lo.shape) % (hi - lo + 1)
         case 5:
             return hi if random.random() < 0.5 else lo
         case 6:
