@@ -110,7 +110,7 @@ def _pattern(
             return np.where(random.random(lo.shape) < 2 / max(2, lo.size), anywhere, 0)
         case 4:
             # All codes in turn, and others at every place.
-            places = number * lo.size + np.arange(lo.size)
+            places = number // _PATTERNS * lo.size + np.arange(lo.size)
             return lo + places.reshape(lo.shape) % (hi - lo + 1)
         case 5:
             return hi if random.random() < 0.5 else lo

@@ -22,6 +22,11 @@ def test_what_is_drawn_lies_in_the_reach_and_has_its_ends() -> None:
     assert np.all(y * 4 == np.rint(y * 4))
 
 
+def test_all_codes_are_drawn_in_turn() -> None:
+    y = draw(reach([-8, -8], [7, 7], -3), (64, 2), np.random.default_rng(0), [])
+    assert set((y[4::8] * 8).ravel().tolist()) == set(range(-8, 8))
+
+
 def test_ties_of_a_quantizer_that_reads_it_are_drawn_and_their_neighbours() -> None:
     grid = Grid(-8, 7, -3)
     y = draw(reach([-4096], [4096], -9), (256, 1), np.random.default_rng(0), [grid])
@@ -38,7 +43,6 @@ def test_all_layers_but_ends_are_forced_and_codes_alone_too(graph: Graph) -> Non
     assert every.forced.keys() == {"q_in", "dense"}
     assert coded.forced.keys() == {"q_in"}
     assert_array_equal(coded.forced["q_in"], every.forced["q_in"])
-    assert set((every.forced["q_in"] * 8).ravel().tolist()) == set(range(-8, 8))
 
 
 def test_a_layer_of_unknown_reach_is_forced_to_what_the_reference_makes_of_forced_results(
