@@ -1,0 +1,56 @@
+"""Which layers return the same in every correct program for all inputs, by their ops.
+
+A layer is proven from the values that it computes from: where these are equal, so is its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from qconvert.exactness import Analysis, Argument, Certificate, Doubt
+from qconvert.ir import Graph, Layer, Node
+
+_NAMES: Final[Mapping[Argument, str]] = {
+    Argument.MOVED: "nothing is computed",
+    Argument.EXACT: "exact sums",
+    Argument.QUANTIZED: "exact rounding",
+    Argument.ROUNDED_ONCE: "one rounding",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Why all programs agree about a layer: ``bits`` of 24 that its largest sum takes."""
+
+    arguments: tuple[str, ...]
+    bits: int | None
+    assumptions: tuple[str, ...]
+
+
+def proof_of(graph: Graph, analysis: Analysis, layer: Layer) -> Proof | Doubt:
+    """The certificates of all ops of a layer together, or the first doubt."""
+    found = [analysis.certificates[node.name] for node in own_nodes(graph, layer)]
+    doubts = [one for one in found if isinstance(one, Doubt)]
+    return doubts[0] if doubts else _together([c for c in found if isinstance(c, Certificate)])
+
+
+def own_nodes(graph: Graph, layer: Layer) -> Sequence[Node]:
+    """The nodes between the values of other layers and that of *layer*, in order.
+
+    None if an earlier layer has the same value: then this one does nothing.
+    """
+    others = {other.value for other in graph.layers} | {source.name for source in graph.inputs}
+    first = next(other for other in graph.layers if other.value == layer.value)
+    wanted, nodes = {layer.value} if first is layer else set[str](), list[Node]()
+    for node in reversed(graph.nodes):
+        if node.name in wanted:
+            nodes.append(node)
+            wanted |= set(node.inputs) - others
+    return nodes[::-1]
+
+
+def _together(certificates: Sequence[Certificate]) -> Proof:
+    arguments = dict.fromkeys(_NAMES[one.argument] for one in certificates)
+    bits = [one.bits for one in certificates if one.bits is not None]
+    assumptions = dict.fromkeys(text for one in certificates for text in one.assumptions)
+    return Proof(tuple(arguments), max(bits, default=None), tuple(assumptions))
