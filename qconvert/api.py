@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from qconvert.report.summary import Summary
 
     Array: TypeAlias = npt.NDArray[np.generic]
+    #: A ``.npy`` or ``.npz`` file, an array, or arrays by name of the model's input.
+    Inputs: TypeAlias = "AnyPath | Array | Mapping[str, Array]"
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 #: Called with the number of samples done and the number to do.
@@ -31,11 +33,15 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exported:
-    """An exported model; ``path`` is ``None`` if it was not written to a file."""
+    """An exported model; ``path`` is ``None`` if it was not written to a file.
+
+    ``notes`` tell, by layer, what QKeras does that its user may not expect, and the file as well.
+    """
 
     path: Path | None
     model: onnx.ModelProto
     layers: tuple[str, ...]
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def load(
@@ -45,15 +51,18 @@ def load(
     via_tensorflow: bool = False,
     opaque: str | None = None,
     tf_python: AnyPath | None = None,
+    freeze_scales: Inputs | None = None,
 ) -> Graph:
     """Read a model: what it computes, as data.
 
     *via_tensorflow* reads a SavedModel folder, and *opaque* (``"tf2onnx"``) converts stock layers
     that are not known; both start TensorFlow in a process of its own, of *tf_python* if given.
+    *freeze_scales* are samples, as `check` takes them: activations whose scale QKeras computes
+    from every batch (``alpha='auto'``) get the scale of these, and are refused without.
     """
     from qconvert.opening import Source, opened
 
-    with opened(Source(model, weights, via_tensorflow, opaque, tf_python)) as found:
+    with opened(Source(model, weights, via_tensorflow, opaque, tf_python, freeze_scales)) as found:
         return found.graph
 
 
@@ -68,17 +77,18 @@ def export(
     via_tensorflow: bool = False,
     opaque: str | None = None,
     tf_python: AnyPath | None = None,
+    freeze_scales: Inputs | None = None,
 ) -> Exported:
     """Convert a model to ONNX and write it to *output*, if given.
 
     Raises `UnsupportedError` with everything that cannot be converted, `BadFileError`, and
     `OutputError` for an *output* that cannot be written, or exists while *force* is false. The
-    last three options are those of `load`.
+    last four options are those of `load`.
     """
     from qconvert.opening import Source, opened
     from qconvert.output import require_writable, write
 
-    source = Source(model, weights, via_tensorflow, opaque, tf_python)
+    source = Source(model, weights, via_tensorflow, opaque, tf_python, freeze_scales)
     path = None if output is None else Path(output)
     if path is not None:
         require_writable(path, force=force, inputs=source.paths)
@@ -88,7 +98,8 @@ def export(
     if path is not None:
         data = converted.SerializeToString(deterministic=True)
         write(path, data, force=force, inputs=source.paths)
-    return Exported(path, converted, tuple(layer.name for layer in graph.layers))
+    notes = {layer.name: layer.notes for layer in graph.layers if layer.notes}
+    return Exported(path, converted, tuple(layer.name for layer in graph.layers), notes)
 
 
 def check(
@@ -96,31 +107,36 @@ def check(
     onnx: AnyPath | onnx.ModelProto | Exported | None = None,
     *,
     weights: AnyPath | None = None,
-    inputs: AnyPath | Array | Mapping[str, Array] | None = None,
+    inputs: Inputs | None = None,
     samples: int | None = None,
     seed: int = 0,
     tf_python: AnyPath | None = None,
     progress: Progress | None = None,
     via_tensorflow: bool = False,
     opaque: str | None = None,
+    freeze_scales: Inputs | None = None,
 ) -> Report:
     """Compare every layer of a model in TensorFlow, ONNX Runtime and NumPy.
 
     Without *onnx* the model is exported to memory first. *inputs* are a ``.npy`` or ``.npz``
     file, an array, or arrays by name of the model's input; else *samples* are chosen with *seed*.
-    A witness that is missing makes a report that does not pass, not an exception. The last two
-    options are those of `load`.
+    A witness that is missing makes a report that does not pass, not an exception. The last three
+    options are those of `load`; samples of which scales are frozen are the only ones on which
+    TensorFlow can agree, so that they are all that is compared, as one batch.
     """
     from qconvert.checking import CheckedFile, Subject, assemble, examine, tensorflow_started
     from qconvert.checking.onnx_file import require_interface_of
+    from qconvert.errors import UsageError
     from qconvert.opening import Source, opened
 
-    source = Source(model, weights, via_tensorflow, opaque, tf_python)
+    if freeze_scales is not None and (inputs is not None or samples is not None):
+        raise UsageError("the samples that scales are frozen on are the inputs of the check")
+    source = Source(model, weights, via_tensorflow, opaque, tf_python, freeze_scales)
     with opened(source, for_keras=True) as found:
         file, graph = found.file, found.graph
         converted, onnx_file = _onnx(onnx, graph)
         require_interface_of(graph, converted)
-        stream = _samples(graph, inputs, samples, seed)
+        stream = found.frozen_on or _samples(graph, inputs, samples, seed)
         with tensorflow_started(found.keras, file.weights_path, source.python) as tensorflow:
             panel = assemble(graph, converted, tensorflow)
             subject = Subject(graph, CheckedFile(str(file.path), file.sha256), onnx_file)
@@ -134,13 +150,19 @@ def effective_weights(
     via_tensorflow: bool = False,
     opaque: str | None = None,
     tf_python: AnyPath | None = None,
+    freeze_scales: Inputs | None = None,
 ) -> dict[str, dict[str, F32]]:
     """The weights that each layer computes with, quantized, by layer name and role.
 
     The options are those of `load`.
     """
     graph = load(
-        model, weights=weights, via_tensorflow=via_tensorflow, opaque=opaque, tf_python=tf_python
+        model,
+        weights=weights,
+        via_tensorflow=via_tensorflow,
+        opaque=opaque,
+        tf_python=tf_python,
+        freeze_scales=freeze_scales,
     )
     return {
         layer.name: {role: weight.effective for role, weight in layer.weights.items()}
@@ -158,16 +180,22 @@ def save_weights(
     via_tensorflow: bool = False,
     opaque: str | None = None,
     tf_python: AnyPath | None = None,
+    freeze_scales: Inputs | None = None,
 ) -> int:
     """Write the effective weights with codes and scales to an ``.npz``; how many there are."""
     from qconvert.opening import Source
     from qconvert.output import require_writable, write
     from qconvert.report.weights import to_npz
 
-    sources = Source(model, weights).paths
+    sources = Source(model, weights, freeze_scales=freeze_scales).paths
     require_writable(Path(output), force=force, inputs=sources)
     effective = effective_weights(
-        model, weights=weights, via_tensorflow=via_tensorflow, opaque=opaque, tf_python=tf_python
+        model,
+        weights=weights,
+        via_tensorflow=via_tensorflow,
+        opaque=opaque,
+        tf_python=tf_python,
+        freeze_scales=freeze_scales,
     )
     write(Path(output), to_npz(effective), force=force, inputs=sources)
     return sum(map(len, effective.values()))
@@ -180,6 +208,7 @@ def inspect(
     via_tensorflow: bool = False,
     opaque: str | None = None,
     tf_python: AnyPath | None = None,
+    freeze_scales: Inputs | None = None,
 ) -> Summary:
     """Layers, quantizers, bits, grids and sizes of a model or of an exported ``.onnx`` file."""
     from qconvert.report.summary import of_graph, of_onnx
@@ -195,13 +224,14 @@ def inspect(
             via_tensorflow=via_tensorflow,
             opaque=opaque,
             tf_python=tf_python,
+            freeze_scales=freeze_scales,
         )
     )
 
 
 def _samples(
     graph: Graph,
-    inputs: AnyPath | Array | Mapping[str, Array] | None,
+    inputs: Inputs | None,
     count: int | None,
     seed: int,
 ) -> Samples:

@@ -52,6 +52,11 @@ _OPAQUE = click.option(
     type=click.Choice(["tf2onnx"]),
     help="Have stock Keras layers that are not known converted by this program.",
 )
+_FREEZE_SCALES = click.option(
+    "--freeze-scales",
+    type=_PATH,
+    help="Samples (.npy, .npz), of which activations with alpha='auto' get their scale for good.",
+)
 _AGAIN_SECONDS = 3
 
 
@@ -62,11 +67,12 @@ class _Reading(TypedDict):
     via_tensorflow: bool
     opaque: str | None
     tf_python: Path | None
+    freeze_scales: Path | None
 
 
 def _reading(command: _Command) -> _Command:
     """The options of `_Reading`."""
-    for option in (_WEIGHTS, _VIA_TENSORFLOW, _OPAQUE, _TF_PYTHON):
+    for option in (_WEIGHTS, _VIA_TENSORFLOW, _OPAQUE, _TF_PYTHON, _FREEZE_SCALES):
         command = option(command)
     return command
 
@@ -112,7 +118,8 @@ def export(
 
     target = _beside(model, ".onnx") if output is None else output
     exported = api.export(model, target, dialect=dialect, opset=opset, force=force, **reading)
-    click.echo(_describe(exported, target))
+    for line in _describe(exported, target):
+        click.echo(line)
     if checked:
         context.exit(_check(model, target, **reading).exit_code)
 
@@ -145,7 +152,8 @@ def check(
     """
     from qconvert import output
 
-    sources = [path for path in (model, onnx, reading["weights"], inputs) if path is not None]
+    given = (model, onnx, reading["weights"], inputs, reading["freeze_scales"])
+    sources = [path for path in given if path is not None]
     if json_file:
         output.require_writable(json_file, force=force, inputs=sources)
     report = _check(model, onnx, inputs=inputs, samples=samples, seed=seed, **reading)
@@ -303,8 +311,11 @@ def _check(
     return report
 
 
-def _describe(exported: "Exported", path: Path) -> str:
-    return f"{path}: {len(exported.layers)} layers, {path.stat().st_size} bytes"
+def _describe(exported: "Exported", path: Path) -> Iterator[str]:
+    from qconvert.report.notes import note_lines
+
+    yield f"{path}: {len(exported.layers)} layers, {path.stat().st_size} bytes"
+    yield from note_lines(exported.notes.items())
 
 
 def _console(stream: TextIO) -> "Console":

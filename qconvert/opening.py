@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING, TypeAlias
 from qconvert.errors import BadFileError, UsageError
 from qconvert.frontend import build_graph
 from qconvert.ir import Graph
+from qconvert.ir.graph import is_of_batch
 from qconvert.modelfile import ModelFile, copy_saved_model, read_model
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from qconvert.checking import Samples
     from qconvert.runners.assistant import Assistant
+
+    Array: TypeAlias = npt.NDArray[np.generic]
+    Arrays: TypeAlias = Array | Mapping[str, Array]
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 
@@ -31,11 +39,12 @@ class Source:
     via_tensorflow: bool = False
     opaque: str | None = None
     tf_python: AnyPath | None = None
+    freeze_scales: "AnyPath | Arrays | None" = None
 
     @property
     def paths(self) -> list[Path]:
         """The files and folders that are read."""
-        given = (self.model, self.weights)
+        given = (self.model, self.weights, self.freeze_scales)
         return [Path(one) for one in given if isinstance(one, (str, os.PathLike))]
 
     @property
@@ -46,11 +55,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """A model as it was read; ``keras`` is a file of it that Keras loads."""
+    """A model as it was read; ``keras`` is a file of it that Keras loads.
+
+    ``frozen_on`` are the samples whose scales the graph has, in one batch.
+    """
 
     file: ModelFile
     graph: Graph
     keras: Path
+    frozen_on: "Samples | None" = None
 
 
 @contextmanager
@@ -62,10 +75,29 @@ def opened(source: Source, *, for_keras: bool = False) -> Iterator[Opened]:
     with ExitStack() as stack:
         helper = _Helper(source.python, stack)
         file, keras = _read(source, helper)
-        graph = build_graph(file, None if source.opaque is None else helper.assistant.to_opaque)
+        converter = None if source.opaque is None else helper.assistant.to_opaque
+        graph = build_graph(file, converter, freezing=source.freeze_scales is not None)
+        frozen_on = None
+        if source.freeze_scales is not None:
+            graph, frozen_on = _frozen(graph, source.freeze_scales)
         if for_keras and not isinstance(source.model, (str, os.PathLike)):
             _save(source.model, file, keras)
-        yield Opened(file, graph, keras)
+        yield Opened(file, graph, keras, frozen_on)
+
+
+def _frozen(graph: Graph, given: "AnyPath | Arrays") -> "tuple[Graph, Samples]":
+    """The graph with the scales of the samples *given*, which are one batch."""
+    from qconvert.checking import Samples, from_user, in_one_batch
+    from qconvert.reference import freeze
+
+    if graph.opaque:
+        raise UsageError("scales are frozen by the NumPy reference, which knows no opaque layers")
+    if not any(is_of_batch(node.op) for node in graph.nodes):
+        raise UsageError("there is no scale to freeze: none of the model depends on the batch")
+    inputs = Path(given) if isinstance(given, (str, os.PathLike)) else given
+    samples = in_one_batch(from_user(graph, inputs))
+    batch = next(samples.batches)
+    return freeze(graph, batch), Samples(samples.description, samples.count, iter([batch]))
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Choose inputs, run every witness, compare exactly, and judge."""
 
 from qconvert.checking.examine import Subject, examine
-from qconvert.checking.inputs import Samples, from_user, seeded
+from qconvert.checking.inputs import Samples, from_user, in_one_batch, seeded
 from qconvert.checking.panel import assemble, tensorflow_started
 from qconvert.checking.results import CheckedFile, Report, Verdict
 
@@ -14,6 +14,7 @@ __all__ = [
     "assemble",
     "examine",
     "from_user",
+    "in_one_batch",
     "seeded",
     "tensorflow_started",
 ]

@@ -42,6 +42,7 @@ from qconvert.runners.traces import Trace
 
 #: How often every layer is tried on a batch of numbers of its own.
 _FORCED_ROUNDS: Final = 4
+_FROZEN: Final = "with scales frozen on these very samples"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,7 +149,7 @@ def _layers(
                 inherited_from=inherited[layer.name],
                 rounding=_causes(graph, layer, weights),
                 required=_required(graph, layer.value),
-                note=_note(graph, layer.value),
+                note=_note(graph, layer.value, frozen=layer.frozen),
             ),
         )
         for layer in in_order(graph)
@@ -169,6 +170,7 @@ def _layer(graph: Graph, layer: Layer, finding: Finding) -> LayerResult:
         activation_bits,
         finding,
         graph.opaque.get(layer.name),
+        layer.notes,
     )
 
 
@@ -182,7 +184,9 @@ def _required(graph: Graph, value: str) -> tuple[Witness, ...]:
     return tuple(w for w in REQUIRED if w is not Witness.NUMPY or value not in graph.opaque)
 
 
-def _note(graph: Graph, value: str) -> str:
+def _note(graph: Graph, value: str, *, frozen: bool) -> str:
+    if frozen:
+        return _FROZEN
     converter = graph.opaque.get(value)
     return f"opaque, by {converter}: no NumPy reference" if converter else ""
 
@@ -206,7 +210,7 @@ def _outputs(
         finding = judge(
             found,
             required=(*_required(graph, value), Witness.DEPLOYED),
-            note=_note(graph, value),
+            note=_note(graph, value, frozen=any(layer.frozen for layer in graph.layers)),
             failed=failures.keys(),
             inherited_from=output_inheritance(graph, value, found, evidence.layers, inherited),
         )

@@ -30,6 +30,7 @@ _UNIT: Final = 2.0**-24
 #: As in `rounding`, of which this is a part.
 _FUNCTION_ULPS: Final = 8
 _TINY: Final = 2.0**-126
+_TINY_SOFTMAX: Final = 2 * _TINY
 
 
 class _NoRule(Exception):  # noqa: N818 - an answer, not a failure
@@ -232,7 +233,7 @@ def _softmax(run: _Run, xs: Sequence[_Array], rs: Sequence[Radius], y: _Array) -
     depth, terms = float(np.ptp(x)) if x.size else 0.0, max(x.shape)
     relative = 2 * _UNIT * depth + _gamma(4 * _FUNCTION_ULPS + terms + 1)
     relative += math.expm1(min(4 * float(r.max(initial=0)), 100.0))
-    return 2 * relative * y + _TINY
+    return 2 * relative * y + _TINY_SOFTMAX
 
 
 #: Every result is one of the inputs, or a constant.

@@ -63,6 +63,13 @@ def from_user(graph: Graph, inputs: UserInputs, count: int | None = None) -> Sam
     return Samples(f"{total} samples of {where}", total, _user_batches(graph, rows, total, stack))
 
 
+def in_one_batch(samples: Samples) -> Samples:
+    """The same samples as a single batch, however many they are."""
+    batches = list(samples.batches)
+    whole = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    return Samples(f"{samples.description} as one batch", samples.count, iter([whole]))
+
+
 def _seeded_batches(graph: Graph, total: int, seed: int) -> Iterator[Batch]:
     domains = {source.name: domain_of(graph, source) for source in graph.inputs}
     plans = {name: tuple(structured(domain)) for name, domain in domains.items()}

@@ -148,7 +148,7 @@ def _pure(q: Quantizer) -> tuple[Quantizer, float]:
         case QuantizedHswish(rounding=rounding):
             return replace(q, rounding=replace(rounding, qnoise_factor=1.0)), _steepest(q)
         case QuantizedRelu() | QuantizedReluPo2():
-            return replace(q, qnoise_factor=1.0), max(1.0, q.negative_slope)
+            return replace(q, qnoise_factor=1.0), max(1.0, abs(q.negative_slope))
         case QuantizedBits() | QuantizedLinear() | QuantizedPo2():
             return replace(q, qnoise_factor=1.0), 1.0
         case _:

@@ -16,6 +16,8 @@ UNIT: Final = 2.0**-24
 FUNCTION_ULPS: Final = 8
 #: Below the smallest normal number TensorFlow flushes to 0 and others do not.
 TINY: Final = 2.0**-126
+#: oneDNN's softmax has half of an exponential on the way, so that it flushes twice as much.
+TINY_SOFTMAX: Final = 2 * TINY
 
 
 def between(op: Op, xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | None:

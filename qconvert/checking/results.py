@@ -70,7 +70,8 @@ class Finding:
 class LayerResult:
     """One call of a Keras layer; bits are ``None`` where nothing is quantized.
 
-    ``converter`` is the other program that converted it, whose layers NumPy does not compute.
+    ``converter`` is the other program that converted it, whose layers NumPy does not compute;
+    ``notes`` tell what QKeras does there that its user may not expect.
     """
 
     name: str
@@ -79,6 +80,7 @@ class LayerResult:
     activation_bits: int | None
     finding: Finding
     converter: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

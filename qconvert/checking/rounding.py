@@ -25,7 +25,17 @@ import numpy.typing as npt
 from qconvert.checking.ancestry import in_order
 from qconvert.checking.fragment import evaluate_fragment
 from qconvert.checking.quantizer_rounding import quantizer_cause, quantizer_radius
-from qconvert.checking.radius import FUNCTION_ULPS, TINY, UNIT, Radius, between, gamma, moved, step
+from qconvert.checking.radius import (
+    FUNCTION_ULPS,
+    TINY,
+    TINY_SOFTMAX,
+    UNIT,
+    Radius,
+    between,
+    gamma,
+    moved,
+    step,
+)
 from qconvert.checking.rounding_stock import stock_radius
 from qconvert.ir import F32, Graph, Layer, Node, Op
 from qconvert.ir.ops import (
@@ -328,7 +338,7 @@ def _softmax(op: Softmax, x: F32, y: F32, r: Radius | None) -> Radius:
     if r is not None:
         relative = relative + np.expm1(2 * (r + np.max(r, axis=op.axis, keepdims=True)))
     of_sum = np.sum(relative * y, axis=op.axis, keepdims=True)
-    radius: Radius = y * (relative + of_sum) + TINY
+    radius: Radius = y * (relative + of_sum) + TINY_SOFTMAX
     return radius
 
 

@@ -33,7 +33,8 @@ class LayerTensor:
 
     ``tensor`` is float, and ``None`` if the file holds the output in ``codes`` alone; axis ``i``
     in Keras is axis ``perm[i]`` of the stored tensors (``None``: the order is the same).
-    ``converter`` is the other program that wrote this layer's part of the file, if one did.
+    ``converter`` is the other program that wrote this layer's part of the file, if one did;
+    ``notes`` tell what its user may not expect.
     """
 
     layer: str
@@ -42,6 +43,7 @@ class LayerTensor:
     perm: tuple[int, ...] | None
     codes: CodesTensor | None
     converter: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ def _layer(entry: dict[str, Any]) -> LayerTensor:
         None if perm is None else tuple(int(axis) for axis in perm),
         None if codes is None else _codes(codes),
         None if converter is None else str(converter),
+        tuple(str(note) for note in entry.get("notes", ())),
     )
 
 

@@ -99,6 +99,7 @@ def _layer(
         _perm(value),
         CodesTensor(b.name_of(codes.tensor), codes.exp, codes.zero) if codes and kept else None,
         converter,
+        layer.notes,
     )
 
 

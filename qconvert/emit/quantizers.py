@@ -66,7 +66,7 @@ def apply(b: Builder, x: Value, quantizer: Quantizer) -> Tensor:
         case Binary(use_01=use_01, alpha=alpha):
             return _scaled(b, x, _sign(b, x.tensor, 0.0 if use_01 else -1.0), alpha)
         case Ternary(alpha=alpha):
-            return _scaled(b, x, _ternary(b, x.tensor, quantizer), alpha)
+            return _scaled(b, x, _ternary(b, x, quantizer), alpha)
         case HardFunction():
             return _hard(b, x.tensor, quantizer)
         case _:
@@ -178,7 +178,7 @@ def _is_power(alpha: Alpha) -> bool:
 
 
 def _constant(b: Builder, x: Value, scale: F32) -> Tensor:
-    return b.constant(per_channel(scale, x.layout) if scale.ndim else scale, "alpha")
+    return b.constant(per_channel(scale, x.layout) if scale.ndim else scale, "scale")
 
 
 def _sign(b: Builder, x: Tensor, low: float) -> Tensor:
@@ -187,10 +187,11 @@ def _sign(b: Builder, x: Tensor, low: float) -> Tensor:
     return b.op("Where", positive, b.scalar(1.0), b.scalar(low))
 
 
-def _ternary(b: Builder, x: Tensor, q: Ternary) -> Tensor:
+def _ternary(b: Builder, x: Value, q: Ternary) -> Tensor:
     threshold = _TERNARY_THRESHOLD if q.threshold is None else q.threshold
-    kept = b.op("GreaterOrEqual", b.op("Abs", x), b.scalar(max(threshold, SMALLEST_NORMAL)))
-    return b.op("Where", kept, b.op("Sign", x), b.scalar(0.0))
+    least = _constant(b, x, np.maximum(np.array(threshold, np.float32), SMALLEST_NORMAL))
+    kept = b.op("GreaterOrEqual", b.op("Abs", x.tensor), least)
+    return b.op("Where", kept, b.op("Sign", x.tensor), b.scalar(0.0))
 
 
 def _relu(b: Builder, x: Tensor, q: QuantizedRelu) -> Tensor:
@@ -200,7 +201,7 @@ def _relu(b: Builder, x: Tensor, q: QuantizedRelu) -> Tensor:
         return to_grid(b, x, grid)
     bounded = _bounded(b, x, q)
     y = _relu_part(b, x, q, 1.0)
-    if q.negative_slope:
+    if q.negative_slope > 0:
         y = b.op("Add", y, _relu_part(b, x, q, q.negative_slope))
     if q.relu_upper_bound and not q.is_quantized_clip:
         y = b.op("Min", y, b.scalar(q.relu_upper_bound))

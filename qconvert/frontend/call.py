@@ -69,12 +69,14 @@ class Parsed:
 
     ``ops`` is a chain, whose first op takes all inputs, after ``before[i]`` on input ``i``. What
     is no chain, or has several results, is a ``graph``, whose inputs are the call's in order.
+    ``notes`` are those of its `Config`.
     """
 
     ops: tuple[Op, ...] = ()
     weights: Mapping[str, Weight] = field(default_factory=dict)
     before: tuple[tuple[Op, ...], ...] = ()
     graph: Graph | None = None
+    notes: tuple[str, ...] = ()
 
 
 LayerParser: TypeAlias = Callable[[Call], Parsed]

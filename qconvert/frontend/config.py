@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, TypeVar
 
-from qconvert.frontend import quantizers
+from qconvert.frontend import quantizer_notes, quantizers
 from qconvert.frontend.flavour import Flavour
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.quantizer_text import QuantizerError
@@ -30,15 +30,43 @@ class Config:
     """The options of one layer.
 
     Getters never raise: they note what is wrong and return something harmless, so that `done`
-    can report all problems of the layer at once.
+    can report all problems of the layer at once. With *freezing*, scales of activations may
+    depend on the batch.
     """
 
-    def __init__(self, values: Mapping[str, object], flavour: Flavour = Flavour.QKERAS) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, object],
+        flavour: Flavour = Flavour.QKERAS,
+        *,
+        freezing: bool = False,
+    ) -> None:
         self.flavour = flavour
+        self._freezing = freezing
+        self._notes: list[str] = []
         self._values = values
         self._unread = {key for key in values if not _is_inert(key)}
         self._malformed: list[str] = []
         self._unsupported: list[str] = []
+
+    def inside(self, values: Mapping[str, object]) -> "Config":
+        """The options of a layer in this one, which shares its notes."""
+        inner = Config(values, self.flavour, freezing=self._freezing)
+        inner._notes = self._notes
+        return inner
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user has to learn of, each text once."""
+        return tuple(dict.fromkeys(self._notes))
+
+    def note(self, text: str) -> None:
+        """Tell the user of something unexpected that QKeras does, and the ONNX file as well."""
+        self._notes.append(text)
+
+    def has(self, key: str) -> bool:
+        """Whether the file has the option."""
+        return key in self._values
 
     def raw(self, key: str, default: object = None) -> object:
         """The option as it is in the file."""
@@ -97,21 +125,28 @@ class Config:
 
     def quantizer(self, key: str, role: Literal["kernel", "other"]) -> Quantizer | None:
         """The quantizer of a weight; ``kernel`` for those that Keras scales by themselves."""
+        value = self.raw(key)
         try:
-            return quantizers.quantizer(self.raw(key), role, self.flavour)
+            result = quantizers.quantizer(value, role, self.flavour)
         except QuantizerError as error:
             self.refuse(f"{key}: {error}")
             return None
+        self._notes.extend(f"{key}: {n}" for n in quantizer_notes.of_quantizer(value, result))
+        return result
 
     def activation(self, key: str, *, qkeras: bool, rank: int) -> tuple[Op, ...]:
         """The ops of an activation on a tensor of *rank* axes."""
+        value = self.raw(key)
         try:
-            return quantizers.activation(
-                self.raw(key), qkeras=qkeras, rank=rank, flavour=self.flavour
+            ops = quantizers.activation(
+                value, qkeras=qkeras, rank=rank, flavour=self.flavour, freezing=self._freezing
             )
         except QuantizerError as error:
             self.refuse(f"{key}: {error}")
             return ()
+        notes = quantizer_notes.of_activation(value, ops, qkeras=qkeras, flavour=self.flavour)
+        self._notes.extend(f"{key}: {n}" for n in notes)
+        return ops
 
     def references(self) -> tuple[str, ...]:
         """The options that stand for tensors, in order."""

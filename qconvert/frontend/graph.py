@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from qconvert.errors import BadFileError, Problem, UnsupportedError
@@ -14,6 +14,7 @@ from qconvert.frontend.layers import LAYERS, TAKING_ARGUMENTS
 from qconvert.frontend.opaque import STOCK, Converter, parse_opaque
 from qconvert.frontend.order import call_order
 from qconvert.frontend.problems import Blocked, Malformed, Unsupported
+from qconvert.frontend.repeated import refuse_repeated_scales
 from qconvert.frontend.topology import (
     FUNCTION,
     Invocation,
@@ -49,12 +50,15 @@ _TRY_OPAQUE: Final = (
 _CODE: Final = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper"})
 
 
-def build_graph(model: ModelFile, opaque: Converter | None = None) -> Graph:
+def build_graph(
+    model: ModelFile, opaque: Converter | None = None, *, freezing: bool = False
+) -> Graph:
     """The graph of a model; `UnsupportedError` with all problems, or `BadFileError`.
 
-    *opaque* converts the stock layers that no parser knows.
+    *opaque* converts the stock layers that no parser knows. With *freezing*, scales of activations
+    may depend on the batch, which the caller has to freeze.
     """
-    builder = _Builder(model, opaque)
+    builder = _Builder(model, opaque, freezing)
     try:
         spec = read_model_spec(model.config)
         graph = builder.build(spec)
@@ -64,7 +68,7 @@ def build_graph(model: ModelFile, opaque: Converter | None = None) -> Graph:
         raise UnsupportedError(list(dict.fromkeys(builder.problems)))
     assert graph is not None
     try:
-        validate(graph)
+        validate(graph, freezing=freezing)
     except ValueError as error:
         raise BadFileError(model.path, str(error)) from None
     return graph
@@ -99,8 +103,9 @@ class _Scope:
 class _Builder:
     """Collects nodes, layers and problems while it walks through the models."""
 
-    def __init__(self, model: ModelFile, opaque: Converter | None) -> None:
+    def __init__(self, model: ModelFile, opaque: Converter | None, freezing: bool) -> None:
         self._model = model
+        self._freezing = freezing
         self._flavour = flavour_of(model.config, model.keras_version)
         self._opaque = opaque
         self._nodes: list[Node] = []
@@ -191,10 +196,11 @@ class _Builder:
         if self._opaque and not known:
             return parse_opaque(layer.class_name, layer.config, shapes, stored, self._opaque)
         weights = Weights(stored)
+        config = Config(layer.config, self._flavour, freezing=self._freezing)
         parsed = LAYERS[layer.class_name](
             Call(
                 class_name=layer.class_name,
-                config=Config(layer.config, self._flavour),
+                config=config,
                 weights=weights,
                 shapes=shapes,
                 arguments=arguments,
@@ -202,7 +208,8 @@ class _Builder:
             )
         )
         weights.done()
-        return parsed
+        refuse_repeated_scales(parsed)
+        return replace(parsed, notes=config.notes)
 
     def _add(
         self, layer: LayerSpec, number: int, parsed: Parsed, given: _Values, scope: _Scope
@@ -216,10 +223,9 @@ class _Builder:
         graph = parsed.graph or chained(shapes, parsed.before, parsed.ops)
         results = self._inline(key, graph, known)
         again = number > 0 or not scope.first
-        weights = {} if again else parsed.weights
         for i, result in enumerate(results):
-            name = _result_name(key, i)
-            self._layers.append(Layer(name, layer.class_name, result.name, {} if i else weights))
+            told = ({}, ()) if i or again else (parsed.weights, parsed.notes)
+            self._layers.append(Layer(_result_name(key, i), layer.class_name, result.name, *told))
         return results
 
     def _inline(self, key: str, graph: Graph, known: list[_Value]) -> list[_Value]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from qconvert.errors import UsageError
+from qconvert.frontend.settings import require_usual_settings
 from qconvert.modelfile import Json, ModelFile, StoredWeight
 
 #: Options of a quantizer that ``get_config`` loses and that change numbers, with their defaults.
@@ -23,17 +24,30 @@ _LOST: Final[Mapping[str, bool | None]] = {
     "use_ste": True,
     "use_variables": False,
 }
+#: Options of a layer that ``get_config`` loses.
+_UNSAVED: Final[Mapping[str, tuple[str, ...]]] = {
+    "QAdaptiveActivation": ("relu_upper_bound",),
+    "QBatchNormalization": ("activation",),
+    "QDepthwiseConv2DTranspose": ("depthwise_activation",),
+    "QSeparableConv2DTranspose": ("depthwise_activation", "pointwise_activation"),
+}
 #: Where a layer keeps the object for a quantizer in its configuration.
 _OBJECTS: Final = {
     "activation": ("quantizer", "activation"),
+    "depthwise_activation": ("depthwise_activation",),
+    "pointwise_activation": ("pointwise_activation",),
     "recurrent_activation": ("recurrent_activation",),
 }
 
 
 def model_file(model: Any) -> ModelFile:  # noqa: ANN401 - any Keras's model, by its methods
-    """Architecture and weights of *model*; `UsageError` if it is no built Keras model."""
+    """Architecture and weights of *model*; `UsageError` if it is no built Keras model.
+
+    `UnsupportedError` if it computes with settings that no file keeps.
+    """
     if not all(hasattr(model, name) for name in ("to_json", "layers", "get_layer", "built")):
         raise UsageError(f"{type(model).__name__} is not a Keras model")
+    require_usual_settings(model)
     if not model.built:
         raise UsageError("the model has no weights yet: call it, or build it, first")
     with warnings.catch_warnings():
@@ -99,8 +113,8 @@ def _restore(entry: dict[str, Json], layer: Any) -> None:  # noqa: ANN401
             _restore(inner, _wrapped(layer, key))
     if entry["class_name"] == "BatchNormalization" and getattr(layer, "fused", None) is False:
         config["fused"] = False
-    if entry["class_name"] == "QAdaptiveActivation":
-        config["relu_upper_bound"] = layer.relu_upper_bound
+    for option in _UNSAVED.get(str(entry["class_name"]).removeprefix("qkeras>"), ()):
+        config[option] = _serialized(getattr(layer, option, None))
     if str(getattr(getattr(layer, "activation", None), "__module__", "")).startswith("qkeras."):
         _restore_function(config, layer.activation)
     for key, value in config.items():
@@ -112,6 +126,13 @@ def _wrapped(layer: Any, key: str) -> Any:  # noqa: ANN401
     """The layer inside; ``Bidirectional`` computes with a copy of what it was given."""
     forward = getattr(layer, "forward_layer", None)
     return forward if key == "layer" and forward is not None else getattr(layer, key)
+
+
+def _serialized(value: Any) -> Json:  # noqa: ANN401 - a quantizer, a function, or plain
+    """An option as a configuration holds it."""
+    if hasattr(value, "get_config"):
+        return {"class_name": type(value).__name__, "config": dict(value.get_config())}
+    return str(value.__name__) if callable(value) else value
 
 
 def _restore_function(config: dict[str, Json], function: object) -> None:

@@ -46,11 +46,16 @@ class Call:
     called: bool
 
 
+def drops_arguments(text: str) -> bool:
+    """Whether there is a call among the arguments, for which QKeras drops them all."""
+    return text.count("(") > 1
+
+
 def parse(text: str) -> Call:
     """Read ``name``, or ``name(arg, ..., key=arg, ...)``; `QuantizerError` for anything else."""
     if len(text) > LONGEST:
         raise QuantizerError(f"a quantizer of {len(text)} characters; at most {LONGEST} are read")
-    if text.count("(") > 1:
+    if drops_arguments(text):
         return replace(_outer_call(text), args=(), kwargs={}, called=False)
     name = _NAME.match(text)
     if name is None:

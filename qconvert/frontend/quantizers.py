@@ -67,25 +67,24 @@ def quantizer(
     if identifier is None:
         return None
     result = _quantizer(_resolve(identifier))
-    if role == "kernel":
-        result = _with_kernel_scale(result)
-    rounding = result.rounding if isinstance(result, QuantizedHswish) else result
-    if isinstance(rounding, QuantizedBits) and _is_nan(rounding):
-        raise QuantizerError("quantized_bits: one bit with alpha='auto' is NaN in QKeras")
-    if isinstance(result, QuantizedBits) and result.alpha == "auto_po2":
-        return replace(result, codes_of_last_scale=flavour.later)
-    return result
+    return _scaled(_with_kernel_scale(result) if role == "kernel" else result, flavour)
 
 
 def activation(
-    identifier: object, *, qkeras: bool, rank: int, flavour: Flavour = Flavour.QKERAS
+    identifier: object,
+    *,
+    qkeras: bool,
+    rank: int,
+    flavour: Flavour = Flavour.QKERAS,
+    freezing: bool = False,
 ) -> tuple[Op, ...]:
     """The ops of ``activation=`` on a tensor of *rank* axes, batch included.
 
     ``qkeras`` tells whether the layer is QKeras's, which knows QKeras's names first (its
     ``hard_sigmoid`` is another function than Keras's); stock layers know Keras's alone, and
     quantizers as dictionaries. With Keras 3, Keras's names win in QKeras's layers too where the
-    name stands in a dictionary, as ``.keras`` files have it.
+    name stands in a dictionary, as ``.keras`` files have it. Scales that depend on the batch are
+    allowed where they are to be frozen (*freezing*).
     """
     if identifier is None:
         return ()
@@ -96,12 +95,12 @@ def activation(
         return _stock_function(resolved, rank, flavour)
     if isinstance(identifier, str) and not qkeras:
         raise QuantizerError(f"{identifier!r} is a text that only QKeras's layers understand")
-    result = _quantizer(resolved)
-    if is_data_dependent(result):
+    result = _scaled(_quantizer(resolved), flavour)
+    if is_data_dependent(result) and not freezing:
         raise QuantizerError(
             "alpha='auto' and 'auto_po2' on an activation compute the scale from the whole batch,"
-            " so that one sample's result depends on the others; quantized_bits with a"
-            " post_training_scale, QKeras's own frozen scale, does not"
+            " so that one sample's result depends on the others; --freeze-scales SAMPLES"
+            " (freeze_scales=samples) computes it once, from samples of yours"
         )
     if isinstance(result, QuantizedUlaw) and result.bits > _LARGEST_TABLE:
         raise QuantizerError(
@@ -109,6 +108,20 @@ def activation(
             f" {2 ** (result.bits - 1)} levels; at most {_LARGEST_TABLE} bits are supported"
         )
     return (Quantize(result),)
+
+
+def _scaled(q: Quantizer, flavour: Flavour) -> Quantizer:
+    """Automatic scales as this QKeras computes them."""
+    match q:
+        case QuantizedHswish(rounding=rounding):
+            inner = _scaled(rounding, flavour)
+            return replace(q, rounding=inner) if isinstance(inner, QuantizedBits) else q
+        case QuantizedBits() if _is_nan(q):
+            raise QuantizerError("quantized_bits: one bit with alpha='auto' is NaN in QKeras")
+        case QuantizedBits(alpha="auto_po2"):
+            return replace(q, codes_of_last_scale=flavour.later)
+        case _:
+            return q
 
 
 def _is_nan(q: QuantizedBits) -> bool:

@@ -55,13 +55,17 @@ class Layer:
 
     ``name`` is the path of layer names through nested models (``encoder/conv1``); the k-th
     further call of a shared layer or model has ``@k`` behind that part (``encoder@1/conv1``).
-    Weights are listed with the first call only, by Keras's variable names (``kernel``).
+    Weights are listed with the first call only, by Keras's variable names (``kernel``), and so
+    are ``notes``: what QKeras does that its user may not expect. ``frozen`` says that a scale
+    which Keras computes from every batch is a number here.
     """
 
     name: str
     class_name: str
     value: str
     weights: Mapping[str, Weight] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +98,23 @@ class Graph:
         return {node.name: node.op.converter for node in self.nodes if isinstance(node.op, Opaque)}
 
 
-def validate(graph: Graph) -> None:
-    """Raise `ValueError` unless *graph* is one that every consumer can rely on."""
+def is_of_batch(op: Op) -> bool:
+    """Whether *op* quantizes with a scale that depends on the batch."""
+    return isinstance(op, Quantize) and is_data_dependent(op.quantizer)
+
+
+def validate(graph: Graph, *, freezing: bool = False) -> None:
+    """Raise `ValueError` unless *graph* is one that every consumer can rely on.
+
+    *freezing* allows scales that depend on the batch, which are to become numbers.
+    """
     known: dict[str, Shape] = {}
     values: tuple[Input | Node, ...] = (*graph.inputs, *graph.nodes)
     for value in values:
         if value.name in known:
             raise ValueError(f"two values are called {value.name!r}")
         if isinstance(value, Node):
-            _validate_node(value, known)
+            _validate_node(value, known, freezing)
         known[value.name] = value.shape
     users: tuple[Output | Layer, ...] = (*graph.outputs, *graph.layers)
     for user in users:
@@ -112,11 +124,11 @@ def validate(graph: Graph) -> None:
         raise ValueError("the graph has no output")
 
 
-def _validate_node(node: Node, known: Mapping[str, Shape]) -> None:
+def _validate_node(node: Node, known: Mapping[str, Shape], freezing: bool) -> None:
     missing = [name for name in node.inputs if name not in known]
     if missing or not node.inputs:
         raise ValueError(f"{node.name!r} reads {missing or 'nothing'} before it is computed")
-    if isinstance(node.op, Quantize) and is_data_dependent(node.op.quantizer):
+    if is_of_batch(node.op) and not freezing:
         raise ValueError(f"{node.name!r} has a scale that depends on the batch")
     if isinstance(node.op, Recurrence):
         validate(node.op.body)

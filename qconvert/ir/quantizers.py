@@ -87,7 +87,10 @@ class QuantizedUlaw:
 
 @dataclass(frozen=True, slots=True)
 class QuantizedRelu:
-    """``quantized_relu``: rectified fixed point, leaky if ``negative_slope`` is not 0."""
+    """``quantized_relu``: rectified fixed point, leaky if ``negative_slope`` is above 0.
+
+    Below 0, which QAdaptiveActivation alone allows, the slope only costs a bit.
+    """
 
     bits: int = 8
     integer: int = 0
@@ -159,10 +162,13 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class Ternary:
-    """``ternary`` and ``stochastic_ternary`` at inference: -1, 0 or 1 times a scale."""
+    """``ternary`` and ``stochastic_ternary`` at inference: -1, 0 or 1 times a scale.
+
+    A threshold is one number, as QKeras's option, or a number a channel (last axis).
+    """
 
     alpha: Alpha = None
-    threshold: float | None = None
+    threshold: float | tuple[float, ...] | None = None
     number_of_unrolls: int = 5
 
 

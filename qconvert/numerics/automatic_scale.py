@@ -51,21 +51,25 @@ def sharing(q: QuantizedBits | Binary, rank: int) -> Sharing:
 def automatic_bits(q: QuantizedBits, x: F32) -> F32:
     """``quantized_bits.__call__`` with an automatic scale; ``keep_negative`` only sets ``m``."""
     m, m_i = _F(2.0 ** (q.bits - q.keep_negative)), _F(2.0**q.integer)
+    x = x / m_i
+    codes, scale = codes_and_scale(q, x)
+    quantized = (scale * m) * (m_i * codes / m)
+    return mixed(m_i * x, quantized, q.qnoise_factor, use_ste=q.use_ste)
+
+
+def codes_and_scale(q: QuantizedBits, x: F32) -> tuple[F32, F32]:
+    """Whole numbers, and what they are multiplied with, for an *x* divided by ``2**integer``."""
     levels = _F(2 * (2 ** (q.bits - 1) - 1))
-    x, shared = x / m_i, sharing(q, x.ndim)
+    shared = sharing(q, x.ndim)
     axes = reduced_axes(x.ndim, q.scale_axis)
     scale = np.max(np.abs(x), axis=axes, keepdims=True) * _F(2) / levels
     if q.alpha == "auto":
+        return _codes(x, scale, levels), scale
+    scale = nearest_power(scale)
+    for _ in range(_ROUNDS):
         codes = _codes(x, scale, levels)
-    else:
-        scale = nearest_power(scale)
-        for _ in range(_ROUNDS):
-            codes = _codes(x, scale, levels)
-            scale = fitted_scale("auto_po2", x, codes, shared)
-        if q.codes_of_last_scale:
-            codes = _codes(x, scale, levels)
-    quantized = (scale * m) * (m_i * codes / m)
-    return mixed(m_i * x, quantized, q.qnoise_factor, use_ste=q.use_ste)
+        scale = fitted_scale("auto_po2", x, codes, shared)
+    return _codes(x, scale, levels) if q.codes_of_last_scale else codes, scale
 
 
 def fitted_scale(alpha: AutoScale, x: F32, codes: F32, shared: Sharing) -> F32:

@@ -48,7 +48,7 @@ def relu(q: QuantizedRelu, x: F32) -> F32:
     m = _F(2.0 ** (q.bits - (q.negative_slope != 0)))
     m_i = _F(2.0**q.integer)
     quantized = _positive_part(q, x, m, m_i)
-    if q.negative_slope:
+    if q.negative_slope > 0:
         quantized = quantized + _negative_part(q, x, m, m_i)
     if q.relu_upper_bound and not q.is_quantized_clip:
         bound = _F(q.relu_upper_bound)

@@ -23,40 +23,51 @@ _THRESHOLD: Final = 0.33
 
 def binary(q: Binary, x: F32) -> F32:
     """``binary.__call__``."""
-    codes = sign_or_one(x)
-    if q.use_01:
-        codes = (codes + _F(1)) / _F(2)
+    codes = _binary_codes(q, x)
     match q.alpha:
         case None:
             return straight_through(eigen.tanh(x), codes)
         case "auto" | "auto_po2":
-            return straight_through(x, fitted_scale(q.alpha, x, codes, sharing(q, x.ndim)) * codes)
+            return straight_through(x, binary_scale(q, q.alpha, x) * codes)
         case _:
             return straight_through(x, np.asarray(q.alpha, _F) * codes)
+
+
+def binary_scale(q: Binary, alpha: AutoScale, x: F32) -> F32:
+    """What an automatic scale multiplies with."""
+    return fitted_scale(alpha, x, _binary_codes(q, x), sharing(q, x.ndim))
+
+
+def _binary_codes(q: Binary, x: F32) -> F32:
+    codes = sign_or_one(x)
+    return (codes + _F(1)) / _F(2) if q.use_01 else codes
 
 
 def ternary(q: Ternary, x: F32) -> F32:
     """``ternary.__call__``; a threshold applies to *x* itself, not to ``x / alpha``."""
     if q.alpha == "auto" or q.alpha == "auto_po2":
-        return _automatic_ternary(q.alpha, q.number_of_unrolls, x)
-    threshold = _F(_THRESHOLD if q.threshold is None else q.threshold)
+        codes, _, scale = ternary_fit(q.alpha, q.number_of_unrolls, x)
+        return straight_through(x, scale * codes)
+    threshold = np.asarray(_THRESHOLD if q.threshold is None else q.threshold, _F)
     codes = _outside(x, threshold) * np.sign(x)
     if q.alpha is None:
         return straight_through(eigen.tanh(x), codes)
     return straight_through(x, np.asarray(q.alpha, _F) * codes)
 
 
-def _automatic_ternary(alpha: AutoScale, unrolls: int, x: F32) -> F32:
+def ternary_fit(alpha: AutoScale, unrolls: int, x: F32) -> tuple[F32, F32, F32]:
+    """Codes, the scale whose half was their threshold, and what they are multiplied with."""
     axes = reduced_axes(x.ndim)
     scale = _F(2) * np.max(np.abs(x), axis=axes, keepdims=True) / _F(3)
     if alpha == "auto_po2":
         scale = nearest_power(scale)
     for _ in range(unrolls):
-        rounded = scale * round_through(x / scale)
-        codes = _outside(rounded, scale / _F(2)) * np.sign(x)
+        before = scale
+        rounded = before * round_through(x / before)
+        codes = _outside(rounded, before / _F(2)) * np.sign(x)
         scale = fitted_scale(alpha, x, codes, Sharing(kept_axes(x.ndim, None)))
-    return straight_through(x, scale * codes)
+    return codes, before, scale
 
 
-def _outside(x: F32, threshold: F32 | np.float32) -> F32:
+def _outside(x: F32, threshold: F32) -> F32:
     return (np.abs(x) >= threshold).astype(np.float32)

@@ -17,14 +17,22 @@ _ROUNDS: Final = 5
 
 def linear(q: QuantizedLinear, x: F32) -> F32:
     """``quantized_linear.__call__``: clips first, and rounds half to even with any scale."""
-    if q.alpha == "auto":
-        scale = _largest_scale(q, x)
-    elif q.alpha == "auto_po2":
-        scale = _power_scale(q, x)
-    else:
-        unit = _F(2.0 ** (q.integer - q.bits + q.keep_negative))
-        scale = np.asarray(1.0 if q.alpha is None else q.alpha, _F) * unit
+    scale = linear_scale(q, x)
     return mixed(x, _codes(q, x, scale) * scale, q.qnoise_factor)
+
+
+def linear_scale(q: QuantizedLinear, x: F32) -> F32:
+    """The distance of neighbouring results."""
+    if q.alpha == "auto":
+        return _largest_scale(q, x)
+    if q.alpha == "auto_po2":
+        return _power_scale(q, x)
+    return np.asarray(1.0 if q.alpha is None else q.alpha, _F) * linear_unit(q)
+
+
+def linear_unit(q: QuantizedLinear) -> np.float32:
+    """That distance without an alpha."""
+    return _F(2.0 ** (q.integer - q.bits + q.keep_negative))
 
 
 def _ends(q: QuantizedLinear) -> tuple[np.float32, np.float32]:

@@ -5,5 +5,6 @@ catch a mistake of the others.
 """
 
 from qconvert.reference.evaluate import apply, evaluate, zeros
+from qconvert.reference.freezing import freeze
 
-__all__ = ["apply", "evaluate", "zeros"]
+__all__ = ["apply", "evaluate", "freeze", "zeros"]

@@ -2,29 +2,29 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import requires
 from pathlib import Path
 from shlex import join
 from typing import Final
 
 from qconvert.runners.environment import DISTRIBUTIONS, Environment
 
-#: Makes an environment for models of qkeras-v3.
-_ANOTHER: Final = (
-    ("python3", "-m", "venv", ".venv-v3"),
-    (
-        *(".venv-v3/bin/python", "-m", "pip", "install"),
-        *("qkeras-v3==1.2.1", "keras>=3.15,<4", "tensorflow==2.21.*"),
-    ),
-)
+_V3: Final = ("qkeras-v3==1.2.1", "keras>=3.15,<4", "tensorflow==2.21.*")
+#: The oldest TensorFlow for which there is a tf-keras.
+_OLDEST: Final = (2, 14)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One problem; ``blocks`` says whether a check is impossible with it."""
+    """One problem; ``blocks`` says whether a check is impossible with it.
+
+    The commands mend it one after the other, or any one of them if it is a ``choice``.
+    """
 
     problem: str
     remedies: tuple[tuple[str, ...], ...] = ()
     blocks: bool = True
+    choice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,9 @@ def describe(diagnosis: Diagnosis) -> Iterator[str]:
         yield from _listed("TensorFlow's", tensorflow)
     for finding in diagnosis.findings:
         yield f"{'problem' if finding.blocks else 'note'}: {finding.problem}"
-        yield from (f"  {join(command)}" for command in finding.remedies)
+        for number, command in enumerate(finding.remedies):
+            lead = ("or      " if number else "either  ") if finding.choice else ""
+            yield f"  {lead}{join(command)}"
     yield "check can run" if diagnosis.ready else "check cannot run"
 
 
@@ -78,9 +80,11 @@ def _here(environment: Environment) -> Iterator[Finding]:
 def _tensorflow(environment: Environment) -> Iterator[Finding]:
     release, later = environment.has("qkeras"), environment.has("qkeras-v3")
     if not environment.has("tensorflow"):
+        # Next to qkeras-v3, what comes with QKeras 0.9.0 would overwrite it.
+        wanted = _V3 if later and not release else _extra("tf")
         yield Finding(
             "TensorFlow, the ground truth, is not installed",
-            (_pip(environment.interpreter, "install", "qconvert[tf]"),),
+            (_pip(environment.interpreter, "install", *wanted),),
         )
         return
     if release and later:
@@ -93,11 +97,13 @@ def _tensorflow(environment: Environment) -> Iterator[Finding]:
         yield from _later(environment)
     else:
         yield Finding(
-            "neither QKeras 0.9.0 nor qkeras-v3 is installed, one of which its models need",
+            "neither QKeras 0.9.0 nor qkeras-v3 is installed: each runs models of its own, and one"
+            " environment cannot hold both",
             (
                 _pip(environment.interpreter, "install", "qkeras==0.9.0", "pyparsing>=3"),
                 _pip(environment.interpreter, "install", "qkeras-v3==1.2.1"),
             ),
+            choice=True,
         )
 
 
@@ -110,7 +116,7 @@ def _both(environment: Environment) -> Finding:
         (
             _pip(python, "uninstall", "-y", "qkeras", "qkeras-v3"),
             _pip(python, "install", "qkeras==0.9.0", "pyparsing>=3"),
-            *_ANOTHER,
+            *_another(".venv-v3", _V3),
         ),
     )
 
@@ -127,8 +133,9 @@ def _overwritten(environment: Environment) -> Finding:
 
 def _release(environment: Environment) -> Iterator[Finding]:
     python = environment.interpreter
+    if not environment.has("tf-keras"):
+        yield _without_tf_keras(environment)
     for name, package in (
-        ("tf-keras", "tf-keras==" + _minor(environment.versions["tensorflow"]) + ".*"),
         ("pyparsing", "pyparsing>=3"),
         ("tensorflow-model-optimization", "tensorflow-model-optimization>=0.8"),
     ):
@@ -146,8 +153,24 @@ def _release(environment: Environment) -> Iterator[Finding]:
         )
     yield Finding(
         "models of qkeras-v3 need another environment: check --tf-python .venv-v3/bin/python",
-        _ANOTHER,
+        _another(".venv-v3", _V3),
         blocks=False,
+    )
+
+
+def _without_tf_keras(environment: Environment) -> Finding:
+    """QKeras itself imports ``tensorflow.keras``, which in old versions is Keras 2."""
+    version = environment.versions["tensorflow"]
+    problem = "tf-keras is missing, by which check loads models of Keras 2"
+    if _minor(version) >= _OLDEST:
+        major, minor = _minor(version)
+        wanted = f"tf-keras=={major}.{minor}.*"
+        return Finding(problem, (_pip(environment.interpreter, "install", wanted),))
+    oldest = ".".join(map(str, _OLDEST))
+    return Finding(
+        f"{problem}: there is none for TensorFlow {version}, {oldest} is the oldest that has one."
+        " Make an environment for check --tf-python .venv-tf/bin/python",
+        _another(".venv-tf", _extra("tf")),
     )
 
 
@@ -169,13 +192,29 @@ def _later(environment: Environment) -> Iterator[Finding]:
     )
 
 
+def _extra(name: str) -> tuple[str, ...]:
+    """What an extra of qconvert installs; qconvert itself may be in no package index."""
+    found = (requirement.partition(";") for requirement in requires("qconvert") or ())
+    return tuple(sorted(what.strip() for what, _, marker in found if _names(marker, name)))
+
+
+def _names(marker: str, extra: str) -> bool:
+    return f"extra == '{extra}'" in marker.replace('"', "'")
+
+
+def _another(folder: str, packages: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Commands that make another environment with *packages*."""
+    python = Path(folder) / "bin/python"
+    return ("python3", "-m", "venv", folder), _pip(python, "install", *packages)
+
+
 def _major(version: str) -> int:
-    head = version.partition(".")[0]
-    return int(head) if head.isdigit() else 0
+    return _minor(version)[0]
 
 
-def _minor(version: str) -> str:
-    return ".".join(version.split(".")[:2])
+def _minor(version: str) -> tuple[int, int]:
+    major, minor, *_ = (int(n) if n.isdigit() else 0 for n in (*version.split("."), "0"))
+    return major, minor
 
 
 def _pip(python: Path, *arguments: str) -> tuple[str, ...]:

@@ -74,6 +74,7 @@ def _layer(layer: LayerResult) -> Json:
         "converter": layer.converter,
         "weight_bits": layer.weight_bits,
         "activation_bits": layer.activation_bits,
+        "notes": list(layer.notes),
         **_finding(layer.finding),
     }
 

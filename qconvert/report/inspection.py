@@ -11,6 +11,7 @@ from qconvert.ir import Shape
 from qconvert.report.columns import aligned
 from qconvert.report.document import Json
 from qconvert.report.escape import printable
+from qconvert.report.notes import note_lines
 from qconvert.report.summary import Codes, LayerSummary, Summary, Tensor
 
 SCHEMA: Final = "qconvert.summary/1"
@@ -51,6 +52,7 @@ def _layer(layer: LayerSummary) -> Json:
         "activation": _codes(layer.activation),
         "weights": [_tensor(weight) for weight in layer.weights],
         "tensor": layer.tensor,
+        "notes": list(layer.notes),
     }
 
 
@@ -89,6 +91,8 @@ def _lines(summary: Summary) -> Iterator[Text]:
         yield Text()
         yield Text("operators  " + ", ".join(f"{n} {name}" for name, n in summary.operators))
     yield Text()
+    for line in note_lines((layer.name, layer.notes) for layer in summary.layers):
+        yield Text(line, "yellow")
     yield Text(f"{len(summary.layers)} layers, {summary.bytes} bytes of weights", "bold")
 
 

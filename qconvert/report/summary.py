@@ -38,7 +38,8 @@ class Tensor:
 class LayerSummary:
     """One layer; ``activation`` is what quantizes its output, ``tensor`` carries it in ONNX.
 
-    ``converter`` is the other program that converted it, if one did.
+    ``converter`` is the other program that converted it, if one did; ``notes`` tell what QKeras
+    does there that its user may not expect.
     """
 
     name: str
@@ -48,6 +49,7 @@ class LayerSummary:
     weights: tuple[Tensor, ...]
     tensor: str | None = None
     converter: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,15 @@ def _layer(graph: Graph, layer: Layer, shape: Shape) -> LayerSummary:
     weights = tuple(_weight(role, weight) for role, weight in layer.weights.items())
     codes = _codes(activation_quantizer(graph, layer))
     converter = graph.opaque.get(layer.name)
-    return LayerSummary(layer.name, layer.class_name, shape, codes, weights, converter=converter)
+    return LayerSummary(
+        layer.name,
+        layer.class_name,
+        shape,
+        codes,
+        weights,
+        converter=converter,
+        notes=layer.notes,
+    )
 
 
 def _weight(role: str, weight: Weight) -> Tensor:
@@ -146,7 +156,7 @@ def _exported_layer(layer: LayerTensor) -> LayerSummary:
         text = f"codes in {found.tensor}, zero point {found.zero_point}, step 2**{found.exp}"
         codes = Codes(text, None, None)
     return LayerSummary(
-        layer.layer, layer.class_name, None, codes, (), layer.tensor, layer.converter
+        layer.layer, layer.class_name, None, codes, (), layer.tensor, layer.converter, layer.notes
     )
 
 

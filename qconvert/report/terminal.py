@@ -20,6 +20,7 @@ from qconvert.checking.weights import FOLDED
 from qconvert.checking.witness import Witness
 from qconvert.report.columns import aligned
 from qconvert.report.escape import printable
+from qconvert.report.notes import note_lines
 
 _STYLES: Final = {
     Verdict.PROVEN: "bold green",
@@ -136,6 +137,8 @@ def _summary_of(difference: Difference) -> str:
 def _notes(report: Report) -> Iterator[Text]:
     for result in report.failed:
         yield Text(f"{result.witness.value}: NOT RUN: {printable(result.failure or '')}", "yellow")
+    for line in note_lines((layer.name, layer.notes) for layer in report.layers):
+        yield Text(line, "yellow")
     for value in report.ambiguous:
         yield Text(
             f"reference ambiguous: TensorFlow's predict differs from model(x) at "

@@ -14,6 +14,7 @@ from tf_keras.layers import Flatten, MaxPooling2D
 import qconvert
 from qconvert.report import to_json
 
+AUTO = ("auto", "auto_po2")
 FOUR_BITS = "quantized_bits(4, 0, alpha=1)"
 
 
@@ -35,6 +36,16 @@ def losing() -> Model:
     return Model(x, [QActivation(relu, name="act")(x), x], name="losing")
 
 
+def automatic() -> Model:
+    """Activations with scales that QKeras computes from the batch, one behind the other."""
+    x = image = Input((6, 6, 3), name="x")
+    x = QActivation("quantized_bits(6, 1, 1, alpha='auto_po2')", name="first")(x)
+    x = QConv2D(4, 3, kernel_quantizer=FOUR_BITS, bias_quantizer=FOUR_BITS, name="conv")(x)
+    results = [QActivation(f"quantized_bits(4, 2, 1, alpha='{a}')", name=a)(x) for a in AUTO]
+    results += [QActivation(f"{n}(alpha='{AUTO[0]}')", name=n)(x) for n in ("binary", "ternary")]
+    return Model(image, results, name="automatic")
+
+
 def main(folder: Path) -> None:
     made = model()
     random = np.random.default_rng(0)
@@ -52,6 +63,9 @@ def main(folder: Path) -> None:
         raw_bias=bias,
     )
     qconvert.export(made, folder / "live.onnx")
+    scaled = automatic()
+    scaled.set_weights([random.uniform(-1, 1, w.shape) for w in scaled.get_weights()])
+    scaled.save(folder / "automatic.h5")
     losing().save(folder / "losing.h5")
     (folder / "losing.json").write_text(to_json(qconvert.check(losing(), samples=8)))
 

@@ -14,6 +14,7 @@ import pytest
 import qconvert
 from qconvert.checking.results import Verdict
 from qconvert.checking.witness import Witness
+from qconvert.errors import UnsupportedError, UsageError
 from qconvert.ir import F32
 from qconvert.ir.ops import Quantize
 from qconvert.ir.quantizers import QuantizedRelu
@@ -107,3 +108,43 @@ def test_one_wrong_weight_code_in_the_file_is_found_at_its_layer(
     assert found["pixels"].verdict is Verdict.SAMPLED
     assert found["out"].inherited_from == ("conv",)
     assert report.outputs[0].finding.inherited_from == ("conv",)
+
+
+def scaled_samples(count: int) -> F32:
+    codes = np.random.default_rng(5).integers(-64, 65, (count, 6, 6, 3))
+    return (codes / 16).astype(np.float32)
+
+
+def test_frozen_scales_are_tensorflows_on_their_samples(folder: Path) -> None:
+    """All of them are one batch, however many; a part of it has other scales in TensorFlow."""
+    x = scaled_samples(90)
+    report = qconvert.check(folder / "automatic.h5", freeze_scales=x)
+    found = {layer.name: layer for layer in report.layers if layer.class_name == "QActivation"}
+    assert list(found) == ["first", "auto", "auto_po2", "binary", "ternary"]
+    for layer in found.values():
+        assert layer.finding.verdict is Verdict.SAMPLED
+        assert layer.finding.reason == "with scales frozen on these very samples"
+        assert "90 samples in one batch" in layer.notes[0]
+    assert all("frozen" in output.finding.reason for output in report.outputs)
+    assert (report.exit_code, report.samples) == (0, 90)
+    assert report.inputs == "90 samples of the given arrays as one batch"
+
+
+def test_scales_of_other_samples_differ(folder: Path) -> None:
+    exported = qconvert.export(folder / "automatic.h5", freeze_scales=scaled_samples(90))
+    assert set(exported.notes) == {"first", "auto", "auto_po2", "binary", "ternary"}
+    report = qconvert.check(folder / "automatic.h5", exported, freeze_scales=scaled_samples(7))
+    assert report.exit_code == 1
+    found = {layer.name: layer.finding.verdict for layer in report.layers}
+    assert found["auto"] is Verdict.DIFFERS
+
+
+def test_frozen_scales_are_given_and_fit(folder: Path) -> None:
+    with pytest.raises(UnsupportedError, match="--freeze-scales"):
+        qconvert.check(folder / "automatic.h5")
+    with pytest.raises(UsageError, match="the inputs of the check"):
+        qconvert.check(folder / "automatic.h5", freeze_scales=scaled_samples(2), samples=3)
+    with pytest.raises(UsageError, match="no scale to freeze"):
+        qconvert.export(folder / "model.h5", freeze_scales=scaled_samples(2))
+    with pytest.raises(UsageError, match="has shape"):
+        qconvert.export(folder / "automatic.h5", freeze_scales=scaled_samples(2)[..., :1])

@@ -89,7 +89,7 @@ def test_a_softmax_lies_within_the_radius() -> None:
     distance = abs((power / power.cumsum(1)[:, -1:]).astype(np.float64) - y)
     assert distance.any()
     assert (distance <= radius).all()
-    assert (radius <= 440 * 2.0**-24 * y + 2.0**-125).all()
+    assert (radius <= 440 * 2.0**-24 * y + 2.0**-124).all()
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,14 @@ def test_softmax_in_float64_stays_within_the_radius() -> None:
     assert (radius < 2.0**-15).all()
 
 
+def test_a_softmax_may_flush_twice_the_smallest_normal_number_and_no_more() -> None:
+    """TensorFlow makes 0 of 1.995 * 2**-126, and of nothing that is as large as 2**-125."""
+    x = np.array([[0, -86.645], [0, -86.6]], np.float32)
+    y, radius = radius_of([Softmax(1)], x)
+    assert (y[:, 1] > 2.0**-126).all()
+    np.testing.assert_array_equal(y[:, 1] <= radius[:, 1], [True, False])
+
+
 def grid(exp: int, reach: int, *shape: int) -> F32:
     return np.ldexp(RNG.integers(-reach, reach + 1, shape).astype(np.float32), exp)
 

@@ -350,3 +350,40 @@ def test_the_doctor_has_a_code_for_each_outcome(capsys: pytest.CaptureFixture[st
     assert "check can run" in capsys.readouterr().out
     assert run(["doctor", "--tf-python", "/nowhere/python"]) == 5
     assert "does not run" in capsys.readouterr().err
+
+
+def of_activation(text: str) -> tuple[Any, ...]:
+    """A model that is nothing else."""
+    source = {"class_name": "InputLayer", "config": {"name": "x", "batch_input_shape": [None, 3]}}
+    return source, {"class_name": "QActivation", "config": {"name": "act", "activation": text}}
+
+
+def test_notes_are_told_by_export_and_inspect_and_stay_in_the_file(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model(layers=of_activation("quantized_relu(quantized_bits(8),2)"))
+    assert run(["export", str(model)]) == 0
+    for command in (["inspect", str(model)], ["inspect", str(model.with_suffix(".onnx"))]):
+        assert run(command) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+    assert len(lines) == 3
+    assert len(set(lines)) == 1
+    assert lines[0].startswith("note: act: activation: 'quantized_relu(quantized_bits(8),2)'")
+    assert run(["inspect", "--json", str(model.with_suffix(".onnx"))]) == 0
+    (act,) = json.loads(capsys.readouterr().out)["layers"]
+    assert len(act["notes"]) == 1
+
+
+def test_scales_of_the_batch_need_samples(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    model = write_model(layers=of_activation("quantized_bits(4,0,1,alpha='auto')"))
+    samples = tmp_path / "x.npy"
+    np.save(samples, np.eye(3, dtype=np.float32))
+    assert run(["export", str(model)]) == 3
+    assert "--freeze-scales" in capsys.readouterr().err
+    assert run(["export", str(model), "--freeze-scales", str(samples)]) == 0
+    assert "note: act: its scale is frozen" in capsys.readouterr().out
+    for command in ("inspect", "weights"):
+        assert run([command, str(model), "--freeze-scales", str(samples)]) == 0
+    assert run(["export", str(model), "--freeze-scales", str(samples), "-o", str(samples)]) == 6

@@ -93,6 +93,7 @@ HIGH = np.array([0.9, 2.0, 3.7, 16.0, 1.0], np.float32)
         ("quantized_bits", {"symmetric": False}),
         ("quantized_relu", {}),
         ("quantized_relu", {"relu_neg_slope": 0.25}),
+        ("quantized_relu", {"relu_neg_slope": -0.5}),
     ],
 )
 def test_adaptive_activations_after_their_first_call(

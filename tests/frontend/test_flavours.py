@@ -315,6 +315,15 @@ def test_channels_with_unlike_integer_bits_are_scaled_by_powers_of_two(sketch: A
     assert quantize == Quantize(QuantizedRelu(6, 0, is_quantized_clip=False))
 
 
+def test_the_slope_of_an_adaptive_activation_may_be_below_0(sketch: Any) -> None:
+    """QKeras sets it behind the quantizer's back; a positive one has to be a power of two."""
+    (quantize,) = adaptive(sketch, [2.5], relu_neg_slope=-0.5)
+    expected = QuantizedRelu(6, 2, negative_slope=-0.5, is_quantized_clip=False)
+    assert quantize == Quantize(expected)
+    with pytest.raises(UnsupportedError, match="positive and no power of two"):
+        adaptive(sketch, [2.5], relu_neg_slope=0.3)
+
+
 @pytest.mark.parametrize("delay", [50, {"class_name": "__tensor__", "config": {"value": 60}}])
 def test_an_adaptive_activation_that_still_learns_is_refused(sketch: Any, delay: Any) -> None:
     with pytest.raises(UnsupportedError, match="in every call"):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from qconvert.errors import UnsupportedError
 from qconvert.frontend import build_graph
 from qconvert.frontend.live import model_file
 from qconvert.ir import Graph
@@ -147,6 +148,43 @@ def test_a_live_model_keeps_what_its_file_loses(libraries: tuple[Any, Any, Any])
     quantizer = graph.layers[0].weights["depthwise_kernel"].quantizer
     assert asdict(quantizer)["scale_axis"] == 2  # type: ignore[arg-type]
     assert asdict(graph.nodes[-1].op)["quantizer"]["is_quantized_clip"] is False
+
+
+def test_a_live_normalization_tells_of_the_activation_that_it_never_applies(
+    libraries: tuple[Any, Any, Any],
+) -> None:
+    _, keras, qkeras = libraries
+    source = keras.Input((3,))
+    layer = _quietly(lambda: qkeras.QBatchNormalization(activation="quantized_relu(4)"))
+    (found,) = build_graph(model_file(_quietly(keras.Model, source, layer(source)))).layers
+    assert found.notes == ("QKeras never applies activation='quantized_relu(4)'",)
+
+
+SETTINGS = {
+    "smooth sigmoid": ("set_internal_sigmoid", "smooth", "hard"),
+    "real sigmoid": ("set_internal_sigmoid", "real", "hard"),
+    "image_data_format": ("set_image_data_format", "channels_first", "channels_last"),
+    "epsilon": ("set_epsilon", 1e-3, 1e-7),
+    "floatx": ("set_floatx", "float64", "float32"),
+    "learning_phase": ("set_learning_phase", 1, 0),
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_settings_that_no_file_keeps_are_refused(
+    libraries: tuple[Any, Any, Any], setting: str
+) -> None:
+    _, keras, qkeras = libraries
+    name, changed, usual = SETTINGS[setting]
+    model = _quietly(losing_options, *libraries)
+    change = getattr(qkeras.quantizers if "sigmoid" in setting else keras.backend, name)
+    _quietly(change, changed)
+    try:
+        with pytest.raises(UnsupportedError, match=f"{setting.split()[-1]}.* no file keeps"):
+            model_file(model)
+    finally:
+        _quietly(change, usual)
+    assert model_file(model).weights
 
 
 def _plain(value: Any) -> Any:

@@ -104,3 +104,34 @@ def test_options_that_change_or_break_the_layer_are_refused(
     config = sketch.functional([sketch.source("x", 8, 8, 3), conv], ["x"], ["c"])
     with pytest.raises(UnsupportedError, match=reason):
         build_graph(sketch.file(config, {"c": [sketch.ramp(3, 3, 3, 2)]}))
+
+
+AUTOMATIC = "quantized_bits(4,0,1,alpha='auto')"
+
+
+def test_scales_of_the_batch_are_allowed_where_they_are_frozen(sketch: Any) -> None:
+    act = sketch.entry("QActivation", "act", activation=AUTOMATIC)
+    file = sketch.file(sketch.sequential(sketch.source("x", 4), act))
+    assert build_graph(file, freezing=True).nodes[0].name == "act"
+    with pytest.raises(UnsupportedError, match="--freeze-scales"):
+        build_graph(file)
+
+
+def test_scales_of_every_step_are_not_frozen(sketch: Any) -> None:
+    act = {"class_name": "QActivation", "config": {"name": "act", "activation": AUTOMATIC}}
+    layer = sketch.entry("TimeDistributed", "time", layer=act)
+    with pytest.raises(UnsupportedError, match="at every step"):
+        build_graph(sketch.file(sketch.sequential(sketch.source("x", 2, 4), layer)), freezing=True)
+    options = {"units": 2, "use_bias": False, "activation": AUTOMATIC, "kernel_quantizer": None}
+    quantizers = {f"{name}_quantizer": None for name in ("recurrent", "bias", "state")}
+    rnn = sketch.entry("QSimpleRNN", "rnn", **options, **quantizers)
+    weights = {"rnn": [sketch.ramp(4, 2), sketch.ramp(2, 2)]}
+    with pytest.raises(UnsupportedError, match="at every step"):
+        model = sketch.sequential(sketch.source("x", 2, 4), rnn)
+        build_graph(sketch.file(model, weights), freezing=True)
+
+
+def test_random_numbers_are_not_frozen(sketch: Any) -> None:
+    act = sketch.entry("QActivation", "act", activation="bernoulli(alpha='auto')")
+    with pytest.raises(UnsupportedError, match="draws random numbers"):
+        build_graph(sketch.file(sketch.sequential(sketch.source("x", 4), act)), freezing=True)

@@ -207,7 +207,7 @@ def test_stock_layers_know_no_names_of_qkeras(identifier: str) -> None:
         ("ternary('auto_po2')", "the whole batch"),
         ("binary(alpha='auto')", "the whole batch"),
         ("bernoulli", "random"),
-        ("quantized_linear(4,alpha='auto')", "post_training_scale"),
+        ("quantized_linear(4,alpha='auto')", "--freeze-scales"),
         ("quantized_hswish(4,alpha='auto_po2')", "the whole batch"),
         ("quantized_ulaw(17)", "65536 levels"),
     ],

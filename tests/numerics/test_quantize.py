@@ -142,6 +142,7 @@ def test_automatic_ternary_weights_have_one_magnitude_a_channel(w: F32) -> None:
         (QuantizedBits(4, 0, alpha=2.0), [0.25], [0.5]),
         (QuantizedBits(3, 2, alpha=(1.0, 0.5)), [3, 3], [3, 1.5]),
         (QuantizedRelu(4, 1, negative_slope=0.25), [-9, -1, 0.3, 9], [-0.5, -0.25, 0.25, 1.75]),
+        (QuantizedRelu(4, 1, negative_slope=-0.5), [-9, -1, 0.3, 9], [0, 0, 0.25, 1.75]),
         (QuantizedRelu(4, 0, use_sigmoid=True), [-1, 0.1, 0.9, 2], [0, 0.125, 0.875, 0.9375]),
         (QuantizedRelu(4, 2, relu_upper_bound=1.0), [3], [3]),
         (QuantizedRelu(4, 2, relu_upper_bound=1.125, is_quantized_clip=False), [3, 1], [1.125, 1]),

@@ -40,7 +40,7 @@ def passing() -> Report:
         samples=64,
         layers=(
             LayerResult("conv", "QConv2D", 4, None, good),
-            LayerResult("act", "QActivation", None, 8, good),
+            LayerResult("act", "QActivation", None, 8, good, notes=("of \x1b[31m note",)),
         ),
         weights=(WeightResult("conv", "kernel", Verdict.PROVEN, Difference(36), Difference(36)),),
         outputs=(OutputResult("y", good),),

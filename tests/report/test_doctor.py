@@ -13,6 +13,11 @@ RELEASE = {
     "pyparsing": "3.3.3",
     "tensorflow-model-optimization": "0.8.1",
 }
+#: As pyproject.toml has it.
+TF_EXTRA = [
+    *("pyparsing>=3", "qkeras==0.9.0", "tensorflow-model-optimization>=0.8"),
+    *("tensorflow==2.21.*", "tf-keras==2.21.*", "tf2onnx>=1.17"),
+]
 V3 = {"tensorflow": "2.21.0", "keras": "3.15.1", "qkeras-v3": "1.2.1"}
 HERE = Environment(Path("here"), "3.12.1", {"onnx": "1.23.0", "onnxruntime": "1.32.0"}, None, None)
 
@@ -56,7 +61,7 @@ def test_files_that_another_distribution_has_overwritten_are_reinstalled() -> No
 @pytest.mark.parametrize(
     ("missing", "command"),
     [
-        ("tensorflow", "there -m pip install qconvert[tf]"),
+        ("tensorflow", f"there -m pip install {' '.join(TF_EXTRA)}"),
         ("tf-keras", "there -m pip install tf-keras==2.21.*"),
         ("pyparsing", "there -m pip install pyparsing>=3"),
     ],
@@ -76,7 +81,36 @@ def test_keras_2_is_too_old_for_qkeras_v3() -> None:
 def test_no_qkeras_at_all_is_a_problem_with_two_ways_out() -> None:
     found = diagnosis({"tensorflow": "2.21.0"}, None)
     assert not found.ready
-    assert len(commands(found)) == 2
+    assert commands(found) == [
+        "there -m pip install qkeras==0.9.0 pyparsing>=3",
+        "there -m pip install qkeras-v3==1.2.1",
+    ]
+    shown = [line.split()[0] for line in describe(found) if "pip install qkeras" in line]
+    assert shown == ["either", "or"]
+
+
+@pytest.mark.parametrize(("version", "wanted"), [("2.14.0", "2.14.*"), ("2.16.2", "2.16.*")])
+def test_an_old_tensorflow_gets_the_tf_keras_of_its_version(version: str, wanted: str) -> None:
+    versions = {k: v for k, v in RELEASE.items() if k != "tf-keras"}
+    found = diagnosis({**versions, "tensorflow": version}, "qkeras")
+    assert commands(found)[0] == f"there -m pip install tf-keras=={wanted}"
+
+
+def test_a_tensorflow_without_any_tf_keras_is_not_mended_in_its_place() -> None:
+    versions = {k: v for k, v in RELEASE.items() if k != "tf-keras"}
+    found = diagnosis({**versions, "tensorflow": "2.12.1"}, "qkeras")
+    assert not found.ready
+    assert "2.14 is the oldest" in blocking(found)[0]
+    assert commands(found)[:2] == [
+        "python3 -m venv .venv-tf",
+        f".venv-tf/bin/python -m pip install {' '.join(TF_EXTRA)}",
+    ]
+
+
+def test_tensorflow_beside_qkeras_v3_does_not_bring_the_other_qkeras() -> None:
+    found = diagnosis({k: v for k, v in V3.items() if k != "tensorflow"}, "qkeras-v3")
+    assert "qkeras==0.9.0" not in commands(found)[0]
+    assert "tensorflow==2.21.*" in commands(found)[0]
 
 
 @pytest.mark.parametrize(

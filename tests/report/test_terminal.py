@@ -93,3 +93,13 @@ def test_nothing_compared_says_so(passing: Report) -> None:
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_nothing_but_ascii_is_needed(failing: Report, encoding: str) -> None:
     shown(failing).encode(encoding)
+
+
+def test_a_note_is_told_once_for_all_its_layers(passing: Report) -> None:
+    noted = [dataclasses.replace(layer, notes=("odd\x1b[2J",)) for layer in passing.layers]
+    text = shown(dataclasses.replace(passing, layers=tuple(noted)))
+    assert [line for line in text.splitlines() if line.startswith("note")] == [
+        r"note: conv, act: odd\u{1b}[2J"
+    ]
+    silent = [dataclasses.replace(layer, notes=()) for layer in passing.layers]
+    assert "note" not in shown(dataclasses.replace(passing, layers=tuple(silent)))

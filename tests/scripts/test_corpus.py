@@ -33,6 +33,7 @@ def layer(name: str, verdict: str, inherited_from: tuple[str, ...] = ()) -> dict
         "name": name,
         "class_name": "QDense",
         "converter": None,
+        "notes": [],
         "weight_bits": 4,
         "activation_bits": None,
         "verdict": verdict,

@@ -1,5 +1,6 @@
 """Files of qkeras-v3 and Keras 3 against the real thing, layer by layer and bit for bit."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,3 +88,26 @@ def test_a_model_of_qkeras_v3_is_not_run_by_another_qkeras(v3_models: Path) -> N
 def test_a_stock_model_of_keras_3_runs_beside_qkeras_0_9(v3_models: Path) -> None:
     report = api.check(v3_models / "stock.keras", samples=5)
     assert report.exit_code == 0
+
+
+def test_a_live_model_keeps_the_activations_that_its_file_loses(
+    v3_python: Path, v3_worker: Ask, tmp_path: Path
+) -> None:
+    script = Path(__file__).with_name("save_live_model.py")
+    done = subprocess.run(
+        [v3_python, script, tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    graph = build_graph(read_model(tmp_path / "live.h5"))
+    with np.load(tmp_path / "live.npz") as found:
+        truth = dict(found)
+    values = evaluate(graph, {"x": truth["x"]})
+    assert len(np.unique(truth["separable"])) > 4
+    write_npz(tmp_path / "x.npz", {"x": truth["x"]})
+    v3_worker("load", model=tmp_path / "live.h5")
+    v3_worker("run", inputs=tmp_path / "x.npz", outputs=tmp_path / "y.npz")
+    with np.load(tmp_path / "y.npz") as reloaded:
+        for name in ("separable", "depthwise"):
+            assert_array_equal(values[name], truth[name], name)
+            assert_array_equal(reloaded[name], truth[name], name)
+    assert "files do not keep" not in str([layer.notes for layer in graph.layers])

@@ -47,6 +47,12 @@ def q_adaptive_activation(call: Call) -> Parsed:
     po2_rounding = c.flag("po2_rounding", default=False)
     slope = _slope(c) if kind == "quantized_relu" else 0.0
     bound = None if c.raw("relu_upper_bound") is None else c.number("relu_upper_bound")
+    if kind == "quantized_relu" and not c.has("relu_upper_bound"):
+        c.note("files do not keep relu_upper_bound, which the model may have been trained with")
+    c.note(
+        "in a model that Keras has just loaded, the first call computes with integer=0; the ONNX"
+        " file computes as all further calls do"
+    )
     c.ignore("relu_neg_slope", "quantization_delay", "ema_decay")
     if _still_learns(c):
         c.refuse(
@@ -107,8 +113,8 @@ def _number(value: object) -> float | None:
 
 
 def _slope(c: Config) -> float:
-    """0 or a power of two, as QKeras asserts."""
+    """A power of two, or not above 0: the layer sets it past the assertion of the quantizer."""
     slope = c.number("relu_neg_slope", default=0.0)
-    if slope < 0 or (slope > 0 and np.frexp(slope)[0] != 0.5):
-        c.refuse(f"relu_neg_slope={slope} is neither 0 nor a power of two")
+    if slope > 0 and np.frexp(slope)[0] != 0.5:
+        c.refuse(f"relu_neg_slope={slope} is positive and no power of two")
     return slope

@@ -49,10 +49,10 @@ def _directions(c: Config) -> tuple[Loop, Loop]:
     """Both layers; the second is the first one in the other direction, unless it is given."""
     c.expect("num_constants", None, 0)
     entry, other = c.raw("layer"), c.raw("backward_layer")
-    forward = _loop(entry)
+    forward = _loop(c, entry)
     if other is None:
         return forward, replace(forward, reverse=not forward.reverse)
-    backward = _loop(other)
+    backward = _loop(c, other)
     if forward.reverse == backward.reverse:
         c.reject("both layers have the same direction")
     for option in ("sequences", "states"):
@@ -63,13 +63,13 @@ def _directions(c: Config) -> tuple[Loop, Loop]:
     return forward, backward
 
 
-def _loop(entry: object) -> Loop:
+def _loop(c: Config, entry: object) -> Loop:
     match entry:
         case {"class_name": str(name), "config": dict(config)}:
             class_name = name.removeprefix("qkeras>")
             if class_name not in KINDS:
                 raise Unsupported(f"Bidirectional around {class_name}")
-            return read_loop(class_name, Config(config))
+            return read_loop(class_name, c.inside(config))
         case _:
             raise Malformed(f"layer={short(entry)} is not a layer")
 

@@ -152,12 +152,14 @@ def _transposed(call: Call, rank: int) -> Parsed:
     filters, use_bias = c.integer("filters"), c.flag("use_bias")
     given = c.raw("output_padding")
     padded = given is not None and not call.qkeras
+    if given is not None and not padded:
+        c.note(f"QKeras does not heed output_padding={short(given)}")
     extra = c.integers("output_padding", rank, minimum=0) if padded else None
     quantizers = (c.quantizer("kernel_quantizer", "kernel"), c.quantizer("bias_quantizer", "other"))
     activation = c.activation("activation", qkeras=call.qkeras, rank=call.rank)
     c.expect("groups", 1)
-    if rank == 3:
-        # tf_keras reads the option there and computes without it.
+    if rank == 3 and set(window.dilations) != {1}:
+        c.note(f"Keras does not heed dilation_rate={window.dilations} in three dimensions")
         window = replace(window, dilations=(1,) * rank)
     refuse_transposed(c, window)
     c.done()

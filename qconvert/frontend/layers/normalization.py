@@ -6,7 +6,7 @@ from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.flavour import Flavour
 from qconvert.frontend.layers.windows import move_axis
-from qconvert.frontend.problems import Malformed, Unsupported
+from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.weights import expect_shape, weight
 from qconvert.ir.graph import Weight
 from qconvert.ir.ops import Affine, BatchNormalization
@@ -44,6 +44,8 @@ def q_batch_normalization(call: Call) -> Parsed:
     }
     inverse = _inverse_quantizer(c, quantizers)
     c.ignore("beta_range", "gamma_range")
+    if c.raw("activation") is not None:
+        c.note(f"QKeras never applies activation={short(c.raw('activation'))}")
     _read_unused(c)
     if c.flavour is Flavour.V3 and _axes(axis) not in ([-1], [call.rank - 1]):
         c.refuse(f"axis={axis}, which qkeras-v3 cannot run here")

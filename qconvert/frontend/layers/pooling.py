@@ -73,6 +73,8 @@ def _quantized_tail(call: Call, rank: int) -> _Tail:
         if quantizer is None:
             return _Around(behind=activation)
         factor = quantize(quantizer, np.array([1.0 / area], np.float32))
+        if not factor.any():
+            call.config.note(f"average_quantizer rounds 1/{area} to 0, and with it every average")
         times, scale = Scale(float(area)), Scale(float(factor[0]))
         if call.flavour.later:
             return _Around((times,), (scale, *activation), whole=True)

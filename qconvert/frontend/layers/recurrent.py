@@ -86,6 +86,11 @@ def read_loop(class_name: str, c: Config) -> Loop:
     )
     if class_name == "QLSTM" and not cell.use_bias and loop.quantizers["bias"]:
         c.refuse("a bias_quantizer without use_bias, which QKeras 0.9.0 cannot run")
+    if loop.confused and loop.quantizers["recurrent_kernel"] is None:
+        c.note(
+            "without a recurrent_quantizer QKeras multiplies the state by the kernel, in place of"
+            " the recurrent kernel"
+        )
     _refuse_the_rest(c)
     c.done()
     return loop

@@ -96,7 +96,7 @@ def _inner(c: Config) -> tuple[str, Config]:
     c.done()
     match layer:
         case {"class_name": str(class_name), "config": dict(config)}:
-            return class_name.removeprefix("qkeras>"), Config(config, c.flavour)
+            return class_name.removeprefix("qkeras>"), c.inside(config)
         case _:
             raise Malformed(f"layer={short(layer)} is not a layer")
 
