@@ -26,7 +26,7 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PARTS: Final = ROOT / "scripts" / "mutation"
-MODELS: Final = ("convolutions", "linear", "quantizers")
+MODELS: Final = ("convolutions", "linear", "quantizers", "sequences")
 TIMEOUT: Final = 300.0
 
 

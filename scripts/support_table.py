@@ -40,7 +40,7 @@ TABLE: Final = Path(__file__).resolve().parents[1] / "docs" / "SUPPORT.md"
 SAMPLES: Final = 8
 #: Converted, and without a constructor in QKeras 0.9.0 or Keras.
 ELSEWHERE: Final[Mapping[str, str]] = {
-    "Embedding": "inputs are whole numbers",
+    "Embedding": "inputs are whole numbers; with `mask_zero`",
     "FQConv2D": "fkeras; as QConv2D, without injected faults",
     "FQDense": "fkeras; as QDense, without injected faults",
     "PruneLowMagnitude": "tensorflow_model_optimization; as the layer that it wraps",
@@ -51,6 +51,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "QDepthwiseConv2DTranspose": "later QKeras",
     "QScaleShift": "later QKeras",
     "QSeparableConv2DTranspose": "later QKeras",
+    "Recurrent layers with `stateful`": "their states are inputs and outputs of the ONNX model",
     "SlicingOpLambda": "``x[...]`` of a tensor in a functional model",
     "TFOpLambda": "a function of TensorFlow in a functional model",
     "keras.ops": "functions of Keras 3 in a functional model",
@@ -121,6 +122,8 @@ def model_of(cases: list[Case]) -> Keras:
                 inputs[key] = tf_keras.Input(key[0])
                 quantized[key] = qkeras.QActivation(WIDE)(inputs[key])
         tensors = [quantized[key] for key in keys]
+        if case.family.masked:
+            tensors = [tf_keras.layers.Masking()(tensor) for tensor in tensors]
         outputs.append(case.layer(tensors if len(tensors) > 1 else tensors[0]))
     model = tf_keras.Model(list(inputs.values()), outputs)
     random = np.random.default_rng(0)
@@ -150,8 +153,9 @@ def table(title: str, cases: list[Case], found: Mapping[str, Finding]) -> Iterat
         finding = found[case.name]
         options = ", ".join(f"{key}={value!r}" for key, value in case.options.items())
         reason = finding.reason if finding.verdict.value == "BOUNDED" else ""
+        place = " behind Masking" if case.family.masked else ""
         yield (
-            f"| {case.family.class_name} | {f'`{options}`' if options else ''} "
+            f"| {case.family.class_name}{place} | {f'`{options}`' if options else ''} "
             f"| {finding.verdict.value} | {reason} |"
         )
 

@@ -2,14 +2,25 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.ir import F32, Graph, Grid, Input, grid_of
-from qconvert.ir.ops import Concat, Pad, Quantize, Recurrence, Reshape, Slice, Transpose, UpSample
+from qconvert.checking.gaps import Gap, gaps_of
+from qconvert.ir import F32, Graph, Grid, Input, Node, grid_of
+from qconvert.ir.ops import (
+    Concat,
+    Merge,
+    Pad,
+    Quantize,
+    Recurrence,
+    Reshape,
+    Slice,
+    Transpose,
+    UpSample,
+)
 from qconvert.ir.quantizers import (
     QuantizedHswish,
     QuantizedPo2,
@@ -19,7 +30,7 @@ from qconvert.ir.quantizers import (
     QuantizedUlaw,
     Quantizer,
 )
-from qconvert.ir.stock import Embedding, FoldTime
+from qconvert.ir.stock import Embedding, FoldTime, StepMask
 
 #: Where inputs of quantizers to powers of two are drawn from.
 _POWER_CODES: Final = 1 << 12
@@ -46,6 +57,8 @@ class Domain:
     quantized: bool
     #: Whether nothing but whole numbers from ``lo`` to ``hi`` may be fed: rows of a table.
     rows: bool = False
+    #: How steps are made that a mask leaves out.
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def size(self) -> int:
@@ -60,6 +73,11 @@ def domain_of(graph: Graph, source: Input) -> Domain:
     image's are: sums of products can then be exact, and a difference is nobody's rounding.
     """
     shape = tuple(_UNKNOWN_LENGTH if n is None else n for n in source.shape[1:])
+    gaps = tuple(dict.fromkeys(gaps_of(graph, source.name)))
+    return replace(_without_gaps(graph, source, shape), gaps=gaps)
+
+
+def _without_gaps(graph: Graph, source: Input, shape: tuple[int, ...]) -> Domain:
     tables = list(_tables(graph, source.name))
     if tables:
         return _rows_of(shape, min(tables))
@@ -162,6 +180,8 @@ def _quantizers(graph: Graph, value: str) -> Iterator[Quantizer]:
                 yield quantizer
             case Reshape() | Transpose() | Pad() | Slice() | UpSample() | Concat() | FoldTime():
                 yield from _quantizers(graph, node.name)
+            case Merge(kind="multiply") if _is_masked(graph, node):
+                yield from _quantizers(graph, node.name)
             case Recurrence(body=body):
                 read = zip(node.inputs, body.inputs, strict=False)
                 yield from (
@@ -169,6 +189,11 @@ def _quantizers(graph: Graph, value: str) -> Iterator[Quantizer]:
                 )
             case _:
                 pass
+
+
+def _is_masked(graph: Graph, node: Node) -> bool:
+    """Whether *node* is a tensor times a mask, which leaves its elements as they are, or 0."""
+    return any(n.name in node.inputs and isinstance(n.op, StepMask) for n in graph.nodes)
 
 
 def _tables(graph: Graph, value: str) -> Iterator[int]:

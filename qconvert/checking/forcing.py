@@ -17,6 +17,7 @@ from qconvert.checking.inputs import Batch
 from qconvert.exactness import Analysis, Reach
 from qconvert.ir import F32, Graph, Grid, grid_of
 from qconvert.ir.ops import Quantize
+from qconvert.ir.stock import StepMask
 from qconvert.reference import evaluate
 
 Codes = npt.NDArray[np.int64]
@@ -51,9 +52,13 @@ def forced_trials(
 
 
 def can_be_forced(graph: Graph) -> set[str]:
-    """The layers whose value is neither an input nor an output of the model."""
-    ends = {source.name for source in graph.inputs} | {output.value for output in graph.outputs}
-    return {layer.name for layer in graph.layers if layer.value not in ends}
+    """The layers whose value is neither an input nor an output of the model.
+
+    Nor what decides which steps count: of the chosen inputs, not all are left out by all means.
+    """
+    kept = {source.name for source in graph.inputs} | {output.value for output in graph.outputs}
+    kept |= {name for node in graph.nodes if isinstance(node.op, StepMask) for name in node.inputs}
+    return {layer.name for layer in graph.layers if layer.value not in kept}
 
 
 def _drawn(

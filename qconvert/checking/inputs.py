@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from qconvert.checking.arrays import AnyArray, InMemory, Rows, open_arrays
 from qconvert.checking.domain import Domain, domain_of, random_sample, structured
+from qconvert.checking.gaps import with_gaps
 from qconvert.errors import UsageError
 from qconvert.ir import F32, Graph, Shape
 
@@ -84,9 +85,14 @@ def _sample(domain: Domain, plan: tuple[F32, ...], seed: int, source: int, numbe
     """Structured and random samples in turn, so that a short run has both."""
     turn, odd = divmod(number, 2)
     if odd or turn >= len(plan):
-        return random_sample(domain, seed, source, number)
-    # Inputs of one model must not all be the same.
-    return plan[(turn + source) % len(plan)]
+        sample = random_sample(domain, seed, source, number)
+    else:
+        # Inputs of one model must not all be the same.
+        sample = plan[(turn + source) % len(plan)]
+    if not domain.gaps:
+        return sample
+    other = domain.lo if domain.hi in {gap.value for gap in domain.gaps} else domain.hi
+    return with_gaps(sample, domain.gaps, other, seed, source, number)
 
 
 def _user_batches(

@@ -63,7 +63,7 @@ from qconvert.ir.ops import (
     UpSample,
 )
 from qconvert.ir.stock import LayerNormalization, MatMul, Power, UnitNormalize
-from qconvert.reference import apply, zeros
+from qconvert.reference import apply, first_states
 from qconvert.runners.traces import NOTHING, Trace
 
 Radii: TypeAlias = Mapping[str, Radius | None]
@@ -189,7 +189,9 @@ def _propagated(
             # A radius that overflows is not finite and explains nothing.
             radius = _radius(node.op, inputs, result, [radii[name] for name in node.inputs])
         if capped and radius is not None and not isinstance(node.op, Quantize):
-            radius = np.minimum(radius, LEAST_INFORMATIVE * abs(result).max(initial=0))
+            # The mean of no steps at all is NaN, which must not hide the others.
+            largest = np.fmax.reduce(abs(result), axis=None, initial=0)
+            radius = np.minimum(radius, LEAST_INFORMATIVE * largest)
         values[node.name] = result
         radii[node.name] = radius if radius is not None and radius.any() else None
     return values, radii
@@ -397,17 +399,18 @@ def _recurrence(op: Recurrence, xs: list[F32], rs: list[Radius | None]) -> Radiu
 
     They grow from step to step, as those of unseen layers do; a flipped code may do so, too.
     """
-    features, *sources = op.body.inputs
-    x, states, names = xs[0], xs[1:], [source.name for source in sources]
-    states = states or [zeros(source, len(x)) for source in sources]
-    around = rs[1:] or [None] * len(sources)
+    names, at = [source.name for source in op.body.inputs], op.sequences
+    sequences = [(x, None if r is None else _full(r, x)) for x, r in zip(xs[:at], rs, strict=False)]
+    states = first_states(op, xs[at:], len(xs[0]))
+    around = [*rs[at:], *[None] * (len(states) - len(rs[at:]))]
     smooth = not any(isinstance(inner, Quantize) for inner in _with_body(op))
     after: list[Radius] = []
-    for time in range(x.shape[1])[:: -1 if op.reverse else 1]:
-        known = {features.name: x[:, time], **dict(zip(names, states, strict=True))}
-        radii = {features.name: None if rs[0] is None else _full(rs[0], x)[:, time]}
-        radii |= dict(zip(names, around, strict=True))
-        values, found = _propagated(op.body.nodes, known, radii, capped=smooth)
+    for time in range(xs[0].shape[1])[:: -1 if op.reverse else 1]:
+        features = [x[:, time] for x, _ in sequences]
+        radii = [None if r is None else r[:, time] for _, r in sequences]
+        known = dict(zip(names, [*features, *states], strict=True))
+        beside = dict(zip(names, [*radii, *around], strict=True))
+        values, found = _propagated(op.body.nodes, known, beside, capped=smooth)
         states = [values[output.value] for output in op.body.outputs]
         around = [found[output.value] for output in op.body.outputs]
         both = zip(around, states, strict=True)

@@ -16,9 +16,11 @@ from qconvert.ir.stock import (
     Power,
     PRelu,
     Resize,
+    StepMask,
     StockOp,
     UnfoldTime,
     UnitNormalize,
+    Where,
     WithConstant,
 )
 from qconvert.reference import apply
@@ -46,8 +48,33 @@ def stock_radius(op: StockOp, xs: list[F32], y: F32, rs: list[Radius | None]) ->
             return _unit_normalize(op, x, y, r)
         case Resize() | Embedding() | FoldTime() | UnfoldTime():
             return between(op, xs, y, rs)
+        case StepMask(value=value):
+            return None if r is None else _step_mask(value, x, r)
+        case Where():
+            return _where(xs, y, rs)
         case _:
             assert_never(op)
+
+
+def _step_mask(value: float, x: F32, r: Radius) -> Radius:
+    """0 where some number is surely another one, or all are surely this one; else 1."""
+    distance = abs(x.astype(np.float64) - np.float32(value))
+    other = np.any(~(distance <= r), axis=-1, keepdims=True)
+    same = np.all((distance == 0) & (r == 0), axis=-1, keepdims=True)
+    return np.where(other | same, 0.0, 1.0)
+
+
+def _where(xs: list[F32], y: F32, rs: list[Radius | None]) -> Radius | None:
+    """That of what is chosen; where the choice is not sure, what is not chosen is as near."""
+    if all(r is None for r in rs):
+        return None
+    condition, *chosen = xs
+    radii = [np.zeros(1) if r is None else r for r in rs]
+    chosen += [np.zeros_like(y)] * (2 - len(chosen))
+    radii += [np.zeros(1)] * (3 - len(radii))
+    sure = np.where(condition != 0, radii[0] < abs(condition), radii[0] == 0)
+    reach = [abs(y.astype(np.float64) - x) + r for x, r in zip(chosen, radii[1:], strict=True)]
+    return np.where(sure, np.where(condition != 0, radii[1], radii[2]), np.maximum(*reach))
 
 
 def _with_constant(op: WithConstant, x: F32, y: F32, r: Radius) -> Radius:

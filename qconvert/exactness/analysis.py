@@ -53,14 +53,13 @@ def _step(node: Node, values: Mapping[str, Values], shapes: Mapping[str, Shape])
 
 def _recurrence(op: Recurrence, inputs: tuple[Values, ...]) -> Known:
     """The body on all that its states become, until that is no more than they were."""
-    x, *first = inputs
-    step, *sources = op.body.inputs
-    features = _one_step(x)
-    states: list[Values] = first or [of_grid(Grid(0, 0, 0), len(s.shape)) for s in sources]
+    names = [source.name for source in op.body.inputs]
+    features = [_one_step(x) for x in inputs[: op.sequences]]
+    given = inputs[op.sequences :]
+    zeros = (of_grid(Grid(0, 0, 0), 2) for _ in names[len(inputs) :])
+    states: list[Values] = [*given, *zeros]
     for _ in range(_ROUNDS):
-        known: dict[str, Values] = {step.name: features}
-        known |= {source.name: state for source, state in zip(sources, states, strict=True)}
-        inside = _followed(op.body, known)
+        inside = _followed(op.body, dict(zip(names, [*features, *states], strict=True)))
         after = [inside.values[output.value] for output in op.body.outputs]
         grown = [_either(a, b) for a, b in zip(states, after, strict=True)]
         if all(_within(b, a) for a, b in zip(states, grown, strict=True)):
@@ -105,7 +104,7 @@ def _side_by_side(states: list[Values], op: Recurrence) -> Values:
     reaches = [state for state in states if isinstance(state, Reach)]
     if len(reaches) < len(states):
         return None
-    widths = [source.shape[-1] or 1 for source in op.body.inputs[1:]]
+    widths = [source.shape[-1] or 1 for source in op.body.inputs[op.sequences :]]
     parts = [
         [np.broadcast_to(a, (1, width))[:, np.newaxis] for a in (r.lo, r.hi, r.exp)]
         for r, width in zip(reaches, widths, strict=True)

@@ -7,8 +7,8 @@ import numpy as np
 from qconvert.exactness import arithmetic, linear, movement
 from qconvert.exactness.certificate import MOVED, ROUNDED_ONCE, Certificate, Doubt
 from qconvert.exactness.quantizers import quantize
-from qconvert.exactness.reach import Free, Reach, TooWideError, Values, hull, of_array
-from qconvert.ir import Op, Shape
+from qconvert.exactness.reach import Free, Reach, TooWideError, Values, hull, of_array, of_grid
+from qconvert.ir import Grid, Op, Shape
 from qconvert.ir.ops import (
     Affine,
     BatchNormalization,
@@ -41,9 +41,11 @@ from qconvert.ir.stock import (
     Power,
     PRelu,
     Resize,
+    StepMask,
     StockOp,
     UnfoldTime,
     UnitNormalize,
+    Where,
     WithConstant,
 )
 
@@ -115,6 +117,10 @@ def _stock(op: StockOp, inputs: tuple[Values, ...], shapes: tuple[Shape, ...]) -
             return Reach(*(a.reshape(*more, -1) for a in (rows.lo, rows.hi, rows.exp))), MOVED
         case Divide() | PRelu():
             return None, ROUNDED_ONCE
+        case StepMask():
+            return of_grid(Grid(0, 1, 0), len(shapes[0])), MOVED
+        case Where():
+            return _chosen(inputs[1:], len(shapes[0])), MOVED
         case Resize():
             return None, Doubt("an interpolation")
         case Power():
@@ -125,6 +131,13 @@ def _stock(op: StockOp, inputs: tuple[Values, ...], shapes: tuple[Shape, ...]) -
             raise ValueError(f"{op} moves elements")
         case _:
             assert_never(op)
+
+
+def _chosen(parts: tuple[Values, ...], rank: int) -> Values:
+    """What one or the other is; without another one, 0."""
+    zero = of_grid(Grid(0, 0, 0), rank)
+    reaches = [x for x in (*parts, zero)[:2] if isinstance(x, Reach)]
+    return movement.joined(*reaches) if len(reaches) == 2 else None
 
 
 def _sums(op: Dense | Conv | ConvTranspose, x: Values) -> Known:

@@ -1,11 +1,15 @@
 """Puts together a graph that is a part of a layer."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from qconvert.frontend.problems import Malformed
 from qconvert.ir.graph import Graph, Input, Node, Output
 from qconvert.ir.ops import Op
 from qconvert.ir.shapes import Shape, infer_shape
+
+_NOTHING: Final[Mapping[str, Shape]] = MappingProxyType({})
 
 
 def chained(shapes: Sequence[Shape], before: Sequence[Sequence[Op]], ops: Sequence[Op]) -> Graph:
@@ -23,14 +27,24 @@ class Assembly:
     """Collects nodes; values are referred to by names that it gives them."""
 
     @classmethod
-    def of(cls, shapes: Iterable[Shape]) -> "Assembly":
-        """With inputs of these shapes, which it names."""
-        return cls({f"input_{i}": shape for i, shape in enumerate(shapes)})
+    def of(
+        cls,
+        shapes: Sequence[Shape],
+        masks: Sequence[Shape | None] = (),
+        states: Mapping[str, Shape] = _NOTHING,
+    ) -> "Assembly":
+        """With inputs of these shapes and masks of some of them, which it names, and *states*."""
+        known = {_mask_of(i): shape for i, shape in enumerate(masks) if shape is not None}
+        return cls({f"input_{i}": shape for i, shape in enumerate(shapes)} | known | dict(states))
 
     def __init__(self, inputs: Mapping[str, Shape]) -> None:
         self.inputs = tuple(inputs)
         self._nodes: list[Node] = []
         self._shapes: dict[str, Shape] = dict(inputs)
+
+    def mask(self, number: int) -> str | None:
+        """The mask of an input, if it has one."""
+        return name if (name := _mask_of(number)) in self.inputs else None
 
     def add(self, op: Op, *inputs: str) -> str:
         """The name of ``op(*inputs)``; `Malformed` if they do not fit."""
@@ -58,3 +72,7 @@ class Assembly:
         inputs = tuple(Input(source, self._shapes[source]) for source in self.inputs)
         results = tuple(Output(f"output_{i}", value) for i, value in enumerate(outputs))
         return Graph(name, inputs, tuple(self._nodes), results, ())
+
+
+def _mask_of(number: int) -> str:
+    return f"mask_{number}"

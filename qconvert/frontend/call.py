@@ -19,7 +19,8 @@ class Call:
 
     A parser reads ``config``, calls its ``done``, takes the weights, and asks for shapes last:
     so the problems of a layer show even where its input is unknown (a shape is ``None``).
-    ``constant`` is a first argument that is no tensor.
+    ``constant`` is a first argument that is no tensor. ``masks`` are the shapes of the masks that
+    come with the inputs, which all have the shape of their input but for a last axis of length 1.
     """
 
     class_name: str
@@ -28,6 +29,7 @@ class Call:
     shapes: tuple[Shape | None, ...]
     arguments: Config
     constant: object = None
+    masks: tuple[Shape | None, ...] = ()
 
     @property
     def qkeras(self) -> bool:
@@ -68,8 +70,11 @@ class Parsed:
     """What a call computes.
 
     ``ops`` is a chain, whose first op takes all inputs, after ``before[i]`` on input ``i``. What
-    is no chain, or has several results, is a ``graph``, whose inputs are the call's in order.
-    ``notes`` are those of its `Config`.
+    is no chain, or has several results, is a ``graph``, whose inputs are the call's in order, and
+    then the masks of those that have one if it reads them. ``masks`` are the values in it that are
+    the masks of results, by their numbers; `frontend.masks` says whose parser tells.
+    ``states`` are what the layer keeps from call to call: its last inputs, and its last results
+    are the new ones. ``notes`` are those of its `Config`.
     """
 
     ops: tuple[Op, ...] = ()
@@ -77,6 +82,8 @@ class Parsed:
     before: tuple[tuple[Op, ...], ...] = ()
     graph: Graph | None = None
     notes: tuple[str, ...] = ()
+    masks: Mapping[int, str] = field(default_factory=dict)
+    states: tuple[str, ...] = ()
 
 
 LayerParser: TypeAlias = Callable[[Call], Parsed]

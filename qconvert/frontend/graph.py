@@ -2,8 +2,8 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from dataclasses import replace
+from typing import Final
 
 from qconvert.errors import BadFileError, Problem, UnsupportedError
 from qconvert.frontend.assembly import chained
@@ -11,6 +11,7 @@ from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.flavour import flavour_of
 from qconvert.frontend.layers import LAYERS, TAKING_ARGUMENTS
+from qconvert.frontend.masks import RULES, Rule, mask_of_result
 from qconvert.frontend.opaque import STOCK, Converter, parse_opaque
 from qconvert.frontend.order import call_order
 from qconvert.frontend.problems import Blocked, Malformed, Unsupported
@@ -20,13 +21,22 @@ from qconvert.frontend.topology import (
     Invocation,
     LayerSpec,
     ModelSpec,
-    Ref,
     input_shape,
     read_model_spec,
 )
+from qconvert.frontend.values import (
+    Scope,
+    Value,
+    Values,
+    numbered,
+    result_name,
+    result_of,
+    state,
+    states_of,
+    unique,
+)
 from qconvert.frontend.weights import Weights
 from qconvert.ir.graph import Graph, Input, Layer, Node, Output, validate
-from qconvert.ir.shapes import Shape
 from qconvert.modelfile import ModelFile
 
 _PACKAGES: Final = frozenset(
@@ -74,32 +84,6 @@ def build_graph(
     return graph
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
-    name: str
-    shape: Shape
-
-
-#: None where an earlier layer could not be read.
-_Values: TypeAlias = Sequence[_Value | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """Where in the nesting of models a layer lies: of its weights, and of its values."""
-
-    weights: str = ""
-    values: str = ""
-
-    @property
-    def first(self) -> bool:
-        """Whether no model around is called a further time."""
-        return self.weights == self.values
-
-    def inside(self, name: str, number: int) -> "_Scope":
-        return _Scope(f"{self.weights}{name}/", f"{self.values}{_numbered(name, number)}/")
-
-
 class _Builder:
     """Collects nodes, layers and problems while it walks through the models."""
 
@@ -110,6 +94,7 @@ class _Builder:
         self._opaque = opaque
         self._nodes: list[Node] = []
         self._layers: list[Layer] = []
+        self._states: list[tuple[Input, Output]] = []
         self._used: set[str] = set()
         self.problems: list[Problem] = []
 
@@ -117,23 +102,25 @@ class _Builder:
         """The graph, None if there are problems."""
         layers = {layer.name: layer for layer in spec.layers}
         inputs = [self._input(layers, ref.layer) for ref in spec.inputs]
-        results = self._run(spec, inputs, _Scope())
+        results = self._run(spec, inputs, Scope())
         unused = sorted(k for k, v in self._model.weights.items() if v and k not in self._used)
         if unused:
             raise Malformed(f"weights of unknown layers: {', '.join(unused)}")
         known = [value for value in results if value is not None]
         if self.problems or len(known) < len(results):
             return None
-        names = _unique([ref.layer for ref in spec.outputs])
+        names = unique([ref.layer for ref in spec.outputs])
+        sources = [Input(v.name, v.shape) for v in inputs if v is not None]
+        outputs = [Output(n, v.name) for n, v in zip(names, known, strict=True)]
         return Graph(
             name=spec.name,
-            inputs=tuple(Input(v.name, v.shape) for v in inputs if v is not None),
+            inputs=(*sources, *(source for source, _ in self._states)),
             nodes=tuple(self._nodes),
-            outputs=tuple(Output(n, v.name) for n, v in zip(names, known, strict=True)),
+            outputs=(*outputs, *(output for _, output in self._states)),
             layers=tuple(self._layers),
         )
 
-    def _input(self, layers: Mapping[str, LayerSpec], name: str) -> _Value | None:
+    def _input(self, layers: Mapping[str, LayerSpec], name: str) -> Value | None:
         if name not in layers:
             raise Malformed(f"the model's input {name!r} does not exist")
         config = layers[name].config
@@ -141,13 +128,13 @@ class _Builder:
         if shape is None:
             self._note(name, "the model does not say which shape its input has")
             return None
-        return _Value(name, shape)
+        return Value(name, shape)
 
-    def _run(self, spec: ModelSpec, inputs: _Values, scope: _Scope) -> _Values:
+    def _run(self, spec: ModelSpec, inputs: Values, scope: Scope) -> Values:
         """Call a model: the values of its outputs."""
         if len(inputs) != len(spec.inputs):
             raise Malformed(f"{spec.name!r} takes {len(spec.inputs)} inputs, not {len(inputs)}")
-        values: dict[tuple[str, int], _Values] = {}
+        values: dict[tuple[str, int], Values] = {}
         for ref, value in zip(spec.inputs, inputs, strict=True):
             values[ref.layer, 0] = [value]
         for layer, number in call_order(spec):
@@ -155,13 +142,13 @@ class _Builder:
                 self._check_input(layer, scope, whole=_feeds_tables(spec, layer.name))
                 continue
             call = layer.calls[number]
-            given = [_result(values, ref) for ref in call.inputs]
+            given = [result_of(values, ref) for ref in call.inputs]
             values[layer.name, number] = self._call(layer, number, call, given, scope)
-        return [_result(values, ref) for ref in spec.outputs]
+        return [result_of(values, ref) for ref in spec.outputs]
 
     def _call(
-        self, layer: LayerSpec, number: int, call: Invocation, given: _Values, scope: _Scope
-    ) -> _Values:
+        self, layer: LayerSpec, number: int, call: Invocation, given: Values, scope: Scope
+    ) -> Values:
         path = f"{scope.weights}{layer.name}"
         self._used.add(path)
         if layer.model is not None:
@@ -179,7 +166,7 @@ class _Builder:
             raise Malformed(f"layer {path!r}: {error}") from None
         return [None]
 
-    def _parse(self, layer: LayerSpec, call: Invocation, given: _Values, path: str) -> Parsed:
+    def _parse(self, layer: LayerSpec, call: Invocation, given: Values, path: str) -> Parsed:
         known = layer.class_name in LAYERS
         if not known and not (self._opaque and layer.class_name in STOCK):
             raise Unsupported(_unknown(layer.class_name))
@@ -193,6 +180,7 @@ class _Builder:
             raise Unsupported(f"{layer.class_name} of a constant")
         stored = self._model.weights.get(path, ())
         shapes = tuple(None if value is None else value.shape for value in given)
+        masks = tuple(value.mask.shape if value and value.mask else None for value in given)
         if self._opaque and not known:
             return parse_opaque(layer.class_name, layer.config, shapes, stored, self._opaque)
         weights = Weights(stored)
@@ -205,6 +193,7 @@ class _Builder:
                 shapes=shapes,
                 arguments=arguments,
                 constant=call.constant,
+                masks=masks,
             )
         )
         weights.done()
@@ -212,36 +201,64 @@ class _Builder:
         return replace(parsed, notes=config.notes)
 
     def _add(
-        self, layer: LayerSpec, number: int, parsed: Parsed, given: _Values, scope: _Scope
-    ) -> _Values:
+        self, layer: LayerSpec, number: int, parsed: Parsed, given: Values, scope: Scope
+    ) -> Values:
         """Append the nodes of a call; the last one of a result is called as the layer."""
         known = [value for value in given if value is not None]
         if len(known) < len(given):
             return [None]
-        key = f"{scope.values}{_numbered(layer.name, number)}"
+        key = f"{scope.values}{numbered(layer.name, number)}"
         shapes = [value.shape for value in known]
         graph = parsed.graph or chained(shapes, parsed.before, parsed.ops)
-        results = self._inline(key, graph, known)
         again = number > 0 or not scope.first
+        states = states_of(f"{scope.weights}{layer.name}", parsed, graph, again=again)
+        masks = [value.mask for value in known]
+        values = self._inline(key, graph, [*known, *(mask for mask in masks if mask), *states])
+        results = [values[output.value] for output in graph.outputs]
+        if states:
+            results, new = results[: -len(states)], results[-len(states) :]
+            self._states += map(state, states, new)
+        if RULES[layer.class_name] is Rule.OWN:
+            own = {i: values[name] for i, name in parsed.masks.items()}
+            results = [replace(v, mask=own.get(i)) for i, v in enumerate(results)]
+        elif any(masks):
+            results = [replace(v, mask=self._mask(key, layer, parsed, masks, v)) for v in results]
         for i, result in enumerate(results):
             told = ({}, ()) if i or again else (parsed.weights, parsed.notes)
-            self._layers.append(Layer(_result_name(key, i), layer.class_name, result.name, *told))
+            self._layers.append(Layer(result_name(key, i), layer.class_name, result.name, *told))
         return results
 
-    def _inline(self, key: str, graph: Graph, known: list[_Value]) -> list[_Value]:
-        """The nodes of *graph*, its inputs replaced by the *known* values."""
-        values = {source.name: v for source, v in zip(graph.inputs, known, strict=True)}
+    def _mask(
+        self,
+        key: str,
+        layer: LayerSpec,
+        parsed: Parsed,
+        masks: Sequence[Value | None],
+        result: Value,
+    ) -> Value | None:
+        """The mask of the result of a call, some of whose inputs have *masks*."""
+        shapes = [mask.shape if mask else None for mask in masks]
+        graph = mask_of_result(layer.class_name, parsed, result.shape, shapes)
+        if graph is None:
+            return None
+        known = [mask for mask in masks if mask]
+        return self._inline(f"{key}:mask", graph, known)[graph.outputs[0].value]
+
+    def _inline(self, key: str, graph: Graph, known: Sequence[Value]) -> dict[str, Value]:
+        """The nodes of *graph*, its inputs replaced by as many of the *known* values."""
+        sources = known[: len(graph.inputs)]
+        values = {source.name: v for source, v in zip(graph.inputs, sources, strict=True)}
         named: dict[str, str] = {}
         for i, output in enumerate(graph.outputs):
-            named.setdefault(output.value, _result_name(key, i))
+            named.setdefault(output.value, result_name(key, i))
         for node in graph.nodes:
             name = named.get(node.name, f"{key}:{node.name}")
             inputs = tuple(values[value].name for value in node.inputs)
             self._nodes.append(Node(name, node.op, inputs, node.shape))
-            values[node.name] = _Value(name, node.shape)
-        return [values[output.value] for output in graph.outputs]
+            values[node.name] = Value(name, node.shape)
+        return values
 
-    def _check_input(self, layer: LayerSpec, scope: _Scope, *, whole: bool) -> None:
+    def _check_input(self, layer: LayerSpec, scope: Scope, *, whole: bool) -> None:
         path = f"{scope.weights}{layer.name}"
         self._used.add(path)
         integers = whole and layer.config.get("dtype") in _INTEGERS
@@ -282,38 +299,6 @@ def _feeds_tables(spec: ModelSpec, name: str) -> bool:
         if any(ref.layer == name for call in layer.calls for ref in call.inputs)
     ]
     return set(readers) == {"Embedding"}
-
-
-def _result(values: Mapping[tuple[str, int], _Values], ref: Ref) -> _Value | None:
-    """What *ref* refers to; None behind a layer that could not be read."""
-    results = values[ref.layer, ref.call]
-    if ref.tensor < len(results):
-        return results[ref.tensor]
-    if any(result is not None for result in results):
-        raise Malformed(f"there is no result {ref.tensor} of {ref.layer!r}")
-    return None
-
-
-def _result_name(key: str, number: int) -> str:
-    """What the results of one call are called, in the trace of TensorFlow too."""
-    return f"{key}:{number}" if number else key
-
-
-def _numbered(name: str, number: int) -> str:
-    return f"{name}@{number}" if number else name
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    """Keras's output names: a second output of a layer gets ``_1``."""
-    result: list[str] = []
-    counts: dict[str, int] = {}
-    for name in names:
-        proposal = name
-        while proposal in result:
-            counts[name] = counts.get(name, 0) + 1
-            proposal = f"{name}_{counts[name]}"
-        result.append(proposal)
-    return result
 
 
 def _unknown(class_name: str) -> str:

@@ -220,16 +220,18 @@ class UpSample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recurrence:
-    """Run ``body`` once a step of a sequence (None, time, features), from step to step.
+    """Run ``body`` once a step of some ``sequences`` (None, time, features), from step to step.
 
-    Further inputs are the first states (None, width), all of them or none: then they are zeros.
-    The body takes the features of a step and the states, and returns the new states. The result
-    holds the states after every step, side by side: (None, time, sum of the widths), in the order
-    in which the steps are taken; ``reverse`` takes them from the last to the first.
+    Further inputs are the first states (None, width); those that are not given are zeros.
+    The body takes the features of a step, of each sequence, and the states, and returns the new
+    states. The result holds the states after every step, side by side: (None, time, sum of the
+    widths), in the order in which the steps are taken; ``reverse`` takes them from the last to
+    the first.
     """
 
     body: "Graph"
     reverse: bool = False
+    sequences: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -166,14 +166,19 @@ def _slice(op: Slice, x: Shape) -> Shape:
 
 
 def _recurrence(op: Recurrence, shapes: tuple[Shape, ...]) -> Shape:
-    x, *given = shapes
-    _require(len(x) == 3, f"a sequence has 3 axes, not {len(x)}")
-    step, *states = (source.shape for source in op.body.inputs)
-    _require(step == (x[0], x[2]), f"a step of shape {(x[0], x[2])} is not {step}")
+    x, at = shapes[0], op.sequences
+    sources = [source.shape for source in op.body.inputs]
+    states, given = sources[at:], list(shapes[at:])
+    for sequence, step in zip(shapes, sources[:at], strict=False):
+        _require(len(sequence) == 3, f"a sequence has 3 axes, not {len(sequence)}")
+        taken = (sequence[0], sequence[2])
+        _require(taken == step, f"a step of shape {taken} is not {step}")
+        _require(sequence[:2] == x[:2], f"sequences of {x} and {sequence} have different steps")
+    _require(len(shapes) >= at, f"{len(shapes)} inputs for {at} sequences")
     known = op.body.shapes
     results = [known[output.value] for output in op.body.outputs]
     _require(results == states, f"states of shapes {states} become {results}")
-    _require(given in ([], states), f"first states of shapes {given} are not {states}")
+    _require(given == states[: len(given)], f"first states of shapes {given} are not {states}")
     widths = [width for _, width in states if width is not None]
     _require(len(widths) == len(states), "a state has no known width")
     return (x[0], x[1], sum(widths))

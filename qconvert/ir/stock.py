@@ -94,6 +94,21 @@ class UnfoldTime:
     steps: int
 
 
+@dataclass(frozen=True, slots=True)
+class StepMask:
+    """1 where any number along the last axis is not ``value``, else 0; that axis gets length 1."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The second tensor where the first is not 0; elsewhere the third, or 0 if there is none.
+
+    The first has all axes of the others, of length 1 where it broadcasts.
+    """
+
+
 StockOp: TypeAlias = (
     WithConstant
     | Divide
@@ -106,4 +121,6 @@ StockOp: TypeAlias = (
     | UnitNormalize
     | FoldTime
     | UnfoldTime
+    | StepMask
+    | Where
 )

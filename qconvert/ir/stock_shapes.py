@@ -11,9 +11,11 @@ from qconvert.ir.stock import (
     Power,
     PRelu,
     Resize,
+    StepMask,
     StockOp,
     UnfoldTime,
     UnitNormalize,
+    Where,
     WithConstant,
 )
 from qconvert.ir.types import F32, Shape
@@ -47,8 +49,23 @@ def infer_stock(op: StockOp, shapes: tuple[Shape, ...]) -> Shape:
             return (None, *x[2:])
         case UnfoldTime(steps=steps):
             return (x[0], steps, *x[1:])
+        case StepMask():
+            return (*x[:-1], 1)
+        case Where():
+            return _chosen(*shapes)
         case _:
             assert_never(op)
+
+
+def _chosen(condition: Shape, *shapes: Shape) -> Shape:
+    first = shapes[0]
+    if any(other != first for other in shapes[1:]):
+        raise ValueError(f"there is no choice between {' and '.join(map(str, shapes))}")
+    if len(condition) != len(first) or any(
+        n not in (1, m) for n, m in zip(condition, first, strict=True)
+    ):
+        raise ValueError(f"{condition} does not choose in {first}")
+    return first
 
 
 def _fit(x: Shape, array: F32) -> None:

@@ -1,6 +1,6 @@
 """What an op computes, and a graph run with every value kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from types import MappingProxyType
 from typing import Final, assert_never
@@ -112,7 +112,7 @@ def _apply(op: Op, inputs: tuple[F32, ...]) -> F32:
         case UpSample():
             return upsample(op, x)
         case Recurrence():
-            return _recurrence(op, x, inputs[1:])
+            return _recurrence(op, inputs[: op.sequences], inputs[op.sequences :])
         case Opaque(class_name=class_name):
             raise ValueError(f"{class_name} is opaque: only its converter knows what it computes")
         case _:
@@ -138,19 +138,24 @@ def _merge(op: Merge, inputs: tuple[F32, ...]) -> F32:
             assert_never(op.kind)
 
 
-def _recurrence(op: Recurrence, x: F32, first: tuple[F32, ...]) -> F32:
+def _recurrence(op: Recurrence, sequences: tuple[F32, ...], first: tuple[F32, ...]) -> F32:
     """``tf_keras.backend.rnn``: the body again and again, each time with the states it returned."""
-    step, *sources = op.body.inputs
-    states = list(first) or [zeros(source, len(x)) for source in sources]
+    names = [source.name for source in op.body.inputs]
+    states = first_states(op, first, len(sequences[0]))
     after: list[F32] = []
-    for features in np.moveaxis(x[:, ::-1] if op.reverse else x, 1, 0):
-        names = (source.name for source in sources)
-        values = evaluate(op.body, {step.name: features, **dict(zip(names, states, strict=True))})
+    for time in range(sequences[0].shape[1])[:: -1 if op.reverse else 1]:
+        features = [x[:, time] for x in sequences]
+        values = evaluate(op.body, dict(zip(names, [*features, *states], strict=True)))
         states = [values[output.value] for output in op.body.outputs]
         after.append(np.concatenate(states, axis=-1))
     return np.stack(after, axis=1)
 
 
-def zeros(source: Input, batch: int) -> F32:
-    """What a state is before the first step if nobody says."""
+def first_states(op: Recurrence, given: Sequence[F32], batch: int) -> list[F32]:
+    """The states before the first step: those *given*, and zeros."""
+    sources = op.body.inputs[op.sequences + len(given) :]
+    return [*given, *(_zeros(source, batch) for source in sources)]
+
+
+def _zeros(source: Input, batch: int) -> F32:
     return np.zeros((batch, *(n or 0 for n in source.shape[1:])), np.float32)

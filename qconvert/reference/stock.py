@@ -15,9 +15,11 @@ from qconvert.ir.stock import (
     Power,
     PRelu,
     Resize,
+    StepMask,
     StockOp,
     UnfoldTime,
     UnitNormalize,
+    Where,
     WithConstant,
 )
 from qconvert.ir.types import F32
@@ -55,6 +57,12 @@ def apply_stock(op: StockOp, inputs: tuple[F32, ...]) -> F32:
             return x.reshape(-1, *x.shape[2:])
         case UnfoldTime(steps=steps):
             return x.reshape(-1, steps, *x.shape[1:])
+        case StepMask(value=value):
+            counts: F32 = np.any(x != np.float32(value), axis=-1, keepdims=True).astype(np.float32)
+            return counts
+        case Where():
+            chosen: F32 = np.where(x != 0, inputs[1], inputs[2] if inputs[2:] else np.float32(0))
+            return chosen
         case _:
             assert_never(op)
 

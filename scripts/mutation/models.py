@@ -14,10 +14,14 @@ os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBL
 
 import h5py
 import numpy as np
+import tensorflow as tf
 from qkeras import (
+    QGRU,
+    QLSTM,
     QActivation,
     QAveragePooling2D,
     QBatchNormalization,
+    QBidirectional,
     QConv1D,
     QConv2D,
     QConv2DBatchnorm,
@@ -26,7 +30,10 @@ from qkeras import (
     QDepthwiseConv2DBatchnorm,
     QGlobalAveragePooling2D,
     QSeparableConv2D,
+    QSimpleRNN,
 )
+from tensorflow.python.ops import array_ops
+from tensorflow.python.util import nest
 from tensorflow_model_optimization.python.core.sparsity.keras.prune import prune_low_magnitude
 from tf_keras import Input, Model
 from tf_keras.layers import (
@@ -38,7 +45,9 @@ from tf_keras.layers import (
     Concatenate,
     Cropping2D,
     Flatten,
+    GlobalAveragePooling1D,
     LeakyReLU,
+    Masking,
     Maximum,
     MaxPooling2D,
     Permute,
@@ -180,6 +189,31 @@ def quantizers() -> Model:
     return Model(x, [QActivation(q, name=n)(x) for n, q in kinds.items()], name="quantizers")
 
 
+def sequences() -> Model:
+    """Steps that are left out, and what layers over time make of them."""
+    cell = {
+        "activation": "quantized_tanh(4)", "state_quantizer": SIX_BITS,
+        "recurrent_quantizer": FOUR_BITS, **PLAIN,
+    }  # fmt: skip
+    gates = cell | {"recurrent_activation": "quantized_sigmoid(3)"}
+    series = Input((5, 4), name="series")
+    x = QActivation(SIX_BITS, name="steps")(series)
+    masked = Masking(0.0, name="masked")(x)
+    other = Masking(0.5, name="other")(x)
+    kept = QLSTM(3, return_sequences=True, return_state=True, name="kept", **gates)
+    left_out, *states = kept(masked)
+    backwards = QGRU(3, return_sequences=True, go_backwards=True, name="backwards", **gates)
+    resumed = QLSTM(3, return_sequences=True, name="resumed", **gates)(masked, initial_state=states)
+    both = QBidirectional(QGRU(3, return_sequences=True, **gates), name="both")(masked)
+    agreed = QSimpleRNN(3, name="agreed", **cell)(Add(name="sum")([masked, other]))
+    longer = Concatenate(axis=1, name="longer")([masked, other])
+    joined = QSimpleRNN(3, name="joined", **cell)(longer)
+    lost = QSimpleRNN(3, name="lost", **cell)(QActivation(EIGHT_BITS, name="again")(masked))
+    mean = GlobalAveragePooling1D(name="mean")(other)
+    outputs = [left_out, backwards(masked), resumed, both, agreed, joined, lost, mean]
+    return Model(series, outputs, name="sequences")
+
+
 def fill(model: Model) -> None:
     """Give every weight multiples of 1/64, and statistics of which the square root is exact."""
     random = np.random.default_rng(7)
@@ -219,7 +253,9 @@ def save(model: Model, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    for build in (convolutions, linear, quantizers):
+    # What QKeras 0.9.0 uses of TensorFlow and TensorFlow no longer has.
+    array_ops.unstack, nest.is_sequence = tf.unstack, nest.is_nested
+    for build in (convolutions, linear, quantizers, sequences):
         made = build()
         fill(made)
         save(made, Path(sys.argv[1]) / f"{made.name}.h5")

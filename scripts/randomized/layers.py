@@ -120,6 +120,7 @@ def _recurrent(random: Random) -> Layer:
         state_quantizer=one_of(random, None, quantized_bits(6, 1, alpha=1)),
         return_sequences=chance(random),
         go_backwards=chance(random, 0.2),
+        zero_output_for_mask=chance(random, 0.2),
     )
 
 
@@ -167,7 +168,10 @@ _SERIES: Final[tuple[Make, ...]] = (
         bias_quantizer=bias_quantizer(random),
     ),
     _recurrent,
+    _recurrent,
     _bidirectional,
+    lambda random: layers.Masking(one_of(random, 0.0, 0.25)),
+    lambda random: layers.Masking(one_of(random, 0.0, 0.25)),
     _dense_in_time,
     lambda random: layers.Conv1DTranspose(_size(random), *_window(random, 1), strides=2),
     lambda random: layers.MaxPooling1D(2, padding=_padding(random)),

@@ -20,6 +20,8 @@ class Family:
     shapes: tuple[Shape, ...]
     cases: tuple[Options, ...] = ({},)
     shared: Options = field(default_factory=dict)
+    #: Whether it is behind a layer that masks steps of zeros.
+    masked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,32 @@ _QKERAS: Final[tuple[Family, ...]] = (
         {"average_quantizer": "quantized_bits(8, 0, alpha=1)"},
     ),
 )
+#: What recurrent layers return for steps that are left out.
+GAPS: Final[tuple[Options, ...]] = (
+    {"return_sequences": True},
+    {"return_sequences": True, "go_backwards": True},
+    {"zero_output_for_mask": True},
+)
+_MASKED: Final[tuple[Family, ...]] = (
+    Family("Masking", SERIES, ({}, {"mask_value": -1.0})),
+    Family("QSimpleRNN", SERIES, GAPS, RECURRENT, masked=True),
+    Family("QLSTM", SERIES, GAPS, RECURRENT, masked=True),
+    Family("QGRU", SERIES, GAPS, RECURRENT, masked=True),
+    Family(
+        "QBidirectional",
+        SERIES,
+        ({}, {"merge_mode": "sum"}),
+        {"layer": Inner("QLSTM", RECURRENT | {"return_sequences": True})},
+        masked=True,
+    ),
+    Family("LSTM", SERIES, GAPS, {"units": 2}, masked=True),
+    Family("GRU", SERIES, GAPS[:1], {"units": 2}, masked=True),
+    Family("GlobalAveragePooling1D", SERIES, masked=True),
+    Family(
+        "TimeDistributed", SERIES, ({"layer": Inner("QDense", KERNEL | {"units": 3})},), masked=True
+    ),
+)
+
 _RECURRENT: Final[tuple[Family, ...]] = (
     Family("QSimpleRNN", SERIES, LOOPS, RECURRENT),
     Family("QLSTM", SERIES, (*LOOPS[:3], {"implementation": 2}), RECURRENT),
@@ -276,4 +304,4 @@ _STOCK: Final[tuple[Family, ...]] = (
     *_same("SpatialDropout2D", IMAGE, {"rate": 0.5}),
     *_same("ActivityRegularization", VECTOR),
 )
-FAMILIES: Final = _QKERAS + _TRANSPOSED + _RECURRENT + _STOCK
+FAMILIES: Final = _QKERAS + _TRANSPOSED + _RECURRENT + _MASKED + _STOCK

@@ -31,7 +31,7 @@ LOADED: Final[Mapping[str, frozenset[str]]] = {
     "qconvert.ir": frozenset({"numpy"}),
     "qconvert.numerics": frozenset({"numpy"}),
     "qconvert.reference": frozenset({"numpy"}),
-    "qconvert.exactness": frozenset(),
+    "qconvert.exactness": frozenset({"numpy"}),
     "qconvert.frontend": frozenset({"numpy", "h5py"}),
     "qconvert.emit": frozenset({"numpy", "onnx"}),
     "qconvert.runners": frozenset({"numpy", "onnx"}),

@@ -6,6 +6,7 @@ from numpy.testing import assert_array_equal
 
 from qconvert.checking.radius import Radius
 from qconvert.checking.rounding import evaluate_bounded
+from qconvert.checking.rounding_stock import stock_radius
 from qconvert.ir import F32, Node, Op, infer_shape
 from qconvert.ir.ops import Dense
 from qconvert.ir.stock import (
@@ -15,7 +16,9 @@ from qconvert.ir.stock import (
     Power,
     PRelu,
     Resize,
+    StepMask,
     UnitNormalize,
+    Where,
     WithConstant,
 )
 from qconvert.reference import apply
@@ -133,3 +136,31 @@ def test_a_divisor_that_may_be_0_bounds_nothing() -> None:
 
 def test_division_of_exact_tensors_is_one_rounding() -> None:
     assert not bounded([Divide()], floats(3, 4), floats(3, 4, seed=1))[1].any()
+
+
+def between_two(op: StepMask | Where, *pairs: tuple[F32, Radius]) -> tuple[F32, Radius | None]:
+    """*op* on values with radii around them."""
+    xs = [x for x, _ in pairs]
+    y = apply(op, *xs)
+    return y, stock_radius(op, xs, y, [r for _, r in pairs])
+
+
+def test_a_mask_is_sure_where_the_number_is_out_of_reach_or_hit_exactly() -> None:
+    x = np.array([[0, 0], [0, 0], [0.5, 0], [0.5, 0], [2, 0]], np.float32)
+    r = np.array([[0, 0], [1, 0], [0.5, 0], [0.25, 1], [0.5, 9]])
+    y, radius = between_two(StepMask(0.0), (x, r))
+    assert_array_equal(y[:, 0], [0, 0, 1, 1, 1])
+    assert_array_equal(np.asarray(radius)[:, 0], [0, 1, 1, 0, 0])
+
+
+def test_a_choice_that_is_not_sure_may_be_either() -> None:
+    mask = np.array([[1], [0], [1], [0]], np.float32)
+    unsure = np.array([[0], [0], [1], [1.0]])
+    a, b = np.full((4, 1), 3, np.float32), np.full((4, 1), 5, np.float32)
+    around = (np.full((4, 1), 0.25), np.full((4, 1), 0.5))
+    y, radius = between_two(Where(), (mask, unsure), (a, around[0]), (b, around[1]))
+    assert_array_equal(y[:, 0], [3, 5, 3, 5])
+    assert_array_equal(np.asarray(radius)[:, 0], [0.25, 0.5, 2.5, 2.25])
+    y, radius = between_two(Where(), (mask, unsure), (a, around[0]))
+    assert_array_equal(np.asarray(radius)[:, 0], [0.25, 0, 3, 3.25])
+    assert stock_radius(Where(), [mask, a], y, [None, None]) is None

@@ -22,7 +22,7 @@ from qconvert.ir.ops import (
     Slice,
 )
 from qconvert.ir.quantizers import QuantizedBits, QuantizedTanh
-from qconvert.ir.stock import WithConstant
+from qconvert.ir.stock import StepMask, Where, WithConstant
 from qconvert.reference import evaluate
 from qconvert.report.summary import of_onnx
 
@@ -157,3 +157,47 @@ def test_functions_of_libraries(make: Any, run: Any, codes: Any) -> None:
     found = run(graph, x).plain[0]
     expected = evaluate(graph, {"x": x})["loop"]
     assert np.all(abs(found - expected) <= 8 * np.spacing(expected))
+
+
+@pytest.mark.parametrize("opset", [13, 21])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("states", [(), ("h0",), ("h0", "c0")], ids=["none", "one", "all"])
+def test_steps_that_a_mask_leaves_out(
+    make: Any, run: Any, codes: Any, opset: int, reverse: bool, states: tuple[str, ...]
+) -> None:
+    """One sequence enters as codes; states that are given do not start at 0."""
+    step = Graph(
+        "step",
+        (
+            Input("x", (None, 4)),
+            Input("mask", (None, 1)),
+            Input("h", (None, 3)),
+            Input("c", (None, 3)),
+        ),
+        (
+            Node("new", Dense(codes(-8, 7, -3, 4, 3), None), ("x",), (None, 3)),
+            Node("sum", Merge("add"), ("new", "h"), (None, 3)),
+            Node("kept", Where(), ("mask", "sum", "h"), (None, 3)),
+            Node("zero", Where(), ("mask", "sum"), (None, 3)),
+            Node("total", Merge("add"), ("zero", "c"), (None, 3)),
+        ),
+        (Output("h", "kept"), Output("c", "total")),
+        (),
+    )
+    inputs: dict[str, tuple[int | None, ...]] = {"x": (None, 4), **dict.fromkeys(states, (3,))}
+    steps: list[tuple[str, Op, list[str]]] = [
+        ("q", BITS, ["x"]),
+        ("mask", StepMask(0.5), ["q"]),
+        ("loop", Recurrence(step, reverse, 2), ["q", "mask", *states]),
+    ]
+    graph = make(inputs, steps)
+    x = codes(-30, 30, -3, 4, 5, 4)
+    x[1, :3] = x[2, 1:] = x[3] = 0.5
+    x[3, 2, 1] = 0
+    feeds = [x, *(codes(-8, 7, -3, 4, 3, seed=i) for i, _ in enumerate(states))]
+    expected = evaluate(graph, dict(zip(inputs, feeds, strict=True)))
+    assert 0 < expected["mask"].sum() < expected["mask"].size
+    for dialect in ("qdq", "float"):
+        ran = run(graph, *feeds, dialect=dialect, opset=opset)
+        assert_array_equal(ran.plain[0], expected["loop"])
+        assert_array_equal(ran.deployed[0], expected["loop"])

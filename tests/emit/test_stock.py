@@ -20,8 +20,10 @@ from qconvert.ir.stock import (
     Power,
     PRelu,
     Resize,
+    StepMask,
     UnfoldTime,
     UnitNormalize,
+    Where,
     WithConstant,
 )
 from qconvert.reference import apply
@@ -51,6 +53,7 @@ EXACT: list[Op] = [
     Resize((4, 6), (7, 5), "nearest"),
     Resize((4, 6), (9, 4), "bilinear"),
     FoldTime(),
+    StepMask(0.0),
 ]
 
 
@@ -142,3 +145,21 @@ def test_no_optimizer_folds_a_constant_into_a_convolution(
     padded = np.concatenate([x, np.zeros_like(x)], axis=-1)
     ran = run(make({"x": (4, 6, 16)}, [("c", conv, ["x"]), ("y", op, ["c"])]), padded)
     assert_array_equal(ran.plain[0], apply(op, 3 * x + bias))
+
+
+@pytest.mark.parametrize("opset", [13, 21])
+def test_masks_choose_in_every_layout(make: Make, run: Run, opset: int) -> None:
+    x = floats(5, *IMAGE, seed=1)
+    x[:, 1] = x[2, :, 3] = 0
+    x[0, 1, 2, 1] = 1
+    steps: list[tuple[str, Op, list[str]]] = [
+        ("p", POOL, ["x"]),
+        ("mask", StepMask(0.0), ["p"]),
+        ("or", Where(), ["mask", "p", "x"]),
+        ("y", Where(), ["mask", "or"]),
+    ]
+    graph = make({"x": IMAGE}, steps, ("mask", "or", "y"))
+    mask = np.any(x != 0, axis=-1, keepdims=True)
+    ran = run(graph, x, opset=opset)
+    for found, expected in zip(ran.plain, (mask, x, np.where(mask, x, 0)), strict=True):
+        assert_array_equal(found, expected)

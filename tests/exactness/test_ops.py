@@ -33,7 +33,9 @@ from qconvert.ir.stock import (
     MatMul,
     PRelu,
     Resize,
+    StepMask,
     UnfoldTime,
+    Where,
     WithConstant,
 )
 from qconvert.reference import apply
@@ -187,6 +189,20 @@ def test_products_of_matrices() -> None:
         assert isinstance(found, Certificate) and isinstance(reach, Reach)
         drawn = draw(random, xs[0], (5, 2, 3)), draw(random, xs[1], (5, 3, 4))
         assert inside(apply(op, *drawn), reach)
+
+
+def test_steps_that_count_and_what_is_chosen_by_them() -> None:
+    shape, x = (None, 4, 3), grid(-5, 7, -2, (1, 1, 1))
+    mask, found = examine(StepMask(0.0), (x,), (shape,))
+    assert isinstance(found, Certificate) and isinstance(mask, Reach)
+    assert (mask.lo.item(), mask.hi.item(), mask.exp.item()) == (0, 1, 0)
+    other = grid(9, 9, 0, (1, 1, 3))
+    chosen, _ = examine(Where(), (mask, x, other), ((None, 4, 1), shape, shape))
+    assert isinstance(chosen, Reach)
+    assert (chosen.lo.min(), chosen.hi.max(), chosen.exp.max()) == (-5, 36, -2)
+    zeros, _ = examine(Where(), (mask, grid(2, 3, 0, (1, 1, 1))), ((None, 4, 1), shape))
+    assert isinstance(zeros, Reach)
+    assert (zeros.lo.item(), zeros.hi.item()) == (0, 3)
 
 
 def test_rows_of_a_table() -> None:

@@ -161,7 +161,6 @@ def test_a_gru_without_recurrent_quantizer_uses_the_kernel(sketch: Any) -> None:
 @pytest.mark.parametrize(
     ("class_name", "changed", "reason"),
     [
-        ("LSTM", {"stateful": True}, "stateful=True"),
         ("GRU", {"time_major": True}, "time_major=True"),
         ("QLSTM", {"use_bias": False}, "a bias_quantizer without use_bias"),
         ("QGRU", {"state_quantizer": "quantized_bits(4,alpha='auto')"}, "state_quantizer"),
@@ -197,7 +196,7 @@ def test_a_result_that_does_not_exist(sketch: Any, result: int) -> None:
 
 
 def test_results_of_a_layer_that_is_refused_are_no_news(sketch: Any) -> None:
-    layer = sketch.entry("LSTM", "rnn", "x", **options("LSTM", stateful=True))
+    layer = sketch.entry("LSTM", "rnn", "x", **options("LSTM", time_major=True))
     after = sketch.dense("after", [[["rnn", 0, 1, {}]]])
     model = sketch.functional([sketch.source("x", 4, 3), layer, after], ["x"], ["after"])
     weights = {"rnn": arrays(sketch, "LSTM"), "after": [sketch.ramp(2, 2), sketch.ramp(2)]}
@@ -243,7 +242,7 @@ def test_the_sequence_of_the_way_back_is_turned(sketch: Any) -> None:
     ("inner", "merge", "changed", "reason"),
     [
         ("Dense", "concat", {}, "Bidirectional around Dense"),
-        ("LSTM", "concat", {"stateful": True}, "stateful=True"),
+        ("LSTM", "concat", {"time_major": True}, "time_major=True"),
         ("GRU", "concat", {"colour": 1}, "unknown option colour"),
     ],
 )
@@ -282,3 +281,61 @@ def test_masks_of_pruned_recurrent_layers_are_applied_to_both_kernels(sketch: An
         assert_array_equal(weights[role].effective[mask == 0], 0)
         assert np.any(weights[role].effective[mask == 1])
         assert_array_equal(weights[role].raw, raw[f"cell/{role}"])
+
+
+def test_states_that_are_kept_are_inputs_and_outputs_of_the_model(sketch: Any) -> None:
+    graph = built(sketch, "LSTM", stateful=True)
+    assert [(s.name, s.shape) for s in graph.inputs[1:]] == [
+        ("rnn/state_h", (None, 2)),
+        ("rnn/state_c", (None, 2)),
+    ]
+    assert [output.name for output in graph.outputs] == [
+        "rnn",
+        "rnn/new_state_h",
+        "rnn/new_state_c",
+    ]
+    assert [layer.name for layer in graph.layers] == ["rnn"]
+
+
+def test_two_calls_go_on_where_one_call_would(sketch: Any) -> None:
+    graph = built(sketch, "QLSTM", stateful=True, return_sequences=True)
+    x = np.concatenate([sketch.ramp(1, 4, 3), -sketch.ramp(1, 4, 3)], axis=1)
+    states = {source.name: np.zeros((1, 2), np.float32) for source in graph.inputs[1:]}
+    whole = evaluate(graph, {"x": x, **states})
+    first = evaluate(graph, {"x": x[:, :4], **states})
+    new = {s.name: first[o.value] for s, o in zip(graph.inputs[1:], graph.outputs[1:], strict=True)}
+    second = evaluate(graph, {"x": x[:, 4:], **new})
+    both = np.concatenate([first["rnn"], second["rnn"]], axis=1)
+    assert_array_equal(both, whole["rnn"])
+
+
+def test_directions_of_different_kinds_keep_their_own_states(sketch: Any) -> None:
+    layer = sketch.entry("QLSTM", "f", **options("QLSTM", stateful=True))
+    other = sketch.entry("QGRU", "b", **options("QGRU", stateful=True, go_backwards=True))
+    entry = sketch.entry(
+        "QBidirectional", "both", layer=layer, backward_layer=other, merge_mode="sum"
+    )
+    weights = {f"f/{k}": v for k, v in arrays(sketch, "QLSTM").items()}
+    weights |= {f"b/{k}": v for k, v in arrays(sketch, "QGRU").items()}
+    model = sketch.sequential(sketch.source("x", 4, 3), entry)
+    with pytest.raises(BadFileError, match="expected the weights"):
+        build_graph(sketch.file(model, {"both": [*weights.values()][:4]}))
+    graph = build_graph(sketch.file(model, {"both": [*weights.values()]}))
+    names = ["forward_state_h", "forward_state_c", "backward_state_h"]
+    assert [s.name for s in graph.inputs[1:]] == [f"both/{name}" for name in names]
+    assert [o.name for o in graph.outputs[1:]] == [f"both/new_{name}" for name in names]
+
+
+def test_a_stateful_layer_is_called_once_and_without_other_states(sketch: Any) -> None:
+    layer = sketch.entry("GRU", "rnn", "x", "y", **options("GRU", stateful=True))
+    sources = [sketch.source("x", 4, 3), sketch.source("y", 4, 3)]
+    model = sketch.functional([*sources, layer], ["x", "y"], [["rnn", 0, 0], ["rnn", 1, 0]])
+    with pytest.raises(UnsupportedError) as error:
+        build_graph(sketch.file(model, {"rnn": arrays(sketch, "GRU")}))
+    assert "called more than once" in reasons(error)
+    layer = sketch.entry("GRU", "rnn", ("x", "s"), **options("GRU", stateful=True))
+    sources = [sketch.source("x", 4, 3), sketch.source("s", 2)]
+    model = sketch.functional([*sources, layer], ["x", "s"], ["rnn"])
+    with pytest.raises(UnsupportedError) as error:
+        build_graph(sketch.file(model, {"rnn": arrays(sketch, "GRU")}))
+    assert "stateful=True with initial_state" in reasons(error)

@@ -20,7 +20,6 @@ from qconvert.ir.ops import (
     UpSample,
 )
 from qconvert.ir.stock import (
-    Embedding,
     FoldTime,
     LayerNormalization,
     MatMul,
@@ -171,15 +170,6 @@ def test_fused_layer_normalization(
     (op,) = ops(build(sketch, sketch.entry("LayerNormalization", "n", "x", **options), 4, 3))
     assert isinstance(op, LayerNormalization)
     assert op.fused is expected
-
-
-def test_masks_of_embeddings_are_refused(sketch: Any) -> None:
-    options = {"input_dim": 5, "output_dim": 2, "input_length": None}
-    layer = sketch.entry("Embedding", "e", "x", mask_zero=False, **options)
-    assert kinds(build(sketch, layer, 4, weights=[sketch.ramp(5, 2)])) == [Embedding]
-    layer = sketch.entry("Embedding", "e", "x", mask_zero=True, **options)
-    with pytest.raises(UnsupportedError, match="mask_zero=True"):
-        build(sketch, layer, 4, weights=[sketch.ramp(5, 2)])
 
 
 def test_inputs_of_whole_numbers_are_for_embeddings_alone(sketch: Any) -> None:

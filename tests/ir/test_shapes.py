@@ -40,8 +40,10 @@ from qconvert.ir.stock import (
     Power,
     PRelu,
     Resize,
+    StepMask,
     UnfoldTime,
     UnitNormalize,
+    Where,
     WithConstant,
 )
 from qconvert.reference import apply
@@ -199,6 +201,22 @@ def step(state: Shape, result: Op) -> Graph:
 
 
 LOOP = Recurrence(step((None, 5), Dense(zeros(2, 5), None)))
+#: Two sequences and two states.
+LOOPS = Recurrence(
+    Graph(
+        "step",
+        (
+            Input("x", (None, 2)),
+            Input("m", (None, 1)),
+            Input("a", (None, 2)),
+            Input("b", (None, 3)),
+        ),
+        (Node("y", Where(), ("m", "x", "a"), (None, 2)),),
+        (Output("a", "y"), Output("b", "b")),
+        (),
+    ),
+    sequences=2,
+)
 
 
 @pytest.mark.parametrize(
@@ -206,6 +224,12 @@ LOOP = Recurrence(step((None, 5), Dense(zeros(2, 5), None)))
     [
         (LOOP, ((None, None, 2),), (None, None, 5)),
         (LOOP, ((None, 3, 2), (None, 5)), (None, 3, 5)),
+        (LOOPS, ((None, 3, 2), (None, 3, 1)), (None, 3, 5)),
+        (LOOPS, ((None, None, 2), (None, None, 1), (None, 2)), (None, None, 5)),
+        (LOOPS, ((None, 3, 2), (None, 3, 1), (None, 2), (None, 3)), (None, 3, 5)),
+        (StepMask(0.0), ((None, None, 4),), (None, None, 1)),
+        (Where(), ((None, None, 1), (None, None, 4)), (None, None, 4)),
+        (Where(), ((None, 3), (None, 3), (None, 3)), (None, 3)),
         (Merge("add"), ((None, 3), (None, 1)), (None, 3)),
         (Merge("add"), ((None, None, 1), (None, 5, 2)), (None, 5, 2)),
         (Concat(1), ((None, 2), (None, None)), (None, None)),
@@ -242,6 +266,13 @@ CONV = Conv(zeros(3, 2, 4), None, (1,), (2,), ((0, 0),))
         (LOOP, ((None, 3, 4),), "a step of shape"),
         (LOOP, ((None, 3, 2), (None, 4)), "first states of shapes"),
         (LOOP, ((None, 3, 2), (None, 5), (None, 5)), "first states of shapes"),
+        (LOOPS, ((None, 3, 2),), "1 inputs for 2 sequences"),
+        (LOOPS, ((None, 3, 2), (None, 4, 1)), "have different steps"),
+        (LOOPS, ((None, 3, 2), (None, 3, 2)), "a step of shape"),
+        (LOOPS, ((None, 3, 2), (None, 3, 1), (None, 3)), "first states of shapes"),
+        (Where(), ((None, 1), (None, 2), (None, 3)), "no choice between"),
+        (Where(), ((None, 2), (None, 4)), "does not choose in"),
+        (Where(), ((None, 1), (None, 4, 2)), "does not choose in"),
         (Recurrence(step((None, 4), Relu())), ((None, 3, 2),), "become"),
     ],
 )

@@ -3,6 +3,7 @@ from numpy.testing import assert_array_equal
 
 from qconvert.ir import F32, Graph, Input, Node, Output
 from qconvert.ir.ops import Merge, Recurrence, Scale
+from qconvert.ir.stock import StepMask, Where
 from qconvert.reference import apply
 
 #: ``s' = s + x`` and ``p' = -p``.
@@ -44,3 +45,45 @@ def test_samples_do_not_meet() -> None:
     one = apply(Recurrence(SUMS), X)
     assert_array_equal(apply(Recurrence(SUMS), both)[:1], one)
     assert_array_equal(apply(Recurrence(SUMS), both)[1:], -2 * one)
+
+
+#: ``s' = s + x`` where the mask is, and so many steps were left out before.
+COUNTED = Graph(
+    "step",
+    (Input("x", (None, 2)), Input("m", (None, 1)), Input("s", (None, 2)), Input("p", (None, 2))),
+    (
+        Node("sum", Merge("add"), ("s", "x"), (None, 2)),
+        Node("kept", Where(), ("m", "sum", "s"), (None, 2)),
+        Node("zero", Where(), ("m", "sum"), (None, 2)),
+    ),
+    (Output("s", "kept"), Output("p", "zero")),
+    (),
+)
+MASK = np.array([[[0], [1], [0]]], np.float32)
+
+
+def test_steps_of_two_sequences_are_taken_together() -> None:
+    loop = Recurrence(COUNTED, sequences=2)
+    expected = rows([0, 0, 0, 0], [10, 20, 10, 20], [10, 20, 0, 0])
+    assert_array_equal(apply(loop, X, MASK), expected)
+    backwards = rows([100, 200, 100, 200], [100, 200, 0, 0], [100, 200, 0, 0])
+    mask = np.array([[[0], [0], [1]]], np.float32)
+    assert_array_equal(apply(Recurrence(COUNTED, True, 2), X, mask), backwards)
+
+
+def test_states_that_are_not_given_are_zeros() -> None:
+    first = np.array([[1, 2]], np.float32)
+    expected = rows([1, 2, 0, 0], [11, 22, 11, 22], [11, 22, 0, 0])
+    assert_array_equal(apply(Recurrence(COUNTED, sequences=2), X, MASK, first), expected)
+
+
+def test_a_step_counts_if_any_number_differs() -> None:
+    x = np.array([[[0, 0], [0, 1], [-0.0, 0], [np.nan, 0]]], np.float32)
+    assert_array_equal(apply(StepMask(0.0), x)[0, :, 0], [0, 1, 0, 1])
+    assert_array_equal(apply(StepMask(1.0), x)[0, :, 0], [1, 1, 1, 1])
+
+
+def test_what_is_not_chosen_does_not_matter() -> None:
+    nothing = np.full((1, 3, 2), np.nan, np.float32)
+    assert_array_equal(apply(Where(), MASK, X)[0], [[0, 0], [10, 20], [0, 0]])
+    assert_array_equal(apply(Where(), 1 - MASK, nothing, X)[0, 1], [10, 20])

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
 
@@ -23,7 +24,16 @@ from tensorflow.python.ops import array_ops
 from tensorflow.python.util import nest
 from tensorflow_model_optimization.python.core.sparsity.keras.prune import prune_low_magnitude
 from tf_keras import Input, Model, Sequential
-from tf_keras.layers import Add, Attention, Flatten, MultiHeadAttention, TimeDistributed
+from tf_keras.layers import (
+    LSTM,
+    Add,
+    Attention,
+    Bidirectional,
+    Flatten,
+    MultiHeadAttention,
+    SimpleRNN,
+    TimeDistributed,
+)
 
 
 def grid(*shape: int) -> np.ndarray:
@@ -125,6 +135,40 @@ def wrapped(folder: Path) -> None:
     np.savez(folder / "wrapped_expected.npz", **{key: y.numpy() for key, y in expected.items()})
 
 
+def stateful(folder: Path) -> None:
+    """States that go on from call to call, of batches of two, and what one call makes of them.
+
+    Weights are -1, 0 and 1, so that no sum of the two steps rounds.
+    """
+    x = Input(batch_shape=(2, 2, 4), name="x")
+    layers = _series(stateful=True)
+    nested = Sequential([Input(batch_shape=(2, 2, 4)), layers[1]], name="nested")
+    model = Model(x, nested(layers[0](x)), name="top")
+    model.set_weights([np.sign(grid(*w.shape)) for w in model.get_weights()])
+    model.save(folder / "stateful.h5")
+    ways = [f"nested/both/{way}_state_{name}" for way in ("forward", "backward") for name in "hc"]
+    taken: dict[str, Any] = {"x": grid(5, 2, 4), "rnn/state_h": grid(5, 4)}
+    taken |= {name: grid(5, 2) * (i + 1) for i, name in enumerate(ways)}
+    once = _series(return_state=True)
+    for layer in once:
+        layer.build((None, 2, 4))
+        layer.set_weights([np.sign(grid(*w.shape)) for w in layer.get_weights()])
+    first, *others = [tf.constant(taken[name]) for name in ("rnn/state_h", *ways)]
+    middle, last = once[0](taken["x"], initial_state=first)
+    y, *new = once[1](middle, initial_state=others)
+    names = ["rnn/new_state_h", *(name.replace("both/", "both/new_") for name in ways)]
+    expected = {"rnn": middle, "output:nested": y}
+    expected |= {f"output:{n}": s for n, s in zip(names, [last, *new], strict=True)}
+    np.savez(folder / "stateful_inputs.npz", **taken)
+    np.savez(folder / "stateful_expected.npz", **{key: v.numpy() for key, v in expected.items()})
+
+
+def _series(**options: bool) -> list[Any]:
+    inner = {"return_sequences": True, **options}
+    lstm = LSTM(2, "relu", recurrent_activation="linear", **inner)
+    return [SimpleRNN(4, "relu", name="rnn", **inner), Bidirectional(lstm, name="both")]
+
+
 def recurrent(folder: Path) -> None:
     """Several results of a call, and weights inside cells and inside wrappers."""
     array_ops.unstack, nest.is_sequence = tf.unstack, nest.is_nested
@@ -144,5 +188,5 @@ def recurrent(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    for build in (shared, quantized, pruned, dictionary, wrapped, recurrent):
+    for build in (shared, quantized, pruned, dictionary, wrapped, stateful, recurrent):
         build(Path(sys.argv[1]))

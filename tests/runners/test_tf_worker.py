@@ -208,3 +208,26 @@ def test_wrong_inputs_are_refused(worker: Ask, models: Path, tmp_path: Path) -> 
     with pytest.raises(WitnessError, match="the model takes"):
         worker("run", inputs=models / "shared_inputs.npz", outputs=tmp_path / "y.npz")
     assert not (tmp_path / "y.npz").exists()
+
+
+def test_states_are_inputs_and_outputs_of_batches_of_any_size(
+    worker: Ask, models: Path, load: Load, tmp_path: Path
+) -> None:
+    """Keras's layers take two samples at once; there are five."""
+    described = worker("load", model=models / "stateful.h5")
+    inputs = models / "stateful_inputs.npz"
+    given, expected = load(inputs), load(models / "stateful_expected.npz")
+    taken, returned = described["inputs"], described["outputs"]
+    assert isinstance(taken, list) and isinstance(returned, list)
+    assert [value["name"] for value in taken if isinstance(value, dict)] == list(given)
+    assert {f"output:{name}" for name in returned} == expected.keys() - {"rnn"}
+    for _ in range(2):
+        worker("run", inputs=inputs, outputs=tmp_path / "y.npz")
+        values = load(tmp_path / "y.npz")
+        for name, value in expected.items():
+            assert_array_equal(values[name], value, name)
+    answer = worker("predict", inputs=inputs)["differences"]
+    assert isinstance(answer, dict)
+    assert list(answer) == returned
+    state = answer["rnn/new_state_h"]
+    assert isinstance(state, dict) and state["elements"] == 5 * 4

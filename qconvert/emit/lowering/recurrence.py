@@ -18,29 +18,31 @@ _TIME = 1
 def scan(
     op: Recurrence, inputs: tuple[Value, ...], b: Builder, dialect: Dialect, lower: Lower
 ) -> Value:
-    """``Scan`` over the codes of the sequence, if there are some; weights lie in its body."""
-    x, *given = (relayout(b, value, natural(value.rank)) for value in inputs)
-    _, *sources = op.body.inputs
-    first = [state.tensor for state in given] or [_zeros(b, x, source) for source in sources]
+    """``Scan`` over the codes of the sequences, if there are some; weights lie in its body."""
+    values = [relayout(b, value, natural(value.rank)) for value in inputs]
+    xs, given = values[: op.sequences], values[op.sequences :]
+    sources = op.body.inputs[op.sequences :]
+    first = [state.tensor for state in given]
+    first += [_zeros(b, xs[0], source) for source in sources[len(given) :]]
     inner = b.inside(f"{b.scope}/step")
-    _emit_body(op.body, inner, x, dialect, lower)
+    _emit_body(op.body, inner, xs, dialect, lower)
     attributes: Attributes = {
         "body": inner.graph(f"{b.scope}/step"),
-        "num_scan_inputs": 1,
-        "scan_input_axes": [_TIME],
-        "scan_input_directions": [int(op.reverse)],
+        "num_scan_inputs": len(xs),
+        "scan_input_axes": [_TIME] * len(xs),
+        "scan_input_directions": [int(op.reverse)] * len(xs),
         "scan_output_axes": [_TIME],
     }
-    sequence = x.tensor if x.codes is None else x.codes.tensor
+    sequences = (x.tensor if x.codes is None else x.codes.tensor for x in xs)
     results = len(sources) + 1
-    return Value(b.scan(*first, sequence, results=results, attributes=attributes), natural(3))
+    return Value(b.scan(*first, *sequences, results=results, attributes=attributes), natural(3))
 
 
-def _emit_body(body: Graph, b: Builder, x: Value, dialect: Dialect, lower: Lower) -> None:
+def _emit_body(body: Graph, b: Builder, xs: list[Value], dialect: Dialect, lower: Lower) -> None:
     """States, then the step's features; new states, then all of them side by side."""
-    step, *sources = body.inputs
-    values = {source.name: _state(b, source) for source in sources}
-    values[step.name] = _features(b, step, x)
+    values = {source.name: _state(b, source) for source in body.inputs[len(xs) :]}
+    for step, x in zip(body.inputs, xs, strict=False):
+        values[step.name] = _features(b, step, x)
     outer = b.scope
     for node in body.nodes:
         b.scope = f"{outer}/{node.name}"

@@ -21,9 +21,11 @@ from qconvert.ir.stock import (
     Power,
     PRelu,
     Resize,
+    StepMask,
     StockOp,
     UnfoldTime,
     UnitNormalize,
+    Where,
     WithConstant,
 )
 
@@ -67,8 +69,26 @@ def lower_stock(
             return _unit_normalize(op, x, b)
         case FoldTime() | UnfoldTime():
             return _reshaped(x, shape, b)
+        case StepMask(value=value):
+            return _step_mask(value, x, b)
+        case Where():
+            return _where(inputs, b)
         case _:
             assert_never(op)
+
+
+def _step_mask(value: float, x: Value, b: Builder) -> Value:
+    """No operator reduces truth values: 0 and 1 have the same maximum."""
+    differs = b.op("Not", b.op("Equal", x.tensor, b.scalar(value)))
+    numbers = b.op("Cast", differs, attributes={"to": onnx.TensorProto.FLOAT})
+    return reduction.reduce(Reduce("max", (x.rank - 1,), True), Value(numbers, x.layout), b)
+
+
+def _where(inputs: tuple[Value, ...], b: Builder) -> Value:
+    condition, *chosen = (relayout(b, each, natural(each.rank)).tensor for each in inputs)
+    chosen += [b.scalar(0.0)] * (2 - len(chosen))
+    truth = b.op("Cast", condition, attributes={"to": onnx.TensorProto.BOOL})
+    return Value(b.op("Where", truth, *chosen), natural(inputs[1].rank))
 
 
 def _with_constant(op: WithConstant, x: Value, b: Builder, dialect: Dialect) -> Value:

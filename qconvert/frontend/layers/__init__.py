@@ -44,9 +44,11 @@ from qconvert.frontend.layers.keras_ops import (
     keras_slicing,
 )
 from qconvert.frontend.layers.layer_normalization import layer_normalization, unit_normalization
+from qconvert.frontend.layers.masking import masking
 from qconvert.frontend.layers.merge import concatenate, merge
 from qconvert.frontend.layers.normalization import batch_normalization, q_batch_normalization
 from qconvert.frontend.layers.pooling import (
+    global_average_pooling1d,
     global_pooling,
     pooling,
     q_average_pooling2d,
@@ -105,7 +107,7 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "GRU": recurrent,
     "GaussianDropout": identity,
     "GaussianNoise": identity,
-    "GlobalAveragePooling1D": global_pooling("mean", 1),
+    "GlobalAveragePooling1D": global_average_pooling1d,
     "GlobalAveragePooling2D": global_pooling("mean", 2),
     "GlobalAveragePooling3D": global_pooling("mean", 3),
     "GlobalMaxPooling1D": global_pooling("max", 1),
@@ -114,6 +116,7 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "LSTM": recurrent,
     "LayerNormalization": layer_normalization,
     "LeakyReLU": leaky_relu,
+    "Masking": masking,
     "MaxPooling1D": pooling("max", 1),
     "MaxPooling2D": pooling("max", 2),
     "MaxPooling3D": pooling("max", 3),

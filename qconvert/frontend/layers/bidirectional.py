@@ -9,6 +9,7 @@ from qconvert.frontend.config import Config
 from qconvert.frontend.layers.recurrent import (
     KINDS,
     Loop,
+    Sequences,
     add_loop,
     loop_weights,
     read_loop,
@@ -28,21 +29,26 @@ def bidirectional(call: Call) -> Parsed:
     call.config.done()
     halves = call.weights.split(len(backward.roles))
     count = len(forward.cell.states) + len(backward.cell.states)
-    shapes = sequence_and_states(call, count)
+    shapes = sequence_and_states(call, count, stateful=forward.stateful)
     weights = [
         loop_weights(loop, half, shapes[0])
         for loop, half in zip((forward, backward), halves, strict=True)
     ]
-    whole = Assembly.of(shapes)
-    names = whole.inputs
-    at = 1 + len(names) // 2
-    there = add_loop(whole, forward, weights[0], names[0], *names[1:at])
-    back = add_loop(whole, backward, weights[1], names[0], *names[at:])
+    kept = forward.kept("forward_") | backward.kept("backward_")
+    whole = Assembly.of(shapes, call.masks, kept)
+    sequence, *first = whole.inputs[: len(shapes)]
+    first, mask = first or list(kept), whole.mask(0)
+    over, at = Sequences(sequence, mask), len(forward.kept()) if kept else len(first) // 2
+    there = add_loop(whole, forward, weights[0], over, first[:at])
+    back = add_loop(whole, backward, weights[1], over, first[at:])
     if backward.sequences:
         back[0] = whole.add(_REVERSED, back[0])
     outputs = [whole.add(merge, there[0], back[0])] if merge else [there[0], back[0]]
-    graph = whole.graph("layer", [*outputs, *there[1:], *back[1:]])
-    return Parsed(weights=_named(weights), graph=graph)
+    states = [*there[1:], *back[1:]]
+    results = [*outputs, *states * forward.states, *states * forward.stateful]
+    masks = dict.fromkeys(range(len(outputs)), mask) if mask and forward.sequences else {}
+    graph = whole.graph("layer", results)
+    return Parsed(weights=_named(weights), graph=graph, masks=masks, states=tuple(kept))
 
 
 def _directions(c: Config) -> tuple[Loop, Loop]:
@@ -58,6 +64,8 @@ def _directions(c: Config) -> tuple[Loop, Loop]:
     for option in ("sequences", "states"):
         if getattr(forward, option) != getattr(backward, option):
             c.reject(f"only one of both layers returns {option}")
+    if forward.stateful != backward.stateful:
+        c.reject("only one of both layers is stateful")
     if _trainable(entry) != _trainable(other):
         c.refuse("one trainable layer and one that is not, whose weights are in another order")
     return forward, backward
@@ -69,7 +77,9 @@ def _loop(c: Config, entry: object) -> Loop:
             class_name = name.removeprefix("qkeras>")
             if class_name not in KINDS:
                 raise Unsupported(f"Bidirectional around {class_name}")
-            return read_loop(class_name, c.inside(config))
+            loop = read_loop(class_name, c.inside(config))
+            # Whatever the layer says: ``force_zero_output_for_mask``.
+            return replace(loop, zero=loop.sequences)
         case _:
             raise Malformed(f"layer={short(entry)} is not a layer")
 

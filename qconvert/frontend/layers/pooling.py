@@ -7,13 +7,15 @@ from typing import Literal
 
 import numpy as np
 
+from qconvert.frontend.assembly import Assembly
 from qconvert.frontend.call import Call, LayerParser, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.layers.windows import channels_first, channels_last, last, pooling_window
 from qconvert.frontend.problems import Unsupported
-from qconvert.ir.ops import Op, Pool, Reduce, Scale
+from qconvert.ir.ops import Merge, Op, Pool, Reduce, Scale
 from qconvert.ir.quantizers import Quantizer, is_data_dependent
 from qconvert.ir.shapes import Shape
+from qconvert.ir.stock import Divide
 from qconvert.numerics import quantize
 
 Kind = Literal["max", "mean"]
@@ -35,6 +37,23 @@ def global_pooling(kind: Kind, rank: int) -> LayerParser:
         return _global_pooling(call, kind, rank, _no_tail)
 
     return parse
+
+
+def global_average_pooling1d(call: Call) -> Parsed:
+    """``GlobalAveragePooling1D``: the mean of the steps that a mask counts, if there is one."""
+    if not any(call.masks):
+        return _global_pooling(call, "mean", 1, _no_tail)
+    first, keepdims = channels_first(call.config), call.config.flag("keepdims", default=False)
+    if first:
+        call.config.refuse("a mask reaches it, with data_format='channels_first'")
+    call.config.done()
+    call.shape(3)
+    whole = Assembly.of(call.known_shapes(), call.masks)
+    steps, mask = whole.inputs
+    total = Reduce("sum", (1,), keepdims)
+    counted = whole.add(Merge("multiply"), steps, mask)
+    mean = whole.add(Divide(), whole.add(total, counted), whole.add(total, mask))
+    return Parsed(graph=whole.graph("layer", [mean]))
 
 
 def q_average_pooling2d(call: Call) -> Parsed:

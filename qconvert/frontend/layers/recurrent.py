@@ -1,6 +1,6 @@
 """Recurrent layers: a cell, run over time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -8,7 +8,7 @@ from qconvert.frontend.assembly import Assembly
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.flavour import Flavour
-from qconvert.frontend.layers.recurrent_cells import Cell, Kind, body
+from qconvert.frontend.layers.recurrent_cells import Cell, Kind, Output, body
 from qconvert.frontend.problems import Malformed, Unsupported
 from qconvert.frontend.weights import Weights, expect_shape, weight
 from qconvert.ir.graph import Weight
@@ -36,6 +36,11 @@ class Loop:
     sequences: bool
     states: bool
     reverse: bool
+    #: Whether it goes on from its last states when it is called again.
+    stateful: bool
+    unrolled: bool
+    #: Whether steps without the mask give 0.
+    zero: bool
     #: Whether the layer confuses its kernels where it does not quantize the recurrent one.
     confused: bool = False
 
@@ -44,15 +49,28 @@ class Loop:
         """Its variables in Keras's order."""
         return ("kernel", "recurrent_kernel", "bias")[: 2 + self.cell.use_bias]
 
+    def kept(self, way: str = "") -> dict[str, Shape]:
+        """The states that it keeps from call to call, with their shapes."""
+        names = self.cell.states if self.stateful else ()
+        return {f"{way}state_{name}": (None, self.cell.units) for name in names}
+
 
 def recurrent(call: Call) -> Parsed:
     """``SimpleRNN``, ``LSTM``, ``GRU``, and QKeras's of them."""
     loop = read_loop(call.class_name, call.config)
-    shapes = sequence_and_states(call, len(loop.cell.states))
+    shapes = sequence_and_states(call, len(loop.cell.states), stateful=loop.stateful)
     weights = loop_weights(loop, call.weights, shapes[0])
-    whole = Assembly.of(shapes)
-    results = add_loop(whole, loop, weights, *whole.inputs)
-    return Parsed(weights=weights, graph=whole.graph("layer", results))
+    kept = loop.kept()
+    whole = Assembly.of(shapes, call.masks, kept)
+    sequence, *first = whole.inputs[: len(shapes)]
+    over = Sequences(sequence, whole.mask(0))
+    output, *states = add_loop(whole, loop, weights, over, first or list(kept))
+    return Parsed(
+        weights=weights,
+        graph=whole.graph("layer", [output, *states * loop.states, *states * loop.stateful]),
+        masks={0: over.mask} if over.mask and loop.sequences else {},
+        states=tuple(kept),
+    )
 
 
 def read_loop(class_name: str, c: Config) -> Loop:
@@ -82,6 +100,9 @@ def read_loop(class_name: str, c: Config) -> Loop:
         sequences=c.flag("return_sequences", default=False),
         states=c.flag("return_state", default=False),
         reverse=c.flag("go_backwards", default=False),
+        stateful=c.flag("stateful", default=False),
+        unrolled=c.flag("unroll", default=False),
+        zero=c.flag("zero_output_for_mask", default=False),
         confused=class_name == "QGRU" and c.flavour is not Flavour.V3,
     )
     if class_name == "QLSTM" and not cell.use_bias and loop.quantizers["bias"]:
@@ -91,7 +112,12 @@ def read_loop(class_name: str, c: Config) -> Loop:
             "without a recurrent_quantizer QKeras multiplies the state by the kernel, in place of"
             " the recurrent kernel"
         )
-    _refuse_the_rest(c)
+    if loop.stateful and c.flavour.keras3:
+        c.refuse("stateful=True in a model of Keras 3")
+    if c.flag("time_major", default=False):
+        c.refuse("time_major=True: the batch is not the first axis")
+    c.expect("num_constants", None, 0)
+    c.ignore("dropout", "recurrent_dropout", "implementation", "enable_caching_device")
     c.done()
     return loop
 
@@ -111,22 +137,11 @@ def _bias_last(c: Config, cell: Cell, qkeras: bool) -> bool:
     return dropout == 0 and (standard or implementation == 2)
 
 
-def _refuse_the_rest(c: Config) -> None:
-    if c.flag("stateful", default=False):
-        c.refuse(
-            "stateful=True: a result depends on the batches before it, which an ONNX model does"
-            " not see (give the states as inputs instead: initial_state and return_state)"
-        )
-    if c.flag("time_major", default=False):
-        c.refuse("time_major=True: the batch is not the first axis")
-    c.expect("num_constants", None, 0)
-    c.ignore("dropout", "recurrent_dropout", "implementation", "unroll")
-    c.ignore("enable_caching_device", "zero_output_for_mask")
-
-
-def sequence_and_states(call: Call, count: int) -> tuple[Shape, ...]:
+def sequence_and_states(call: Call, count: int, *, stateful: bool) -> tuple[Shape, ...]:
     """The shapes of a sequence and of *count* first states, or of none."""
     shapes = call.known_shapes()
+    if stateful and len(shapes) > 1:
+        raise Unsupported("stateful=True with initial_state, which counts while its own is 0")
     if len(shapes) not in (1, 1 + count):
         raise Malformed(f"{call.class_name} takes 1 or {1 + count} inputs, not {len(shapes)}")
     if len(shapes[0]) != 3:
@@ -162,25 +177,59 @@ def _kernel_in_its_place(weights: Mapping[str, Weight], features: int, units: in
     return replace(weights["recurrent_kernel"], effective=weights["kernel"].raw)
 
 
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """What a loop runs over: the steps, and which of them count."""
+
+    steps: str
+    mask: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.steps,) if self.mask is None else (self.steps, self.mask)
+
+
 def add_loop(
-    whole: Assembly, loop: Loop, weights: Mapping[str, Weight], sequence: str, *first: str
+    whole: Assembly,
+    loop: Loop,
+    weights: Mapping[str, Weight],
+    over: Sequences,
+    first: Sequence[str],
 ) -> list[str]:
-    """Add the loop to a graph; its output, and its last states if it returns them."""
+    """Add the loop to a graph; its output, and its last states if anybody wants them."""
+    masked = _masked_output(loop, over, first)
     features = weights["kernel"].effective.shape[0]
-    step = body(loop.cell, {role: w.effective for role, w in weights.items()}, features)
-    after = whole.add(Recurrence(step, loop.reverse), sequence, *first)
-    units = loop.cell.units
-    last = [_last(units, i) for i in range(len(loop.cell.states))]
-    if loop.sequences:
-        output = after if len(last) == 1 else whole.add(_all(units), after)
+    step = body(loop.cell, {role: w.effective for role, w in weights.items()}, features, masked)
+    loops = Recurrence(step, loop.reverse, len(over.names))
+    after = whole.add(loops, *over.names, *first)
+    units, states = loop.cell.units, range(len(loop.cell.states))
+    wanted = loop.states or loop.stateful
+    at = 0 if masked in (None, Output.STATE) else len(states)
+    if not loop.sequences:
+        output = whole.add(_last(units, at), after)
+    elif len(step.outputs) == 1:
+        output = after
     else:
-        output = whole.add(last[0], after)
-    return [output, *(whole.add(op, after) for op in last if loop.states)]
+        output = whole.add(_all(units, at), after)
+    return [output, *(whole.add(_last(units, i), after) for i in states if wanted)]
 
 
-def _all(units: int) -> Op:
-    """The first state after every step."""
-    return Slice((None, None), (None, units), (1, 1))
+def _masked_output(loop: Loop, over: Sequences, first: Sequence[str]) -> Output | None:
+    if over.mask is None:
+        return None
+    if not loop.zero:
+        return Output.LAST if first else Output.STATE
+    if loop.unrolled and not loop.sequences:
+        raise Unsupported("a mask reaches it: unrolled, Keras cannot return 0 for its last step")
+    if loop.unrolled and loop.reverse:
+        raise Unsupported("a mask reaches it: unrolled, Keras sets steps to 0 in the wrong order")
+    return Output.ZERO
+
+
+def _all(units: int, number: int) -> Op:
+    """One of the states after every step."""
+    return Slice((None, number * units), (None, (number + 1) * units), (1, 1))
 
 
 def _last(units: int, number: int) -> Op:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal, TypeAlias, assert_never
 
 import numpy as np
@@ -9,12 +10,21 @@ import numpy as np
 from qconvert.frontend.assembly import Assembly
 from qconvert.ir.graph import Graph
 from qconvert.ir.ops import Dense, Merge, Op, Slice
-from qconvert.ir.stock import WithConstant
+from qconvert.ir.stock import Where, WithConstant
 from qconvert.ir.types import F32
 
 Kind: TypeAlias = Literal["simple", "lstm", "gru"]
 
 _ONE = np.ones(1, np.float32)
+
+
+class Output(Enum):
+    """What a layer returns for a step that its mask leaves out: ``keras.backend.rnn``."""
+
+    #: That is what the state starts as, too, where nobody says.
+    STATE = "its state, which stays as it is"
+    LAST = "what it returned before, and 0 at first, whatever its state is"
+    ZERO = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +60,45 @@ class Cell:
         return (2, self.columns) if self.reset_after else (self.columns,)
 
 
-def body(cell: Cell, weights: Mapping[str, F32], features: int) -> Graph:
-    """One step; *weights* are effective."""
-    step = Assembly({"x": (None, features)} | dict.fromkeys(cell.states, (None, cell.units)))
+def body(
+    cell: Cell, weights: Mapping[str, F32], features: int, masked: Output | None = None
+) -> Graph:
+    """One step; *weights* are effective. With *masked* there is a mask, and that is its output.
+
+    The new states come first, and then the output if it is none of them.
+    """
+    states = dict.fromkeys(cell.states, (None, cell.units))
+    if masked is None:
+        step = Assembly({"x": (None, features)} | states)
+        return step.graph("step", _results(cell, weights, step))
+    output = {} if masked is Output.STATE else {"y": (None, cell.units)}
+    step = Assembly({"x": (None, features), "mask": (None, 1)} | states | output)
+    new = _results(cell, weights, step)
+    kept = [step.add(Where(), "mask", *both) for both in zip(new, cell.states, strict=True)]
+    match masked:
+        case Output.STATE:
+            pass
+        case Output.LAST:
+            kept.append(step.add(Where(), "mask", new[0], "y"))
+        case Output.ZERO:
+            kept.append(step.add(Where(), "mask", new[0]))
+        case _:
+            assert_never(masked)
+    return step.graph("step", kept)
+
+
+def _results(cell: Cell, weights: Mapping[str, F32], step: Assembly) -> list[str]:
+    """The new states, the output first."""
     states = [step.chain(cell.state, state) for state in cell.states]
     match cell.kind:
         case "simple":
-            results = [_simple(cell, weights, step, states[0])]
+            return [_simple(cell, weights, step, states[0])]
         case "lstm":
-            results = _lstm(cell, weights, step, states[0], states[1])
+            return _lstm(cell, weights, step, states[0], states[1])
         case "gru":
-            results = [_gru(cell, weights, step, states[0])]
+            return [_gru(cell, weights, step, states[0])]
         case _:
             assert_never(cell.kind)
-    return step.graph("step", results)
 
 
 def _simple(cell: Cell, weights: Mapping[str, F32], step: Assembly, h: str) -> str:

@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from qconvert.frontend.assembly import Assembly
 from qconvert.frontend.call import Call, LayerParser, Parsed
 from qconvert.frontend.config import Config
+from qconvert.frontend.layers.recurrent import KINDS
+from qconvert.frontend.masks import RULES, Rule
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.weights import Weights
+from qconvert.ir.ops import Op
 from qconvert.ir.shapes import Shape
 from qconvert.ir.stock import FoldTime, UnfoldTime
 
@@ -57,7 +61,13 @@ def prune_low_magnitude(layers: Mapping[str, LayerParser]) -> LayerParser:
         arrays = own.take_all(*("mask", "threshold") * len(positions), "pruning_step")
         masks = dict(zip(positions, arrays[::2], strict=True))
         wrapped = replace(call, class_name=class_name, config=config, weights=inner.masked(masks))
-        return _with_stored(layers[class_name](wrapped), inner, positions)
+        if any(call.masks) and class_name not in KINDS:
+            raise Unsupported(f"a mask reaches it, which it hands to {class_name}")
+        # The wrapper hands a mask in, but not out.
+        parsed = replace(layers[class_name](wrapped), masks={})
+        if parsed.states:
+            raise Unsupported("PruneLowMagnitude around a layer with stateful=True")
+        return _with_stored(parsed, inner, positions)
 
     return parse
 
@@ -71,17 +81,34 @@ def time_distributed(layers: Mapping[str, LayerParser]) -> LayerParser:
         if inner is None:
             raise Unsupported(f"TimeDistributed around {class_name}")
         steps = tuple(None if shape is None else _step(shape) for shape in call.shapes)
-        parsed = inner(replace(call, class_name=class_name, config=config, shapes=steps))
+        parsed = inner(replace(call, class_name=class_name, config=config, shapes=steps, masks=()))
         if parsed.graph or parsed.before or len(steps) != 1:
             raise Unsupported(f"TimeDistributed around {class_name}, which is no chain of ops")
         length = call.shape()[1]
         if length is None or not all(call.shape()[2:]):
             raise Unsupported(f"TimeDistributed on {call.shape()}: it needs fixed lengths")
-        if not parsed.ops:
-            return parsed
-        return replace(parsed, ops=(FoldTime(), *parsed.ops, UnfoldTime(length)))
+        if any(call.masks):
+            return _masked(call, class_name, parsed, length)
+        return replace(parsed, ops=_at_every_step(parsed.ops, length))
 
     return parse
+
+
+def _at_every_step(ops: tuple[Op, ...], length: int) -> tuple[Op, ...]:
+    return (FoldTime(), *ops, UnfoldTime(length)) if ops else ()
+
+
+def _masked(call: Call, class_name: str, parsed: Parsed, length: int) -> Parsed:
+    """With a mask, that the layer inside must hand on.
+
+    Else Keras raises, or repeats what it returned for the step before, in eager mode alone.
+    """
+    if RULES[class_name] is not Rule.PASSES:
+        raise Unsupported(f"a mask reaches it: TimeDistributed around {class_name}")
+    whole = Assembly.of(call.known_shapes(), call.masks)
+    value, mask = whole.inputs
+    result = whole.chain(_at_every_step(parsed.ops, length), value)
+    return replace(parsed, ops=(), graph=whole.graph("layer", [result]), masks={0: mask})
 
 
 def _step(shape: Shape) -> Shape:

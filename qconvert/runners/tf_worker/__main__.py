@@ -17,7 +17,8 @@ predict {inputs} -> {differences}: where graph mode disagrees with eager mode
 weights {outputs} -> {keys}: the weights that the layers compute with, as ``layer/role``
 stop    {}
 
-Arrays travel in npz files. The result of a layer is named by its trace key: the path of layer
+Arrays travel in npz files. States that layers keep from call to call are further inputs and
+outputs: `states`. The result of a layer is named by its trace key: the path of layer
 names through nested models, ``@k`` behind a part for the k-th further call of that shared layer
 or model. A result of the model is named ``output:`` and the name of the output layer.
 """
@@ -41,6 +42,7 @@ from . import keras3
 from .loading import load_model
 from .opaque import opaque
 from .saved_model import convert
+from .states import State, batches, joined, new, put, states
 from .tracing import (
     difference,
     dtype_of,
@@ -66,6 +68,8 @@ ENVIRONMENT = {
 #: TensorFlow's own default depends on the processor; with oneDNN, batch normalization is plain
 #: IEEE arithmetic, the same everywhere. Who sets the variable compares with the other program.
 DEFAULTS = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+#: Before the names of layers whose results are given.
+FORCED = "forced:"
 
 
 # ---- The protocol ----
@@ -77,6 +81,7 @@ class Worker:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._model: Layer = None
+        self._states: list[State] = []
 
     def answer(self, request: Json) -> Config:
         """The answer to one request."""
@@ -101,50 +106,72 @@ class Worker:
         """Load a model and describe it."""
         weights = request.get("weights")
         model = load_model(Path(request["model"]), Path(weights) if weights else None, self._folder)
-        self._model = model
+        self._model, self._states = model, list(states(model))
+        inputs = zip(input_names(model), model.inputs, strict=True)
+        taken = [*inputs, *((state.taken, state.variable) for state in self._states)]
         return {
             "versions": versions(model),
             "inputs": [
                 {"name": name, "shape": list(tensor.shape), "dtype": dtype_of(tensor)}
-                for name, tensor in zip(input_names(model), model.inputs, strict=True)
+                for name, tensor in taken
             ],
-            "outputs": output_names(model),
+            "outputs": [*output_names(model), *(state.returned for state in self._states)],
             "layers": trace_keys(model),
         }
 
     def run(self, request: Json) -> Config:
         """Run the model eagerly and write what every layer returned."""
+        arrays = self._read(request)
+        arrays |= {f"{FORCED}{k}": a for k, a in arrays_of(request.get("forced")).items()}
+        parts = [self._recorded(batch) for batch in batches(arrays, self._states)]
+        return keys_of(request["outputs"], joined(parts, arrays))
+
+    def _recorded(self, batch: Mapping[str, Array]) -> dict[str, Array]:
         values: dict[str, Array] = {}
-        inputs = self._read(request)
-        with recording(self._model, values, arrays_of(request.get("forced"))):
-            outputs = run_eagerly(self._model, inputs)
-        values.update({f"output:{name}": value for name, value in outputs.items()})
-        return keys_of(request["outputs"], values)
+        forced = {k.removeprefix(FORCED): a for k, a in batch.items() if k.startswith(FORCED)}
+        with recording(self._model, values, forced):
+            outputs = self._outputs({k: a for k, a in batch.items() if not k.startswith(FORCED)})
+        return values | {f"output:{name}": value for name, value in outputs.items()}
+
+    def _outputs(self, batch: Mapping[str, Array], *, graph: bool = False) -> dict[str, Array]:
+        """The outputs and new states of one batch, of ``predict`` in graph mode."""
+        model, inputs = self._model, self._tensors(batch)
+        put(self._states, batch)
+        if graph:
+            outputs = named_outputs(model, model.predict_on_batch(inputs))
+        else:
+            outputs = run_eagerly(model, inputs)
+        return outputs | new(self._states)
 
     def predict(self, request: Json) -> Config:
         """Compare the outputs of graph mode with those of eager mode."""
-        inputs = self._read(request)
-        eager = run_eagerly(self._model, inputs)
         if keras3.holds(self._model) and keras3.installed("qkeras"):
             # QKeras 0.9.0 has no graph mode with Keras 3: its predict works only so.
             self._model.run_eagerly = True
-        graph = named_outputs(self._model, self._model.predict_on_batch(inputs))
+        arrays = self._read(request)
+        found = list(batches(arrays, self._states))
+        eager = joined([self._outputs(batch) for batch in found], arrays)
+        graph = joined([self._outputs(batch, graph=True) for batch in found], arrays)
         return {"differences": {name: difference(eager[name], graph[name]) for name in eager}}
 
-    def _read(self, request: Json) -> Layer:
-        """The tensors that the model takes, in its order."""
+    def _read(self, request: Json) -> dict[str, Array]:
+        """What the model takes, states included."""
         import numpy as np
-        import tensorflow as tf
 
-        model = self._model
+        names = [*input_names(self._model), *(state.taken for state in self._states)]
         with np.load(request["inputs"], allow_pickle=False) as arrays:
-            names = input_names(model)
             if set(arrays) != set(names):
                 raise ValueError(f"inputs {sorted(arrays)}, the model takes {names}")
-            tensors = [
-                tf.constant(arrays[name].astype(dtype_of(tensor)))
-                for name, tensor in zip(names, model.inputs, strict=True)
-            ]
+            return {name: arrays[name] for name in names}
+
+    def _tensors(self, batch: Mapping[str, Array]) -> Layer:
+        """The tensors that the model takes, in its order."""
+        import tensorflow as tf
+
+        tensors = [
+            tf.constant(batch[name].astype(dtype_of(tensor)))
+            for name, tensor in zip(input_names(self._model), self._model.inputs, strict=True)
+        ]
         return tensors if len(tensors) > 1 else tensors[0]
 
 
