@@ -1,6 +1,7 @@
 from dataclasses import replace
 
-from qconvert.checking.proof import Proof, own_nodes, proof_of
+from qconvert.checking.proof import own_nodes, proof_of
+from qconvert.checking.results import Proof
 from qconvert.exactness import Doubt, analyse
 from qconvert.ir import Graph, Grid, Layer, Node
 from qconvert.ir.ops import Scale, Softmax
