@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from itertools import chain, islice
 from typing import Final
@@ -38,7 +38,7 @@ from qconvert.checking.weights import FOLDED, ComparedWeights, compare_weights, 
 from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
 from qconvert.exactness import Analysis, analyse
-from qconvert.ir import Graph, Layer, grid_of
+from qconvert.ir import Graph, Grid, Layer, grid_of
 from qconvert.runners.traces import Trace
 
 #: How often every layer is tried on a batch of numbers of its own.
@@ -48,11 +48,15 @@ _FROZEN: Final = "with scales frozen on these very samples"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """What is checked: the model as it was read, and the files it stands for."""
+    """What is checked: the model as it was read, and the files it stands for.
+
+    ``domains`` are the grids that the user says that inputs lie on.
+    """
 
     graph: Graph
     model: CheckedFile
     onnx: CheckedFile
+    domains: Mapping[str, Grid] = field(default_factory=dict)
 
 
 def examine(
@@ -67,7 +71,7 @@ def examine(
     probe, batches = _peek(samples.batches)
     rounding = _rounding(graph, weights)
     evidence = audit(panel.runners, map(Trial, batches), rounding, progress)
-    analysis = analyse(graph)
+    analysis = analyse(graph, subject.domains)
     tried = False
     if probe is not None and not evidence.failures:
         forced = audit(panel.runners, _forced(graph, analysis, panel, probe), rounding)
