@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from qconvert.checking.inputs import Samples
     from qconvert.checking.results import CheckedFile, Report
+    from qconvert.checking.witness import Witness
     from qconvert.ir import F32, Graph, Grid
     from qconvert.report.summary import Summary
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 AnyPath: TypeAlias = str | os.PathLike[str]
 #: Called with the number of samples done and the number to do.
 Progress: TypeAlias = Callable[[int, int], None]
+#: Called with the name of a witness that failed, and what it says.
+Failed: TypeAlias = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +116,7 @@ def check(
     domains: Sequence[str] = (),
     tf_python: AnyPath | None = None,
     progress: Progress | None = None,
+    failed: Failed | None = None,
     via_tensorflow: bool = False,
     opaque: str | None = None,
     freeze_scales: Inputs | None = None,
@@ -122,9 +126,10 @@ def check(
     Without *onnx* the model is exported to memory first. *inputs* are a ``.npy`` or ``.npz``
     file, an array, or arrays by name of the model's input; else *samples* are chosen with *seed*.
     *domains* are texts like ``image=uint8/256``, which proofs then assume of the inputs.
-    A witness that is missing makes a report that does not pass, not an exception. The last three
-    options are those of `load`; samples of which scales are frozen are the only ones on which
-    TensorFlow can agree, so that they are all that is compared, as one batch.
+    A witness that is missing makes a report that does not pass, not an exception; *failed* hears
+    of it at once. The last three options are those of `load`; samples of which scales are frozen
+    are the only ones on which TensorFlow can agree, so that they are all that is compared, as one
+    batch.
     """
     from qconvert.checking import CheckedFile, Subject, assemble, examine, tensorflow_started
     from qconvert.checking.declared import read_domains
@@ -145,7 +150,8 @@ def check(
             panel = assemble(graph, converted, tensorflow)
             checked = CheckedFile(str(file.path), file.sha256)
             subject = Subject(graph, checked, onnx_file, grids)
-            return examine(subject, panel, stream, _counting(progress, stream.count))
+            watch = (_counting(progress, stream.count), _naming(failed))
+            return examine(subject, panel, stream, *watch)
 
 
 def effective_weights(
@@ -266,6 +272,10 @@ def _to_onnx(graph: Graph, dialect: str, opset: int) -> onnx.ModelProto:
     from qconvert.emit import to_onnx
 
     return to_onnx(graph, dialect=dialect, opset=opset)
+
+
+def _naming(failed: Failed | None) -> Callable[[Witness, str], None] | None:
+    return None if failed is None else lambda witness, failure: failed(witness.value, failure)
 
 
 def _counting(progress: Progress | None, total: int) -> Callable[[int], None] | None:

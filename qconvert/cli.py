@@ -16,7 +16,7 @@ from qconvert.errors import QConvertError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from qconvert.api import Exported
+    from qconvert.api import Exported, Failed, Progress
     from qconvert.checking.results import Report
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
@@ -305,7 +305,7 @@ def _check(
     from qconvert import api
     from qconvert.report.terminal import show
 
-    with _progress() as progress:
+    with _watch() as (progress, failed):
         report = api.check(
             model,
             onnx,
@@ -314,6 +314,7 @@ def _check(
             seed=seed,
             domains=domains,
             progress=progress,
+            failed=failed,
             **reading,
         )
     show(report, _console(sys.stdout))
@@ -340,15 +341,27 @@ def _console(stream: TextIO) -> "Console":
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on standard error while a check runs, for people only; gone at the end."""
+def _watch() -> Iterator[tuple["Progress | None", "Failed"]]:
+    """Who hears of a check while it runs, on standard error.
+
+    Failures of witnesses, and for people only a bar, which is gone at the end.
+    """
     if not sys.stderr.isatty():
-        yield None
+        yield None, lambda witness, failure: click.echo(_failure(witness, failure), err=True)
         return
     from rich.progress import Progress
 
     with Progress(console=_console(sys.stderr), transient=True) as bar:
         task = bar.add_task("starting the witnesses", total=None)
-        yield lambda done, total: bar.update(
-            task, completed=done, total=total, description="comparing samples"
+        yield (
+            lambda done, total: bar.update(
+                task, completed=done, total=total, description="comparing samples"
+            ),
+            lambda witness, failure: bar.console.print(_failure(witness, failure), soft_wrap=True),
         )
+
+
+def _failure(witness: str, failure: str) -> str:
+    from qconvert.report.failure import lines_of
+
+    return "\n  ".join((f"qconvert: {witness} failed", *lines_of(failure)))

@@ -17,6 +17,11 @@ from qconvert.runners.traces import Trace
 Rounding: TypeAlias = Callable[[Witness, Trial, Trace, Trace], Misfits]
 #: Called with the number of samples done.
 Progress: TypeAlias = Callable[[int], None]
+#: Called when a witness fails, with what it says.
+Failed: TypeAlias = Callable[[Witness, str], None]
+
+#: Batches without all witnesses: nothing can pass any more, but the others may differ.
+BATCHES_WITHOUT_ALL = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +56,32 @@ def audit(
     trials: Iterable[Trial],
     rounding: Rounding,
     progress: Progress | None = None,
+    failed: Failed | None = None,
 ) -> Evidence:
     """Run every trial through all *runners* and compare; a runner that fails is left out then.
 
-    *rounding* is asked only about trials in which something differs.
+    Soon after that, it ends. *rounding* is asked only about trials in which something differs.
     """
     evidence = Evidence()
+    left = BATCHES_WITHOUT_ALL
     for trial in trials:
         alive = {w: r for w, r in runners.items() if w not in evidence.failures}
-        if len(alive) < 2:
+        left -= len(alive) < len(Witness)
+        if len(alive) < 2 or left < 0:
             break
-        evidence = evidence.merge(_one(alive, trial, evidence.samples, rounding))
+        found = _one(alive, trial, evidence.samples, rounding)
+        evidence = evidence.merge(found)
+        tell(found.failures, failed)
         if progress:
             progress(evidence.samples)
     return evidence
+
+
+def tell(failures: Mapping[Witness, str], failed: Failed | None) -> None:
+    """Let *failed*, if anyone listens, hear of failures."""
+    if failed:
+        for witness, failure in failures.items():
+            failed(witness, failure)
 
 
 def _one(

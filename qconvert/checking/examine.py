@@ -8,7 +8,15 @@ from itertools import chain, islice
 from typing import Final
 
 from qconvert.checking.ancestry import in_order
-from qconvert.checking.audit import Evidence, Progress, Rounding, audit
+from qconvert.checking.audit import (
+    BATCHES_WITHOUT_ALL,
+    Evidence,
+    Failed,
+    Progress,
+    Rounding,
+    audit,
+    tell,
+)
 from qconvert.checking.bits import activation_quantizer, bits_of, weight_bits
 from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
 from qconvert.checking.inputs import Batch, Samples
@@ -60,17 +68,24 @@ class Subject:
 
 
 def examine(
-    subject: Subject, panel: Panel, samples: Samples, progress: Progress | None = None
+    subject: Subject,
+    panel: Panel,
+    samples: Samples,
+    progress: Progress | None = None,
+    failed: Failed | None = None,
 ) -> Report:
-    """Check *subject* with the witnesses of *panel* on *samples*."""
+    """Check *subject* with the witnesses of *panel* on *samples*; the last two watch it."""
     graph = subject.graph
     failures: dict[Witness, str] = dict(panel.unavailable)
     weights = compare_weights(graph, panel.qkeras, panel.stored)
     if weights.failure:
         failures[Witness.TENSORFLOW] = weights.failure
+    tell(failures, failed)
     probe, batches = _peek(samples.batches)
+    if failures:
+        batches = islice(batches, BATCHES_WITHOUT_ALL)
     rounding = _rounding(graph, weights)
-    evidence = audit(panel.runners, map(Trial, batches), rounding, progress)
+    evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed)
     analysis = analyse(graph, subject.domains)
     tried = False
     if probe is not None and not evidence.failures:

@@ -170,8 +170,11 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """The weakest verdict of layers, weights and outputs; nothing compared is no pass."""
-        if not (self.samples and self.layers and self.outputs) or self.failed:
+        """The weakest verdict of layers, weights and outputs; nothing compared is no pass.
+
+        A model without layers, which returns its inputs, is compared by its outputs.
+        """
+        if not (self.samples and self.outputs) or self.failed:
             return weakest((Verdict.UNCHECKED, *self._verdicts()))
         return weakest(self._verdicts())
 

@@ -99,6 +99,9 @@ def _weights(
         return
     for role, array, op in zip(roles, kernels, linear, strict=True):
         effective = layer.weights[role].effective
+        if op.kernel.size != effective.size:
+            # A kernel that is laid out for another op: with zeros between its parts.
+            continue
         # Depthwise kernels are those of a grouped convolution, in the same order.
         yield role, array.reshape(effective.shape) if array.shape == op.kernel.shape else array
     if "bias" in layer.weights:

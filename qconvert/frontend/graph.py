@@ -11,7 +11,7 @@ from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.flavour import flavour_of
 from qconvert.frontend.layers import LAYERS, TAKING_ARGUMENTS
-from qconvert.frontend.masks import RULES, Rule, mask_of_result
+from qconvert.frontend.masks import Rule, mask_of_result, rule_of
 from qconvert.frontend.opaque import STOCK, Converter, parse_opaque
 from qconvert.frontend.order import call_order
 from qconvert.frontend.problems import Blocked, Malformed, Unsupported
@@ -218,7 +218,7 @@ class _Builder:
         if states:
             results, new = results[: -len(states)], results[-len(states) :]
             self._states += map(state, states, new)
-        if RULES[layer.class_name] is Rule.OWN:
+        if rule_of(layer.class_name) is Rule.OWN:
             own = {i: values[name] for i, name in parsed.masks.items()}
             results = [replace(v, mask=own.get(i)) for i, v in enumerate(results)]
         elif any(masks):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ import numpy as np
 
 from qconvert.errors import UsageError
 from qconvert.frontend.settings import require_usual_settings
-from qconvert.modelfile import Json, ModelFile, StoredWeight
+from qconvert.modelfile import Json, ModelFile, StoredWeight, require_listed_layers
 
 #: Options of a quantizer that ``get_config`` loses and that change numbers, with their defaults.
 _LOST: Final[Mapping[str, bool | None]] = {
@@ -43,7 +44,8 @@ _OBJECTS: Final = {
 def model_file(model: Any) -> ModelFile:  # noqa: ANN401 - any Keras's model, by its methods
     """Architecture and weights of *model*; `UsageError` if it is no built Keras model.
 
-    `UnsupportedError` if it computes with settings that no file keeps.
+    `UnsupportedError` if it is a subclass, which is code, or computes with settings that no file
+    keeps.
     """
     if not all(hasattr(model, name) for name in ("to_json", "layers", "get_layer", "built")):
         raise UsageError(f"{type(model).__name__} is not a Keras model")
@@ -53,7 +55,8 @@ def model_file(model: Any) -> ModelFile:  # noqa: ANN401 - any Keras's model, by
     with warnings.catch_warnings():
         # Keras warns about each of QKeras's quantizers, which are no constraints of Keras's.
         warnings.simplefilter("ignore")
-        config: dict[str, Json] = json.loads(model.to_json())
+        config: dict[str, Json] = json.loads(_written(model))
+    require_listed_layers(config["class_name"])
     weights: dict[str, tuple[StoredWeight, ...]] = {}
     for path, entry, layer in _layers(config, model, ""):
         _restore(entry, layer)
@@ -71,14 +74,41 @@ def model_file(model: Any) -> ModelFile:  # noqa: ANN401 - any Keras's model, by
     )
 
 
+def _written(model: Any) -> str:  # noqa: ANN401
+    """The configuration; `UsageError` where Keras or QKeras fail to write it."""
+    try:
+        return str(model.to_json())
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UsageError(f"Keras cannot write the model's configuration ({reason})") from error
+
+
 def save_for_keras(model: Any, read: ModelFile, path: Path) -> None:  # noqa: ANN401
-    """Write *model*, of which *read* was made, as ``.h5`` with the options that Keras loses."""
+    """Write *model*, of which *read* was made, with the options that Keras loses.
+
+    As ``.h5``, or for Keras 3 as ``.keras``, from which alone it reads its own functions.
+    """
+    if str(read.keras_version).startswith("3."):
+        _save_archive(model, read, path)
+        return
     import h5py
 
     model.save(str(path), include_optimizer=False)
     architecture = {key: read.config[key] for key in ("class_name", "config")}
     with h5py.File(path, "r+") as file:
         file.attrs["model_config"] = json.dumps(architecture)
+
+
+def _save_archive(model: Any, read: ModelFile, path: Path) -> None:  # noqa: ANN401
+    saved = path.with_suffix(".saved.keras")
+    model.save(str(saved), include_optimizer=False)
+    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "config.json":
+                config = {**json.loads(content), "config": read.config["config"]}
+                content = json.dumps(config).encode()
+            new.writestr(name, content)
 
 
 def _layers(
@@ -89,13 +119,17 @@ def _layers(
     """(weight path, configuration, object) of every layer, nested models opened."""
     config = entry["config"]
     listed = config.get("layers") if isinstance(config, dict) else config
+    # Functions of Keras 3, which have no variables and lose nothing, are no layers.
+    objects = {layer.name: layer for layer in model.layers}
     for inner in listed if isinstance(listed, list) else ():
         if not isinstance(inner, dict) or not isinstance(inner["config"], dict):
             continue
         if inner["class_name"] == "InputLayer":
             continue
         name = str(inner.get("name", inner["config"]["name"]))
-        layer = model.get_layer(name)
+        layer = objects.get(name)
+        if layer is None:
+            continue
         if "layers" in inner["config"]:
             yield from _layers(inner, layer, f"{prefix}{name}/")
         else:

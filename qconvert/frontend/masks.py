@@ -13,6 +13,7 @@ from qconvert.frontend.assembly import Assembly
 from qconvert.frontend.call import Parsed
 from qconvert.frontend.opaque import STOCK
 from qconvert.frontend.problems import Unsupported
+from qconvert.frontend.topology import FUNCTION
 from qconvert.ir.graph import Graph
 from qconvert.ir.ops import Concat, Merge
 from qconvert.ir.shapes import Shape
@@ -36,7 +37,9 @@ _SAME: Final = (
     " whether that is the same object"
 )
 
-#: Every class of `LAYERS`, in the order of what it does; a text says why it is refused.
+_KERAS3: Final = "a mask reaches it, in a model of Keras 3"
+
+#: Every class of `LAYERS` but functions, in the order of what it does; a text refuses, with reason.
 RULES: Final[Mapping[str, Rule | str]] = {
     **dict.fromkeys(
         (
@@ -106,6 +109,7 @@ RULES: Final[Mapping[str, Rule | str]] = {
             "Dot",
             "FQConv2D",
             "Flatten",
+            "Identity",
             "GlobalAveragePooling2D",
             "GlobalAveragePooling3D",
             "GlobalMaxPooling1D",
@@ -152,20 +156,13 @@ RULES: Final[Mapping[str, Rule | str]] = {
     "Attention": _ATTENTION,
     "MultiHeadAttention": _ATTENTION,
     "Softmax": _SOFTMAX,
-    **dict.fromkeys(
-        (
-            "keras.ops.Add",
-            "keras.ops.GetItem",
-            "keras.ops.Maximum",
-            "keras.ops.Minimum",
-            "keras.ops.Multiply",
-            "keras.ops.Negative",
-            "keras.ops.Subtract",
-        ),
-        "a mask reaches it, in a model of Keras 3",
-    ),
     **dict.fromkeys(STOCK, "a mask reaches it, which its converter does not see"),
 }
+
+
+def rule_of(class_name: str) -> Rule | str:
+    """What a class does with masks; the functions of Keras 3 are no layers that tf_keras has."""
+    return _KERAS3 if class_name.startswith(FUNCTION) else RULES[class_name]
 
 
 def mask_of_result(
@@ -175,8 +172,7 @@ def mask_of_result(
 
     `Unsupported` if it is not known; not for the classes of `Rule.OWN`.
     """
-    rule = RULES[class_name]
-    match rule:
+    match rule_of(class_name):
         case Rule.PASSES:
             return _handed_on(masks)
         case Rule.DROPS:

@@ -45,6 +45,13 @@ _DICT_KEYS: Final = frozenset(
 )
 #: Functions of QKeras whose names Keras 3 has for others.
 _SHARED: Final = ("hard_sigmoid", "hard_tanh")
+#: Options that QKeras had before the release 0.9.0, with the reason why they are not read.
+_FORMER: Final[Mapping[tuple[str, str], str]] = {
+    ("quantized_tanh", "integer"): (
+        "integer is an option of QKeras before 2021, whose quantized_tanh has half as many levels;"
+        " QKeras 0.9.0 computes something else and cannot load it"
+    )
+}
 #: Options of later QKeras versions, without effect where they are None.
 _LATER: Final = frozenset({"post_training_scale"})
 _PACKAGES: Final = frozenset({"builtins", "keras", "qkeras", "tf_keras"})
@@ -54,6 +61,11 @@ _STOCK: Final[Mapping[str, tuple[Op, ...]]] = {
     "relu": (Relu(),),
     "relu6": (Relu(max_value=6.0),),
     "silu": (Elementwise(Function.SWISH),),
+}
+#: Names that Keras 3 alone has, or has for another function.
+_KERAS_3: Final[Mapping[str, tuple[Op, ...]]] = {
+    "hard_sigmoid": (Elementwise(Function.HARD_SIGMOID_3),),
+    "leaky_relu": (Relu(slope=0.2),),
 }
 
 
@@ -112,16 +124,30 @@ def activation(
 
 def _scaled(q: Quantizer, flavour: Flavour) -> Quantizer:
     """Automatic scales as this QKeras computes them."""
+    if flavour is Flavour.V3 and isinstance(q, QuantizedBits | Binary):
+        _refuse_one_end(q)
     match q:
         case QuantizedHswish(rounding=rounding):
             inner = _scaled(rounding, flavour)
             return replace(q, rounding=inner) if isinstance(inner, QuantizedBits) else q
         case QuantizedBits() if _is_nan(q):
             raise QuantizerError("quantized_bits: one bit with alpha='auto' is NaN in QKeras")
-        case QuantizedBits(alpha="auto_po2"):
-            return replace(q, codes_of_last_scale=flavour.later)
+        case QuantizedBits(alpha="auto_po2") | Binary(alpha="auto_po2"):
+            if flavour is Flavour.V3:
+                _refuse_one_end(q)
+            later = flavour.later
+            return replace(q, codes_of_last_scale=later) if isinstance(q, QuantizedBits) else q
         case _:
             return q
+
+
+def _refuse_one_end(q: QuantizedBits | Binary) -> None:
+    """``keras.ops.clip`` takes no None, as Keras 2's does."""
+    if (q.min_po2_exponent is None) != (q.max_po2_exponent is None):
+        raise QuantizerError(
+            "min_po2_exponent and max_po2_exponent are only one of them given, with which"
+            " qkeras-v3 fails"
+        )
 
 
 def _is_nan(q: QuantizedBits) -> bool:
@@ -157,8 +183,8 @@ def _is_hard_function(name: str) -> bool:
 
 
 def _stock_function(name: str, rank: int, flavour: Flavour) -> tuple[Op, ...]:
-    if flavour.keras3 and name == "hard_sigmoid":
-        return (Elementwise(Function.HARD_SIGMOID_3),)
+    if flavour.keras3 and name in _KERAS_3:
+        return _KERAS_3[name]
     if name == "softmax":
         return (Softmax(axis=rank - 1),)
     if name in _STOCK:
@@ -210,6 +236,8 @@ def _from_config(name: str, config: dict[object, object]) -> Options:
 def _options(name: str, values: Mapping[str, object]) -> Options:
     known = {*CLASSES[name].parameters, *CLASSES[name].named}
     unknown = sorted(values.keys() - known)
+    if unknown and (name, unknown[0]) in _FORMER:
+        raise QuantizerError(f"{name}: {_FORMER[name, unknown[0]]}")
     if unknown:
         raise QuantizerError(f"{name}: QKeras has no option {short(unknown[0])}")
     return Options(name, values)

@@ -1,6 +1,6 @@
 """How configurations refer to tensors: ``["conv1", 0, 0]`` and newer forms of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -9,6 +9,10 @@ from qconvert.frontend.problems import Malformed, short
 #: A positional argument behind the first, with its number.
 ARGUMENT: Final = "argument "
 _CONSTANT: Final = "_CONSTANT_VALUE"
+#: What Keras 3's layers call their first argument.
+_FIRST: Final = ("inputs", "query", "sequences")
+#: What recurrent layers call the states that they start from.
+_STATES: Final = "initial_state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +111,36 @@ def _is_ref(value: object, offsets: Mapping[str, int]) -> bool:
 def _keras3(node: Mapping[str, object], offsets: Mapping[str, int]) -> Invocation:
     """``{"args": [...], "kwargs": {...}}`` with tensors as ``__keras_tensor__``.
 
-    Layers take one positional argument; of functions, the further ones are named by their number.
+    Positional arguments behind the first are named by their number. First states of a recurrent
+    layer follow its sequence, as Keras 2 writes them.
     """
     args, kwargs = node.get("args"), node.get("kwargs", {})
-    if not isinstance(args, list | tuple) or not isinstance(kwargs, dict) or not args:
+    if not isinstance(args, list | tuple) or not isinstance(kwargs, dict):
         raise Malformed(short(node))
-    more = {f"{ARGUMENT}{i}": _argument(args[i], offsets) for i in range(1, len(args))}
-    named = {str(key): _argument(value, offsets) for key, value in kwargs.items()}
-    if not _is_tensor(args[0]) and not isinstance(args[0], list | tuple):
-        return Invocation((), {**more, **named}, args[0])
-    return Invocation(tuple(_histories(args[0], offsets)), {**more, **named})
+    name = None if args else _first_by_name(kwargs)
+    first, *rest = args or [kwargs[name]]
+    named = {str(key): value for key, value in kwargs.items() if key != name}
+    if not _is_tensor(first) and not isinstance(first, list | tuple):
+        return Invocation((), _arguments3(rest, named, offsets), first)
+    states = named.pop(_STATES, None) or ()
+    return Invocation(
+        (*_histories(first, offsets), *_histories(states, offsets)),
+        _arguments3(rest, named, offsets),
+    )
+
+
+def _first_by_name(kwargs: Mapping[str, object]) -> str:
+    names = [name for name in _FIRST if name in kwargs]
+    if len(names) != 1:
+        raise Malformed(f"without a first argument: {short(kwargs)}")
+    return names[0]
+
+
+def _arguments3(
+    rest: Sequence[object], named: Mapping[str, object], offsets: Mapping[str, int]
+) -> dict[str, object]:
+    every = {**{f"{ARGUMENT}{i}": value for i, value in enumerate(rest, 1)}, **named}
+    return {key: _argument(value, offsets) for key, value in every.items()}
 
 
 def _argument(value: object, offsets: Mapping[str, int]) -> object:

@@ -17,6 +17,7 @@ __all__ = ["Invocation", "LayerSpec", "ModelSpec", "Ref", "is_model", "read_mode
 
 #: Before the class names of functions of Keras 3 that are called on tensors.
 FUNCTION: Final = "keras.ops."
+_FUNCTIONS: Final = "keras.src.ops."
 _MODELS: Final = frozenset({"Functional", "Model", "Sequential"})
 
 
@@ -176,8 +177,10 @@ def _layer(
 def _is_function(entry: Mapping[str, object]) -> bool:
     """Whether Keras 3 means a function of ``keras.ops``, not a layer, some of which share names.
 
-    Layers have more options than their name.
+    Layers have more options than their name, which tells them apart in files without modules.
     """
+    if str(entry.get("module")).startswith(_FUNCTIONS):
+        return True
     config, nodes = entry.get("config"), entry.get("inbound_nodes")
     called = isinstance(nodes, list | tuple) and any(isinstance(node, dict) for node in nodes)
     layer = isinstance(config, dict) and not {"trainable", "dtype", "batch_shape"}.isdisjoint(

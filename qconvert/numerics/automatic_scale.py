@@ -79,7 +79,8 @@ def fitted_scale(alpha: AutoScale, x: F32, codes: F32, shared: Sharing) -> F32:
         return scale
     lowest = _F(0) if shared.lowest is None else _F(2.0**shared.lowest)
     highest = _F(np.inf) if shared.highest is None else _F(2.0**shared.highest)
-    return np.clip(nearest_power(scale), lowest, highest)
+    # Of ends in the wrong order, Keras takes the lower one.
+    return np.maximum(np.minimum(nearest_power(scale), highest), lowest)
 
 
 def reduced_axes(rank: int, scale_axis: Axes | None = None) -> tuple[int, ...]:

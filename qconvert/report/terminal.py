@@ -20,6 +20,7 @@ from qconvert.checking.weights import FOLDED
 from qconvert.checking.witness import Witness
 from qconvert.report.columns import aligned
 from qconvert.report.escape import printable
+from qconvert.report.failure import lines_of
 from qconvert.report.notes import note_lines
 
 _STYLES: Final = {
@@ -156,7 +157,12 @@ def _assumptions(report: Report) -> Iterator[Text]:
 
 def _notes(report: Report) -> Iterator[Text]:
     for result in report.failed:
-        yield Text(f"{result.witness.value}: NOT RUN: {printable(result.failure or '')}", "yellow")
+        first, *others = lines_of(result.failure or "")
+        yield Text(f"{result.witness.value}: NOT RUN: {first}", "yellow")
+        yield from (Text(f"  {line}", "yellow") for line in others)
+    for missing in (not report.samples and "samples", not report.outputs and "outputs"):
+        if missing:
+            yield Text(f"no {missing} were compared", "yellow")
     for line in note_lines((layer.name, layer.notes) for layer in report.layers):
         yield Text(line, "yellow")
     for value in report.ambiguous:
@@ -191,12 +197,21 @@ def _summary(report: Report) -> Text:
     for layer in report.layers:
         counts[layer.finding.verdict] += 1
     of_layers = ", ".join(f"{n} {verdict.value}" for verdict, n in counts.items() if n)
+    text = (
+        f"{report.verdict.value}: {len(report.layers)} layers ({of_layers or 'none'}) "
+        f"on {report.samples} samples; {_of_weights(report)}"
+    )
+    return Text(text, "bold " + _STYLES[report.verdict].removeprefix("bold "))
+
+
+def _of_weights(report: Report) -> str:
+    count = len(report.weights)
+    if count and all(weight.verdict is Verdict.UNCHECKED for weight in report.weights):
+        return f"the {count} effective weights were not compared with QKeras's"
     exact = sum(weight.verdict is Verdict.PROVEN for weight in report.weights)
     stored = [weight.stored for weight in report.weights if weight.stored is not None]
     in_file = sum(not found.differing for found in stored)
-    text = (
-        f"{report.verdict.value}: {len(report.layers)} layers ({of_layers or 'none compared'}) "
-        f"on {report.samples} samples; {exact} of {len(report.weights)} effective weights equal "
-        f"QKeras's, {in_file} of {len(stored)} found in the file equal these"
+    return (
+        f"{exact} of {count} effective weights equal QKeras's, "
+        f"{in_file} of {len(stored)} found in the file equal these"
     )
-    return Text(text, "bold " + _STYLES[report.verdict].removeprefix("bold "))

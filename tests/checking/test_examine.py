@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from qconvert.checking.audit import BATCHES_WITHOUT_ALL, Failed
 from qconvert.checking.examine import Subject, examine
 from qconvert.checking.inputs import Samples, from_user
 from qconvert.checking.results import CheckedFile, LayerResult, Report, Verdict
@@ -83,6 +84,7 @@ class Bench:
         qkeras: FakeQKeras | None = None,
         samples: Samples | None = None,
         unavailable: Mapping[Witness, str] = {},
+        failed: Failed | None = None,
     ) -> Report:
         runners = {w: changed.get(w, FakeRunner()) for w in Witness}
         present = {w: r for w, r in runners.items() if r is not None}
@@ -92,6 +94,7 @@ class Bench:
             Subject(self.graph, CheckedFile("m.h5", "0" * 64), CheckedFile(None, "1" * 64)),
             Panel(present, qkeras or FakeQKeras(weights), {TF: {"tf": "2"}}, unavailable),
             samples or from_user(self.graph, x),
+            failed=failed,
         )
 
 
@@ -193,7 +196,7 @@ def test_a_witness_that_dies_is_no_pass(bench: Bench, batch: int) -> None:
     assert [(w.witness, w.failure) for w in report.failed] == [
         (TF, "the worker was killed by signal 9")
     ]
-    # The others went on.
+    # The others went on, for these few batches.
     assert report.samples == 100
 
 
@@ -209,6 +212,26 @@ def test_a_missing_witness_is_no_pass(bench: Bench, missing: Witness) -> None:
     report = bench.run({missing: None}, unavailable={missing: "not installed"})
     assert report.exit_code == 5
     assert report.failed[0].failure == "not installed"
+
+
+class NoWeights(FakeQKeras):
+    """A TensorFlow that runs the model, and not what quantizes its weights."""
+
+    def effective_weights(self) -> Mapping[str, F32]:
+        raise WitnessError("no weights")
+
+
+def test_without_weights_to_compare_a_few_batches_are_enough(bench: Bench) -> None:
+    """Nothing can pass any more, and the failure is told before the first of them."""
+    heard: list[tuple[Witness, str]] = []
+    batches = iter([{"x": np.zeros((10, 2), np.float32)}] * 100)
+    report = bench.run(
+        qkeras=NoWeights({}),
+        samples=Samples("many", 1000, batches),
+        failed=lambda *failure: heard.append(failure),
+    )
+    assert heard == [(TF, "no weights")]
+    assert (report.samples, report.exit_code) == (10 * BATCHES_WITHOUT_ALL, 5)
 
 
 def test_a_witness_that_was_forgotten_is_no_pass(bench: Bench) -> None:

@@ -48,6 +48,7 @@ EXACT = [
     Case("reshape", lambda tf, x: tf.reshape(x, (-1, 3, 8)), ONE),
     Case("transpose", lambda tf, x: tf.transpose(x, [0, 2, 1]), ONE),
     Case("pad", lambda tf, x: tf.pad(x, [[0, 0], [1, 2], [0, 3]]), ONE),
+    Case("new axes", lambda tf, x: x[:, None, 1:, ..., 2, None], ONE),
     Case("reverse", lambda tf, x: tf.reverse(x, [1]), ONE),
     Case("resize", lambda tf, x: tf.image.resize(x, (5, 3)), ((4, 6, 2),)),
     Case("resize nearest", lambda tf, x: tf.image.resize(x, (5, 3), "nearest"), ((4, 6, 2),)),

@@ -17,14 +17,12 @@ from qconvert.ir.ops import (
     ConvTranspose,
     Elementwise,
     Function,
-    Merge,
     Op,
     Pool,
     Quantize,
     Reduce,
     Relu,
     Scale,
-    Slice,
 )
 from qconvert.ir.quantizers import HardFunction, QuantizedBits, QuantizedRelu
 from qconvert.numerics import reciprocal_sqrt
@@ -331,73 +329,16 @@ def test_an_adaptive_activation_that_still_learns_is_refused(sketch: Any, delay:
     assert adaptive(sketch, [2.5], ema_freeze_delay=delay, trainable=False)
 
 
+def test_an_adaptive_activation_of_more_bits_than_qkeras_computes_is_refused(sketch: Any) -> None:
+    assert adaptive(sketch, [2.5], total_bits=31)
+    assert adaptive(sketch, [2.5], total_bits=32, relu_neg_slope=0.25)
+    with pytest.raises(UnsupportedError, match="total_bits=32 are NaN"):
+        adaptive(sketch, [2.5], total_bits=32)
+
+
 def tensor(name: str, call: int = 0) -> dict[str, Any]:
     history = {"shape": [None, 3], "dtype": "float32", "keras_history": [name, call, 0]}
     return {"class_name": "__keras_tensor__", "config": history}
-
-
-def function(class_name: str, name: str, *arguments: Any) -> dict[str, Any]:
-    nodes = [{"args": list(arguments), "kwargs": {}}]
-    return {
-        "class_name": class_name,
-        "name": name,
-        "config": {"name": name},
-        "inbound_nodes": nodes,
-    }
-
-
-@pytest.mark.parametrize(
-    ("class_name", "arguments", "expected"),
-    [
-        ("Add", (tensor("x"), tensor("x")), Merge("add")),
-        ("Multiply", (tensor("x"), 0.1), Scale(float(np.float32(0.1)))),
-        ("Multiply", (3, tensor("x")), Scale(3.0)),
-        ("Negative", (tensor("x"),), Scale(-1.0)),
-        (
-            "GetItem",
-            (
-                tensor("x"),
-                [
-                    {"class_name": "__ellipsis__", "config": {}},
-                    {
-                        "class_name": "__slice__",
-                        "config": {"start": 1, "stop": None, "step": None},
-                    },
-                ],
-            ),
-            Slice((1,), (None,), (1,)),
-        ),
-    ],
-)
-def test_functions_of_keras_3_are_told_from_layers_of_their_names(
-    sketch: Any, class_name: str, arguments: Any, expected: Op
-) -> None:
-    layer = function(class_name, "f", *arguments)
-    assert ops(build(sketch, layer, 3, flavour=Flavour.QKERAS_KERAS3)) == [expected]
-
-
-@pytest.mark.parametrize(
-    ("class_name", "arguments", "factor", "offset"),
-    [
-        ("Add", (tensor("x"), 0.5), None, 0.5),
-        ("Subtract", (tensor("x"), 0.5), None, -0.5),
-        ("Subtract", (0.5, tensor("x")), -1.0, 0.5),
-    ],
-)
-def test_a_number_is_added(
-    sketch: Any, class_name: str, arguments: Any, factor: float | None, offset: float
-) -> None:
-    layer = function(class_name, "f", *arguments)
-    (op,) = ops(build(sketch, layer, 3, flavour=Flavour.QKERAS_KERAS3))
-    assert isinstance(op, Affine) and op.offset is not None
-    assert (None if op.factor is None else op.factor.tolist()) == (factor and [factor])
-    assert op.offset.tolist() == [offset]
-
-
-def test_an_unknown_function_of_keras_3_is_unsupported(sketch: Any) -> None:
-    with pytest.raises(UnsupportedError, match=r"keras\.ops\.Matmul"):
-        layer = function("Matmul", "f", tensor("x"), tensor("x"))
-        build(sketch, layer, 3, flavour=Flavour.QKERAS_KERAS3)
 
 
 @pytest.mark.parametrize(("class_name", "call"), [("Sequential", 0), ("Functional", 1)])

@@ -362,10 +362,28 @@ def test_slices_are_pythons(
     assert graph.nodes[0].shape == (None, *shape)
 
 
-@pytest.mark.parametrize("spec", [[{"start": 0, "stop": 1, "step": None}], [ALL, None], [0]])
-def test_slices_of_the_batch_and_new_axes_are_unsupported(sketch: Any, spec: Any) -> None:
+@pytest.mark.parametrize("spec", [[{"start": 0, "stop": 1, "step": None}], [None, 0], [0]])
+def test_slices_of_the_batch_are_unsupported(sketch: Any, spec: Any) -> None:
     with pytest.raises(UnsupportedError, match="slice"):
         build(sketch, sliced(sketch, *spec), 5, 4)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ([ALL, None], (1, 5, 4)),
+        ([ALL, 2, None, {"start": 1, "stop": 3, "step": None}, None], (1, 2, 1)),
+        ([{"class_name": "__ellipsis__"}, None, -1], (5, 1)),
+    ],
+)
+def test_new_axes_are_of_length_1(sketch: Any, spec: Any, expected: tuple[int, ...]) -> None:
+    graph = build(sketch, sliced(sketch, *spec), 5, 4)
+    assert graph.nodes[-1].shape == (None, *expected)
+
+
+def test_a_new_batch_is_unsupported(sketch: Any) -> None:
+    with pytest.raises(UnsupportedError, match="batch"):
+        build(sketch, sliced(sketch, None, ALL), 5, 4)
 
 
 def function(sketch: Any, symbol: str, **arguments: Any) -> Any:

@@ -240,11 +240,13 @@ def test_heads_are_one_dense_layer(sketch: Any) -> None:
 
 
 def test_archives_list_heads_by_the_names_of_attributes(sketch: Any) -> None:
-    """Key, output, query, value: only the output's kernel has another shape."""
-    weights = [sketch.ramp(*shape) for shape in [(4, 2, 3), (2, 3, 4), (4, 2, 3), (4, 2, 3)]]
+    """Value, query, output, key, as the file's reader hands them on."""
+    shapes = [(4, 2, 3), (4, 2, 3), (2, 3, 4), (4, 2, 3)]
+    weights = [sketch.ramp(*shape) + np.float32(i) for i, shape in enumerate(shapes)]
     graph = build(sketch, heads(sketch, {"value": ["x", 0, 0]}), 5, 4, weights=weights)
-    found = graph.layers[-1].weights["attention_output/kernel"]
-    assert_array_equal(found.raw, weights[1])
+    order = ("value", "query", "attention_output", "key")
+    for role, array in zip(order, weights, strict=True):
+        assert_array_equal(graph.layers[-1].weights[f"{role}/kernel"].raw, array)
 
 
 def test_heads_over_other_axes_are_refused(sketch: Any) -> None:

@@ -253,6 +253,7 @@ def test_exponents_of_scales_have_ends() -> None:
     assert column(q, 1, 3) == [1, 3]
     assert column(replace(q, max_po2_exponent=-1), 1, 3) == [1, 1.5]
     assert column(replace(q, min_po2_exponent=3), 1, 3, 5) == [0, 0, 8]
+    assert column(replace(q, min_po2_exponent=3, max_po2_exponent=-1), 1, 3, 5) == [0, 0, 8]
 
 
 def test_groups_of_elements_share_a_scale() -> None:

@@ -27,3 +27,13 @@ def test_a_model_of_qkeras_0_9_under_keras_3_is_run_there(folder: Path, suffix: 
     assert report.exit_code == 0
     assert {layer.finding.verdict for layer in report.layers} == {Verdict.SAMPLED}
     assert "keras 3" in str(report).replace("', '", " ")
+
+
+def test_a_live_model_with_functions_is_checked() -> None:
+    """Keras 3 reads its functions from archives alone."""
+    command = [sys.executable, "-m", "tests.runners.check_keras3_model"]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    names = ("absolute", "concatenate", "d", "e", "multiply", "true_divide")
+    assert done.stdout.split() == [f"{name}:SAMPLED" for name in names]

@@ -87,7 +87,7 @@ def test_an_honest_worker_is_believed(program: Program) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("os._exit(3)", "died"),
+        ("os._exit(3)", "died with exit code 3"),
         ("print('I am fine', flush=True)", "nonsense"),
         ("reply([1])", "something else"),
         ("write(); reply({'id': i - 1, 'keys': list(arrays)})", "something else"),
@@ -113,17 +113,20 @@ def test_a_worker_that_describes_nothing_is_an_error(program: Program) -> None:
 
 
 def test_a_dead_worker_is_reported_with_its_last_words(program: Program) -> None:
-    text = "import sys\nfor i in range(99): print('line', i, file=sys.stderr)\nsys.exit(1)"
+    talk = "I0000 00:00:1795633218.592257   22294 cudart_stub.cc:31] no GPU"
+    lines = [*(f"line {i}" for i in range(99)), talk]
+    text = f"import sys\nprint(*{lines!r}, sep='\\n', file=sys.stderr)\nsys.exit(1)"
     with pytest.raises(WitnessError, match=r"(?s)died.*line 95.*line 98") as caught:
         run(program(text))
     assert "line 90" not in str(caught.value)
+    assert "GPU" not in str(caught.value)
 
 
 def test_a_killed_worker_stays_dead(program: Program) -> None:
     fake = program(FAKE.replace("BODY", "os.kill(os.getpid(), 9)"))
     with TensorFlowRunner(Path("model.h5"), python=fake) as runner:
         for _ in range(2):
-            with pytest.raises(WitnessError, match="died"):
+            with pytest.raises(WitnessError, match="died, killed by signal 9"):
                 runner.run(X)
 
 

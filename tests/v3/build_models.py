@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
 
 import keras
@@ -34,8 +35,11 @@ from qkeras import (
     QSeparableConv1D,
     QSeparableConv2D,
     QSeparableConv2DTranspose,
+    quantized_bits,
     quantized_relu,
 )
+
+from tests.v3.called_models import CALLED
 
 IMAGE = (6, 7, 3)
 AUTO = "quantized_bits(4,0)"
@@ -91,6 +95,7 @@ def mobile() -> Any:
 
 
 MODELS: dict[str, Callable[[], Any]] = {
+    **CALLED,
     "dense": lambda: stack(
         layers.Flatten(),
         QDense(5, **BOTH, activation="quantized_relu(4,2)"),
@@ -161,6 +166,15 @@ MODELS: dict[str, Callable[[], Any]] = {
         QSeparableConv1D(4, 3, **SEPARABLE),
         QConv1D(3, 4, kernel_quantizer="binary(alpha=1)"),
         shape=(9, 3),
+    ),
+    # qkeras-v3 writes the scales to files and does not read them.
+    "channel_scales": lambda: stack(
+        layers.Flatten(),
+        QDense(
+            3,
+            kernel_quantizer=quantized_bits(4, 0, alpha=np.array([1, 0.5, 4], np.float32)),
+            activation="smooth_tanh",
+        ),
     ),
     "nested": nested,
     "functions": functions,

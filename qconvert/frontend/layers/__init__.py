@@ -38,11 +38,7 @@ from qconvert.frontend.layers.folded import (
     dense_batchnorm,
     depthwise_conv2d_batchnorm,
 )
-from qconvert.frontend.layers.keras_ops import (
-    keras_arithmetic,
-    keras_negative,
-    keras_slicing,
-)
+from qconvert.frontend.layers.keras_ops import KERAS_OPS
 from qconvert.frontend.layers.layer_normalization import layer_normalization, unit_normalization
 from qconvert.frontend.layers.masking import masking
 from qconvert.frontend.layers.merge import concatenate, merge
@@ -113,6 +109,7 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "GlobalMaxPooling1D": global_pooling("max", 1),
     "GlobalMaxPooling2D": global_pooling("max", 2),
     "GlobalMaxPooling3D": global_pooling("max", 3),
+    "Identity": identity,
     "LSTM": recurrent,
     "LayerNormalization": layer_normalization,
     "LeakyReLU": leaky_relu,
@@ -172,21 +169,17 @@ _PLAIN: Final[Mapping[str, LayerParser]] = {
     "ZeroPadding1D": zero_padding(1),
     "ZeroPadding2D": zero_padding(2),
     "ZeroPadding3D": zero_padding(3),
-    "keras.ops.Add": keras_arithmetic("add"),
-    "keras.ops.GetItem": keras_slicing,
-    "keras.ops.Maximum": keras_arithmetic("maximum"),
-    "keras.ops.Minimum": keras_arithmetic("minimum"),
-    "keras.ops.Multiply": keras_arithmetic("multiply"),
-    "keras.ops.Negative": keras_negative,
-    "keras.ops.Subtract": keras_arithmetic("subtract"),
 }
 
 #: Every layer that can be converted; models in models and inputs are `graph`'s business.
 LAYERS: Final[Mapping[str, LayerParser]] = {
     **_PLAIN,
+    **KERAS_OPS,
     "PruneLowMagnitude": prune_low_magnitude(_PLAIN),
     "TimeDistributed": time_distributed(_PLAIN),
 }
 
 #: Layers that read the arguments of their call themselves, as functions do.
-TAKING_ARGUMENTS: Final = frozenset({"AdditiveAttention", "Attention", "MultiHeadAttention"})
+TAKING_ARGUMENTS: Final = frozenset(
+    {"AdditiveAttention", "Attention", "MultiHeadAttention", "Resizing"}
+)

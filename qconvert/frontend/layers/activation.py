@@ -83,7 +83,8 @@ def softmax(call: Call) -> Parsed:
 
 def identity(call: Call) -> Parsed:
     """Dropout, noise and penalties: nothing at inference."""
-    call.config.ignore("rate", "noise_shape", "seed", "stddev", "l1", "l2", "rng_type")
-    call.config.done()
+    c = call.config
+    c.ignore("rate", "noise_shape", "seed", "stddev", "l1", "l2", "rng_type", "data_format")
+    c.done()
     call.shape()
     return Parsed(())

@@ -8,6 +8,7 @@ from qconvert.frontend.assembly import Assembly
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.problems import Malformed, Unsupported, short
+from qconvert.frontend.references import ARGUMENT
 from qconvert.frontend.weights import expect_shape, weight
 from qconvert.ir.graph import Weight
 from qconvert.ir.ops import (
@@ -30,8 +31,10 @@ _TANH = Elementwise(Function.TANH)
 _SUM = Reduce("sum", (3,), False)
 _HEADS_FIRST = (0, 2, 1, 3)
 _ROLES = ("query", "key", "value", "attention_output")
-#: Archives list a layer's layers by the names of its attributes (``_output_dense``).
-_ROLES_IN_ARCHIVES = ("key", "attention_output", "query", "value")
+#: From archives a layer's layers come in the reversed order of attributes (``_output_dense``).
+_ROLES_IN_ARCHIVES = ("value", "query", "attention_output", "key")
+#: What arguments behind the query are, where they go without a name.
+_POSITIONS = {f"{ARGUMENT}1": "value", f"{ARGUMENT}2": "key"}
 
 
 def attention(call: Call) -> Parsed:
@@ -71,7 +74,7 @@ def additive_attention(call: Call) -> Parsed:
 
 
 def _read_dense_attention(call: Call) -> None:
-    call.config.ignore("dropout")
+    call.config.ignore("dropout", "seed")
     call.config.expect("causal", False)
     call.config.done()
     _read_arguments(call.arguments)
@@ -80,7 +83,7 @@ def _read_dense_attention(call: Call) -> None:
 def _read_arguments(arguments: Config) -> None:
     for option in ("training", "return_attention_scores", "use_causal_mask"):
         arguments.expect(option, False, None)
-    for option in ("attention_mask", "mask"):
+    for option in ("attention_mask", "key_mask", "mask", "query_mask", "value_mask"):
         arguments.expect(option, None)
     arguments.done()
 
@@ -122,9 +125,14 @@ def multi_head_attention(call: Call) -> Parsed:
     value_width = width if c.raw("value_dim") is None else c.integer("value_dim")
     use_bias, given = c.flag("use_bias", default=True), c.raw("output_shape")
     c.expect("attention_axes", None, 1, [1])
-    c.ignore("dropout", "query_shape", "key_shape", "value_shape", "softmax_robust_masking")
+    # The kernel that Keras 3 has for this, without dropout, scales the scores, not the query.
+    late = call.flavour.keras3 and c.number("dropout", default=0.0) == 0
+    c.ignore("dropout", "seed")
+    c.ignore("query_shape", "key_shape", "value_shape", "softmax_robust_masking")
+    c.expect("sliding_window", None)
+    c.expect("use_gate", False)
     c.done()
-    roles = call.arguments.references()
+    roles = tuple(_POSITIONS.get(role, role) for role in call.arguments.references())
     if "key" not in roles:
         call.arguments.expect("key", None)
     _read_arguments(call.arguments)
@@ -150,12 +158,14 @@ def multi_head_attention(call: Call) -> Parsed:
     )
     w = Assembly.of(shapes)
     at = {role: w.chain(_split(*projections[role]), w.inputs[places[role]]) for role in sizes}
-    query = w.chain((_root_scale(width), Transpose(_HEADS_FIRST)), at["query"])
+    scale = _root_scale(width)
+    query = w.chain((*(() if late else (scale,)), Transpose(_HEADS_FIRST)), at["query"])
     key, value = (
         w.add(Transpose((0, 2, 3, 1)), at["key"]),
         w.add(Transpose(_HEADS_FIRST), at["value"]),
     )
-    scores = w.add(Softmax(axis=3), w.add(MatMul(), query, key))
+    products = w.add(MatMul(), query, key)
+    scores = w.chain((*((scale,) if late else ()), Softmax(axis=3)), products)
     mixed = w.add(Transpose(_HEADS_FIRST), w.add(MatMul(), scores, value))
     kernel, bias = projections["attention_output"]
     last = Dense(kernel.reshape(-1, outputs), bias)

@@ -6,6 +6,11 @@ import numpy as np
 
 from qconvert.frontend.call import Call, LayerParser, Parsed
 from qconvert.frontend.config import Config
+from qconvert.frontend.layers.channels_first import (
+    refuse_causal,
+    refuse_in_one_dimension,
+    require_clear_bias,
+)
 from qconvert.frontend.layers.dense import no_faults
 from qconvert.frontend.layers.windows import Window, channels_last, convolution_window, last
 from qconvert.frontend.problems import Malformed, Unsupported, short
@@ -13,7 +18,7 @@ from qconvert.frontend.weights import expect_shape, quantized, weight
 from qconvert.ir.graph import Weight
 from qconvert.ir.ops import Conv, ConvTranspose, Padding
 from qconvert.ir.quantizers import Quantizer
-from qconvert.ir.shapes import Shape
+from qconvert.ir.shapes import Shape, infer_shape
 from qconvert.ir.types import F32
 
 
@@ -44,7 +49,8 @@ def _convolution(call: Call, rank: int, *paddings: str) -> Parsed:
     read_unused(c)
     mask = _mask(c, window)
     no_faults(c)
-    _refuse_channels_first(call, window, groups)
+    refuse_causal(call, window)
+    refuse_in_one_dimension(call, window, use_bias=use_bias)
     c.done()
     names = ("kernel", "bias")[: 1 + use_bias]
     raw = call.weights.take(*names)
@@ -57,6 +63,7 @@ def _convolution(call: Call, rank: int, *paddings: str) -> Parsed:
         kernel = weights["kernel"]
         weights["kernel"] = replace(kernel, effective=kernel.effective * mask)
     conv = plain(window, shape, weights["kernel"].effective, effective(weights, "bias"), groups)
+    require_clear_bias(call, window, conv, shape)
     ops = channels_last((conv,), rank + 2, window.channels_first)
     return Parsed((*ops, *activation), weights)
 
@@ -75,17 +82,16 @@ def depthwise_conv2d(call: Call) -> Parsed:
     c.expect("groups", 1)
     refuse_depthwise(c, window)
     c.done()
-    names = ("depthwise_kernel", "bias")[: 1 + use_bias]
+    name = "kernel" if call.flavour.keras3 and not call.qkeras else "depthwise_kernel"
+    names = (name, "bias")[: 1 + use_bias]
     raw = call.weights.take(*names)
     shape = last(call.shape(4), window.channels_first)
-    expect_shape(
-        "depthwise_kernel", raw["depthwise_kernel"], (*window.size, channels(shape), multiplier)
-    )
+    expect_shape(name, raw[name], (*window.size, channels(shape), multiplier))
     if use_bias:
         expect_shape("bias", raw["bias"], (channels(shape) * multiplier,))
     weights = {name: weight(raw[name], q) for name, q in zip(names, quantizers, strict=False)}
-    kernel = weights["depthwise_kernel"].effective
-    conv = depthwise(window, shape, kernel, effective(weights, "bias"))
+    conv = depthwise(window, shape, weights[name].effective, effective(weights, "bias"))
+    require_clear_bias(call, window, conv, shape)
     ops = channels_last((conv,), 4, window.channels_first)
     return Parsed((*ops, *activation), weights)
 
@@ -133,6 +139,7 @@ def _separable(call: Call, rank: int, *paddings: str) -> Parsed:
         dilations=(1,) * rank,
         padding=((0, 0),) * rank,
     )
+    require_clear_bias(call, window, second, infer_shape(first, shape))
     ops = channels_last((first, second), rank + 2, window.channels_first)
     return Parsed((*ops, *activation), weights)
 
@@ -158,7 +165,7 @@ def _transposed(call: Call, rank: int) -> Parsed:
     quantizers = (c.quantizer("kernel_quantizer", "kernel"), c.quantizer("bias_quantizer", "other"))
     activation = c.activation("activation", qkeras=call.qkeras, rank=call.rank)
     c.expect("groups", 1)
-    if rank == 3 and set(window.dilations) != {1}:
+    if rank == 3 and not call.flavour.keras3 and set(window.dilations) != {1}:
         c.note(f"Keras does not heed dilation_rate={window.dilations} in three dimensions")
         window = replace(window, dilations=(1,) * rank)
     refuse_transposed(c, window)
@@ -171,6 +178,7 @@ def _transposed(call: Call, rank: int) -> Parsed:
         expect_shape("bias", raw["bias"], (filters,))
     weights = {name: weight(raw[name], q) for name, q in zip(names, quantizers, strict=False)}
     op = transposed(window, weights["kernel"].effective, effective(weights, "bias"), extra)
+    require_clear_bias(call, window, op, shape)
     ops = channels_last((op,), rank + 2, window.channels_first)
     return Parsed((*ops, *activation), weights)
 
@@ -230,19 +238,8 @@ def refuse_depthwise(c: Config, window: Window) -> None:
         c.refuse(f"unequal strides={window.strides}, which TensorFlow cannot run depthwise")
 
 
-def _refuse_channels_first(call: Call, window: Window, groups: int) -> None:
-    if not window.channels_first:
-        return
-    if window.padding == "causal":
-        call.config.refuse("padding='causal' with channels_first, which is not supported")
-    elif not call.qkeras and groups == 1 and len(window.size) < 3:
-        call.config.refuse("data_format='channels_first', which TensorFlow cannot run on a CPU")
-
-
 def _refuse_separable(call: Call, window: Window) -> None:
     refuse_depthwise(call.config, window)
-    if window.channels_first and not call.qkeras:
-        call.config.refuse("data_format='channels_first', which TensorFlow cannot run on a CPU")
     if window.padding == "causal" and call.qkeras:
         call.config.refuse("padding='causal', which QKeras 0.9.0 cannot run here")
 

@@ -1,4 +1,4 @@
-"""``Dot``, by the steps of ``tf_keras.backend.batch_dot``."""
+"""``Dot``, by the steps of ``batch_dot``, which are those of both Kerases."""
 
 import math
 
@@ -23,17 +23,20 @@ def dot(call: Call) -> Parsed:
         raise Malformed(f"axes={axes!r} are not two axes")
     first, second = (axis_of(one, shape) for one, shape in zip(given, shapes, strict=True))
     x, y = shapes
+    # Keras 3 bounds the root by 1e-7, Keras 2 what it is the root of.
+    epsilon = 1e-14 if call.flavour.keras3 else 1e-12
+    unit = epsilon if normalize else None
     before = (
-        (*_unit(first, normalize), *_with_axis(x, first, len(x) - 1), *_rows(x, first)),
-        (*_unit(second, normalize), *_with_axis(y, second, 1), *_columns(y, second)),
+        (*_unit(first, unit), *_with_axis(x, first, len(x) - 1), *_rows(x, first)),
+        (*_unit(second, unit), *_with_axis(y, second, 1), *_columns(y, second)),
     )
     rest = (*_others(x, first), *_others(y, second))
     after = () if len(x) == len(y) == 3 else (_reshaped(rest or (1,)),)
     return Parsed((MatMul(), *after), before=before)
 
 
-def _unit(axis: int, normalize: bool) -> tuple[Op, ...]:
-    return (UnitNormalize((axis,), 1e-12),) if normalize else ()
+def _unit(axis: int, epsilon: float | None) -> tuple[Op, ...]:
+    return () if epsilon is None else (UnitNormalize((axis,), epsilon),)
 
 
 def _with_axis(shape: Shape, axis: int, place: int) -> tuple[Op, ...]:

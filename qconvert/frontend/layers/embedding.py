@@ -16,6 +16,7 @@ def embedding(call: Call) -> Parsed:
     rows, width = c.integer("input_dim"), c.integer("output_dim")
     c.ignore("input_length")
     c.expect("sparse", False)
+    c.expect("quantization_config", None)
     mask_zero = c.flag("mask_zero", default=False)
     if mask_zero:
         refuse_keras3(c)

@@ -7,7 +7,7 @@ from qconvert.frontend.weights import expect_shape, weight
 from qconvert.ir.shapes import Shape
 from qconvert.ir.stock import LayerNormalization, UnitNormalize
 
-#: ``FusedBatchNormV3`` raises a smaller epsilon to about this, so that Keras does not use it.
+#: ``FusedBatchNormV3`` raises a smaller epsilon to about this, so that Keras 2 does not use it.
 _LEAST_FUSED_EPSILON = 1.001e-5
 
 
@@ -16,6 +16,7 @@ def layer_normalization(call: Call) -> Parsed:
     c = call.config
     axis, epsilon = c.raw("axis", -1), c.number("epsilon")
     roles = tuple(r for r, key in (("gamma", "scale"), ("beta", "center")) if c.flag(key))
+    c.expect("rms_scaling", False)
     c.done()
     raw = call.weights.take(*roles) if roles else {}
     shape = call.shape()
@@ -31,7 +32,9 @@ def layer_normalization(call: Call) -> Parsed:
         gamma=arrays.get("gamma"),
         beta=arrays.get("beta"),
         epsilon=epsilon,
-        fused=inner == tuple(range(inner[0], len(shape))) and epsilon >= _LEAST_FUSED_EPSILON,
+        fused=not call.flavour.keras3
+        and inner == tuple(range(inner[0], len(shape)))
+        and epsilon >= _LEAST_FUSED_EPSILON,
     )
     return Parsed((op,), {role: weight(array, None) for role, array in raw.items()})
 
@@ -43,10 +46,11 @@ def _length(shape: Shape, axis: int, kept: tuple[int, ...]) -> int:
 
 
 def unit_normalization(call: Call) -> Parsed:
-    """``UnitNormalization``."""
+    """``UnitNormalization``; Keras 3 bounds the root by 1e-12, Keras 2 what it is the root of."""
     axis = call.config.raw("axis", -1)
     call.config.done()
-    return Parsed((UnitNormalize(tuple(sorted(_axes(axis, call.shape()))), 1e-12),))
+    epsilon = 1e-24 if call.flavour.keras3 else 1e-12
+    return Parsed((UnitNormalize(tuple(sorted(_axes(axis, call.shape()))), epsilon),))
 
 
 def _axes(axis: object, shape: Shape) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.layers.shape import axis_of, image_size
+from qconvert.frontend.layers.windows import channels_first, channels_last, last
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.weights import expect_shape, weight
 from qconvert.ir.graph import Weight
@@ -107,13 +108,20 @@ def _filled(value: object, lengths: dict[int, int]) -> F32:
 
 
 def resizing(call: Call) -> Parsed:
-    """``Resizing``: ``tf.image.resize`` without antialiasing."""
+    """``Resizing``: ``tf.image.resize`` without antialiasing, in training too."""
+    call.arguments.ignore("training")
+    call.arguments.expect("mask", None)
+    call.arguments.done()
     c = call.config
     size = c.integer("height"), c.integer("width")
-    kind = interpolation(c, "interpolation")
-    c.expect("crop_to_aspect_ratio", False)
+    kind, first = interpolation(c, "interpolation"), channels_first(c)
+    for option in ("crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias"):
+        c.expect(option, False)
+    # What is padded with, where ``pad_to_aspect_ratio`` says to.
+    c.ignore("fill_mode", "fill_value")
     c.done()
-    return Parsed((Resize(image_size(call.shape(4)), size, kind),))
+    op = Resize(image_size(last(call.shape(4), first)), size, kind)
+    return Parsed(channels_last((op,), 4, first))
 
 
 def interpolation(c: Config, key: str) -> Literal["nearest", "bilinear"]:

@@ -117,7 +117,9 @@ def read_loop(class_name: str, c: Config) -> Loop:
     if c.flag("time_major", default=False):
         c.refuse("time_major=True: the batch is not the first axis")
     c.expect("num_constants", None, 0)
-    c.ignore("dropout", "recurrent_dropout", "implementation", "enable_caching_device")
+    c.ignore("dropout", "recurrent_dropout", "implementation", "enable_caching_device", "seed")
+    if loop.class_name == "QGRU" and c.flavour is Flavour.V3 and not cell.reset_after:
+        c.expect("implementation", 0, 1)
     c.done()
     return loop
 
@@ -125,13 +127,14 @@ def read_loop(class_name: str, c: Config) -> Loop:
 def _bias_last(c: Config, cell: Cell, qkeras: bool) -> bool:
     """Which of its programs an LSTM runs: implementation 2 adds the bias at last.
 
-    ``standard_lstm``, which does so too, runs in place of a stock cell with the usual options.
+    ``standard_lstm`` of Keras 2, which does so too, runs in place of a stock cell with the usual
+    options.
     """
     usual = (Elementwise(Function.TANH),), (Elementwise(Function.SIGMOID),)
     dropout = c.number("recurrent_dropout", default=0.0)
     unrolled = c.flag("unroll", default=False)
     implementation = c.integer("implementation", minimum=0, default=1 if qkeras else 2)
-    standard = not qkeras and cell.use_bias and not unrolled
+    standard = not qkeras and not c.flavour.keras3 and cell.use_bias and not unrolled
     standard = standard and (cell.activation, cell.gate) == usual
     # A cell with recurrent dropout always runs its implementation 1.
     return dropout == 0 and (standard or implementation == 2)

@@ -25,8 +25,8 @@ from qconvert.frontend.layers.tensor_arithmetic import (
     unary,
 )
 from qconvert.frontend.problems import Malformed, Unsupported, short
-from qconvert.ir.ops import Concat, Pad, Reduce, Reshape, Slice, Transpose
-from qconvert.ir.shapes import Shape
+from qconvert.ir.ops import Concat, Op, Pad, Reduce, Reshape, Slice, Transpose
+from qconvert.ir.shapes import Shape, infer_shape
 from qconvert.ir.stock import Resize
 
 _REDUCTIONS: Final[Mapping[str, Literal["max", "min", "mean", "sum"]]] = {
@@ -47,7 +47,7 @@ def slicing(call: Call) -> Parsed:
     call.config.done()
     call.arguments.done()
     shape = call.shape()
-    return Parsed((sliced(spec if isinstance(spec, list) else [spec], shape),))
+    return Parsed(sliced(spec if isinstance(spec, list) else [spec], shape))
 
 
 def function(call: Call) -> Parsed:
@@ -68,22 +68,26 @@ def function(call: Call) -> Parsed:
     return _FUNCTIONS[name](call)
 
 
-def sliced(spec: list[object], shape: Shape) -> Slice:
-    """A subscript, one entry an axis, of a tensor of *shape*."""
+def sliced(spec: list[object], shape: Shape) -> tuple[Op, ...]:
+    """A subscript, one entry an axis, of a tensor of *shape*; None stands for a new axis."""
     rows = _without_ellipsis(spec, len(shape))
-    if _bounds(rows[0], 0) not in ((None, None, 1), (0, None, 1)) or type(rows[0]) is int:
+    old = [row for row in rows if row is not None]
+    if _bounds(old[0], 0) not in ((None, None, 1), (0, None, 1)) or type(old[0]) is int:
         raise Unsupported(f"slice_spec={short(spec)}: a slice of the batch")
-    bounds = tuple(_bounds(row, length) for row, length in zip(rows[1:], shape[1:], strict=True))
-    squeeze = tuple(axis for axis, row in enumerate(rows) if type(row) is int)
+    bounds = tuple(_bounds(row, length) for row, length in zip(old[1:], shape[1:], strict=True))
+    squeeze = tuple(axis for axis, row in enumerate(old) if type(row) is int)
     begin, end, step = zip(*bounds, strict=True)
-    return Slice(begin, end, step, squeeze)
+    op = Slice(begin, end, step, squeeze)
+    left = [row for row in rows if type(row) is not int]
+    added = [axis for axis, row in enumerate(left) if row is None]
+    return (op, Reshape(_raised(added, infer_shape(op, shape)))) if added else (op,)
 
 
 def _without_ellipsis(spec: list[object], rank: int) -> list[object]:
     dots = [i for i, row in enumerate(spec) if row == {"class_name": "__ellipsis__"}]
     at = dots[0] if dots else len(spec)
     rest = spec[at + 1 :]
-    missing = rank - at - len(rest)
+    missing = rank - sum(row is not None for row in (*spec[:at], *rest))
     if len(dots) > 1 or missing < 0:
         raise Malformed(f"slice_spec={short(spec)} on a tensor with {rank} axes")
     return [*spec[:at], *[_EVERYTHING] * missing, *rest]
@@ -152,12 +156,15 @@ def _expand_dims(call: Call) -> Parsed:
 
 
 def _raised(axis: object, shape: Shape) -> tuple[int, ...]:
-    """The lengths behind the batch, with one of 1 more at *axis*."""
-    at = axis_of(axis, (*shape, 1))
+    """The lengths behind the batch, with one of 1 more at *axis*, or at each of several."""
+    added = axis if isinstance(axis, list) else [axis]
+    raised = (*shape, *(1 for _ in added))
     lengths = [-1 if n is None else n for n in shape]
     if lengths.count(-1) > 2:
         raise Unsupported("axes of unknown length")
-    return (*lengths[1:at], 1, *lengths[at:])
+    for at in sorted(axis_of(one, raised) for one in added):
+        lengths.insert(at, 1)
+    return tuple(lengths[1:])
 
 
 def _squeeze(call: Call) -> Parsed:
@@ -186,7 +193,7 @@ def _stack(call: Call) -> Parsed:
 def _pad(call: Call) -> Parsed:
     rows = call.arguments.raw("paddings")
     mode = call.arguments.raw("mode", "CONSTANT")
-    call.arguments.expect("constant_values", 0)
+    call.arguments.expect("constant_values", 0, None)
     call.arguments.done()
     shape = call.shape()
     if str(mode).upper() != "CONSTANT":
@@ -218,6 +225,8 @@ def _reverse(call: Call) -> Parsed:
     axis = call.arguments.raw("axis")
     call.arguments.done()
     shape = call.shape()
+    if axis is None:
+        raise Unsupported("a reversal of all axes, the batch included")
     turned = {axis_of(one, shape) for one in (axis if isinstance(axis, list) else [axis])}
     steps = tuple(-1 if at in turned else 1 for at in range(1, len(shape)))
     return Parsed((Slice((None,) * len(steps), (None,) * len(steps), steps),))

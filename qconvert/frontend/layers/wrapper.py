@@ -8,7 +8,7 @@ from qconvert.frontend.assembly import Assembly
 from qconvert.frontend.call import Call, LayerParser, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.layers.recurrent import KINDS
-from qconvert.frontend.masks import RULES, Rule
+from qconvert.frontend.masks import Rule, rule_of
 from qconvert.frontend.problems import Malformed, Unsupported, short
 from qconvert.frontend.weights import Weights
 from qconvert.ir.ops import Op
@@ -103,7 +103,7 @@ def _masked(call: Call, class_name: str, parsed: Parsed, length: int) -> Parsed:
 
     Else Keras raises, or repeats what it returned for the step before, in eager mode alone.
     """
-    if RULES[class_name] is not Rule.PASSES:
+    if rule_of(class_name) is not Rule.PASSES:
         raise Unsupported(f"a mask reaches it: TimeDistributed around {class_name}")
     whole = Assembly.of(call.known_shapes(), call.masks)
     value, mask = whole.inputs

@@ -23,6 +23,8 @@ REGISTERED = "qkeras>"
 #: Options of Keras 3's batch normalization that qkeras-v3's folded layers write and cannot read.
 NORMALIZATION_3 = ("synchronized", "renorm", "renorm_clipping", "renorm_momentum")
 FOLDED = ("QConv2DBatchnorm", "QDenseBatchnorm", "QDepthwiseConv2DBatchnorm")
+#: Layers of qkeras-v3 that hand the name in their configuration to their cells.
+RECURRENT = ("QSimpleRNN", "QLSTM", "QGRU")
 
 
 # ---- Which Keras a model needs ----
@@ -112,6 +114,8 @@ def custom_objects() -> dict[str, object]:
     for name in FOLDED:
         read_with(getattr(qkeras, name), without_normalization_3)
     read_with(qkeras.QAdaptiveActivation, with_numbers)
+    for name in RECURRENT:
+        keep_name(getattr(qkeras, name))
     qkeras.QDepthwiseConv2DBatchnorm.load_own_variables = load_numbered
     return {"QDenseBatchnorm": qkeras.QDenseBatchnorm}
 
@@ -119,6 +123,19 @@ def custom_objects() -> dict[str, object]:
 def read_with(layer: Layer, read: Callable[[Config], Config]) -> None:
     """Have a class of layers made from configurations that *read* has adapted."""
     layer.from_config = classmethod(lambda cls, config: cls(**deserialized(read(config))))
+
+
+def keep_name(layer: Layer) -> None:
+    """Have a class of layers take the name in its configuration, by which a trace knows them."""
+    made = layer.from_config
+
+    def named_layer(_: Layer, config: Config) -> Layer:
+        name = config["name"]
+        result = made(config)
+        result.name = name
+        return result
+
+    layer.from_config = classmethod(named_layer)
 
 
 def load_numbered(layer: Layer, store: Layer) -> None:
