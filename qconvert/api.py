@@ -7,7 +7,7 @@ Keras model.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from qconvert.checking.inputs import Samples
     from qconvert.checking.results import CheckedFile, Report
     from qconvert.checking.witness import Witness
-    from qconvert.ir import F32, Graph
+    from qconvert.ir import F32, Graph, Grid
     from qconvert.report.summary import Summary
 
     Array: TypeAlias = npt.NDArray[np.generic]
@@ -113,6 +113,7 @@ def check(
     inputs: Inputs | None = None,
     samples: int | None = None,
     seed: int = 0,
+    domains: Sequence[str] = (),
     tf_python: AnyPath | None = None,
     progress: Progress | None = None,
     failed: Failed | None = None,
@@ -124,27 +125,31 @@ def check(
 
     Without *onnx* the model is exported to memory first. *inputs* are a ``.npy`` or ``.npz``
     file, an array, or arrays by name of the model's input; else *samples* are chosen with *seed*.
+    *domains* are texts like ``image=uint8/256``, which proofs then assume of the inputs.
     A witness that is missing makes a report that does not pass, not an exception; *failed* hears
     of it at once. The last three options are those of `load`; samples of which scales are frozen
     are the only ones on which TensorFlow can agree, so that they are all that is compared, as one
     batch.
     """
     from qconvert.checking import CheckedFile, Subject, assemble, examine, tensorflow_started
+    from qconvert.checking.declared import read_domains
     from qconvert.checking.onnx_file import require_interface_of
     from qconvert.errors import UsageError
     from qconvert.opening import Source, opened
 
-    if freeze_scales is not None and (inputs is not None or samples is not None):
+    if freeze_scales is not None and (inputs is not None or samples is not None or domains):
         raise UsageError("the samples that scales are frozen on are the inputs of the check")
     source = Source(model, weights, via_tensorflow, opaque, tf_python, freeze_scales)
     with opened(source, for_keras=True) as found:
         file, graph = found.file, found.graph
         converted, onnx_file = _onnx(onnx, graph)
         require_interface_of(graph, converted)
-        stream = found.frozen_on or _samples(graph, inputs, samples, seed)
+        grids = read_domains(graph, domains)
+        stream = found.frozen_on or _samples(graph, inputs, samples, seed, grids)
         with tensorflow_started(found.keras, file.weights_path, source.python) as tensorflow:
             panel = assemble(graph, converted, tensorflow)
-            subject = Subject(graph, CheckedFile(str(file.path), file.sha256), onnx_file)
+            checked = CheckedFile(str(file.path), file.sha256)
+            subject = Subject(graph, checked, onnx_file, grids)
             watch = (_counting(progress, stream.count), _naming(failed))
             return examine(subject, panel, stream, *watch)
 
@@ -240,13 +245,14 @@ def _samples(
     inputs: Inputs | None,
     count: int | None,
     seed: int,
+    domains: Mapping[str, Grid],
 ) -> Samples:
     from qconvert.checking import from_user, seeded
 
     if inputs is None:
-        return seeded(graph, count, seed)
+        return seeded(graph, count, seed, domains)
     given = Path(inputs) if isinstance(inputs, (str, os.PathLike)) else inputs
-    return from_user(graph, given, count)
+    return from_user(graph, given, count, domains)
 
 
 def _onnx(

@@ -131,6 +131,10 @@ def export(
 @click.option("--inputs", type=_PATH, help="Samples: .npy, or .npz by name of the model's input.")
 @_SAMPLES
 @_SEED
+@click.option(
+    "--domain", "domains", multiple=True, metavar="INPUT=DOMAIN",
+    help="What an input can be, for proofs: uint8/256, int16, grid(STEP,LO,HI) or float.",
+)  # fmt: skip
 @click.option("--json", "json_file", type=_PATH, help="Also write the report as JSON.")
 @_FORCE
 @click.pass_context
@@ -141,6 +145,7 @@ def check(
     inputs: Path | None,
     samples: int | None,
     seed: int,
+    domains: tuple[str, ...],
     json_file: Path | None,
     force: bool,
     **reading: Unpack[_Reading],
@@ -156,7 +161,9 @@ def check(
     sources = [path for path in given if path is not None]
     if json_file:
         output.require_writable(json_file, force=force, inputs=sources)
-    report = _check(model, onnx, inputs=inputs, samples=samples, seed=seed, **reading)
+    report = _check(
+        model, onnx, inputs=inputs, samples=samples, seed=seed, domains=domains, **reading
+    )
     if json_file:
         from qconvert.report import to_json
 
@@ -292,6 +299,7 @@ def _check(
     inputs: Path | None = None,
     samples: int | None = None,
     seed: int = 0,
+    domains: tuple[str, ...] = (),
     **reading: Unpack[_Reading],
 ) -> "Report":
     from qconvert import api
@@ -304,6 +312,7 @@ def _check(
             inputs=inputs,
             samples=samples,
             seed=seed,
+            domains=domains,
             progress=progress,
             failed=failed,
             **reading,

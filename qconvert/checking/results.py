@@ -43,16 +43,28 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """Why all correct programs agree about a layer: ``bits`` of 24 that its largest sum takes."""
+
+    arguments: tuple[str, ...]
+    bits: int | None = None
+    assumptions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """The verdict on one compared thing, why, and what it rests on.
 
-    ``inherited_from`` names the layers whose differences explain all of this one's.
+    ``inherited_from`` names the layers whose differences explain all of this one's; ``doubt`` is
+    what stands in the way of a proof.
     """
 
     verdict: Verdict
     reason: str
     comparisons: tuple[Comparison, ...]
     inherited_from: tuple[str, ...] = ()
+    proof: Proof | None = None
+    doubt: str = ""
 
     @property
     def worst(self) -> Comparison | None:

@@ -47,6 +47,7 @@ def _lines(report: Report) -> Iterator[Text]:
     yield Text()
     yield from _details(report)
     yield from _notes(report)
+    yield from _assumptions(report)
     yield _summary(report)
 
 
@@ -83,7 +84,7 @@ def _layer_cells(layer: LayerResult) -> tuple[str, ...]:
 
 def _cells(finding: Finding) -> tuple[str, str, str, str]:
     worst = finding.worst
-    reason = printable(finding.reason)
+    reason = printable(finding.reason or _argument(finding))
     if worst is None:
         return finding.verdict.value, "", "", reason
     found = worst.difference
@@ -93,6 +94,15 @@ def _cells(finding: Finding) -> tuple[str, str, str, str]:
         _largest(worst),
         reason,
     )
+
+
+def _argument(finding: Finding) -> str:
+    """Why it is proven, or what stands in the way."""
+    if finding.proof is None:
+        return finding.doubt
+    bits = finding.proof.bits
+    told = ", ".join(finding.proof.arguments)
+    return told if bits is None else f"{told}: {bits} of 24 bits"
 
 
 def _largest(comparison: Comparison) -> str:
@@ -133,6 +143,16 @@ def _example(example: Example) -> Iterator[Text]:
 
 def _summary_of(difference: Difference) -> str:
     return f"{difference.differing} of {difference.elements} elements differ"
+
+
+def _assumptions(report: Report) -> Iterator[Text]:
+    """What the proofs assume, each with the first layer that needs it."""
+    first: dict[str, str] = {}
+    for layer in report.layers:
+        for text in layer.finding.proof.assumptions if layer.finding.proof else ():
+            first.setdefault(text, layer.name)
+    for text, name in first.items():
+        yield Text(f"assumed since {printable(name)}: {printable(text)}", "dim")
 
 
 def _notes(report: Report) -> Iterator[Text]:

@@ -12,7 +12,7 @@ from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph
 from qconvert.runners.tf import Disagreement
-from qconvert.runners.traces import Trace
+from qconvert.runners.traces import NOTHING, Trace
 
 TF, ORT, NUMPY, DEPLOYED = Witness
 Change = Callable[[F32], F32]
@@ -40,7 +40,7 @@ class FakeRunner:
     batches: int = 0
     inputs: Mapping[str, F32] = field(default_factory=dict)
 
-    def start(self, inputs: Mapping[str, F32]) -> None:
+    def start(self, inputs: Mapping[str, F32], forced: Mapping[str, F32] = NOTHING) -> None:
         self.batches += 1
         self.inputs = inputs
 

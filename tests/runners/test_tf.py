@@ -43,6 +43,24 @@ def run(python: Path, timeout: float = 60.0) -> None:
         runner.run(X)
 
 
+def test_layers_compute_from_forced_results(models: Path) -> None:
+    """Of two calls of a nested model's layer one is forced to zeros, one to what it returns."""
+    with np.load(models / "shared_inputs.npz") as arrays:
+        inputs = dict(arrays)
+    with np.load(models / "shared_expected.npz") as arrays:
+        expected = dict(arrays)
+    forced = {
+        "encoder/act": np.zeros_like(expected["encoder/act"]),
+        "encoder@1/act": expected["encoder@1/act"],
+    }
+    with TensorFlowRunner(models / "shared.h5") as runner:
+        trace = runner.run(inputs, forced)
+    assert_array_equal(trace.layers["encoder/act"], expected["encoder/act"])
+    assert np.any(expected["encoder/act"])
+    assert not np.any(trace.layers["late"])
+    assert_array_equal(trace.layers["head@1"], expected["head@1"])
+
+
 def test_the_real_worker_answers_everything(models: Path) -> None:
     with np.load(models / "shared_inputs.npz") as arrays:
         inputs = dict(arrays)
