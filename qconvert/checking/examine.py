@@ -7,7 +7,7 @@ from importlib.metadata import version
 from itertools import chain, islice
 from typing import Final
 
-from qconvert.checking.ancestry import in_order
+from qconvert.checking.ancestry import in_order, read_values
 from qconvert.checking.audit import (
     BATCHES_WITHOUT_ALL,
     Evidence,
@@ -205,13 +205,20 @@ def _causes(graph: Graph, layer: Layer, weights: tuple[WeightResult, ...]) -> st
 
 
 def _required(graph: Graph, value: str) -> tuple[Witness, ...]:
-    """The witnesses that have to have computed *value*; of opaque layers NumPy knows nothing."""
-    return tuple(w for w in REQUIRED if w is not Witness.NUMPY or value not in graph.opaque)
+    """The witnesses that have to have computed *value*.
+
+    Of opaque layers NumPy knows nothing, and the file has no results that nothing reads.
+    """
+    unknown = {Witness.NUMPY} if value in graph.opaque else set[Witness]()
+    unknown |= set() if value in read_values(graph) else {Witness.ORT}
+    return tuple(witness for witness in REQUIRED if witness not in unknown)
 
 
 def _note(graph: Graph, value: str, *, frozen: bool) -> str:
     if frozen:
         return _FROZEN
+    if value and value not in read_values(graph):
+        return "nothing reads it, and the file does not compute it"
     converter = graph.opaque.get(value)
     return f"opaque, by {converter}: no NumPy reference" if converter else ""
 

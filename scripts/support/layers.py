@@ -317,7 +317,7 @@ _STOCK: Final[tuple[Family, ...]] = (
 )
 _WINDOW: Final[dict[str, Any]] = {"filters": 4, "kernel_size": 3}
 _CHANNELS_FIRST: Final[tuple[Family, ...]] = tuple(
-    Family(name, shapes, ({"data_format": "channels_first"},), shared)
+    Family(name, shapes, ({"data_format": "channels_first"},), shared, alone=False)
     for shapes, names, shared in (
         (SERIES, "Conv1D SeparableConv1D", _WINDOW),
         (IMAGE, "Conv2D Conv2DTranspose SeparableConv2D", _WINDOW),

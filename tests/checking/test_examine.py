@@ -1,5 +1,5 @@
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from qconvert.checking.inputs import Samples, from_user
 from qconvert.checking.results import CheckedFile, LayerResult, Report, Verdict
 from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
-from qconvert.ir import F32, Graph
+from qconvert.ir import F32, Graph, Layer
 from qconvert.runners.tf import Disagreement
 from qconvert.runners.traces import NOTHING, Trace
 
@@ -279,3 +279,20 @@ def test_predict_disagreeing_with_eager_is_recorded_and_passes(bench: Bench) -> 
 def test_bits_are_those_of_the_quantizers(bench: Bench) -> None:
     bits = {r.name: (r.weight_bits, r.activation_bits) for r in bench.run().layers}
     assert bits == {"q_in": (None, 4), "dense": (4, None), "q_out": (None, 4)}
+
+
+def test_a_result_that_nothing_reads_is_not_missed_in_the_file(bench: Bench) -> None:
+    graph = bench.graph
+    node = replace(graph.nodes[1], name="dead")
+    longer = replace(
+        graph,
+        nodes=(*graph.nodes, node),
+        layers=(*graph.layers, Layer("states", "QLSTM", "dead")),
+    )
+    report = Bench(longer).run(
+        {w: FakeRunner(extra=("states",) * (w in (TF, NUMPY))) for w in Witness}
+    )
+    found = named(report, "states").finding
+    assert found.verdict is Verdict.SAMPLED
+    assert found.reason == "nothing reads it, and the file does not compute it"
+    assert report.passed

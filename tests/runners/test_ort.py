@@ -149,13 +149,6 @@ def test_a_layer_whose_tensor_does_not_exist_is_an_error() -> None:
         OrtRunner(model(layer_tensor="gone")).run_layers(X)
 
 
-def test_a_layer_without_a_tensor_is_an_error() -> None:
-    proto = model(metadata=False)
-    add_metadata(proto, ModelMetadata((LayerTensor("act", "QActivation", None, None, None),)))
-    with pytest.raises(WitnessError, match="act: the file does not say"):
-        OrtRunner(proto).run_layers(X)
-
-
 def test_a_layer_of_integers_is_an_error() -> None:
     with pytest.raises(WitnessError, match="conv: the tensor codes is uint8"):
         OrtRunner(model(layer_tensor="codes")).run_layers(X)
@@ -225,6 +218,16 @@ def test_results_that_are_no_codes_cannot_be_forced() -> None:
 def test_a_forced_layer_of_floats_shows_nothing_of_the_deployed_file() -> None:
     trace = OrtRunner(model()).run_tapped(X, {"conv": np.zeros((3, 5, 5, 4), np.float32)})
     assert (trace.layers, trace.outputs) == ({}, {})
+
+
+def test_a_layer_that_the_file_has_not_is_left_out() -> None:
+    proto = model(metadata=False)
+    layers = (
+        LayerTensor("rnn", "QLSTM", None, None, None),
+        LayerTensor("out", "Permute", "y", None, None),
+    )
+    add_metadata(proto, ModelMetadata(layers))
+    assert list(OrtRunner(proto).run_layers(X).layers) == ["out"]
 
 
 def test_what_can_be_forced() -> None:
