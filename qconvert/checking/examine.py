@@ -131,7 +131,7 @@ def _rounding(graph: Graph, weights: ComparedWeights) -> Rounding:
 
 def _forced(graph: Graph, analysis: Analysis, panel: Panel, probe: Batch) -> Iterator[Trial]:
     """Trials of every layer by itself, on numbers from the reach of what it reads."""
-    layers = can_be_forced(graph) & panel.separable
+    layers = can_be_forced(graph, panel.tensors)
     if graph.opaque or not layers:
         return
     for seed in range(_FORCED_ROUNDS):

@@ -7,7 +7,7 @@ the layers before it that are drawn from their reach; all layers are tried in on
 
 import math
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Final
 
 import numpy as np
@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from qconvert.checking.inputs import Batch
 from qconvert.exactness import Analysis, Reach
-from qconvert.ir import F32, Graph, Grid, grid_of
-from qconvert.ir.ops import Quantize
+from qconvert.ir import F32, Graph, Grid, Op, grid_of
+from qconvert.ir.ops import Quantize, Recurrence
 from qconvert.ir.stock import StepMask
 from qconvert.reference import evaluate
 
@@ -51,14 +51,46 @@ def forced_trials(
         yield Trial(batch, some)
 
 
-def can_be_forced(graph: Graph) -> set[str]:
+def can_be_forced(graph: Graph, tensors: Mapping[str, tuple[str, ...]]) -> set[str]:
     """The layers whose value is neither an input nor an output of the model.
 
     Nor what decides which steps count: of the chosen inputs, not all are left out by all means.
+    *tensors* hold the results in the file. Where one holds several values that are the same (of
+    equal operations on one input, or with an axis moved), these cannot be forced apart.
     """
     kept = {source.name for source in graph.inputs} | {output.value for output in graph.outputs}
     kept |= {name for node in graph.nodes if isinstance(node.op, StepMask) for name in node.inputs}
-    return {layer.name for layer in graph.layers if layer.value not in kept}
+    held: dict[str, set[str]] = {}
+    for layer in graph.layers:
+        for name in tensors.get(layer.name, ()):
+            held.setdefault(name, set()).add(layer.value)
+    alone = {name for name, names in tensors.items() if all(len(held[n]) == 1 for n in names)}
+    kept |= _repeated(graph)
+    return {x.name for x in graph.layers if x.value not in kept and x.name in alone}
+
+
+def _repeated(graph: Graph) -> set[str]:
+    """The values that some other value is equal to, by the operations that compute both."""
+    first: dict[object, str] = {}
+    same: dict[str, str] = {}
+    for node in graph.nodes:
+        inputs = tuple(same.get(name, name) for name in node.inputs)
+        same[node.name] = first.setdefault((_content(node.op), inputs), node.name)
+    repeated = {one for name, one in same.items() if name != one}
+    return {name for name, one in same.items() if one in repeated}
+
+
+def _content(op: Op) -> object:
+    """Something that is equal for equal operations; a loop is equal to none but itself."""
+    if isinstance(op, Recurrence):
+        return id(op)
+    if not is_dataclass(op):
+        return op
+    parts = ((part.name, getattr(op, part.name)) for part in fields(op))
+    return type(op), tuple(
+        (name, x.shape, x.tobytes()) if isinstance(x, np.ndarray) else (name, x)
+        for name, x in parts
+    )
 
 
 def _drawn(

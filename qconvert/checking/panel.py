@@ -57,7 +57,7 @@ def assemble(graph: Graph, model: onnx.ModelProto, tensorflow: TensorFlowRunner 
     runners[Witness.NUMPY] = Direct(reference.run)
     ordered = {witness: runners[witness] for witness in Witness if witness in runners}
     stored = stored_weights(graph, model)
-    return Panel(ordered, qkeras, versions, unavailable, stored, ort.separable, ort.coded)
+    return Panel(ordered, qkeras, versions, unavailable, stored, ort.tensors, ort.coded)
 
 
 def _available(tensorflow: TensorFlowRunner | str) -> TensorFlowRunner:

@@ -89,8 +89,8 @@ class QKeras(Protocol):
 class Panel:
     """The witnesses of one check: those at work, and why the others cannot be.
 
-    ``stored`` has the weights that were found in the ONNX file, by layer and role; ``separable``
-    the layers whose results can be forced there, ``coded`` those of integer codes.
+    ``stored`` has the weights that were found in the ONNX file, by layer and role; ``tensors``
+    those of the layers whose results can be forced there, ``coded`` the layers of integer codes.
     """
 
     runners: Mapping[Witness, Runner]
@@ -98,5 +98,5 @@ class Panel:
     versions: Mapping[Witness, Mapping[str, str]]
     unavailable: Mapping[Witness, str]
     stored: Mapping[tuple[str, str], F32] = field(default_factory=dict)
-    separable: frozenset[str] = frozenset()
+    tensors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     coded: frozenset[str] = frozenset()

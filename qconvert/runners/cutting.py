@@ -26,7 +26,7 @@ def cut(model: onnx.ModelProto, layers: Sequence[LayerTensor]) -> onnx.ModelProt
     kinds = _kinds(model)
     whole = onnx.ModelProto()
     whole.CopyFrom(model)
-    replaced = dict.fromkeys(name for layer in layers for name in _tensors(layer))
+    replaced = dict.fromkeys(name for layer in layers for name in tensors_of(layer))
     own = {layer.tensor: layer.codes.tensor for layer in layers if layer.tensor and layer.codes}
     for name in replaced:
         whole.graph.input.append(helper.make_tensor_value_info(_PREFIX + name, kinds[name], None))
@@ -40,7 +40,7 @@ def cut(model: onnx.ModelProto, layers: Sequence[LayerTensor]) -> onnx.ModelProt
 
 def can_be_cut(layer: LayerTensor, model: onnx.ModelProto) -> bool:
     """Whether the file computes the layer's tensors, and does not only take them as inputs."""
-    return not {value.name for value in model.graph.input}.intersection(_tensors(layer))
+    return not {value.name for value in model.graph.input}.intersection(tensors_of(layer))
 
 
 def feeds(layers: Sequence[LayerTensor], forced: Mapping[str, F32]) -> dict[str, _Array]:
@@ -63,7 +63,8 @@ def _codes(layer: LayerTensor, tensor: CodesTensor, value: F32) -> _Array:
     return np.ascontiguousarray(steps.astype(np.int64) + tensor.zero_point)
 
 
-def _tensors(layer: LayerTensor) -> Iterator[str]:
+def tensors_of(layer: LayerTensor) -> Iterator[str]:
+    """The tensors that hold a layer's result."""
     yield from filter(None, (layer.tensor, layer.codes and layer.codes.tensor))
 
 

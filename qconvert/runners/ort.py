@@ -13,7 +13,7 @@ import onnx
 from qconvert.emit.metadata import CodesTensor, LayerTensor, read_metadata
 from qconvert.errors import WitnessError
 from qconvert.ir import F32
-from qconvert.runners.cutting import can_be_cut, cut, feeds
+from qconvert.runners.cutting import can_be_cut, cut, feeds, tensors_of
 from qconvert.runners.traces import NOTHING, Trace
 
 #: ONNX Runtime has no types.
@@ -92,9 +92,9 @@ class OrtRunner:
         return Counter(f"{n.domain}:{n.op_type}" if n.domain else n.op_type for n in nodes)
 
     @property
-    def separable(self) -> frozenset[str]:
-        """The layers whose results can be forced: not those that are inputs of the file."""
-        return frozenset(x.layer for x in self.layers if can_be_cut(x, self._model))
+    def tensors(self) -> Mapping[str, tuple[str, ...]]:
+        """The layers whose results are computed, not taken, with the tensors that hold these."""
+        return {x.layer: tuple(tensors_of(x)) for x in self.layers if can_be_cut(x, self._model)}
 
     @property
     def coded(self) -> frozenset[str]:

@@ -96,7 +96,7 @@ def check(model: Path, folder: Path) -> Report:
         runners={Witness.TENSORFLOW: tensorflow, **panel.runners},
         qkeras=tensorflow,
         # Nothing is recorded of layers on other results than those of the layers before them.
-        separable=frozenset(),
+        tensors={},
         unavailable={w: e for w, e in panel.unavailable.items() if w is not Witness.TENSORFLOW},
     )
     subject = Subject(graph, CheckedFile(str(model), ""), CheckedFile(None, ""))

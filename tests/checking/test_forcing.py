@@ -5,10 +5,15 @@ from numpy.testing import assert_array_equal
 
 from qconvert.checking.forcing import can_be_forced, draw, forced_trials
 from qconvert.exactness import Reach, analyse
-from qconvert.ir import Graph, Grid
+from qconvert.ir import Graph, Grid, Layer, Node
+from qconvert.ir.ops import Quantize
+from qconvert.ir.quantizers import QuantizedBits
 from qconvert.reference import apply
 
 BATCH = {"x": np.linspace(-2, 2, 64, dtype=np.float32).reshape(32, 2)}
+
+
+TENSORS = {"q_in": ("v1", "c1"), "dense": ("v2",), "q_out": ("v3",)}
 
 
 def reach(lo: list[int], hi: list[int], exp: int) -> Reach:
@@ -37,7 +42,7 @@ def test_ties_of_a_quantizer_that_reads_it_are_drawn_and_their_neighbours() -> N
 
 def test_all_layers_but_ends_are_forced_and_codes_alone_too(graph: Graph) -> None:
     """Of a quantizer, a layer behind it, and a quantizer that is the output."""
-    layers = can_be_forced(graph)
+    layers = can_be_forced(graph, TENSORS)
     assert layers == {"q_in", "dense"}
     every, coded = forced_trials(graph, analyse(graph), BATCH, layers, {"q_in", "q_out"}, 0)
     assert every.forced.keys() == {"q_in", "dense"}
@@ -50,13 +55,40 @@ def test_a_layer_of_unknown_reach_is_forced_to_what_the_reference_makes_of_force
 ) -> None:
     analysis = analyse(graph)
     unknown = replace(analysis, values={**analysis.values, "v2": None})
-    every, _ = forced_trials(graph, unknown, BATCH, can_be_forced(graph), {"q_in"}, 0)
+    every, _ = forced_trials(graph, unknown, BATCH, can_be_forced(graph, TENSORS), {"q_in"}, 0)
     assert_array_equal(every.forced["dense"], apply(graph.nodes[1].op, every.forced["q_in"]))
 
 
 def test_seeds_draw_other_numbers(graph: Graph) -> None:
-    layers = can_be_forced(graph)
+    layers = can_be_forced(graph, TENSORS)
     first, second = (
         next(forced_trials(graph, analyse(graph), BATCH, layers, set(), seed)) for seed in (0, 1)
     )
     assert not np.array_equal(first.forced["q_in"], second.forced["q_in"])
+
+
+def test_what_one_tensor_of_the_file_holds_twice_is_not_forced(graph: Graph) -> None:
+    """Two equal layers of one input, which the file computes once."""
+    node = replace(graph.nodes[0], name="v1b")
+    twice = replace(
+        graph,
+        nodes=(*graph.nodes, node),
+        layers=(*graph.layers, Layer("again", "QActivation", "v1b")),
+    )
+    assert can_be_forced(twice, {**TENSORS, "again": ("c1",)}) == {"dense"}
+    # Also where the other one is inside a layer, so that nobody tells of its tensor.
+    inside = replace(twice, layers=graph.layers)
+    assert can_be_forced(inside, TENSORS) == {"dense"}
+
+
+def test_other_operations_of_one_input_are_forced(graph: Graph) -> None:
+    node = Node("v1b", Quantize(QuantizedBits(5, 0, alpha=1.0)), ("x",), (None, 2))
+    twice = replace(
+        graph,
+        nodes=(*graph.nodes, node),
+        layers=(*graph.layers, Layer("again", "QActivation", "v1b")),
+    )
+    tensors = {**TENSORS, "again": ("other",)}
+    assert can_be_forced(twice, tensors) == {"q_in", "dense", "again"}
+    moved = {**TENSORS, "again": ("v1",)}
+    assert can_be_forced(twice, moved) == {"dense"}

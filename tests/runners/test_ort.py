@@ -232,5 +232,10 @@ def test_a_layer_that_the_file_has_not_is_left_out() -> None:
 
 def test_what_can_be_forced() -> None:
     runner = OrtRunner(model())
-    assert runner.separable == {"conv", "act", "again", "out"}
+    assert runner.tensors == {
+        "conv": ("conv",),
+        "act": ("act", "codes"),
+        "again": ("codes",),
+        "out": ("y",),
+    }
     assert runner.coded == {"act", "again"}
