@@ -7,7 +7,7 @@ Keras model.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from qconvert.checking.inputs import Samples
     from qconvert.checking.results import CheckedFile, Report
-    from qconvert.ir import F32, Graph
+    from qconvert.checking.witness import Witness
+    from qconvert.ir import F32, Graph, Grid
     from qconvert.report.summary import Summary
 
     Array: TypeAlias = npt.NDArray[np.generic]
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 AnyPath: TypeAlias = str | os.PathLike[str]
 #: Called with the number of samples done and the number to do.
 Progress: TypeAlias = Callable[[int, int], None]
+#: Called with the name of a witness that failed, and what it says.
+Failed: TypeAlias = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,8 +113,10 @@ def check(
     inputs: Inputs | None = None,
     samples: int | None = None,
     seed: int = 0,
+    domains: Sequence[str] = (),
     tf_python: AnyPath | None = None,
     progress: Progress | None = None,
+    failed: Failed | None = None,
     via_tensorflow: bool = False,
     opaque: str | None = None,
     freeze_scales: Inputs | None = None,
@@ -120,27 +125,33 @@ def check(
 
     Without *onnx* the model is exported to memory first. *inputs* are a ``.npy`` or ``.npz``
     file, an array, or arrays by name of the model's input; else *samples* are chosen with *seed*.
-    A witness that is missing makes a report that does not pass, not an exception. The last three
-    options are those of `load`; samples of which scales are frozen are the only ones on which
-    TensorFlow can agree, so that they are all that is compared, as one batch.
+    *domains* are texts like ``image=uint8/256``, which proofs then assume of the inputs.
+    A witness that is missing makes a report that does not pass, not an exception; *failed* hears
+    of it at once. The last three options are those of `load`; samples of which scales are frozen
+    are the only ones on which TensorFlow can agree, so that they are all that is compared, as one
+    batch.
     """
     from qconvert.checking import CheckedFile, Subject, assemble, examine, tensorflow_started
+    from qconvert.checking.declared import read_domains
     from qconvert.checking.onnx_file import require_interface_of
     from qconvert.errors import UsageError
     from qconvert.opening import Source, opened
 
-    if freeze_scales is not None and (inputs is not None or samples is not None):
+    if freeze_scales is not None and (inputs is not None or samples is not None or domains):
         raise UsageError("the samples that scales are frozen on are the inputs of the check")
     source = Source(model, weights, via_tensorflow, opaque, tf_python, freeze_scales)
     with opened(source, for_keras=True) as found:
         file, graph = found.file, found.graph
         converted, onnx_file = _onnx(onnx, graph)
         require_interface_of(graph, converted)
-        stream = found.frozen_on or _samples(graph, inputs, samples, seed)
+        grids = read_domains(graph, domains)
+        stream = found.frozen_on or _samples(graph, inputs, samples, seed, grids)
         with tensorflow_started(found.keras, file.weights_path, source.python) as tensorflow:
             panel = assemble(graph, converted, tensorflow)
-            subject = Subject(graph, CheckedFile(str(file.path), file.sha256), onnx_file)
-            return examine(subject, panel, stream, _counting(progress, stream.count))
+            checked = CheckedFile(str(file.path), file.sha256)
+            subject = Subject(graph, checked, onnx_file, grids)
+            watch = (_counting(progress, stream.count), _naming(failed))
+            return examine(subject, panel, stream, *watch)
 
 
 def effective_weights(
@@ -234,13 +245,14 @@ def _samples(
     inputs: Inputs | None,
     count: int | None,
     seed: int,
+    domains: Mapping[str, Grid],
 ) -> Samples:
     from qconvert.checking import from_user, seeded
 
     if inputs is None:
-        return seeded(graph, count, seed)
+        return seeded(graph, count, seed, domains)
     given = Path(inputs) if isinstance(inputs, (str, os.PathLike)) else inputs
-    return from_user(graph, given, count)
+    return from_user(graph, given, count, domains)
 
 
 def _onnx(
@@ -260,6 +272,10 @@ def _to_onnx(graph: Graph, dialect: str, opset: int) -> onnx.ModelProto:
     from qconvert.emit import to_onnx
 
     return to_onnx(graph, dialect=dialect, opset=opset)
+
+
+def _naming(failed: Failed | None) -> Callable[[Witness, str], None] | None:
+    return None if failed is None else lambda witness, failure: failed(witness.value, failure)
 
 
 def _counting(progress: Progress | None, total: int) -> Callable[[int], None] | None:

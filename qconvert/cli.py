@@ -16,7 +16,7 @@ from qconvert.errors import QConvertError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from qconvert.api import Exported
+    from qconvert.api import Exported, Failed, Progress
     from qconvert.checking.results import Report
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
@@ -131,6 +131,10 @@ def export(
 @click.option("--inputs", type=_PATH, help="Samples: .npy, or .npz by name of the model's input.")
 @_SAMPLES
 @_SEED
+@click.option(
+    "--domain", "domains", multiple=True, metavar="INPUT=DOMAIN",
+    help="What an input can be, for proofs: uint8/256, int16, grid(STEP,LO,HI) or float.",
+)  # fmt: skip
 @click.option("--json", "json_file", type=_PATH, help="Also write the report as JSON.")
 @_FORCE
 @click.pass_context
@@ -141,6 +145,7 @@ def check(
     inputs: Path | None,
     samples: int | None,
     seed: int,
+    domains: tuple[str, ...],
     json_file: Path | None,
     force: bool,
     **reading: Unpack[_Reading],
@@ -156,7 +161,9 @@ def check(
     sources = [path for path in given if path is not None]
     if json_file:
         output.require_writable(json_file, force=force, inputs=sources)
-    report = _check(model, onnx, inputs=inputs, samples=samples, seed=seed, **reading)
+    report = _check(
+        model, onnx, inputs=inputs, samples=samples, seed=seed, domains=domains, **reading
+    )
     if json_file:
         from qconvert.report import to_json
 
@@ -292,19 +299,22 @@ def _check(
     inputs: Path | None = None,
     samples: int | None = None,
     seed: int = 0,
+    domains: tuple[str, ...] = (),
     **reading: Unpack[_Reading],
 ) -> "Report":
     from qconvert import api
     from qconvert.report.terminal import show
 
-    with _progress() as progress:
+    with _watch() as (progress, failed):
         report = api.check(
             model,
             onnx,
             inputs=inputs,
             samples=samples,
             seed=seed,
+            domains=domains,
             progress=progress,
+            failed=failed,
             **reading,
         )
     show(report, _console(sys.stdout))
@@ -331,15 +341,27 @@ def _console(stream: TextIO) -> "Console":
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on standard error while a check runs, for people only; gone at the end."""
+def _watch() -> Iterator[tuple["Progress | None", "Failed"]]:
+    """Who hears of a check while it runs, on standard error.
+
+    Failures of witnesses, and for people only a bar, which is gone at the end.
+    """
     if not sys.stderr.isatty():
-        yield None
+        yield None, lambda witness, failure: click.echo(_failure(witness, failure), err=True)
         return
     from rich.progress import Progress
 
     with Progress(console=_console(sys.stderr), transient=True) as bar:
         task = bar.add_task("starting the witnesses", total=None)
-        yield lambda done, total: bar.update(
-            task, completed=done, total=total, description="comparing samples"
+        yield (
+            lambda done, total: bar.update(
+                task, completed=done, total=total, description="comparing samples"
+            ),
+            lambda witness, failure: bar.console.print(_failure(witness, failure), soft_wrap=True),
         )
+
+
+def _failure(witness: str, failure: str) -> str:
+    from qconvert.report.failure import lines_of
+
+    return "\n  ".join((f"qconvert: {witness} failed", *lines_of(failure)))

@@ -45,8 +45,9 @@ _VERDICTS: Final = ("PROVEN", "SAMPLED", "BOUNDED", "UNCHECKED", "DIFFERS")
 HEADER: Final = """# What is supported, and how well it is checked
 
 Written by `scripts/support_table.py`, which builds every case below with QKeras 0.9.0 and checks
-it with TensorFlow, ONNX Runtime and NumPy, on a batch of one sample and one of seven. SAMPLED: all
-three returned the same bits. BOUNDED: results may differ by float32 rounding, for the reason given.
+it with TensorFlow, ONNX Runtime and NumPy, on a batch of one sample and one of seven. PROVEN: they
+agree for all inputs (PROOFS.md). SAMPLED: all three returned the same bits. BOUNDED: results may
+differ by float32 rounding, for the reason given.
 
 Inputs of layers are on the grid of `quantized_bits(8, 3)`; where a row says *one channel, floats*,
 nobody quantized them: both zeros, ties and numbers behind the ends of every grid are among them.

@@ -11,6 +11,15 @@ def in_order(graph: Graph) -> tuple[Layer, ...]:
     return tuple(sorted(graph.layers, key=lambda layer: position[layer.value]))
 
 
+def read_values(graph: Graph) -> set[str]:
+    """The values that outputs depend on."""
+    wanted = {output.value for output in graph.outputs}
+    for node in reversed(graph.nodes):
+        if node.name in wanted:
+            wanted |= set(node.inputs)
+    return wanted
+
+
 def sources(graph: Graph) -> dict[str, tuple[str, ...]]:
     """For every layer, the layers whose outputs it computes from."""
     owner: dict[str, str] = {}

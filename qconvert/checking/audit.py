@@ -1,11 +1,11 @@
 """Stream samples through all witnesses and gather what differs, in constant memory."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from qconvert.checking.compare import Difference, compare_all
-from qconvert.checking.inputs import Batch
+from qconvert.checking.forcing import Trial
 from qconvert.checking.judge import Differences, Pair
 from qconvert.checking.rounding import Mask, Misfits
 from qconvert.checking.witness import Runner, Witness
@@ -13,10 +13,15 @@ from qconvert.errors import WitnessError
 from qconvert.ir import F32
 from qconvert.runners.traces import Trace
 
-#: Where rounding does not explain a witness's results on a batch; the last is the reference's.
-Rounding: TypeAlias = Callable[[Witness, Batch, Trace, Trace], Misfits]
+#: Where rounding does not explain a witness's results of a trial; the last is the reference's.
+Rounding: TypeAlias = Callable[[Witness, Trial, Trace, Trace], Misfits]
 #: Called with the number of samples done.
 Progress: TypeAlias = Callable[[int], None]
+#: Called when a witness fails, with what it says.
+Failed: TypeAlias = Callable[[Witness, str], None]
+
+#: Batches without all witnesses: nothing can pass any more, but the others may differ.
+BATCHES_WITHOUT_ALL = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,36 +42,56 @@ class Evidence:
             {**other.failures, **self.failures},
         )
 
+    def with_forced(self, other: "Evidence") -> "Evidence":
+        """With what *other* found of single layers: not of samples, which it has none of."""
+        return replace(
+            self,
+            layers=_merge(self.layers, other.layers),
+            failures={**other.failures, **self.failures},
+        )
+
 
 def audit(
     runners: Mapping[Witness, Runner],
-    batches: Iterable[Batch],
+    trials: Iterable[Trial],
     rounding: Rounding,
     progress: Progress | None = None,
+    failed: Failed | None = None,
 ) -> Evidence:
-    """Run every batch through all *runners* and compare; a runner that fails is left out then.
+    """Run every trial through all *runners* and compare; a runner that fails is left out then.
 
-    *rounding* is asked only about batches in which something differs.
+    Soon after that, it ends. *rounding* is asked only about trials in which something differs.
     """
     evidence = Evidence()
-    for batch in batches:
+    left = BATCHES_WITHOUT_ALL
+    for trial in trials:
         alive = {w: r for w, r in runners.items() if w not in evidence.failures}
-        if len(alive) < 2:
+        left -= len(alive) < len(Witness)
+        if len(alive) < 2 or left < 0:
             break
-        evidence = evidence.merge(_batch(alive, batch, evidence.samples, rounding))
+        found = _one(alive, trial, evidence.samples, rounding)
+        evidence = evidence.merge(found)
+        tell(found.failures, failed)
         if progress:
             progress(evidence.samples)
     return evidence
 
 
-def _batch(
-    runners: Mapping[Witness, Runner], batch: Batch, start: int, rounding: Rounding
+def tell(failures: Mapping[Witness, str], failed: Failed | None) -> None:
+    """Let *failed*, if anyone listens, hear of failures."""
+    if failed:
+        for witness, failure in failures.items():
+            failed(witness, failure)
+
+
+def _one(
+    runners: Mapping[Witness, Runner], trial: Trial, start: int, rounding: Rounding
 ) -> Evidence:
-    traces, failures = _observe(runners, batch)
-    rows = len(next(iter(batch.values())))
+    traces, failures = _observe(runners, trial)
+    rows = len(next(iter(trial.inputs.values())))
     found = _compared(traces, start, {})
     if Witness.NUMPY in traces and _any_differs(found):
-        misfits = {w: rounding(w, batch, traces[w], traces[Witness.NUMPY]) for w in traces}
+        misfits = {w: rounding(w, trial, traces[w], traces[Witness.NUMPY]) for w in traces}
         if {Witness.ORT, Witness.DEPLOYED} <= traces.keys():
             misfits[Witness.DEPLOYED] = _unlike(
                 misfits[Witness.DEPLOYED],
@@ -129,14 +154,14 @@ def _any_differs(found: Iterable[Mapping[str, Differences]]) -> bool:
 
 
 def _observe(
-    runners: Mapping[Witness, Runner], batch: Batch
+    runners: Mapping[Witness, Runner], trial: Trial
 ) -> tuple[dict[Witness, Trace], dict[Witness, str]]:
     """The results of all that did not fail; TensorFlow works while the others do."""
     traces: dict[Witness, Trace] = {}
     failures: dict[Witness, str] = {}
     for witness, runner in runners.items():
         try:
-            runner.start(batch)
+            runner.start(trial.inputs, trial.forced)
         except WitnessError as error:
             failures[witness] = str(error)
     for witness, runner in reversed(list(runners.items())):

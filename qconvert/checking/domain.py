@@ -57,6 +57,8 @@ class Domain:
     quantized: bool
     #: Whether nothing but whole numbers from ``lo`` to ``hi`` may be fed: rows of a table.
     rows: bool = False
+    #: Whether nothing but multiples of ``step`` from ``lo`` to ``hi`` may be fed.
+    declared: bool = False
     #: How steps are made that a mask leaves out.
     gaps: tuple[Gap, ...] = ()
 
@@ -66,15 +68,25 @@ class Domain:
         return math.prod(self.shape)
 
 
-def domain_of(graph: Graph, source: Input) -> Domain:
-    """The domain of the model's input *source*, from the quantizers that read it directly.
+def domain_of(graph: Graph, source: Input, declared: Grid | None = None) -> Domain:
+    """The domain of the model's input *source*: *declared*, or of quantizers that read it directly.
 
     Where there is none, all values are multiples of `UNQUANTIZED_STEP`, as a sensor's or an
     image's are: sums of products can then be exact, and a difference is nobody's rounding.
     """
     shape = tuple(_UNKNOWN_LENGTH if n is None else n for n in source.shape[1:])
     gaps = tuple(dict.fromkeys(gaps_of(graph, source.name)))
+    if declared is not None:
+        return replace(_of_grid(shape, declared), gaps=gaps)
     return replace(_without_gaps(graph, source, shape), gaps=gaps)
+
+
+def _of_grid(shape: tuple[int, ...], grid: Grid) -> Domain:
+    count = min(_ALL_CODES, grid.hi - grid.lo + 1)
+    codes = np.unique(np.rint(np.linspace(grid.lo, grid.hi, count)))
+    special = (codes * grid.step).astype(np.float32)
+    lo, hi = float(special[0]), float(special[-1])
+    return Domain(shape, special, lo, hi, grid.step, quantized=False, declared=True)
 
 
 def _without_gaps(graph: Graph, source: Input, shape: tuple[int, ...]) -> Domain:
@@ -106,7 +118,13 @@ def structured(domain: Domain) -> Iterator[F32]:
 
 
 def _allowed(domain: Domain, sample: F32) -> F32:
-    return np.remainder(np.rint(abs(sample)), domain.hi + 1) if domain.rows else sample
+    if domain.rows:
+        return np.remainder(np.rint(abs(sample)), domain.hi + 1)
+    if domain.declared:
+        step = np.float32(domain.step)
+        rounded: F32 = np.rint(sample / step) * step
+        return np.clip(rounded, np.float32(domain.lo), np.float32(domain.hi))
+    return sample
 
 
 def _structured(domain: Domain) -> Iterator[F32]:

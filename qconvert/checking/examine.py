@@ -1,15 +1,24 @@
 """A whole check: run all witnesses, compare weights and results, judge, and write it down."""
 
 import platform
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from itertools import chain, islice
 from typing import Final
 
-from qconvert.checking.ancestry import in_order
-from qconvert.checking.audit import Evidence, Progress, Rounding, audit
+from qconvert.checking.ancestry import in_order, read_values
+from qconvert.checking.audit import (
+    BATCHES_WITHOUT_ALL,
+    Evidence,
+    Failed,
+    Progress,
+    Rounding,
+    audit,
+    tell,
+)
 from qconvert.checking.bits import activation_quantizer, bits_of, weight_bits
+from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
 from qconvert.checking.inputs import Batch, Samples
 from qconvert.checking.judge import (
     REQUIRED,
@@ -19,6 +28,7 @@ from qconvert.checking.judge import (
     output_with_inherited,
     with_inherited,
 )
+from qconvert.checking.proof import proof_of, prove, proven_behind
 from qconvert.checking.results import (
     AmbiguousResult,
     CheckedFile,
@@ -35,43 +45,67 @@ from qconvert.checking.rounding import Misfits, misfits, rounding_in
 from qconvert.checking.weights import FOLDED, ComparedWeights, compare_weights, with_weights
 from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
-from qconvert.ir import Graph, Layer, grid_of
+from qconvert.exactness import Analysis, analyse
+from qconvert.ir import Graph, Grid, Layer, grid_of
 from qconvert.runners.traces import Trace
 
+#: How often every layer is tried on a batch of numbers of its own.
+_FORCED_ROUNDS: Final = 4
 _FROZEN: Final = "with scales frozen on these very samples"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """What is checked: the model as it was read, and the files it stands for."""
+    """What is checked: the model as it was read, and the files it stands for.
+
+    ``domains`` are the grids that the user says that inputs lie on.
+    """
 
     graph: Graph
     model: CheckedFile
     onnx: CheckedFile
+    domains: Mapping[str, Grid] = field(default_factory=dict)
 
 
 def examine(
-    subject: Subject, panel: Panel, samples: Samples, progress: Progress | None = None
+    subject: Subject,
+    panel: Panel,
+    samples: Samples,
+    progress: Progress | None = None,
+    failed: Failed | None = None,
 ) -> Report:
-    """Check *subject* with the witnesses of *panel* on *samples*."""
+    """Check *subject* with the witnesses of *panel* on *samples*; the last two watch it."""
     graph = subject.graph
     failures: dict[Witness, str] = dict(panel.unavailable)
     weights = compare_weights(graph, panel.qkeras, panel.stored)
     if weights.failure:
         failures[Witness.TENSORFLOW] = weights.failure
+    tell(failures, failed)
     probe, batches = _peek(samples.batches)
-    evidence = audit(panel.runners, batches, _rounding(graph, weights), progress)
+    if failures:
+        batches = islice(batches, BATCHES_WITHOUT_ALL)
+    rounding = _rounding(graph, weights)
+    evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed)
+    analysis = analyse(graph, subject.domains)
+    tried = False
+    if probe is not None and not evidence.failures:
+        forced = audit(panel.runners, _forced(graph, analysis, panel, probe), rounding)
+        tried = forced.samples > 0 or len(graph.layers) == 1
+        evidence = evidence.with_forced(forced)
     evidence = replace(evidence, layers=with_inherited(graph, evidence.layers))
     failures = {**evidence.failures, **failures}
     ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
+    layers = _proven(
+        graph, analysis, _layers(graph, evidence, weights.results, failures), weights, tried=tried
+    )
     return Report(
         model=subject.model,
         onnx=subject.onnx,
         inputs=samples.description,
         samples=evidence.samples,
-        layers=_layers(graph, evidence, weights.results, failures),
+        layers=layers,
         weights=weights.results,
-        outputs=_outputs(graph, evidence, failures),
+        outputs=_proven_outputs(graph, layers, _outputs(graph, evidence, failures)),
         ambiguous=ambiguous,
         witnesses=tuple(_witness(witness, panel, failures) for witness in Witness),
         environment=Environment(version("qconvert"), platform.python_version(), _machine()),
@@ -88,11 +122,20 @@ def _rounding(graph: Graph, weights: ComparedWeights) -> Rounding:
     """Each witness is judged by what it computes with."""
     theirs = with_weights(graph, weights.rounded)
 
-    def rounding(witness: Witness, batch: Batch, found: Trace, reference: Trace) -> Misfits:
+    def rounding(witness: Witness, trial: Trial, found: Trace, reference: Trace) -> Misfits:
         of_witness = theirs if witness is Witness.TENSORFLOW else graph
-        return misfits(of_witness, batch, found, reference)
+        return misfits(of_witness, trial.inputs, found, reference, trial.forced)
 
     return rounding
+
+
+def _forced(graph: Graph, analysis: Analysis, panel: Panel, probe: Batch) -> Iterator[Trial]:
+    """Trials of every layer by itself, on numbers from the reach of what it reads."""
+    layers = can_be_forced(graph) & panel.separable
+    if graph.opaque or not layers:
+        return
+    for seed in range(_FORCED_ROUNDS):
+        yield from forced_trials(graph, analysis, probe, layers, panel.coded, seed)
 
 
 def _ambiguous(
@@ -162,13 +205,20 @@ def _causes(graph: Graph, layer: Layer, weights: tuple[WeightResult, ...]) -> st
 
 
 def _required(graph: Graph, value: str) -> tuple[Witness, ...]:
-    """The witnesses that have to have computed *value*; of opaque layers NumPy knows nothing."""
-    return tuple(w for w in REQUIRED if w is not Witness.NUMPY or value not in graph.opaque)
+    """The witnesses that have to have computed *value*.
+
+    Of opaque layers NumPy knows nothing, and the file has no results that nothing reads.
+    """
+    unknown = {Witness.NUMPY} if value in graph.opaque else set[Witness]()
+    unknown |= set() if value in read_values(graph) else {Witness.ORT}
+    return tuple(witness for witness in REQUIRED if witness not in unknown)
 
 
 def _note(graph: Graph, value: str, *, frozen: bool) -> str:
     if frozen:
         return _FROZEN
+    if value and value not in read_values(graph):
+        return "nothing reads it, and the file does not compute it"
     converter = graph.opaque.get(value)
     return f"opaque, by {converter}: no NumPy reference" if converter else ""
 
@@ -198,6 +248,46 @@ def _outputs(
         )
         results.append(OutputResult(name, finding))
     return tuple(results)
+
+
+def _proven(
+    graph: Graph,
+    analysis: Analysis,
+    results: Sequence[LayerResult],
+    weights: ComparedWeights,
+    *,
+    tried: bool,
+) -> tuple[LayerResult, ...]:
+    layers = {layer.name: layer for layer in graph.layers}
+    return tuple(
+        replace(
+            result,
+            finding=prove(
+                result.finding,
+                proof_of(graph, analysis, layers[result.name]),
+                [w for w in weights.results if w.layer == result.name],
+                tried=tried,
+            ),
+        )
+        if result.name in layers
+        else result
+        for result in results
+    )
+
+
+def _proven_outputs(
+    graph: Graph, layers: Sequence[LayerResult], outputs: Sequence[OutputResult]
+) -> tuple[OutputResult, ...]:
+    """An output is proven where it was equal and all layers behind it are proven."""
+    verdicts = {layer.name: layer.finding.verdict for layer in layers}
+    values = {output.name: output.value for output in graph.outputs}
+    proven = {name for name, value in values.items() if proven_behind(graph, value, verdicts)}
+    return tuple(
+        replace(result, finding=replace(result.finding, verdict=Verdict.PROVEN))
+        if result.name in proven and result.finding.verdict is Verdict.SAMPLED
+        else result
+        for result in outputs
+    )
 
 
 def _witness(witness: Witness, panel: Panel, failures: Mapping[Witness, str]) -> WitnessResult:

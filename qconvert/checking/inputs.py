@@ -5,21 +5,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from qconvert.checking.arrays import AnyArray, InMemory, Rows, open_arrays
+from qconvert.checking.declared import described
 from qconvert.checking.domain import Domain, domain_of, random_sample, structured
 from qconvert.checking.gaps import with_gaps
 from qconvert.errors import UsageError
-from qconvert.ir import F32, Graph, Shape
+from qconvert.ir import F32, Graph, Grid, Shape
 
 Batch: TypeAlias = Mapping[str, F32]
 #: A file, one array, or arrays by name of the model's input.
 UserInputs: TypeAlias = Path | AnyArray | Mapping[str, AnyArray]
 
+_UNDECLARED: Final[Mapping[str, Grid]] = MappingProxyType({})
 _NOT_FLOAT32: Final = "of type {} has no float32 equal to it; save x.astype('float32') instead"
 _LARGEST_BATCH: Final = 64
 #: Elements that all values of a graph may have in one batch: 32 MiB for each witness.
@@ -38,17 +41,28 @@ class Samples:
     batches: Iterator[Batch]
 
 
-def seeded(graph: Graph, count: int | None = None, seed: int = 0) -> Samples:
+def seeded(
+    graph: Graph,
+    count: int | None = None,
+    seed: int = 0,
+    domains: Mapping[str, Grid] = _UNDECLARED,
+) -> Samples:
     """*count* samples chosen by the domain of every input; the same for the same seed."""
     total = _default_count(graph) if count is None else count
     if total < 1:
         raise UsageError(f"{total} samples check nothing")
-    description = f"{total} samples chosen by the input domain, seed {seed}"
-    return Samples(description, total, _seeded_batches(graph, total, seed))
+    chosen = f"{total} samples chosen by the input domain, seed {seed}"
+    description = "; ".join([chosen, *map(described, domains, domains.values())])
+    return Samples(description, total, _seeded_batches(graph, total, seed, domains))
 
 
-def from_user(graph: Graph, inputs: UserInputs, count: int | None = None) -> Samples:
-    """The first *count* samples, or all, of the user's *inputs*.
+def from_user(
+    graph: Graph,
+    inputs: UserInputs,
+    count: int | None = None,
+    domains: Mapping[str, Grid] = _UNDECLARED,
+) -> Samples:
+    """The first *count* samples, or all, of the user's *inputs*, which lie in their *domains*.
 
     Raises `UsageError` for names, shapes and numbers that do not fit the model, `BadFileError`
     for files that cannot be read.
@@ -61,7 +75,11 @@ def from_user(graph: Graph, inputs: UserInputs, count: int | None = None) -> Sam
         stack.close()
         raise
     where = str(inputs) if isinstance(inputs, Path) else "the given arrays"
-    return Samples(f"{total} samples of {where}", total, _user_batches(graph, rows, total, stack))
+    batches = _user_batches(graph, rows, total, domains, stack)
+    description = "; ".join(
+        [f"{total} samples of {where}", *map(described, domains, domains.values())]
+    )
+    return Samples(description, total, batches)
 
 
 def in_one_batch(samples: Samples) -> Samples:
@@ -71,8 +89,10 @@ def in_one_batch(samples: Samples) -> Samples:
     return Samples(f"{samples.description} as one batch", samples.count, iter([whole]))
 
 
-def _seeded_batches(graph: Graph, total: int, seed: int) -> Iterator[Batch]:
-    domains = {source.name: domain_of(graph, source) for source in graph.inputs}
+def _seeded_batches(
+    graph: Graph, total: int, seed: int, declared: Mapping[str, Grid]
+) -> Iterator[Batch]:
+    domains = {x.name: domain_of(graph, x, declared.get(x.name)) for x in graph.inputs}
     plans = {name: tuple(structured(domain)) for name, domain in domains.items()}
     for start, stop in _spans(graph, total):
         yield {
@@ -96,11 +116,18 @@ def _sample(domain: Domain, plan: tuple[F32, ...], seed: int, source: int, numbe
 
 
 def _user_batches(
-    graph: Graph, rows: Mapping[str, Rows], total: int, stack: ExitStack
+    graph: Graph,
+    rows: Mapping[str, Rows],
+    total: int,
+    domains: Mapping[str, Grid],
+    stack: ExitStack,
 ) -> Iterator[Batch]:
     with stack:
         for start, stop in _spans(graph, total):
-            yield {name: _float32(name, r.take(stop - start), start) for name, r in rows.items()}
+            batch = {n: _float32(n, r.take(stop - start), start) for n, r in rows.items()}
+            for name, grid in domains.items():
+                _require_all(name, _within(batch[name], grid), start, "is not in its domain")
+            yield batch
 
 
 def _spans(graph: Graph, total: int) -> Iterator[tuple[int, int]]:
@@ -169,6 +196,12 @@ def _float32(name: str, rows: AnyArray, start: int) -> F32:
     _require_all(name, np.isfinite(result), start, "is not finite")
     _require_all(name, result == rows, start, _NOT_FLOAT32.format(rows.dtype))
     return result
+
+
+def _within(x: F32, grid: Grid) -> npt.NDArray[np.bool_]:
+    codes = np.ldexp(x.astype(np.float64), -grid.exp)
+    within: npt.NDArray[np.bool_] = np.rint(codes) == codes
+    return within & (grid.lo <= codes) & (codes <= grid.hi)
 
 
 def _require_all(name: str, good: npt.NDArray[np.bool_], start: int, what: str) -> None:

@@ -40,7 +40,7 @@ def assemble(graph: Graph, model: onnx.ModelProto, tensorflow: TensorFlowRunner 
     try:
         versions[Witness.ORT] = ort.versions
         runners[Witness.ORT] = Direct(ort.run_layers)
-        runners[Witness.DEPLOYED] = Direct(lambda inputs: _deployed(ort, inputs))
+        runners[Witness.DEPLOYED] = Direct(lambda *given: _deployed(ort, *given))
     except WitnessError as error:
         unavailable |= dict.fromkeys((Witness.ORT, Witness.DEPLOYED), str(error))
     versions[Witness.NUMPY] = {"numpy": np.__version__}
@@ -56,7 +56,8 @@ def assemble(graph: Graph, model: onnx.ModelProto, tensorflow: TensorFlowRunner 
     reference = ReferenceRunner(graph, None if shared is None else shared.finish)
     runners[Witness.NUMPY] = Direct(reference.run)
     ordered = {witness: runners[witness] for witness in Witness if witness in runners}
-    return Panel(ordered, qkeras, versions, unavailable, stored_weights(graph, model))
+    stored = stored_weights(graph, model)
+    return Panel(ordered, qkeras, versions, unavailable, stored, ort.separable, ort.coded)
 
 
 def _available(tensorflow: TensorFlowRunner | str) -> TensorFlowRunner:
@@ -65,6 +66,7 @@ def _available(tensorflow: TensorFlowRunner | str) -> TensorFlowRunner:
     return tensorflow
 
 
-def _deployed(ort: OrtRunner, inputs: Mapping[str, F32]) -> Trace:
+def _deployed(ort: OrtRunner, inputs: Mapping[str, F32], forced: Mapping[str, F32]) -> Trace:
     """The outputs of the file as it is, and its layers where a tap does not change the program."""
-    return Trace(ort.run_tapped(inputs).layers, ort.run_deployed(inputs).outputs)
+    tapped = ort.run_tapped(inputs, forced)
+    return tapped if forced else Trace(tapped.layers, ort.run_deployed(inputs).outputs)

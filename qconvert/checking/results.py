@@ -43,16 +43,28 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """Why all correct programs agree about a layer: ``bits`` of 24 that its largest sum takes."""
+
+    arguments: tuple[str, ...]
+    bits: int | None = None
+    assumptions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """The verdict on one compared thing, why, and what it rests on.
 
-    ``inherited_from`` names the layers whose differences explain all of this one's.
+    ``inherited_from`` names the layers whose differences explain all of this one's; ``doubt`` is
+    what stands in the way of a proof.
     """
 
     verdict: Verdict
     reason: str
     comparisons: tuple[Comparison, ...]
     inherited_from: tuple[str, ...] = ()
+    proof: Proof | None = None
+    doubt: str = ""
 
     @property
     def worst(self) -> Comparison | None:
@@ -158,8 +170,11 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """The weakest verdict of layers, weights and outputs; nothing compared is no pass."""
-        if not (self.samples and self.layers and self.outputs) or self.failed:
+        """The weakest verdict of layers, weights and outputs; nothing compared is no pass.
+
+        A model without layers, which returns its inputs, is compared by its outputs.
+        """
+        if not (self.samples and self.outputs) or self.failed:
             return weakest((Verdict.UNCHECKED, *self._verdicts()))
         return weakest(self._verdicts())
 

@@ -65,7 +65,7 @@ from qconvert.ir.ops import (
 )
 from qconvert.ir.stock import JointSoftmax, LayerNormalization, MatMul, Power, UnitNormalize
 from qconvert.reference import apply, first_states
-from qconvert.runners.traces import Trace
+from qconvert.runners.traces import NOTHING, Trace
 
 Radii: TypeAlias = Mapping[str, Radius | None]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -89,11 +89,18 @@ class Misfits:
     outputs: Mapping[str, Mask | None]
 
 
-def misfits(graph: Graph, inputs: Mapping[str, F32], found: Trace, reference: Trace) -> Misfits:
+def misfits(
+    graph: Graph,
+    inputs: Mapping[str, F32],
+    found: Trace,
+    reference: Trace,
+    forced: Mapping[str, F32] = NOTHING,
+) -> Misfits:
     """Judge every layer of a witness by the reference evaluated on the witness's own inputs to it.
 
     Errors do not add up over the layers this way, so that a bound stays one layer's rounding.
     *reference* is the reference's own trace; where the witness agrees with it nothing is computed.
+    *forced* are the results that both computed with instead of their own.
     """
     own, theirs = dict(inputs), dict(inputs)
     layers: dict[str, Mask | None] = {}
@@ -101,9 +108,9 @@ def misfits(graph: Graph, inputs: Mapping[str, F32], found: Trace, reference: Tr
         if layer.name in found.layers:
             y, expected = found.layers[layer.name], reference.layers.get(layer.name)
             layers[layer.name] = _misfit(graph, layer.value, y, own, theirs, expected)
-            own.setdefault(layer.value, y)
+            own.setdefault(layer.value, forced.get(layer.name, y))
         if layer.name in reference.layers:
-            theirs.setdefault(layer.value, reference.layers[layer.name])
+            theirs.setdefault(layer.value, forced.get(layer.name, reference.layers[layer.name]))
     outputs = {
         output.name: _misfit(
             graph,

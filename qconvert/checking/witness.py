@@ -7,7 +7,7 @@ from typing import Protocol
 
 from qconvert.ir import F32
 from qconvert.runners.tf import Disagreement
-from qconvert.runners.traces import Trace
+from qconvert.runners.traces import NOTHING, Trace
 
 
 class Witness(Enum):
@@ -26,8 +26,11 @@ class Runner(Protocol):
     `start` is followed by one `finish`.
     """
 
-    def start(self, inputs: Mapping[str, F32]) -> None:
-        """Begin to compute the model for a batch."""
+    def start(self, inputs: Mapping[str, F32], forced: Mapping[str, F32] = NOTHING) -> None:
+        """Begin to compute the model for a batch.
+
+        What reads a layer that is *forced* computes with that result instead of the true one.
+        """
 
     def finish(self) -> Trace:
         """Wait for the results of the batch that was started."""
@@ -37,16 +40,17 @@ class Runner(Protocol):
 class Direct:
     """A runner of a function that computes a batch at once, in this process."""
 
-    run: Callable[[Mapping[str, F32]], Trace]
+    run: Callable[[Mapping[str, F32], Mapping[str, F32]], Trace]
     inputs: Mapping[str, F32] = field(default_factory=dict)
+    forced: Mapping[str, F32] = field(default_factory=dict)
 
-    def start(self, inputs: Mapping[str, F32]) -> None:
+    def start(self, inputs: Mapping[str, F32], forced: Mapping[str, F32] = NOTHING) -> None:
         """Keep the batch until its results are wanted."""
-        self.inputs = inputs
+        self.inputs, self.forced = inputs, forced
 
     def finish(self) -> Trace:
         """Compute the batch."""
-        return self.run(self.inputs)
+        return self.run(self.inputs, self.forced)
 
 
 @dataclass(slots=True)
@@ -56,10 +60,10 @@ class Shared:
     runner: Runner
     found: Trace | None = None
 
-    def start(self, inputs: Mapping[str, F32]) -> None:
+    def start(self, inputs: Mapping[str, F32], forced: Mapping[str, F32] = NOTHING) -> None:
         """Begin to compute the model for a batch."""
         self.found = None
-        self.runner.start(inputs)
+        self.runner.start(inputs, forced)
 
     def finish(self) -> Trace:
         """Wait for the results, or give them again."""
@@ -85,7 +89,8 @@ class QKeras(Protocol):
 class Panel:
     """The witnesses of one check: those at work, and why the others cannot be.
 
-    ``stored`` has the weights that were found in the ONNX file, by layer and role.
+    ``stored`` has the weights that were found in the ONNX file, by layer and role; ``separable``
+    the layers whose results can be forced there, ``coded`` those of integer codes.
     """
 
     runners: Mapping[Witness, Runner]
@@ -93,3 +98,5 @@ class Panel:
     versions: Mapping[Witness, Mapping[str, str]]
     unavailable: Mapping[Witness, str]
     stored: Mapping[tuple[str, str], F32] = field(default_factory=dict)
+    separable: frozenset[str] = frozenset()
+    coded: frozenset[str] = frozenset()

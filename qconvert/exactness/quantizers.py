@@ -33,7 +33,6 @@ NO_OVERFLOW = "no number overflows"
 _TABLE = Doubt("levels from a table")
 _NO_GRID = Doubt("a scale that is no power of two, or a mixture with the input")
 _UNKNOWN = Doubt("the range of what is quantized is not known")
-_CLIPPED = Certificate(Argument.QUANTIZED, assumptions=(NO_OVERFLOW,))
 
 
 def quantize(q: Quantizer, x: Values, rank: int) -> tuple[Reach | None, Certificate | Doubt]:
@@ -52,13 +51,13 @@ def quantize(q: Quantizer, x: Values, rank: int) -> tuple[Reach | None, Certific
         case QuantizedTanh(use_real_tanh=real) | QuantizedSigmoid(use_real_sigmoid=real):
             grid = grid_of(q)
             assert grid is not None
-            return of_grid(grid, rank), _TABLE if real else _CLIPPED
+            return of_grid(grid, rank), _TABLE if real else _clipped(x)
         case Binary(use_01=use_01, alpha=alpha):
             return _signs(x, alpha, rank, lowest=0 if use_01 else -1)
         case Ternary(alpha=alpha):
             return _signs(x, alpha, rank, lowest=-1)
         case HardFunction():
-            return _hard(q, rank)
+            return _hard(q, x, rank)
         case QuantizedHswish(rounding=rounding):
             return quantize(rounding, None, rank)[0], _TABLE
         case QuantizedPo2() | QuantizedReluPo2() | QuantizedUlaw() | QuantizedBits():
@@ -78,7 +77,7 @@ def _fixed_point(
 
 def _rectified(x: Values, grid: Grid | None, rank: int) -> tuple[Reach | None, Certificate | Doubt]:
     """QKeras clips to the range first, so that no input is beyond it."""
-    return (None, _NO_GRID) if grid is None else (_image(x, grid, rank), _CLIPPED)
+    return (None, _NO_GRID) if grid is None else (_image(x, grid, rank), _clipped(x))
 
 
 def _signs(
@@ -90,20 +89,26 @@ def _signs(
         return None, _NO_GRID
     signs = of_grid(Grid(lowest, 1, 0), rank)
     reach = Reach(signs.lo, signs.hi, signs.exp + exponents)
-    return reach, _CLIPPED if alpha is None else _without_residue(x, int(exponents.min()))
+    return reach, _clipped(x) if alpha is None else _without_residue(x, int(exponents.min()))
 
 
-def _hard(function: HardFunction, rank: int) -> tuple[Reach | None, Certificate | Doubt]:
+def _hard(function: HardFunction, x: Values, rank: int) -> tuple[Reach | None, Certificate | Doubt]:
     match function:
         case HardFunction.BINARY_SIGMOID:
-            return of_grid(Grid(0, 1, 0), rank), _CLIPPED
+            return of_grid(Grid(0, 1, 0), rank), _clipped(x)
         case HardFunction.BINARY_TANH:
-            return of_grid(Grid(-1, 1, 0), rank), _CLIPPED
+            return of_grid(Grid(-1, 1, 0), rank), _clipped(x)
         case HardFunction.HARD_SIGMOID | HardFunction.HARD_TANH:
             # Half of x is exact, so that the sum alone rounds.
             return None, ROUNDED_ONCE
         case HardFunction.SMOOTH_SIGMOID | HardFunction.SMOOTH_TANH:
             return None, Doubt("a product and a sum, which a program may round once or twice")
+
+
+def _clipped(x: Values) -> Certificate:
+    """Of inputs that are clipped first: whatever they are, but for overflow on the way."""
+    assumptions = () if isinstance(x, Reach) else (NO_OVERFLOW,)
+    return Certificate(Argument.QUANTIZED, assumptions=assumptions)
 
 
 def _exponents(alpha: Alpha) -> Ints | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from qconvert.errors import UsageError
 from qconvert.frontend.settings import require_usual_settings
-from qconvert.modelfile import Json, ModelFile, StoredWeight
+from qconvert.modelfile import Json, ModelFile, StoredWeight, require_listed_layers
 
 #: Options of a quantizer that ``get_config`` loses and that change numbers, with their defaults.
 _LOST: Final[Mapping[str, bool | None]] = {
@@ -44,7 +44,8 @@ _OBJECTS: Final = {
 def model_file(model: Any) -> ModelFile:  # noqa: ANN401 - any Keras's model, by its methods
     """Architecture and weights of *model*; `UsageError` if it is no built Keras model.
 
-    `UnsupportedError` if it computes with settings that no file keeps.
+    `UnsupportedError` if it is a subclass, which is code, or computes with settings that no file
+    keeps.
     """
     if not all(hasattr(model, name) for name in ("to_json", "layers", "get_layer", "built")):
         raise UsageError(f"{type(model).__name__} is not a Keras model")
@@ -55,6 +56,7 @@ def model_file(model: Any) -> ModelFile:  # noqa: ANN401 - any Keras's model, by
         # Keras warns about each of QKeras's quantizers, which are no constraints of Keras's.
         warnings.simplefilter("ignore")
         config: dict[str, Json] = json.loads(_written(model))
+    require_listed_layers(config["class_name"])
     weights: dict[str, tuple[StoredWeight, ...]] = {}
     for path, entry, layer in _layers(config, model, ""):
         _restore(entry, layer)

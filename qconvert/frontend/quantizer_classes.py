@@ -25,8 +25,10 @@ from qconvert.ir.quantizers import (
     Ternary,
 )
 
-#: QKeras computes ``2**n`` in int32.
-_LARGEST_POWER: Final = 30
+#: QKeras computes ``2**n`` in int32. 2**31 wraps to -2**31, by which it multiplies and divides;
+#: 2**32 wraps to 0.
+LARGEST_POWER: Final = 31
+_LARGEST_INTEGER: Final = 30
 _LOG_ROUNDINGS: Final = ("rnd", "floor")
 _LAST_AXIS: Final = 7
 _ENDS: Final = ("min", "max")
@@ -53,7 +55,7 @@ def _quantized_bits(o: Options) -> QuantizedBits:
         raise o.error("post_training_scale without an automatic scale fails in QKeras itself")
     return QuantizedBits(
         o.integer("bits", 8, 1, 32),
-        o.integer("integer", 0, -_LARGEST_POWER, _LARGEST_POWER),
+        o.integer("integer", 0, -_LARGEST_INTEGER, _LARGEST_INTEGER),
         o.flag("symmetric", False) or isinstance(alpha, str),
         o.flag("keep_negative", True),
         alpha,
@@ -72,7 +74,7 @@ def _quantized_linear(o: Options) -> QuantizedLinear:
         raise o.error("alpha=0 divides by 0")
     return QuantizedLinear(
         bits=o.integer("bits", 8, 1, 32),
-        integer=o.integer("integer", 0, -_LARGEST_POWER, _LARGEST_POWER),
+        integer=o.integer("integer", 0, -_LARGEST_INTEGER, _LARGEST_INTEGER),
         symmetric=o.flag("symmetric", True),
         keep_negative=o.flag("keep_negative", True),
         alpha=alpha,
@@ -96,8 +98,8 @@ def _quantized_ulaw(o: Options) -> QuantizedUlaw:
     if u <= 0:
         raise o.error(f"u={u} is not positive")
     return QuantizedUlaw(
-        bits=o.integer("bits", 8, 1, _LARGEST_POWER + 1),
-        integer=o.integer("integer", 0, -_LARGEST_POWER, _LARGEST_POWER),
+        bits=_power(o, sign=True),
+        integer=o.integer("integer", 0, -_LARGEST_INTEGER, _LARGEST_INTEGER),
         symmetric=o.flag("symmetric", False),
         u=u,
     )
@@ -106,8 +108,8 @@ def _quantized_ulaw(o: Options) -> QuantizedUlaw:
 def _quantized_relu(o: Options) -> QuantizedRelu:
     _read_inert(o)
     slope = o.slope()
-    bits = o.integer("bits", 8, 1, _LARGEST_POWER + (slope != 0))
-    integer = o.integer("integer", 0, 0, _LARGEST_POWER)
+    bits = _power(o, sign=slope != 0)
+    integer = o.integer("integer", 0, 0, _LARGEST_INTEGER)
     full = QuantizedRelu(
         bits=bits,
         integer=integer,
@@ -126,7 +128,7 @@ def _quantized_relu(o: Options) -> QuantizedRelu:
 def _quantized_tanh(o: Options) -> QuantizedTanh:
     _read_inert(o)
     return QuantizedTanh(
-        bits=o.integer("bits", 8, 1, _LARGEST_POWER + 1),
+        bits=_power(o, sign=True),
         symmetric=o.flag("symmetric", False),
         use_real_tanh=o.flag("use_real_tanh", False),
     )
@@ -135,7 +137,7 @@ def _quantized_tanh(o: Options) -> QuantizedTanh:
 def _quantized_sigmoid(o: Options) -> QuantizedSigmoid:
     _read_inert(o)
     return QuantizedSigmoid(
-        bits=o.integer("bits", 8, 1, _LARGEST_POWER),
+        bits=_power(o, sign=False),
         symmetric=o.flag("symmetric", False),
         use_real_sigmoid=o.flag("use_real_sigmoid", False),
     )
@@ -204,6 +206,14 @@ def _any_ternary(o: Options) -> Ternary:
         raise o.error("a threshold together with an automatic scale fails in QKeras itself")
     unrolls = o.integer("number_of_unrolls", 5, 1, 100)
     return Ternary(alpha=alpha, threshold=threshold, number_of_unrolls=unrolls)
+
+
+def _power(o: Options, *, sign: bool) -> int:
+    """The bits of a quantizer that computes with ``2**bits``, without the one of a sign."""
+    bits = o.integer("bits", 8, 1, 32)
+    if bits - sign > LARGEST_POWER:
+        raise o.error(f"bits={bits} are NaN in QKeras, whose 2**{bits - sign} is 0 in int32")
+    return bits
 
 
 def _max_value(o: Options) -> float | None:

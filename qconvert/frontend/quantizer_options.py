@@ -125,11 +125,13 @@ class Options:
 
 
 def _without_wrapping(value: object) -> object:
-    """The numbers of an array as Keras saves it, without the axes of length 1 before the last."""
+    """The numbers of an array as Keras saves it, without the axes of length 1 before the last.
+
+    An older form of Keras's has the nested lists alone.
+    """
     numbers = _unwrapped(value)
-    if numbers is not value:
-        while isinstance(numbers, list) and len(numbers) == 1 and isinstance(numbers[0], list):
-            numbers = numbers[0]
+    while isinstance(numbers, list) and len(numbers) == 1 and isinstance(numbers[0], list):
+        numbers = numbers[0]
     return numbers
 
 

@@ -124,6 +124,8 @@ def activation(
 
 def _scaled(q: Quantizer, flavour: Flavour) -> Quantizer:
     """Automatic scales as this QKeras computes them."""
+    if flavour is Flavour.V3 and isinstance(q, QuantizedBits | Binary):
+        _refuse_one_end(q)
     match q:
         case QuantizedHswish(rounding=rounding):
             inner = _scaled(rounding, flavour)

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from qconvert.frontend.problems import Malformed
+from qconvert.frontend.problems import Malformed, Unsupported
 from qconvert.ir.graph import Weight
 from qconvert.ir.quantizers import Quantizer
 from qconvert.ir.types import F32
@@ -117,6 +117,8 @@ def _is_counter(stored: StoredWeight) -> bool:
 
 def _checked(role: str, stored: StoredWeight) -> F32:
     if stored.value.dtype != np.float32:
+        if stored.value.dtype.kind == "f":
+            raise Unsupported(f"{role} is {stored.value.dtype} (supported: float32)")
         raise Malformed(f"{role} is {stored.value.dtype}, not float32")
     bad = int(np.count_nonzero(~np.isfinite(stored.value)))
     if bad:

@@ -64,7 +64,8 @@ def grid_of(quantizer: Quantizer) -> Grid | None:
             half = 1 << (bits - 1)
             return Grid(-half + int(quantizer.symmetric), half - 1, 1 - bits)
         case QuantizedSigmoid(bits=bits):
-            return Grid(int(quantizer.symmetric), (1 << bits) - 1, -bits)
+            # QKeras's 2**31 is -2**31, so that the lower end of 31 bits lies below 0.
+            return Grid(int(quantizer.symmetric and bits < 31), (1 << bits) - 1, -bits)
         case _:
             return None
 

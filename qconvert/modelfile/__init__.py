@@ -1,7 +1,15 @@
 """Untrusted model files to plain JSON and NumPy arrays; nothing in a file is ever executed."""
 
+from qconvert.modelfile.architecture import require_listed_layers
 from qconvert.modelfile.model import Json, ModelFile, StoredWeight
 from qconvert.modelfile.read import read_model
 from qconvert.modelfile.saved_model import copy_saved_model
 
-__all__ = ["Json", "ModelFile", "StoredWeight", "copy_saved_model", "read_model"]
+__all__ = [
+    "Json",
+    "ModelFile",
+    "StoredWeight",
+    "copy_saved_model",
+    "read_model",
+    "require_listed_layers",
+]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from qconvert.errors import BadFileError, UsageError
+from qconvert.errors import BadFileError, Problem, UnsupportedError, UsageError
 from qconvert.modelfile.json_strict import parse_object
 from qconvert.modelfile.malformed import MalformedError
 from qconvert.modelfile.model import Json
@@ -11,6 +11,8 @@ from qconvert.modelfile.model import Json
 _WEIGHT_SUFFIXES = ("_weights.h5", "_weights.hdf5", ".weights.h5", ".h5", ".hdf5")
 #: What Keras stores beside the architecture; the rest is kept for strict reading.
 _NOT_ARCHITECTURE = frozenset({"keras_version", "backend", "compile_config", "build_config"})
+#: Classes of models that list their layers and the calls of these.
+_MODELS = ("Functional", "Model", "Sequential")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,16 @@ def parse_architecture(source: bytes | str, what: str) -> Architecture:
         raise MalformedError(f"{what} is JSON, but not a Keras model: no class_name and config")
     config = {key: value for key, value in root.items() if key not in _NOT_ARCHITECTURE}
     return Architecture(config, version_in(root))
+
+
+def require_listed_layers(class_name: Json) -> None:
+    """`UnsupportedError` for a model that is code: a subclass of Keras's ``Model``."""
+    if class_name not in _MODELS:
+        reason = (
+            f"the model is of class {str(class_name)[:200]!r}, whose code says what it computes;"
+            " supported: Functional and Sequential"
+        )
+        raise UnsupportedError([Problem("", reason)])
 
 
 def version_in(root: dict[str, Json]) -> str | None:

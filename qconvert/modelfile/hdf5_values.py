@@ -12,6 +12,7 @@ from qconvert.modelfile.model import Array
 
 _DEFLATE, _SHUFFLE, _FLETCHER32 = 1, 2, 3
 _FILTERS = frozenset({_DEFLATE, _SHUFFLE, _FLETCHER32})
+_FLOAT_SIZES = (2, 4, 8)
 _MAX_TOTAL = 4 << 30
 #: A dataset may be this large whatever the file stores of it, or this many times as large.
 _SMALL, _MAX_RATIO = 16 << 20, 20
@@ -78,7 +79,7 @@ def _string(value: object, name: str) -> str:
 
 
 def array(dataset: object, budget: Budget) -> Array:
-    """The values of a dataset of native float32 or integers, all finite."""
+    """The values of a dataset of native floats or integers, all finite."""
     if not isinstance(dataset, h5py.Dataset):
         raise MalformedError("something other than a dataset lies where a weight should be")
     _require_own_storage(dataset)
@@ -104,7 +105,8 @@ def _require_own_storage(dataset: h5py.Dataset) -> None:
 
 def _require_type(dataset: h5py.Dataset) -> None:
     kind, size = dataset.dtype.kind, dataset.dtype.itemsize
-    if (kind, size) != ("f", 4) and kind not in "iu":
+    # Other floats than float32 are their layer's problem, one of perhaps many.
+    if kind not in "iu" and not (kind == "f" and size in _FLOAT_SIZES):
         raise MalformedError(f"{dataset.name!r} holds {dataset.dtype}; weights are float32")
 
 

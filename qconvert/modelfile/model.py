@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
-#: Native float32, or an integer type for counters; the file decides which.
+#: Native float32, another float type, or an integer type for counters; the file decides which.
 Array: TypeAlias = npt.NDArray[Any]
 
 

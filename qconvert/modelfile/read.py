@@ -10,6 +10,7 @@ from qconvert.modelfile.architecture import (
     Architecture,
     find_weights,
     parse_architecture,
+    require_listed_layers,
     version_in,
 )
 from qconvert.modelfile.archive import read_archive
@@ -94,6 +95,7 @@ def _model(
     stored: ByName | ByPosition | None,
     weights_path: Path | None = None,
 ) -> ModelFile:
+    require_listed_layers(architecture.config["class_name"])
     if stored is None:
         raise MalformedError("holds no weights of Keras's")
     return ModelFile(

@@ -12,6 +12,11 @@ from qconvert.numerics.straight_through import clip, round_through
 _F = np.float32
 
 
+def int32_power(n: int) -> np.float32:
+    """``K.pow(2, n)`` of whole numbers, in int32: 2**31 is -2**31, and 2**32 is 0."""
+    return _F(np.int64(2**n).astype(np.int32))
+
+
 def hard_sigmoid(x: F32) -> F32:
     """``clip(x / 2 + 1 / 2, 0, 1)``."""
     return clip(_F(0.5) * x + _F(0.5), _F(0), _F(1))
@@ -24,7 +29,7 @@ def smooth_sigmoid(x: F32) -> F32:
 
 def tanh(q: QuantizedTanh, x: F32) -> F32:
     """``quantized_tanh.__call__``."""
-    m = _F(2.0 ** (q.bits - 1))
+    m = int32_power(q.bits - 1)
     p = eigen.tanh(x) if q.use_real_tanh else _F(2) * hard_sigmoid(x) - _F(1)
     lowest = _F(-1) + _F(q.symmetric) / m
     return clip(round_through(p * m) / m, lowest, _F(1) - _F(1) / m)
@@ -32,14 +37,14 @@ def tanh(q: QuantizedTanh, x: F32) -> F32:
 
 def sigmoid(q: QuantizedSigmoid, x: F32) -> F32:
     """``quantized_sigmoid.__call__``."""
-    m = _F(2.0**q.bits)
+    m = int32_power(q.bits)
     p = eigen.sigmoid(x) if q.use_real_sigmoid else hard_sigmoid(x)
     return clip(round_through(p * m) / m, _F(q.symmetric) / m, _F(1) - _F(1) / m)
 
 
 def ulaw(q: QuantizedUlaw, x: F32) -> F32:
     """``quantized_ulaw.__call__``: few different numbers reach the logarithm."""
-    m, m_i = _F(2.0 ** (q.bits - 1)), _F(2.0**q.integer)
+    m, m_i = int32_power(q.bits - 1), _F(2.0**q.integer)
     codes = round_through(hard_sigmoid(x / m_i) * m)
     r = _F(2) * (codes / m) - _F(1)
     highest = eigen.log(np.array([1 + q.u], np.float32))

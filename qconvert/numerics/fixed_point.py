@@ -4,7 +4,7 @@ import numpy as np
 
 from qconvert.ir.quantizers import FrozenScale, QuantizedBits, QuantizedHswish, QuantizedRelu
 from qconvert.ir.types import F32
-from qconvert.numerics.bounded import hard_sigmoid
+from qconvert.numerics.bounded import hard_sigmoid, int32_power
 from qconvert.numerics.straight_through import clip, flushed, mixed, round_through, sign_or_one
 
 _F = np.float32
@@ -45,7 +45,7 @@ def hswish(q: QuantizedHswish, x: F32) -> F32:
 
 def relu(q: QuantizedRelu, x: F32) -> F32:
     """``quantized_relu.__call__``."""
-    m = _F(2.0 ** (q.bits - (q.negative_slope != 0)))
+    m = int32_power(q.bits - (q.negative_slope != 0))
     m_i = _F(2.0**q.integer)
     quantized = _positive_part(q, x, m, m_i)
     if q.negative_slope > 0:

@@ -45,15 +45,22 @@ _NOTHING: Final[Mapping[str, F32]] = MappingProxyType({})
 
 
 def evaluate(
-    graph: Graph, inputs: Mapping[str, F32], given: Mapping[str, F32] = _NOTHING
+    graph: Graph,
+    inputs: Mapping[str, F32],
+    given: Mapping[str, F32] = _NOTHING,
+    instead: Mapping[str, F32] = _NOTHING,
 ) -> dict[str, F32]:
-    """Every value of *graph* by name, the inputs included; *given* has those of opaque layers."""
+    """Every value of *graph* by name, the inputs included; *given* has those of opaque layers.
+
+    Where *instead* has a value, the ops that read it get that one.
+    """
     values = {wanted.name: inputs[wanted.name] for wanted in graph.inputs}
     for node in graph.nodes:
         if isinstance(node.op, Opaque):
             values[node.name] = given[node.name]
         else:
-            values[node.name] = apply(node.op, *(values[name] for name in node.inputs))
+            read = (instead.get(name, values[name]) for name in node.inputs)
+            values[node.name] = apply(node.op, *read)
     return values
 
 

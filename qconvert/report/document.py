@@ -14,6 +14,7 @@ from qconvert.checking.results import (
     Finding,
     LayerResult,
     OutputResult,
+    Proof,
     Report,
     WeightResult,
     WitnessResult,
@@ -88,7 +89,17 @@ def _finding(finding: Finding) -> dict[str, Json]:
         "verdict": finding.verdict.value,
         "reason": finding.reason,
         "inherited_from": list(finding.inherited_from),
+        "proof": None if finding.proof is None else _proof(finding.proof),
+        "doubt": finding.doubt,
         "comparisons": [_comparison(comparison) for comparison in finding.comparisons],
+    }
+
+
+def _proof(proof: Proof) -> Json:
+    return {
+        "arguments": list(proof.arguments),
+        "bits": proof.bits,
+        "assumptions": list(proof.assumptions),
     }
 
 

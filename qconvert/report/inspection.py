@@ -15,6 +15,12 @@ from qconvert.report.notes import note_lines
 from qconvert.report.summary import Codes, LayerSummary, Summary, Tensor
 
 SCHEMA: Final = "qconvert.summary/1"
+#: Bits up to which a file does without QKeras's straight-through expression.
+_SATURATING_BITS: Final = 8
+_SATURATING: Final = (
+    f"quantizers of up to {_SATURATING_BITS} bits saturate, and equal QKeras's for inputs within"
+    " 65,536 times their range"
+)
 
 
 def to_json(summary: Summary) -> str:
@@ -93,7 +99,14 @@ def _lines(summary: Summary) -> Iterator[Text]:
     yield Text()
     for line in note_lines((layer.name, layer.notes) for layer in summary.layers):
         yield Text(line, "yellow")
+    if any(_saturates(layer.activation) for layer in summary.layers):
+        yield Text(_SATURATING)
     yield Text(f"{len(summary.layers)} layers, {summary.bytes} bytes of weights", "bold")
+
+
+def _saturates(codes: Codes | None) -> bool:
+    """Whether the limit concerns a quantizer; an ONNX file holds its codes and not its bits."""
+    return codes is not None and (codes.bits is None or codes.bits <= _SATURATING_BITS)
 
 
 def _table(header: Sequence[str], layers: Sequence[LayerSummary]) -> Iterator[Text]:

@@ -20,6 +20,7 @@ from qconvert.checking.weights import FOLDED
 from qconvert.checking.witness import Witness
 from qconvert.report.columns import aligned
 from qconvert.report.escape import printable
+from qconvert.report.failure import lines_of
 from qconvert.report.notes import note_lines
 
 _STYLES: Final = {
@@ -46,6 +47,7 @@ def _lines(report: Report) -> Iterator[Text]:
     yield Text()
     yield from _details(report)
     yield from _notes(report)
+    yield from _assumptions(report)
     yield _summary(report)
 
 
@@ -82,7 +84,7 @@ def _layer_cells(layer: LayerResult) -> tuple[str, ...]:
 
 def _cells(finding: Finding) -> tuple[str, str, str, str]:
     worst = finding.worst
-    reason = printable(finding.reason)
+    reason = printable(finding.reason or _argument(finding))
     if worst is None:
         return finding.verdict.value, "", "", reason
     found = worst.difference
@@ -92,6 +94,15 @@ def _cells(finding: Finding) -> tuple[str, str, str, str]:
         _largest(worst),
         reason,
     )
+
+
+def _argument(finding: Finding) -> str:
+    """Why it is proven, or what stands in the way."""
+    if finding.proof is None:
+        return finding.doubt
+    bits = finding.proof.bits
+    told = ", ".join(finding.proof.arguments)
+    return told if bits is None else f"{told}: {bits} of 24 bits"
 
 
 def _largest(comparison: Comparison) -> str:
@@ -134,9 +145,24 @@ def _summary_of(difference: Difference) -> str:
     return f"{difference.differing} of {difference.elements} elements differ"
 
 
+def _assumptions(report: Report) -> Iterator[Text]:
+    """What the proofs assume, each with the first layer that needs it."""
+    first: dict[str, str] = {}
+    for layer in report.layers:
+        for text in layer.finding.proof.assumptions if layer.finding.proof else ():
+            first.setdefault(text, layer.name)
+    for text, name in first.items():
+        yield Text(f"assumed since {printable(name)}: {printable(text)}", "dim")
+
+
 def _notes(report: Report) -> Iterator[Text]:
     for result in report.failed:
-        yield Text(f"{result.witness.value}: NOT RUN: {printable(result.failure or '')}", "yellow")
+        first, *others = lines_of(result.failure or "")
+        yield Text(f"{result.witness.value}: NOT RUN: {first}", "yellow")
+        yield from (Text(f"  {line}", "yellow") for line in others)
+    for missing in (not report.samples and "samples", not report.outputs and "outputs"):
+        if missing:
+            yield Text(f"no {missing} were compared", "yellow")
     for line in note_lines((layer.name, layer.notes) for layer in report.layers):
         yield Text(line, "yellow")
     for value in report.ambiguous:
@@ -171,12 +197,21 @@ def _summary(report: Report) -> Text:
     for layer in report.layers:
         counts[layer.finding.verdict] += 1
     of_layers = ", ".join(f"{n} {verdict.value}" for verdict, n in counts.items() if n)
+    text = (
+        f"{report.verdict.value}: {len(report.layers)} layers ({of_layers or 'none'}) "
+        f"on {report.samples} samples; {_of_weights(report)}"
+    )
+    return Text(text, "bold " + _STYLES[report.verdict].removeprefix("bold "))
+
+
+def _of_weights(report: Report) -> str:
+    count = len(report.weights)
+    if count and all(weight.verdict is Verdict.UNCHECKED for weight in report.weights):
+        return f"the {count} effective weights were not compared with QKeras's"
     exact = sum(weight.verdict is Verdict.PROVEN for weight in report.weights)
     stored = [weight.stored for weight in report.weights if weight.stored is not None]
     in_file = sum(not found.differing for found in stored)
-    text = (
-        f"{report.verdict.value}: {len(report.layers)} layers ({of_layers or 'none compared'}) "
-        f"on {report.samples} samples; {exact} of {len(report.weights)} effective weights equal "
-        f"QKeras's, {in_file} of {len(stored)} found in the file equal these"
+    return (
+        f"{exact} of {count} effective weights equal QKeras's, "
+        f"{in_file} of {len(stored)} found in the file equal these"
     )
-    return Text(text, "bold " + _STYLES[report.verdict].removeprefix("bold "))

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,7 +13,8 @@ import onnx
 from qconvert.emit.metadata import CodesTensor, LayerTensor, read_metadata
 from qconvert.errors import WitnessError
 from qconvert.ir import F32
-from qconvert.runners.traces import Trace
+from qconvert.runners.cutting import can_be_cut, cut, feeds
+from qconvert.runners.traces import NOTHING, Trace
 
 #: ONNX Runtime has no types.
 _Session: TypeAlias = Any
@@ -33,9 +34,13 @@ class OrtRunner:
             metadata = read_metadata(self._model)
         except Exception as error:
             raise WitnessError(f"the ONNX file cannot be read: {error}") from error
-        self.layers: tuple[LayerTensor, ...] = metadata.layers if metadata else ()
+        #: Without those whose results the file has not: nothing reads them.
+        self.layers: tuple[LayerTensor, ...] = tuple(
+            layer for layer in (metadata.layers if metadata else ()) if layer.tensor or layer.codes
+        )
         self.inputs = tuple(_fed(self._model.graph))
         self.outputs = tuple(value.name for value in self._model.graph.output)
+        self._sessions: dict[tuple[bool, tuple[str, ...]], _Session] = {}
         #: What the model calls its outputs, where the file has to use another name: an input's.
         self._renamed = {
             o.tensor: o.output
@@ -43,9 +48,12 @@ class OrtRunner:
             if o.output in self.inputs
         }
 
-    def run_layers(self, inputs: Mapping[str, F32]) -> Trace:
-        """Every layer and the outputs, with graph optimizations off."""
-        values = self._run(self._instrumented, inputs)
+    def run_layers(self, inputs: Mapping[str, F32], forced: Mapping[str, F32] = NOTHING) -> Trace:
+        """Every layer and the outputs, with graph optimizations off.
+
+        What reads a layer that is *forced* computes with that result instead of the true one.
+        """
+        values = self._run_forced(self.layers, inputs, forced, optimized=False)
         return Trace(
             {layer.layer: _keras_layout(_value(layer, values), layer) for layer in self.layers},
             self._results(values),
@@ -56,12 +64,16 @@ class OrtRunner:
         values = self._run(self._deployed, inputs)
         return Trace({}, self._results(values))
 
-    def run_tapped(self, inputs: Mapping[str, F32]) -> Trace:
+    def run_tapped(self, inputs: Mapping[str, F32], forced: Mapping[str, F32] = NOTHING) -> Trace:
         """The layers that end in integer codes, and the outputs, with optimizations on.
 
-        Taps sit on integer tensors only: a tap on a float tensor would switch a fusion off.
+        Taps sit on integer tensors only: a tap on a float tensor would switch a fusion off. So
+        would one that is *forced*, which shows nothing of the file as it is deployed.
         """
-        values = self._run(self._tapped, inputs)
+        coded = [layer for layer, _ in self._coded()]
+        if not forced.keys() <= {layer.layer for layer in coded}:
+            return Trace({}, {})
+        values = self._run_forced(coded, inputs, forced, optimized=True)
         return Trace(
             {
                 layer.layer: _keras_layout(_dequantized(codes, values), layer)
@@ -80,21 +92,40 @@ class OrtRunner:
         return Counter(f"{n.domain}:{n.op_type}" if n.domain else n.op_type for n in nodes)
 
     @property
+    def separable(self) -> frozenset[str]:
+        """The layers whose results can be forced: not those that are inputs of the file."""
+        return frozenset(x.layer for x in self.layers if can_be_cut(x, self._model))
+
+    @property
+    def coded(self) -> frozenset[str]:
+        """The layers whose results are integer codes, which can be tapped as deployed."""
+        return frozenset(layer.layer for layer, _ in self._coded())
+
+    @property
     def versions(self) -> Mapping[str, str]:
         """Version of what computes."""
         return {"onnxruntime": str(_onnxruntime().__version__)}
 
     @cached_property
-    def _instrumented(self) -> _Session:
-        return _session(self._with_taps(map(_tap, self.layers)), optimized=False)
-
-    @cached_property
     def _deployed(self) -> _Session:
         return _session(self._source, optimized=True)
 
-    @cached_property
-    def _tapped(self) -> _Session:
-        return _session(self._with_taps(c.tensor for _, c in self._coded()), optimized=True)
+    def _run_forced(
+        self,
+        tapped: Sequence[LayerTensor],
+        inputs: Mapping[str, F32],
+        forced: Mapping[str, F32],
+        *,
+        optimized: bool,
+    ) -> dict[str, F32]:
+        """The results of *tapped* layers, optimized with taps on codes alone, and the outputs."""
+        layers = tuple(layer for layer in self.layers if layer.layer in forced)
+        key = optimized, tuple(layer.layer for layer in layers)
+        if key not in self._sessions:
+            taps = (x.codes.tensor if optimized and x.codes else _tap(x) for x in tapped)
+            self._sessions[key] = _session(cut(self._with_taps(taps), layers), optimized=optimized)
+        session = self._sessions[key]
+        return self._run(session, inputs, _typed(feeds(layers, forced), session))
 
     def _results(self, values: Mapping[str, F32]) -> dict[str, F32]:
         return {self._renamed.get(name, name): values[name] for name in self.outputs}
@@ -111,16 +142,25 @@ class OrtRunner:
         tapped.graph.output.extend(onnx.ValueInfoProto(name=name) for name in new)
         return tapped
 
-    def _run(self, session: _Session, inputs: Mapping[str, F32]) -> dict[str, F32]:
+    def _run(
+        self, session: _Session, inputs: Mapping[str, F32], more: Mapping[str, _Array] = NOTHING
+    ) -> dict[str, F32]:
         """All outputs of a session, and its inputs, which may be layers' results too."""
         if set(inputs) != set(self.inputs):
             raise WitnessError(f"the ONNX file takes {self.inputs}, not {sorted(inputs)}")
         names = [output.name for output in session.get_outputs()]
         try:
-            results = session.run(names, dict(inputs))
+            results = session.run(names, {**inputs, **more})
         except Exception as error:
             raise WitnessError(f"ONNX Runtime failed: {error}") from error
         return {**inputs, **dict(zip(names, results, strict=True))}
+
+
+def _typed(arrays: Mapping[str, _Array], session: _Session) -> dict[str, _Array]:
+    """The arrays as the session wants them: it says ``tensor(uint8)``, and float for float32."""
+    kinds = {i.name: i.type.removeprefix("tensor(").rstrip(")") for i in session.get_inputs()}
+    names = {"float": "float32"}
+    return {name: a.astype(names.get(kinds[name], kinds[name])) for name, a in arrays.items()}
 
 
 def _fed(graph: onnx.GraphProto) -> list[str]:
@@ -132,8 +172,7 @@ def _fed(graph: onnx.GraphProto) -> list[str]:
 def _tap(layer: LayerTensor) -> str:
     """The tensor to look at for a layer: floats if there are any, else codes."""
     name = layer.tensor or (layer.codes and layer.codes.tensor)
-    if not name:
-        raise WitnessError(f"{layer.layer}: the file does not say where its output is")
+    assert name
     return name
 
 

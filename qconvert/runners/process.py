@@ -7,6 +7,7 @@ else, answers another request, reports a failure, or stays silent until the time
 import contextlib
 import json
 import queue
+import re
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | Non
 Answer: TypeAlias = dict[str, Json]
 
 REMEDY = "pip install 'qconvert[tf]'"
+#: What TensorFlow logs as information or warnings.
+_SMALL_TALK = re.compile(r"[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl")
 
 
 class Process:
@@ -75,7 +78,7 @@ class Process:
             raise self._failure(f"the worker gave no answer in {self._timeout:g} s") from None
         if not line:
             self._lines.put(b"")
-            raise self._failure("the worker died")
+            raise self._failure(f"the worker died{self._how()}")
         return self._checked(line)
 
     def _checked(self, line: bytes) -> Answer:
@@ -95,9 +98,17 @@ class Process:
             return WitnessError(f"{self._command} lacks TensorFlow or QKeras ({message}): {REMEDY}")
         return WitnessError(f"the TensorFlow worker failed: {message}")
 
+    def _how(self) -> str:
+        """What the system says of the end of the process, which may still be closing."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(1)
+            return f", killed by signal {-code}" if code < 0 else f" with exit code {code}"
+        return ""
+
     def _failure(self, what: str) -> WitnessError:
-        """An error with the end of what the worker printed."""
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        """An error with the end of what the worker printed, without TensorFlow's small talk."""
+        printed = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = [line for line in printed if not _SMALL_TALK.match(line)]
         return WitnessError("\n  ".join([what, *lines[-5:]]))
 
     def kill(self) -> None:

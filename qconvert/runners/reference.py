@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph
 from qconvert.reference import evaluate
-from qconvert.runners.traces import Trace
+from qconvert.runners.traces import NOTHING, Trace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,10 +20,15 @@ class ReferenceRunner:
     graph: Graph
     lender: Callable[[], Trace] | None = None
 
-    def run(self, inputs: Mapping[str, F32]) -> Trace:
-        """The results of all layers, and the outputs that it computes."""
+    def run(self, inputs: Mapping[str, F32], forced: Mapping[str, F32] = NOTHING) -> Trace:
+        """The results of all layers, and the outputs that it computes.
+
+        What reads a layer that is *forced* computes with that result instead of the true one.
+        """
         opaque = self.graph.opaque
-        values = evaluate(self.graph, inputs, self._borrowed() if opaque else {})
+        instead = {x.value: forced[x.name] for x in self.graph.layers if x.name in forced}
+        borrowed = self._borrowed() if opaque else {}
+        values = evaluate(self.graph, inputs, borrowed, instead)
         return Trace(
             {layer.name: values[layer.value] for layer in self.graph.layers},
             {o.name: values[o.value] for o in self.graph.outputs if o.value not in opaque},

@@ -12,7 +12,7 @@ from qconvert.errors import WitnessError
 from qconvert.ir import F32
 from qconvert.runners.npz import read_npz, write_npz
 from qconvert.runners.process import Answer, Process
-from qconvert.runners.traces import Trace
+from qconvert.runners.traces import NOTHING, Trace
 
 WORKER = Path(__file__).with_name("tf_worker")
 OUTPUT = "output:"
@@ -104,11 +104,17 @@ class TensorFlowRunner:
         """Versions of what computes, and the settings that change numbers."""
         return self.load().versions
 
-    def start(self, inputs: Mapping[str, F32]) -> None:
-        """Begin to run a batch, given by names of input layers."""
+    def start(self, inputs: Mapping[str, F32], forced: Mapping[str, F32] = NOTHING) -> None:
+        """Begin to run a batch, given by names of input layers.
+
+        The layers behind those in *forced* compute with these results instead of the true ones.
+        """
         self.load()
         outputs = self._new_file()
-        self._process.send("run", {"inputs": self._written(inputs), "outputs": str(outputs)})
+        request = {"inputs": self._written("inputs", inputs), "outputs": str(outputs)}
+        if forced:
+            request["forced"] = self._written("forced", forced)
+        self._process.send("run", request)
         self._batch = (len(next(iter(inputs.values()))), outputs)
 
     def finish(self) -> Trace:
@@ -124,15 +130,15 @@ class TensorFlowRunner:
         self._require_complete(trace, size)
         return trace
 
-    def run(self, inputs: Mapping[str, F32]) -> Trace:
+    def run(self, inputs: Mapping[str, F32], forced: Mapping[str, F32] = NOTHING) -> Trace:
         """What every layer returns in ``model(x, training=False)``, and the outputs."""
-        self.start(inputs)
+        self.start(inputs, forced)
         return self.finish()
 
     def predict_differences(self, inputs: Mapping[str, F32]) -> Mapping[str, Disagreement]:
         """How far ``model.predict`` disagrees with ``model(x)``, by output."""
         model = self.load()
-        self._process.send("predict", {"inputs": self._written(inputs)})
+        self._process.send("predict", {"inputs": self._written("inputs", inputs)})
         answer = self._process.receive()
         differences = _disagreements(answer)
         if set(differences) != set(model.outputs):
@@ -157,9 +163,9 @@ class TensorFlowRunner:
         self._files += 1
         return self._folder / f"{self._files}.npz"
 
-    def _written(self, inputs: Mapping[str, F32]) -> str:
-        path = self._folder / "inputs.npz"
-        write_npz(path, inputs)
+    def _written(self, name: str, arrays: Mapping[str, F32]) -> str:
+        path = self._folder / f"{name}.npz"
+        write_npz(path, arrays)
         return str(path)
 
     def _received(self, path: Path) -> dict[str, F32]:

@@ -2,8 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from qconvert.ir import F32
+
+#: No layer's results are forced.
+NOTHING: Final[Mapping[str, F32]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,7 +20,7 @@ from qconvert.emit import to_onnx
 from qconvert.ir import F32
 from qconvert.runners.npz import read_npz, write_npz
 from qconvert.runners.tf import Disagreement, TensorFlowRunner
-from qconvert.runners.traces import Trace
+from qconvert.runners.traces import NOTHING, Trace
 
 #: The first batch has one sample, the second 64.
 SAMPLES: Final = 65
@@ -35,7 +35,7 @@ class Recorded:
     folder: Path
     started: int = 0
 
-    def start(self, inputs: Batch) -> None:
+    def start(self, inputs: Batch, forced: Batch = NOTHING) -> None:
         """Take the next batch."""
         self.started += 1
 
@@ -95,6 +95,8 @@ def check(model: Path, folder: Path) -> Report:
         panel,
         runners={Witness.TENSORFLOW: tensorflow, **panel.runners},
         qkeras=tensorflow,
+        # Nothing is recorded of layers on other results than those of the layers before them.
+        separable=frozenset(),
         unavailable={w: e for w, e in panel.unavailable.items() if w is not Witness.TENSORFLOW},
     )
     subject = Subject(graph, CheckedFile(str(model), ""), CheckedFile(None, ""))

@@ -315,4 +315,20 @@ _STOCK: Final[tuple[Family, ...]] = (
     *_same("SpatialDropout2D", IMAGE, {"rate": 0.5}),
     *_same("ActivityRegularization Identity", VECTOR),
 )
-PLAIN: Final = _QKERAS + _TRANSPOSED + _RECURRENT + _MASKED + _STOCK
+_WINDOW: Final[dict[str, Any]] = {"filters": 4, "kernel_size": 3}
+_CHANNELS_FIRST: Final[tuple[Family, ...]] = tuple(
+    Family(name, shapes, ({"data_format": "channels_first"},), shared, alone=False)
+    for shapes, names, shared in (
+        (SERIES, "Conv1D SeparableConv1D", _WINDOW),
+        (IMAGE, "Conv2D Conv2DTranspose SeparableConv2D", _WINDOW),
+        (IMAGE, "DepthwiseConv2D", {"kernel_size": 3}),
+        (IMAGE, "QConv2D", KERNEL | _WINDOW),
+        (IMAGE, "QDepthwiseConv2D", DEPTHWISE | {"kernel_size": 3}),
+        (IMAGE, "QSeparableConv2D", SEPARABLE | _WINDOW),
+        (IMAGE, "QAveragePooling2D", {"pool_size": 2, "average_quantizer": BITS}),
+        (SERIES, "MaxPooling1D AveragePooling1D", {"pool_size": 2}),
+        (IMAGE, "MaxPooling2D AveragePooling2D", {"pool_size": 2}),
+    )
+    for name in names.split()
+)
+PLAIN: Final = _QKERAS + _TRANSPOSED + _RECURRENT + _MASKED + _STOCK + _CHANNELS_FIRST

@@ -46,6 +46,12 @@ OFFENCES: Final[Mapping[str, tuple[Offence, ...]]] = {
         Offence("reference/offence.py", "import qconvert.modelfile"),
         Offence("exactness/offence.py", "import qconvert.modelfile"),
     ),
+    "The arithmetic knows no grid, so that a wrong one shows": (
+        Offence("numerics/offence.py", "from qconvert.ir.grids import grid_of"),
+        Offence("numerics/offence.py", "from qconvert.ir import grid_of", LAZY),
+        Offence("reference/offence.py", "import qconvert.ir.grids", LAZY),
+        Offence("reference/offence.py", "from qconvert.ir import Grid"),
+    ),
     "What a model means is said without ONNX and without TensorFlow": (
         Offence("ir/offence.py", "import onnx"),
         Offence("numerics/offence.py", "import tensorflow"),

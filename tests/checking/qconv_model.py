@@ -7,7 +7,7 @@ from pathlib import Path
 os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
 
 import numpy as np
-from qkeras import QActivation, QConv2D, QDense, quantized_relu
+from qkeras import QActivation, QConv2D, QDense, quantized_bits, quantized_relu
 from tf_keras import Input, Model
 from tf_keras.layers import Flatten, MaxPooling2D
 
@@ -46,6 +46,18 @@ def automatic() -> Model:
     return Model(image, results, name="automatic")
 
 
+def unread() -> Model:
+    """What QKeras writes to files and cannot read: its functions, and arrays of scales."""
+    x = image = Input((6,), name="x")
+    scales = np.array([1, 2, 0.5, 0.25, 4], np.float32)
+    kernel = quantized_bits(4, 0, alpha=scales)
+    x = QDense(5, kernel_quantizer=kernel, bias_quantizer=FOUR_BITS, name="scaled")(x)
+    x = QActivation(quantized_bits(6, 2, alpha=scales[None]), name="act")(x)
+    for name in ("hard_tanh", "smooth_sigmoid", "binary_tanh"):
+        x = QDense(4, kernel_quantizer=FOUR_BITS, activation=name, name=name)(x)
+    return Model(image, x, name="unread")
+
+
 def main(folder: Path) -> None:
     made = model()
     random = np.random.default_rng(0)
@@ -66,6 +78,13 @@ def main(folder: Path) -> None:
     scaled = automatic()
     scaled.set_weights([random.uniform(-1, 1, w.shape) for w in scaled.get_weights()])
     scaled.save(folder / "automatic.h5")
+    unread().save(folder / "unread.h5")
+    unread().save(folder / "unread.keras")
+    (folder / "unread.json").write_text(unread().to_json())
+    unread().save_weights(folder / "unread_weights.h5")
+    (folder / "unread_live.json").write_text(to_json(qconvert.check(unread(), samples=8)))
+    x = Input((3,), name="x")
+    (folder / "no_layers.json").write_text(to_json(qconvert.check(Model(x, [x, x]), samples=8)))
     losing().save(folder / "losing.h5")
     (folder / "losing.json").write_text(to_json(qconvert.check(losing(), samples=8)))
 

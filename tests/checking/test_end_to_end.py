@@ -72,14 +72,35 @@ def test_a_live_model_keeps_what_its_file_loses(folder: Path) -> None:
     assert saved.quantizer == QuantizedRelu(4, 1, relu_upper_bound=1.3)
 
 
+@pytest.mark.parametrize("name", ["unread.h5", "unread.keras", "unread.json"])
+def test_a_file_is_checked_that_qkeras_itself_cannot_read(folder: Path, name: str) -> None:
+    """Its plain functions in layers, and a NumPy array of scales."""
+    weights = folder / "unread_weights.h5" if name.endswith(".json") else None
+    report = qconvert.check(folder / name, weights=weights, samples=8)
+    assert (report.passed, report.failed) == (True, ())
+
+
+def test_a_live_model_is_checked_that_qkeras_cannot_read(folder: Path) -> None:
+    report = json.loads((folder / "unread_live.json").read_text())
+    assert report["passed"]
+    assert {witness["failure"] for witness in report["witnesses"]} == {None}
+
+
+def test_a_model_without_layers_passes_by_its_outputs(folder: Path) -> None:
+    report = json.loads((folder / "no_layers.json").read_text())
+    assert (report["verdict"], report["passed"], report["layers"]) == ("SAMPLED", True, [])
+    assert [output["verdict"] for output in report["outputs"]] == ["SAMPLED"] * 2
+
+
 def test_every_layer_of_a_right_export_agrees(folder: Path) -> None:
     done: list[tuple[int, int]] = []
     report = qconvert.check(
         folder / "model.h5", samples=70, progress=lambda n, of: done.append((n, of))
     )
     assert {layer.name: layer.finding.verdict for layer in report.layers} == dict.fromkeys(
-        ("pixels", "conv", "act", "pool", "flat", "out"), Verdict.SAMPLED
-    ) | {layer.name: Verdict.SAMPLED for layer in report.layers if layer.name == "image"}
+        ("pixels", "conv", "act", "pool", "flat", "out"), Verdict.PROVEN
+    ) | {layer.name: Verdict.PROVEN for layer in report.layers if layer.name == "image"}
+    assert report.verdict is Verdict.PROVEN
     assert [(w.layer, w.role, w.verdict) for w in report.weights] == [
         (layer, role, Verdict.PROVEN) for layer in ("conv", "out") for role in ("kernel", "bias")
     ]
@@ -104,8 +125,10 @@ def test_one_wrong_weight_code_in_the_file_is_found_at_its_layer(
     assert report.first_difference is not None
     assert report.first_difference.name == "conv"
     found = {layer.name: layer.finding for layer in report.layers}
-    assert found["conv"].reason == "ONNX Runtime differs from TensorFlow and NumPy"
-    assert found["pixels"].verdict is Verdict.SAMPLED
+    assert found["conv"].reason == (
+        "the file's weights differ (kernel 1 of 54); ONNX Runtime differs from TensorFlow and NumPy"
+    )
+    assert found["pixels"].verdict is Verdict.PROVEN
     assert found["out"].inherited_from == ("conv",)
     assert report.outputs[0].finding.inherited_from == ("conv",)
 

@@ -1,17 +1,18 @@
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
+from qconvert.checking.audit import BATCHES_WITHOUT_ALL, Failed
 from qconvert.checking.examine import Subject, examine
 from qconvert.checking.inputs import Samples, from_user
 from qconvert.checking.results import CheckedFile, LayerResult, Report, Verdict
 from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
-from qconvert.ir import F32, Graph
+from qconvert.ir import F32, Graph, Layer
 from qconvert.runners.tf import Disagreement
-from qconvert.runners.traces import Trace
+from qconvert.runners.traces import NOTHING, Trace
 
 TF, ORT, NUMPY, DEPLOYED = Witness
 Change = Callable[[F32], F32]
@@ -39,7 +40,7 @@ class FakeRunner:
     batches: int = 0
     inputs: Mapping[str, F32] = field(default_factory=dict)
 
-    def start(self, inputs: Mapping[str, F32]) -> None:
+    def start(self, inputs: Mapping[str, F32], forced: Mapping[str, F32] = NOTHING) -> None:
         self.batches += 1
         self.inputs = inputs
 
@@ -83,6 +84,7 @@ class Bench:
         qkeras: FakeQKeras | None = None,
         samples: Samples | None = None,
         unavailable: Mapping[Witness, str] = {},
+        failed: Failed | None = None,
     ) -> Report:
         runners = {w: changed.get(w, FakeRunner()) for w in Witness}
         present = {w: r for w, r in runners.items() if r is not None}
@@ -92,6 +94,7 @@ class Bench:
             Subject(self.graph, CheckedFile("m.h5", "0" * 64), CheckedFile(None, "1" * 64)),
             Panel(present, qkeras or FakeQKeras(weights), {TF: {"tf": "2"}}, unavailable),
             samples or from_user(self.graph, x),
+            failed=failed,
         )
 
 
@@ -193,7 +196,7 @@ def test_a_witness_that_dies_is_no_pass(bench: Bench, batch: int) -> None:
     assert [(w.witness, w.failure) for w in report.failed] == [
         (TF, "the worker was killed by signal 9")
     ]
-    # The others went on.
+    # The others went on, for these few batches.
     assert report.samples == 100
 
 
@@ -209,6 +212,26 @@ def test_a_missing_witness_is_no_pass(bench: Bench, missing: Witness) -> None:
     report = bench.run({missing: None}, unavailable={missing: "not installed"})
     assert report.exit_code == 5
     assert report.failed[0].failure == "not installed"
+
+
+class NoWeights(FakeQKeras):
+    """A TensorFlow that runs the model, and not what quantizes its weights."""
+
+    def effective_weights(self) -> Mapping[str, F32]:
+        raise WitnessError("no weights")
+
+
+def test_without_weights_to_compare_a_few_batches_are_enough(bench: Bench) -> None:
+    """Nothing can pass any more, and the failure is told before the first of them."""
+    heard: list[tuple[Witness, str]] = []
+    batches = iter([{"x": np.zeros((10, 2), np.float32)}] * 100)
+    report = bench.run(
+        qkeras=NoWeights({}),
+        samples=Samples("many", 1000, batches),
+        failed=lambda *failure: heard.append(failure),
+    )
+    assert heard == [(TF, "no weights")]
+    assert (report.samples, report.exit_code) == (10 * BATCHES_WITHOUT_ALL, 5)
 
 
 def test_a_witness_that_was_forgotten_is_no_pass(bench: Bench) -> None:
@@ -256,3 +279,20 @@ def test_predict_disagreeing_with_eager_is_recorded_and_passes(bench: Bench) -> 
 def test_bits_are_those_of_the_quantizers(bench: Bench) -> None:
     bits = {r.name: (r.weight_bits, r.activation_bits) for r in bench.run().layers}
     assert bits == {"q_in": (None, 4), "dense": (4, None), "q_out": (None, 4)}
+
+
+def test_a_result_that_nothing_reads_is_not_missed_in_the_file(bench: Bench) -> None:
+    graph = bench.graph
+    node = replace(graph.nodes[1], name="dead")
+    longer = replace(
+        graph,
+        nodes=(*graph.nodes, node),
+        layers=(*graph.layers, Layer("states", "QLSTM", "dead")),
+    )
+    report = Bench(longer).run(
+        {w: FakeRunner(extra=("states",) * (w in (TF, NUMPY))) for w in Witness}
+    )
+    found = named(report, "states").finding
+    assert found.verdict is Verdict.SAMPLED
+    assert found.reason == "nothing reads it, and the file does not compute it"
+    assert report.passed

@@ -170,8 +170,8 @@ def test_a_fault_in_a_loop_is_found(fault: str) -> None:
         wrong = replace(loop, body=changed(loop.body, 0, Quantize(QuantizedBits(3, 0, alpha=1.0))))
     y, found = apply(loop, x)[:, -1], apply(wrong, x)[:, -1]
     assert np.any(found != y)
-    traces = (Trace({"rnn": z}, {"rnn": z}) for z in (found, y))
-    mask = misfits(graph, {"x": x}, *traces).layers["rnn"]
+    traces = [Trace({"rnn": z}, {"rnn": z}) for z in (found, y)]
+    mask = misfits(graph, {"x": x}, traces[0], traces[1]).layers["rnn"]
     assert mask is not None
     assert_array_equal(mask, found != y)
 

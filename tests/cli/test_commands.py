@@ -14,6 +14,8 @@ import pytest
 
 from qconvert.cli import run
 
+from .conftest import LAYERS, activation, dense
+
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 
 
@@ -85,6 +87,16 @@ def test_inspect_shows_layers_of_a_model_and_of_its_export(
         assert [layer["name"] for layer in found["layers"]] == ["act", "fc"]
         assert "QActivation" in text
         assert found["bytes"] > 0
+
+
+@pytest.mark.parametrize(("bits", "told"), [(8, True), (9, False)])
+def test_inspect_tells_where_small_quantizers_equal_qkeras(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str], bits: int, told: bool
+) -> None:
+    layers = (LAYERS[0], activation("act", f"quantized_bits({bits},0,alpha=1)"), dense("fc", 2))
+    model = write_model(layers=layers)
+    assert run(["inspect", str(model)]) == 0
+    assert ("within 65,536 times their range" in capsys.readouterr().out) is told
 
 
 def test_inspect_tells_bits_and_grid(
@@ -239,8 +251,9 @@ def test_a_missing_tensorflow_is_shown_and_is_no_pass(
     report = tmp_path / "r.json"
     arguments = ["check", str(write_model()), "--samples", "8", "--json", str(report)]
     assert run([*arguments, "--tf-python", "/nowhere/python"]) == 5
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
     assert "TensorFlow: NOT RUN" in out
+    assert err.startswith("qconvert: TensorFlow failed\n  the worker did not start: ")
     found = json.loads(report.read_text())
     assert (found["verdict"], found["passed"]) == ("UNCHECKED", False)
     # The other two were compared all the same.

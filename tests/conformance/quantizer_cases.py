@@ -71,7 +71,7 @@ CASES = tuple(
             qnoise_factor=(0.3, 1.0),
             use_ste=FLAG,
         ),
-        grid("quantized_ulaw", bits=(1, 2, 4, 8, 16, 31), integer=(0, 2), symmetric=FLAG),
+        grid("quantized_ulaw", bits=(1, 2, 4, 8, 16, 31, 32), integer=(0, 2), symmetric=FLAG),
         grid("quantized_ulaw", bits=(4, 8), u=(1.0, 10.0, 1000.5)),
         grid(
             "quantized_relu",
@@ -118,8 +118,26 @@ CASES = tuple(
             relu_upper_bound=(None, 0.0, 0.3, 1.05, 6.0),
             is_quantized_clip=FLAG,
         ),
-        grid("quantized_tanh", bits=(*WIDTHS, 31), symmetric=FLAG, use_real_tanh=FLAG),
-        grid("quantized_sigmoid", bits=WIDTHS, symmetric=FLAG, use_real_sigmoid=FLAG),
+        # Where 2**31 wraps to -2**31 in QKeras's int32.
+        grid(
+            "quantized_relu",
+            bits=(31, 32),
+            integer=(0, 3, 30),
+            use_sigmoid=(0, 1),
+            negative_slope=(0.25, 1.0),
+        ),
+        grid(
+            "quantized_relu",
+            bits=(31,),
+            integer=(0, 3, 30),
+            use_sigmoid=(0, 1),
+            relu_upper_bound=(None, 0.3),
+            is_quantized_clip=FLAG,
+            qnoise_factor=(0.5, 1.0),
+            use_ste=FLAG,
+        ),
+        grid("quantized_tanh", bits=(*WIDTHS, 31, 32), symmetric=FLAG, use_real_tanh=FLAG),
+        grid("quantized_sigmoid", bits=(*WIDTHS, 31), symmetric=FLAG, use_real_sigmoid=FLAG),
         grid(
             "quantized_po2",
             bits=(2, 3, 4, 5, 8, 10, 32),

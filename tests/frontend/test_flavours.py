@@ -329,6 +329,13 @@ def test_an_adaptive_activation_that_still_learns_is_refused(sketch: Any, delay:
     assert adaptive(sketch, [2.5], ema_freeze_delay=delay, trainable=False)
 
 
+def test_an_adaptive_activation_of_more_bits_than_qkeras_computes_is_refused(sketch: Any) -> None:
+    assert adaptive(sketch, [2.5], total_bits=31)
+    assert adaptive(sketch, [2.5], total_bits=32, relu_neg_slope=0.25)
+    with pytest.raises(UnsupportedError, match="total_bits=32 are NaN"):
+        adaptive(sketch, [2.5], total_bits=32)
+
+
 def tensor(name: str, call: int = 0) -> dict[str, Any]:
     history = {"shape": [None, 3], "dtype": "float32", "keras_history": [name, call, 0]}
     return {"class_name": "__keras_tensor__", "config": history}

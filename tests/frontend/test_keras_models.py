@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,28 @@ def test_settings_that_no_file_keeps_are_refused(
     finally:
         _quietly(change, usual)
     assert model_file(model).weights
+
+
+def test_a_subclass_is_unsupported_live_and_in_its_file(
+    libraries: tuple[Any, Any, Any], tmp_path: Path
+) -> None:
+    tf, keras, _ = libraries
+
+    class Sub(keras.Model):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__(name="sub")
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+    model = Sub()
+    model(tf.zeros((1, 3)))
+    with pytest.raises(UnsupportedError, match="the model is of class 'Sub'"):
+        model_file(model)
+    _quietly(model.save, tmp_path / "sub.keras")
+    with pytest.raises(UnsupportedError, match="the model is of class 'Sub'"):
+        read_model(tmp_path / "sub.keras")
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from qconvert.errors import BadFileError, UnsupportedError
@@ -66,6 +67,21 @@ def test_weights_that_do_not_fit_are_named(
         build_graph(sketch.file(config, {"d": arrays}))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_float64_layer_is_one_unsupported_part_of_several(sketch: Any, dtype: str) -> None:
+    """By its configuration, or by its weights alone."""
+    layers = [
+        sketch.source("x", 4),
+        sketch.dense("d", "x", dtype=dtype),
+        sketch.entry("Reservoir", "r", "d"),
+    ]
+    weights = {"d": [sketch.ramp(4, 2).astype(np.float64), sketch.ramp(2).astype(np.float64)]}
+    with pytest.raises(UnsupportedError) as raised:
+        build_graph(sketch.file(sketch.functional(layers, ["x"], ["r"]), weights))
+    assert [problem.layer for problem in raised.value.problems] == ["d", "r"]
+    assert "float64" in raised.value.problems[0].reason
+
+
 def test_weights_that_are_not_finite_are_refused(sketch: Any) -> None:
     config = sketch.functional([sketch.source("x", 4), sketch.dense("d", "x")], ["x"], ["d"])
     kernel = sketch.ramp(4, 2)
@@ -87,11 +103,26 @@ def test_a_window_larger_than_its_input_is_refused(sketch: Any) -> None:
         build_graph(sketch.file(config, {"c": [sketch.ramp(3, 3, 3, 2)]}))
 
 
+@pytest.mark.parametrize("class_name", ["Conv1D", "QConv1D"])
+def test_only_qkeras_pads_the_channels_of_a_causal_convolution(
+    sketch: Any, class_name: str
+) -> None:
+    window = {"kernel_size": [3], "strides": [1], "dilation_rate": [1], "padding": "causal"}
+    options = window | {"class_name": class_name, "data_format": "channels_first"}
+    conv = sketch.conv2d("c", "x", **options)
+    config = sketch.functional([sketch.source("x", 3, 8), conv], ["x"], ["c"])
+    file = sketch.file(config, {"c": [sketch.ramp(3, 3, 2)]})
+    if class_name == "Conv1D":
+        assert build_graph(file).shapes["c"] == (None, 2, 8)
+        return
+    with pytest.raises(UnsupportedError, match="where QKeras pads the channels"):
+        build_graph(file)
+
+
 @pytest.mark.parametrize(
     ("class_name", "options", "reason"),
     [
         ("Conv2D", {"strides": [2, 2], "dilation_rate": [2, 2]}, "which Keras cannot run"),
-        ("Conv2D", {"data_format": "channels_first"}, "cannot run on a CPU"),
         ("Conv2D", {"padding": "evil"}, "padding='evil'"),
         ("FQConv2D", {"ber": 0.01, "bit_loc": 0}, "ber=0.01"),
         ("Conv2D", {"dtype": "float16"}, "dtype='float16'"),

@@ -67,6 +67,16 @@ def test_what_is_no_uniform_grid_of_a_rounded_function_has_none(quantizer: Quant
     assert grid_of(quantizer) is None
 
 
+def test_the_lowest_code_of_a_symmetric_sigmoid_is_0_where_2_to_31_wraps() -> None:
+    for bits in (30, 31):
+        q = QuantizedSigmoid(bits, symmetric=True)
+        grid = grid_of(q)
+        assert grid is not None
+        lowest = quantize(q, np.array([-2], np.float32))
+        np.testing.assert_array_equal(np.ldexp(lowest, -grid.exp), [grid.lo])
+        assert grid.lo == 31 - bits
+
+
 def test_a_grid_contains_its_codes_times_the_step() -> None:
     grid = Grid(-2, 5, -1)
     assert grid.step == 0.5

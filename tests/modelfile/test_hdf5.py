@@ -78,8 +78,7 @@ def test_counters_are_integers(write_model: WriteModel) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        np.ones(2, np.float64),
-        np.ones(2, np.float16),
+        np.ones(2, np.longdouble),
         np.ones(2, np.complex64),
         np.ones(2, np.bool_),
         np.ones(2, [("a", "f4")]),
@@ -90,6 +89,15 @@ def test_other_types_are_not_cast(write_model: WriteModel, value: object) -> Non
     reason = bad(write_model(weights={"d": {"k": value}}))
     assert reason.startswith("'/model_weights/d/k' holds ")
     assert reason.endswith("; weights are float32")
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_floats_of_other_widths_are_left_to_their_layer(
+    write_model: WriteModel, dtype: type
+) -> None:
+    value: np.ndarray = np.ones(2, dtype)
+    (read,) = read_model(write_model(weights={"d": {"k": value}})).weights["d"]
+    assert (read.value.dtype, read.value.tolist()) == (value.dtype, [1, 1])
 
 
 def test_variable_length_weights_are_refused(write_model: WriteModel) -> None:

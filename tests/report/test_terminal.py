@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from qconvert.checking.results import Report
+from qconvert.checking.results import Report, Verdict
 from qconvert.report.escape import printable
+from qconvert.report.failure import LIMIT, lines_of
 from qconvert.report.terminal import show
 
 
@@ -70,6 +71,46 @@ def test_failed_witnesses_ambiguity_and_weights_are_told(failing: Report) -> Non
     assert text.splitlines()[-1].startswith("DIFFERS: 3 layers (1 UNCHECKED, 2 DIFFERS) on 8")
 
 
+CONFIGURATION = f"config={{'name': 'd', 'units': {'1' * 2000}}}"
+KERAS = {
+    "one line": ("the worker gave no answer in 600 s", ["the worker gave no answer in 600 s"]),
+    "a configuration": (
+        f"failed: TypeError: Error when deserializing class 'QDense' using {CONFIGURATION}.\n\n"
+        "Exception encountered: Unknown quantizer: 'function'",
+        [
+            "failed: TypeError: Error when deserializing class 'QDense' using config=",
+            "Exception encountered: Unknown quantizer: 'function'",
+        ],
+    ),
+    "a call": (
+        'failed: TypeError: Exception encountered when calling layer "d".\n\nin user code:\n\n'
+        "    TypeError: Expected float32.\n\n\nCall arguments received by layer:\n  - x=Tensor",
+        ['failed: TypeError: Exception encountered when calling layer "d".', "TypeError: Expected"],
+    ),
+    "nothing": ("", [""]),
+    "a name": ("\x1b[31m\n\u202e", [r"\u{1b}[31m", r"\u{202e}"]),
+}
+
+
+@pytest.mark.parametrize(("failure", "expected"), KERAS.values(), ids=KERAS)
+def test_a_failure_is_two_short_lines(passing: Report, failure: str, expected: list[str]) -> None:
+    lines = lines_of(failure)
+    assert len(lines) == len(expected)
+    assert all(line.startswith(start) for line, start in zip(lines, expected, strict=True))
+    assert max(map(len, lines)) <= LIMIT
+    failed = dataclasses.replace(passing.witnesses[0], failure=failure)
+    text = shown(dataclasses.replace(passing, witnesses=(failed, *passing.witnesses[1:])))
+    assert "\n  ".join([f"TensorFlow: NOT RUN: {lines[0]}", *lines[1:]]) in text
+
+
+def test_weights_that_nobody_compared_are_not_counted_as_unequal(passing: Report) -> None:
+    lost = tuple(
+        dataclasses.replace(weight, verdict=Verdict.UNCHECKED) for weight in passing.weights
+    )
+    text = shown(dataclasses.replace(passing, weights=lost))
+    assert text.splitlines()[-1].endswith("the 1 effective weights were not compared with QKeras's")
+
+
 def test_no_colour_goes_into_a_pipe(failing: Report) -> None:
     assert "\x1b" not in shown(failing)
     assert "\x1b" in shown(failing, terminal=True)
@@ -87,7 +128,9 @@ def test_printable_text_has_no_control_character(text: str) -> None:
 
 def test_nothing_compared_says_so(passing: Report) -> None:
     empty = dataclasses.replace(passing, layers=(), outputs=(), samples=0)
-    assert shown(empty).splitlines()[-1].startswith("UNCHECKED: 0 layers (none compared)")
+    *_, samples, outputs, last = shown(empty).splitlines()
+    assert (samples, outputs) == ("no samples were compared", "no outputs were compared")
+    assert last.startswith("UNCHECKED: 0 layers (none)")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])

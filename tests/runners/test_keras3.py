@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_model_of_qkeras_0_9_under_keras_3_is_run_there(folder: Path, suffix: str) -> None:
     report = api.check(folder / f"model.{suffix}", samples=20)
     assert report.exit_code == 0
-    assert {layer.finding.verdict for layer in report.layers} == {Verdict.SAMPLED}
+    assert {layer.finding.verdict for layer in report.layers} <= {Verdict.PROVEN, Verdict.SAMPLED}
     assert "keras 3" in str(report).replace("', '", " ")
 
 

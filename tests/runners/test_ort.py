@@ -149,13 +149,6 @@ def test_a_layer_whose_tensor_does_not_exist_is_an_error() -> None:
         OrtRunner(model(layer_tensor="gone")).run_layers(X)
 
 
-def test_a_layer_without_a_tensor_is_an_error() -> None:
-    proto = model(metadata=False)
-    add_metadata(proto, ModelMetadata((LayerTensor("act", "QActivation", None, None, None),)))
-    with pytest.raises(WitnessError, match="act: the file does not say"):
-        OrtRunner(proto).run_layers(X)
-
-
 def test_a_layer_of_integers_is_an_error() -> None:
     with pytest.raises(WitnessError, match="conv: the tensor codes is uint8"):
         OrtRunner(model(layer_tensor="codes")).run_layers(X)
@@ -191,3 +184,53 @@ def test_missing_onnxruntime_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(WitnessError, match=r"pip install 'qconvert\[ort\]'"):
         OrtRunner(model()).run_deployed(X)
+
+
+def test_readers_of_a_forced_layer_get_the_forced_result() -> None:
+    """The layer itself still shows what it computes."""
+    forced = {"conv": np.full((3, 5, 5, 4), 0.5, np.float32)}
+    conv, act = expected()
+    trace = OrtRunner(model()).run_layers(X, forced)
+    assert_array_equal(trace.layers["conv"], conv)
+    assert_array_equal(trace.layers["act"], forced["conv"])
+    assert_array_equal(trace.layers["out"], forced["conv"].transpose(0, 1, 2, 3))
+    assert not np.array_equal(act, forced["conv"])
+
+
+def test_a_forced_layer_is_forced_as_codes_and_as_floats() -> None:
+    value = (np.arange(300).reshape(3, 5, 5, 4) % 16 / 16).astype(np.float32)
+    forced = {"act": value, "again": value}
+    runner = OrtRunner(model())
+    _, act = expected()
+    assert not np.array_equal(act, value)
+    for run in (runner.run_layers, runner.run_tapped):
+        trace = run(X, forced)
+        assert_array_equal(trace.layers["act"], act)
+        assert_array_equal(trace.outputs["y"], value)
+
+
+def test_results_that_are_no_codes_cannot_be_forced() -> None:
+    value = np.full((3, 5, 5, 4), 0.01, np.float32)
+    with pytest.raises(WitnessError, match="act: forced results are not multiples of"):
+        OrtRunner(model()).run_layers(X, {"act": value, "again": value})
+
+
+def test_a_forced_layer_of_floats_shows_nothing_of_the_deployed_file() -> None:
+    trace = OrtRunner(model()).run_tapped(X, {"conv": np.zeros((3, 5, 5, 4), np.float32)})
+    assert (trace.layers, trace.outputs) == ({}, {})
+
+
+def test_a_layer_that_the_file_has_not_is_left_out() -> None:
+    proto = model(metadata=False)
+    layers = (
+        LayerTensor("rnn", "QLSTM", None, None, None),
+        LayerTensor("out", "Permute", "y", None, None),
+    )
+    add_metadata(proto, ModelMetadata(layers))
+    assert list(OrtRunner(proto).run_layers(X).layers) == ["out"]
+
+
+def test_what_can_be_forced() -> None:
+    runner = OrtRunner(model())
+    assert runner.separable == {"conv", "act", "again", "out"}
+    assert runner.coded == {"act", "again"}

@@ -49,3 +49,17 @@ def test_nobody_to_borrow_from_is_a_missing_witness(lender: object) -> None:
     runner = ReferenceRunner(opaque_then_scale(), lender)  # type: ignore[arg-type]
     with pytest.raises(WitnessError, match="TensorFlow"):
         runner.run({"x": np.zeros((1, 2), np.float32)})
+
+
+def test_readers_of_a_forced_layer_get_the_forced_result() -> None:
+    graph = Graph(
+        "g",
+        (Input("x", (None, 2)),),
+        (Node("v0", Scale(0.5), ("x",), (None, 2)), Node("v1", Scale(4.0), ("v0",), (None, 2))),
+        (Output("y", "v1"),),
+        (Layer("half", "Rescaling", "v0"), Layer("four", "Rescaling", "v1")),
+    )
+    x = {"x": np.array([[-2, 6]], np.float32)}
+    trace = ReferenceRunner(graph).run(x, {"half": np.array([[1, 2]], np.float32)})
+    assert_array_equal(trace.layers["half"], np.array([[-1, 3]], np.float32))
+    assert_array_equal(trace.layers["four"], np.array([[4, 8]], np.float32))

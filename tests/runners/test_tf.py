@@ -43,6 +43,24 @@ def run(python: Path, timeout: float = 60.0) -> None:
         runner.run(X)
 
 
+def test_layers_compute_from_forced_results(models: Path) -> None:
+    """Of two calls of a nested model's layer one is forced to zeros, one to what it returns."""
+    with np.load(models / "shared_inputs.npz") as arrays:
+        inputs = dict(arrays)
+    with np.load(models / "shared_expected.npz") as arrays:
+        expected = dict(arrays)
+    forced = {
+        "encoder/act": np.zeros_like(expected["encoder/act"]),
+        "encoder@1/act": expected["encoder@1/act"],
+    }
+    with TensorFlowRunner(models / "shared.h5") as runner:
+        trace = runner.run(inputs, forced)
+    assert_array_equal(trace.layers["encoder/act"], expected["encoder/act"])
+    assert np.any(expected["encoder/act"])
+    assert not np.any(trace.layers["late"])
+    assert_array_equal(trace.layers["head@1"], expected["head@1"])
+
+
 def test_the_real_worker_answers_everything(models: Path) -> None:
     with np.load(models / "shared_inputs.npz") as arrays:
         inputs = dict(arrays)
@@ -69,7 +87,7 @@ def test_an_honest_worker_is_believed(program: Program) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("os._exit(3)", "died"),
+        ("os._exit(3)", "died with exit code 3"),
         ("print('I am fine', flush=True)", "nonsense"),
         ("reply([1])", "something else"),
         ("write(); reply({'id': i - 1, 'keys': list(arrays)})", "something else"),
@@ -95,17 +113,20 @@ def test_a_worker_that_describes_nothing_is_an_error(program: Program) -> None:
 
 
 def test_a_dead_worker_is_reported_with_its_last_words(program: Program) -> None:
-    text = "import sys\nfor i in range(99): print('line', i, file=sys.stderr)\nsys.exit(1)"
+    talk = "I0000 00:00:1795633218.592257   22294 cudart_stub.cc:31] no GPU"
+    lines = [*(f"line {i}" for i in range(99)), talk]
+    text = f"import sys\nprint(*{lines!r}, sep='\\n', file=sys.stderr)\nsys.exit(1)"
     with pytest.raises(WitnessError, match=r"(?s)died.*line 95.*line 98") as caught:
         run(program(text))
     assert "line 90" not in str(caught.value)
+    assert "GPU" not in str(caught.value)
 
 
 def test_a_killed_worker_stays_dead(program: Program) -> None:
     fake = program(FAKE.replace("BODY", "os.kill(os.getpid(), 9)"))
     with TensorFlowRunner(Path("model.h5"), python=fake) as runner:
         for _ in range(2):
-            with pytest.raises(WitnessError, match="died"):
+            with pytest.raises(WitnessError, match="died, killed by signal 9"):
                 runner.run(X)
 
 

@@ -35,6 +35,7 @@ from qkeras import (
     QSeparableConv1D,
     QSeparableConv2D,
     QSeparableConv2DTranspose,
+    quantized_bits,
     quantized_relu,
 )
 
@@ -165,6 +166,15 @@ MODELS: dict[str, Callable[[], Any]] = {
         QSeparableConv1D(4, 3, **SEPARABLE),
         QConv1D(3, 4, kernel_quantizer="binary(alpha=1)"),
         shape=(9, 3),
+    ),
+    # qkeras-v3 writes the scales to files and does not read them.
+    "channel_scales": lambda: stack(
+        layers.Flatten(),
+        QDense(
+            3,
+            kernel_quantizer=quantized_bits(4, 0, alpha=np.array([1, 0.5, 4], np.float32)),
+            activation="smooth_tanh",
+        ),
     ),
     "nested": nested,
     "functions": functions,

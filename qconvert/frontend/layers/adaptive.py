@@ -5,6 +5,7 @@ import numpy as np
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.problems import Malformed
+from qconvert.frontend.quantizer_classes import LARGEST_POWER
 from qconvert.frontend.weights import expect_shape, weight
 from qconvert.ir.ops import Affine, Op, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
@@ -54,6 +55,8 @@ def q_adaptive_activation(call: Call) -> Parsed:
         " file computes as all further calls do"
     )
     c.ignore("relu_neg_slope", "quantization_delay", "ema_decay")
+    if kind == "quantized_relu" and bits - (slope != 0) > LARGEST_POWER:
+        c.refuse(f"total_bits={bits} are NaN in QKeras, whose int32 has no such power of two")
     if _still_learns(c):
         c.refuse(
             "current_step is not behind ema_freeze_delay: QKeras changes the range in every call"

@@ -8,14 +8,10 @@ from qconvert.ir.ops import Conv, ConvTranspose
 from qconvert.ir.shapes import Shape, infer_shape
 
 
-def refuse_channels_first(call: Call, window: Window, groups: int) -> None:
-    """Note what a convolution over *groups* cannot run."""
-    if not window.channels_first:
-        return
-    if window.padding == "causal":
-        call.config.refuse("padding='causal' with channels_first, which is not supported")
-    elif not call.qkeras and groups == 1 and len(window.size) < 3:
-        call.config.refuse("data_format='channels_first', which TensorFlow cannot run on a CPU")
+def refuse_causal(call: Call, window: Window) -> None:
+    """Note where QKeras pads the channels."""
+    if window.padding == "causal" and window.channels_first and call.qkeras:
+        call.config.refuse("padding='causal' with channels_first, where QKeras pads the channels")
 
 
 def refuse_in_one_dimension(call: Call, window: Window, *, use_bias: bool) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from qconvert.frontend.call import Call, LayerParser, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.layers.channels_first import (
-    refuse_channels_first,
+    refuse_causal,
     refuse_in_one_dimension,
     require_clear_bias,
 )
@@ -49,7 +49,7 @@ def _convolution(call: Call, rank: int, *paddings: str) -> Parsed:
     read_unused(c)
     mask = _mask(c, window)
     no_faults(c)
-    refuse_channels_first(call, window, groups)
+    refuse_causal(call, window)
     refuse_in_one_dimension(call, window, use_bias=use_bias)
     c.done()
     names = ("kernel", "bias")[: 1 + use_bias]
@@ -240,8 +240,6 @@ def refuse_depthwise(c: Config, window: Window) -> None:
 
 def _refuse_separable(call: Call, window: Window) -> None:
     refuse_depthwise(call.config, window)
-    if window.channels_first and not call.qkeras and not call.flavour.keras3:
-        call.config.refuse("data_format='channels_first', which TensorFlow cannot run on a CPU")
     if window.padding == "causal" and call.qkeras:
         call.config.refuse("padding='causal', which QKeras 0.9.0 cannot run here")
 

@@ -112,8 +112,6 @@ def _average_quantizer(c: Config) -> Quantizer | None:
 def _pooling(call: Call, kind: Kind, rank: int, tail: _Tail) -> Parsed:
     c = call.config
     window = pooling_window(c, rank)
-    if window.channels_first and rank == 2 and not c.flavour.keras3:
-        c.refuse("data_format='channels_first', which TensorFlow cannot run on a CPU")
     c.done()
     shape = last(call.shape(rank + 2), window.channels_first)
     pool = Pool(kind, window.size, window.strides, window.pads(shape))

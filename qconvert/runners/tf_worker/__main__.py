@@ -69,6 +69,8 @@ ENVIRONMENT = {
 #: TensorFlow's own default depends on the processor; with oneDNN, batch normalization is plain
 #: IEEE arithmetic, the same everywhere. Who sets the variable compares with the other program.
 DEFAULTS = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+#: Before the names of layers whose results are given.
+FORCED = "forced:"
 
 
 # ---- The protocol ----
@@ -121,13 +123,15 @@ class Worker:
     def run(self, request: Json) -> Config:
         """Run the model eagerly and write what every layer returned."""
         arrays = self._read(request)
+        arrays |= {f"{FORCED}{k}": a for k, a in arrays_of(request.get("forced")).items()}
         parts = [self._recorded(batch) for batch in batches(arrays, self._states)]
         return keys_of(request["outputs"], joined(parts, arrays))
 
     def _recorded(self, batch: Mapping[str, Array]) -> dict[str, Array]:
         values: dict[str, Array] = {}
-        with recording(self._model, values):
-            outputs = self._outputs(batch)
+        forced = {k.removeprefix(FORCED): a for k, a in batch.items() if k.startswith(FORCED)}
+        with recording(self._model, values, forced):
+            outputs = self._outputs({k: a for k, a in batch.items() if not k.startswith(FORCED)})
         return values | {f"output:{name}": value for name, value in outputs.items()}
 
     def _outputs(self, batch: Mapping[str, Array], *, graph: bool = False) -> dict[str, Array]:
@@ -181,6 +185,16 @@ def versions(model: Layer) -> dict[str, str]:
         **{name: keras3.version(name) for name in names},
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
+
+
+def arrays_of(path: str | None) -> dict[str, Array]:
+    """All arrays of a file; of none if there is no file."""
+    import numpy as np
+
+    if path is None:
+        return {}
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def keys_of(path: str, arrays: Mapping[str, Array]) -> Config:

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .weights import folded_weights
+from .weights import layer_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,7 +175,7 @@ def dense_batchnorm() -> type:
             return [inv * self.kernel, inv * bias + normalization.beta]
 
         def call(self, inputs: Layer) -> Layer:
-            weights = folded_weights(self)
+            weights = layer_weights(self)
             y = tf_keras.backend.dot(inputs, weights["kernel"])
             y = tf_keras.backend.bias_add(y, weights["bias"], data_format="channels_last")
             return y if self.activation is None else self.activation(y)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from . import keras3
 from .legacy import LEGACY, load_legacy
+from .readable import made_readable
 from .safety import refuse_code
 from .tracing import all_layers, is_container
 
@@ -21,7 +22,9 @@ def load_model(path: Path, weights: Path | None, folder: Path) -> Layer:
     """The Keras model in a file; ``folder`` takes copies of files that need to be changed."""
     config, text, keras_version = read_config(path)
     refuse_code(config)
-    if keras3.wanted(config, keras_version):
+    later = keras3.wanted(config, keras_version)
+    path, text = made_readable(path, text, folder, keras3=later)
+    if later:
         os.environ.update(keras3.ENVIRONMENT)
         model = keras3.load_model(path, text, weights, folder)
     else:

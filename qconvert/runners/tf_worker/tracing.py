@@ -82,8 +82,13 @@ class Frame:
 
 
 @contextmanager
-def recording(model: Layer, values: dict[str, Array]) -> Iterator[None]:
-    """Have every layer's results put into *values* while the block runs."""
+def recording(
+    model: Layer, values: dict[str, Array], forced: dict[str, Array] | None = None
+) -> Iterator[None]:
+    """Have every layer's results put into *values* while the block runs.
+
+    Where *forced* has numbers for a result, the layers behind it compute with these instead.
+    """
     frames = [Frame(model, "")]
     inside_leaf: list[Layer] = []
 
@@ -100,6 +105,7 @@ def recording(model: Layer, values: dict[str, Array]) -> Iterator[None]:
                 stack.pop()
             if stack is inside_leaf:
                 store(values, key, result)
+                return with_forced(result, key, forced or {})
             return result
 
         return recorded
@@ -133,6 +139,22 @@ def store(values: dict[str, Array], key: str, result: Layer) -> None:
         if name in values:
             raise RuntimeError(f"two results are called {name}")
         values[name] = as_float32(tensor.numpy(), name)
+
+
+def with_forced(result: Layer, key: str, forced: dict[str, Array]) -> Layer:
+    """One call's result with the numbers that *forced* has for its tensors."""
+    import tensorflow as tf
+
+    tensors = tf.nest.flatten(result)
+    for i, tensor in enumerate(tensors):
+        name = f"{key}:{i}" if i else key
+        if name in forced:
+            tensors[i] = tf.constant(forced[name].astype(dtype_of(tensor)))
+            if tensors[i].shape != tensor.shape:
+                raise ValueError(f"{name} has shape {tensor.shape}, not {tensors[i].shape}")
+            if hasattr(tensor, "_keras_mask"):
+                tensors[i]._keras_mask = tensor._keras_mask
+    return tf.nest.pack_sequence_as(result, tensors)
 
 
 def as_float32(value: Array, name: str) -> Array:

@@ -1,0 +1,23 @@
+"""A witness's failure for people: what failed and what it died of, without configurations."""
+
+from typing import Final
+
+from qconvert.report.escape import printable
+
+#: Characters of a line; Keras puts whole configurations of layers into its messages.
+LIMIT: Final = 200
+#: Behind this line Keras tells with which tensors a layer was called.
+_CALL: Final = "Call arguments received"
+
+
+def lines_of(failure: str) -> list[str]:
+    """The first line of a failure and its last one that means something, safe for a terminal."""
+    lines = [line.strip() for line in failure.splitlines() if line.strip()]
+    end = next((i for i, line in enumerate(lines) if i and line.startswith(_CALL)), len(lines))
+    first, *others = lines[:end] or [""]
+    return [_shortened(first), *(_shortened(line) for line in others[-1:])]
+
+
+def _shortened(line: str) -> str:
+    text = printable(line)
+    return text if len(text) <= LIMIT else f"{text[: LIMIT - 3]}..."

@@ -1,0 +1,74 @@
+"""An ONNX file in which layers compute from given results of the layers before them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, shape_inference
+
+from qconvert.emit.metadata import CodesTensor, LayerTensor
+from qconvert.errors import WitnessError
+from qconvert.ir import F32
+
+_Array: TypeAlias = npt.NDArray[Any]
+
+#: Before the name of the tensor that an input stands for.
+_PREFIX = "forced:"
+
+
+def cut(model: onnx.ModelProto, layers: Sequence[LayerTensor]) -> onnx.ModelProto:
+    """*model* with an input for every tensor of *layers*, which all readers read instead.
+
+    The tensors themselves stay, as results of the layers.
+    """
+    kinds = _kinds(model)
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
+    replaced = dict.fromkeys(name for layer in layers for name in _tensors(layer))
+    own = {layer.tensor: layer.codes.tensor for layer in layers if layer.tensor and layer.codes}
+    for name in replaced:
+        whole.graph.input.append(helper.make_tensor_value_info(_PREFIX + name, kinds[name], None))
+    for node in whole.graph.node:
+        dequantized = {own.get(name) for name in node.output}
+        for i, name in enumerate(node.input):
+            if name in replaced and name not in dequantized:
+                node.input[i] = _PREFIX + name
+    return whole
+
+
+def can_be_cut(layer: LayerTensor, model: onnx.ModelProto) -> bool:
+    """Whether the file computes the layer's tensors, and does not only take them as inputs."""
+    return not {value.name for value in model.graph.input}.intersection(_tensors(layer))
+
+
+def feeds(layers: Sequence[LayerTensor], forced: Mapping[str, F32]) -> dict[str, _Array]:
+    """What the further inputs of `cut` take, from results in Keras's layout."""
+    result: dict[str, _Array] = {}
+    for layer in layers:
+        value = forced[layer.layer]
+        stored = value if layer.perm is None else np.transpose(value, np.argsort(layer.perm))
+        if layer.tensor:
+            result[_PREFIX + layer.tensor] = np.ascontiguousarray(stored)
+        if layer.codes:
+            result[_PREFIX + layer.codes.tensor] = _codes(layer, layer.codes, stored)
+    return result
+
+
+def _codes(layer: LayerTensor, tensor: CodesTensor, value: F32) -> _Array:
+    steps = np.ldexp(value.astype(np.float64), -tensor.exp)
+    if np.any(steps != np.rint(steps)):
+        raise WitnessError(f"{layer.layer}: forced results are not multiples of 2**{tensor.exp}")
+    return np.ascontiguousarray(steps.astype(np.int64) + tensor.zero_point)
+
+
+def _tensors(layer: LayerTensor) -> Iterator[str]:
+    yield from filter(None, (layer.tensor, layer.codes and layer.codes.tensor))
+
+
+def _kinds(model: onnx.ModelProto) -> dict[str, int]:
+    """The element types of all tensors."""
+    graph = shape_inference.infer_shapes(model).graph
+    values = (*graph.input, *graph.output, *graph.value_info)
+    return {value.name: value.type.tensor_type.elem_type for value in values}
