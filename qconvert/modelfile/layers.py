@@ -78,7 +78,8 @@ def _node(entry: Json, prefix: str) -> LayerNode:
         name=name,
         class_name=class_name.rpartition(">")[2],
         inner=tuple(_name(wrapped) for wrapped in _wrapped(config)),
-        makes_variables=_makes_variables(config),
+        makes_variables=_makes_variables(config)
+        or "QAdaptiveActivation" in str(entry["class_name"]),
         trainable=not isinstance(config, dict) or config.get("trainable") is not False,
         children=None if listed is None else _nodes(listed, path),
     )

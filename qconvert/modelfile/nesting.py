@@ -55,19 +55,23 @@ def _top_level(
 def _spread(model: LayerNode, group: _Stored) -> dict[str, _Stored]:
     """A nested model's variables, which lie in one list, to the layers in it."""
     leaves = tuple(model.leaves)
-    known = _scopes(leaves, model.path)
-    owners = [_owner(_scope(weight), known) for weight in group]
+    known, scopes = _scopes(leaves, model.path), _scopes_of(group)
+    owners = [_owner(scope, known) for scope in scopes]
     found = [owner for owner in owners if owner is not None]
     if len(found) < len(owners):
-        found = _owners_by_order(model, leaves, group)
+        found = _owners_by_order(model, leaves, scopes)
     weights: dict[str, _Stored] = {leaf.path: () for leaf in leaves}
     for owner, weight in zip(found, group, strict=True):
         weights[owner] += (weight,)
     return {path: stored for path, stored in weights.items() if stored}
 
 
-def _scope(weight: StoredWeight) -> str:
-    return weight.name.rpartition("/")[0]
+def _scopes_of(group: _Stored) -> list[str]:
+    """Of each variable; QAdaptiveActivation's first one has none, and goes with the next."""
+    scopes: list[str] = []
+    for weight in reversed(group):
+        scopes.append(weight.name.rpartition("/")[0] or (scopes[-1] if scopes else ""))
+    return scopes[::-1]
 
 
 def _scopes(leaves: Iterable[LayerNode], model: str) -> dict[str, set[str]]:
@@ -92,10 +96,12 @@ def _owner(scope: str, known: Mapping[str, set[str]]) -> str | None:
     return None
 
 
-def _owners_by_order(model: LayerNode, leaves: Iterable[LayerNode], group: _Stored) -> list[str]:
+def _owners_by_order(
+    model: LayerNode, leaves: Iterable[LayerNode], scopes: Sequence[str]
+) -> list[str]:
     """Pair scopes and layers as Keras loads: in order, trainable variables first."""
     heads: list[str] = []
-    for scope in map(_scope, group):
+    for scope in scopes:
         if not any(f"{scope}/".startswith(f"{head}/") for head in heads):
             heads.append(scope)
     layers = [leaf for leaf in leaves if leaf.makes_variables]
@@ -107,7 +113,7 @@ def _owners_by_order(model: LayerNode, leaves: Iterable[LayerNode], group: _Stor
     paths = {head: leaf.path for head, leaf in zip(heads, layers, strict=True)}
     return [
         next(path for head, path in paths.items() if f"{scope}/".startswith(f"{head}/"))
-        for scope in map(_scope, group)
+        for scope in scopes
     ]
 
 

@@ -1,4 +1,4 @@
-"""Random models: chains with branches, merges, shared layers and models in models."""
+"""Random models: chains with branches, merges, shared layers, tables and models in models."""
 
 from typing import Any, Final, TypeAlias
 
@@ -6,7 +6,8 @@ import numpy as np
 import tf_keras
 from tf_keras import Input, Model
 
-from scripts.randomized.layers import Layer, random_layer, random_merge
+from scripts.randomized.arguments import Layer
+from scripts.randomized.layers import random_layer, random_merge, random_table
 from scripts.randomized.quantizers import Random, chance, one_of
 
 #: Keras's tensors have no types.
@@ -18,6 +19,7 @@ Shared: TypeAlias = list[tuple[Layer, Any]]
 _MISFITS: Final = (AssertionError, TypeError, ValueError)
 #: So that no model takes long.
 _LARGEST: Final = 4096
+_MOST_AXES: Final = 5
 
 
 def random_model(seed: int) -> Model:
@@ -25,28 +27,37 @@ def random_model(seed: int) -> Model:
     tf_keras.backend.clear_session()
     random = np.random.default_rng(seed)
     inputs = [Input(shape) for shape in [_input_shape(random)] * (1 + chance(random, 0.2))]
-    tensors = _grown(random, inputs, int(random.integers(3, 13)))
+    tensors = _grown(random, inputs, int(random.integers(3, 13)), tables=chance(random, 0.1))
     model = Model(inputs, _unread(tensors, inputs), name=f"random_{seed}")
     for variable in model.weights:
         if "float" in variable.dtype.name:
             # Weights that use their grids, and moving statistics that are possible.
             low, high = (0.25, 2) if "variance" in variable.name else (-1.25, 1.25)
-            variable.assign(random.uniform(low, high, variable.shape))
+            numbers = random.uniform(low, high, variable.shape)
+            variable.assign(numbers > 0 if "mask" in variable.name else numbers)
     return model
 
 
 def _input_shape(random: Random) -> tuple[int, ...]:
-    rank = int(random.integers(1, 4))
-    return (*(int(n) for n in random.integers(3, 10, rank - 1)), int(random.integers(1, 6)))
+    rank = one_of(random, 1, 2, 2, 3, 3, 4)
+    longest = 6 if rank == 4 else 10
+    return (*(int(n) for n in random.integers(3, longest, rank - 1)), int(random.integers(1, 6)))
 
 
-def _grown(random: Random, inputs: list[Tensor], count: int) -> list[Tensor]:
-    """The inputs, and the results of *count* layers behind them."""
-    tensors = list(inputs)
+def _grown(
+    random: Random, inputs: list[Tensor], count: int, *, tables: bool = False
+) -> list[Tensor]:
+    """The inputs, and the results of *count* layers behind them: *tables* first, or others."""
+    tensors = [*inputs, *_looked_up(random, inputs if tables else [])]
     shared: Shared = []
     for _ in range(count):
         tensors.append(_step(random, tensors, shared))
     return tensors
+
+
+def _looked_up(random: Random, inputs: list[Tensor]) -> list[Tensor]:
+    """What tables hold of whole numbers, one more axis of it."""
+    return [random_table(random)(x) for x in inputs if len(x.shape) < _MOST_AXES]
 
 
 def _step(random: Random, tensors: list[Tensor], shared: Shared) -> Tensor:
@@ -54,14 +65,14 @@ def _step(random: Random, tensors: list[Tensor], shared: Shared) -> Tensor:
     x = tensors[-1] if chance(random, 0.85) else one_of(random, *tensors)
     partners = [t for t in tensors if t is not x and t.shape == x.shape]
     if partners and chance(random, 0.4):
-        return random_merge(random)([x, one_of(random, *partners)])
+        return random_merge(random, len(x.shape))([x, one_of(random, *partners)])
     for _ in range(100):
         layer = _layer(random, x, shared)
         try:
             y = layer(x)
         except _MISFITS:
             continue
-        if 0 < np.prod(y.shape[1:]) <= _LARGEST:
+        if 0 < np.prod(y.shape[1:]) <= _LARGEST and len(y.shape) <= _MOST_AXES:
             shared.append((layer, x.shape))
             return y
     raise ValueError(f"no layer fits {x.shape}")

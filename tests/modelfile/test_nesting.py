@@ -155,3 +155,16 @@ def test_a_wrapper_comes_after_its_inner_layer_and_repeats_nothing() -> None:
         (f"{inside}/vars/1", 6),
     )
     assert found == {"w": [5, 6, 9, 5, 7]}
+
+
+def test_a_variable_without_a_scope_goes_with_the_next() -> None:
+    """QAdaptiveActivation's first one, in two of them, by name and of another session."""
+    layers = layer("a"), plain("p", "QAdaptiveActivation"), plain("q", "QAdaptiveActivation")
+    rest = "Variable:0 {0}/ema_min {0}/ema_max Variable:0 {1}/ema_min {1}/ema_max"
+    for first, second, dense in (("p", "q", "a"), ("p_8", "q_9", "a_7")):
+        found = nested(f"{dense}/k {rest.format(first, second)}", *layers)
+        assert found == {
+            "m/a": f"{dense}/k",
+            "m/p": f"Variable:0 {first}/ema_min {first}/ema_max",
+            "m/q": f"Variable:0 {second}/ema_min {second}/ema_max",
+        }
