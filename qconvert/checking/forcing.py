@@ -6,6 +6,7 @@ the layers before it that are drawn from their reach; all layers are tried in on
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Final
@@ -66,6 +67,9 @@ def can_be_forced(graph: Graph, tensors: Mapping[str, tuple[str, ...]]) -> set[s
             held.setdefault(name, set()).add(layer.value)
     alone = {name for name, names in tensors.items() if all(len(held[n]) == 1 for n in names)}
     kept |= _repeated(graph)
+    # A layer that does nothing returns what it is given: it would show the forced result as its own.
+    owners = Counter(layer.value for layer in graph.layers)
+    kept |= {value for value, count in owners.items() if count > 1}
     return {x.name for x in graph.layers if x.value not in kept and x.name in alone}
 
 

@@ -92,3 +92,9 @@ def test_other_operations_of_one_input_are_forced(graph: Graph) -> None:
     assert can_be_forced(twice, tensors) == {"q_in", "dense", "again"}
     moved = {**TENSORS, "again": ("v1",)}
     assert can_be_forced(twice, moved) == {"dense"}
+
+
+def test_what_a_layer_that_does_nothing_hands_on_is_not_forced(graph: Graph) -> None:
+    layers = (*graph.layers[:2], Layer("dropout", "Dropout", "v2"), graph.layers[2])
+    longer = replace(graph, layers=layers)
+    assert can_be_forced(longer, {**TENSORS, "dropout": ("v2",)}) == {"q_in"}

@@ -39,6 +39,8 @@ def layer(name: str, verdict: str, inherited_from: tuple[str, ...] = ()) -> dict
         "verdict": verdict,
         "reason": f"why {name}",
         "inherited_from": list(inherited_from),
+        "proof": None,
+        "doubt": "",
         "comparisons": [],
     }
 
@@ -54,6 +56,7 @@ def weight(verdict: str, differing: int) -> dict[str, Any]:
         "largest": 0.0,
         "largest_ulp": 0,
         "first": None,
+        "stored": None,
     }
 
 
@@ -79,6 +82,8 @@ def report(layers: list[dict[str, Any]], off: int, deployed: int) -> Mapping[str
                 "verdict": "DIFFERS",
                 "reason": "",
                 "inherited_from": [],
+                "proof": None,
+                "doubt": "",
                 "comparisons": [
                     comparison("TensorFlow", "NumPy", 7),
                     comparison("TensorFlow", "ONNX Runtime", off),

@@ -42,6 +42,7 @@ FILES = [
 ]
 #: What Keras 3 and qkeras-v3 do not have, and masks, which are refused there.
 ELSEWHERE = {
+    "CenterCrop",
     "FQConv2D",
     "FQDense",
     "Masking",
