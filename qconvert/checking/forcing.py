@@ -67,7 +67,7 @@ def can_be_forced(graph: Graph, tensors: Mapping[str, tuple[str, ...]]) -> set[s
             held.setdefault(name, set()).add(layer.value)
     alone = {name for name, names in tensors.items() if all(len(held[n]) == 1 for n in names)}
     kept |= _repeated(graph)
-    # A layer that does nothing returns what it is given: it would show the forced result as its own.
+    # A layer that does nothing returns what it is given: the forced result, as if it were its own.
     owners = Counter(layer.value for layer in graph.layers)
     kept |= {value for value, count in owners.items() if count > 1}
     return {x.name for x in graph.layers if x.value not in kept and x.name in alone}
