@@ -24,6 +24,7 @@ from qconvert.reference import evaluate
 Codes = npt.NDArray[np.int64]
 
 _PATTERNS: Final = 8
+SMALLEST_NORMAL: Final = np.float32(2.0**-126)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,12 +45,17 @@ def forced_trials(
     drawn = _drawn(graph, analysis, batch, layers, seed)
     if drawn:
         values = evaluate(graph, batch, instead=drawn)
-        every = {x.name: drawn.get(x.value, values[x.value]) for x in graph.layers}
+        every = {x.name: _flushed(drawn.get(x.value, values[x.value])) for x in graph.layers}
         yield Trial(batch, {name: every[name] for name in every if name in layers})
     by_codes = {x.name: drawn[x.value] for x in graph.layers if x.value in drawn}
     some = {name: value for name, value in by_codes.items() if name in coded & layers}
     if some:
         yield Trial(batch, some)
+
+
+def _flushed(x: F32) -> F32:
+    """Without denormal numbers, for which TensorFlow computes with 0 where it gets one."""
+    return np.where(abs(x) < SMALLEST_NORMAL, np.float32(0), x)
 
 
 def can_be_forced(graph: Graph, tensors: Mapping[str, tuple[str, ...]]) -> set[str]:

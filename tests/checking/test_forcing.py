@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 from qconvert.checking.forcing import can_be_forced, draw, forced_trials
 from qconvert.exactness import Reach, analyse
 from qconvert.ir import Graph, Grid, Layer, Node
-from qconvert.ir.ops import Quantize
+from qconvert.ir.ops import Quantize, Scale
 from qconvert.ir.quantizers import QuantizedBits
 from qconvert.reference import apply
 
@@ -98,3 +98,13 @@ def test_what_a_layer_that_does_nothing_hands_on_is_not_forced(graph: Graph) -> 
     layers = (*graph.layers[:2], Layer("dropout", "Dropout", "v2"), graph.layers[2])
     longer = replace(graph, layers=layers)
     assert can_be_forced(longer, {**TENSORS, "dropout": ("v2",)}) == {"q_in"}
+
+
+def test_no_denormal_numbers_are_forced(graph: Graph) -> None:
+    """TensorFlow takes them for 0, in sums too."""
+    tiny = replace(
+        graph, nodes=(graph.nodes[0], replace(graph.nodes[1], op=Scale(2.0**-127)), graph.nodes[2])
+    )
+    every, *_ = forced_trials(tiny, analyse(tiny), BATCH, {"q_in", "dense"}, set(), 0)
+    assert np.any(apply(tiny.nodes[1].op, every.forced["q_in"]))
+    assert not np.any(every.forced["dense"])
