@@ -67,11 +67,13 @@ def _spread(model: LayerNode, group: _Stored) -> dict[str, _Stored]:
 
 
 def _scopes_of(group: _Stored) -> list[str]:
-    """Of each variable; QAdaptiveActivation's first one has none, and goes with the next."""
-    scopes: list[str] = []
-    for weight in reversed(group):
-        scopes.append(weight.name.rpartition("/")[0] or (scopes[-1] if scopes else ""))
-    return scopes[::-1]
+    """Of each variable; QAdaptiveActivation's first one has none, and that of its averages.
+
+    Between them lie other layers' variables, for averages are not trained.
+    """
+    named = [weight.name.rpartition("/") for weight in group]
+    averages = iter([scope for scope, _, name in named if name.startswith("ema_min")])
+    return [scope or next(averages, "") for scope, _, _ in named]
 
 
 def _scopes(leaves: Iterable[LayerNode], model: str) -> dict[str, set[str]]:

@@ -157,7 +157,7 @@ def test_a_wrapper_comes_after_its_inner_layer_and_repeats_nothing() -> None:
     assert found == {"w": [5, 6, 9, 5, 7]}
 
 
-def test_a_variable_without_a_scope_goes_with_the_next() -> None:
+def test_a_variable_without_a_scope_goes_with_averages() -> None:
     """QAdaptiveActivation's first one, in two of them, by name and of another session."""
     layers = layer("a"), plain("p", "QAdaptiveActivation"), plain("q", "QAdaptiveActivation")
     rest = "Variable:0 {0}/ema_min {0}/ema_max Variable:0 {1}/ema_min {1}/ema_max"
@@ -168,3 +168,11 @@ def test_a_variable_without_a_scope_goes_with_the_next() -> None:
             "m/p": f"Variable:0 {first}/ema_min {first}/ema_max",
             "m/q": f"Variable:0 {second}/ema_min {second}/ema_max",
         }
+
+
+def test_averages_stand_behind_what_is_trained() -> None:
+    """Keras writes the counter of a trainable layer first, and its averages last."""
+    found = nested(
+        "Variable:0 a/k p/ema_min p/ema_max", plain("p", "QAdaptiveActivation"), layer("a")
+    )
+    assert found == {"m/a": "a/k", "m/p": "Variable:0 p/ema_min p/ema_max"}
