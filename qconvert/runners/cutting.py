@@ -1,6 +1,7 @@
 """An ONNX file in which layers compute from given results of the layers before them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,11 +19,15 @@ _Array: TypeAlias = npt.NDArray[Any]
 _PREFIX = "forced:"
 
 
-def cut(model: onnx.ModelProto, layers: Sequence[LayerTensor]) -> onnx.ModelProto:
+def cut(
+    model: onnx.ModelProto, layers: Sequence[LayerTensor], *, codes: bool = False
+) -> onnx.ModelProto:
     """*model* with an input for every tensor of *layers*, which all readers read instead.
 
-    The tensors themselves stay, as results of the layers.
+    The tensors themselves stay, as results of the layers. *codes* cuts at integers alone: numbers
+    that are dequantized from them stay so, for other kernels run where a float comes from outside.
     """
+    layers = [replace(layer, tensor=None) for layer in layers] if codes else layers
     kinds = _kinds(model)
     whole = onnx.ModelProto()
     whole.CopyFrom(model)

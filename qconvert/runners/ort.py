@@ -123,7 +123,8 @@ class OrtRunner:
         key = optimized, tuple(layer.layer for layer in layers)
         if key not in self._sessions:
             taps = (x.codes.tensor if optimized and x.codes else _tap(x) for x in tapped)
-            self._sessions[key] = _session(cut(self._with_taps(taps), layers), optimized=optimized)
+            model = cut(self._with_taps(taps), layers, codes=optimized)
+            self._sessions[key] = _session(model, optimized=optimized)
         session = self._sessions[key]
         return self._run(session, inputs, _typed(feeds(layers, forced), session))
 
@@ -160,7 +161,8 @@ def _typed(arrays: Mapping[str, _Array], session: _Session) -> dict[str, _Array]
     """The arrays as the session wants them: it says ``tensor(uint8)``, and float for float32."""
     kinds = {i.name: i.type.removeprefix("tensor(").rstrip(")") for i in session.get_inputs()}
     names = {"float": "float32"}
-    return {name: a.astype(names.get(kinds[name], kinds[name])) for name, a in arrays.items()}
+    known = {name: names.get(kind, kind) for name, kind in kinds.items()}
+    return {name: a.astype(known[name]) for name, a in arrays.items() if name in known}
 
 
 def _fed(graph: onnx.GraphProto) -> list[str]:

@@ -17,6 +17,7 @@ from qconvert.emit.metadata import (
 from qconvert.errors import WitnessError
 from qconvert.ir import F32
 from qconvert.runners import OrtRunner
+from qconvert.runners.cutting import cut
 
 RNG = np.random.default_rng(1)
 KERNEL = RNG.integers(-7, 8, (4, 2, 1, 1)).astype(np.float32) / 8
@@ -239,3 +240,16 @@ def test_what_can_be_forced() -> None:
         "out": ("y",),
     }
     assert runner.coded == {"act", "again"}
+
+
+def test_forced_codes_stay_codes_for_the_kernels_behind_them() -> None:
+    """ONNX Runtime would quantize a float input of a product dynamically."""
+    proto = model()
+    layers = OrtRunner(proto).layers
+    nodes = cut(proto, layers, codes=True).graph.node
+    readers = {
+        name: [node.op_type for node in nodes if name in node.input]
+        for name in ("forced:codes", "forced:act", "codes", "act")
+    }
+    assert readers["forced:codes"] == ["DequantizeLinear"]
+    assert (readers["forced:act"], readers["codes"], readers["act"]) == ([], [], ["Transpose"])
