@@ -22,6 +22,7 @@ from tf_keras.layers import (
     Resizing,
 )
 from tf_keras.protobuf.saved_metadata_pb2 import SavedMetadata
+from tf_keras.utils import set_random_seed
 
 FOUR_BITS = "quantized_bits(4, 0, alpha=1)"
 
@@ -47,6 +48,7 @@ def main(folder: Path) -> None:
 
 def refused() -> Model:
     """Layers that qconvert knows, with options that it does not; and a cell."""
+    set_random_seed(0)
     image, series = Input((4, 5, 2), name="image"), Input((5, 4), name="series")
     attention = MultiHeadAttention(2, 2, name="causal")
     x = attention(series, series, use_causal_mask=True)
