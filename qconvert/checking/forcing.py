@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.checking.inputs import Batch
+from qconvert.checking.radius import TINY
 from qconvert.exactness import Analysis, Reach
 from qconvert.ir import F32, Graph, Grid, Op, grid_of
 from qconvert.ir.ops import Quantize, Recurrence
@@ -24,7 +25,6 @@ from qconvert.reference import evaluate
 Codes = npt.NDArray[np.int64]
 
 _PATTERNS: Final = 8
-SMALLEST_NORMAL: Final = np.float32(2.0**-126)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +55,7 @@ def forced_trials(
 
 def _flushed(x: F32) -> F32:
     """Without denormal numbers, for which TensorFlow computes with 0 where it gets one."""
-    return np.where(abs(x) < SMALLEST_NORMAL, np.float32(0), x)
+    return np.where(abs(x) < TINY, np.float32(0), x)
 
 
 def can_be_forced(graph: Graph, tensors: Mapping[str, tuple[str, ...]]) -> set[str]:
@@ -108,7 +108,7 @@ def _drawn(
 ) -> dict[str, F32]:
     """By value, numbers anywhere in its reach, where that is known."""
     size = len(next(iter(batch.values())))
-    shapes = evaluate_shapes(graph, batch)
+    shapes = _shapes(graph, batch)
     result: dict[str, F32] = {}
     for i, layer in enumerate(graph.layers):
         reach = analysis.values.get(layer.value)
@@ -119,7 +119,7 @@ def _drawn(
     return result
 
 
-def evaluate_shapes(graph: Graph, batch: Batch) -> dict[str, tuple[int, ...]]:
+def _shapes(graph: Graph, batch: Batch) -> dict[str, tuple[int, ...]]:
     """The shapes of all values for one sample of *batch*."""
     values = evaluate(graph, {name: array[:1] for name, array in batch.items()})
     return {name: value.shape for name, value in values.items()}
