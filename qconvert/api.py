@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import onnx
 
+    from qconvert.checking.declared import InputDomain
     from qconvert.checking.inputs import Samples
     from qconvert.checking.results import CheckedFile, Report
     from qconvert.checking.witness import Witness
-    from qconvert.ir import F32, Graph, Grid
+    from qconvert.ir import F32, Graph
     from qconvert.report.summary import Summary
 
     Array: TypeAlias = npt.NDArray[np.generic]
@@ -144,12 +145,12 @@ def check(
         file, graph = found.file, found.graph
         converted, onnx_file = _onnx(onnx, graph)
         require_interface_of(graph, converted)
-        grids = read_domains(graph, domains)
-        stream = found.frozen_on or _samples(graph, inputs, samples, seed, grids)
+        declared = read_domains(graph, domains)
+        stream = found.frozen_on or _samples(graph, inputs, samples, seed, declared)
         with tensorflow_started(found.keras, file.weights_path, source.python) as tensorflow:
             panel = assemble(graph, converted, tensorflow)
             checked = CheckedFile(str(file.path), file.sha256)
-            subject = Subject(graph, checked, onnx_file, grids)
+            subject = Subject(graph, checked, onnx_file, declared)
             watch = (_counting(progress, stream.count), _naming(failed))
             return examine(subject, panel, stream, *watch)
 
@@ -245,7 +246,7 @@ def _samples(
     inputs: Inputs | None,
     count: int | None,
     seed: int,
-    domains: Mapping[str, Grid],
+    domains: Mapping[str, InputDomain],
 ) -> Samples:
     from qconvert.checking import from_user, seeded
 

@@ -133,7 +133,7 @@ def export(
 @_SEED
 @click.option(
     "--domain", "domains", multiple=True, metavar="INPUT=DOMAIN",
-    help="What an input can be, for proofs: uint8/256, int16, grid(STEP,LO,HI) or float.",
+    help="What an input can be, for proofs: uint8/255, int16, grid(STEP,LO,HI) or float.",
 )  # fmt: skip
 @click.option("--json", "json_file", type=_PATH, help="Also write the report as JSON.")
 @_FORCE

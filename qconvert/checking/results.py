@@ -8,15 +8,11 @@ from qconvert.checking.witness import Witness
 
 
 class Verdict(Enum):
-    """What is known about a layer, from the strongest to the weakest.
-
-    `BOUNDED` is weaker than `SAMPLED`: results were seen to differ, though by no more than the
-    rounding of correct programs.
-    """
+    """What is known about a layer, from the strongest to the weakest; docs/PROOFS.md explains."""
 
     PROVEN = "PROVEN"
-    SAMPLED = "SAMPLED"
     BOUNDED = "BOUNDED"
+    SAMPLED = "SAMPLED"
     UNCHECKED = "UNCHECKED"
     DIFFERS = "DIFFERS"
 
@@ -42,13 +38,42 @@ class Comparison:
     largest_steps: float | None
 
 
+class Method(Enum):
+    """How a layer is proven; the last in this order that any of its operations needs."""
+
+    ALGEBRAIC = "algebraic"
+    CODES = "codes"
+    ENUMERATED = "enumerated"
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Why all correct programs agree about a layer: ``bits`` of 24 that its largest sum takes."""
+    """Why all correct programs agree about a layer.
 
+    ``bits`` of 24 are those that its largest sum takes; of the ``states`` that were tabulated
+    ``near`` ones lie next to a quantizer's boundary.
+    """
+
+    method: Method
     arguments: tuple[str, ...]
     bits: int | None = None
     assumptions: tuple[str, ...] = ()
+    states: int = 0
+    near: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How far correct programs can be from one another, from equal inputs of the layer.
+
+    ``largest`` is the distance at most, ``None`` if it depends on numbers of no known range;
+    it occurs in ``near`` of ``states`` alone, where these were tabulated.
+    """
+
+    largest: float | None = None
+    steps: float | None = None
+    states: int = 0
+    near: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +81,7 @@ class Finding:
     """The verdict on one compared thing, why, and what it rests on.
 
     ``inherited_from`` names the layers whose differences explain all of this one's; ``doubt`` is
-    what stands in the way of a proof.
+    what stands in the way of a proof, and ``bound`` what is known instead.
     """
 
     verdict: Verdict
@@ -65,6 +90,7 @@ class Finding:
     inherited_from: tuple[str, ...] = ()
     proof: Proof | None = None
     doubt: str = ""
+    bound: Bound | None = None
 
     @property
     def worst(self) -> Comparison | None:

@@ -169,15 +169,18 @@ def evaluate_bounded(
 
     *capped* keeps every radius, but a quantizer's steps, below `LEAST_INFORMATIVE`.
     """
-    values, radii = _propagated(nodes, known, dict.fromkeys(known), capped=capped)
+    values, radii = propagated(nodes, known, dict.fromkeys(known), capped=capped)
     radius = radii[value]
     return values[value], np.zeros(1) if radius is None else radius
 
 
-def _propagated(
+def propagated(
     nodes: Sequence[Node], known: Mapping[str, F32], around: Radii, *, capped: bool = False
 ) -> tuple[dict[str, F32], dict[str, Radius | None]]:
-    """All values and their radii from *known* values and the radii *around* them."""
+    """All values and their radii from *known* values and the radii *around* them.
+
+    *capped* is as in `evaluate_bounded`.
+    """
     values, radii = dict(known), dict(around)
     for node in nodes:
         inputs = [values[name] for name in node.inputs]
@@ -415,7 +418,7 @@ def _recurrence(op: Recurrence, xs: list[F32], rs: list[Radius | None]) -> Radiu
         radii = [None if r is None else r[:, time] for _, r in sequences]
         known = dict(zip(names, [*features, *states], strict=True))
         beside = dict(zip(names, [*radii, *around], strict=True))
-        values, found = _propagated(op.body.nodes, known, beside, capped=smooth)
+        values, found = propagated(op.body.nodes, known, beside, capped=smooth)
         states = [values[output.value] for output in op.body.outputs]
         around = [found[output.value] for output in op.body.outputs]
         both = zip(around, states, strict=True)

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from qconvert.checking.compare import Difference, Example
 from qconvert.checking.results import (
     AmbiguousResult,
+    Bound,
     CheckedFile,
     Comparison,
     Environment,
@@ -91,15 +92,28 @@ def _finding(finding: Finding) -> dict[str, Json]:
         "inherited_from": list(finding.inherited_from),
         "proof": None if finding.proof is None else _proof(finding.proof),
         "doubt": finding.doubt,
+        "bound": None if finding.bound is None else _bound(finding.bound),
         "comparisons": [_comparison(comparison) for comparison in finding.comparisons],
     }
 
 
 def _proof(proof: Proof) -> Json:
     return {
+        "method": proof.method.value,
         "arguments": list(proof.arguments),
         "bits": proof.bits,
         "assumptions": list(proof.assumptions),
+        "states": proof.states,
+        "near": proof.near,
+    }
+
+
+def _bound(bound: Bound) -> Json:
+    return {
+        "largest": None if bound.largest is None else _number(bound.largest),
+        "steps": None if bound.steps is None else _number(bound.steps),
+        "states": bound.states,
+        "near": bound.near,
     }
 
 

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from qconvert.checking.compare import Difference, Example
 from qconvert.checking.results import (
+    Bound,
     Comparison,
     Finding,
     LayerResult,
@@ -84,7 +85,8 @@ def _layer_cells(layer: LayerResult) -> tuple[str, ...]:
 
 def _cells(finding: Finding) -> tuple[str, str, str, str]:
     worst = finding.worst
-    reason = printable(finding.reason or _argument(finding))
+    proven = finding.verdict is Verdict.PROVEN
+    reason = printable(_argument(finding) if proven or not finding.reason else finding.reason)
     if worst is None:
         return finding.verdict.value, "", "", reason
     found = worst.difference
@@ -97,12 +99,21 @@ def _cells(finding: Finding) -> tuple[str, str, str, str]:
 
 
 def _argument(finding: Finding) -> str:
-    """Why it is proven, or what stands in the way."""
+    """Why it is proven, or what stands in the way, and what is known instead."""
     if finding.proof is None:
-        return finding.doubt
-    bits = finding.proof.bits
+        return "; ".join(part for part in (finding.doubt, _bound(finding.bound)) if part)
+    bits, states = finding.proof.bits, finding.proof.states
     told = ", ".join(finding.proof.arguments)
+    if states:
+        told += f": {finding.proof.near} of {states} states"
     return told if bits is None else f"{told}: {bits} of 24 bits"
+
+
+def _bound(bound: Bound | None) -> str:
+    if bound is None or not bound.largest:
+        return ""
+    size = f"{bound.largest:.3g}" if bound.steps is None else _count(bound.steps, "step")
+    return f"off by {size} at most"
 
 
 def _largest(comparison: Comparison) -> str:
