@@ -2,7 +2,7 @@
 
 Where all states of a cone keep away from the quantizer's boundaries, every correct program
 returns the same codes. The few states that do not are tried in all runtimes, at several places
-of a tensor and in batches of different sizes.
+of a tensor and in batches of different sizes; so are those on both sides of every boundary.
 """
 
 import math
@@ -50,9 +50,9 @@ def tabulate(
     owners = {layer.value: layer for layer in reversed(graph.layers)}
     shapes = shapes_in(graph, probe)
     near = [
-        _Tried(cone, known.doubtful, owners[cone.end.name], shapes[cone.end.name])
+        _Tried(cone, states, owners[cone.end.name], shapes[cone.end.name])
         for cone, known in found
-        if len(known.doubtful) and _can_be_tried(cone, owners, forcible)
+        if len(states := known.doubtful | known.edges) and _can_be_tried(cone, owners, forcible)
     ]
     evidence = Evidence()
     alike: set[str] = set()
@@ -81,7 +81,7 @@ def _stronger(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tried:
-    """A cone whose states next to a boundary are tried, and the layer that shows its results."""
+    """A cone of which some states are tried, and the layer that shows its results."""
 
     cone: Cone
     states: States

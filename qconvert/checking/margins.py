@@ -38,14 +38,23 @@ class States:
     def __len__(self) -> int:
         return len(self.channels)
 
+    def __or__(self, other: "States") -> "States":
+        """These and those."""
+        codes = {n: np.concatenate([self.codes[n], other.codes[n]]) for n in self.codes}
+        return States(np.concatenate([self.channels, other.channels]), codes)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Margins:
-    """Of ``total`` states, those where rounding could change the result, by ``largest`` at most."""
+    """Of ``total`` states, those where rounding could change the result, by ``largest`` at most.
+
+    ``edges`` are those on both sides of every boundary, where they are known.
+    """
 
     total: int
     doubtful: States
     largest: float
+    edges: States
 
 
 def margins(cone: Cone) -> Margins | None:
@@ -80,21 +89,19 @@ def table(cone: Cone, codes: Mapping[str, Ints]) -> tuple[F32, Radius]:
 
 def _all_of_them(cone: Cone, total: int) -> Margins | None:
     """Every state of one source, or every pair of two."""
-    found: list[States] = []
+    nowhere = np.empty(0, np.int64)
+    edges = States(nowhere, dict.fromkeys(cone.sources, nowhere))
+    doubtful = edges
     largest = 0.0
     for codes, valid in _chunks(cone.sources):
         _, radius = table(cone, codes)
         near = valid & (radius > 0)
         largest = max(largest, float(radius[valid].max(initial=0.0)))
         channels = np.nonzero(near)[1]
-        found.append(States(channels, {name: each[near] for name, each in codes.items()}))
-        if sum(map(len, found)) > MOST_DOUBTFUL:
+        doubtful |= States(channels, {name: each[near] for name, each in codes.items()})
+        if len(doubtful) > MOST_DOUBTFUL:
             return None
-    names = cone.sources
-    together = {name: np.concatenate([each.codes[name] for each in found]) for name in names}
-    return Margins(
-        total, States(np.concatenate([each.channels for each in found]), together), largest
-    )
+    return Margins(total, doubtful, largest, edges)
 
 
 def _chunks(
@@ -141,6 +148,14 @@ class _Points:
         gaps: npt.NDArray[np.bool_] = apart & ~certain
         return gaps
 
+    def at_edges(self) -> npt.NDArray[np.bool_]:
+        """The points on both sides of a boundary."""
+        changes = (np.diff(self.channels) == 0) & (self.results[1:] != self.results[:-1])
+        edges = np.zeros(len(self.codes), np.bool_)
+        edges[:-1] |= changes
+        edges[1:] |= changes
+        return edges
+
 
 def _searched(cone: Cone, total: int) -> Margins | None:
     """Between two states with one certain result all others have it, as programs are monotone."""
@@ -152,9 +167,11 @@ def _searched(cone: Cone, total: int) -> Margins | None:
             return None
         middle = below + (above - below) // 2
         points |= _at(cone, name, points.channels[:-1][gaps], middle)
-    near = points.radii > 0
-    states = States(points.channels[near], {name: points.codes[near]})
-    return Margins(total, states, float(points.radii.max(initial=0.0)))
+    doubtful, edges = (
+        States(points.channels[some], {name: points.codes[some]})
+        for some in (points.radii > 0, points.at_edges())
+    )
+    return Margins(total, doubtful, float(points.radii.max(initial=0.0)), edges)
 
 
 def _first_points(lattice: Lattice) -> tuple[Ints, Ints]:

@@ -16,18 +16,22 @@ from onnx.reference import ReferenceEvaluator
 
 from qconvert.emit.metadata import LayerTensor, read_metadata
 from qconvert.ir import F32, Graph, Layer, Node
-from qconvert.ir.ops import Conv, ConvTranspose, Dense
+from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Dense
+from qconvert.reference.normalization import constants
 
 _Array: TypeAlias = npt.NDArray[Any]
 
+#: The operators of a normalization, and what they do with its constants.
+_STEPS: Final = {"Sub": "subtract", "Mul": "multiply", "Add": "add"}
 _LINEAR: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
 def stored_weights(graph: Graph, model: onnx.ModelProto) -> dict[tuple[str, str], F32]:
     """Kernels and biases by layer and role, in Keras's shapes; what is not found is left out.
 
-    Recurrent layers, whose weights lie in the graphs of loops, and normalizations, which are
-    stored as other numbers, are not looked for.
+    Recurrent layers, whose weights lie in the graphs of loops, are not looked for. Of
+    normalizations, whose programs read other numbers, those of a channel are all wrong (NaN)
+    where one of these is not what the weights make.
     """
     metadata = read_metadata(model)
     if metadata is None:
@@ -37,8 +41,9 @@ def stored_weights(graph: Graph, model: onnx.ModelProto) -> dict[tuple[str, str]
     cones = {layer.layer: file.cone(_tensors(layer), ends) for layer in metadata.layers}
     found: dict[tuple[str, str], F32] = {}
     for layer in graph.layers:
-        for role, array in _weights(graph, layer, file, cones.get(layer.name, [])):
-            found[layer.name, role] = array
+        cone = cones.get(layer.name, [])
+        parts = (_weights(graph, layer, file, cone), _of_normalization(graph, layer, file, cone))
+        found |= {(layer.name, role): array for part in parts for role, array in part}
     return found
 
 
@@ -108,6 +113,27 @@ def _weights(
         bias = _bias(layer.weights["bias"].effective, file, cone)
         if bias is not None:
             yield "bias", bias
+
+
+def _of_normalization(
+    graph: Graph, layer: Layer, file: _File, cone: list[onnx.NodeProto]
+) -> Iterator[tuple[str, F32]]:
+    ops = [node.op for node in graph.nodes if _belongs(node, layer)]
+    if len(ops) != 1 or not isinstance(ops[0], BatchNormalization):
+        return
+    expected = constants(ops[0])
+    found = [
+        (_STEPS[node.op_type], array.reshape(-1))
+        for node in cone
+        for name in node.input
+        if node.op_type in _STEPS and (array := file.constant(name)) is not None
+    ]
+    if [step for step, _ in found] != [step for step, _ in expected]:
+        return
+    pairs = zip(found, expected, strict=True)
+    right = np.all([np.equal(*np.broadcast_arrays(a, b)) for (_, a), (_, b) in pairs], axis=0)
+    for role, weight in layer.weights.items():
+        yield role, np.where(right, weight.effective, np.float32(np.nan))
 
 
 def _belongs(node: Node, layer: Layer) -> bool:
