@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from qconvert.checking.declared import InputDomain
     from qconvert.checking.inputs import Samples
-    from qconvert.checking.results import CheckedFile, Report
+    from qconvert.checking.results import CheckedFile, Report, Verdict
     from qconvert.checking.witness import Witness
     from qconvert.ir import F32, Graph
     from qconvert.report.summary import Summary
@@ -115,6 +116,7 @@ def check(
     samples: int | None = None,
     seed: int = 0,
     domains: Sequence[str] = (),
+    require: str = "sampled",
     tf_python: AnyPath | None = None,
     progress: Progress | None = None,
     failed: Failed | None = None,
@@ -126,7 +128,8 @@ def check(
 
     Without *onnx* the model is exported to memory first. *inputs* are a ``.npy`` or ``.npz``
     file, an array, or arrays by name of the model's input; else *samples* are chosen with *seed*.
-    *domains* are texts like ``image=uint8/256``, which proofs then assume of the inputs.
+    *domains* are texts like ``image=uint8/256``, which proofs then assume of the inputs; without
+    a name, of all. *require* is the weakest verdict that passes: proven, bounded or sampled.
     A witness that is missing makes a report that does not pass, not an exception; *failed* hears
     of it at once. The last three options are those of `load`; samples of which scales are frozen
     are the only ones on which TensorFlow can agree, so that they are all that is compared, as one
@@ -135,24 +138,30 @@ def check(
     from qconvert.checking import CheckedFile, Subject, assemble, examine, tensorflow_started
     from qconvert.checking.declared import read_domains
     from qconvert.checking.onnx_file import require_interface_of
+    from qconvert.checking.stopwatch import Stopwatch
     from qconvert.errors import UsageError
     from qconvert.opening import Source, opened
 
     if freeze_scales is not None and (inputs is not None or samples is not None or domains):
         raise UsageError("the samples that scales are frozen on are the inputs of the check")
+    required, watch = _required(require), Stopwatch()
     source = Source(model, weights, via_tensorflow, opaque, tf_python, freeze_scales)
-    with opened(source, for_keras=True) as found:
+    with ExitStack() as stack:
+        with watch.part("reading and exporting"):
+            found = stack.enter_context(opened(source, for_keras=True))
+            converted, onnx_file = _onnx(onnx, found.graph)
         file, graph = found.file, found.graph
-        converted, onnx_file = _onnx(onnx, graph)
         require_interface_of(graph, converted)
         declared = read_domains(graph, domains)
         stream = found.frozen_on or _samples(graph, inputs, samples, seed, declared)
         with tensorflow_started(found.keras, file.weights_path, source.python) as tensorflow:
-            panel = assemble(graph, converted, tensorflow)
+            with watch.part("starting TensorFlow"):
+                panel = assemble(graph, converted, tensorflow)
             checked = CheckedFile(str(file.path), file.sha256)
-            subject = Subject(graph, checked, onnx_file, declared)
-            watch = (_counting(progress, stream.count), _naming(failed))
-            return examine(subject, panel, stream, *watch)
+            subject = Subject(graph, checked, onnx_file, declared, required, watch)
+            return examine(
+                subject, panel, stream, _counting(progress, stream.count), _naming(failed)
+            )
 
 
 def effective_weights(
@@ -267,6 +276,16 @@ def _onnx(
         given = given.model
     model = _to_onnx(graph, "qdq", 21) if given is None else given
     return model, in_memory(model)
+
+
+def _required(text: str) -> Verdict:
+    from qconvert.checking.results import Verdict
+    from qconvert.errors import UsageError
+
+    names = {v.value.lower(): v for v in Verdict if v.passes}
+    if text not in names:
+        raise UsageError(f"{text!r} cannot be required; known are {', '.join(names)}")
+    return names[text]
 
 
 def _to_onnx(graph: Graph, dialect: str, opset: int) -> onnx.ModelProto:

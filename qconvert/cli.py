@@ -135,6 +135,10 @@ def export(
     "--domain", "domains", multiple=True, metavar="INPUT=DOMAIN",
     help="What an input can be, for proofs: uint8/255, int16, grid(STEP,LO,HI) or float.",
 )  # fmt: skip
+@click.option(
+    "--require", type=click.Choice(["proven", "bounded", "sampled"]), default="sampled",
+    show_default=True, help="The weakest verdict that passes.",
+)  # fmt: skip
 @click.option("--json", "json_file", type=_PATH, help="Also write the report as JSON.")
 @_FORCE
 @click.pass_context
@@ -146,6 +150,7 @@ def check(
     samples: int | None,
     seed: int,
     domains: tuple[str, ...],
+    require: str,
     json_file: Path | None,
     force: bool,
     **reading: Unpack[_Reading],
@@ -153,7 +158,7 @@ def check(
     """Compare every layer of MODEL in TensorFlow, ONNX Runtime and NumPy.
 
     Without an ONNX file the model is exported to memory first. The exit code is 0 if everything
-    was compared and nothing differs beyond rounding.
+    was compared, nothing differs beyond rounding, and the verdict is at least the required one.
     """
     from qconvert import output
 
@@ -162,7 +167,14 @@ def check(
     if json_file:
         output.require_writable(json_file, force=force, inputs=sources)
     report = _check(
-        model, onnx, inputs=inputs, samples=samples, seed=seed, domains=domains, **reading
+        model,
+        onnx,
+        inputs=inputs,
+        samples=samples,
+        seed=seed,
+        domains=domains,
+        require=require,
+        **reading,
     )
     if json_file:
         from qconvert.report import to_json
@@ -300,6 +312,7 @@ def _check(
     samples: int | None = None,
     seed: int = 0,
     domains: tuple[str, ...] = (),
+    require: str = "sampled",
     **reading: Unpack[_Reading],
 ) -> "Report":
     from qconvert import api
@@ -313,6 +326,7 @@ def _check(
             samples=samples,
             seed=seed,
             domains=domains,
+            require=require,
             progress=progress,
             failed=failed,
             **reading,

@@ -12,6 +12,7 @@ from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
 from qconvert.checking.inputs import Batch
 from qconvert.checking.proof import proof_of, prove, weakest_behind
 from qconvert.checking.results import Finding, LayerResult, OutputResult, Verdict
+from qconvert.checking.stopwatch import Stopwatch
 from qconvert.checking.weights import ComparedWeights
 from qconvert.checking.witness import Panel
 from qconvert.exactness import Analysis
@@ -32,20 +33,29 @@ class Proofs:
 
 
 def tried(
-    graph: Graph, analysis: Analysis, panel: Panel, probe: Batch, rounding: Rounding
+    graph: Graph,
+    analysis: Analysis,
+    panel: Panel,
+    probe: Batch,
+    rounding: Rounding,
+    watch: Stopwatch,
 ) -> Proofs:
     """Every layer by itself, on numbers from the reach of what it reads and from its tables."""
-    layers = set[str]() if graph.opaque else can_be_forced(graph, panel.tensors)
+    if graph.opaque:
+        return Proofs(analysis)
+    layers = can_be_forced(graph, panel.tensors)
 
     def run(trials: Iterable[Trial]) -> Evidence:
-        return audit(panel.runners, trials, rounding)
+        with watch.part("layers by themselves"):
+            return audit(panel.runners, trials, rounding)
 
     forced = run(
         trial
         for seed in range(_FORCED_ROUNDS if layers else 0)
         for trial in forced_trials(graph, analysis, probe, layers, panel.coded, seed)
     )
-    tables = tabulate(graph, analysis, probe, layers, run)
+    with watch.part("tables"):
+        tables = tabulate(graph, analysis, probe, layers, run)
     evidence = forced.merge(tables.evidence)
     known = replace(analysis, certificates={**analysis.certificates, **tables.certificates})
     return Proofs(known, tables, evidence, tried=forced.samples > 0 or len(graph.layers) == 1)

@@ -24,7 +24,7 @@ FORMS: Final = "uint8/256, uint8/255, int16, grid(STEP,LO,HI), float"
 
 
 def read_domains(graph: Graph, texts: Sequence[str]) -> dict[str, InputDomain]:
-    """The domains of inputs from texts like ``image=uint8/256``; of an only input the name may go.
+    """The domains of inputs from texts like ``image=uint8/256``; without a name, of all inputs.
 
     ``float`` declares nothing. `UsageError` for unknown names and what is no grid.
     """
@@ -32,13 +32,12 @@ def read_domains(graph: Graph, texts: Sequence[str]) -> dict[str, InputDomain]:
     found: dict[str, str] = {}
     for text in texts:
         name, given, what = text.partition("=")
-        if not given and len(names) == 1:
-            name, what = names[0], text
-        if name not in names:
+        if given and name not in names:
             raise UsageError(f"{text!r} declares no input of the model, which are {names}")
-        if name in found:
-            raise UsageError(f"the input {name!r} has two domains")
-        found[name] = what.replace(" ", "")
+        for each in [name] if given else names:
+            if each in found:
+                raise UsageError(f"the input {each!r} has two domains")
+            found[each] = (what if given else text).replace(" ", "")
     return {name: _domain(what) for name, what in found.items() if what != "float"}
 
 

@@ -43,6 +43,7 @@ from qconvert.checking.results import (
     WitnessResult,
 )
 from qconvert.checking.rounding import Misfits, misfits, rounding_in
+from qconvert.checking.stopwatch import Stopwatch
 from qconvert.checking.weights import FOLDED, ComparedWeights, compare_weights, with_weights
 from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
@@ -57,13 +58,16 @@ _FROZEN: Final = "with scales frozen on these very samples"
 class Subject:
     """What is checked: the model as it was read, and the files it stands for.
 
-    ``domains`` are what the user says that inputs can be.
+    ``domains`` are what the user says that inputs can be, ``required`` the weakest verdict that
+    is to pass; ``stopwatch`` has what was done before.
     """
 
     graph: Graph
     model: CheckedFile
     onnx: CheckedFile
     domains: Mapping[str, InputDomain] = field(default_factory=dict)
+    required: Verdict = Verdict.SAMPLED
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
 
 def examine(
@@ -74,9 +78,10 @@ def examine(
     failed: Failed | None = None,
 ) -> Report:
     """Check *subject* with the witnesses of *panel* on *samples*; the last two watch it."""
-    graph = subject.graph
+    graph, watch = subject.graph, subject.stopwatch
     failures: dict[Witness, str] = dict(panel.unavailable)
-    weights = compare_weights(graph, panel.qkeras, panel.stored)
+    with watch.part("weights"):
+        weights = compare_weights(graph, panel.qkeras, panel.stored)
     if weights.failure:
         failures[Witness.TENSORFLOW] = weights.failure
     tell(failures, failed)
@@ -84,15 +89,18 @@ def examine(
     if failures:
         batches = islice(batches, BATCHES_WITHOUT_ALL)
     rounding = _rounding(graph, weights)
-    evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed)
-    analysis = analyse(graph, subject.domains)
+    with watch.part("samples"):
+        evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed)
+    with watch.part("proofs"):
+        analysis = analyse(graph, subject.domains)
     proofs = Proofs(analysis)
     if probe is not None and not evidence.failures:
-        proofs = tried(graph, analysis, panel, probe, rounding)
+        proofs = tried(graph, analysis, panel, probe, rounding, watch)
         evidence = evidence.with_forced(proofs.evidence)
     evidence = replace(evidence, layers=with_inherited(graph, evidence.layers))
     failures = {**evidence.failures, **failures}
-    ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
+    with watch.part("predict"):
+        ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
     layers = for_all_inputs(
         graph, proofs, _layers(graph, evidence, weights.results, failures), weights
     )
@@ -107,6 +115,8 @@ def examine(
         ambiguous=ambiguous,
         witnesses=tuple(_witness(witness, panel, failures) for witness in Witness),
         environment=Environment(version("qconvert"), platform.python_version(), _machine()),
+        required=subject.required,
+        seconds=tuple(watch.seconds.items()),
     )
 
 

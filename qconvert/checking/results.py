@@ -93,6 +93,11 @@ class Finding:
     bound: Bound | None = None
 
     @property
+    def equal(self) -> bool:
+        """Whether all that was compared was the same, bit for bit."""
+        return all(not one.difference.differing for one in self.comparisons)
+
+    @property
     def worst(self) -> Comparison | None:
         """The comparison to show: the one with most differing elements."""
         return max(self.comparisons, key=lambda c: c.difference.differing, default=None)
@@ -181,7 +186,10 @@ class CheckedFile:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything a check found, layers in topological order."""
+    """Everything a check found, layers in topological order.
+
+    ``required`` is the weakest verdict that is to pass, and ``seconds`` what each part took.
+    """
 
     model: CheckedFile
     onnx: CheckedFile
@@ -193,6 +201,8 @@ class Report:
     ambiguous: tuple[AmbiguousResult, ...]
     witnesses: tuple[WitnessResult, ...]
     environment: Environment
+    required: Verdict = Verdict.SAMPLED
+    seconds: tuple[tuple[str, float], ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -206,8 +216,9 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether everything was compared and nothing differs."""
-        return self.verdict.passes
+        """Whether everything was compared, nothing differs, and what is known is enough."""
+        order = list(Verdict)
+        return self.verdict.passes and order.index(self.verdict) <= order.index(self.required)
 
     @property
     def failed(self) -> tuple[WitnessResult, ...]:
@@ -228,7 +239,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 passed, 1 differs or unchecked, 5 a witness is missing."""
+        """0 passed, 1 differs, unchecked or less than required, 5 a witness is missing."""
         if self.passed:
             return 0
         return 5 if self.failed and self.verdict is not Verdict.DIFFERS else 1

@@ -41,6 +41,7 @@ def _report(report: Report) -> Json:
     return {
         "schema": SCHEMA,
         "verdict": report.verdict.value,
+        "required": report.required.value,
         "passed": report.passed,
         "reference_ambiguous": report.reference_ambiguous,
         "first_difference": None if first is None else first.name,
@@ -54,6 +55,7 @@ def _report(report: Report) -> Json:
         "outputs": [_output(output) for output in report.outputs],
         "ambiguous": [_ambiguous(value) for value in report.ambiguous],
         "environment": _environment(report.environment),
+        "seconds": {part: round(seconds, 3) for part, seconds in report.seconds},
     }
 
 

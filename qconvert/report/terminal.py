@@ -171,6 +171,8 @@ def _notes(report: Report) -> Iterator[Text]:
         first, *others = lines_of(result.failure or "")
         yield Text(f"{result.witness.value}: NOT RUN: {first}", "yellow")
         yield from (Text(f"  {line}", "yellow") for line in others)
+    if report.verdict.passes and not report.passed:
+        yield Text(f"no pass: {report.required.value} is required", "red")
     for missing in (not report.samples and "samples", not report.outputs and "outputs"):
         if missing:
             yield Text(f"no {missing} were compared", "yellow")
