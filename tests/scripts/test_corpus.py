@@ -148,7 +148,13 @@ def test_first_own_difference_is_shown_and_inherited_ones_are_not() -> None:
 
 
 def test_layers_are_counted_by_how_they_are_known() -> None:
-    proof = {"method": "codes", "arguments": [], "bits": None, "assumptions": [], "states": 0}
+    proof: dict[str, Any] = {
+        "method": "codes",
+        "arguments": [],
+        "bits": None,
+        "assumptions": [],
+        "states": 0,
+    }
     proven = {**layer("d", "PROVEN"), "proof": {**proof, "near": 0}}
     layers = [layer("a", "SAMPLED"), layer("b", "BOUNDED"), layer("c", "UNCHECKED"), proven]
     row = checked(MODEL, Ended(1, ""), report(layers, 0, 0), 0.0)
