@@ -13,7 +13,7 @@ from qconvert.exactness import Argument, Certificate, Doubt, analyse
 from qconvert.ir import Graph, Node, Output, Quotients
 from qconvert.ir.ops import Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu, Quantizer
-from tests.checking.batch_normalized import SHAPE, plain
+from tests.checking.batch_normalized import SHAPE, normalization, plain
 
 LAYERS = {"q", "dense", "bn"}
 
@@ -34,10 +34,11 @@ class Runtimes:
         return Evidence(found, {}, len(self.trials))
 
 
-def ending(quantizer: Quantizer) -> Graph:
+def ending(quantizer: Quantizer, seed: int = 1) -> Graph:
     graph = plain()
     last = Node("v4", Quantize(quantizer), ("v3",), SHAPE)
-    return replace(graph, nodes=(*graph.nodes[:3], last))
+    bn = Node("v3", normalization(seed), ("v2",), SHAPE)
+    return replace(graph, nodes=(*graph.nodes[:2], bn, last))
 
 
 def fine() -> Graph:
@@ -51,7 +52,7 @@ def tables(graph: Graph, runtimes: Runtimes, layers: set[str] = LAYERS) -> Table
 
 
 def test_what_no_rounding_reaches_is_proven_by_codes() -> None:
-    graph = ending(QuantizedRelu(3, 2))
+    graph = ending(QuantizedRelu(3, 2), seed=2)
     found = tables(graph, Runtimes())
     end, inner = found.certificates["v4"], found.certificates["v3"]
     assert isinstance(end, Certificate) and isinstance(inner, Certificate)
