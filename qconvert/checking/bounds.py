@@ -7,10 +7,10 @@ import numpy as np
 
 from qconvert.checking.cones import Cone, cone_of
 from qconvert.checking.enumeration import Tables
-from qconvert.checking.margins import table
 from qconvert.checking.proof import own_nodes
 from qconvert.checking.radius import FUNCTION_ULPS, TINY_SOFTMAX, UNIT, gamma
 from qconvert.checking.results import Bound
+from qconvert.checking.states import table
 from qconvert.exactness import Analysis, Lattice, lattice_of
 from qconvert.ir import Graph, Layer, Node
 from qconvert.ir.ops import Affine, BatchNormalization, Elementwise, Opaque, Relu, Scale, Softmax

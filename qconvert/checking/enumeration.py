@@ -18,8 +18,9 @@ from qconvert.checking.cones import Cone, cones
 from qconvert.checking.forcing import Trial, shapes_in
 from qconvert.checking.inputs import Batch
 from qconvert.checking.judge import REQUIRED
-from qconvert.checking.margins import Ints, Margins, States, margins
+from qconvert.checking.margins import margins
 from qconvert.checking.results import Bound
+from qconvert.checking.states import Ints, Margins, States
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt, Lattice
 from qconvert.ir import F32, Graph, Layer, Node
 

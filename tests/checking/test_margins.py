@@ -6,12 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from qconvert.checking.branches import near_sums
 from qconvert.checking.cones import Cone, cones
-from qconvert.checking.margins import Margins, margins, table
+from qconvert.checking.margins import margins
+from qconvert.checking.states import Margins, table
 from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph, Node
 from qconvert.ir.ops import BatchNormalization, Elementwise, Function, Merge, Quantize
-from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
+from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu, QuantizedSigmoid, Quantizer
 from qconvert.reference import apply
 from tests.checking.batch_normalized import SHAPE, merged, normalization, plain
 
@@ -114,6 +116,25 @@ def test_two_values_are_tabulated_in_pairs() -> None:
     assert set(cone.sources) == {"v2", "v4"}
     counts = [lattice.counts for lattice in cone.sources.values()]
     assert known(cone).total == int((counts[0] * counts[1]).sum())
+
+
+@pytest.mark.parametrize("quantizer", [QuantizedRelu(3, 2), QuantizedBits(6, 3, alpha=1.0)])
+def test_of_too_many_pairs_those_near_a_boundary_are_found(quantizer: Quantizer) -> None:
+    graph = merged()
+    last = Node("v7", Quantize(quantizer), ("v6",), SHAPE)
+    cone = cone_in(replace(graph, nodes=(*graph.nodes[:-1], last)), "v7")
+    every, near = known(cone), near_sums(cone, known(cone).total)
+    assert near is not None
+    assert doubtful(near) == doubtful(every)
+    assert len(near.doubtful) > 3
+    assert (near.total, near.largest) == (every.total, every.largest)
+
+
+@pytest.mark.parametrize("quantizer", [QuantizedSigmoid(6), QuantizedBits(12, 3, alpha=1.0)])
+def test_quantizers_of_other_boundaries_or_too_many_are_not_searched(quantizer: Quantizer) -> None:
+    graph = merged()
+    last = Node("v7", Quantize(quantizer), ("v6",), SHAPE)
+    assert near_sums(cone_in(replace(graph, nodes=(*graph.nodes[:-1], last)), "v7"), 0) is None
 
 
 def test_a_tie_in_reach_is_doubtful() -> None:
