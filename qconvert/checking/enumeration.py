@@ -97,10 +97,16 @@ class _Tried:
 
 
 def _can_be_tried(cone: Cone, owners: Mapping[str, Layer], forcible: Set[str]) -> bool:
-    """Whether its sources can be forced, element for element, and its results are seen."""
-    seen = cone.end.name in owners
-    return seen and all(
-        name in owners and owners[name].name in forcible and not cone.moved for name in cone.sources
+    """Whether its sources can be forced, element for element, and its results are seen.
+
+    A sum that is rounded on the way can be many numbers in one state, which no trial exhausts.
+    """
+    return cone.end.name in owners and all(
+        name in owners
+        and owners[name].name in forcible
+        and not cone.moved
+        and not lattice.radius.any()
+        for name, lattice in cone.sources.items()
     )
 
 

@@ -118,6 +118,22 @@ def test_a_normalization_that_others_see_is_not_hidden() -> None:
         assert isinstance(found.certificates["v4"], Certificate)
 
 
+def test_rounded_sums_are_not_proven_by_trying_one_number_for_each() -> None:
+    """A state of theirs is many numbers, as many as there are orders of summation."""
+    graph = plain()
+    fine = Quantize(QuantizedBits(20, 3, alpha=1.0))
+    nodes = (replace(graph.nodes[1], inputs=("x",)), Node("v4", fine, ("v2",), SHAPE))
+    layers = tuple(layer for layer in graph.layers if layer.name in ("dense", "act"))
+    first = replace(graph, nodes=nodes, layers=layers)
+    analysis = analyse(first, {"x": Quotients(0, 255, 255)})
+    runtimes = Runtimes()
+    probe = {"x": np.zeros((2, 20), np.float32)}
+    found = tabulate(first, analysis, probe, {"dense"}, runtimes)
+    assert found.bounds["v4"].near > 0
+    assert not runtimes.trials
+    assert isinstance(found.certificates["v2"], Doubt)
+
+
 def test_pixels_that_are_divided_are_proven_up_to_the_codes() -> None:
     graph = plain()
     nodes = (replace(graph.nodes[1], inputs=("x",)), Node("v4", graph.nodes[3].op, ("v2",), SHAPE))
