@@ -17,6 +17,9 @@ from qconvert.ir import Graph, Layer, Node, Quantizer, grid_of
 from qconvert.ir.ops import (
     Affine,
     BatchNormalization,
+    Conv,
+    ConvTranspose,
+    Dense,
     Elementwise,
     Opaque,
     Quantize,
@@ -45,9 +48,9 @@ def _largest(node: Node, analysis: Analysis, producers: Mapping[str, Node]) -> f
     channels = node.shape[-1]
     if channels is None:
         return None
-    own = lattice_of(node.name, channels, analysis.values, producers)
-    if own is not None:
-        return 2 * float(own.radius.max(initial=0.0))
+    if isinstance(node.op, Dense | Conv | ConvTranspose):
+        own = lattice_of(node.name, channels, analysis.values, producers)
+        return None if own is None else 2 * float(own.radius.max(initial=0.0))
     if isinstance(node.op, Softmax):
         before = lattice_of(node.inputs[0], channels, analysis.values, producers)
         return None if before is None else _of_softmax(before)
