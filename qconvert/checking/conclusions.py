@@ -14,22 +14,28 @@ from qconvert.checking.proof import proof_of, prove, weakest_behind
 from qconvert.checking.results import Finding, LayerResult, OutputResult, Verdict
 from qconvert.checking.stopwatch import Stopwatch
 from qconvert.checking.weights import ComparedWeights
-from qconvert.checking.witness import Panel
+from qconvert.checking.witness import Panel, Witness
 from qconvert.exactness import Analysis
 from qconvert.ir import Graph, Layer
 
 #: How often every layer is tried on a batch of numbers of its own.
 _FORCED_ROUNDS: Final = 4
+#: What TensorFlow's versions tell of settings under which a layer may be no sum of products.
+_OTHER_KERNELS: Final = ("_USE_DEEP_CONV2D", "_FPMATH_MODE")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proofs:
-    """What is known for all inputs, and what single layers made of numbers of their own."""
+    """What is known for all inputs, and what single layers made of numbers of their own.
+
+    A ``reservation`` stands in the way of all proofs and bounds.
+    """
 
     analysis: Analysis
     tables: Tables = field(default_factory=Tables)
     evidence: Evidence = field(default_factory=Evidence)
     tried: bool = False
+    reservation: str = ""
 
 
 def tried(
@@ -43,6 +49,10 @@ def tried(
     """Every layer by itself, on numbers from the reach of what it reads and from its tables."""
     if graph.opaque:
         return Proofs(analysis)
+    settings = panel.versions.get(Witness.TENSORFLOW, {}).items()
+    other = [f"{name}={value}" for name, value in settings if name.endswith(_OTHER_KERNELS)]
+    if other:
+        return Proofs(analysis, reservation=f"TensorFlow runs with {', '.join(other)}")
     layers = can_be_forced(graph, panel.tensors)
 
     def run(trials: Iterable[Trial]) -> Evidence:
@@ -77,6 +87,8 @@ def for_all_inputs(
 def _for_all(
     graph: Graph, proofs: Proofs, layer: Layer, result: LayerResult, weights: ComparedWeights
 ) -> Finding:
+    if proofs.reservation:
+        return replace(result.finding, doubt=proofs.reservation)
     bound, step = bound_of(graph, proofs.analysis, proofs.tables, layer), step_of(graph, layer)
     if bound is not None and bound.largest is not None and step is not None:
         bound = replace(bound, steps=bound.largest / step)
