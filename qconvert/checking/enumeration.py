@@ -19,7 +19,7 @@ from qconvert.checking.forcing import Trial, shapes_in
 from qconvert.checking.inputs import Batch
 from qconvert.checking.judge import REQUIRED
 from qconvert.checking.margins import margins
-from qconvert.checking.results import Bound
+from qconvert.checking.results import Bound, State
 from qconvert.checking.states import Ints, Margins, States
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt, Lattice
 from qconvert.ir import F32, Graph, Layer, Node
@@ -65,7 +65,7 @@ def tabulate(
     proven = [c for c, _ in found if isinstance(certificates[c.end.name], Certificate)]
     known = {**analysis.certificates, **_stronger(certificates, analysis.certificates)}
     inner = _inner(graph, proven, known)
-    bounds = {c.end.name: _bound(tried) for c, tried in found}
+    bounds = {c.end.name: _bound(c, tried) for c, tried in found}
     return Tables({**known, **inner}, bounds, evidence)
 
 
@@ -178,8 +178,23 @@ def _certificate(cone: Cone, known: Margins, alike: Set[str]) -> Certificate | D
     return Doubt(f"{near} of {known.total} states are next to a boundary of the quantizer")
 
 
-def _bound(known: Margins) -> Bound:
-    return Bound(largest=known.largest, states=known.total, near=len(known.doubtful))
+def _bound(cone: Cone, known: Margins) -> Bound:
+    near = known.doubtful
+    return Bound(
+        largest=known.largest,
+        states=known.total,
+        near=len(near),
+        example=_first(cone, near) if len(near) else None,
+    )
+
+
+def _first(cone: Cone, states: States) -> State:
+    channel = int(states.channels[0])
+    numbers = (
+        (name, float(lattice.at(np.full(len(lattice.lo), states.codes[name][0]))[0][channel]))
+        for name, lattice in cone.sources.items()
+    )
+    return State(channel, tuple(numbers))
 
 
 def _inner(

@@ -63,17 +63,26 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """One channel's numbers in some values, by their names in the graph."""
+
+    channel: int
+    values: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """How far correct programs can be from one another, from equal inputs of the layer.
 
     ``largest`` is the distance at most, ``None`` if it depends on numbers of no known range;
-    it occurs in ``near`` of ``states`` alone, where these were tabulated.
+    it occurs in ``near`` of ``states`` alone, where these were tabulated, such as in ``example``.
     """
 
     largest: float | None = None
     steps: float | None = None
     states: int = 0
     near: int = 0
+    example: State | None = None
 
 
 @dataclass(frozen=True, slots=True)

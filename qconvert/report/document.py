@@ -17,6 +17,7 @@ from qconvert.checking.results import (
     OutputResult,
     Proof,
     Report,
+    State,
     WeightResult,
     WitnessResult,
 )
@@ -116,6 +117,14 @@ def _bound(bound: Bound) -> Json:
         "steps": None if bound.steps is None else _number(bound.steps),
         "states": bound.states,
         "near": bound.near,
+        "example": None if bound.example is None else _state(bound.example),
+    }
+
+
+def _state(state: State) -> Json:
+    return {
+        "channel": state.channel,
+        "values": {name: _number(value) for name, value in state.values},
     }
 
 

@@ -113,7 +113,12 @@ def _bound(bound: Bound | None) -> str:
     if bound is None or not bound.largest:
         return ""
     size = f"{bound.largest:.3g}" if bound.steps is None else _count(bound.steps, "step")
-    return f"off by {size} at most"
+    told = f"off by {size} at most"
+    if bound.example is None:
+        return told
+    numbers = " and ".join(f"{name} is {value:g}" for name, value in bound.example.values)
+    where = f"as where {numbers} in channel {bound.example.channel}"
+    return f"{told}, in {bound.near} of {bound.states} states, {where}"
 
 
 def _largest(comparison: Comparison) -> str:

@@ -88,6 +88,9 @@ def test_where_runtimes_differ_next_to_a_boundary_nothing_is_proven() -> None:
     assert isinstance(found.certificates["v3"], Doubt)
     bound = found.bounds["v4"]
     assert bound.near > 0 and bound.largest == 2.0**-10
+    assert bound.example is not None
+    ((name, number),) = bound.example.values
+    assert name == "v2" and (number * 1024).is_integer()
 
 
 def test_what_cannot_be_forced_is_not_proven_by_trying() -> None:

@@ -1,17 +1,22 @@
 import math
+from dataclasses import replace
 
 import pytest
 
 from qconvert.checking.compare import UNORDERED, Difference, Example
 from qconvert.checking.results import (
     AmbiguousResult,
+    Bound,
     CheckedFile,
     Comparison,
     Environment,
     Finding,
     LayerResult,
+    Method,
     OutputResult,
+    Proof,
     Report,
+    State,
     Verdict,
     WeightResult,
     WitnessResult,
@@ -48,6 +53,19 @@ def passing() -> Report:
         witnesses=WITNESSES,
         environment=ENVIRONMENT,
     )
+
+
+@pytest.fixture
+def bounded(passing: Report) -> Report:
+    """A layer of which codes are proven, and one that is bounded by one step in a few states."""
+    conv, act = passing.layers
+    argument, assumed = "no state is next to a boundary", "no dust"
+    proof = Proof(Method.CODES, (argument,), 12, (assumed,), states=4096)
+    bound = Bound(0.25, 1.0, 4096, 3, State(7, (("conv", -0.5),)))
+    proven = replace(conv.finding, verdict=Verdict.PROVEN, proof=proof)
+    known = replace(act.finding, verdict=Verdict.BOUNDED, doubt="3 states", bound=bound)
+    layers = (replace(conv, finding=proven), replace(act, finding=known))
+    return replace(passing, layers=layers, required=Verdict.PROVEN, seconds=(("samples", 1.23456),))
 
 
 @pytest.fixture

@@ -62,6 +62,24 @@ def test_numbers_read_back_exactly_and_others_are_words(failing: Report) -> None
     assert found["outputs"][0]["comparisons"][0]["largest"] == "inf"
 
 
+def test_proofs_and_bounds_are_written_with_what_they_rest_on(
+    bounded: Report, validator: jsonschema.Draft202012Validator
+) -> None:
+    found = document(bounded)
+    validator.validate(found)
+    assert (found["verdict"], found["required"], found["passed"]) == ("BOUNDED", "PROVEN", False)
+    assert found["seconds"] == {"samples": 1.235}
+    conv, act = found["layers"]
+    assert conv["proof"]["method"] == "codes" and conv["proof"]["states"] == 4096
+    assert act["bound"] == {
+        "largest": 0.25,
+        "steps": 1.0,
+        "states": 4096,
+        "near": 3,
+        "example": {"channel": 7, "values": {"conv": -0.5}},
+    }
+
+
 def test_the_same_report_gives_the_same_text(failing: Report) -> None:
     assert to_json(failing) == to_json(failing)
     assert to_json(failing).isascii()

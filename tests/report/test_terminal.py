@@ -45,6 +45,17 @@ def test_a_pass_ends_in_what_it_rests_on(passing: Report) -> None:
     assert "First difference" not in shown(passing)
 
 
+def test_what_is_proven_and_what_bounds_the_rest(bounded: Report) -> None:
+    text = shown(bounded)
+    assert "no state is next to a boundary: 0 of 4096 states: 12 of 24 bits" in text
+    assert (
+        "3 states; off by 1 step at most, in 3 of 4096 states, as where conv is -0.5 in channel 7"
+    ) in text
+    assert "assumed since conv: no dust" in text
+    assert "no pass: PROVEN is required" in text
+    assert bounded.exit_code == 1
+
+
 def test_only_the_first_difference_is_marked(failing: Report) -> None:
     marked = [line for line in shown(failing).splitlines() if line.startswith(">")]
     assert len(marked) == 1
