@@ -136,6 +136,10 @@ def export(
     help="What an input can be, for proofs: uint8/256, int16, grid(STEP,LO,HI) or float.",
 )  # fmt: skip
 @click.option("--json", "json_file", type=_PATH, help="Also write the report as JSON.")
+@click.option(
+    "--reproducer", type=_PATH, metavar="DIR",
+    help="If something differs, write the first wrong layer by itself and a script to this folder.",
+)  # fmt: skip
 @_FORCE
 @click.pass_context
 def check(
@@ -147,6 +151,7 @@ def check(
     seed: int,
     domains: tuple[str, ...],
     json_file: Path | None,
+    reproducer: Path | None,
     force: bool,
     **reading: Unpack[_Reading],
 ) -> None:
@@ -162,8 +167,18 @@ def check(
     if json_file:
         output.require_writable(json_file, force=force, inputs=sources)
     report = _check(
-        model, onnx, inputs=inputs, samples=samples, seed=seed, domains=domains, **reading
+        model,
+        onnx,
+        inputs=inputs,
+        samples=samples,
+        seed=seed,
+        domains=domains,
+        reproducer=reproducer,
+        force=force,
+        **reading,
     )
+    if reproducer and report.reproducer is None:
+        click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
     if json_file:
         from qconvert.report import to_json
 
@@ -300,6 +315,8 @@ def _check(
     samples: int | None = None,
     seed: int = 0,
     domains: tuple[str, ...] = (),
+    reproducer: Path | None = None,
+    force: bool = False,
     **reading: Unpack[_Reading],
 ) -> "Report":
     from qconvert import api
@@ -315,10 +332,19 @@ def _check(
             domains=domains,
             progress=progress,
             failed=failed,
+            reproducer=reproducer,
+            force=force,
             **reading,
         )
     show(report, _console(sys.stdout))
     return report
+
+
+def _nothing_to_reproduce(report: "Report") -> str:
+    from qconvert.checking.results import Verdict
+
+    differs = report.verdict is Verdict.DIFFERS
+    return "no sample was run" if differs else "nothing differs"
 
 
 def _describe(exported: "Exported", path: Path) -> Iterator[str]:

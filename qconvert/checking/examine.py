@@ -12,6 +12,7 @@ from qconvert.checking.audit import (
     BATCHES_WITHOUT_ALL,
     Evidence,
     Failed,
+    Observe,
     Progress,
     Rounding,
     audit,
@@ -73,8 +74,9 @@ def examine(
     samples: Samples,
     progress: Progress | None = None,
     failed: Failed | None = None,
+    observe: Observe | None = None,
 ) -> Report:
-    """Check *subject* with the witnesses of *panel* on *samples*; the last two watch it."""
+    """Check *subject* with the witnesses of *panel* on *samples*; the last three watch it."""
     graph = subject.graph
     failures: dict[Witness, str] = dict(panel.unavailable)
     weights = compare_weights(graph, panel.qkeras, panel.stored)
@@ -85,11 +87,12 @@ def examine(
     if failures:
         batches = islice(batches, BATCHES_WITHOUT_ALL)
     rounding = _rounding(graph, weights)
-    evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed)
+    evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed, observe)
     analysis = analyse(graph, subject.domains)
     tried = False
     if probe is not None and not evidence.failures:
-        forced = audit(panel.runners, _forced(graph, analysis, panel, probe), rounding)
+        trials = _forced(graph, analysis, panel, probe)
+        forced = audit(panel.runners, trials, rounding, observe=observe)
         tried = forced.samples > 0 or len(graph.layers) == 1
         evidence = evidence.with_forced(forced)
     evidence = replace(evidence, layers=with_inherited(graph, evidence.layers))

@@ -154,6 +154,14 @@ class CheckedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Reproducer:
+    """The folder that shows the first difference by itself, and what is in it."""
+
+    path: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything a check found, layers in topological order."""
 
@@ -167,6 +175,7 @@ class Report:
     ambiguous: tuple[AmbiguousResult, ...]
     witnesses: tuple[WitnessResult, ...]
     environment: Environment
+    reproducer: Reproducer | None = None
 
     @property
     def verdict(self) -> Verdict:

@@ -16,6 +16,7 @@ from qconvert.checking.results import (
     OutputResult,
     Proof,
     Report,
+    Reproducer,
     WeightResult,
     WitnessResult,
 )
@@ -53,11 +54,16 @@ def _report(report: Report) -> Json:
         "outputs": [_output(output) for output in report.outputs],
         "ambiguous": [_ambiguous(value) for value in report.ambiguous],
         "environment": _environment(report.environment),
+        "reproducer": None if report.reproducer is None else _reproducer(report.reproducer),
     }
 
 
 def _file(file: CheckedFile) -> Json:
     return {"path": file.path, "sha256": file.sha256}
+
+
+def _reproducer(reproducer: Reproducer) -> Json:
+    return {"path": reproducer.path, "summary": reproducer.summary}
 
 
 def _witness(result: WitnessResult) -> Json:

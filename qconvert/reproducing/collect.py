@@ -1,0 +1,128 @@
+"""Keeps, while a check runs, what a reproducer needs of it: one batch of the first wrong layer."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import onnx
+
+from qconvert.checking.ancestry import in_order
+from qconvert.checking.audit import Observation
+from qconvert.checking.judge import Differences, inheritance
+from qconvert.checking.witness import Witness
+from qconvert.ir import F32, Graph
+from qconvert.reproducing.isolate import Isolated, isolate
+
+_TF_NUMPY = (Witness.TENSORFLOW, Witness.NUMPY)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """A layer by itself, and a batch of what it reads on which witnesses differ about it.
+
+    ``truth`` is TensorFlow's result, where the reference is wrong about the layer or cannot
+    compute it. The first row is sample ``start``, unless the numbers were ``drawn``.
+    """
+
+    isolated: Isolated
+    inputs: Mapping[str, F32]
+    truth: F32 | None
+    start: int
+    drawn: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Whole:
+    """One sample through the whole model: its number, its inputs, and the right outputs.
+
+    These are of the witness ``by``.
+    """
+
+    sample: int
+    inputs: Mapping[str, F32]
+    outputs: Mapping[str, F32]
+    by: Witness
+    differs: bool
+
+
+class Collector:
+    """Watches a check; it keeps one batch of one layer, and one sample of the model."""
+
+    def __init__(self, graph: Graph, model: onnx.ModelProto) -> None:
+        self._graph = graph
+        self._model = model
+        self._order = [layer.name for layer in in_order(graph)]
+        self._isolated: dict[str, Isolated | None] = {}
+        self.case: Case | None = None
+        self.whole: Whole | None = None
+
+    def __call__(self, seen: Observation) -> None:
+        """Keep the batch if a layer differs by itself, before the one of which there is a batch."""
+        if not seen.trial.forced and not (self.whole and self.whole.differs):
+            self._keep_sample(seen)
+        for name in self._wrong(seen.found.layers):
+            if self.case and name == self.case.isolated.layer.name:
+                return
+            isolated = self._isolate(name)
+            case = None if isolated is None else _case(isolated, seen)
+            if case is not None:
+                self.case = case
+                return
+
+    def _wrong(self, layers: Mapping[str, Differences]) -> Iterator[str]:
+        """The layers that differ beyond rounding, and not only by what they compute from."""
+        if not any(_beyond(differences) for differences in layers.values()):
+            return
+        inherited = inheritance(self._graph, layers)
+        for name in self._order:
+            if _beyond(layers.get(name, {})) and not inherited[name]:
+                yield name
+
+    def _isolate(self, name: str) -> Isolated | None:
+        if name not in self._isolated:
+            self._isolated[name] = isolate(self._graph, self._model, name)
+        return self._isolated[name]
+
+    def _keep_sample(self, seen: Observation) -> None:
+        """The first sample of all, or of which an output differs."""
+        examples = [
+            difference.first
+            for differences in seen.found.outputs.values()
+            for difference in differences.values()
+            if difference.beyond and difference.first
+        ]
+        by = next((w for w in (Witness.TENSORFLOW, Witness.NUMPY) if w in seen.traces), None)
+        if by is None or (self.whole and not examples):
+            return
+        row = min(example.index[0] for example in examples) - seen.start if examples else 0
+        self.whole = Whole(
+            seen.start + row,
+            _row(seen.trial.inputs, row),
+            _row(seen.traces[by].outputs, row),
+            by,
+            bool(examples),
+        )
+
+
+def _case(isolated: Isolated, seen: Observation) -> Case | None:
+    """What the layer reads, of the witness that is right about it; ``None`` if it is not known."""
+    differences = seen.found.layers[isolated.layer.name]
+    disputed = _TF_NUMPY in differences and differences[_TF_NUMPY].beyond > 0
+    trusted = isolated.evaluable and not disputed
+    by = Witness.NUMPY if trusted else Witness.TENSORFLOW
+    if by not in seen.traces:
+        return None
+    known = {**seen.traces[by].layers, **seen.trial.forced, **seen.trial.inputs}
+    names = [point.name for point in isolated.points]
+    if not all(name in known for name in (*names, isolated.layer.name)):
+        return None
+    inputs = {name: known[name] for name in names}
+    truth = None if trusted else seen.traces[by].layers[isolated.layer.name]
+    return Case(isolated, inputs, truth, seen.start, bool(seen.trial.forced))
+
+
+def _beyond(differences: Differences) -> bool:
+    return any(difference.beyond for difference in differences.values())
+
+
+def _row(arrays: Mapping[str, F32], row: int) -> dict[str, F32]:
+    return {name: array[row : row + 1].copy() for name, array in arrays.items()}
