@@ -1,0 +1,240 @@
+"""What a reproducer shows of bugs that are planted in exported files."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from qconvert.checking.results import Verdict
+from qconvert.checking.witness import Direct, Witness
+from qconvert.emit import to_onnx
+from qconvert.ir import F32, Graph
+from qconvert.ir.ops import Merge
+from qconvert.reproducing.isolate import isolate
+from qconvert.runners.ort import OrtRunner
+from qconvert.runners.traces import Trace
+
+from .checks import Array, Made, graph_of, made, planted
+
+Edit = Callable[[onnx.ModelProto], None]
+
+
+def changed(model: onnx.ModelProto, edit: Edit) -> onnx.ModelProto:
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    edit(result)
+    return result
+
+
+def computing(model: onnx.ModelProto, tensor: str) -> onnx.NodeProto:
+    return next(node for node in model.graph.node if tensor in node.output)
+
+
+def assert_gone(found: Made, graph: Graph, name: str) -> None:
+    """With the same layer of the right file the script finds nothing."""
+    right = isolate(graph, to_onnx(graph), name)
+    assert right is not None
+    onnx.save(right.model, found.folder / "right.onnx")
+    done = found.run(found.folder / "right.onnx")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("they are equal\n")
+
+
+def assert_shown(found: Made, name: str) -> str:
+    """The layer, an expected and a found value that differ; what the script printed."""
+    first = found.report.first_difference
+    assert first is not None
+    assert first.name == name
+    assert found.report.reproducer is not None
+    assert found.report.reproducer.path == str(found.folder)
+    done = found.run()
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"layer {name} (")
+    (expected,) = (line.split()[1] for line in lines if line.startswith("  expected "))
+    values = [line.split()[1] for line in lines if line.startswith("  found ")]
+    assert len(values) == 2
+    assert expected not in values
+    return done.stdout
+
+
+def plus_one(at: int) -> Callable[[Array], Array]:
+    def change(array: Array) -> Array:
+        array.flat[at] += 1
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("file", "tensor", "at", "name", "most"),
+    [
+        ("pruned_cnn.h5", "{}_1/kernel", 100, "prune_low_magnitude_fused_convbn_1", 1),
+        ("pruned_cnn.h5", "{}_0/bias", 3, "prune_low_magnitude_fused_convbn_0", 0),
+        ("encoder.json", "conv2d_0_m/kernel", 7, "conv2d_0_m", 1),
+        ("encoder.json", "encoded_vector/kernel", 40, "encoded_vector", 1),
+        ("encoder.json", "accum1_qa/7.99609", 0, "accum1_qa", 1),
+        ("jet_deepsets.h5", "phi2/kernel", 5, "phi2", 1),
+        ("jet_deepsets.h5", "global_average_pooling1d/axes", 0, "global_average_pooling1d", 1),
+    ],
+)
+def test_one_changed_constant_is_shown_by_few_numbers(
+    tmp_path: Path, file: str, tensor: str, at: int, name: str, most: int
+) -> None:
+    graph = graph_of(file)
+    wrong = planted(to_onnx(graph), tensor.format(name[:-2]), plus_one(at))
+    found = made(graph, wrong, tmp_path / "shown")
+    assert_shown(found, name)
+    assert found.nonzeros <= most
+    assert_gone(found, graph, name)
+
+
+def test_the_terms_make_the_expected_value(tmp_path: Path) -> None:
+    graph = graph_of("encoder.json")
+    wrong = planted(to_onnx(graph), "conv2d_0_m/kernel", plus_one(7))
+    found = made(graph, wrong, tmp_path / "shown")
+    text, values = assert_shown(found, "conv2d_0_m"), found.values()
+    kernel = values["weight/kernel"]
+    assert np.array_equal(kernel, graph_of("encoder.json").layers[1].weights["kernel"].effective)
+    (x,), (at,) = values["term/input"], values["term/kernel_index"]
+    product = x * kernel[tuple(at)]
+    assert f"{x} * kernel {at.tolist()} {kernel[tuple(at)]} = {product}\n" in text
+    index = tuple(np.argwhere(values["expected/0"] == product + values["term/bias"])[0])
+    assert f"expected {values['expected/0'][index]} (NumPy)" in text
+
+
+def test_a_weight_inside_a_loop(branches: Graph, tmp_path: Path) -> None:
+    def edit(model: onnx.ModelProto) -> None:
+        (loop,) = (node for node in model.graph.node if node.op_type == "Scan")
+        (inner,) = (a.g for a in loop.attribute if a.name == "body")
+        kernel = next(t for t in inner.initializer if list(t.dims) == [4, 4])
+        array = numpy_helper.to_array(kernel).copy()
+        array[2, 1] = 0
+        kernel.CopyFrom(numpy_helper.from_array(array, kernel.name))
+
+    found = made(branches, changed(to_onnx(branches), edit), tmp_path / "shown")
+    assert_shown(found, "loop")
+    assert found.nonzeros <= 3
+    assert_gone(found, branches, "loop")
+
+
+def test_an_operation_of_two_inputs(branches: Graph, tmp_path: Path) -> None:
+    def edit(model: onnx.ModelProto) -> None:
+        computing(model, "total").op_type = "Sub"
+
+    found = made(branches, changed(to_onnx(branches), edit), tmp_path / "shown")
+    text = assert_shown(found, "total")
+    assert "input q (1, 5, 4)" in text
+    assert "input loop (1, 5, 4)" in text
+    assert found.nonzeros == 1
+    assert_gone(found, branches, "total")
+
+
+def test_parts_in_another_order(branches: Graph, tmp_path: Path) -> None:
+    def edit(model: onnx.ModelProto) -> None:
+        node = computing(model, "joined")
+        node.input[:] = node.input[::-1]
+
+    found = made(branches, changed(to_onnx(branches), edit), tmp_path / "shown")
+    assert_shown(found, "joined")
+    assert found.nonzeros == 1
+    assert_gone(found, branches, "joined")
+
+
+def test_numbers_stay_where_the_file_reads_another_layer(branches: Graph, tmp_path: Path) -> None:
+    """To zero what only one side reads would make differences that the file has not."""
+
+    def edit(model: onnx.ModelProto) -> None:
+        node = computing(model, "share")
+        node.input[0] = "doubled"
+        double = onnx.helper.make_node("Concat", ["q", "q"], ["doubled"], axis=2)
+        model.graph.node.insert(list(model.graph.node).index(node), double)
+
+    found = made(branches, changed(to_onnx(branches), edit), tmp_path / "shown")
+    assert_shown(found, "share")
+    assert "They were kept" in (found.folder / "README.txt").read_text()
+
+
+def test_rounding_is_no_difference(branches: Graph, tmp_path: Path) -> None:
+    """Exponentials of the right file differ in their last bits, which the script allows."""
+
+    def edit(model: onnx.ModelProto) -> None:
+        computing(model, "share").op_type = "LogSoftmax"
+
+    found = made(branches, changed(to_onnx(branches), edit), tmp_path / "shown")
+    assert "rounding explains up to" in assert_shown(found, "share")
+    assert_gone(found, branches, "share")
+
+
+def subtracting(graph: Graph) -> Graph:
+    """Another model, whose layer total is something else."""
+    nodes = [
+        replace(node, op=Merge("subtract")) if node.name == "total" else node
+        for node in graph.nodes
+    ]
+    return replace(graph, nodes=tuple(nodes))
+
+
+def test_where_both_of_ours_are_wrong_tensorflow_says_what_is_expected(
+    branches: Graph, tmp_path: Path
+) -> None:
+    truth = subtracting(branches)
+    found = made(branches, to_onnx(branches), tmp_path / "shown", truth=truth, forced=False)
+    assert "(TensorFlow)" in assert_shown(found, "total")
+    assert "only TensorFlow knows" in (found.folder / "README.txt").read_text()
+    assert_gone(found, truth, "total")
+
+
+def test_a_wrong_reference_is_not_blamed_on_the_file(branches: Graph, tmp_path: Path) -> None:
+    truth = subtracting(branches)
+    found = made(branches, to_onnx(truth), tmp_path / "shown", truth=truth, forced=False)
+    assert found.report.reproducer is not None
+    assert "the file is right" in found.report.reproducer.summary
+    assert "The ONNX file is RIGHT" in (found.folder / "README.txt").read_text()
+    assert found.run().returncode == 0
+
+
+def test_a_file_that_does_not_tell_its_layers_is_kept_whole(tmp_path: Path) -> None:
+    graph = graph_of("encoder.json")
+    model = to_onnx(graph)
+    wrong = planted(model, "encod_qa/1.99609", plus_one(0))
+    del wrong.metadata_props[:]
+    found = made(graph, wrong, tmp_path / "shown")
+    assert found.report.verdict is Verdict.DIFFERS
+    done = found.run()
+    assert done.returncode == 1
+    assert done.stdout.startswith("model model.h5\n")
+    assert "so this is the whole" in (found.folder / "README.txt").read_text()
+    onnx.save(model, found.folder / "right.onnx")
+    assert found.run(found.folder / "right.onnx").returncode == 0
+
+
+def test_what_differs_only_among_others_is_said_so(branches: Graph, tmp_path: Path) -> None:
+    """A kernel that is chosen for the whole file alone."""
+    model = to_onnx(branches)
+    runner = OrtRunner(model)
+
+    def deployed(inputs: dict[str, F32], forced: dict[str, F32]) -> Trace:
+        found = runner.run_tapped(inputs, forced)
+        return Trace({**found.layers, "q": found.layers["q"] + np.float32(1)}, found.outputs)
+
+    replaced = {Witness.DEPLOYED: Direct(deployed)}
+    found = made(branches, model, tmp_path / "shown", replaced=replaced, forced=False)
+    assert found.report.first_difference is not None
+    assert found.report.first_difference.name == "q"
+    text = (found.folder / "README.txt").read_text()
+    assert "q differs: no layer was found that differs when it is run by itself" in text
+    assert "None of them differs" in text
+    assert found.run().returncode == 0
+
+
+def test_nothing_is_written_where_nothing_differs(tmp_path: Path) -> None:
+    graph = graph_of("encoder.json")
+    found = made(graph, to_onnx(graph), tmp_path / "shown")
+    assert found.report.passed
+    assert found.report.reproducer is None
+    assert not found.folder.exists()
