@@ -1,6 +1,6 @@
 """Keeps, while a check runs, what a reproducer needs of it: one batch of the first wrong layer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import onnx
@@ -51,7 +51,7 @@ class Collector:
         self._graph = graph
         self._model = model
         self._order = [layer.name for layer in in_order(graph)]
-        self._isolated: dict[str, Isolated | None] = {}
+        self._parts: dict[str, Isolated | None] = {}
         self.case: Case | None = None
         self.whole: Whole | None = None
 
@@ -60,27 +60,27 @@ class Collector:
         if not seen.trial.forced and not (self.whole and self.whole.differs):
             self._keep_sample(seen)
         for name in self._wrong(seen.found.layers):
-            if self.case and name == self.case.isolated.layer.name:
-                return
-            isolated = self._isolate(name)
+            isolated = self.isolated(name)
             case = None if isolated is None else _case(isolated, seen)
             if case is not None:
                 self.case = case
                 return
 
-    def _wrong(self, layers: Mapping[str, Differences]) -> Iterator[str]:
-        """The layers that differ beyond rounding, and not only by what they compute from."""
-        if not any(_beyond(differences) for differences in layers.values()):
-            return
-        inherited = inheritance(self._graph, layers)
-        for name in self._order:
-            if _beyond(layers.get(name, {})) and not inherited[name]:
-                yield name
+    def _wrong(self, layers: Mapping[str, Differences]) -> list[str]:
+        """The layers that differ beyond rounding, and not only by what they compute from.
 
-    def _isolate(self, name: str) -> Isolated | None:
-        if name not in self._isolated:
-            self._isolated[name] = isolate(self._graph, self._model, name)
-        return self._isolated[name]
+        In their order, and before the one of which there is a batch.
+        """
+        end = None if self.case is None else self._order.index(self.case.isolated.layer.name)
+        wrong = [name for name in self._order[:end] if _beyond(layers.get(name, {}))]
+        inherited = inheritance(self._graph, layers) if wrong else {}
+        return [name for name in wrong if not inherited[name]]
+
+    def isolated(self, name: str) -> Isolated | None:
+        """The layer *name* by itself, cut out once."""
+        if name not in self._parts:
+            self._parts[name] = isolate(self._graph, self._model, name)
+        return self._parts[name]
 
     def _keep_sample(self, seen: Observation) -> None:
         """The first sample of all, or of which an output differs."""

@@ -64,7 +64,7 @@ def of_layer(report: Report, case: Reduced) -> Contents:
     }
     what = "the layer, cut out of the checked file"
     files = _files(about, arrays, isolated.model, isolated.fed(case.inputs))
-    return _with_readme(files, report, what, _summary(case), _story(case))
+    return _with_readme(files, report, what, _summary(case), _story(report, case))
 
 
 def of_model(report: Report, graph: Graph, model: onnx.ModelProto, whole: Whole) -> Contents:
@@ -72,10 +72,10 @@ def of_model(report: Report, graph: Graph, model: onnx.ModelProto, whole: Whole)
     arrays: _Arrays = {f"input/{i}": array for i, array in enumerate(whole.inputs.values())}
     results: list[Mapping[str, object]] = []
     for number, (name, value, tensor) in enumerate(_outputs(graph, model)):
-        _, radius = evaluate_bounded(graph.nodes, value, whole.inputs, capped=True)
-        expected = whole.outputs[name]
-        arrays[f"expected/{number}"] = expected
-        arrays[f"rounding/{number}"] = _finite(np.broadcast_to(radius, expected.shape))
+        ours, radius = evaluate_bounded(graph.nodes, value, whole.inputs, capped=True)
+        arrays[f"expected/{number}"] = expected = whole.outputs[name]
+        alike = np.broadcast_to(radius, ours.shape) if ours.shape == expected.shape else None
+        arrays[f"rounding/{number}"] = np.zeros(expected.shape) if alike is None else _finite(alike)
         results.append(_result(name, LayerTensor(name, "", tensor, None, None), None))
     about = {
         "title": printable(f"model {report.model.path}"),
@@ -126,8 +126,12 @@ def _outputs(graph: Graph, model: onnx.ModelProto) -> Iterator[tuple[str, str, s
             yield output.name, output.value, tensor
 
 
-def _story(case: Reduced) -> Iterator[str]:
+def _story(report: Report, case: Reduced) -> Iterator[str]:
     """What was done to the numbers, and who says what is expected."""
+    first, name = report.first_difference, case.isolated.layer.name
+    if first is None or first.name != name:
+        where = "an output" if first is None else first.name
+        yield f"The check saw {where} differ, and not {name}; by itself it differs, too."
     count, size = nonzeros(case.inputs), sum(array.size for array in case.inputs.values())
     origin = "numbers drawn for this layer" if case.sample is None else f"sample {case.sample}"
     yield f"Inputs: from {origin}, {count} of {size} numbers are not 0."

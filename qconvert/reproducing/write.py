@@ -6,12 +6,14 @@ from pathlib import Path
 
 import onnx
 
+from qconvert.checking.ancestry import in_order
 from qconvert.checking.results import Report, Reproducer, Verdict
 from qconvert.ir import Graph
 from qconvert.output import write_folder
-from qconvert.reproducing.collect import Collector
+from qconvert.reference import evaluate
+from qconvert.reproducing.collect import Case, Collector, Whole
 from qconvert.reproducing.contents import Contents, of_layer, of_model
-from qconvert.reproducing.reduce import reduced
+from qconvert.reproducing.reduce import Reduced, reduced
 
 
 def write_reproducer(
@@ -40,10 +42,31 @@ def write_reproducer(
 def _contents(
     report: Report, collector: Collector, graph: Graph, model: onnx.ModelProto
 ) -> Contents | None:
-    """The first wrong layer by itself, or else the whole; nothing where no sample was run."""
-    first, case = report.first_difference, collector.case
+    """One layer by itself, or else the whole; nothing where no sample was run."""
+    first, case, whole = report.first_difference, collector.case, collector.whole
+    small = None
     if first is not None and case is not None and case.isolated.layer.name == first.name:
         small = reduced(case)
-        if small is not None:
-            return of_layer(report, small)
-    return None if collector.whole is None else of_model(report, graph, model, collector.whole)
+    if small is None and whole is not None and whole.differs:
+        small = _searched(collector, graph, whole)
+    if small is not None:
+        return of_layer(report, small)
+    return None if whole is None else of_model(report, graph, model, whole)
+
+
+def _searched(collector: Collector, graph: Graph, whole: Whole) -> Reduced | None:
+    """The first layer that differs by itself, where the check saw none of them differ.
+
+    What is looked at in the file may run otherwise: ONNX Runtime fuses less then.
+    """
+    if graph.opaque:
+        return None
+    values = evaluate(graph, whole.inputs)
+    for layer in in_order(graph):
+        isolated = collector.isolated(layer.name)
+        if isolated is not None:
+            read = {point.name: values[point.value] for point in isolated.points}
+            small = reduced(Case(isolated, read, None, whole.sample, drawn=False))
+            if small is not None:
+                return small
+    return None

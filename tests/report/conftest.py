@@ -12,6 +12,7 @@ from qconvert.checking.results import (
     LayerResult,
     OutputResult,
     Report,
+    Reproducer,
     Verdict,
     WeightResult,
     WitnessResult,
@@ -83,4 +84,5 @@ def failing() -> Report:
         ambiguous=(AmbiguousResult("y", 100, 3, 1e-7),),
         witnesses=(*WITNESSES[1:], WitnessResult(TF, (), "the worker\nwas killed by signal 9")),
         environment=ENVIRONMENT,
+        reproducer=Reproducer("shown\x1b", "act by itself"),
     )

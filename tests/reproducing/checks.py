@@ -64,7 +64,9 @@ class Made:
     @property
     def nonzeros(self) -> int:
         arrays = self.values()
-        return sum(np.count_nonzero(x) for name, x in arrays.items() if name.startswith("input/"))
+        return sum(
+            int(np.count_nonzero(x)) for name, x in arrays.items() if name.startswith("input/")
+        )
 
 
 def graph_of(file: str) -> Graph:

@@ -1,6 +1,6 @@
 """What a reproducer shows of bugs that are planted in exported files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +9,12 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from qconvert.checking import from_user
 from qconvert.checking.results import Verdict
 from qconvert.checking.witness import Direct, Witness
 from qconvert.emit import to_onnx
-from qconvert.ir import F32, Graph
-from qconvert.ir.ops import Merge
+from qconvert.ir import F32, Graph, Input, Layer, Node, Output
+from qconvert.ir.ops import Dense, Merge, Relu
 from qconvert.reproducing.isolate import isolate
 from qconvert.runners.ort import OrtRunner
 from qconvert.runners.traces import Trace
@@ -31,7 +32,8 @@ def changed(model: onnx.ModelProto, edit: Edit) -> onnx.ModelProto:
 
 
 def computing(model: onnx.ModelProto, tensor: str) -> onnx.NodeProto:
-    return next(node for node in model.graph.node if tensor in node.output)
+    found: list[onnx.NodeProto] = [n for n in model.graph.node if tensor in n.output]
+    return found[0]
 
 
 def assert_gone(found: Made, graph: Graph, name: str) -> None:
@@ -218,7 +220,7 @@ def test_what_differs_only_among_others_is_said_so(branches: Graph, tmp_path: Pa
     model = to_onnx(branches)
     runner = OrtRunner(model)
 
-    def deployed(inputs: dict[str, F32], forced: dict[str, F32]) -> Trace:
+    def deployed(inputs: Mapping[str, F32], forced: Mapping[str, F32]) -> Trace:
         found = runner.run_tapped(inputs, forced)
         return Trace({**found.layers, "q": found.layers["q"] + np.float32(1)}, found.outputs)
 
@@ -230,6 +232,53 @@ def test_what_differs_only_among_others_is_said_so(branches: Graph, tmp_path: Pa
     assert "q differs: no layer was found that differs when it is run by itself" in text
     assert "None of them differs" in text
     assert found.run().returncode == 0
+
+
+def test_a_layer_that_only_the_deployed_file_has_wrong_is_searched(tmp_path: Path) -> None:
+    """ONNX Runtime rounds what goes into such a product to 8 bits.
+
+    Tapped, the layer is right: only the output shows that something is not.
+    """
+    kernel = np.random.default_rng(0).integers(-8, 8, (64, 32)).astype(np.int8)
+    nodes = (
+        Node("rectified", Relu(), ("x",), (None, 64)),
+        Node("fc", Dense((kernel / 8).astype(np.float32), None), ("rectified",), (None, 32)),
+    )
+    layers = tuple(Layer(node.name, "ReLU", node.name) for node in nodes)
+    graph = Graph("trap", (Input("x", (None, 64)),), nodes, (Output("y", "fc"),), layers)
+
+    def edit(model: onnx.ModelProto) -> None:
+        node = computing(model, "fc")
+        constants: dict[str, Array] = {"codes": kernel, "scale": np.full(32, 1 / 8, np.float32)}
+        tensors = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+        model.graph.initializer.extend(tensors)
+        weight = onnx.helper.make_node("DequantizeLinear", [*constants], ["weight"], axis=1)
+        at = list(model.graph.node).index(node)
+        model.graph.node.insert(at, weight)
+        node.CopyFrom(onnx.helper.make_node("MatMul", ["rectified", "weight"], ["fc"]))
+
+    found = made(graph, changed(to_onnx(graph), edit), tmp_path / "shown")
+    assert found.report.verdict is Verdict.DIFFERS
+    assert found.report.first_difference is None
+    done = found.run()
+    assert done.returncode == 1
+    assert done.stdout.startswith("layer fc (")
+    assert "(optimizations off): 0 of 32 elements differ" in done.stdout
+    assert found.nonzeros <= 3
+    assert "by itself it differs" in (found.folder / "README.txt").read_text()
+    assert_gone(found, graph, "fc")
+
+
+def test_a_later_batch_does_not_hide_the_first_layer(tmp_path: Path) -> None:
+    """Of two bugs; where the first shows no more, the second is not what the report names."""
+    graph = graph_of("encoder.json")
+    wrong = planted(to_onnx(graph), "accum1_qa/7.99609", plus_one(0))
+    wrong = planted(wrong, "encoded_vector/bias", plus_one(0))
+    x = np.zeros((9, *(n or 1 for n in graph.inputs[0].shape[1:])), np.float32)
+    x[0] = 7
+    samples = from_user(graph, x)
+    found = made(graph, wrong, tmp_path / "shown", samples=samples, forced=False)
+    assert_shown(found, "accum1_qa")
 
 
 def test_nothing_is_written_where_nothing_differs(tmp_path: Path) -> None:
