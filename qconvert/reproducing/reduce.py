@@ -67,26 +67,30 @@ def _rows(case: Case, *, optimized: bool) -> Iterator[int]:
 def _smallest(case: Case, row: int, budget: Budget, *, optimized: bool) -> Reduced | None:
     """The sample with fewer numbers, unless the file computes it from others than the graph."""
     isolated, inputs = case.isolated, _sample(case, row)
-    places = np.argwhere(isolated.differs(inputs, optimized=optimized))
-    if not len(places):
+    places = np.argwhere(isolated.differs(inputs, optimized=optimized)).tolist()
+    if not places:
         return None
-    first = tuple(map(int, places[0]))
-    if isolated.found(inputs, optimized=optimized).shape != isolated.expected(inputs)[0].shape:
-        return _result(case, row, inputs, None)
+    some = [tuple(place) for place in places[:: -(-len(places) // _ELEMENTS)]]
     if not isolated.alike:
-        return _result(case, row, inputs, first)
+        return _result(case, row, inputs, some[0])
     found: list[Reduced] = []
-    for place in places[:: -(-len(places) // _ELEMENTS)].tolist():
-        at = tuple(place)
+    for at in [None] if _misshapen(isolated, inputs, optimized=optimized) else some:
         holds = partial(_differs_at, isolated, at, optimized)
         found.append(_result(case, row, shrunk(inputs, holds, budget), at))
     return min(found, key=lambda result: nonzeros(result.inputs))
 
 
 def _differs_at(
-    isolated: Isolated, at: tuple[int, ...], optimized: bool, inputs: Mapping[str, F32]
+    isolated: Isolated, at: tuple[int, ...] | None, optimized: bool, inputs: Mapping[str, F32]
 ) -> bool:
+    if at is None:
+        return _misshapen(isolated, inputs, optimized=optimized)
     return bool(isolated.differs(inputs, optimized=optimized)[at])
+
+
+def _misshapen(isolated: Isolated, inputs: Mapping[str, F32], *, optimized: bool) -> bool:
+    """Whether the file's result has another shape."""
+    return isolated.found(inputs, optimized=optimized).shape != isolated.expected(inputs)[0].shape
 
 
 def _result(

@@ -30,10 +30,10 @@ def run(path: Path, fed: Arrays, *, optimized: bool) -> Arrays:
     return dict(zip(names, session.run(names, fed), strict=True))
 
 
-def as_keras(result: About, outputs: Arrays) -> Array:
-    """A result with its axes in Keras's order, and codes as the numbers that they stand for."""
+def as_keras(result: About, outputs: Arrays, *, optimized: bool) -> Array:
+    """A result with its axes in Keras's order; codes as the numbers that they stand for."""
     codes = result["codes"]
-    if result["tensor"] is not None:
+    if codes is None or not (optimized or result["tensor"] is None):
         value = outputs[result["tensor"]]
     else:
         steps = outputs[codes["tensor"]].astype(np.float64) - codes["zero_point"]
@@ -91,7 +91,10 @@ def compare(path: Path, about: About, values: Arrays) -> bool:
     differ = False
     for number, result in enumerate(about["results"]):
         expected, rounding = values[f"expected/{number}"], values[f"rounding/{number}"]
-        found = {kind: as_keras(result, outputs) for kind, outputs in ran.items()}
+        found = {
+            kind: as_keras(result, ran[kind], optimized=optimized)
+            for kind, optimized in runs.items()
+        }
         masks = {kind: wrong(y, expected, rounding) for kind, y in found.items()}
         places = [np.argwhere(mask)[0] for mask in masks.values() if mask.any()]
         chosen = result["index"] or (places[0] if places else [0] * expected.ndim)

@@ -83,10 +83,15 @@ class OrtRunner:
         )
 
     def run_alone(self, layer: str, inputs: Mapping[str, _Array], *, optimized: bool) -> F32:
-        """One layer, whose tensors are the outputs of the file; *inputs* may hold codes."""
+        """One layer, whose tensors are the outputs of the file; *inputs* may hold codes.
+
+        Looked at where the whole file is: with optimizations on at codes, if there are some.
+        """
         values = self._run(self._deployed if optimized else self._plain, inputs)
         (tensors,) = (x for x in self.layers if x.layer == layer)
-        return _keras_layout(_value(tensors, values), tensors)
+        by_codes = optimized and tensors.codes
+        value = _dequantized(by_codes, values) if by_codes else _value(tensors, values)
+        return _keras_layout(value, tensors)
 
     def optimized_operators(self, *, tapped: bool = False) -> Mapping[str, int]:
         """How often each operator occurs in the graph that ONNX Runtime makes of the file."""

@@ -11,12 +11,13 @@ from onnx import numpy_helper
 
 from qconvert.checking import from_user
 from qconvert.checking.results import Verdict
-from qconvert.checking.witness import Direct, Witness
+from qconvert.checking.witness import Direct, Runner, Shared, Witness
 from qconvert.emit import to_onnx
 from qconvert.ir import F32, Graph, Input, Layer, Node, Output
-from qconvert.ir.ops import Dense, Merge, Relu
+from qconvert.ir.ops import Dense, Merge, Opaque, Relu
 from qconvert.reproducing.isolate import isolate
 from qconvert.runners.ort import OrtRunner
+from qconvert.runners.reference import ReferenceRunner
 from qconvert.runners.traces import Trace
 
 from .checks import Array, Made, graph_of, made, planted
@@ -147,6 +148,44 @@ def test_parts_in_another_order(branches: Graph, tmp_path: Path) -> None:
     assert_gone(found, branches, "joined")
 
 
+def test_another_shape_needs_no_numbers(branches: Graph, tmp_path: Path) -> None:
+    def edit(model: onnx.ModelProto) -> None:
+        node = computing(model, "joined")
+        node.input.append(node.input[0])
+
+    graph = replace(branches, outputs=(Output("y", "joined"),))
+    found = made(graph, changed(to_onnx(graph), edit), tmp_path / "shown", forced=False)
+    done = found.run()
+    assert done.returncode == 1
+    assert "expected 0.0 (NumPy)\n  found    shape (1, 5, 12) (opt" in done.stdout
+    assert found.nonzeros == 0
+    assert_gone(found, graph, "joined")
+
+
+def test_an_opaque_layer_is_known_by_tensorflow_alone(branches: Graph, tmp_path: Path) -> None:
+    """The file has another operation than the fragment that was converted."""
+    shape = branches.shapes["joined"]
+    names = [onnx.helper.make_tensor_value_info(name, 1, None) for name in ("x", "y")]
+    node = onnx.helper.make_node("Softmax", ["x"], ["y"], axis=2)
+    opset = onnx.helper.make_opsetid("", 13)
+    fragment = onnx.helper.make_model(
+        onnx.helper.make_graph([node], "fragment", names[:1], names[1:]), opset_imports=[opset]
+    ).SerializeToString()
+    share = replace(branches.nodes[-1], op=Opaque("Mystery", "tool", fragment, (shape,), shape))
+    graph = replace(branches, nodes=(*branches.nodes[:-1], share))
+
+    def edit(model: onnx.ModelProto) -> None:
+        computing(model, "share").op_type = "LogSoftmax"
+
+    tensorflow = Shared(Direct(ReferenceRunner(branches).run))
+    numpy = Direct(ReferenceRunner(graph, tensorflow.finish).run)
+    replaced: dict[Witness, Runner] = {Witness.TENSORFLOW: tensorflow, Witness.NUMPY: numpy}
+    folder = tmp_path / "shown"
+    found = made(graph, changed(to_onnx(graph), edit), folder, replaced=replaced, forced=False)
+    assert "(TensorFlow)" in assert_shown(found, "share")
+    assert_gone(found, graph, "share")
+
+
 def test_numbers_stay_where_the_file_reads_another_layer(branches: Graph, tmp_path: Path) -> None:
     """To zero what only one side reads would make differences that the file has not."""
 
@@ -267,6 +306,27 @@ def test_a_layer_that_only_the_deployed_file_has_wrong_is_searched(tmp_path: Pat
     assert found.nonzeros <= 3
     assert "by itself it differs" in (found.folder / "README.txt").read_text()
     assert_gone(found, graph, "fc")
+
+
+def test_codes_that_are_not_what_the_file_says_of_them(tmp_path: Path) -> None:
+    """Dequantized in the file they are right; whoever takes the integers gets others."""
+    graph = graph_of("encoder.json")
+
+    def edit(model: onnx.ModelProto) -> None:
+        quantize = computing(model, "encod_qa/QuantizeLinear")
+        (zero,) = (x for x in model.graph.initializer if x.name == quantize.input[2])
+        model.graph.initializer.append(
+            numpy_helper.from_array(numpy_helper.to_array(zero) + 1, "1")
+        )
+        for node in (quantize, computing(model, "encod_qa")):
+            node.input[2] = "1"
+
+    found = made(graph, changed(to_onnx(graph), edit), tmp_path / "shown", forced=False)
+    done = found.run()
+    assert (done.returncode, done.stdout.split()[:2]) == (1, ["layer", "encod_qa"])
+    assert "(optimizations off): 0 of 16 elements differ" in done.stdout
+    assert "(as deployed): 16 of 16 elements differ" in done.stdout
+    assert_gone(found, graph, "encod_qa")
 
 
 def test_a_later_batch_does_not_hide_the_first_layer(tmp_path: Path) -> None:
