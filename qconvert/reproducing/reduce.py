@@ -18,7 +18,7 @@ from qconvert.reproducing.shrink import Budget, nonzeros, shrunk
 #: How often a layer is evaluated to find smaller inputs.
 EVALUATIONS: Final = 2000
 #: Elements that the inputs are reduced for, of which the one with the fewest is kept.
-_ELEMENTS: Final = 4
+_ELEMENTS: Final = 8
 #: Samples of a batch that are tried one by one.
 _SAMPLES: Final = 8
 
@@ -83,9 +83,13 @@ def _smallest(case: Case, row: int, budget: Budget, *, optimized: bool) -> Reduc
 def _differs_at(
     isolated: Isolated, at: tuple[int, ...] | None, optimized: bool, inputs: Mapping[str, F32]
 ) -> bool:
-    if at is None:
-        return _misshapen(isolated, inputs, optimized=optimized)
-    return bool(isolated.differs(inputs, optimized=optimized)[at])
+    try:
+        if at is None:
+            return _misshapen(isolated, inputs, optimized=optimized)
+        return bool(isolated.differs(inputs, optimized=optimized)[at])
+    except WitnessError:
+        # Such as an index that is out of bounds now: not what is to be shown.
+        return False
 
 
 def _misshapen(isolated: Isolated, inputs: Mapping[str, F32], *, optimized: bool) -> bool:
