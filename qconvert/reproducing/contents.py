@@ -57,7 +57,7 @@ def of_layer(report: Report, case: Reduced) -> Contents:
     arrays |= {} if terms is None else terms.arrays()
     about = {
         "title": printable(f"layer {layer.name} ({layer.class_name}) of {report.model.path}"),
-        "by": case.by.value,
+        "by": _by(report, case),
         "inputs": list(map(printable, case.inputs)),
         "results": [_result(layer.name, isolated.tensors, case.index)],
         "then": [] if terms is None else list(terms.then),
@@ -129,7 +129,7 @@ def _outputs(graph: Graph, model: onnx.ModelProto) -> Iterator[tuple[str, str, s
 def _story(report: Report, case: Reduced) -> Iterator[str]:
     """What was done to the numbers, and who says what is expected."""
     first, name = report.first_difference, case.isolated.layer.name
-    if first is None or first.name != name:
+    if not _named(report, case):
         where = "an output" if first is None else first.name
         yield f"The check saw {where} differ, and not {name}; by itself it differs, too."
     count, size = nonzeros(case.inputs), sum(array.size for array in case.inputs.values())
@@ -141,16 +141,30 @@ def _story(report: Report, case: Reduced) -> Iterator[str]:
         yield "They were kept: the file computes this layer from others than the model does."
     else:
         yield "They were kept: only TensorFlow knows what is expected of others."
-    yield f"Expected: by {case.by.value}."
+    yield f"Expected: by {_by(report, case)}."
     if case.right:
         yield "The ONNX file is RIGHT here: it is the NumPy reference of qconvert that differs."
+
+
+def _named(report: Report, case: Reduced) -> bool:
+    """Whether it is the layer that the report names."""
+    first = report.first_difference
+    return first is not None and first.name == case.isolated.layer.name
+
+
+def _by(report: Report, case: Reduced) -> str:
+    """Who says what is expected."""
+    absent = any(result.witness is Witness.TENSORFLOW for result in report.failed)
+    agreed = case.by is Witness.NUMPY and _named(report, case) and not absent
+    return f"{case.by.value}, as {Witness.TENSORFLOW.value}" if agreed else case.by.value
 
 
 def _summary(case: Reduced) -> str:
     count = nonzeros(case.inputs)
     numbers = "1 number that is not 0" if count == 1 else f"{count} numbers that are not 0"
+    inputs = f"inputs with {numbers}" if count else "inputs that are all 0"
     wrong = "; the file is right, the NumPy reference is not" if case.right else ""
-    return f"{case.isolated.layer.name} by itself, inputs with {numbers}{wrong}"
+    return f"{case.isolated.layer.name} by itself, {inputs}{wrong}"
 
 
 def _files(

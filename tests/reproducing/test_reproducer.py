@@ -1,5 +1,7 @@
 """What a reproducer shows of bugs that are planted in exported files."""
 
+import ast
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -107,7 +109,7 @@ def test_the_terms_make_the_expected_value(tmp_path: Path) -> None:
     product = x * kernel[tuple(at)]
     assert f"{x} * kernel {at.tolist()} {kernel[tuple(at)]} = {product}\n" in text
     index = tuple(np.argwhere(values["expected/0"] == product + values["term/bias"])[0])
-    assert f"expected {values['expected/0'][index]} (NumPy)" in text
+    assert f"expected {values['expected/0'][index]} (NumPy, as TensorFlow)" in text
 
 
 def test_a_weight_inside_a_loop(branches: Graph, tmp_path: Path) -> None:
@@ -157,7 +159,7 @@ def test_another_shape_needs_no_numbers(branches: Graph, tmp_path: Path) -> None
     found = made(graph, changed(to_onnx(graph), edit), tmp_path / "shown", forced=False)
     done = found.run()
     assert done.returncode == 1
-    assert "expected 0.0 (NumPy)\n  found    shape (1, 5, 12) (opt" in done.stdout
+    assert "expected 0.0 (NumPy, as TensorFlow)\n  found    shape (1, 5, 12) (opt" in done.stdout
     assert found.nonzeros == 0
     assert_gone(found, graph, "joined")
 
@@ -347,3 +349,20 @@ def test_nothing_is_written_where_nothing_differs(tmp_path: Path) -> None:
     assert found.report.passed
     assert found.report.reproducer is None
     assert not found.folder.exists()
+
+
+def test_the_script_needs_numpy_and_onnxruntime_alone(tmp_path: Path) -> None:
+    graph = graph_of("encoder.json")
+    wrong = planted(to_onnx(graph), "encod_qa/1.99609", plus_one(0))
+    text = (made(graph, wrong, tmp_path / "shown").folder / "reproduce.py").read_text()
+    imported = {
+        name.partition(".")[0]
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [a.name for a in node.names]
+        )
+    }
+    assert imported - set(sys.stdlib_module_names) == {"numpy", "onnxruntime"}
