@@ -139,6 +139,7 @@ def check(
     from qconvert.checking import CheckedFile, Subject, assemble, examine, tensorflow_started
     from qconvert.checking.declared import read_domains
     from qconvert.checking.onnx_file import require_interface_of
+    from qconvert.checking.witness import Witness
     from qconvert.errors import UsageError
     from qconvert.opening import Source, opened
     from qconvert.output import require_writable_folder
@@ -162,12 +163,18 @@ def check(
             collector = None if reproducer is None else Collector(graph, converted)
             watch = (_counting(progress, stream.count), _naming(failed), collector)
             report = examine(subject, panel, stream, *watch)
-        if reproducer is None or collector is None:
-            return report
-        target, read = Path(reproducer), _paths(source, onnx, inputs)
-        return write_reproducer(
-            report, collector, graph, converted, target, force=force, inputs=read
-        )
+            if reproducer is None or collector is None:
+                return report
+            return write_reproducer(
+                report,
+                collector,
+                graph,
+                converted,
+                Path(reproducer),
+                force=force,
+                inputs=_paths(source, onnx, inputs),
+                tensorflow=panel.runners.get(Witness.TENSORFLOW),
+            )
 
 
 def effective_weights(

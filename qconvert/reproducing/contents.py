@@ -47,24 +47,29 @@ class Contents:
     summary: str
 
 
-def of_layer(report: Report, case: Reduced) -> Contents:
-    """A layer by itself, on one sample, of few numbers where they could be reduced."""
+def of_layer(report: Report, case: Reduced, confirmed: bool | None) -> Contents:
+    """A layer by itself, on one sample, of few numbers where they could be reduced.
+
+    *confirmed* tells whether TensorFlow has what is expected for the same numbers, if it was asked.
+    """
     layer, isolated = case.isolated.layer, case.isolated
-    terms = None if case.index is None else terms_of(isolated, case.inputs, case.index)
+    terms = None
+    if case.index is not None and case.by is Witness.NUMPY:
+        terms = terms_of(isolated, case.inputs, case.index)
     arrays: _Arrays = {"expected/0": case.expected, "rounding/0": _finite(case.rounding)}
     arrays |= {f"input/{i}": array for i, array in enumerate(case.inputs.values())}
     arrays |= {f"weight/{role}": weight.effective for role, weight in layer.weights.items()}
     arrays |= {} if terms is None else terms.arrays()
     about = {
         "title": printable(f"layer {layer.name} ({layer.class_name}) of {report.model.path}"),
-        "by": _by(report, case),
+        "by": _by(case, confirmed),
         "inputs": list(map(printable, case.inputs)),
         "results": [_result(layer.name, isolated.tensors, case.index)],
         "then": [] if terms is None else list(terms.then),
     }
     what = "the layer, cut out of the checked file"
     files = _files(about, arrays, isolated.model, isolated.fed(case.inputs))
-    return _with_readme(files, report, what, _summary(case), _story(report, case))
+    return _with_readme(files, report, what, _summary(case), _story(report, case, confirmed))
 
 
 def of_model(report: Report, graph: Graph, model: onnx.ModelProto, whole: Whole) -> Contents:
@@ -126,7 +131,7 @@ def _outputs(graph: Graph, model: onnx.ModelProto) -> Iterator[tuple[str, str, s
             yield output.name, output.value, tensor
 
 
-def _story(report: Report, case: Reduced) -> Iterator[str]:
+def _story(report: Report, case: Reduced, confirmed: bool | None) -> Iterator[str]:
     """What was done to the numbers, and who says what is expected."""
     first, name = report.first_difference, case.isolated.layer.name
     if not _named(report, case):
@@ -141,7 +146,9 @@ def _story(report: Report, case: Reduced) -> Iterator[str]:
         yield "They were kept: the file computes this layer from others than the model does."
     else:
         yield "They were kept: only TensorFlow knows what is expected of others."
-    yield f"Expected: by {_by(report, case)}."
+    yield f"Expected: by {_by(case, confirmed)}."
+    if confirmed is False:
+        yield "TensorFlow, given the same numbers for this layer, computes OTHER values."
     if case.right:
         yield "The ONNX file is RIGHT here: it is the NumPy reference of qconvert that differs."
 
@@ -152,11 +159,10 @@ def _named(report: Report, case: Reduced) -> bool:
     return first is not None and first.name == case.isolated.layer.name
 
 
-def _by(report: Report, case: Reduced) -> str:
+def _by(case: Reduced, confirmed: bool | None) -> str:
     """Who says what is expected."""
-    absent = any(result.witness is Witness.TENSORFLOW for result in report.failed)
-    agreed = case.by is Witness.NUMPY and _named(report, case) and not absent
-    return f"{case.by.value}, as {Witness.TENSORFLOW.value}" if agreed else case.by.value
+    both = f"{case.by.value} and {Witness.TENSORFLOW.value}"
+    return both if confirmed else case.by.value
 
 
 def _summary(case: Reduced) -> str:

@@ -8,11 +8,14 @@ import onnx
 
 from qconvert.checking.ancestry import in_order
 from qconvert.checking.results import Report, Reproducer, Verdict
+from qconvert.checking.witness import Runner, Witness
+from qconvert.errors import WitnessError
 from qconvert.ir import Graph
 from qconvert.output import write_folder
 from qconvert.reference import evaluate
 from qconvert.reproducing.collect import Case, Collector, Whole
 from qconvert.reproducing.contents import Contents, of_layer, of_model
+from qconvert.reproducing.isolate import differing
 from qconvert.reproducing.reduce import Reduced, reduced
 
 
@@ -25,14 +28,15 @@ def write_reproducer(
     *,
     force: bool,
     inputs: Iterable[Path] = (),
+    tensorflow: Runner | None = None,
 ) -> Report:
     """The report with the reproducer that was written to *folder*; as it was if nothing differs.
 
-    Raises `OutputError`.
+    *tensorflow*, if it is there, is asked about the numbers that are shown. Raises `OutputError`.
     """
     if report.verdict is not Verdict.DIFFERS:
         return report
-    contents = _contents(report, collector, graph, model)
+    contents = _contents(report, collector, graph, model, tensorflow)
     if contents is None:
         return report
     write_folder(folder, contents.files, force=force, inputs=inputs)
@@ -40,7 +44,11 @@ def write_reproducer(
 
 
 def _contents(
-    report: Report, collector: Collector, graph: Graph, model: onnx.ModelProto
+    report: Report,
+    collector: Collector,
+    graph: Graph,
+    model: onnx.ModelProto,
+    tensorflow: Runner | None,
 ) -> Contents | None:
     """One layer by itself, or else the whole; nothing where no sample was run."""
     first, case, whole = report.first_difference, collector.case, collector.whole
@@ -49,9 +57,31 @@ def _contents(
         small = reduced(case)
     if small is None and whole is not None and whole.differs:
         small = _searched(collector, graph, whole)
-    if small is not None:
-        return of_layer(report, small)
-    return None if whole is None else of_model(report, graph, model, whole)
+    if small is None:
+        return None if whole is None else of_model(report, graph, model, whole)
+    asked = (
+        tensorflow
+        if small.by is Witness.NUMPY and not any(x.frozen for x in graph.layers)
+        else None
+    )
+    return of_layer(report, small, _confirmed(small, whole, asked))
+
+
+def _confirmed(small: Reduced, whole: Whole | None, tensorflow: Runner | None) -> bool | None:
+    """Whether TensorFlow computes what is expected of the same numbers; ``None`` if not known.
+
+    It is given them as the results of the layers before, in a run of a sample.
+    """
+    if tensorflow is None or whole is None:
+        return None
+    fed = {name: small.inputs.get(name, array) for name, array in whole.inputs.items()}
+    forced = {name: array for name, array in small.inputs.items() if name not in fed}
+    try:
+        tensorflow.start(fed, forced)
+        found = tensorflow.finish().layers.get(small.isolated.layer.name)
+    except WitnessError:
+        return None
+    return None if found is None else not differing(found, small.expected, small.rounding).any()
 
 
 def _searched(collector: Collector, graph: Graph, whole: Whole) -> Reduced | None:

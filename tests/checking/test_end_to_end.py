@@ -126,6 +126,7 @@ def test_one_wrong_weight_code_in_the_file_is_found_at_its_layer(
     script = subprocess.run([sys.executable, shown / "reproduce.py"], capture_output=True)
     assert (script.returncode, script.stderr) == (1, b"")
     assert script.stdout.startswith(b"layer conv (QConv2D)")
+    assert b"(NumPy and TensorFlow)" in script.stdout
     assert report.first_difference is not None
     assert report.first_difference.name == "conv"
     found = {layer.name: layer.finding for layer in report.layers}

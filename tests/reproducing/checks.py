@@ -97,7 +97,11 @@ def made(
     subject = Subject(graph, CheckedFile("model.h5", ""), CheckedFile(None, ""))
     collector = Collector(graph, model)
     report = examine(subject, panel, samples or seeded(graph, 17), observe=collector)
-    return Made(write_reproducer(report, collector, graph, model, folder, force=False), folder)
+    asked = panel.runners[Witness.TENSORFLOW]
+    report = write_reproducer(
+        report, collector, graph, model, folder, force=False, tensorflow=asked
+    )
+    return Made(report, folder)
 
 
 def planted(model: onnx.ModelProto, name: str, change: Callable[[Array], Array]) -> onnx.ModelProto:

@@ -15,6 +15,7 @@ from qconvert.checking import from_user
 from qconvert.checking.results import Verdict
 from qconvert.checking.witness import Direct, Runner, Shared, Witness
 from qconvert.emit import to_onnx
+from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph, Input, Layer, Node, Output
 from qconvert.ir.ops import Dense, Merge, Opaque, Relu
 from qconvert.reproducing.isolate import isolate
@@ -109,7 +110,7 @@ def test_the_terms_make_the_expected_value(tmp_path: Path) -> None:
     product = x * kernel[tuple(at)]
     assert f"{x} * kernel {at.tolist()} {kernel[tuple(at)]} = {product}\n" in text
     index = tuple(np.argwhere(values["expected/0"] == product + values["term/bias"])[0])
-    assert f"expected {values['expected/0'][index]} (NumPy, as TensorFlow)" in text
+    assert f"expected {values['expected/0'][index]} (NumPy and TensorFlow)" in text
 
 
 def test_a_weight_inside_a_loop(branches: Graph, tmp_path: Path) -> None:
@@ -159,7 +160,7 @@ def test_another_shape_needs_no_numbers(branches: Graph, tmp_path: Path) -> None
     found = made(graph, changed(to_onnx(graph), edit), tmp_path / "shown", forced=False)
     done = found.run()
     assert done.returncode == 1
-    assert "expected 0.0 (NumPy, as TensorFlow)\n  found    shape (1, 5, 12) (opt" in done.stdout
+    assert "expected 0.0 (NumPy and TensorFlow)\n  found    shape (1, 5, 12) (opt" in done.stdout
     assert found.nonzeros == 0
     assert_gone(found, graph, "joined")
 
@@ -230,6 +231,30 @@ def test_where_both_of_ours_are_wrong_tensorflow_says_what_is_expected(
     assert "(TensorFlow)" in assert_shown(found, "total")
     assert "only TensorFlow knows" in (found.folder / "README.txt").read_text()
     assert_gone(found, truth, "total")
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_tensorflow_is_asked_about_the_numbers_that_are_shown(
+    branches: Graph, tmp_path: Path, dies: bool
+) -> None:
+    """And what it says is told, should it be another than of the sample."""
+    reference = ReferenceRunner(branches)
+
+    def tensorflow(inputs: Mapping[str, F32], forced: Mapping[str, F32]) -> Trace:
+        if forced and dies:
+            raise WitnessError("killed")
+        found = reference.run(inputs, forced)
+        total = found.layers["total"] + np.float32(bool(forced))
+        return Trace({**found.layers, "total": total}, found.outputs)
+
+    def edit(model: onnx.ModelProto) -> None:
+        computing(model, "total").op_type = "Sub"
+
+    wrong, folder = changed(to_onnx(branches), edit), tmp_path / "shown"
+    replaced = {Witness.TENSORFLOW: Direct(tensorflow)}
+    found = made(branches, wrong, folder, replaced=replaced, forced=False)
+    assert "(NumPy)" in assert_shown(found, "total")
+    assert ("OTHER values" in (folder / "README.txt").read_text()) is not dies
 
 
 def test_a_wrong_reference_is_not_blamed_on_the_file(branches: Graph, tmp_path: Path) -> None:
