@@ -1,7 +1,8 @@
-"""Keeps, while a check runs, what a reproducer needs of it: one batch of the first wrong layer."""
+"""Keeps, while a check runs, what a reproducer needs of it: batches of the first wrong layer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import onnx
 
@@ -12,7 +13,9 @@ from qconvert.checking.witness import Witness
 from qconvert.ir import F32, Graph
 from qconvert.reproducing.isolate import Isolated, isolate
 
-_TF_NUMPY = (Witness.TENSORFLOW, Witness.NUMPY)
+#: Batches of the layer to choose from; the first of a check has one sample.
+_BATCHES: Final = 3
+_TF_NUMPY: Final = (Witness.TENSORFLOW, Witness.NUMPY)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,36 +48,43 @@ class Whole:
 
 
 class Collector:
-    """Watches a check; it keeps one batch of one layer, and one sample of the model."""
+    """Watches a check; it keeps a few batches of one layer, and one sample of the model."""
 
     def __init__(self, graph: Graph, model: onnx.ModelProto) -> None:
         self._graph = graph
         self._model = model
         self._order = [layer.name for layer in in_order(graph)]
         self._parts: dict[str, Isolated | None] = {}
-        self.case: Case | None = None
+        self.cases: tuple[Case, ...] = ()
         self.whole: Whole | None = None
 
     def __call__(self, seen: Observation) -> None:
-        """Keep the batch if a layer differs by itself, before the one of which there is a batch."""
+        """Keep the batch if a layer differs by itself, up to the one of which there are some."""
         if not seen.trial.forced and not (self.whole and self.whole.differs):
             self._keep_sample(seen)
         for name in self._wrong(seen.found.layers):
             isolated = self.isolated(name)
             case = None if isolated is None else _case(isolated, seen)
             if case is not None:
-                self.case = case
+                self.cases = (*self.cases_of(name), case)
                 return
 
     def _wrong(self, layers: Mapping[str, Differences]) -> list[str]:
         """The layers that differ beyond rounding, and not only by what they compute from.
 
-        In their order, and before the one of which there is a batch.
+        In their order, up to the one of which there are batches.
         """
-        end = None if self.case is None else self._order.index(self.case.isolated.layer.name)
+        end = len(self._order)
+        if self.cases:
+            more = len(self.cases) < _BATCHES
+            end = self._order.index(self.cases[0].isolated.layer.name) + more
         wrong = [name for name in self._order[:end] if _beyond(layers.get(name, {}))]
         inherited = inheritance(self._graph, layers) if wrong else {}
         return [name for name in wrong if not inherited[name]]
+
+    def cases_of(self, name: str) -> tuple[Case, ...]:
+        """The batches, if they are of the layer *name*."""
+        return tuple(case for case in self.cases if case.isolated.layer.name == name)
 
     def isolated(self, name: str) -> Isolated | None:
         """The layer *name* by itself, cut out once."""

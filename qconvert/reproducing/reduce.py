@@ -1,6 +1,6 @@
 """From a batch on which a layer differs to one sample of few numbers, and one element."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -15,7 +15,7 @@ from qconvert.reproducing.collect import Case
 from qconvert.reproducing.isolate import Isolated, differing
 from qconvert.reproducing.shrink import Budget, nonzeros, shrunk
 
-#: How often a layer is evaluated to find smaller inputs.
+#: How often a layer is evaluated to find smaller inputs of a batch.
 EVALUATIONS: Final = 2000
 #: Elements that the inputs are reduced for, of which the one with the fewest is kept.
 _ELEMENTS: Final = 8
@@ -41,8 +41,19 @@ class Reduced:
     right: bool
 
 
-def reduced(case: Case, evaluations: int = EVALUATIONS) -> Reduced | None:
+def reduced(cases: Sequence[Case], evaluations: int = EVALUATIONS) -> Reduced | None:
     """The smallest case found; ``None`` if the layer by itself does not differ."""
+    disputed = [case for case in cases if case.truth is not None]
+    found: list[Reduced] = []
+    for case in disputed or cases:
+        small = _reduced(case, evaluations)
+        found += [] if small is None else [small]
+        if small is not None and nonzeros(small.inputs) <= 1:
+            break
+    return min(found, key=lambda result: nonzeros(result.inputs), default=None)
+
+
+def _reduced(case: Case, evaluations: int) -> Reduced | None:
     try:
         if case.truth is not None:
             return _unreduced(case, case.truth)

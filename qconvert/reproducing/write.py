@@ -51,10 +51,8 @@ def _contents(
     tensorflow: Runner | None,
 ) -> Contents | None:
     """One layer by itself, or else the whole; nothing where no sample was run."""
-    first, case, whole = report.first_difference, collector.case, collector.whole
-    small = None
-    if first is not None and case is not None and case.isolated.layer.name == first.name:
-        small = reduced(case)
+    first, whole = report.first_difference, collector.whole
+    small = None if first is None else reduced(collector.cases_of(first.name))
     if small is None and whole is not None and whole.differs:
         small = _searched(collector, graph, whole)
     if small is None:
@@ -96,7 +94,7 @@ def _searched(collector: Collector, graph: Graph, whole: Whole) -> Reduced | Non
         isolated = collector.isolated(layer.name)
         if isolated is not None:
             read = {point.name: values[point.value] for point in isolated.points}
-            small = reduced(Case(isolated, read, None, whole.sample, drawn=False))
+            small = reduced([Case(isolated, read, None, whole.sample, drawn=False)])
             if small is not None:
                 return small
     return None
