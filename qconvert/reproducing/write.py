@@ -57,12 +57,8 @@ def _contents(
         small = _searched(collector, graph, whole)
     if small is None:
         return None if whole is None else of_model(report, graph, model, whole)
-    asked = (
-        tensorflow
-        if small.by is Witness.NUMPY and not any(x.frozen for x in graph.layers)
-        else None
-    )
-    return of_layer(report, small, _confirmed(small, whole, asked))
+    frozen = any(layer.frozen for layer in graph.layers)
+    return of_layer(report, small, None if frozen else _confirmed(small, whole, tensorflow))
 
 
 def _confirmed(small: Reduced, whole: Whole | None, tensorflow: Runner | None) -> bool | None:
@@ -70,7 +66,7 @@ def _confirmed(small: Reduced, whole: Whole | None, tensorflow: Runner | None) -
 
     It is given them as the results of the layers before, in a run of a sample.
     """
-    if tensorflow is None or whole is None:
+    if tensorflow is None or whole is None or small.by is Witness.TENSORFLOW:
         return None
     fed = {name: small.inputs.get(name, array) for name, array in whole.inputs.items()}
     forced = {name: array for name, array in small.inputs.items() if name not in fed}

@@ -14,14 +14,17 @@ from onnx import numpy_helper
 
 from qconvert.checking import CheckedFile, Report, Samples, Subject, assemble, examine, seeded
 from qconvert.checking.witness import Direct, Runner, Witness
+from qconvert.emit import to_onnx
 from qconvert.frontend import build_graph
 from qconvert.ir import F32, Graph
 from qconvert.modelfile import read_model
 from qconvert.reproducing import Collector, write_reproducer
+from qconvert.reproducing.isolate import isolate
 from qconvert.runners.reference import ReferenceRunner
 from qconvert.runners.tf import Disagreement
 
 Array: TypeAlias = npt.NDArray[Any]
+Edit: TypeAlias = Callable[[onnx.ModelProto], None]
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -112,3 +115,51 @@ def planted(model: onnx.ModelProto, name: str, change: Callable[[Array], Array])
     array = numpy_helper.to_array(tensor).copy()
     tensor.CopyFrom(numpy_helper.from_array(change(array).astype(array.dtype), name))
     return result
+
+
+def changed(model: onnx.ModelProto, edit: Edit) -> onnx.ModelProto:
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    edit(result)
+    return result
+
+
+def computing(model: onnx.ModelProto, tensor: str) -> onnx.NodeProto:
+    found: list[onnx.NodeProto] = [n for n in model.graph.node if tensor in n.output]
+    return found[0]
+
+
+def assert_gone(found: Made, graph: Graph, name: str) -> None:
+    """With the same layer of the right file the script finds nothing."""
+    right = isolate(graph, to_onnx(graph), name)
+    assert right is not None
+    onnx.save(right.model, found.folder / "right.onnx")
+    done = found.run(found.folder / "right.onnx")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("they are equal\n")
+
+
+def assert_shown(found: Made, name: str) -> str:
+    """The layer, an expected and a found value that differ; what the script printed."""
+    first = found.report.first_difference
+    assert first is not None
+    assert first.name == name
+    assert found.report.reproducer is not None
+    assert found.report.reproducer.path == str(found.folder)
+    done = found.run()
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"layer {name} (")
+    (expected,) = (line.split()[1] for line in lines if line.startswith("  expected "))
+    values = [line.split()[1] for line in lines if line.startswith("  found ")]
+    assert len(values) == 2
+    assert expected not in values
+    return done.stdout
+
+
+def plus_one(at: int) -> Callable[[Array], Array]:
+    def change(array: Array) -> Array:
+        array.flat[at] += 1
+        return array
+
+    return change
