@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qconvert.checking.results import CheckedFile, Report, Verdict
     from qconvert.checking.witness import Witness
     from qconvert.ir import F32, Graph
+    from qconvert.opening import Source
     from qconvert.report.summary import Summary
 
     Array: TypeAlias = npt.NDArray[np.generic]
@@ -123,6 +124,8 @@ def check(
     via_tensorflow: bool = False,
     opaque: str | None = None,
     freeze_scales: Inputs | None = None,
+    reproducer: AnyPath | None = None,
+    force: bool = True,
 ) -> Report:
     """Compare every layer of a model in TensorFlow, ONNX Runtime and NumPy.
 
@@ -131,17 +134,24 @@ def check(
     *domains* are texts like ``image=uint8/256``, which proofs then assume of the inputs; without
     a name, of all. *require* is the weakest verdict that passes: proven, bounded or sampled.
     A witness that is missing makes a report that does not pass, not an exception; *failed* hears
-    of it at once. The last three options are those of `load`; samples of which scales are frozen
-    are the only ones on which TensorFlow can agree, so that they are all that is compared, as one
-    batch.
+    of it at once. *via_tensorflow*, *opaque* and *freeze_scales* are those of `load`; samples of
+    which scales are frozen are the only ones on which TensorFlow can agree, so that they are all
+    that is compared, as one batch. If something differs, *reproducer* is a folder for the first
+    wrong layer by itself and a script that shows it; `OutputError` if it cannot be written, or
+    has content while *force* is false.
     """
     from qconvert.checking import CheckedFile, Subject, assemble, examine, tensorflow_started
     from qconvert.checking.declared import read_domains
     from qconvert.checking.onnx_file import require_interface_of
     from qconvert.checking.stopwatch import Stopwatch
+    from qconvert.checking.witness import Witness
     from qconvert.errors import UsageError
     from qconvert.opening import Source, opened
+    from qconvert.output import require_writable_folder
+    from qconvert.reproducing import Collector, write_reproducer
 
+    if reproducer is not None:
+        require_writable_folder(Path(reproducer), force=force)
     if freeze_scales is not None and (inputs is not None or samples is not None or domains):
         raise UsageError("the samples that scales are frozen on are the inputs of the check")
     required, watch = _required(require), Stopwatch()
@@ -159,8 +169,26 @@ def check(
                 panel = assemble(graph, converted, tensorflow)
             checked = CheckedFile(str(file.path), file.sha256)
             subject = Subject(graph, checked, onnx_file, declared, required, watch)
-            return examine(
-                subject, panel, stream, _counting(progress, stream.count), _naming(failed)
+            collector = None if reproducer is None else Collector(graph, converted)
+            report = examine(
+                subject,
+                panel,
+                stream,
+                _counting(progress, stream.count),
+                _naming(failed),
+                collector,
+            )
+            if reproducer is None or collector is None:
+                return report
+            return write_reproducer(
+                report,
+                collector,
+                graph,
+                converted,
+                Path(reproducer),
+                force=force,
+                inputs=_paths(source, onnx, inputs),
+                tensorflow=panel.runners.get(Witness.TENSORFLOW),
             )
 
 
@@ -263,6 +291,11 @@ def _samples(
         return seeded(graph, count, seed, domains)
     given = Path(inputs) if isinstance(inputs, (str, os.PathLike)) else inputs
     return from_user(graph, given, count, domains)
+
+
+def _paths(source: Source, *given: object) -> list[Path]:
+    """The files that a command reads."""
+    return source.paths + [Path(one) for one in given if isinstance(one, (str, os.PathLike))]
 
 
 def _onnx(

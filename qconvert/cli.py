@@ -140,6 +140,10 @@ def export(
     show_default=True, help="The weakest verdict that passes.",
 )  # fmt: skip
 @click.option("--json", "json_file", type=_PATH, help="Also write the report as JSON.")
+@click.option(
+    "--reproducer", type=_PATH, metavar="DIR",
+    help="If something differs, write the first wrong layer by itself and a script to this folder.",
+)  # fmt: skip
 @_FORCE
 @click.pass_context
 def check(
@@ -152,6 +156,7 @@ def check(
     domains: tuple[str, ...],
     require: str,
     json_file: Path | None,
+    reproducer: Path | None,
     force: bool,
     **reading: Unpack[_Reading],
 ) -> None:
@@ -174,8 +179,12 @@ def check(
         seed=seed,
         domains=domains,
         require=require,
+        reproducer=reproducer,
+        force=force,
         **reading,
     )
+    if reproducer and report.reproducer is None:
+        click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
     if json_file:
         from qconvert.report import to_json
 
@@ -313,6 +322,8 @@ def _check(
     seed: int = 0,
     domains: tuple[str, ...] = (),
     require: str = "sampled",
+    reproducer: Path | None = None,
+    force: bool = False,
     **reading: Unpack[_Reading],
 ) -> "Report":
     from qconvert import api
@@ -329,10 +340,19 @@ def _check(
             require=require,
             progress=progress,
             failed=failed,
+            reproducer=reproducer,
+            force=force,
             **reading,
         )
     show(report, _console(sys.stdout))
     return report
+
+
+def _nothing_to_reproduce(report: "Report") -> str:
+    from qconvert.checking.results import Verdict
+
+    differs = report.verdict is Verdict.DIFFERS
+    return "no sample was run" if differs else "nothing differs"
 
 
 def _describe(exported: "Exported", path: Path) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from qconvert.checking.audit import Evidence, Rounding, audit
+from qconvert.checking.audit import Evidence, Observe, Rounding, audit
 from qconvert.checking.bits import step_of
 from qconvert.checking.bounds import bound_of
 from qconvert.checking.enumeration import Tables, tabulate
@@ -45,6 +45,7 @@ def tried(
     probe: Batch,
     rounding: Rounding,
     watch: Stopwatch,
+    observe: Observe | None = None,
 ) -> Proofs:
     """Every layer by itself, on numbers from the reach of what it reads and from its tables."""
     if graph.opaque:
@@ -57,7 +58,7 @@ def tried(
 
     def run(trials: Iterable[Trial]) -> Evidence:
         with watch.part("layers by themselves"):
-            return audit(panel.runners, trials, rounding)
+            return audit(panel.runners, trials, rounding, observe=observe)
 
     forced = run(
         trial

@@ -12,6 +12,7 @@ from qconvert.checking.audit import (
     BATCHES_WITHOUT_ALL,
     Evidence,
     Failed,
+    Observe,
     Progress,
     Rounding,
     audit,
@@ -76,8 +77,9 @@ def examine(
     samples: Samples,
     progress: Progress | None = None,
     failed: Failed | None = None,
+    observe: Observe | None = None,
 ) -> Report:
-    """Check *subject* with the witnesses of *panel* on *samples*; the last two watch it."""
+    """Check *subject* with the witnesses of *panel* on *samples*; the last three watch it."""
     graph, watch = subject.graph, subject.stopwatch
     failures: dict[Witness, str] = dict(panel.unavailable)
     with watch.part("weights"):
@@ -90,12 +92,12 @@ def examine(
         batches = islice(batches, BATCHES_WITHOUT_ALL)
     rounding = _rounding(graph, weights)
     with watch.part("samples"):
-        evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed)
+        evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed, observe)
     with watch.part("proofs"):
         analysis = analyse(graph, subject.domains)
     proofs = Proofs(analysis)
     if probe is not None and not evidence.failures:
-        proofs = tried(graph, analysis, panel, probe, rounding, watch)
+        proofs = tried(graph, analysis, panel, probe, rounding, watch, observe)
         evidence = evidence.with_forced(proofs.evidence)
     evidence = replace(evidence, layers=with_inherited(graph, evidence.layers))
     failures = {**evidence.failures, **failures}

@@ -194,6 +194,14 @@ class CheckedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Reproducer:
+    """The folder that shows the first difference by itself, and what is in it."""
+
+    path: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything a check found, layers in topological order.
 
@@ -212,6 +220,7 @@ class Report:
     environment: Environment
     required: Verdict = Verdict.SAMPLED
     seconds: tuple[tuple[str, float], ...] = ()
+    reproducer: Reproducer | None = None
 
     @property
     def verdict(self) -> Verdict:

@@ -146,10 +146,17 @@ def _misfit(
     computed, radius = evaluate_bounded(nodes, value, own, capped=unseen)
     if computed.shape != y.shape:
         return np.ones(y.shape, np.bool_)
+    unexplained = beyond(y, computed, radius)
+    return unexplained if unexplained.any() else None
+
+
+def beyond(y: F32, computed: F32, radius: Radius) -> Mask:
+    """Where *y* is farther from what was *computed* than *radius*; NaN equals NaN."""
     with np.errstate(invalid="ignore"):
         fits = (y == computed) | (np.isnan(y) & np.isnan(computed))
         fits |= (np.abs(y.astype(np.float64) - computed) <= radius) & np.isfinite(radius)
-    return None if fits.all() else ~fits
+    unexplained: Mask = ~fits
+    return unexplained
 
 
 def _cone(graph: Graph, value: str, known: Mapping[str, F32]) -> list[Node]:

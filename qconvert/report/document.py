@@ -17,6 +17,7 @@ from qconvert.checking.results import (
     OutputResult,
     Proof,
     Report,
+    Reproducer,
     State,
     WeightResult,
     WitnessResult,
@@ -57,11 +58,16 @@ def _report(report: Report) -> Json:
         "ambiguous": [_ambiguous(value) for value in report.ambiguous],
         "environment": _environment(report.environment),
         "seconds": {part: round(seconds, 3) for part, seconds in report.seconds},
+        "reproducer": None if report.reproducer is None else _reproducer(report.reproducer),
     }
 
 
 def _file(file: CheckedFile) -> Json:
     return {"path": file.path, "sha256": file.sha256}
+
+
+def _reproducer(reproducer: Reproducer) -> Json:
+    return {"path": reproducer.path, "summary": reproducer.summary}
 
 
 def _witness(result: WitnessResult) -> Json:

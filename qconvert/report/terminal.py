@@ -47,6 +47,7 @@ def _lines(report: Report) -> Iterator[Text]:
     yield from _table(report)
     yield Text()
     yield from _details(report)
+    yield from _reproducer(report)
     yield from _notes(report)
     yield from _assumptions(report)
     yield _summary(report)
@@ -147,6 +148,13 @@ def _details(report: Report) -> Iterator[Text]:
             yield Text(f"  weight {printable(weight.role)}: {_summary_of(weight.difference)}")
             yield from _example(weight.difference.first)
     yield Text()
+
+
+def _reproducer(report: Report) -> Iterator[Text]:
+    if report.reproducer is not None:
+        path, summary = report.reproducer.path, report.reproducer.summary
+        yield Text(f"reproducer  {printable(path)}: {printable(summary)}")
+        yield Text()
 
 
 def _example(example: Example) -> Iterator[Text]:

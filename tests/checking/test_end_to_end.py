@@ -120,8 +120,13 @@ def test_one_wrong_weight_code_in_the_file_is_found_at_its_layer(
     codes = onnx.numpy_helper.to_array(kernel).copy()
     codes.flat[7] += 1
     kernel.CopyFrom(onnx.numpy_helper.from_array(codes, kernel.name))
-    report = qconvert.check(folder / "model.h5", model, inputs=truth["image"])
+    shown = folder / "shown"
+    report = qconvert.check(folder / "model.h5", model, inputs=truth["image"], reproducer=shown)
     assert report.exit_code == 1
+    script = subprocess.run([sys.executable, shown / "reproduce.py"], capture_output=True)
+    assert (script.returncode, script.stderr) == (1, b"")
+    assert script.stdout.startswith(b"layer conv (QConv2D)")
+    assert b"(NumPy and TensorFlow)" in script.stdout
     assert report.first_difference is not None
     assert report.first_difference.name == "conv"
     found = {layer.name: layer.finding for layer in report.layers}

@@ -16,6 +16,7 @@ from qconvert.checking.results import (
     OutputResult,
     Proof,
     Report,
+    Reproducer,
     State,
     Verdict,
     WeightResult,
@@ -101,4 +102,5 @@ def failing() -> Report:
         ambiguous=(AmbiguousResult("y", 100, 3, 1e-7),),
         witnesses=(*WITNESSES[1:], WitnessResult(TF, (), "the worker\nwas killed by signal 9")),
         environment=ENVIRONMENT,
+        reproducer=Reproducer("shown\x1b", "act by itself"),
     )

@@ -54,6 +54,11 @@ def test_the_result_stands_at_the_top(failing: Report) -> None:
     assert found["reference_ambiguous"] is True
 
 
+def test_the_reproducer_is_named_if_there_is_one(passing: Report, failing: Report) -> None:
+    assert document(passing)["reproducer"] is None
+    assert document(failing)["reproducer"]["summary"] == "act by itself"
+
+
 def test_numbers_read_back_exactly_and_others_are_words(failing: Report) -> None:
     found = document(failing)
     values = found["layers"][1]["comparisons"][0]["first"]["values"]

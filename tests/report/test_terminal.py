@@ -157,3 +157,8 @@ def test_a_note_is_told_once_for_all_its_layers(passing: Report) -> None:
     ]
     silent = [dataclasses.replace(layer, notes=()) for layer in passing.layers]
     assert "note" not in shown(dataclasses.replace(passing, layers=tuple(silent)))
+
+
+def test_the_reproducer_is_told(passing: Report, failing: Report) -> None:
+    assert "reproducer  shown\\u{1b}: act by itself\n" in shown(failing)
+    assert "reproducer" not in shown(passing)

@@ -97,6 +97,7 @@ def report(layers: list[dict[str, Any]], off: int, deployed: int) -> Mapping[str
         "ambiguous": [],
         "environment": {"qconvert": "0", "python": "3", "machine": "m"},
         "seconds": {"samples": 1.5},
+        "reproducer": None,
     }
     jsonschema.validate(made, json.loads(SCHEMA.read_text(encoding="utf-8")))
     return made
