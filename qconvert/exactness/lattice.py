@@ -70,7 +70,7 @@ class Lattice:
 def lattice_of(
     name: str, channels: int, values: Mapping[str, Values], producers: Mapping[str, Node]
 ) -> Lattice | None:
-    """The lattice of a value with so many channels, if it is known to lie on one."""
+    """The lattice of a value with so many channels, if it has so many and lies on one."""
     value, node = values.get(name), producers.get(name)
     if isinstance(value, Reach):
         return _of_reach(value, channels)
@@ -89,8 +89,10 @@ def lattice_of(
         return None
 
 
-def _of_reach(value: Reach, channels: int) -> Lattice:
+def _of_reach(value: Reach, channels: int) -> Lattice | None:
     flat = hull(value, tuple(range(value.lo.ndim - 1)))
+    if flat.lo.size not in (1, channels):
+        return None
     lo, hi, exp = (np.broadcast_to(a.ravel(), (channels,)) for a in (flat.lo, flat.hi, flat.exp))
     return _lattice(lo, hi, exp)
 
@@ -107,6 +109,8 @@ def _of_mean(op: Pool | Reduce, x: Reach, channels: int) -> Lattice | None:
         return None
     count = math.prod(op.window)
     one = _of_reach(x, channels)
+    if one is None:
+        return None
     lo, hi = one.lo * count, one.hi * count
     exp = np.frexp(one.scale)[1].astype(np.int64) - 1
     exact = np.all(exact_sums(np.maximum(-lo, hi), exp))

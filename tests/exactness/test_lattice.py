@@ -88,6 +88,11 @@ def test_codes_of_a_scale_are_found_although_the_products_are_rounded() -> None:
         assert abs(scales[0] / F(alpha) - 1) < 2**-22
 
 
+def test_a_value_of_other_channels_is_on_no_lattice_of_these() -> None:
+    x = Reach(*(np.zeros((1, 8), np.int64) for _ in range(3)))
+    assert lattice_of("x", 128, {"x": x}, {}) is None
+
+
 def test_of_padded_windows_no_mean_is_on_a_lattice() -> None:
     """At the borders there are fewer numbers, so that the divisor is another."""
     x = grid(0, 15, -4, (1, 1, 1, 1))
