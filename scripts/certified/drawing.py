@@ -8,7 +8,7 @@ import numpy as np
 from qconvert.exactness import Reach, analyse
 from qconvert.ir import Op
 from qconvert.ir.ops import Quantize, Relu
-from scripts.certified import linear, others
+from scripts.certified import linear, moving, others
 from scripts.certified.chances import Random, chance
 from scripts.certified.layer import Small, small
 from scripts.certified.linear import Drawn
@@ -26,7 +26,7 @@ KINDS: Final[Mapping[str, tuple[int, Make]]] = {
     "Pool": (2, others.pool),
     "Reduce": (2, others.reduce),
     "Merge": (3, others.merge),
-    "Concat": (1, others.concat),
+    "Concat": (1, moving.concat),
     "MatMul": (2, others.matmul),
     "Affine": (2, others.affine),
     "Scale": (1, others.scale),
@@ -34,7 +34,10 @@ KINDS: Final[Mapping[str, tuple[int, Make]]] = {
     "Rectifier": (1, others.rectifier),
     "Divide": (1, others.quotient),
     "Quantizer": (4, others.quantizer),
-    "Movement": (1, others.movement),
+    "Movement": (2, moving.movement),
+    "Where": (1, moving.choice),
+    "StepMask": (1, moving.mask),
+    "Embedding": (1, moving.table),
     "Recurrence": (1, others.recurrence),
 }
 

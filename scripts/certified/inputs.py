@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import product
+from math import prod
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -20,6 +21,8 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 ROWS: Final = 32
 #: Outputs whose sums are driven to both bounds.
 _DRIVEN: Final = 4
+#: Kinds whose elements are all computed alike, each by itself.
+_ELEMENTWISE: Final = ("Quantizer", "Rectifier", "Scale")
 
 
 def inputs_of(random: np.random.Generator, layer: Small) -> dict[str, F32]:
@@ -45,28 +48,15 @@ def _drawn(random: np.random.Generator, grid: Grid, shape: tuple[int, ...]) -> F
 
 def _exhaustive(layer: Small, shapes: dict[str, tuple[int, ...]]) -> dict[str, F32] | None:
     """All there is, if that is little; or all codes, if the elements do not meet each other."""
-    sizes = {name: int(np.prod(shape)) for name, shape in shapes.items()}
-    ranges = {
-        name: range(g.lo, g.hi + 1) for name, g in layer.domains.items() for _ in range(sizes[name])
-    }
-    count = 1
-    for name, size in sizes.items():
-        count *= min(ROWS + 1, len(ranges[name])) ** min(size, ROWS)
-    if count <= ROWS:
-        every = [ranges[name] for name, size in sizes.items() for _ in range(size)]
+    sizes = [prod(shape) for shape in shapes.values()]
+    codes = [range(layer.domains[name].lo, layer.domains[name].hi + 1) for name in shapes]
+    if prod(len(each) ** size for each, size in zip(codes, sizes, strict=True)) <= ROWS:
+        every = [each for each, size in zip(codes, sizes, strict=True) for _ in range(size)]
         rows = np.resize(np.array(list(product(*every)), np.int64), (ROWS, len(every)))
-        parts = np.split(rows, np.cumsum(list(sizes.values()))[:-1], axis=1)
-        return _shaped(layer, shapes, parts)
-    if len(sizes) == 1 and len(layer.graph.nodes[0].shape) == 2 and _elementwise(layer):
-        (codes,) = ranges.values()
-        cells = ROWS * sum(sizes.values())
-        if len(codes) <= cells:
-            return _shaped(layer, shapes, [np.resize(np.array(codes), cells)])
+        return _shaped(layer, shapes, np.split(rows, np.cumsum(sizes)[:-1], axis=1))
+    if layer.kind in _ELEMENTWISE and len(codes[0]) <= ROWS * sizes[0]:
+        return _shaped(layer, shapes, [np.resize(np.array(codes[0]), ROWS * sizes[0])])
     return None
-
-
-def _elementwise(layer: Small) -> bool:
-    return layer.kind in ("Quantizer", "Rectifier", "Scale")
 
 
 def _shaped(layer: Small, shapes: dict[str, tuple[int, ...]], parts: list[Ints]) -> dict[str, F32]:

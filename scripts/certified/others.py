@@ -1,4 +1,4 @@
-"""Random layers without kernels: pools, sums, products, what moves, quantizers, loops."""
+"""Random layers without kernels: pools, sums, products, quantizers, loops."""
 
 from typing import Literal
 
@@ -7,21 +7,15 @@ import numpy as np
 from qconvert.ir import F32, Graph, Grid, Input, Node, Output, grid_of
 from qconvert.ir.ops import (
     Affine,
-    Concat,
     Dense,
     Merge,
     Op,
-    Pad,
     Pool,
     Quantize,
     Recurrence,
     Reduce,
     Relu,
-    Reshape,
     Scale,
-    Slice,
-    Transpose,
-    UpSample,
 )
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 from qconvert.ir.stock import Divide, MatMul, PRelu, WithConstant
@@ -85,13 +79,6 @@ _MERGES: tuple[Literal["add", "subtract", "multiply", "average", "maximum", "min
     "maximum",
     "minimum",
 )
-
-
-def concat(random: Random) -> Drawn:
-    """Two or three values side by side, whose steps differ."""
-    channels = [between(random, 1, 4) for _ in range(between(random, 2, 3))]
-    sources = [Source((2, n), any_grid(random, near_bound(random))) for n in channels]
-    return sources, Concat(2)
 
 
 def matmul(random: Random) -> Drawn:
@@ -162,22 +149,6 @@ def quantizer(random: Random) -> Drawn:
     known = grid_of(found)
     grid = of_all_sizes(random, between(random, -8, 0) if known is None else known.exp)
     return [Source((_ELEMENTS,), grid)], Quantize(found)
-
-
-def movement(random: Random) -> Drawn:
-    """Elements in other places."""
-    op = one_of(random, *_MOVEMENTS)
-    return [Source((2, 4, 3), any_grid(random, near_bound(random)))], op
-
-
-_MOVEMENTS: tuple[Op, ...] = (
-    Reshape((8, 3)),
-    Reshape((24,)),
-    Transpose((0, 3, 1, 2)),
-    Pad(((0, 0), (1, 2), (0, 0))),
-    Slice((1, None, None), (None, 3, None), (1, 2, 1), squeeze=(1,)),
-    UpSample((2, 1)),
-)
 
 
 def recurrence(random: Random) -> Drawn:
