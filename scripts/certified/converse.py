@@ -1,4 +1,8 @@
-"""Sums that pass 2**24 steps by little, and inputs for which two programs differ."""
+"""Sums that pass 2**24 steps by little, and inputs for which two programs differ.
+
+Not all can: where inputs have both signs, the largest partial sum is a result itself, which is
+rounded alike in every order.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -63,11 +67,12 @@ def beyond(seed: int) -> Small:
     # Beyond by an odd number: even ones are float32 numbers still.
     last = fill + 2 * between(random, 0, _MOST_BEYOND // 2) + 1
     # Both parts of the last weight are float32 numbers.
-    whole = np.append(codes, [[last // 2], [last - last // 2]], axis=0)
-    one = Source((2,), Grid(1, 1, grid.exp))
-    layer = small(
-        seed, "Dense", [Source((len(codes),), grid), one], Dense(whole.astype(np.float32), None)
-    )
+    parts = [codes, np.array([[last // 2], [last - last // 2]])]
+    sources = [Source((len(codes),), grid), Source((2,), Grid(1, 1, grid.exp))]
+    if chance(random):
+        parts, sources = parts[::-1], sources[::-1]
+    op = Dense(np.concatenate(parts).astype(np.float32), None)
+    layer = small(seed, "Dense", sources, op)
     assert isinstance(analyse(layer.graph, layer.domains).certificates[MAIN], Doubt)
     return layer
 
