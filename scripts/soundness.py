@@ -2,10 +2,10 @@
 
 Every layer of which all ops are certified (the analysis calls them proven) is evaluated with its
 sums in ten orders, by the NumPy reference, by ONNX Runtime with graph optimizations off and on,
-a share by ONNX's own evaluator, and with ``--tensorflow`` by TensorFlow's kernels, on extremes,
-on inputs that drive sums to their bounds, and on random ones. All results have to equal the exact
-ones bit for bit, and to lie within the reach that the analysis states. Prints what was tried, and
-each counterexample in full; there being one makes the exit code 1.
+a share by ONNX's own evaluator, and with ``--tensorflow`` by TensorFlow's kernels and by QKeras's
+quantizers: on extremes, on inputs that drive sums to their bounds, and on random ones. All results
+have to equal the exact ones bit for bit, and to lie within the reach that the analysis states.
+Prints what was tried, and each counterexample in full; there being one makes the exit code 1.
 
 ``--converse`` draws sums that pass 2**24 steps by little instead, and counts for how many two
 programs are seen to differ; there being none makes the exit code 1. Layers are numbered by seeds
@@ -76,7 +76,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="of the first layer")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--converse", action="store_true", help="sums just beyond the bound")
-    parser.add_argument("--tensorflow", action="store_true", help="run TensorFlow's kernels too")
+    parser.add_argument("--tensorflow", action="store_true", help="run TensorFlow and QKeras too")
     return parser.parse_args()
 
 

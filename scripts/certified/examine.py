@@ -129,7 +129,8 @@ class _Trial:
         if self.with_tensorflow:
             result = kernels.evaluated(node.op, read)
             if result is not None:
-                self._check(node, "TensorFlow", read, expected, result)
+                program = "QKeras" if isinstance(node.op, Quantize) else "TensorFlow"
+                self._check(node, program, read, expected, result)
         return expected
 
     def _check(self, node: Node, program: str, read: list[F32], expected: F32, found: F32) -> None:

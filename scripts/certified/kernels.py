@@ -1,4 +1,4 @@
-"""TensorFlow's kernels for sums, products and maxima, fed with one op's inputs."""
+"""TensorFlow's kernels for sums, products and maxima, and QKeras, fed with one op's inputs."""
 
 import os
 from collections.abc import Sequence
@@ -8,8 +8,20 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from qconvert.ir import F32, Op
-from qconvert.ir.ops import Affine, Conv, ConvTranspose, Dense, Merge, Pool, Reduce, Relu, Scale
+from qconvert.ir.ops import (
+    Affine,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Merge,
+    Pool,
+    Quantize,
+    Reduce,
+    Relu,
+    Scale,
+)
 from qconvert.ir.stock import Divide, MatMul
+from scripts.certified.qkeras_quantizers import theirs
 
 #: TensorFlow has no types.
 _Module: TypeAlias = Any
@@ -49,6 +61,9 @@ def _evaluated(op: Op, x: F32, *others: F32) -> _Tensor | None:
             return tf.matmul(x, *others)
         case Divide():
             return tf.divide(x, *others)
+        case Quantize(quantizer=quantizer):
+            quantize = theirs(quantizer)
+            return None if quantize is None else quantize(tf.constant(x))
         case Relu(slope=0.0, threshold=0.0, max_value=None):
             return tf.nn.relu(x)
         case _:
@@ -114,7 +129,11 @@ def _biased(y: _Tensor, bias: F32 | None) -> _Tensor:
 
 @cache
 def _tensorflow() -> _Module:
-    os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    os.environ |= {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_USE_LEGACY_KERAS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
     import tensorflow
 
     return tensorflow

@@ -151,6 +151,12 @@ def test_the_script_prints_what_it_tried() -> None:
     assert last == "0 counterexamples"
 
 
+def test_tensorflow_and_qkeras_are_tried() -> None:
+    done = run("--count", "60", "--tensorflow")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("  TensorFlow\n") == done.stdout.count("  QKeras\n") == 1
+
+
 def test_the_script_prints_where_programs_differ() -> None:
     done = run("--converse", "--count", "30")
     assert done.returncode == 0, done.stdout + done.stderr
