@@ -97,7 +97,7 @@ def _with_progress(results: Iterable[T], parts: Sequence[range]) -> Iterator[T]:
 
 
 def _table(tally: Tally) -> Iterator[str]:
-    yield f"{tally.certified.total()} layers certified, {tally.refused.total()} not"
+    yield f"{tally.certified.total():,} layers certified, {tally.refused.total():,} not"
     for (kind, argument), count in sorted(tally.certified.items()):
         yield f"{count:9,}  {kind}: {argument}"
     yield "bits of the largest partial sum, of those with exact sums:"

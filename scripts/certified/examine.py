@@ -63,7 +63,8 @@ def _counted(tally: Tally, layer: Small, analysis: Analysis) -> bool:
     """Whether all ops are certified; by which argument the main one is, or why one is not."""
     for found in analysis.certificates.values():
         if isinstance(found, Doubt):
-            tally.refused[layer.kind, re.sub(r"up to \d+", "up to n", found.reason)] += 1
+            reason = re.sub(r"up to \d+ steps(, \d+ bits of 24)?", "too many steps", found.reason)
+            tally.refused[layer.kind, reason] += 1
             return False
     main = analysis.certificates[MAIN]
     assert isinstance(main, Certificate)
