@@ -12,7 +12,7 @@ from qconvert.checking.proof import own_nodes
 from qconvert.checking.radius import FUNCTION_ULPS, TINY_SOFTMAX, UNIT, gamma
 from qconvert.checking.results import Bound
 from qconvert.checking.states import table
-from qconvert.exactness import Analysis, Lattice, lattice_of
+from qconvert.exactness import Analysis, Certificate, Lattice, lattice_of
 from qconvert.ir import Graph, Layer, Node, Quantizer, grid_of
 from qconvert.ir.ops import (
     Affine,
@@ -40,8 +40,10 @@ def bound_of(graph: Graph, analysis: Analysis, tables: Tables, layer: Layer) -> 
         return None
     if layer.value in tables.bounds:
         return tables.bounds[layer.value]
+    if all(isinstance(analysis.certificates[node.name], Certificate) for node in nodes):
+        return Bound(0.0)
     producers = {node.name: node for node in graph.nodes}
-    return Bound(_largest(nodes[-1], analysis, producers) if nodes else 0.0)
+    return Bound(_largest(nodes[-1], analysis, producers))
 
 
 def _largest(node: Node, analysis: Analysis, producers: Mapping[str, Node]) -> float | None:
@@ -56,7 +58,7 @@ def _largest(node: Node, analysis: Analysis, producers: Mapping[str, Node]) -> f
         return None if before is None else _of_softmax(before)
     if isinstance(node.op, Quantize):
         return _of_rounding(node.op.quantizer, node, analysis, producers)
-    cone = cone_of(node, analysis, producers)
+    cone = cone_of(node, analysis, producers) if isinstance(node.op, _GROWING) else None
     if cone is None or not all(isinstance(each.op, _GROWING) for each in cone.nodes):
         return None
     return _at_the_ends(cone)

@@ -1,7 +1,7 @@
 """A whole graph: what every value can be, and which ops are certified."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -98,13 +98,15 @@ def _within(a: Values, b: Values) -> bool:
 
 
 def _whole(inside: Analysis) -> Certificate | Doubt:
-    """The first doubt about the body, or the certificate with the least headroom."""
+    """The first doubt about the body, or the least headroom, with what any op of it assumes."""
     found = list(inside.certificates.values())
     doubts = [one for one in found if isinstance(one, Doubt)]
     if doubts:
         return doubts[0]
     certificates = [one for one in found if isinstance(one, Certificate)]
-    return max(certificates, key=lambda one: -1 if one.bits is None else one.bits)
+    tightest = max(certificates, key=lambda one: -1 if one.bits is None else one.bits)
+    assumed = dict.fromkeys(each for one in certificates for each in one.assumptions)
+    return replace(tightest, assumptions=tuple(assumed))
 
 
 def _side_by_side(states: list[Values], op: Recurrence) -> Values:

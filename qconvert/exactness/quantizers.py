@@ -38,8 +38,11 @@ _UNKNOWN = Doubt("the range of what is quantized is not known")
 def quantize(q: Quantizer, x: Values, rank: int) -> tuple[Reach | None, Certificate | Doubt]:
     """The results of a quantizer for a value with so many axes, and why all programs agree."""
     match q:
+        case QuantizedBits(qnoise_factor=factor) if factor != 1:
+            return None, _NO_GRID
         case QuantizedBits(post_training_scale=None, bits=1, keep_negative=True, alpha=alpha):
-            return _signs(x, alpha, rank, lowest=-1)
+            # Unlike binary(), it takes the residue of its input whatever alpha is.
+            return _signs(x, 1.0 if alpha is None else alpha, rank, lowest=-1)
         case QuantizedBits(post_training_scale=None):
             return _fixed_point(x, grid_of(replace(q, alpha=None)), q.alpha, rank)
         case QuantizedLinear():

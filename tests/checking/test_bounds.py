@@ -8,7 +8,7 @@ from qconvert.checking.bounds import bound_of
 from qconvert.checking.enumeration import Tables
 from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph, Grid, Layer, Node
-from qconvert.ir.ops import Dense, Elementwise, Function, Opaque, Quantize, Softmax
+from qconvert.ir.ops import Dense, Elementwise, Function, Opaque, Quantize, Softmax, Transpose
 from qconvert.ir.quantizers import QuantizedRelu
 from tests.checking.batch_normalized import SHAPE, kernel, plain
 
@@ -72,6 +72,12 @@ def test_functions_and_softmax_have_bounds_over_all_that_comes_to_them() -> None
 def test_a_normalization_has_one() -> None:
     largest = bound(plain(), "bn")
     assert largest is not None and 2**-24 < largest < 2**-10
+
+
+def test_what_only_moves_adds_nothing() -> None:
+    graph = plain()
+    pooled = Node("v3", Transpose((0, 1)), ("v2",), SHAPE)
+    assert bound(replace(graph, nodes=(*graph.nodes[:2], pooled, graph.nodes[3])), "bn") == 0
 
 
 def test_of_an_unknown_range_there_is_no_number() -> None:
