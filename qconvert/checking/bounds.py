@@ -1,6 +1,5 @@
 """How far correct programs can be from one another in a layer, over all that comes to it."""
 
-import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -13,7 +12,7 @@ from qconvert.checking.radius import FUNCTION_ULPS, TINY_SOFTMAX, UNIT, gamma
 from qconvert.checking.results import Bound
 from qconvert.checking.states import table
 from qconvert.exactness import Analysis, Certificate, Lattice, lattice_of
-from qconvert.ir import Graph, Layer, Node, Quantizer, grid_of
+from qconvert.ir import Graph, Layer, Node
 from qconvert.ir.ops import (
     Affine,
     BatchNormalization,
@@ -22,12 +21,10 @@ from qconvert.ir.ops import (
     Dense,
     Elementwise,
     Opaque,
-    Quantize,
     Relu,
     Scale,
     Softmax,
 )
-from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 
 #: Of these, what rounding may change grows with the input's magnitude.
 _GROWING: Final = (Affine, BatchNormalization, Elementwise, Relu, Scale)
@@ -56,23 +53,10 @@ def _largest(node: Node, analysis: Analysis, producers: Mapping[str, Node]) -> f
     if isinstance(node.op, Softmax):
         before = lattice_of(node.inputs[0], channels, analysis.values, producers)
         return None if before is None else _of_softmax(before)
-    if isinstance(node.op, Quantize):
-        return _of_rounding(node.op.quantizer, node, analysis, producers)
     cone = cone_of(node, analysis, producers) if isinstance(node.op, _GROWING) else None
     if cone is None or not all(isinstance(each.op, _GROWING) for each in cone.nodes):
         return None
     return _at_the_ends(cone)
-
-
-def _of_rounding(
-    quantizer: Quantizer, node: Node, analysis: Analysis, producers: Mapping[str, Node]
-) -> float | None:
-    """Codes of a quantizer that rounds its input itself: as many as its input may be off by."""
-    grid, before = grid_of(quantizer), producers.get(node.inputs[0])
-    if grid is None or before is None or not isinstance(quantizer, QuantizedBits | QuantizedRelu):
-        return None
-    moved = _largest(before, analysis, producers)
-    return None if moved is None else (math.floor(moved / grid.step) + 1) * grid.step
 
 
 def _at_the_ends(cone: Cone) -> float:
