@@ -123,7 +123,8 @@ def check(
 ) -> Report:
     """Compare every layer of a model in TensorFlow, ONNX Runtime and NumPy.
 
-    Without *onnx* the model is exported to memory first. *inputs* are a ``.npy`` or ``.npz``
+    Without *onnx* the model is exported to memory first; a file of another converter is compared
+    by values (docs/OTHER_FILES.md). *inputs* are a ``.npy`` or ``.npz``
     file, an array, or arrays by name of the model's input; else *samples* are chosen with *seed*.
     *domains* are texts like ``image=uint8/256``, which proofs then assume of the inputs.
     A witness that is missing makes a report that does not pass, not an exception; *failed* hears
@@ -131,9 +132,17 @@ def check(
     are the only ones on which TensorFlow can agree, so that they are all that is compared, as one
     batch.
     """
-    from qconvert.checking import CheckedFile, Subject, assemble, examine, tensorflow_started
+    from qconvert.checking import (
+        CheckedFile,
+        Subject,
+        assemble,
+        examine,
+        found_by_value,
+        in_words,
+        tensorflow_started,
+    )
     from qconvert.checking.declared import read_domains
-    from qconvert.checking.onnx_file import require_interface_of
+    from qconvert.checking.interface import interface
     from qconvert.errors import UsageError
     from qconvert.opening import Source, opened
 
@@ -143,13 +152,16 @@ def check(
     with opened(source, for_keras=True) as found:
         file, graph = found.file, found.graph
         converted, onnx_file = _onnx(onnx, graph)
-        require_interface_of(graph, converted)
+        known = interface(graph, converted)
         grids = read_domains(graph, domains)
         stream = found.frozen_on or _samples(graph, inputs, samples, seed, grids)
         with tensorflow_started(found.keras, file.weights_path, source.python) as tensorflow:
-            panel = assemble(graph, converted, tensorflow)
+            if known is not None:
+                known, stream = found_by_value(graph, converted, known, stream)
+            panel = assemble(graph, converted, tensorflow, known)
             checked = CheckedFile(str(file.path), file.sha256)
-            subject = Subject(graph, checked, onnx_file, grids)
+            by_value = None if known is None else in_words(known)
+            subject = Subject(graph, checked, onnx_file, grids, by_value)
             watch = (_counting(progress, stream.count), _naming(failed))
             return examine(subject, panel, stream, *watch)
 

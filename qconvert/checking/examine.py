@@ -18,6 +18,7 @@ from qconvert.checking.audit import (
     tell,
 )
 from qconvert.checking.bits import activation_quantizer, bits_of, weight_bits
+from qconvert.checking.by_value import told_by_value
 from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
 from qconvert.checking.inputs import Batch, Samples
 from qconvert.checking.judge import (
@@ -31,6 +32,7 @@ from qconvert.checking.judge import (
 from qconvert.checking.proof import proof_of, prove, proven_behind
 from qconvert.checking.results import (
     AmbiguousResult,
+    ByValue,
     CheckedFile,
     Environment,
     Finding,
@@ -58,13 +60,15 @@ _FROZEN: Final = "with scales frozen on these very samples"
 class Subject:
     """What is checked: the model as it was read, and the files it stands for.
 
-    ``domains`` are the grids that the user says that inputs lie on.
+    ``domains`` are the grids that the user says that inputs lie on, ``by_value`` what was found in
+    an ONNX file that does not say where its layers are.
     """
 
     graph: Graph
     model: CheckedFile
     onnx: CheckedFile
     domains: Mapping[str, Grid] = field(default_factory=dict)
+    by_value: ByValue | None = None
 
 
 def examine(
@@ -95,9 +99,11 @@ def examine(
     evidence = replace(evidence, layers=with_inherited(graph, evidence.layers))
     failures = {**evidence.failures, **failures}
     ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
-    layers = _proven(
-        graph, analysis, _layers(graph, evidence, weights.results, failures), weights, tried=tried
-    )
+    layers = _layers(graph, evidence, weights.results, failures)
+    if subject.by_value is None:
+        layers = _proven(graph, analysis, layers, weights, tried=tried)
+    else:
+        layers = told_by_value(graph, layers, subject.by_value)
     return Report(
         model=subject.model,
         onnx=subject.onnx,
@@ -109,6 +115,7 @@ def examine(
         ambiguous=ambiguous,
         witnesses=tuple(_witness(witness, panel, failures) for witness in Witness),
         environment=Environment(version("qconvert"), platform.python_version(), _machine()),
+        by_value=subject.by_value,
     )
 
 

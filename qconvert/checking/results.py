@@ -154,8 +154,23 @@ class CheckedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ByValue:
+    """What was found in a file that does not say where its layers are: names with their places.
+
+    A layer that is missing has no tensor of its own there, as far as its values tell.
+    """
+
+    inputs: tuple[tuple[str, str], ...]
+    outputs: tuple[tuple[str, str], ...]
+    layers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """Everything a check found, layers in topological order."""
+    """Everything a check found, layers in topological order.
+
+    ``by_value`` tells how an ONNX file was read that qconvert did not write.
+    """
 
     model: CheckedFile
     onnx: CheckedFile
@@ -167,12 +182,14 @@ class Report:
     ambiguous: tuple[AmbiguousResult, ...]
     witnesses: tuple[WitnessResult, ...]
     environment: Environment
+    by_value: ByValue | None = None
 
     @property
     def verdict(self) -> Verdict:
         """The weakest verdict of layers, weights and outputs; nothing compared is no pass.
 
-        A model without layers, which returns its inputs, is compared by its outputs.
+        A model without layers, which returns its inputs, is compared by its outputs; so are
+        layers that are `not_found`.
         """
         if not (self.samples and self.outputs) or self.failed:
             return weakest((Verdict.UNCHECKED, *self._verdicts()))
@@ -187,6 +204,14 @@ class Report:
     def failed(self) -> tuple[WitnessResult, ...]:
         """The witnesses that did not see it through."""
         return tuple(witness for witness in self.witnesses if witness.failure is not None)
+
+    @property
+    def not_found(self) -> tuple[str, ...]:
+        """The layers of which a file that was read by value has no tensor of their own."""
+        if self.by_value is None:
+            return ()
+        found = {name for name, _ in self.by_value.layers}
+        return tuple(layer.name for layer in self.layers if layer.name not in found)
 
     @property
     def reference_ambiguous(self) -> bool:
@@ -208,8 +233,10 @@ class Report:
         return 5 if self.failed and self.verdict is not Verdict.DIFFERS else 1
 
     def _verdicts(self) -> tuple[Verdict, ...]:
+        found = {layer.name: layer.finding.verdict for layer in self.layers}
+        unseen = [n for n in self.not_found if found[n] is Verdict.UNCHECKED]
         return (
-            *(layer.finding.verdict for layer in self.layers),
+            *(verdict for name, verdict in found.items() if name not in unseen),
             *(weight.verdict for weight in self.weights),
             *(output.finding.verdict for output in self.outputs),
         )

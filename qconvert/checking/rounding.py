@@ -141,15 +141,27 @@ def _misfit(
         return None
     if any(own[name].shape != theirs[name].shape for name in read & own.keys() & theirs.keys()):
         return np.ones(y.shape, np.bool_)
-    owned = {layer.value for layer in graph.layers}
-    unseen = any(node.name in owned for node in nodes[:-1])
-    computed, radius = evaluate_bounded(nodes, value, own, capped=unseen)
+    computed, radius = expectation(graph, value, own)
     if computed.shape != y.shape:
         return np.ones(y.shape, np.bool_)
-    with np.errstate(invalid="ignore"):
-        fits = (y == computed) | (np.isnan(y) & np.isnan(computed))
-        fits |= (np.abs(y.astype(np.float64) - computed) <= radius) & np.isfinite(radius)
+    fits = explained(y, computed, radius)
     return None if fits.all() else ~fits
+
+
+def expectation(graph: Graph, value: str, own: Mapping[str, F32]) -> tuple[F32, Radius]:
+    """What a program that has its *own* values makes of them, and how far it may be from it."""
+    nodes = _cone(graph, value, own)
+    owned = {layer.value for layer in graph.layers}
+    unseen = any(node.name in owned for node in nodes[:-1])
+    return evaluate_bounded(nodes, value, own, capped=unseen)
+
+
+def explained(y: F32, computed: F32, radius: Radius) -> Mask:
+    """Where *y* is no farther from what was *computed* than rounding takes it."""
+    with np.errstate(invalid="ignore"):
+        fits: Mask = (y == computed) | (np.isnan(y) & np.isnan(computed))
+        fits |= (np.abs(y.astype(np.float64) - computed) <= radius) & np.isfinite(radius)
+    return fits
 
 
 def _cone(graph: Graph, value: str, known: Mapping[str, F32]) -> list[Node]:

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from qconvert.checking.compare import Difference, Example
 from qconvert.checking.results import (
     AmbiguousResult,
+    ByValue,
     CheckedFile,
     Comparison,
     Environment,
@@ -45,6 +46,7 @@ def _report(report: Report) -> Json:
         "first_difference": None if first is None else first.name,
         "model": _file(report.model),
         "onnx": _file(report.onnx),
+        "by_value": None if report.by_value is None else _by_value(report.by_value),
         "inputs": report.inputs,
         "samples": report.samples,
         "witnesses": [_witness(witness) for witness in report.witnesses],
@@ -58,6 +60,14 @@ def _report(report: Report) -> Json:
 
 def _file(file: CheckedFile) -> Json:
     return {"path": file.path, "sha256": file.sha256}
+
+
+def _by_value(found: ByValue) -> Json:
+    return {
+        "inputs": dict(found.inputs),
+        "outputs": dict(found.outputs),
+        "layers": dict(found.layers),
+    }
 
 
 def _witness(result: WitnessResult) -> Json:
