@@ -20,10 +20,12 @@ from qconvert.checking.inputs import Batch
 from qconvert.checking.interface import axes_of
 from qconvert.checking.rounding import expectation, explained
 from qconvert.ir import F32, Graph, Layer
-from qconvert.runners.foreign import Correspondence, ForeignRunner, Place, every_tensor
+from qconvert.runners.foreign import Correspondence, Place, every_tensor
 
 #: Of the tensors of a wrong layer's size so many are tried, the closest first.
 _TRIED = 24
+#: So far behind a wrong layer is one looked for that is right about it.
+_REACH = 3
 
 
 def match(
@@ -33,7 +35,7 @@ def match(
 
     Raises `WitnessError` if the file does not run.
     """
-    tensors = ForeignRunner(every_tensor(model), known).tensors(probes)
+    tensors = every_tensor(model, known, probes)
     size = len(next(iter(probes.values())))
     search = _Search(graph, tensors, dict(probes), known.outputs, _readers(graph), size)
     search.find_right()
@@ -68,13 +70,13 @@ class _Search:
                     self._keep(layer, found[-1])
 
     def find_wrong(self) -> None:
-        """Look for the others: outputs, and those behind which something fits that did not."""
+        """Look for the others: outputs, and those behind which something fits that did not before."""
         outputs = {output.value: self.outputs[output.name] for output in self.graph.outputs}
         for layer in in_order(self.graph):
             if layer.name in self.fits:
                 continue
             place = outputs.get(layer.value)
-            if place is None and not self._seen_behind(layer):
+            if place is None and not self._told_behind(layer):
                 closest = self._closest(layer)
                 place = next((each for each in closest if self._confirmed(layer, each)), None)
             if place is not None:
@@ -136,22 +138,26 @@ class _Search:
         return [place for _, place in sorted(distances, key=lambda each: each[0])[:_TRIED]]
 
     def _confirmed(self, layer: Layer, place: Place) -> bool:
-        """Whether a layer that reads this one is in the file, computed from the tensor there."""
-        own = {**self.own, layer.value: self._held(place)}
-        readers = (reader for reader in self.readers[layer.name] if reader.value != layer.value)
-        return any(self._fitting(reader, own, place.tensor) for reader in readers)
+        """Whether a layer behind this one is in the file, computed from the tensor there.
 
-    def _seen_behind(self, layer: Layer) -> bool:
-        """Whether a layer was found that computes from this one, at however many removes."""
-        pending, seen = list(self.readers[layer.name]), set[str]()
-        while pending:
-            reader = pending.pop()
-            if reader.name in self.fits:
+        Layers between them may have no tensor of their own.
+        """
+        own = {**self.own, layer.value: self._held(place)}
+        pending = self.readers[layer.name]
+        for _ in range(_REACH):
+            pending = [reader for reader in pending if reader.name not in self.fits]
+            told = (reader for reader in pending if reader.value not in own)
+            if any(self._fitting(reader, own, place.tensor) for reader in told):
                 return True
-            if reader.name not in seen:
-                seen.add(reader.name)
-                pending += self.readers[reader.name]
+            pending = [x for reader in pending for x in self.readers[reader.name]]
         return False
+
+    def _told_behind(self, layer: Layer) -> bool:
+        """Whether a layer that computes from this one was found without it."""
+        return any(
+            reader.name in self.fits or (reader.value == layer.value and self._told_behind(reader))
+            for reader in self.readers[layer.name]
+        )
 
     def _keep(self, layer: Layer, place: Place) -> None:
         self.own.setdefault(layer.value, self._held(place))

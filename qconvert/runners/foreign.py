@@ -94,7 +94,7 @@ class ForeignRunner:
         )
 
     def tensors(self, inputs: Mapping[str, F32]) -> dict[str, F32]:
-        """What the file takes and all that it has, with graph optimizations off."""
+        """What the file takes and returns, with graph optimizations off."""
         return self._run(self._layers.run_layers, inputs)
 
     def _outputs(self, values: Mapping[str, F32], size: int) -> dict[str, F32]:
@@ -136,16 +136,29 @@ class ForeignRunner:
         return found.astype(np.float32) if found.dtype.kind == "f" else None
 
 
-def every_tensor(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The file with all that it computes as outputs."""
-    return _with_outputs(model, (name for node in model.graph.node for name in node.output))
+def every_tensor(
+    model: onnx.ModelProto, known: Correspondence, inputs: Mapping[str, F32]
+) -> dict[str, F32]:
+    """All that a file makes of *inputs*, as floats in its own layout and order, and these first."""
+    order = _depending(model.graph, [place.tensor for place in known.inputs.values()])
+    values = ForeignRunner(_with_outputs(model, order), known).tensors(inputs)
+    return {name: values[name] for name in order if name in values}
+
+
+def _depending(graph: onnx.GraphProto, inputs: Iterable[str]) -> list[str]:
+    """The tensors that depend on *inputs*, in the file's order, which is topological."""
+    found = dict.fromkeys(inputs)
+    for node in graph.node:
+        if not found.keys().isdisjoint(node.input):
+            found |= dict.fromkeys(name for name in node.output if name)
+    return list(found)
 
 
 def _with_outputs(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:
     known = {value.name for value in (*model.graph.input, *model.graph.output)}
     result = onnx.ModelProto()
     result.CopyFrom(model)
-    wanted = dict.fromkeys(name for name in names if name and name not in known)
+    wanted = dict.fromkeys(name for name in names if name not in known)
     result.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
     return result
 
