@@ -70,15 +70,12 @@ class _Search:
                     self._keep(layer, found[-1])
 
     def find_wrong(self) -> None:
-        """Look for the others: outputs, and those behind which something fits that did not before."""
+        """Look for the others: outputs, and those behind which something fits only then."""
         outputs = {output.value: self.outputs[output.name] for output in self.graph.outputs}
         for layer in in_order(self.graph):
             if layer.name in self.fits:
                 continue
-            place = outputs.get(layer.value)
-            if place is None and not self._told_behind(layer):
-                closest = self._closest(layer)
-                place = next((each for each in closest if self._confirmed(layer, each)), None)
+            place = outputs.get(layer.value) or self._by_its_readers(layer)
             if place is not None:
                 self.wrong[layer.name] = place
                 self._keep(layer, place)
@@ -125,17 +122,24 @@ class _Search:
                 if stored.shape == shape:
                     yield place, stored
 
-    def _closest(self, layer: Layer) -> list[Place]:
-        """The tensors that may be the layer, those first that are right at most places."""
+    def _by_its_readers(self, layer: Layer) -> Place | None:
+        """The tensor that is the layer by what is behind it.
+
+        Where that is right without it, the layer has none of its own, unless one is at most
+        places right.
+        """
         computed, radius = expectation(self.graph, layer.value, self.own)
         taken = {p.tensor for found in self.fits.values() for p in found}
         taken |= {place.tensor for place in self.wrong.values()}
-        distances = [
+        misfits = [
             (int(np.count_nonzero(~explained(stored, computed, radius))), place)
             for place, stored in self._sized(layer, computed.shape)
             if place.tensor not in taken
         ]
-        return [place for _, place in sorted(distances, key=lambda each: each[0])[:_TRIED]]
+        most = computed.size // 2 if self._told_behind(layer) else computed.size
+        closest = sorted((each for each in misfits if each[0] <= most), key=lambda each: each[0])
+        places = (place for _, place in closest[:_TRIED])
+        return next((place for place in places if self._confirmed(layer, place)), None)
 
     def _confirmed(self, layer: Layer, place: Place) -> bool:
         """Whether a layer behind this one is in the file, computed from the tensor there.
@@ -145,11 +149,12 @@ class _Search:
         own = {**self.own, layer.value: self._held(place)}
         pending = self.readers[layer.name]
         for _ in range(_REACH):
-            pending = [reader for reader in pending if reader.name not in self.fits]
-            told = (reader for reader in pending if reader.value not in own)
-            if any(self._fitting(reader, own, place.tensor) for reader in told):
-                return True
-            pending = [x for reader in pending for x in self.readers[reader.name]]
+            for reader in pending:
+                before = {value: x for value, x in own.items() if value != reader.value}
+                if reader.value != layer.value and self._fitting(reader, before, place.tensor):
+                    return True
+            unseen = (reader for reader in pending if reader.name not in self.fits)
+            pending = [x for u in unseen for x in self.readers[u.name] if x.name not in self.fits]
         return False
 
     def _told_behind(self, layer: Layer) -> bool:
