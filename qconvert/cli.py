@@ -152,8 +152,9 @@ def check(
 ) -> None:
     """Compare every layer of MODEL in TensorFlow, ONNX Runtime and NumPy.
 
-    Without an ONNX file the model is exported to memory first. The exit code is 0 if everything
-    was compared and nothing differs beyond rounding.
+    Without an ONNX file the model is exported to memory first; in one of another converter layers
+    are found by their values. The exit code is 0 if everything was compared and nothing differs
+    beyond rounding.
     """
     from qconvert import output
 

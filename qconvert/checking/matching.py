@@ -9,7 +9,7 @@ tensor only, this is the layer, and wrong.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +20,7 @@ from qconvert.checking.inputs import Batch
 from qconvert.checking.interface import axes_of
 from qconvert.checking.rounding import expectation, explained
 from qconvert.ir import F32, Graph, Layer
-from qconvert.runners.foreign import Correspondence, Place, every_tensor
+from qconvert.runners.foreign import Correspondence, Place, depending, every_tensor
 
 #: Of the tensors of a wrong layer's size so many are tried, the closest first.
 _TRIED = 24
@@ -35,9 +35,16 @@ def match(
 
     Raises `WitnessError` if the file does not run.
     """
-    tensors = every_tensor(model, known, probes)
-    size = len(next(iter(probes.values())))
-    search = _Search(graph, tensors, dict(probes), known.outputs, _readers(graph), size)
+    search = _Search(
+        graph,
+        model.graph,
+        every_tensor(model, known, probes),
+        dict(probes),
+        known.outputs,
+        sources(graph),
+        _readers(graph),
+        len(next(iter(probes.values()))),
+    )
     search.find_right()
     search.find_wrong()
     return search.chosen()
@@ -47,14 +54,16 @@ def match(
 class _Search:
     """The tensors that fit each layer so far, and by value the file's own results.
 
-    ``wrong`` are the places of layers that hold something else. Of each layer ``readers`` compute
-    from it; there are ``size`` samples.
+    ``wrong`` are the places of layers that hold something else. A layer computes from its
+    ``sources``, and its ``readers`` from it; there are ``size`` samples.
     """
 
     graph: Graph
+    file: onnx.GraphProto
     tensors: Mapping[str, F32]
     own: dict[str, F32]
     outputs: Mapping[str, Place]
+    sources: Mapping[str, tuple[str, ...]]
     readers: Mapping[str, list[Layer]]
     size: int
     fits: dict[str, list[Place]] = field(default_factory=dict)
@@ -91,18 +100,18 @@ class _Search:
         return {**result, **self.wrong}
 
     def _fitting(
-        self, layer: Layer, own: Mapping[str, F32], behind: str | None = None
+        self, layer: Layer, own: Mapping[str, F32], among: Set[str] | None = None
     ) -> list[Place]:
         """The tensors that hold what the layer has to be, in the file's order.
 
-        Those *behind* a tensor only, and none of other ranks if there are some of the same. A
-        value that is the same for all samples tells nothing.
+        Those *among* some only, and none of other ranks if there are some of the same. A value
+        that is the same for all samples tells nothing.
         """
         computed, radius = expectation(self.graph, layer.value, own)
         if len(computed) > 1 and np.array_equal(computed[1:], computed[:-1]):
             return []
         found: dict[str, Place] = {}
-        for place, stored in self._sized(layer, computed.shape, behind):
+        for place, stored in self._sized(layer, computed.shape, among):
             if explained(stored, computed, radius).all():
                 found.setdefault(place.tensor, place)
         places = list(found.values())
@@ -110,13 +119,13 @@ class _Search:
         return same or places
 
     def _sized(
-        self, layer: Layer, shape: tuple[int, ...], behind: str | None = None
+        self, layer: Layer, shape: tuple[int, ...], among: Set[str] | None = None
     ) -> Iterator[tuple[Place, F32]]:
         """The tensors of as many elements, in each order of axes, with what they then hold."""
-        names = list(self.tensors)
-        first = 0 if behind is None else names.index(behind) + 1
-        for name in names[first:]:
-            for axes in axes_of(shape) if self.tensors[name].size == math.prod(shape) else ():
+        for name, tensor in self.tensors.items():
+            if tensor.size != math.prod(shape) or (among is not None and name not in among):
+                continue
+            for axes in axes_of(shape):
                 place = Place(name, self.graph.shapes[layer.value], axes)
                 stored = self._held(place)
                 if stored.shape == shape:
@@ -125,21 +134,21 @@ class _Search:
     def _by_its_readers(self, layer: Layer) -> Place | None:
         """The tensor that is the layer by what is behind it.
 
-        Where that is right without it, the layer has none of its own, unless one is at most
-        places right.
+        Where that is right without it, the layer has none of its own (another may hold the same
+        in another scale), unless one is right at most places where there is anything.
         """
         computed, radius = expectation(self.graph, layer.value, self.own)
         taken = {p.tensor for found in self.fits.values() for p in found}
         taken |= {place.tensor for place in self.wrong.values()}
-        misfits = [
-            (int(np.count_nonzero(~explained(stored, computed, radius))), place)
-            for place, stored in self._sized(layer, computed.shape)
-            if place.tensor not in taken
-        ]
-        most = computed.size // 2 if self._told_behind(layer) else computed.size
-        closest = sorted((each for each in misfits if each[0] <= most), key=lambda each: each[0])
-        places = (place for _, place in closest[:_TRIED])
-        return next((place for place in places if self._confirmed(layer, place)), None)
+        told = self._told_behind(layer)
+        misfits: list[tuple[int, Place]] = []
+        for place, stored in self._sized(layer, computed.shape, self._behind_sources(layer)):
+            count = int(np.count_nonzero(~explained(stored, computed, radius)))
+            most = np.count_nonzero((stored != 0) | (computed != 0)) / 2 if told else math.inf
+            if place.tensor not in taken and count < most:
+                misfits.append((count, place))
+        closest = sorted(misfits, key=lambda each: each[0])[:_TRIED]
+        return next((place for _, place in closest if self._confirmed(layer, place)), None)
 
     def _confirmed(self, layer: Layer, place: Place) -> bool:
         """Whether a layer behind this one is in the file, computed from the tensor there.
@@ -147,22 +156,37 @@ class _Search:
         Layers between them may have no tensor of their own.
         """
         own = {**self.own, layer.value: self._held(place)}
+        behind = set(depending(self.file, [place.tensor])) - {place.tensor}
         pending = self.readers[layer.name]
         for _ in range(_REACH):
             for reader in pending:
                 before = {value: x for value, x in own.items() if value != reader.value}
-                if reader.value != layer.value and self._fitting(reader, before, place.tensor):
+                if reader.value != layer.value and self._fitting(reader, before, behind):
                     return True
             unseen = (reader for reader in pending if reader.name not in self.fits)
             pending = [x for u in unseen for x in self.readers[u.name] if x.name not in self.fits]
         return False
 
+    def _behind_sources(self, layer: Layer) -> set[str]:
+        """The tensors that depend on those of every layer, or input, before this one."""
+        found = set(self.tensors)
+        for name in self.sources[layer.name]:
+            if name in self.fits or name in self.wrong:
+                places = self.fits.get(name) or [self.wrong[name]]
+                found &= set(depending(self.file, [place.tensor for place in places]))
+        return found
+
     def _told_behind(self, layer: Layer) -> bool:
-        """Whether a layer that computes from this one was found without it."""
-        return any(
-            reader.name in self.fits or (reader.value == layer.value and self._told_behind(reader))
-            for reader in self.readers[layer.name]
-        )
+        """Whether a layer that computes from this one, however far behind, was found without it."""
+        pending, seen = list(self.readers[layer.name]), set[str]()
+        while pending:
+            reader = pending.pop()
+            if reader.name in self.fits:
+                return True
+            if reader.name not in seen:
+                seen.add(reader.name)
+                pending += self.readers[reader.name]
+        return False
 
     def _keep(self, layer: Layer, place: Place) -> None:
         self.own.setdefault(layer.value, self._held(place))

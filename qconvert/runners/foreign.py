@@ -22,6 +22,10 @@ _CODING: Final[Mapping[str, tuple[int, int]]] = {
     "QLinearConv": (6, 7),
     "QLinearMatMul": (6, 7),
 }
+#: Operators that return codes of what their first input is codes of.
+_MOVING: Final = frozenset(
+    {"Clip", "Flatten", "Identity", "MaxPool", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +144,12 @@ def every_tensor(
     model: onnx.ModelProto, known: Correspondence, inputs: Mapping[str, F32]
 ) -> dict[str, F32]:
     """All that a file makes of *inputs*, as floats in its own layout and order, and these first."""
-    order = _depending(model.graph, [place.tensor for place in known.inputs.values()])
+    order = depending(model.graph, [place.tensor for place in known.inputs.values()])
     values = ForeignRunner(_with_outputs(model, order), known).tensors(inputs)
     return {name: values[name] for name in order if name in values}
 
 
-def _depending(graph: onnx.GraphProto, inputs: Iterable[str]) -> list[str]:
+def depending(graph: onnx.GraphProto, inputs: Iterable[str]) -> list[str]:
     """The tensors that depend on *inputs*, in the file's order, which is topological."""
     found = dict.fromkeys(inputs)
     for node in graph.node:
@@ -173,6 +177,8 @@ def _codings(graph: onnx.GraphProto) -> dict[str, tuple[float, float]]:
         if found and len(found) == len(where) and all(array.size == 1 for array in found):
             scale, zero = [*(float(array.item()) for array in found), 0.0][:2]
             result[node.output[0]] = scale, zero
+        elif node.op_type in _MOVING and node.input[0] in result:
+            result[node.output[0]] = result[node.input[0]]
     return result
 
 

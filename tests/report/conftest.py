@@ -1,10 +1,12 @@
 import math
+from dataclasses import replace
 
 import pytest
 
 from qconvert.checking.compare import UNORDERED, Difference, Example
 from qconvert.checking.results import (
     AmbiguousResult,
+    ByValue,
     CheckedFile,
     Comparison,
     Environment,
@@ -48,6 +50,16 @@ def passing() -> Report:
         witnesses=WITNESSES,
         environment=ENVIRONMENT,
     )
+
+
+@pytest.fixture
+def by_value(passing: Report) -> Report:
+    """Of a file in which the convolution was not found."""
+    conv, act = passing.layers
+    unseen = replace(conv, finding=Finding(Verdict.UNCHECKED, "no tensor has its values", ()))
+    inputs, outputs = (("x", "the tensor 'in\x1b[31m'"),), (("y", "the tensor 'r'"),)
+    found = ByValue(inputs, outputs, (("act", "t"),))
+    return replace(passing, layers=(unseen, act), by_value=found)
 
 
 @pytest.fixture
