@@ -30,7 +30,7 @@ def found_by_value(
     try:
         return replace(known, layers=match(graph, model, known, probes)), whole
     except WitnessError:
-        # Told when the witness runs the samples, as it fails again.
+        # If it fails without the tensors as outputs, too, the witness tells of it.
         return known, whole
 
 

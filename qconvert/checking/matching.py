@@ -11,6 +11,7 @@ tensor only, this is the layer, and wrong.
 import math
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import onnx
@@ -18,14 +19,17 @@ import onnx
 from qconvert.checking.ancestry import in_order, sources
 from qconvert.checking.inputs import Batch
 from qconvert.checking.interface import axes_of
+from qconvert.checking.radius import Radius
 from qconvert.checking.rounding import expectation, explained
 from qconvert.ir import F32, Graph, Layer
 from qconvert.runners.foreign import Correspondence, Place, depending, every_tensor
 
-#: Of the tensors of a wrong layer's size so many are tried, the closest first.
-_TRIED = 24
-#: So far behind a wrong layer is one looked for that is right about it.
-_REACH = 3
+#: Of the tensors of a wrong layer's size so many are tried, those that are most right first.
+_TRIED: Final = 16
+#: So far behind a wrong layer is one looked for that is right about it,
+_NEAR: Final = 3
+#: and so far behind one that is not found one that is right without it.
+_FAR: Final = 6
 
 
 def match(
@@ -45,8 +49,8 @@ def match(
         _readers(graph),
         len(next(iter(probes.values()))),
     )
-    search.find_right()
-    search.find_wrong()
+    for layer in in_order(graph):
+        search.look_for(layer)
     return search.chosen()
 
 
@@ -54,6 +58,7 @@ def match(
 class _Search:
     """The tensors that fit each layer so far, and by value the file's own results.
 
+    Those that it does not have are computed from the others, with a radius ``around`` them.
     ``wrong`` are the places of layers that hold something else. A layer computes from its
     ``sources``, and its ``readers`` from it; there are ``size`` samples.
     """
@@ -66,29 +71,27 @@ class _Search:
     sources: Mapping[str, tuple[str, ...]]
     readers: Mapping[str, list[Layer]]
     size: int
+    around: dict[str, Radius] = field(default_factory=dict)
     fits: dict[str, list[Place]] = field(default_factory=dict)
     wrong: dict[str, Place] = field(default_factory=dict)
 
-    def find_right(self) -> None:
-        """Look for the layers that fit what the file has of those before them."""
-        for layer in in_order(self.graph):
-            if layer.name not in self.fits and layer.name not in self.wrong:
-                found = self._fitting(layer, self.own)
-                if found:
-                    self.fits[layer.name] = found
-                    self._keep(layer, found[-1])
-
-    def find_wrong(self) -> None:
-        """Look for the others: outputs, and those behind which something fits only then."""
-        outputs = {output.value: self.outputs[output.name] for output in self.graph.outputs}
-        for layer in in_order(self.graph):
-            if layer.name in self.fits:
-                continue
-            place = outputs.get(layer.value) or self._by_its_readers(layer)
+    def look_for(self, layer: Layer) -> None:
+        """Find a layer's tensor, when all layers before it were looked for."""
+        expected = self._expected(layer, self.own)
+        found = self._fitting(layer, expected, self.tensors.keys())
+        place: Place | None
+        if found:
+            self.fits[layer.name] = found
+            place = found[-1]
+        else:
+            place = self._of_output(layer) or self._by_its_readers(layer, expected)
             if place is not None:
                 self.wrong[layer.name] = place
-                self._keep(layer, place)
-                self.find_right()
+        if layer.value in self.own:
+            return
+        self.own[layer.value] = expected[0] if place is None else self._held(place)
+        if place is None and expected[1].any():
+            self.around[layer.value] = expected[1]
 
     def chosen(self) -> dict[str, Place]:
         """One place a layer: the last that holds it, but that a later layer needs."""
@@ -99,15 +102,16 @@ class _Search:
             result[name] = alone[-1] if alone else fitting[0]
         return {**result, **self.wrong}
 
-    def _fitting(
-        self, layer: Layer, own: Mapping[str, F32], among: Set[str] | None = None
-    ) -> list[Place]:
-        """The tensors that hold what the layer has to be, in the file's order.
+    def _expected(self, layer: Layer, own: Mapping[str, F32]) -> tuple[F32, Radius]:
+        return expectation(self.graph, layer.value, own, self.around)
 
-        Those *among* some only, and none of other ranks if there are some of the same. A value
-        that is the same for all samples tells nothing.
+    def _fitting(self, layer: Layer, expected: tuple[F32, Radius], among: Set[str]) -> list[Place]:
+        """The tensors *among* some that hold what is *expected*, in the file's order.
+
+        None of other ranks if there are some of the same. What is the same for all samples tells
+        nothing.
         """
-        computed, radius = expectation(self.graph, layer.value, own)
+        computed, radius = expected
         if len(computed) > 1 and np.array_equal(computed[1:], computed[:-1]):
             return []
         found: dict[str, Place] = {}
@@ -119,11 +123,11 @@ class _Search:
         return same or places
 
     def _sized(
-        self, layer: Layer, shape: tuple[int, ...], among: Set[str] | None = None
+        self, layer: Layer, shape: tuple[int, ...], among: Set[str]
     ) -> Iterator[tuple[Place, F32]]:
         """The tensors of as many elements, in each order of axes, with what they then hold."""
         for name, tensor in self.tensors.items():
-            if tensor.size != math.prod(shape) or (among is not None and name not in among):
+            if tensor.size != math.prod(shape) or name not in among:
                 continue
             for axes in axes_of(shape):
                 place = Place(name, self.graph.shapes[layer.value], axes)
@@ -131,65 +135,66 @@ class _Search:
                 if stored.shape == shape:
                     yield place, stored
 
-    def _by_its_readers(self, layer: Layer) -> Place | None:
+    def _of_output(self, layer: Layer) -> Place | None:
+        places = (self.outputs[x.name] for x in self.graph.outputs if x.value == layer.value)
+        return next(places, None)
+
+    def _by_its_readers(self, layer: Layer, expected: tuple[F32, Radius]) -> Place | None:
         """The tensor that is the layer by what is behind it.
 
         Where that is right without it, the layer has none of its own (another may hold the same
-        in another scale), unless one is right at most places where there is anything.
+        in another scale), unless one is at most places right.
         """
-        computed, radius = expectation(self.graph, layer.value, self.own)
-        taken = {p.tensor for found in self.fits.values() for p in found}
-        taken |= {place.tensor for place in self.wrong.values()}
-        told = self._told_behind(layer)
+        among = self._behind_sources(layer)
+        without = self._followed(layer, expected[0], among, _FAR)
+        among -= {place.tensor for place in without}
+        right, others = self._tried(layer, expected, among)
+        places = right if without else right + others
+        return next((place for place in places[:_TRIED] if self._confirmed(layer, place)), None)
+
+    def _tried(
+        self, layer: Layer, expected: tuple[F32, Radius], among: Set[str]
+    ) -> tuple[list[Place], list[Place]]:
+        """The tensors that are right at most places where there is anything, and the others."""
+        computed, radius = expected
         misfits: list[tuple[int, Place]] = []
-        for place, stored in self._sized(layer, computed.shape, self._behind_sources(layer)):
+        others: list[Place] = []
+        for place, stored in self._sized(layer, computed.shape, among):
             count = int(np.count_nonzero(~explained(stored, computed, radius)))
-            most = np.count_nonzero((stored != 0) | (computed != 0)) / 2 if told else math.inf
-            if place.tensor not in taken and count < most:
+            if count < np.count_nonzero((stored != 0) | (computed != 0)) / 2:
                 misfits.append((count, place))
-        closest = sorted(misfits, key=lambda each: each[0])[:_TRIED]
-        return next((place for _, place in closest if self._confirmed(layer, place)), None)
+            else:
+                others.append(place)
+        return [place for _, place in sorted(misfits, key=lambda each: each[0])], others
 
     def _confirmed(self, layer: Layer, place: Place) -> bool:
-        """Whether a layer behind this one is in the file, computed from the tensor there.
-
-        Layers between them may have no tensor of their own.
-        """
-        own = {**self.own, layer.value: self._held(place)}
+        """Whether the file computes what is behind the layer from this tensor."""
         behind = set(depending(self.file, [place.tensor])) - {place.tensor}
+        return bool(self._followed(layer, self._held(place), behind, _NEAR))
+
+    def _followed(self, layer: Layer, value: F32, among: Set[str], reach: int) -> list[Place]:
+        """The tensors *among* some of the next layer that has one, if this one has *value*."""
+        own = {**self.own, layer.value: value}
         pending = self.readers[layer.name]
-        for _ in range(_REACH):
+        for _ in range(reach):
             for reader in pending:
-                before = {value: x for value, x in own.items() if value != reader.value}
-                if reader.value != layer.value and self._fitting(reader, before, behind):
-                    return True
-            unseen = (reader for reader in pending if reader.name not in self.fits)
-            pending = [x for u in unseen for x in self.readers[u.name] if x.name not in self.fits]
-        return False
+                if reader.value not in own:
+                    found = self._fitting(reader, self._expected(reader, own), among)
+                    if found:
+                        return found
+            pending = [each for reader in pending for each in self.readers[reader.name]]
+        return []
 
     def _behind_sources(self, layer: Layer) -> set[str]:
-        """The tensors that depend on those of every layer, or input, before this one."""
-        found = set(self.tensors)
+        """The tensors that depend on those of every layer before this one that was found."""
+        behind = set(self.tensors)
         for name in self.sources[layer.name]:
-            if name in self.fits or name in self.wrong:
-                places = self.fits.get(name) or [self.wrong[name]]
-                found &= set(depending(self.file, [place.tensor for place in places]))
-        return found
-
-    def _told_behind(self, layer: Layer) -> bool:
-        """Whether a layer that computes from this one, however far behind, was found without it."""
-        pending, seen = list(self.readers[layer.name]), set[str]()
-        while pending:
-            reader = pending.pop()
-            if reader.name in self.fits:
-                return True
-            if reader.name not in seen:
-                seen.add(reader.name)
-                pending += self.readers[reader.name]
-        return False
-
-    def _keep(self, layer: Layer, place: Place) -> None:
-        self.own.setdefault(layer.value, self._held(place))
+            tensors = [place.tensor for place in self.fits.get(name, ())]
+            if name in self.wrong:
+                tensors = [self.wrong[name].tensor]
+            if tensors:
+                behind &= set(depending(self.file, tensors)).difference(tensors)
+        return behind
 
     def _held(self, place: Place) -> F32:
         return place.in_keras(self.tensors[place.tensor], self.size)

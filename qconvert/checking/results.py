@@ -233,10 +233,10 @@ class Report:
         return 5 if self.failed and self.verdict is not Verdict.DIFFERS else 1
 
     def _verdicts(self) -> tuple[Verdict, ...]:
-        found = {layer.name: layer.finding.verdict for layer in self.layers}
-        unseen = [n for n in self.not_found if found[n] is Verdict.UNCHECKED]
+        unseen = set(self.not_found)
+        layers = ((layer.name in unseen, layer.finding.verdict) for layer in self.layers)
         return (
-            *(verdict for name, verdict in found.items() if name not in unseen),
+            *(verdict for gone, verdict in layers if not (gone and verdict is Verdict.UNCHECKED)),
             *(weight.verdict for weight in self.weights),
             *(output.finding.verdict for output in self.outputs),
         )

@@ -17,6 +17,7 @@ import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -69,6 +70,8 @@ from qconvert.runners.traces import NOTHING, Trace
 
 Radii: TypeAlias = Mapping[str, Radius | None]
 Mask: TypeAlias = npt.NDArray[np.bool_]
+
+_NONE: Final[Radii] = MappingProxyType({})
 
 #: Where layers between two known results are not seen (the deployed file shows quantized ones
 #: alone), their bounds add up; beyond this part of the largest result they tell nothing.
@@ -148,12 +151,18 @@ def _misfit(
     return None if fits.all() else ~fits
 
 
-def expectation(graph: Graph, value: str, own: Mapping[str, F32]) -> tuple[F32, Radius]:
-    """What a program that has its *own* values makes of them, and how far it may be from it."""
+def expectation(
+    graph: Graph, value: str, own: Mapping[str, F32], around: Radii = _NONE
+) -> tuple[F32, Radius]:
+    """What a program that has its *own* values makes of them, and how far it may be from it.
+
+    It may itself be so far from them as the radii *around* some tell.
+    """
     nodes = _cone(graph, value, own)
-    owned = {layer.value for layer in graph.layers}
+    owned = {layer.value for layer in graph.layers} | around.keys()
     unseen = any(node.name in owned for node in nodes[:-1])
-    return evaluate_bounded(nodes, value, own, capped=unseen)
+    unseen |= any(name in around for node in nodes for name in node.inputs)
+    return evaluate_bounded(nodes, value, own, around, capped=unseen)
 
 
 def explained(y: F32, computed: F32, radius: Radius) -> Mask:
@@ -175,13 +184,21 @@ def _cone(graph: Graph, value: str, known: Mapping[str, F32]) -> list[Node]:
 
 
 def evaluate_bounded(
-    nodes: Sequence[Node], value: str, known: Mapping[str, F32], *, capped: bool = False
+    nodes: Sequence[Node],
+    value: str,
+    known: Mapping[str, F32],
+    around: Radii = _NONE,
+    *,
+    capped: bool = False,
 ) -> tuple[F32, Radius]:
     """*value* from *known* ones, and how far other programs may be from it.
 
+    They may have other known values, within the radii *around* these.
+
     *capped* keeps every radius, but a quantizer's steps, below `LEAST_INFORMATIVE`.
     """
-    values, radii = _propagated(nodes, known, dict.fromkeys(known), capped=capped)
+    radii_of_known = {name: around.get(name) for name in known}
+    values, radii = _propagated(nodes, known, radii_of_known, capped=capped)
     radius = radii[value]
     return values[value], np.zeros(1) if radius is None else radius
 
