@@ -111,12 +111,16 @@ class _Search:
         None of other ranks if there are some of the same. What is the same for all samples tells
         nothing.
         """
-        computed, radius = expected
+        computed, radius = expected[0], np.broadcast_to(expected[1], expected[0].shape)
         if len(computed) > 1 and np.array_equal(computed[1:], computed[:-1]):
             return []
         found: dict[str, Place] = {}
         for place, stored in self._sized(layer, computed.shape, among):
-            if explained(stored, computed, radius).all():
+            # A part first, which tells most of them apart.
+            if all(
+                explained(stored[part], computed[part], radius[part]).all()
+                for part in (np.s_[..., :1], np.s_[...])
+            ):
                 found.setdefault(place.tensor, place)
         places = list(found.values())
         same = [place for place in places if self.tensors[place.tensor].ndim == computed.ndim]
@@ -126,11 +130,12 @@ class _Search:
         self, layer: Layer, shape: tuple[int, ...], among: Set[str]
     ) -> Iterator[tuple[Place, F32]]:
         """The tensors of as many elements, in each order of axes, with what they then hold."""
+        in_keras = self.graph.shapes[layer.value]
         for name, tensor in self.tensors.items():
             if tensor.size != math.prod(shape) or name not in among:
                 continue
             for axes in axes_of(shape):
-                place = Place(name, self.graph.shapes[layer.value], axes)
+                place = Place(name, in_keras, axes)
                 stored = self._held(place)
                 if stored.shape == shape:
                     yield place, stored
