@@ -103,6 +103,7 @@ def test_further_outputs_are_left_out_if_it_is_clear_which() -> None:
         [("p", FLOAT, ["N", 6, 3, 8])],
         [("p", FLOAT, ["N", 144])],
         [("p", FLOAT, ["N", 8, 6, 3]), ("q", FLOAT, ["N", 8, 6, 3])],
+        [("p", FLOAT, ["N", 8, 6, 3]), ("learning", FLOAT, ["N"])],
     ],
 )
 def test_a_file_that_takes_something_else_is_refused(taken: list[Value]) -> None:

@@ -7,7 +7,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from qconvert.checking.results import Report
+from qconvert.checking.results import Report, Verdict
 from qconvert.report import to_json
 
 SCHEMA: Final = Path(__file__).parents[2] / "schemas" / "report.schema.json"
@@ -58,6 +58,13 @@ def test_what_was_not_found_in_a_file_of_others_fails_no_report(
     assert document(passing)["by_value"] is None
     unseen = replace(passing, layers=by_value.layers)
     assert document(unseen)["verdict"] == "UNCHECKED"
+
+
+def test_a_layer_that_was_not_found_may_differ_all_the_same(by_value: Report) -> None:
+    """TensorFlow and NumPy are compared without the file."""
+    conv, act = by_value.layers
+    wrong = replace(conv, finding=replace(conv.finding, verdict=Verdict.DIFFERS))
+    assert document(replace(by_value, layers=(wrong, act)))["verdict"] == "DIFFERS"
 
 
 def test_the_result_stands_at_the_top(failing: Report) -> None:
