@@ -30,6 +30,8 @@ _TRIED: Final = 16
 _NEAR: Final = 3
 #: and so far behind one that is not found one that is right without it.
 _FAR: Final = 6
+#: A factor is seen through this much of rounding.
+_ROUNDED: Final = 2.0**-20
 
 
 def match(
@@ -160,7 +162,10 @@ class _Search:
     def _tried(
         self, layer: Layer, expected: tuple[F32, Radius], among: Set[str]
     ) -> tuple[list[Place], list[Place]]:
-        """The tensors that are right at most places where there is anything, and the others."""
+        """The tensors that are right at most places where there is anything, and the others.
+
+        Without those that hold the layer in another scale: what is linear behind them is right.
+        """
         computed, radius = expected
         misfits: list[tuple[int, Place]] = []
         others: list[Place] = []
@@ -168,7 +173,7 @@ class _Search:
             count = int(np.count_nonzero(~explained(stored, computed, radius)))
             if count < np.count_nonzero((stored != 0) | (computed != 0)) / 2:
                 misfits.append((count, place))
-            else:
+            elif not _rescaled(stored, computed):
                 others.append(place)
         return [place for _, place in sorted(misfits, key=lambda each: each[0])], others
 
@@ -203,6 +208,15 @@ class _Search:
 
     def _held(self, place: Place) -> F32:
         return place.in_keras(self.tensors[place.tensor], self.size)
+
+
+def _rescaled(stored: F32, computed: F32) -> bool:
+    """Whether all numbers are those *computed* times one factor, as far as float32 can tell."""
+    found, wanted = stored.astype(np.float64), computed.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        factor = np.sum(found * wanted) / np.sum(wanted * wanted)
+        distance = np.abs(found - factor * wanted)
+    return factor != 0 and bool(np.all(distance <= _ROUNDED * np.max(np.abs(found))))
 
 
 def _readers(graph: Graph) -> dict[str, list[Layer]]:

@@ -208,6 +208,28 @@ def test_without_any_layer_but_the_last_the_verdict_is_on_the_output(graph: Grap
     assert checked(graph, doubled(kernel=wrong)).exit_code == 1
 
 
+def test_another_scale_is_no_difference_however_far_it_goes() -> None:
+    """Every layer computes rightly from the layer before it, and has four times its numbers."""
+    shape, count = (None, 2), 9
+    numbers = np.random.default_rng(0).integers(-3, 4, (count, 2, 2)) + np.eye(2) / 2
+    kernels = list(numbers.astype(np.float32))
+    nodes = [Node(f"v{i + 1}", Dense(kernels[i], None), (f"v{i}",), shape) for i in range(count)]
+    linear = Graph(
+        "linear",
+        (Input("v0", shape),),
+        tuple(nodes),
+        (Output("y", f"v{count}"),),
+        tuple(Layer(f"l{i + 1}", "QDense", f"v{i + 1}") for i in range(count)),
+    )
+    steps = [("Mul", ["x", "four"], "t0")]
+    steps += [("MatMul", [f"t{i}", f"kernel{i}"], f"t{i + 1}") for i in range(count)]
+    steps += [("Div", [f"t{count}", "four"], "result")]
+    constants: dict[str, float | F32] = {f"kernel{i}": kernel for i, kernel in enumerate(kernels)}
+    report = checked(linear, made(steps, {"four": 4, **constants}))
+    assert report.not_found == tuple(f"l{i + 1}" for i in range(count - 1))
+    assert report.exit_code == 0
+
+
 def test_what_is_always_the_same_tells_no_tensor() -> None:
     kernel, shape = np.zeros((2, 2), np.float32), (None, 2)
     bias = np.array([0.5, 0.25], np.float32)
