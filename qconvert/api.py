@@ -129,7 +129,8 @@ def check(
 ) -> Report:
     """Compare every layer of a model in TensorFlow, ONNX Runtime and NumPy.
 
-    Without *onnx* the model is exported to memory first. *inputs* are a ``.npy`` or ``.npz``
+    Without *onnx* the model is exported to memory first; a file of another converter is compared
+    by values (docs/OTHER_FILES.md). *inputs* are a ``.npy`` or ``.npz``
     file, an array, or arrays by name of the model's input; else *samples* are chosen with *seed*.
     *domains* are texts like ``image=uint8/256``, which proofs then assume of the inputs; without
     a name, of all. *require* is the weakest verdict that passes: proven, bounded or sampled.
@@ -140,9 +141,17 @@ def check(
     wrong layer by itself and a script that shows it; `OutputError` if it cannot be written, or
     has content while *force* is false.
     """
-    from qconvert.checking import CheckedFile, Subject, assemble, examine, tensorflow_started
+    from qconvert.checking import (
+        CheckedFile,
+        Subject,
+        assemble,
+        examine,
+        found_by_value,
+        in_words,
+        tensorflow_started,
+    )
     from qconvert.checking.declared import read_domains
-    from qconvert.checking.onnx_file import require_interface_of
+    from qconvert.checking.interface import interface
     from qconvert.checking.stopwatch import Stopwatch
     from qconvert.checking.witness import Witness
     from qconvert.errors import UsageError
@@ -161,14 +170,18 @@ def check(
             found = stack.enter_context(opened(source, for_keras=True))
             converted, onnx_file = _onnx(onnx, found.graph)
         file, graph = found.file, found.graph
-        require_interface_of(graph, converted)
+        known = interface(graph, converted)
         declared = read_domains(graph, domains)
         stream = found.frozen_on or _samples(graph, inputs, samples, seed, declared)
         with tensorflow_started(found.keras, file.weights_path, source.python) as tensorflow:
+            if known is not None:
+                with watch.part("finding layers"):
+                    known, stream = found_by_value(graph, converted, known, stream)
             with watch.part("starting TensorFlow"):
-                panel = assemble(graph, converted, tensorflow)
+                panel = assemble(graph, converted, tensorflow, known)
             checked = CheckedFile(str(file.path), file.sha256)
-            subject = Subject(graph, checked, onnx_file, declared, required, watch)
+            by_value = None if known is None else in_words(known)
+            subject = Subject(graph, checked, onnx_file, declared, required, watch, by_value)
             collector = None if reproducer is None else Collector(graph, converted)
             report = examine(
                 subject,

@@ -162,8 +162,9 @@ def check(
 ) -> None:
     """Compare every layer of MODEL in TensorFlow, ONNX Runtime and NumPy.
 
-    Without an ONNX file the model is exported to memory first. The exit code is 0 if everything
-    was compared, nothing differs beyond rounding, and the verdict is at least the required one.
+    Without an ONNX file the model is exported to memory first; in one of another converter layers
+    are found by their values. The exit code is 0 if everything was compared, nothing differs
+    beyond rounding, and the verdict is at least the required one.
     """
     from qconvert import output
 

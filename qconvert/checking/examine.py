@@ -19,6 +19,7 @@ from qconvert.checking.audit import (
     tell,
 )
 from qconvert.checking.bits import activation_quantizer, bits_of, step_of, weight_bits
+from qconvert.checking.by_value import told_by_value
 from qconvert.checking.conclusions import Proofs, concluded, for_all_inputs, tried
 from qconvert.checking.declared import InputDomain
 from qconvert.checking.forcing import Trial
@@ -33,6 +34,7 @@ from qconvert.checking.judge import (
 )
 from qconvert.checking.results import (
     AmbiguousResult,
+    ByValue,
     CheckedFile,
     Environment,
     Finding,
@@ -60,7 +62,8 @@ class Subject:
     """What is checked: the model as it was read, and the files it stands for.
 
     ``domains`` are what the user says that inputs can be, ``required`` the weakest verdict that
-    is to pass; ``stopwatch`` has what was done before.
+    is to pass; ``stopwatch`` has what was done before, ``by_value`` what was found in an ONNX file
+    that does not say where its layers are.
     """
 
     graph: Graph
@@ -69,6 +72,7 @@ class Subject:
     domains: Mapping[str, InputDomain] = field(default_factory=dict)
     required: Verdict = Verdict.SAMPLED
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    by_value: ByValue | None = None
 
 
 def examine(
@@ -103,9 +107,11 @@ def examine(
     failures = {**evidence.failures, **failures}
     with watch.part("predict"):
         ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
-    layers = for_all_inputs(
-        graph, proofs, _layers(graph, evidence, weights.results, failures), weights
-    )
+    layers = _layers(graph, evidence, weights.results, failures)
+    if subject.by_value is None:
+        layers = for_all_inputs(graph, proofs, layers, weights)
+    else:
+        layers = told_by_value(graph, layers, subject.by_value)
     return Report(
         model=subject.model,
         onnx=subject.onnx,
@@ -119,6 +125,7 @@ def examine(
         environment=Environment(version("qconvert"), platform.python_version(), _machine()),
         required=subject.required,
         seconds=tuple(watch.seconds.items()),
+        by_value=subject.by_value,
     )
 
 

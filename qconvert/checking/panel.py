@@ -11,6 +11,7 @@ from qconvert.checking.stored import stored_weights
 from qconvert.checking.witness import Direct, Panel, Runner, Shared, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph
+from qconvert.runners.foreign import Correspondence, ForeignRunner
 from qconvert.runners.ort import OrtRunner
 from qconvert.runners.reference import ReferenceRunner
 from qconvert.runners.tf import TensorFlowRunner
@@ -31,16 +32,29 @@ def tensorflow_started(
         yield found
 
 
-def assemble(graph: Graph, model: onnx.ModelProto, tensorflow: TensorFlowRunner | str) -> Panel:
-    """All witnesses that are available, in the order in which their values are shown."""
+def assemble(
+    graph: Graph,
+    model: onnx.ModelProto,
+    tensorflow: TensorFlowRunner | str,
+    known: Correspondence | None = None,
+) -> Panel:
+    """All witnesses that are available, in the order in which their values are shown.
+
+    *known* tells what stands where in a *model* that does not say it.
+    """
     runners: dict[Witness, Runner] = {}
     versions: dict[Witness, Mapping[str, str]] = {}
     unavailable: dict[Witness, str] = {}
     ort = OrtRunner(model)
     try:
         versions[Witness.ORT] = ort.versions
-        runners[Witness.ORT] = Direct(ort.run_layers)
-        runners[Witness.DEPLOYED] = Direct(lambda *given: _deployed(ort, *given))
+        if known is None:
+            runners[Witness.ORT] = Direct(ort.run_layers)
+            runners[Witness.DEPLOYED] = Direct(lambda *given: _deployed(ort, *given))
+        else:
+            foreign = ForeignRunner(model, known)
+            runners[Witness.ORT] = Direct(foreign.run_layers)
+            runners[Witness.DEPLOYED] = Direct(foreign.run_deployed)
     except WitnessError as error:
         unavailable |= dict.fromkeys((Witness.ORT, Witness.DEPLOYED), str(error))
     versions[Witness.NUMPY] = {"numpy": np.__version__}

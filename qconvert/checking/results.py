@@ -202,10 +202,23 @@ class Reproducer:
 
 
 @dataclass(frozen=True, slots=True)
+class ByValue:
+    """What was found in a file that does not say where its layers are: names with their places.
+
+    A layer that is missing has no tensor of its own there, as far as its values tell.
+    """
+
+    inputs: tuple[tuple[str, str], ...]
+    outputs: tuple[tuple[str, str], ...]
+    layers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything a check found, layers in topological order.
 
-    ``required`` is the weakest verdict that is to pass, and ``seconds`` what each part took.
+    ``required`` is the weakest verdict that is to pass, ``seconds`` what each part took;
+    ``by_value`` tells how an ONNX file was read that qconvert did not write.
     """
 
     model: CheckedFile
@@ -221,12 +234,14 @@ class Report:
     required: Verdict = Verdict.SAMPLED
     seconds: tuple[tuple[str, float], ...] = ()
     reproducer: Reproducer | None = None
+    by_value: ByValue | None = None
 
     @property
     def verdict(self) -> Verdict:
         """The weakest verdict of layers, weights and outputs; nothing compared is no pass.
 
-        A model without layers, which returns its inputs, is compared by its outputs.
+        A model without layers, which returns its inputs, is compared by its outputs; so are
+        layers that are `not_found`.
         """
         if not (self.samples and self.outputs) or self.failed:
             return weakest((Verdict.UNCHECKED, *self._verdicts()))
@@ -242,6 +257,14 @@ class Report:
     def failed(self) -> tuple[WitnessResult, ...]:
         """The witnesses that did not see it through."""
         return tuple(witness for witness in self.witnesses if witness.failure is not None)
+
+    @property
+    def not_found(self) -> tuple[str, ...]:
+        """The layers of which a file that was read by value has no tensor of their own."""
+        if self.by_value is None:
+            return ()
+        found = {name for name, _ in self.by_value.layers}
+        return tuple(layer.name for layer in self.layers if layer.name not in found)
 
     @property
     def reference_ambiguous(self) -> bool:
@@ -263,8 +286,10 @@ class Report:
         return 5 if self.failed and self.verdict is not Verdict.DIFFERS else 1
 
     def _verdicts(self) -> tuple[Verdict, ...]:
+        unseen = set(self.not_found)
+        layers = ((layer.name in unseen, layer.finding.verdict) for layer in self.layers)
         return (
-            *(layer.finding.verdict for layer in self.layers),
+            *(verdict for gone, verdict in layers if not (gone and verdict is Verdict.UNCHECKED)),
             *(weight.verdict for weight in self.weights),
             *(output.finding.verdict for output in self.outputs),
         )

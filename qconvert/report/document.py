@@ -9,6 +9,7 @@ from qconvert.checking.compare import Difference, Example
 from qconvert.checking.results import (
     AmbiguousResult,
     Bound,
+    ByValue,
     CheckedFile,
     Comparison,
     Environment,
@@ -49,6 +50,7 @@ def _report(report: Report) -> Json:
         "first_difference": None if first is None else first.name,
         "model": _file(report.model),
         "onnx": _file(report.onnx),
+        "by_value": None if report.by_value is None else _by_value(report.by_value),
         "inputs": report.inputs,
         "samples": report.samples,
         "witnesses": [_witness(witness) for witness in report.witnesses],
@@ -68,6 +70,14 @@ def _file(file: CheckedFile) -> Json:
 
 def _reproducer(reproducer: Reproducer) -> Json:
     return {"path": reproducer.path, "summary": reproducer.summary}
+
+
+def _by_value(found: ByValue) -> Json:
+    return {
+        "inputs": dict(found.inputs),
+        "outputs": dict(found.outputs),
+        "layers": dict(found.layers),
+    }
 
 
 def _witness(result: WitnessResult) -> Json:

@@ -9,6 +9,7 @@ from rich.text import Text
 from qconvert.checking.compare import Difference, Example
 from qconvert.checking.results import (
     Bound,
+    ByValue,
     Comparison,
     Finding,
     LayerResult,
@@ -57,11 +58,21 @@ def _head(report: Report) -> Iterator[Text]:
     onnx = "exported to memory" if report.onnx.path is None else printable(report.onnx.path)
     yield Text(f"model   {printable(str(report.model.path))}")
     yield Text(f"onnx    {onnx}")
+    if report.by_value is not None:
+        yield from _interface(report.by_value)
     yield Text(f"inputs  {printable(report.inputs)}")
     for result in report.witnesses:
         if result.versions:
             versions = ", ".join(f"{name} {version}" for name, version in result.versions)
             yield Text(f"        {result.witness.value}: {printable(versions)}", "dim")
+
+
+def _interface(found: ByValue) -> Iterator[Text]:
+    """How a file was read that does not say what stands where."""
+    yield Text("        not written by qconvert: layers are found by their values")
+    for what, places in (("input", found.inputs), ("output", found.outputs)):
+        for name, place in places:
+            yield Text(f"        {what} {printable(name)}: {printable(place)}", "dim")
 
 
 def _table(report: Report) -> Iterator[Text]:
@@ -189,6 +200,8 @@ def _notes(report: Report) -> Iterator[Text]:
     for missing in (not report.samples and "samples", not report.outputs and "outputs"):
         if missing:
             yield Text(f"no {missing} were compared", "yellow")
+    if report.not_found:
+        yield Text(_of_not_found(report), "yellow")
     for line in note_lines((layer.name, layer.notes) for layer in report.layers):
         yield Text(line, "yellow")
     for value in report.ambiguous:
@@ -204,6 +217,14 @@ def _notes(report: Report) -> Iterator[Text]:
         if weight.verdict not in silent:
             what = f"weight {printable(weight.layer)}/{printable(weight.role)}"
             yield Text(f"{what}: {_detail(weight)}", _STYLES[weight.verdict])
+
+
+def _of_not_found(report: Report) -> str:
+    names = ", ".join(map(printable, report.not_found))
+    return (
+        f"{len(report.not_found)} of {len(report.layers)} layers were not found in the file, "
+        f"so that the verdict rests on what is behind them, in the end the outputs: {names}"
+    )
 
 
 def _detail(weight: WeightResult) -> str:

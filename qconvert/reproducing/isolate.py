@@ -12,7 +12,7 @@ from onnx.utils import Extractor
 
 from qconvert.checking.ancestry import in_order
 from qconvert.checking.radius import Radius
-from qconvert.checking.rounding import Mask, beyond, evaluate_bounded
+from qconvert.checking.rounding import Mask, evaluate_bounded, explained
 from qconvert.emit.metadata import LayerTensor, ModelMetadata, add_metadata, read_metadata
 from qconvert.ir import F32, Graph, Layer, Node
 from qconvert.ir.ops import Opaque
@@ -94,7 +94,7 @@ def differing(found: F32, expected: F32, radius: Radius) -> Mask:
     """Where results differ beyond *radius*: everywhere, if their shapes do."""
     if found.shape != expected.shape:
         return np.ones(expected.shape, np.bool_)
-    return beyond(found, expected, radius)
+    return ~explained(found, expected, radius)
 
 
 def isolate(graph: Graph, model: onnx.ModelProto, name: str) -> Isolated | None:

@@ -7,6 +7,7 @@ from qconvert.checking.compare import UNORDERED, Difference, Example
 from qconvert.checking.results import (
     AmbiguousResult,
     Bound,
+    ByValue,
     CheckedFile,
     Comparison,
     Environment,
@@ -67,6 +68,16 @@ def bounded(passing: Report) -> Report:
     known = replace(act.finding, verdict=Verdict.BOUNDED, doubt="3 states", bound=bound)
     layers = (replace(conv, finding=proven), replace(act, finding=known))
     return replace(passing, layers=layers, required=Verdict.PROVEN, seconds=(("samples", 1.23456),))
+
+
+@pytest.fixture
+def by_value(passing: Report) -> Report:
+    """Of a file in which the convolution was not found."""
+    conv, act = passing.layers
+    unseen = replace(conv, finding=Finding(Verdict.UNCHECKED, "no tensor has its values", ()))
+    inputs, outputs = (("x", "the tensor 'in\x1b[31m'"),), (("y", "the tensor 'r'"),)
+    found = ByValue(inputs, outputs, (("act", "t"),))
+    return replace(passing, layers=(unseen, act), by_value=found)
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -6,7 +7,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from qconvert.checking.results import Report
+from qconvert.checking.results import Report, Verdict
 from qconvert.report import to_json
 
 SCHEMA: Final = Path(__file__).parents[2] / "schemas" / "report.schema.json"
@@ -24,10 +25,11 @@ def document(report: Report) -> Any:
 
 
 def test_passing_and_failing_reports_fit_the_schema(
-    passing: Report, failing: Report, validator: jsonschema.Draft202012Validator
+    passing: Report, failing: Report, by_value: Report, validator: jsonschema.Draft202012Validator
 ) -> None:
     validator.validate(document(passing))
     validator.validate(document(failing))
+    validator.validate(document(by_value))
 
 
 @pytest.mark.parametrize("key", ["schema", "verdict", "layers", "samples"])
@@ -45,6 +47,24 @@ def test_the_schema_refuses_what_it_does_not_know(
     extended = document(failing)
     extended["layers"][1]["comparisons"][0]["tolerance"] = 1e-3
     assert not validator.is_valid(extended)
+
+
+def test_what_was_not_found_in_a_file_of_others_fails_no_report(
+    passing: Report, by_value: Report
+) -> None:
+    found = document(by_value)
+    assert (found["verdict"], found["passed"]) == ("SAMPLED", True)
+    assert found["by_value"]["layers"] == {"act": "t"}
+    assert document(passing)["by_value"] is None
+    unseen = replace(passing, layers=by_value.layers)
+    assert document(unseen)["verdict"] == "UNCHECKED"
+
+
+def test_a_layer_that_was_not_found_may_differ_all_the_same(by_value: Report) -> None:
+    """TensorFlow and NumPy are compared without the file."""
+    conv, act = by_value.layers
+    wrong = replace(conv, finding=replace(conv.finding, verdict=Verdict.DIFFERS))
+    assert document(replace(by_value, layers=(wrong, act)))["verdict"] == "DIFFERS"
 
 
 def test_the_result_stands_at_the_top(failing: Report) -> None:

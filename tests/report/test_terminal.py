@@ -56,6 +56,16 @@ def test_what_is_proven_and_what_bounds_the_rest(bounded: Report) -> None:
     assert bounded.exit_code == 1
 
 
+def test_a_file_of_others_is_told_with_what_was_not_found(by_value: Report) -> None:
+    text = shown(by_value)
+    assert "not written by qconvert: layers are found by their values" in text
+    assert "input x: the tensor 'in" in text
+    assert "\x1b" not in text
+    assert "output y: the tensor 'r'" in text
+    assert "1 of 2 layers were not found in the file, so that the verdict rests on" in text
+    assert text.splitlines()[-1].startswith("SAMPLED: 2 layers (1 SAMPLED, 1 UNCHECKED)")
+
+
 def test_only_the_first_difference_is_marked(failing: Report) -> None:
     marked = [line for line in shown(failing).splitlines() if line.startswith(">")]
     assert len(marked) == 1

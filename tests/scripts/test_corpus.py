@@ -73,6 +73,7 @@ def report(layers: list[dict[str, Any]], off: int, deployed: int) -> Mapping[str
         "first_difference": "b",
         "model": file,
         "onnx": file,
+        "by_value": None,
         "inputs": "domain",
         "samples": 8,
         "witnesses": [],
