@@ -100,7 +100,7 @@ def examine(
     with watch.part("proofs"):
         analysis = analyse(graph, subject.domains)
     proofs = Proofs(analysis)
-    if probe is not None and not evidence.failures:
+    if probe is not None and not evidence.failures and subject.by_value is None:
         proofs = tried(graph, analysis, panel, probe, rounding, watch, observe)
         evidence = evidence.with_forced(proofs.evidence)
     evidence = replace(evidence, layers=with_inherited(graph, evidence.layers))
