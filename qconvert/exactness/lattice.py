@@ -22,6 +22,8 @@ from qconvert.exactness.reach import (
     Values,
     exact_sums,
     hull,
+    product_fits,
+    shifted,
 )
 from qconvert.exactness.scales import codes_and_scales
 from qconvert.ir import F32, Node
@@ -72,12 +74,12 @@ def lattice_of(
 ) -> Lattice | None:
     """The lattice of a value with so many channels, if it has so many and lies on one."""
     value, node = values.get(name), producers.get(name)
-    if isinstance(value, Reach):
-        return _of_reach(value, channels)
-    if node is None:
-        return None
-    x = values.get(node.inputs[0])
     try:
+        if isinstance(value, Reach):
+            return _of_reach(value, channels)
+        if node is None:
+            return None
+        x = values.get(node.inputs[0])
         match node.op:
             case Dense() | Conv() | ConvTranspose() if isinstance(x, Reach | Divided):
                 return _of_linear(node.op, x)
@@ -111,6 +113,7 @@ def _of_mean(op: Pool | Reduce, x: Reach, channels: int) -> Lattice | None:
     one = _of_reach(x, channels)
     if one is None:
         return None
+    product_fits(x.magnitude, count)
     lo, hi = one.lo * count, one.hi * count
     exp = np.frexp(one.scale)[1].astype(np.int64) - 1
     exact = np.all(exact_sums(np.maximum(-lo, hi), exp))
@@ -145,7 +148,7 @@ def _by_channel(found: Sums) -> Sums:
     exp = np.broadcast_to(found.exp, shape).reshape(-1, shape[-1])
     finest = exp.min(axis=0)
     parts = (
-        np.broadcast_to(a, shape).reshape(-1, shape[-1]) << (exp - finest)
+        shifted(np.broadcast_to(a, shape).reshape(-1, shape[-1]), exp - finest)
         for a in (found.lo, found.hi, found.positive, found.negative)
     )
     lo, hi, positive, negative = parts

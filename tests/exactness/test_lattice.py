@@ -93,6 +93,17 @@ def test_a_value_of_other_channels_is_on_no_lattice_of_these() -> None:
     assert lattice_of("x", 128, {"x": x}, {}) is None
 
 
+def test_codes_that_no_integer_holds_are_on_no_lattice() -> None:
+    far = Reach(*(np.array([[a, b]], np.int64) for a, b in ((0, 0), (2**40, 1), (30, -30))))
+    assert lattice_of("x", 1, {"x": far}, {}) is None
+    wide = grid(0, 2**61, -61, (1, 1, 1, 1))
+    mean = Node("y", Pool("mean", (9, 9), (1, 1), ((0, 0), (0, 0))), ("x",), (None, 1, 1, 2))
+    assert lattice_of("y", 2, {"x": wide}, {"y": mean}) is None
+    apart = Reach(*(np.array([[[a], [b]]], np.int64) for a, b in ((0, 0), (2**40, 1), (30, -30))))
+    dense = Node("y", Dense(np.ones((1, 3), F), None), ("x",), (None, 2, 3))
+    assert lattice_of("y", 3, {"x": apart}, {"y": dense}) is None
+
+
 def test_of_padded_windows_no_mean_is_on_a_lattice() -> None:
     """At the borders there are fewer numbers, so that the divisor is another."""
     x = grid(0, 15, -4, (1, 1, 1, 1))
