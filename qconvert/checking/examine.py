@@ -18,6 +18,7 @@ from qconvert.checking.audit import (
     tell,
 )
 from qconvert.checking.bits import activation_quantizer, bits_of, weight_bits
+from qconvert.checking.deployment import layers_as_deployed, outputs_as_deployed
 from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
 from qconvert.checking.inputs import Batch, Samples
 from qconvert.checking.judge import (
@@ -95,9 +96,10 @@ def examine(
     evidence = replace(evidence, layers=with_inherited(graph, evidence.layers))
     failures = {**evidence.failures, **failures}
     ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
-    layers = _proven(
-        graph, analysis, _layers(graph, evidence, weights.results, failures), weights, tried=tried
-    )
+    found = _layers(graph, evidence, weights.results, failures)
+    proven = _proven(graph, analysis, found, weights, tried=tried)
+    layers = layers_as_deployed(proven, panel.deployed)
+    outputs = _proven_outputs(graph, layers, _outputs(graph, evidence, failures))
     return Report(
         model=subject.model,
         onnx=subject.onnx,
@@ -105,7 +107,7 @@ def examine(
         samples=evidence.samples,
         layers=layers,
         weights=weights.results,
-        outputs=_proven_outputs(graph, layers, _outputs(graph, evidence, failures)),
+        outputs=outputs_as_deployed(graph, outputs, panel.deployed),
         ambiguous=ambiguous,
         witnesses=tuple(_witness(witness, panel, failures) for witness in Witness),
         environment=Environment(version("qconvert"), platform.python_version(), _machine()),

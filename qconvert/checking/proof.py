@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from qconvert.checking.ancestry import in_order, sources
+from qconvert.checking.ancestry import layers_behind
 from qconvert.checking.results import Finding, Proof, Verdict, WeightResult
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt
 from qconvert.ir import Graph, Layer, Node
@@ -47,17 +47,8 @@ def _doubt(proof: Proof | Doubt, weights: Sequence[WeightResult], *, tried: bool
 
 def proven_behind(graph: Graph, value: str, verdicts: Mapping[str, Verdict]) -> bool:
     """Whether all layers that *value* is computed by are proven, so that outputs are equal."""
-    before = sources(graph)
-    owner = next((layer.name for layer in in_order(graph)[::-1] if layer.value == value), None)
-    pending, seen = [owner] if owner else [], set[str]()
-    while pending:
-        name = pending.pop()
-        if verdicts.get(name) is not Verdict.PROVEN:
-            return False
-        if name not in seen:
-            seen.add(name)
-            pending += before[name]
-    return bool(seen)
+    names = layers_behind(graph, value)
+    return bool(names) and all(verdicts.get(name) is Verdict.PROVEN for name in names)
 
 
 def proof_of(graph: Graph, analysis: Analysis, layer: Layer) -> Proof | Doubt:

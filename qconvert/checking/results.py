@@ -56,7 +56,7 @@ class Finding:
     """The verdict on one compared thing, why, and what it rests on.
 
     ``inherited_from`` names the layers whose differences explain all of this one's; ``doubt`` is
-    what stands in the way of a proof.
+    what stands in the way of a proof; ``conditions`` say where the file runs as it was checked.
     """
 
     verdict: Verdict
@@ -65,6 +65,7 @@ class Finding:
     inherited_from: tuple[str, ...] = ()
     proof: Proof | None = None
     doubt: str = ""
+    conditions: tuple[str, ...] = ()
 
     @property
     def worst(self) -> Comparison | None:
@@ -83,7 +84,8 @@ class LayerResult:
     """One call of a Keras layer; bits are ``None`` where nothing is quantized.
 
     ``converter`` is the other program that converted it, whose layers NumPy does not compute;
-    ``notes`` tell what QKeras does there that its user may not expect.
+    ``notes`` tell what QKeras does there that its user may not expect; ``kernels`` are the linear
+    operators that ONNX Runtime computes it with, as deployed.
     """
 
     name: str
@@ -93,6 +95,7 @@ class LayerResult:
     finding: Finding
     converter: str | None = None
     notes: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ def _layer(layer: LayerResult) -> Json:
         "weight_bits": layer.weight_bits,
         "activation_bits": layer.activation_bits,
         "notes": list(layer.notes),
+        "kernels": list(layer.kernels),
         **_finding(layer.finding),
     }
 
@@ -91,6 +92,7 @@ def _finding(finding: Finding) -> dict[str, Json]:
         "inherited_from": list(finding.inherited_from),
         "proof": None if finding.proof is None else _proof(finding.proof),
         "doubt": finding.doubt,
+        "conditions": list(finding.conditions),
         "comparisons": [_comparison(comparison) for comparison in finding.comparisons],
     }
 

@@ -34,6 +34,7 @@ def layer(name: str, verdict: str, inherited_from: tuple[str, ...] = ()) -> dict
         "class_name": "QDense",
         "converter": None,
         "notes": [],
+        "kernels": [],
         "weight_bits": 4,
         "activation_bits": None,
         "verdict": verdict,
@@ -41,6 +42,7 @@ def layer(name: str, verdict: str, inherited_from: tuple[str, ...] = ()) -> dict
         "inherited_from": list(inherited_from),
         "proof": None,
         "doubt": "",
+        "conditions": [],
         "comparisons": [],
     }
 
@@ -84,6 +86,7 @@ def report(layers: list[dict[str, Any]], off: int, deployed: int) -> Mapping[str
                 "inherited_from": [],
                 "proof": None,
                 "doubt": "",
+                "conditions": [],
                 "comparisons": [
                     comparison("TensorFlow", "NumPy", 7),
                     comparison("TensorFlow", "ONNX Runtime", off),
