@@ -22,6 +22,7 @@ from qconvert.checking.bits import activation_quantizer, bits_of, step_of, weigh
 from qconvert.checking.by_value import told_by_value
 from qconvert.checking.conclusions import Proofs, concluded, for_all_inputs, tried
 from qconvert.checking.declared import InputDomain
+from qconvert.checking.deployment import layers_as_deployed, outputs_as_deployed
 from qconvert.checking.forcing import Trial
 from qconvert.checking.inputs import Batch, Samples
 from qconvert.checking.judge import (
@@ -112,6 +113,12 @@ def examine(
         layers = for_all_inputs(graph, proofs, layers, weights)
     else:
         layers = told_by_value(graph, layers, subject.by_value)
+    deployed = panel.deployed
+    if subject.by_value is not None:
+        # Another converter's file may be folded as it is run: nothing is said of it but results.
+        deployed = replace(deployed, violations=())
+    layers = layers_as_deployed(layers, deployed)
+    outputs = concluded(graph, layers, _outputs(graph, evidence, failures))
     return Report(
         model=subject.model,
         onnx=subject.onnx,
@@ -119,7 +126,7 @@ def examine(
         samples=evidence.samples,
         layers=layers,
         weights=weights.results,
-        outputs=concluded(graph, layers, _outputs(graph, evidence, failures)),
+        outputs=outputs_as_deployed(graph, outputs, deployed),
         ambiguous=ambiguous,
         witnesses=tuple(_witness(witness, panel, failures) for witness in Witness),
         environment=Environment(version("qconvert"), platform.python_version(), _machine()),

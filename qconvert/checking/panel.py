@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from qconvert.checking.deployed_graph import DeployedGraph, Remark, inspect_deployed
 from qconvert.checking.stored import stored_weights
 from qconvert.checking.witness import Direct, Panel, Runner, Shared, Witness
 from qconvert.errors import WitnessError
@@ -57,6 +58,7 @@ def assemble(
             runners[Witness.DEPLOYED] = Direct(foreign.run_deployed)
     except WitnessError as error:
         unavailable |= dict.fromkeys((Witness.ORT, Witness.DEPLOYED), str(error))
+    deployed = _inspected(model, ort)
     versions[Witness.NUMPY] = {"numpy": np.__version__}
     qkeras = shared = None
     try:
@@ -71,7 +73,15 @@ def assemble(
     runners[Witness.NUMPY] = Direct(reference.run)
     ordered = {witness: runners[witness] for witness in Witness if witness in runners}
     stored = stored_weights(graph, model)
-    return Panel(ordered, qkeras, versions, unavailable, stored, ort.tensors, ort.coded)
+    return Panel(ordered, qkeras, versions, unavailable, stored, ort.tensors, ort.coded, deployed)
+
+
+def _inspected(model: onnx.ModelProto, ort: OrtRunner) -> DeployedGraph:
+    try:
+        return inspect_deployed(model, ort.optimized())
+    except WitnessError as error:
+        unseen = Remark(f"the graph that runs cannot be inspected: {error}", frozenset())
+        return DeployedGraph((unseen,))
 
 
 def _available(tensorflow: TensorFlowRunner | str) -> TensorFlowRunner:

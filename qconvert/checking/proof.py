@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from qconvert.checking.ancestry import in_order, sources
+from qconvert.checking.ancestry import layers_behind
 from qconvert.checking.results import Bound, Finding, Method, Proof, Verdict, WeightResult, weakest
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt
 from qconvert.ir import Graph, Layer, Node
@@ -68,15 +68,8 @@ def _unseen(weights: Sequence[WeightResult], *, tried: bool) -> str:
 
 def weakest_behind(graph: Graph, value: str, verdicts: Mapping[str, Verdict]) -> Verdict:
     """The weakest verdict of all layers that *value* is computed by; of none, `SAMPLED`."""
-    before = sources(graph)
-    owner = next((layer.name for layer in in_order(graph)[::-1] if layer.value == value), None)
-    pending, seen = [owner] if owner else [], set[str]()
-    while pending:
-        name = pending.pop()
-        if name not in seen:
-            seen.add(name)
-            pending += before[name]
-    found = tuple(verdicts.get(name, Verdict.UNCHECKED) for name in seen)
+    names = layers_behind(graph, value)
+    found = tuple(verdicts.get(name, Verdict.UNCHECKED) for name in names)
     return weakest(found) if found else Verdict.SAMPLED
 
 

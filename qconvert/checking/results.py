@@ -90,7 +90,8 @@ class Finding:
     """The verdict on one compared thing, why, and what it rests on.
 
     ``inherited_from`` names the layers whose differences explain all of this one's; ``doubt`` is
-    what stands in the way of a proof, and ``bound`` what is known instead.
+    what stands in the way of a proof, and ``bound`` what is known instead. ``conditions`` say where
+    the file runs as it was checked.
     """
 
     verdict: Verdict
@@ -100,6 +101,7 @@ class Finding:
     proof: Proof | None = None
     doubt: str = ""
     bound: Bound | None = None
+    conditions: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -123,7 +125,8 @@ class LayerResult:
     """One call of a Keras layer; bits are ``None`` where nothing is quantized.
 
     ``converter`` is the other program that converted it, whose layers NumPy does not compute;
-    ``notes`` tell what QKeras does there that its user may not expect.
+    ``notes`` tell what QKeras does there that its user may not expect; ``kernels`` are the linear
+    operators that ONNX Runtime computes it with, as deployed.
     """
 
     name: str
@@ -133,6 +136,7 @@ class LayerResult:
     finding: Finding
     converter: str | None = None
     notes: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,7 @@ def _layer(layer: LayerResult) -> Json:
         "weight_bits": layer.weight_bits,
         "activation_bits": layer.activation_bits,
         "notes": list(layer.notes),
+        "kernels": list(layer.kernels),
         **_finding(layer.finding),
     }
 
@@ -112,6 +113,7 @@ def _finding(finding: Finding) -> dict[str, Json]:
         "proof": None if finding.proof is None else _proof(finding.proof),
         "doubt": finding.doubt,
         "bound": None if finding.bound is None else _bound(finding.bound),
+        "conditions": list(finding.conditions),
         "comparisons": [_comparison(comparison) for comparison in finding.comparisons],
     }
 

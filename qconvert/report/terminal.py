@@ -51,6 +51,7 @@ def _lines(report: Report) -> Iterator[Text]:
     yield from _reproducer(report)
     yield from _notes(report)
     yield from _assumptions(report)
+    yield from _conditions(report)
     yield _summary(report)
 
 
@@ -188,6 +189,17 @@ def _assumptions(report: Report) -> Iterator[Text]:
             first.setdefault(text, layer.name)
     for text, name in first.items():
         yield Text(f"assumed since {printable(name)}: {printable(text)}", "dim")
+
+
+def _conditions(report: Report) -> Iterator[Text]:
+    """What has to hold where the file runs, each with the first layer, or output, that needs it."""
+    first: dict[str, str] = {}
+    results: tuple[LayerResult | OutputResult, ...] = (*report.layers, *report.outputs)
+    for result in results:
+        for text in result.finding.conditions:
+            first.setdefault(text, result.name)
+    for text, name in first.items():
+        yield Text(f"condition since {printable(name)}: {printable(text)}", "yellow")
 
 
 def _notes(report: Report) -> Iterator[Text]:

@@ -93,13 +93,17 @@ class OrtRunner:
         value = _dequantized(by_codes, values) if by_codes else _value(tensors, values)
         return _keras_layout(value, tensors)
 
-    def optimized_operators(self, *, tapped: bool = False) -> Mapping[str, int]:
-        """How often each operator occurs in the graph that ONNX Runtime makes of the file."""
+    def optimized(self, *, tapped: bool = False) -> onnx.ModelProto:
+        """The graph that ONNX Runtime makes of the file with default options, on this CPU."""
         model = self._with_taps(c.tensor for _, c in self._coded()) if tapped else self._source
         with tempfile.TemporaryDirectory(prefix="qconvert-") as folder:
             path = Path(folder) / "optimized.onnx"
             _session(model, optimized=True, saved=path)
-            nodes = onnx.load(path, load_external_data=False).graph.node
+            return onnx.load(path)
+
+    def optimized_operators(self, *, tapped: bool = False) -> Mapping[str, int]:
+        """How often each operator occurs in the graph that ONNX Runtime makes of the file."""
+        nodes = self.optimized(tapped=tapped).graph.node
         return Counter(f"{n.domain}:{n.op_type}" if n.domain else n.op_type for n in nodes)
 
     @property

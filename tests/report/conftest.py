@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from dataclasses import replace
 
@@ -27,6 +28,7 @@ from qconvert.checking.witness import Witness
 
 TF, ORT, NUMPY = Witness.TENSORFLOW, Witness.ORT, Witness.NUMPY
 WITNESSES = tuple(WitnessResult(w, (("part", "1.2"),), None) for w in Witness)
+CONDITION = "on x86 needs a CPU with \x1b[31m VNNI"
 ENVIRONMENT = Environment("0.1.0", "3.11", "Linux x86_64")
 
 
@@ -40,17 +42,18 @@ def finding(verdict: Verdict, reason: str, difference: Difference, step: float |
 def passing() -> Report:
     """A convolution and its quantizer, on which all agree."""
     good = finding(Verdict.SAMPLED, "", Difference(1024), 0.25)
+    conditional = dataclasses.replace(good, conditions=(CONDITION,))
     return Report(
         model=CheckedFile("m.h5", "0" * 64),
         onnx=CheckedFile("m.onnx", "1" * 64),
         inputs="64 samples chosen by the input domain, seed 0",
         samples=64,
         layers=(
-            LayerResult("conv", "QConv2D", 4, None, good),
+            LayerResult("conv", "QConv2D", 4, None, conditional, kernels=("QLinearConv",)),
             LayerResult("act", "QActivation", None, 8, good, notes=("of \x1b[31m note",)),
         ),
         weights=(WeightResult("conv", "kernel", Verdict.PROVEN, Difference(36), Difference(36)),),
-        outputs=(OutputResult("y", good),),
+        outputs=(OutputResult("y", conditional),),
         ambiguous=(),
         witnesses=WITNESSES,
         environment=ENVIRONMENT,

@@ -172,3 +172,15 @@ def test_a_note_is_told_once_for_all_its_layers(passing: Report) -> None:
 def test_the_reproducer_is_told(passing: Report, failing: Report) -> None:
     assert "reproducer  shown\\u{1b}: act by itself\n" in shown(failing)
     assert "reproducer" not in shown(passing)
+
+
+def test_a_condition_is_told_once_with_what_first_needs_it(passing: Report) -> None:
+    assert [line for line in shown(passing).splitlines() if line.startswith("condition")] == [
+        r"condition since conv: on x86 needs a CPU with \u{1b}[31m VNNI"
+    ]
+    silent = [
+        dataclasses.replace(layer, finding=dataclasses.replace(layer.finding, conditions=()))
+        for layer in passing.layers
+    ]
+    text = shown(dataclasses.replace(passing, layers=tuple(silent)))
+    assert "condition since y: " in text

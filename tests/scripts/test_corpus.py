@@ -34,6 +34,7 @@ def layer(name: str, verdict: str, inherited_from: tuple[str, ...] = ()) -> dict
         "class_name": "QDense",
         "converter": None,
         "notes": [],
+        "kernels": [],
         "weight_bits": 4,
         "activation_bits": None,
         "verdict": verdict,
@@ -42,6 +43,7 @@ def layer(name: str, verdict: str, inherited_from: tuple[str, ...] = ()) -> dict
         "proof": None,
         "doubt": "",
         "bound": None,
+        "conditions": [],
         "comparisons": [],
     }
 
@@ -88,6 +90,7 @@ def report(layers: list[dict[str, Any]], off: int, deployed: int) -> Mapping[str
                 "proof": None,
                 "doubt": "",
                 "bound": None,
+                "conditions": [],
                 "comparisons": [
                     comparison("TensorFlow", "NumPy", 7),
                     comparison("TensorFlow", "ONNX Runtime", off),
