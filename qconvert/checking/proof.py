@@ -9,6 +9,7 @@ from typing import Final
 
 from qconvert.checking.ancestry import layers_behind
 from qconvert.checking.results import Bound, Finding, Method, Proof, Verdict, WeightResult, weakest
+from qconvert.checking.witness import Witness
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt
 from qconvert.ir import Graph, Layer, Node
 
@@ -40,17 +41,20 @@ def prove(
 
     `Verdict.PROVEN` by a *proof* where results were equal, or differed where no quantizer sees
     it; `Verdict.BOUNDED` by a *bound*. *tried* tells whether the layer computed from numbers of
-    its own choice, as a fault in the file would show.
+    its own choice, as a fault in the file would show: no proof goes without.
     """
     if finding.verdict not in (Verdict.SAMPLED, Verdict.BOUNDED):
         return finding
-    unseen = _unseen(weights, tried=tried)
-    if isinstance(proof, Proof) and not unseen and _fits(finding, proof):
+    unseen = _unseen(finding, weights)
+    if isinstance(proof, Proof):
+        if not _fits(finding, proof):
+            return finding
+        if unseen or not tried:
+            return replace(finding, doubt=unseen or "it was not tried by itself")
         return replace(finding, verdict=Verdict.PROVEN, proof=proof)
-    doubt = proof.reason if isinstance(proof, Doubt) else unseen
     if bound is None or unseen:
-        return replace(finding, doubt=doubt)
-    return replace(finding, verdict=Verdict.BOUNDED, doubt=doubt, bound=bound)
+        return replace(finding, doubt=proof.reason)
+    return replace(finding, verdict=Verdict.BOUNDED, doubt=proof.reason, bound=bound)
 
 
 def _fits(finding: Finding, proof: Proof) -> bool:
@@ -59,11 +63,14 @@ def _fits(finding: Finding, proof: Proof) -> bool:
     return finding.verdict is Verdict.SAMPLED or hidden
 
 
-def _unseen(weights: Sequence[WeightResult], *, tried: bool) -> str:
+def _unseen(finding: Finding, weights: Sequence[WeightResult]) -> str:
+    """What was not found in the file, in words."""
+    if not any(Witness.ORT in (one.first, one.second) for one in finding.comparisons):
+        return "the file does not compute it"
     unseen = [w.role for w in weights if w.verdict is not Verdict.PROVEN or w.stored is None]
     if unseen:
         return f"{', '.join(unseen)} not found in the ONNX file"
-    return "" if tried else "it was not tried by itself"
+    return ""
 
 
 def weakest_behind(graph: Graph, value: str, verdicts: Mapping[str, Verdict]) -> Verdict:
