@@ -22,7 +22,9 @@ from qconvert.checking.margins import margins
 from qconvert.checking.results import Bound, State
 from qconvert.checking.states import Ints, Margins, States
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt, Lattice
-from qconvert.ir import F32, Graph, Layer, Node
+from qconvert.ir import F32, Graph, Layer, Node, Op
+from qconvert.ir.ops import Elementwise, Function, Quantize
+from qconvert.ir.quantizers import QuantizedPo2, QuantizedReluPo2, QuantizedSigmoid, QuantizedUlaw
 
 THIS_MACHINE: Final = "these builds of the runtimes, on processors that compute like this one"
 #: Elements of all values that the tables of one check may take.
@@ -99,15 +101,28 @@ class _Tried:
 def _can_be_tried(cone: Cone, owners: Mapping[str, Layer], forcible: Set[str]) -> bool:
     """Whether its sources can be forced, element for element, and its results are seen.
 
-    A sum that is rounded on the way can be many numbers in one state, which no trial exhausts.
+    A sum that is rounded on the way can be many numbers in one state, and some of TensorFlow's
+    functions give another number at the end of a tensor: that no trial exhausts.
     """
-    return cone.end.name in owners and all(
-        name in owners
-        and owners[name].name in forcible
-        and not cone.moved
-        and not lattice.radius.any()
+    if cone.end.name not in owners or cone.moved or any(_has_a_tail(x.op) for x in cone.nodes):
+        return False
+    return all(
+        name in owners and owners[name].name in forcible and not lattice.radius.any()
         for name, lattice in cone.sources.items()
     )
+
+
+def _has_a_tail(op: Op) -> bool:
+    """Whether TensorFlow computes the last elements of a tensor by another function."""
+    match op:
+        case Elementwise(function=function):
+            return function is not Function.TANH
+        case Quantize(quantizer=QuantizedSigmoid(use_real_sigmoid=real)):
+            return real
+        case Quantize(quantizer=QuantizedUlaw() | QuantizedPo2() | QuantizedReluPo2()):
+            return True
+        case _:
+            return False
 
 
 def _groups(shapes: Mapping[str, tuple[int, ...]], near: Sequence[_Tried]) -> list[list[_Tried]]:

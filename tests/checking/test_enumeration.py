@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from qconvert.checking.audit import Evidence
 from qconvert.checking.compare import PAIRS, Difference
@@ -11,7 +12,7 @@ from qconvert.checking.proof import proof_of
 from qconvert.checking.results import Method, Proof
 from qconvert.exactness import Argument, Certificate, Doubt, analyse
 from qconvert.ir import Graph, Node, Output, Quotients
-from qconvert.ir.ops import Quantize
+from qconvert.ir.ops import Elementwise, Function, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu, Quantizer
 from tests.checking.batch_normalized import SHAPE, normalization, plain
 
@@ -119,6 +120,22 @@ def test_a_normalization_that_others_see_is_not_hidden() -> None:
         found = tables(each, Runtimes())
         assert isinstance(found.certificates["v3"], Doubt)
         assert isinstance(found.certificates["v4"], Certificate)
+
+
+@pytest.mark.parametrize("function", [Function.SIGMOID, Function.SOFTPLUS, Function.TANH])
+def test_functions_with_another_program_for_the_last_elements_are_not_tried(
+    function: Function,
+) -> None:
+    """At which place a state stands depends on the size of the batch."""
+    graph = plain()
+    nodes = (
+        *graph.nodes[:2],
+        Node("v3", Elementwise(function), ("v2",), SHAPE),
+        Node("v4", Quantize(QuantizedBits(12, 0, alpha=1.0)), ("v3",), SHAPE),
+    )
+    found = tables(replace(graph, nodes=nodes), runtimes := Runtimes())
+    assert found.bounds["v4"].near > 0
+    assert bool(runtimes.trials) == (function is Function.TANH)
 
 
 def test_rounded_sums_are_not_proven_by_trying_one_number_for_each() -> None:
