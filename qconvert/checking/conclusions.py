@@ -7,12 +7,12 @@ from typing import Final
 from qconvert.checking.audit import Evidence, Observe, Rounding, audit
 from qconvert.checking.bits import step_of
 from qconvert.checking.bounds import bound_of
-from qconvert.checking.enumeration import Tables, tabulate
 from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
 from qconvert.checking.inputs import Batch
 from qconvert.checking.proof import proof_of, prove, weakest_behind
 from qconvert.checking.results import Finding, LayerResult, OutputResult, Verdict
 from qconvert.checking.stopwatch import Stopwatch
+from qconvert.checking.tables.enumeration import Tables, tabulate
 from qconvert.checking.weights import ComparedWeights
 from qconvert.checking.witness import Panel, Witness
 from qconvert.exactness import Analysis
