@@ -1,0 +1,24 @@
+"""What is known of a bug in an ONNX file before it is looked for."""
+
+from dataclasses import dataclass
+
+from scripts.mutation.edits import Edit
+
+
+@dataclass(frozen=True, slots=True)
+class FileMutant:
+    """A bug in the exported file of ``model``, and the layer at which it must be named.
+
+    ``gap`` is the class of bugs that it stands for. The verdict is ``UNCHECKED`` where ONNX
+    Runtime does not run the file on every batch. ``pending`` tells what has to be there before
+    the check can name the layer; until then the bug is not counted.
+    """
+
+    id: str
+    gap: str
+    model: str
+    layer: str
+    edit: Edit
+    verdict: str = "DIFFERS"
+    dialect: str = "qdq"
+    pending: str = ""
