@@ -66,6 +66,11 @@ def to_six_digits(x: Array) -> Array:
     return np.array([float(f"{v:.6f}") for v in x.flat], np.float32).reshape(x.shape)
 
 
+def of_one_sample(shape: Array) -> Array:
+    """The shape of a batch of one."""
+    return np.array([1, *shape[1:]])
+
+
 def recoded(layer: str, scale: float = 1.0, zero: np.generic = BYTE) -> Edit:
     """An activation with *scale* times the step, or another zero point and type."""
     pair = (f"{layer}/QuantizeLinear", f"{layer}/DequantizeLinear")

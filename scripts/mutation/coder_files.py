@@ -9,6 +9,7 @@ from scripts.mutation.changes import (
     HALF,
     channels_swapped,
     flipped,
+    of_one_sample,
     one_less,
     to_float16,
     to_six_digits,
@@ -75,7 +76,7 @@ ENCODER: Final = (
     ),
     FileMutant(
         "batch-of-one-flat", "G31", "encoder", "flatten",
-        constant("flatten/Reshape", 1, np.array([1, *shape[1:]])), verdict="UNCHECKED",
+        operand("flatten/Reshape", 1, of_one_sample), verdict="UNCHECKED",
     ),
 )  # fmt: skip
 
@@ -117,7 +118,7 @@ AUTOENCODER: Final = (
     ),
     FileMutant(
         "batch-of-one-inside", "G31", "autoencoder", "decoder/de_reshape",
-        constant("decoder/de_reshape/Reshape", 1, np.array([1, *shape[1:]])),
+        operand("decoder/de_reshape/Reshape", 1, of_one_sample),
         verdict="UNCHECKED",
     ),
     FileMutant(

@@ -10,6 +10,7 @@ from scripts.mutation.changes import (
     channels_swapped,
     halved,
     normalization,
+    of_one_sample,
     one_less,
     to_eight_bits,
     to_float16,
@@ -65,7 +66,7 @@ MNIST_CNN: Final = (
     ),
     FileMutant(
         "batch-of-one-28", "G31", "mnist_cnn", "flatten",
-        constant("flatten/Reshape", 1, np.array([1, *shape[1:]])), verdict="UNCHECKED",
+        operand("flatten/Reshape", 1, of_one_sample), verdict="UNCHECKED",
     ),
     FileMutant(
         "no-relu", "G32", "mnist_cnn", "qdense_2",
