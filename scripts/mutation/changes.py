@@ -13,7 +13,6 @@ from scripts.mutation.edits import (
     Step,
     attribute,
     constant,
-    node_of,
     operand,
     preceded,
     together,
@@ -121,21 +120,6 @@ def weights_alone(layer: str, step: float, *steps: Step) -> Edit:
         attribute(f"{layer}/Gemm", "transB", 0),
         preceded(f"{layer}/Gemm", 0, *steps),
     )
-
-
-def plain_softmax(name: str) -> Edit:
-    """Softmax of numbers from which the largest is not subtracted first: exp(89) is infinite."""
-
-    def edit(model: onnx.ModelProto) -> None:
-        node = node_of(model, name)
-        preceded(name, 0, Step("Exp"))(model)
-        power = node.input[0]
-        preceded(name, 0, Step("ReduceSum", (np.array([1]),), {"keepdims": 1}))(model)
-        node.op_type = "Div"
-        node.input[:] = [power, node.input[0]]
-        del node.attribute[:]
-
-    return edit
 
 
 def signed_weights(layer: str) -> Edit:

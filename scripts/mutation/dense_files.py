@@ -9,7 +9,6 @@ from scripts.mutation.changes import (
     HALF,
     frozen,
     one_less,
-    plain_softmax,
     recoded,
     signed_weights,
     to_eight_bits,
@@ -91,6 +90,10 @@ JET_MLP: Final = (
     FileMutant("batch-of-one-input", "G31", "jet_mlp", "input_1", frozen, verdict="UNCHECKED"),
     FileMutant("activation-skipped", "G32", "jet_mlp", "fc2", reads("fc2/Gemm", 0, "fc1")),
     FileMutant(
+        "softmax-of-nothing", "G36", "jet_mlp", "softmax",
+        preceded("softmax/Softmax", 0, Step("Sub", (np.float32(np.inf),))),
+    ),
+    FileMutant(
         "softmax-twice", "G32", "jet_mlp", "softmax",
         preceded("softmax/Softmax", 0, Step("Softmax", (), {"axis": 1})),
     ),
@@ -102,10 +105,18 @@ JET_MLP: Final = (
     ),
 )  # fmt: skip
 
-JET_DEEPSETS: Final = (
+#: Not bugs of what is computed, but of what a check has to go by.
+UNTOLD: Final = (
     FileMutant(
-        "softmax-overflows", "G23", "jet_deepsets", "softmax", plain_softmax("softmax/Softmax")
+        "layer-untold", "G36", "jet_mlp", "relu2", described("relu2"), verdict="UNCHECKED"
     ),
+    FileMutant(
+        "weight-lost", "G36", "jet_mlp", "weight lost/kernel", together(),
+        verdict="UNCHECKED", unconverted=("lost/kernel",),
+    ),
+)  # fmt: skip
+
+JET_DEEPSETS: Final = (
     FileMutant(
         "zero-point-less-one", "G07", "jet_deepsets", "phi2",
         operand("phi2/DequantizeLinear", 2, lambda zero: zero - 1),
@@ -159,11 +170,11 @@ DEPLOYED: Final = (
     FileMutant(
         "flatten-before-matmul", "G02", "jet_mlp", "fc2",
         weights_alone("fc2", 2**-5, Step("Flatten", (), {"axis": 1})),
-        dialect="float", pending=_OPTIMIZED,
+        dialect="float", pending=_OPTIMIZED, until="output softmax",
     ),
     FileMutant(
         "weights-alone", "G03", "jet_mlp", "fc2",
-        weights_alone("fc2", 2**-5), dialect="float", pending=_OPTIMIZED,
+        weights_alone("fc2", 2**-5), dialect="float", pending=_OPTIMIZED, until="output softmax",
     ),
     FileMutant(
         "signed-weights", "G04", "jet_deepsets", "phi2", signed_weights("phi2"),
@@ -180,4 +191,4 @@ DEPLOYED: Final = (
     ),
 )  # fmt: skip
 
-DENSE: Final = (*JET_MLP, *JET_DEEPSETS, *DEPLOYED)
+DENSE: Final = (*JET_MLP, *UNTOLD, *JET_DEEPSETS, *DEPLOYED)

@@ -53,12 +53,17 @@ def _planted(folder: Path, mutant: FileMutant) -> tuple[Graph, onnx.ModelProto]:
 
 
 def _checked(folder: Path, case: str) -> dict[str, object]:
-    graph, file = _planted(folder, _BY_ID[case]) if case in _BY_ID else _model(folder, case, "qdq")
-    return {"case": case, **asdict(outcome_of(check(graph, file)))}
+    if case not in _BY_ID:
+        report = check(*_model(folder, case, "qdq"))
+    else:
+        report = check(*_planted(folder, _BY_ID[case]), _BY_ID[case].unconverted)
+    return {"case": case, **asdict(outcome_of(report))}
 
 
 def _reached(folder: Path, mutant: FileMutant) -> int | None:
     """How many samples it takes to see a difference; ``None`` if there is none."""
+    if mutant.unconverted:
+        return 0
     graph, wrong = _planted(folder, mutant)
     _, right = _model(folder, mutant.model, mutant.dialect)
     seen = 0
@@ -76,7 +81,7 @@ def _differ(right: onnx.ModelProto, wrong: onnx.ModelProto, batch: Batch) -> boo
     except WitnessError:
         return True
     return any(
-        not np.array_equal(array, of_wrong[name], equal_nan=True)
+        name not in of_wrong or not np.array_equal(array, of_wrong[name], equal_nan=True)
         for trace, other in zip(_traces(right, batch), found, strict=True)
         for of_right, of_wrong in ((trace.layers, other.layers), (trace.outputs, other.outputs))
         for name, array in of_right.items()

@@ -10,8 +10,10 @@ class FileMutant:
     """A bug in the exported file of ``model``, and the layer at which it must be named.
 
     ``gap`` is the class of bugs that it stands for. The verdict is ``UNCHECKED`` where ONNX
-    Runtime does not run the file on every batch. ``pending`` tells what has to be there before
-    the check can name the layer; until then the bug is not counted.
+    Runtime does not run the file on every batch, or something has no counterpart. ``pending``
+    tells what has to be there before the check can name the layer; until then the bug is not
+    counted, and ``until`` is all that is named. ``unconverted`` are weights that the model has
+    and the file does not tell of.
     """
 
     id: str
@@ -22,3 +24,5 @@ class FileMutant:
     verdict: str = "DIFFERS"
     dialect: str = "qdq"
     pending: str = ""
+    until: str = ""
+    unconverted: tuple[str, ...] = ()

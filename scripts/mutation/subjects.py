@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import onnx
 
 import qconvert
@@ -52,6 +53,7 @@ class StandIn:
     """The NumPy reference in TensorFlow's place."""
 
     graph: Graph
+    unconverted: tuple[str, ...] = ()
     inputs: Batch = field(default_factory=dict)
     forced: Batch = field(default_factory=dict)
 
@@ -69,9 +71,10 @@ class StandIn:
         )
 
     def effective_weights(self) -> Mapping[str, F32]:
-        """The weights of the model."""
+        """The weights of the model, and those that the converter lost."""
         layers = self.graph.layers
-        return {f"{x.name}/{r}": w.effective for x in layers for r, w in x.weights.items()}
+        known = {f"{x.name}/{r}": w.effective for x in layers for r, w in x.weights.items()}
+        return known | dict.fromkeys(self.unconverted, np.zeros(1, np.float32))
 
     def folded_weights(self) -> Mapping[str, F32]:
         """Those with a batch normalization in them before they are quantized."""
@@ -104,10 +107,13 @@ def confirm(model: str, folder: Path) -> Report:
         return examine(_subject(graph), panel, seeded(graph, SAMPLES))
 
 
-def check(graph: Graph, file: onnx.ModelProto) -> Report:
-    """What `qconvert.check` finds in a file, with the stand-in for TensorFlow."""
+def check(graph: Graph, file: onnx.ModelProto, unconverted: tuple[str, ...] = ()) -> Report:
+    """What `qconvert.check` finds in a file, with the stand-in for TensorFlow.
+
+    *unconverted* are names of weights that TensorFlow has, and the graph not.
+    """
     panel = assemble(graph, file, "the reference stands in for it")
-    stand_in = StandIn(graph)
+    stand_in = StandIn(graph, unconverted)
     witnesses = replace(
         panel,
         runners={Witness.TENSORFLOW: stand_in, **panel.runners},
