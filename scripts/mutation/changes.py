@@ -65,6 +65,11 @@ def to_six_digits(x: Array) -> Array:
     return np.array([float(f"{v:.6f}") for v in x.flat], np.float32).reshape(x.shape)
 
 
+def to_eight_digits(x: Array) -> Array:
+    """As a text of eight significant digits keeps it, which float32 needs one more of."""
+    return np.array([float(f"{v:.7e}") for v in x.flat], np.float32).reshape(x.shape)
+
+
 def of_one_sample(shape: Array) -> Array:
     """The shape of a batch of one."""
     return np.array([1, *shape[1:]])

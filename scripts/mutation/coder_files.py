@@ -11,6 +11,7 @@ from scripts.mutation.changes import (
     flipped,
     of_one_sample,
     one_less,
+    to_eight_digits,
     to_float16,
     to_six_digits,
     turned,
@@ -139,6 +140,19 @@ AUTOENCODER: Final = (
 )  # fmt: skip
 
 SMALL_AUTOENCODER: Final = (
+    # Ties are so rare there that samples hardly have one: they have to be forced.
+    FileMutant(
+        "code-half-up", "G11", "small_autoencoder", "encoder/encod_qa",
+        preceded(
+            "encoder/encod_qa/QuantizeLinear", 0,
+            *in_steps(2**-10, Step("Add", (HALF,)), Step("Floor")),
+        ),
+    ),
+    # Within rounding of what is right, so that nothing but the weights can show it.
+    FileMutant(
+        "kernel-to-eight-digits", "G29", "small_autoencoder", "decoder/de_dense_final",
+        operand("decoder/de_dense_final:dense/Gemm", 1, to_eight_digits),
+    ),
     FileMutant(
         "zero-point-127-small", "G07", "small_autoencoder", "encoder/encoded_vector",
         operand("encoder/encoded_vector/DequantizeLinear", 2, lambda zero: zero - 1),
