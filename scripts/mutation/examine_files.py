@@ -60,7 +60,7 @@ def _checked(folder: Path, case: str) -> dict[str, object]:
     return {"case": case, **asdict(outcome_of(report))}
 
 
-def _reached(folder: Path, mutant: FileMutant) -> int | None:
+def reached(folder: Path, mutant: FileMutant) -> int | None:
     """How many samples it takes to see a difference; ``None`` if there is none."""
     if mutant.unconverted:
         return 0
@@ -101,10 +101,11 @@ def main(command: str, folder: Path, names: Sequence[str]) -> None:
             case "confirm":
                 found = {"case": name, **asdict(outcome_of(confirm(name, folder)))}
             case "reach":
-                found = {"case": name, "samples": _reached(folder, _BY_ID[name])}
+                found = {"case": name, "samples": reached(folder, _BY_ID[name])}
             case _:
                 found = _checked(folder, name)
         print(json.dumps({"package": str(Path(qconvert.__file__).parent), **found}), flush=True)
 
 
-main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
