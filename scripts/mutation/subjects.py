@@ -1,10 +1,12 @@
 """The models whose files get bugs, and who stands in for TensorFlow when these are looked for.
 
 TensorFlow is asked once for each model: `confirm` checks the file without a bug, in runs from
-the inputs and in forced ones, and has to find TensorFlow and the NumPy reference in agreement.
-Then the reference takes TensorFlow's place in all checks of files with a bug, of which it knows
-no more than TensorFlow does: it computes from the model, and the bug is in the file. Recorded
-results could not serve, for a bug in a file may change what layers are forced to read.
+the inputs and in forced ones, which passes only if TensorFlow and the NumPy reference agree, but
+for derived rounding. Then the reference takes TensorFlow's place in all checks of files with a
+bug, of which it knows no more than TensorFlow does: it computes from the model, and the bug is in
+the file. Recorded results could not serve, for a bug in a file may change what layers are forced
+to read. So a bug in a file is here judged by two witnesses that are one; where they could both be
+wrong is what the bugs in the converter show, with TensorFlow's own results.
 """
 
 from collections.abc import Mapping
