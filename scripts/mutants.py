@@ -201,7 +201,7 @@ def _chosen(
         planted((ROOT / "qconvert" / mutant.file).read_text(encoding="utf-8"), mutant)
     return (
         [m for m in sources if _is_chosen(options, "source", m.id)],
-        [m for m in FILE_MUTANTS if _is_chosen(options, "file", m.id)],
+        [m for m in FILE_MUTANTS[:: options.every] if _is_chosen(options, "file", m.id)],
         [m for m in faults if _is_chosen(options, "checker", m.id)],
     )
 
@@ -219,6 +219,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--faults", type=Path, default=PARTS / "faults.toml")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--unconfirmed", action="store_true", help="do not ask TensorFlow")
+    parser.add_argument("--every", type=int, default=1, help="only every so many bugs in files")
     parser.add_argument("ids", nargs="*", help="only these mutants")
     return parser.parse_args()
 

@@ -1,5 +1,6 @@
 """Runs the parts of the mutation test, each in a process that sees one state of the package."""
 
+import compileall
 import hashlib
 import json
 import os
@@ -126,17 +127,21 @@ def planted(source: str, mutant: SourceMutant | Fault) -> str:
 
 
 def copied(package: Path, name: str) -> Path:
-    """A copy of the qconvert in *package*, in the folder *name*."""
+    """A compiled copy of the qconvert in *package*, in the folder *name*."""
     copy = Path(name).resolve()
     shutil.copytree(package / "qconvert", copy / "qconvert")
+    compileall.compile_dir(copy, quiet=1)
     return copy
 
 
 def with_bug(package: Path, name: str, mutant: SourceMutant | Fault) -> Path:
-    """A copy of *package* with the bug in it."""
-    copy = copied(package, name)
+    """A copy of *package* with the bug in it; all other files are the same."""
+    copy = Path(name).resolve()
+    shutil.copytree(package / "qconvert", copy / "qconvert", copy_function=os.link)
     path = copy / "qconvert" / mutant.file
-    path.write_text(planted(path.read_text(encoding="utf-8"), mutant), encoding="utf-8")
+    text = planted(path.read_text(encoding="utf-8"), mutant)
+    path.unlink()
+    path.write_text(text, encoding="utf-8")
     return copy
 
 
