@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import onnx
 
+    from qconvert.checking.declared import InputDomain
     from qconvert.checking.inputs import Samples
-    from qconvert.checking.results import CheckedFile, Report
+    from qconvert.checking.results import CheckedFile, Report, Verdict
     from qconvert.checking.witness import Witness
-    from qconvert.ir import F32, Graph, Grid
+    from qconvert.ir import F32, Graph
+    from qconvert.opening import Source
     from qconvert.report.summary import Summary
 
     Array: TypeAlias = npt.NDArray[np.generic]
@@ -114,44 +117,92 @@ def check(
     samples: int | None = None,
     seed: int = 0,
     domains: Sequence[str] = (),
+    require: str = "sampled",
     tf_python: AnyPath | None = None,
     progress: Progress | None = None,
     failed: Failed | None = None,
     via_tensorflow: bool = False,
     opaque: str | None = None,
     freeze_scales: Inputs | None = None,
+    reproducer: AnyPath | None = None,
+    force: bool = True,
 ) -> Report:
     """Compare every layer of a model in TensorFlow, ONNX Runtime and NumPy.
 
-    Without *onnx* the model is exported to memory first. *inputs* are a ``.npy`` or ``.npz``
+    Without *onnx* the model is exported to memory first; a file of another converter is compared
+    by values (docs/OTHER_FILES.md). *inputs* are a ``.npy`` or ``.npz``
     file, an array, or arrays by name of the model's input; else *samples* are chosen with *seed*.
-    *domains* are texts like ``image=uint8/256``, which proofs then assume of the inputs.
+    *domains* are texts like ``image=uint8/256``, which proofs then assume of the inputs; without
+    a name, of all. *require* is the weakest verdict that passes: proven, bounded or sampled.
     A witness that is missing makes a report that does not pass, not an exception; *failed* hears
-    of it at once. The last three options are those of `load`; samples of which scales are frozen
-    are the only ones on which TensorFlow can agree, so that they are all that is compared, as one
-    batch.
+    of it at once. *via_tensorflow*, *opaque* and *freeze_scales* are those of `load`; samples of
+    which scales are frozen are the only ones on which TensorFlow can agree, so that they are all
+    that is compared, as one batch. If something differs, *reproducer* is a folder for the first
+    wrong layer by itself and a script that shows it; `OutputError` if it cannot be written, or
+    has content while *force* is false.
     """
-    from qconvert.checking import CheckedFile, Subject, assemble, examine, tensorflow_started
+    from qconvert.checking import (
+        CheckedFile,
+        Subject,
+        assemble,
+        examine,
+        found_by_value,
+        in_words,
+        tensorflow_started,
+    )
     from qconvert.checking.declared import read_domains
-    from qconvert.checking.onnx_file import require_interface_of
+    from qconvert.checking.interface import interface
+    from qconvert.checking.stopwatch import Stopwatch
+    from qconvert.checking.witness import Witness
     from qconvert.errors import UsageError
     from qconvert.opening import Source, opened
+    from qconvert.output import require_writable_folder
+    from qconvert.reproducing import Collector, write_reproducer
 
+    if reproducer is not None:
+        require_writable_folder(Path(reproducer), force=force)
     if freeze_scales is not None and (inputs is not None or samples is not None or domains):
         raise UsageError("the samples that scales are frozen on are the inputs of the check")
+    required, watch = _required(require), Stopwatch()
     source = Source(model, weights, via_tensorflow, opaque, tf_python, freeze_scales)
-    with opened(source, for_keras=True) as found:
+    with ExitStack() as stack:
+        with watch.part("reading and exporting"):
+            found = stack.enter_context(opened(source, for_keras=True))
+            converted, onnx_file = _onnx(onnx, found.graph)
         file, graph = found.file, found.graph
-        converted, onnx_file = _onnx(onnx, graph)
-        require_interface_of(graph, converted)
-        grids = read_domains(graph, domains)
-        stream = found.frozen_on or _samples(graph, inputs, samples, seed, grids)
+        known = interface(graph, converted)
+        declared = read_domains(graph, domains)
+        stream = found.frozen_on or _samples(graph, inputs, samples, seed, declared)
         with tensorflow_started(found.keras, file.weights_path, source.python) as tensorflow:
-            panel = assemble(graph, converted, tensorflow)
+            if known is not None:
+                with watch.part("finding layers"):
+                    known, stream = found_by_value(graph, converted, known, stream)
+            with watch.part("starting TensorFlow"):
+                panel = assemble(graph, converted, tensorflow, known)
             checked = CheckedFile(str(file.path), file.sha256)
-            subject = Subject(graph, checked, onnx_file, grids)
-            watch = (_counting(progress, stream.count), _naming(failed))
-            return examine(subject, panel, stream, *watch)
+            by_value = None if known is None else in_words(known)
+            subject = Subject(graph, checked, onnx_file, declared, required, watch, by_value)
+            collector = None if reproducer is None else Collector(graph, converted)
+            report = examine(
+                subject,
+                panel,
+                stream,
+                _counting(progress, stream.count),
+                _naming(failed),
+                collector,
+            )
+            if reproducer is None or collector is None:
+                return report
+            return write_reproducer(
+                report,
+                collector,
+                graph,
+                converted,
+                Path(reproducer),
+                force=force,
+                inputs=_paths(source, onnx, inputs),
+                tensorflow=panel.runners.get(Witness.TENSORFLOW),
+            )
 
 
 def effective_weights(
@@ -245,7 +296,7 @@ def _samples(
     inputs: Inputs | None,
     count: int | None,
     seed: int,
-    domains: Mapping[str, Grid],
+    domains: Mapping[str, InputDomain],
 ) -> Samples:
     from qconvert.checking import from_user, seeded
 
@@ -253,6 +304,11 @@ def _samples(
         return seeded(graph, count, seed, domains)
     given = Path(inputs) if isinstance(inputs, (str, os.PathLike)) else inputs
     return from_user(graph, given, count, domains)
+
+
+def _paths(source: Source, *given: object) -> list[Path]:
+    """The files that a command reads."""
+    return source.paths + [Path(one) for one in given if isinstance(one, (str, os.PathLike))]
 
 
 def _onnx(
@@ -266,6 +322,16 @@ def _onnx(
         given = given.model
     model = _to_onnx(graph, "qdq", 21) if given is None else given
     return model, in_memory(model)
+
+
+def _required(text: str) -> Verdict:
+    from qconvert.checking.results import Verdict
+    from qconvert.errors import UsageError
+
+    names = {v.value.lower(): v for v in Verdict if v.passes}
+    if text not in names:
+        raise UsageError(f"{text!r} cannot be required; known are {', '.join(names)}")
+    return names[text]
 
 
 def _to_onnx(graph: Graph, dialect: str, opset: int) -> onnx.ModelProto:

@@ -133,9 +133,17 @@ def export(
 @_SEED
 @click.option(
     "--domain", "domains", multiple=True, metavar="INPUT=DOMAIN",
-    help="What an input can be, for proofs: uint8/256, int16, grid(STEP,LO,HI) or float.",
+    help="What an input can be, for proofs: uint8/255, int16, grid(STEP,LO,HI) or float.",
+)  # fmt: skip
+@click.option(
+    "--require", type=click.Choice(["proven", "bounded", "sampled"]), default="sampled",
+    show_default=True, help="The weakest verdict that passes.",
 )  # fmt: skip
 @click.option("--json", "json_file", type=_PATH, help="Also write the report as JSON.")
+@click.option(
+    "--reproducer", type=_PATH, metavar="DIR",
+    help="If something differs, write the first wrong layer by itself and a script to this folder.",
+)  # fmt: skip
 @_FORCE
 @click.pass_context
 def check(
@@ -146,14 +154,17 @@ def check(
     samples: int | None,
     seed: int,
     domains: tuple[str, ...],
+    require: str,
     json_file: Path | None,
+    reproducer: Path | None,
     force: bool,
     **reading: Unpack[_Reading],
 ) -> None:
     """Compare every layer of MODEL in TensorFlow, ONNX Runtime and NumPy.
 
-    Without an ONNX file the model is exported to memory first. The exit code is 0 if everything
-    was compared and nothing differs beyond rounding.
+    Without an ONNX file the model is exported to memory first; in one of another converter layers
+    are found by their values. The exit code is 0 if everything was compared, nothing differs
+    beyond rounding, and the verdict is at least the required one.
     """
     from qconvert import output
 
@@ -162,8 +173,19 @@ def check(
     if json_file:
         output.require_writable(json_file, force=force, inputs=sources)
     report = _check(
-        model, onnx, inputs=inputs, samples=samples, seed=seed, domains=domains, **reading
+        model,
+        onnx,
+        inputs=inputs,
+        samples=samples,
+        seed=seed,
+        domains=domains,
+        require=require,
+        reproducer=reproducer,
+        force=force,
+        **reading,
     )
+    if reproducer and report.reproducer is None:
+        click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
     if json_file:
         from qconvert.report import to_json
 
@@ -300,6 +322,9 @@ def _check(
     samples: int | None = None,
     seed: int = 0,
     domains: tuple[str, ...] = (),
+    require: str = "sampled",
+    reproducer: Path | None = None,
+    force: bool = False,
     **reading: Unpack[_Reading],
 ) -> "Report":
     from qconvert import api
@@ -313,12 +338,22 @@ def _check(
             samples=samples,
             seed=seed,
             domains=domains,
+            require=require,
             progress=progress,
             failed=failed,
+            reproducer=reproducer,
+            force=force,
             **reading,
         )
     show(report, _console(sys.stdout))
     return report
+
+
+def _nothing_to_reproduce(report: "Report") -> str:
+    from qconvert.checking.results import Verdict
+
+    differs = report.verdict is Verdict.DIFFERS
+    return "no sample was run" if differs else "nothing differs"
 
 
 def _describe(exported: "Exported", path: Path) -> Iterator[str]:

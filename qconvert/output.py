@@ -3,9 +3,10 @@
 import contextlib
 import os
 import secrets
+import shutil
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +53,52 @@ def write(path: Path, data: bytes, *, force: bool, inputs: Iterable[Path] = ()) 
         # Also on an interrupt; after success there is no such file.
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def require_writable_folder(path: Path, *, force: bool) -> None:
+    """Raise `OutputError` if `write_folder` would refuse *path*; asked before long work."""
+    if not path.resolve().parent.is_dir():
+        raise OutputError(path, "the directory that it is to be in does not exist")
+    if not path.exists() and not path.is_symlink():
+        return
+    if not path.is_dir():
+        raise OutputError(path, "exists and is not a directory")
+    try:
+        filled = any(path.iterdir())
+    except OSError as error:
+        raise OutputError(path, _reason(error)) from error
+    if filled and not force:
+        raise OutputError(path, "is not empty; --force replaces files in it")
+
+
+def write_folder(
+    path: Path, files: Mapping[str, bytes], *, force: bool, inputs: Iterable[Path] = ()
+) -> None:
+    """Write *files* by name to the folder *path*, which is made: at once, unless it has content.
+
+    Then, with leave by *force*, each file is replaced at once, and others stay.
+    Raises `OutputError`.
+    """
+    require_writable_folder(path, force=force)
+    sources = list(inputs)
+    if path.is_dir() and any(path.iterdir()):
+        for name in files:
+            require_writable(path / name, force=True, inputs=sources)
+        for name, data in files.items():
+            write(path / name, data, force=True, inputs=sources)
+        return
+    target = path.resolve()
+    part = target.parent / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+    try:
+        part.mkdir()
+        for name, data in files.items():
+            _write_through(part / name, data)
+        part.replace(target)
+        _sync_directory(target.parent)
+    except OSError as error:
+        raise OutputError(path, _reason(error)) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _write_through(part: Path, data: bytes) -> None:

@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,8 +28,8 @@ WEIGHTS_ENDINGS: Final = ("_weights.h5", "_weights.hdf5", ".weights.h5", ".h5", 
 ANSWERS: Final[Mapping[int | None, str]] = {0: "yes", 3: "unsupported", 4: "bad file", 7: "limit"}
 """The exit codes of `export` that are an answer about the model."""
 
-EQUAL: Final = frozenset({"PROVEN", "SAMPLED"})
-"""The verdicts on what does not differ; `BOUNDED` passes too, but for a reason to be shown."""
+PASSES: Final = ("PROVEN", "BOUNDED", "SAMPLED")
+METHODS: Final = ("algebraic", "codes", "enumerated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Limits:
 
     samples: int | None
     timeout: float
+    domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,30 +82,34 @@ class Row:
     verdict: str
     answered: bool
     seconds: float
-    equal: int = 0
-    layers: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
     outputs: str = "-"
     differences: tuple[Difference, ...] = ()
     message: str = ""
+    parts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def cells(self) -> tuple[str, ...]:
         """The columns of `HEADINGS`."""
         first = next(iter(self.differences), None)
         why = self.message if first is None else f"{first.layer}: {first.reason}"
-        equal = f"{self.equal}/{self.layers}" if self.layers else "-"
-        seconds = f"{self.seconds:.1f}"
-        return (self.name, self.exported, self.verdict, equal, self.outputs, seconds, why)
+        counts = (str(self.counts.get(name, 0)) for name in COUNTED)
+        parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in self.parts.items())
+        seconds = f"{self.seconds:.1f}" + (f" ({parts})" if parts else "")
+        return (self.name, self.exported, self.verdict, *counts, self.outputs, seconds, why)
 
+
+COUNTED: Final = (*METHODS, "bounded", "sampled", "other")
+"""Layers by how they are proven, or else by verdict."""
 
 HEADINGS: Final = (
     "model",
     "exported",
     "verdict",
-    "layers equal",
+    *COUNTED,
     "outputs identical",
     "seconds",
-    "first difference, or why not",
+    "first that is not proven",
 )
 
 
@@ -165,7 +170,8 @@ def process(model: Model, limits: Limits) -> Row:
         export = run(("export", model.path, *options, "-o", onnx), limits.timeout)
         if export.code != 0:
             return not_exported(model, export, time.monotonic() - start)
-        asked = () if limits.samples is None else ("--samples", str(limits.samples))
+        asked = [] if limits.samples is None else ["--samples", str(limits.samples)]
+        asked += [word for text in limits.domains for word in ("--domain", text)]
         check = run(("check", model.path, onnx, *options, "--json", report, *asked), limits.timeout)
         seconds = time.monotonic() - start
         if not report.is_file():
@@ -188,19 +194,26 @@ def unchecked(model: Model, check: Ended, seconds: float) -> Row:
 
 def checked(model: Model, check: Ended, report: Mapping[str, Any], seconds: float) -> Row:
     """The row of a model that was exported and checked."""
-    layers = report["layers"]
     return Row(
         name=model.name,
         exported="yes",
         verdict=report["verdict"],
         answered=check.code in (0, 1),
         seconds=seconds,
-        equal=sum(layer["verdict"] in EQUAL for layer in layers),
-        layers=len(layers),
+        counts=Counter(map(known, report["layers"])),
         outputs=outputs_identical(report["outputs"]),
         differences=tuple(own_differences(report)),
         message="" if check.code in (0, 1) else check.message,
+        parts=report["seconds"],
     )
+
+
+def known(layer: Mapping[str, Any]) -> str:
+    """How a layer is proven, or its verdict."""
+    if layer["proof"]:
+        return str(layer["proof"]["method"])
+    verdict = str(layer["verdict"])
+    return verdict.lower() if verdict in PASSES else "other"
 
 
 def outputs_identical(outputs: Sequence[Mapping[str, Any]]) -> str:
@@ -219,12 +232,12 @@ def outputs_identical(outputs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def own_differences(report: Mapping[str, Any]) -> Iterator[Difference]:
-    """What differs and inherits that from no other layer; what does not pass comes first."""
-    found = [r for r in report["layers"] if r["verdict"] not in EQUAL and not r["inherited_from"]]
-    for layer in sorted(found, key=lambda layer: layer["verdict"] == "BOUNDED"):
-        yield Difference(layer["name"], layer["reason"])
+    """What is not proven and inherits no difference; what does not pass comes first."""
+    found = [r for r in report["layers"] if r["verdict"] != "PROVEN" and not r["inherited_from"]]
+    for layer in sorted(found, key=lambda layer: layer["verdict"] in PASSES):
+        yield Difference(layer["name"], layer["reason"] or layer["doubt"])
     for weight in report["weights"]:
-        if weight["verdict"] not in EQUAL:
+        if weight["verdict"] not in ("PROVEN", "SAMPLED"):
             yield Difference(f"{weight['layer']}.{weight['role']}", weight_reason(weight))
 
 
@@ -242,11 +255,18 @@ def summary(rows: Sequence[Row], seconds: float) -> str:
     parts = [
         f"{len(rows)} models; {len(exported)} exported",
         *(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())),
+        f"layers: {', '.join(f'{n} {name}' for name, n in of_layers(exported))}",
         f"outputs identical in {sum(row.outputs == 'yes' for row in exported)}",
         f"without an answer: {sum(not row.answered for row in rows)}",
         f"{seconds:.0f} s",
     ]
     return "; ".join(parts)
+
+
+def of_layers(rows: Sequence[Row]) -> list[tuple[str, int]]:
+    """How many layers of all models are known in which way."""
+    totals = sum((Counter(row.counts) for row in rows), Counter[str]())
+    return [(name, totals[name]) for name in COUNTED if totals[name]]
 
 
 def markdown(rows: Sequence[Row], total: str) -> str:
@@ -275,6 +295,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--samples", type=int, help="samples of each check; else as many as check chooses"
     )
+    parser.add_argument(
+        "--domain", action="append", default=[], help="what inputs can be, as check takes it"
+    )
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds for each command")
     parser.add_argument("--report", type=Path, help="also write the table as Markdown")
     return parser.parse_args()
@@ -287,7 +310,7 @@ def main() -> int:
     if not models:
         print(f"{options.folder}: no model below it", file=sys.stderr)
         return 1
-    limits = Limits(options.samples, options.timeout)
+    limits = Limits(options.samples, options.timeout, tuple(options.domain))
     start, rows = time.monotonic(), []
     print("\t".join(HEADINGS))
     with ThreadPoolExecutor(options.jobs) as pool:

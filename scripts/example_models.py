@@ -50,7 +50,7 @@ EXAMPLES: Final = (
     *layers.EXAMPLES,
     *recurrent.EXAMPLES,
 )
-_EXACT: Final = ("PROVEN", "SAMPLED")
+_RIGHT: Final = ("PROVEN", "BOUNDED", "SAMPLED")
 
 
 def main() -> int:
@@ -147,7 +147,7 @@ def _described(report: Report) -> str:
     reasons = dict.fromkeys(
         f"{layer.name}: {layer.finding.reason}"
         for layer in report.layers
-        if layer.finding.verdict.value not in _EXACT
+        if not layer.finding.equal
     )
     return "\t".join([report.verdict.value, *(["; ".join(reasons)] if reasons else [])])
 
@@ -158,9 +158,10 @@ def _wrong(example: Example, report: Report) -> Iterator[str]:
         yield f"the verdict is {report.verdict.value}"
     for layer in report.layers:
         verdict = layer.finding.verdict.value
-        allowed = (*_EXACT, "BOUNDED") if layer.name in example.rounds else _EXACT
-        if verdict not in allowed:
+        if verdict not in _RIGHT:
             yield f"{layer.name} is {verdict}"
+        elif not layer.finding.equal and layer.name not in example.rounds:
+            yield f"{layer.name} differs by rounding"
     yield from (f"there is no layer {name}" for name in _absent(example.rounds, report))
     yield from (f"{w.witness.value}: {w.failure}" for w in report.witnesses if w.failure)
 

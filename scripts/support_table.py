@@ -41,7 +41,7 @@ from scripts.support.layers import Options
 
 TABLE: Final = Path(__file__).resolve().parents[1] / "docs" / "SUPPORT.md"
 #: From strong to weak.
-_VERDICTS: Final = ("PROVEN", "SAMPLED", "BOUNDED", "UNCHECKED", "DIFFERS")
+_VERDICTS: Final = ("PROVEN", "BOUNDED", "SAMPLED", "UNCHECKED", "DIFFERS")
 HEADER: Final = """# What is supported, and how well it is checked
 
 Written by `scripts/support_table.py`, which builds every case below with QKeras 0.9.0 and checks

@@ -1,5 +1,6 @@
 """Choose inputs, run every witness, compare exactly, and judge."""
 
+from qconvert.checking.by_value import found_by_value, in_words
 from qconvert.checking.examine import Subject, examine
 from qconvert.checking.inputs import Samples, from_user, in_one_batch, seeded
 from qconvert.checking.panel import assemble, tensorflow_started
@@ -13,8 +14,10 @@ __all__ = [
     "Verdict",
     "assemble",
     "examine",
+    "found_by_value",
     "from_user",
     "in_one_batch",
+    "in_words",
     "seeded",
     "tensorflow_started",
 ]

@@ -34,6 +34,19 @@ def sources(graph: Graph) -> dict[str, tuple[str, ...]]:
     return result
 
 
+def layers_behind(graph: Graph, value: str) -> set[str]:
+    """The layers that *value*, which is one's, is computed by."""
+    before = sources(graph)
+    owner = next((layer.name for layer in in_order(graph)[::-1] if layer.value == value), None)
+    pending, seen = [owner] if owner else [], set[str]()
+    while pending:
+        name = pending.pop()
+        if name not in seen:
+            seen.add(name)
+            pending += before[name]
+    return seen
+
+
 def _owners(
     values: tuple[str, ...], owner: Mapping[str, str], readers: Mapping[str, tuple[str, ...]]
 ) -> list[str]:

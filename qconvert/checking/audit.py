@@ -51,12 +51,27 @@ class Evidence:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """A trial, all results of it, and what differs; its first row is sample ``start``."""
+
+    trial: Trial
+    traces: Mapping[Witness, Trace]
+    found: Evidence
+    start: int
+
+
+#: Called with every trial that was compared.
+Observe: TypeAlias = Callable[[Observation], None]
+
+
 def audit(
     runners: Mapping[Witness, Runner],
     trials: Iterable[Trial],
     rounding: Rounding,
     progress: Progress | None = None,
     failed: Failed | None = None,
+    observe: Observe | None = None,
 ) -> Evidence:
     """Run every trial through all *runners* and compare; a runner that fails is left out then.
 
@@ -69,8 +84,11 @@ def audit(
         left -= len(alive) < len(Witness)
         if len(alive) < 2 or left < 0:
             break
-        found = _one(alive, trial, evidence.samples, rounding)
+        seen = _one(alive, trial, evidence.samples, rounding)
+        found = seen.found
         evidence = evidence.merge(found)
+        if observe:
+            observe(seen)
         tell(found.failures, failed)
         if progress:
             progress(evidence.samples)
@@ -86,7 +104,7 @@ def tell(failures: Mapping[Witness, str], failed: Failed | None) -> None:
 
 def _one(
     runners: Mapping[Witness, Runner], trial: Trial, start: int, rounding: Rounding
-) -> Evidence:
+) -> Observation:
     traces, failures = _observe(runners, trial)
     rows = len(next(iter(trial.inputs.values())))
     found = _compared(traces, start, {})
@@ -100,7 +118,7 @@ def _one(
                 traces[Witness.ORT],
             )
         found = _compared(traces, start, misfits)
-    return Evidence(*found, rows, failures)
+    return Observation(trial, traces, Evidence(*found, rows, failures), start)
 
 
 def _unlike(own: Misfits, trace: Trace, other: Misfits, found: Trace) -> Misfits:

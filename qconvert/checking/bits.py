@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from qconvert.ir import Graph, Layer, Op, Quantizer
+from qconvert.ir import Graph, Layer, Op, Quantizer, grid_of
 from qconvert.ir.ops import Quantize, Recurrence, Slice
 from qconvert.ir.quantizers import (
     Binary,
@@ -79,3 +79,10 @@ def _quantizer_of(graph: Graph, value: str) -> Quantizer | None:
 
 def _op_of(graph: Graph, value: str) -> Op | None:
     return next((node.op for node in graph.nodes if node.name == value), None)
+
+
+def step_of(graph: Graph, layer: Layer) -> float | None:
+    """The distance of neighbouring codes of the layer's results, if these are codes."""
+    quantizer = activation_quantizer(graph, layer)
+    grid = None if quantizer is None else grid_of(quantizer)
+    return None if grid is None else grid.step

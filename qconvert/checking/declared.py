@@ -3,10 +3,16 @@
 import math
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from qconvert.errors import UsageError
-from qconvert.ir import Graph, Grid
+from qconvert.ir import F32, Graph, Grid, Quotients
+
+#: What the user says that an input can be.
+InputDomain: TypeAlias = Grid | Quotients
 
 #: ``uint8/256``: the numbers of an integer type, divided.
 _INTEGERS: Final = re.compile(r"(u?)int(\d{1,2})(?:/(\d+))?")
@@ -14,11 +20,11 @@ _INTEGERS: Final = re.compile(r"(u?)int(\d{1,2})(?:/(\d+))?")
 _GRID: Final = re.compile(r"grid\(([^,()]+),([^,()]+),([^,()]+)\)")
 #: Types that float32 holds.
 _MOST_BITS: Final = 24
-FORMS: Final = "uint8/256, int16, grid(STEP,LO,HI), float"
+FORMS: Final = "uint8/256, uint8/255, int16, grid(STEP,LO,HI), float"
 
 
-def read_domains(graph: Graph, texts: Sequence[str]) -> dict[str, Grid]:
-    """The grids of inputs from texts like ``image=uint8/256``; of an only input the name may go.
+def read_domains(graph: Graph, texts: Sequence[str]) -> dict[str, InputDomain]:
+    """The domains of inputs from texts like ``image=uint8/256``; without a name, of all inputs.
 
     ``float`` declares nothing. `UsageError` for unknown names and what is no grid.
     """
@@ -26,29 +32,51 @@ def read_domains(graph: Graph, texts: Sequence[str]) -> dict[str, Grid]:
     found: dict[str, str] = {}
     for text in texts:
         name, given, what = text.partition("=")
-        if not given and len(names) == 1:
-            name, what = names[0], text
-        if name not in names:
+        if given and name not in names:
             raise UsageError(f"{text!r} declares no input of the model, which are {names}")
-        if name in found:
-            raise UsageError(f"the input {name!r} has two domains")
-        found[name] = what.replace(" ", "")
-    return {name: _grid(what) for name, what in found.items() if what != "float"}
+        for each in [name] if given else names:
+            if each in found:
+                raise UsageError(f"the input {each!r} has two domains")
+            found[each] = (what if given else text).replace(" ", "")
+    return {name: _domain(what) for name, what in found.items() if what != "float"}
 
 
-def described(name: str, grid: Grid) -> str:
+def described(name: str, domain: InputDomain) -> str:
     """A declared domain in words."""
-    lo, hi = grid.lo * grid.step, grid.hi * grid.step
-    return f"{name} is a multiple of {grid.step:g} from {lo:g} to {hi:g}"
+    if isinstance(domain, Quotients):
+        return f"{name} is an integer from {domain.lo} to {domain.hi}, divided by {domain.divisor}"
+    lo, hi = domain.lo * domain.step, domain.hi * domain.step
+    return f"{name} is a multiple of {domain.step:g} from {lo:g} to {hi:g}"
 
 
-def _grid(text: str) -> Grid:
+def numbers(domain: InputDomain, codes: npt.NDArray[np.float64]) -> F32:
+    """The elements of *domain* that codes stand for."""
+    if isinstance(domain, Quotients):
+        result: F32 = codes.astype(np.float32) / np.float32(domain.divisor)
+        return result
+    return np.ldexp(codes, domain.exp).astype(np.float32)
+
+
+def nearest(domain: InputDomain, x: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """The codes of the elements of *domain* that are nearest to *x*."""
+    exact = x.astype(np.float64)
+    if isinstance(domain, Quotients):
+        codes: npt.NDArray[np.float64] = np.rint(exact * domain.divisor)
+    else:
+        codes = np.rint(np.ldexp(exact, -domain.exp))
+    return np.clip(codes, domain.lo, domain.hi)
+
+
+def _domain(text: str) -> InputDomain:
     if match := _INTEGERS.fullmatch(text):
         unsigned, bits, divisor = match[1] == "u", int(match[2]), int(match[3] or 1)
         if not 1 <= bits <= _MOST_BITS:
             raise UsageError(f"{text!r}: of integers 1 to {_MOST_BITS} bits are exact in float32")
         half = 0 if unsigned else 1 << (bits - 1)
-        return Grid(-half, (1 << bits) - 1 - half, -_exponent(text, divisor))
+        first, last = -half, (1 << bits) - 1 - half
+        power_of_two = divisor & (divisor - 1) == 0
+        exp = 1 - divisor.bit_length()
+        return Grid(first, last, exp) if power_of_two else Quotients(first, last, divisor)
     if match := _GRID.fullmatch(text):
         try:
             step, lo, hi = (float(number) for number in match.groups())

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from qconvert.checking.declared import InputDomain, nearest, numbers
 from qconvert.checking.gaps import Gap, gaps_of
 from qconvert.ir import F32, Graph, Grid, Input, Node, grid_of
 from qconvert.ir.ops import (
@@ -57,8 +58,8 @@ class Domain:
     quantized: bool
     #: Whether nothing but whole numbers from ``lo`` to ``hi`` may be fed: rows of a table.
     rows: bool = False
-    #: Whether nothing but multiples of ``step`` from ``lo`` to ``hi`` may be fed.
-    declared: bool = False
+    #: What the user says that alone may be fed.
+    declared: InputDomain | None = None
     #: How steps are made that a mask leaves out.
     gaps: tuple[Gap, ...] = ()
 
@@ -68,7 +69,7 @@ class Domain:
         return math.prod(self.shape)
 
 
-def domain_of(graph: Graph, source: Input, declared: Grid | None = None) -> Domain:
+def domain_of(graph: Graph, source: Input, declared: InputDomain | None = None) -> Domain:
     """The domain of the model's input *source*: *declared*, or of quantizers that read it directly.
 
     Where there is none, all values are multiples of `UNQUANTIZED_STEP`, as a sensor's or an
@@ -77,16 +78,15 @@ def domain_of(graph: Graph, source: Input, declared: Grid | None = None) -> Doma
     shape = tuple(_UNKNOWN_LENGTH if n is None else n for n in source.shape[1:])
     gaps = tuple(dict.fromkeys(gaps_of(graph, source.name)))
     if declared is not None:
-        return replace(_of_grid(shape, declared), gaps=gaps)
+        return replace(_of_declared(shape, declared), gaps=gaps)
     return replace(_without_gaps(graph, source, shape), gaps=gaps)
 
 
-def _of_grid(shape: tuple[int, ...], grid: Grid) -> Domain:
-    count = min(_ALL_CODES, grid.hi - grid.lo + 1)
-    codes = np.unique(np.rint(np.linspace(grid.lo, grid.hi, count)))
-    special = (codes * grid.step).astype(np.float32)
+def _of_declared(shape: tuple[int, ...], declared: InputDomain) -> Domain:
+    count = min(_ALL_CODES, declared.hi - declared.lo + 1)
+    special = numbers(declared, np.unique(np.rint(np.linspace(declared.lo, declared.hi, count))))
     lo, hi = float(special[0]), float(special[-1])
-    return Domain(shape, special, lo, hi, grid.step, quantized=False, declared=True)
+    return Domain(shape, special, lo, hi, declared.step, quantized=False, declared=declared)
 
 
 def _without_gaps(graph: Graph, source: Input, shape: tuple[int, ...]) -> Domain:
@@ -120,10 +120,8 @@ def structured(domain: Domain) -> Iterator[F32]:
 def _allowed(domain: Domain, sample: F32) -> F32:
     if domain.rows:
         return np.remainder(np.rint(abs(sample)), domain.hi + 1)
-    if domain.declared:
-        step = np.float32(domain.step)
-        rounded: F32 = np.rint(sample / step) * step
-        return np.clip(rounded, np.float32(domain.lo), np.float32(domain.hi))
+    if domain.declared is not None:
+        return numbers(domain.declared, nearest(domain.declared, sample))
     return sample
 
 

@@ -1,7 +1,7 @@
 """A whole check: run all witnesses, compare weights and results, judge, and write it down."""
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from itertools import chain, islice
@@ -12,13 +12,18 @@ from qconvert.checking.audit import (
     BATCHES_WITHOUT_ALL,
     Evidence,
     Failed,
+    Observe,
     Progress,
     Rounding,
     audit,
     tell,
 )
-from qconvert.checking.bits import activation_quantizer, bits_of, weight_bits
-from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
+from qconvert.checking.bits import activation_quantizer, bits_of, step_of, weight_bits
+from qconvert.checking.by_value import told_by_value
+from qconvert.checking.conclusions import Proofs, concluded, for_all_inputs, tried
+from qconvert.checking.declared import InputDomain
+from qconvert.checking.deployment import layers_as_deployed, outputs_as_deployed
+from qconvert.checking.forcing import Trial
 from qconvert.checking.inputs import Batch, Samples
 from qconvert.checking.judge import (
     REQUIRED,
@@ -28,9 +33,9 @@ from qconvert.checking.judge import (
     output_with_inherited,
     with_inherited,
 )
-from qconvert.checking.proof import proof_of, prove, proven_behind
 from qconvert.checking.results import (
     AmbiguousResult,
+    ByValue,
     CheckedFile,
     Environment,
     Finding,
@@ -42,15 +47,14 @@ from qconvert.checking.results import (
     WitnessResult,
 )
 from qconvert.checking.rounding import Misfits, misfits, rounding_in
+from qconvert.checking.stopwatch import Stopwatch
 from qconvert.checking.weights import FOLDED, ComparedWeights, compare_weights, with_weights
 from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
-from qconvert.exactness import Analysis, analyse
-from qconvert.ir import Graph, Grid, Layer, grid_of
+from qconvert.exactness import analyse
+from qconvert.ir import Graph, Layer
 from qconvert.runners.traces import Trace
 
-#: How often every layer is tried on a batch of numbers of its own.
-_FORCED_ROUNDS: Final = 4
 _FROZEN: Final = "with scales frozen on these very samples"
 
 
@@ -58,13 +62,18 @@ _FROZEN: Final = "with scales frozen on these very samples"
 class Subject:
     """What is checked: the model as it was read, and the files it stands for.
 
-    ``domains`` are the grids that the user says that inputs lie on.
+    ``domains`` are what the user says that inputs can be, ``required`` the weakest verdict that
+    is to pass; ``stopwatch`` has what was done before, ``by_value`` what was found in an ONNX file
+    that does not say where its layers are.
     """
 
     graph: Graph
     model: CheckedFile
     onnx: CheckedFile
-    domains: Mapping[str, Grid] = field(default_factory=dict)
+    domains: Mapping[str, InputDomain] = field(default_factory=dict)
+    required: Verdict = Verdict.SAMPLED
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    by_value: ByValue | None = None
 
 
 def examine(
@@ -73,11 +82,13 @@ def examine(
     samples: Samples,
     progress: Progress | None = None,
     failed: Failed | None = None,
+    observe: Observe | None = None,
 ) -> Report:
-    """Check *subject* with the witnesses of *panel* on *samples*; the last two watch it."""
-    graph = subject.graph
+    """Check *subject* with the witnesses of *panel* on *samples*; the last three watch it."""
+    graph, watch = subject.graph, subject.stopwatch
     failures: dict[Witness, str] = dict(panel.unavailable)
-    weights = compare_weights(graph, panel.qkeras, panel.stored)
+    with watch.part("weights"):
+        weights = compare_weights(graph, panel.qkeras, panel.stored)
     if weights.failure:
         failures[Witness.TENSORFLOW] = weights.failure
     tell(failures, failed)
@@ -85,19 +96,29 @@ def examine(
     if failures:
         batches = islice(batches, BATCHES_WITHOUT_ALL)
     rounding = _rounding(graph, weights)
-    evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed)
-    analysis = analyse(graph, subject.domains)
-    tried = False
-    if probe is not None and not evidence.failures:
-        forced = audit(panel.runners, _forced(graph, analysis, panel, probe), rounding)
-        tried = forced.samples > 0 or len(graph.layers) == 1
-        evidence = evidence.with_forced(forced)
+    with watch.part("samples"):
+        evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed, observe)
+    with watch.part("proofs"):
+        analysis = analyse(graph, subject.domains)
+    proofs = Proofs(analysis)
+    if probe is not None and not evidence.failures and subject.by_value is None:
+        proofs = tried(graph, analysis, panel, probe, rounding, watch, observe)
+        evidence = evidence.with_forced(proofs.evidence)
     evidence = replace(evidence, layers=with_inherited(graph, evidence.layers))
     failures = {**evidence.failures, **failures}
-    ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
-    layers = _proven(
-        graph, analysis, _layers(graph, evidence, weights.results, failures), weights, tried=tried
-    )
+    with watch.part("predict"):
+        ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
+    layers = _layers(graph, evidence, weights.results, failures)
+    if subject.by_value is None:
+        layers = for_all_inputs(graph, proofs, layers, weights)
+    else:
+        layers = told_by_value(graph, layers, subject.by_value)
+    deployed = panel.deployed
+    if subject.by_value is not None:
+        # Another converter's file may be folded as it is run: nothing is said of it but results.
+        deployed = replace(deployed, violations=())
+    layers = layers_as_deployed(layers, deployed)
+    outputs = concluded(graph, layers, _outputs(graph, evidence, failures))
     return Report(
         model=subject.model,
         onnx=subject.onnx,
@@ -105,10 +126,13 @@ def examine(
         samples=evidence.samples,
         layers=layers,
         weights=weights.results,
-        outputs=_proven_outputs(graph, layers, _outputs(graph, evidence, failures)),
+        outputs=outputs_as_deployed(graph, outputs, deployed),
         ambiguous=ambiguous,
         witnesses=tuple(_witness(witness, panel, failures) for witness in Witness),
         environment=Environment(version("qconvert"), platform.python_version(), _machine()),
+        required=subject.required,
+        seconds=tuple(watch.seconds.items()),
+        by_value=subject.by_value,
     )
 
 
@@ -127,15 +151,6 @@ def _rounding(graph: Graph, weights: ComparedWeights) -> Rounding:
         return misfits(of_witness, trial.inputs, found, reference, trial.forced)
 
     return rounding
-
-
-def _forced(graph: Graph, analysis: Analysis, panel: Panel, probe: Batch) -> Iterator[Trial]:
-    """Trials of every layer by itself, on numbers from the reach of what it reads."""
-    layers = can_be_forced(graph, panel.tensors)
-    if graph.opaque or not layers:
-        return
-    for seed in range(_FORCED_ROUNDS):
-        yield from forced_trials(graph, analysis, probe, layers, panel.coded, seed)
 
 
 def _ambiguous(
@@ -168,7 +183,7 @@ def _layers(
             layer,
             judge(
                 evidence.layers.get(layer.name, {}),
-                step=_step(graph, layer),
+                step=step_of(graph, layer),
                 failed=failures.keys(),
                 weights=[w for w in weights if w.layer == layer.name],
                 inherited_from=inherited[layer.name],
@@ -223,12 +238,6 @@ def _note(graph: Graph, value: str, *, frozen: bool) -> str:
     return f"opaque, by {converter}: no NumPy reference" if converter else ""
 
 
-def _step(graph: Graph, layer: Layer) -> float | None:
-    quantizer = activation_quantizer(graph, layer)
-    grid = None if quantizer is None else grid_of(quantizer)
-    return None if grid is None else grid.step
-
-
 def _outputs(
     graph: Graph, evidence: Evidence, failures: Mapping[Witness, str]
 ) -> tuple[OutputResult, ...]:
@@ -248,46 +257,6 @@ def _outputs(
         )
         results.append(OutputResult(name, finding))
     return tuple(results)
-
-
-def _proven(
-    graph: Graph,
-    analysis: Analysis,
-    results: Sequence[LayerResult],
-    weights: ComparedWeights,
-    *,
-    tried: bool,
-) -> tuple[LayerResult, ...]:
-    layers = {layer.name: layer for layer in graph.layers}
-    return tuple(
-        replace(
-            result,
-            finding=prove(
-                result.finding,
-                proof_of(graph, analysis, layers[result.name]),
-                [w for w in weights.results if w.layer == result.name],
-                tried=tried,
-            ),
-        )
-        if result.name in layers
-        else result
-        for result in results
-    )
-
-
-def _proven_outputs(
-    graph: Graph, layers: Sequence[LayerResult], outputs: Sequence[OutputResult]
-) -> tuple[OutputResult, ...]:
-    """An output is proven where it was equal and all layers behind it are proven."""
-    verdicts = {layer.name: layer.finding.verdict for layer in layers}
-    values = {output.name: output.value for output in graph.outputs}
-    proven = {name for name, value in values.items() if proven_behind(graph, value, verdicts)}
-    return tuple(
-        replace(result, finding=replace(result.finding, verdict=Verdict.PROVEN))
-        if result.name in proven and result.finding.verdict is Verdict.SAMPLED
-        else result
-        for result in outputs
-    )
 
 
 def _witness(witness: Witness, panel: Panel, failures: Mapping[Witness, str]) -> WitnessResult:

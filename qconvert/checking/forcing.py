@@ -108,7 +108,7 @@ def _drawn(
 ) -> dict[str, F32]:
     """By value, numbers anywhere in its reach, where that is known."""
     size = len(next(iter(batch.values())))
-    shapes = _shapes(graph, batch)
+    shapes = shapes_in(graph, batch)
     result: dict[str, F32] = {}
     for i, layer in enumerate(graph.layers):
         reach = analysis.values.get(layer.value)
@@ -119,7 +119,7 @@ def _drawn(
     return result
 
 
-def _shapes(graph: Graph, batch: Batch) -> dict[str, tuple[int, ...]]:
+def shapes_in(graph: Graph, batch: Batch) -> dict[str, tuple[int, ...]]:
     """The shapes of all values for one sample of *batch*."""
     values = evaluate(graph, {name: array[:1] for name, array in batch.items()})
     return {name: value.shape for name, value in values.items()}

@@ -12,17 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.checking.arrays import AnyArray, InMemory, Rows, open_arrays
-from qconvert.checking.declared import described
+from qconvert.checking.declared import InputDomain, described, nearest, numbers
 from qconvert.checking.domain import Domain, domain_of, random_sample, structured
 from qconvert.checking.gaps import with_gaps
 from qconvert.errors import UsageError
-from qconvert.ir import F32, Graph, Grid, Shape
+from qconvert.ir import F32, Graph, Shape
 
 Batch: TypeAlias = Mapping[str, F32]
 #: A file, one array, or arrays by name of the model's input.
 UserInputs: TypeAlias = Path | AnyArray | Mapping[str, AnyArray]
 
-_UNDECLARED: Final[Mapping[str, Grid]] = MappingProxyType({})
+_UNDECLARED: Final[Mapping[str, InputDomain]] = MappingProxyType({})
 _NOT_FLOAT32: Final = "of type {} has no float32 equal to it; save x.astype('float32') instead"
 _LARGEST_BATCH: Final = 64
 #: Elements that all values of a graph may have in one batch: 32 MiB for each witness.
@@ -45,7 +45,7 @@ def seeded(
     graph: Graph,
     count: int | None = None,
     seed: int = 0,
-    domains: Mapping[str, Grid] = _UNDECLARED,
+    domains: Mapping[str, InputDomain] = _UNDECLARED,
 ) -> Samples:
     """*count* samples chosen by the domain of every input; the same for the same seed."""
     total = _default_count(graph) if count is None else count
@@ -60,7 +60,7 @@ def from_user(
     graph: Graph,
     inputs: UserInputs,
     count: int | None = None,
-    domains: Mapping[str, Grid] = _UNDECLARED,
+    domains: Mapping[str, InputDomain] = _UNDECLARED,
 ) -> Samples:
     """The first *count* samples, or all, of the user's *inputs*, which lie in their *domains*.
 
@@ -90,7 +90,7 @@ def in_one_batch(samples: Samples) -> Samples:
 
 
 def _seeded_batches(
-    graph: Graph, total: int, seed: int, declared: Mapping[str, Grid]
+    graph: Graph, total: int, seed: int, declared: Mapping[str, InputDomain]
 ) -> Iterator[Batch]:
     domains = {x.name: domain_of(graph, x, declared.get(x.name)) for x in graph.inputs}
     plans = {name: tuple(structured(domain)) for name, domain in domains.items()}
@@ -119,7 +119,7 @@ def _user_batches(
     graph: Graph,
     rows: Mapping[str, Rows],
     total: int,
-    domains: Mapping[str, Grid],
+    domains: Mapping[str, InputDomain],
     stack: ExitStack,
 ) -> Iterator[Batch]:
     with stack:
@@ -198,10 +198,9 @@ def _float32(name: str, rows: AnyArray, start: int) -> F32:
     return result
 
 
-def _within(x: F32, grid: Grid) -> npt.NDArray[np.bool_]:
-    codes = np.ldexp(x.astype(np.float64), -grid.exp)
-    within: npt.NDArray[np.bool_] = np.rint(codes) == codes
-    return within & (grid.lo <= codes) & (codes <= grid.hi)
+def _within(x: F32, domain: InputDomain) -> npt.NDArray[np.bool_]:
+    within: npt.NDArray[np.bool_] = numbers(domain, nearest(domain, x)) == x
+    return within
 
 
 def _require_all(name: str, good: npt.NDArray[np.bool_], start: int, what: str) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from qconvert.checking.deployed_graph import DeployedGraph, Remark, inspect_deployed
 from qconvert.checking.stored import stored_weights
 from qconvert.checking.witness import Direct, Panel, Runner, Shared, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph
+from qconvert.runners.foreign import Correspondence, ForeignRunner
 from qconvert.runners.ort import OrtRunner
 from qconvert.runners.reference import ReferenceRunner
 from qconvert.runners.tf import TensorFlowRunner
@@ -31,18 +33,32 @@ def tensorflow_started(
         yield found
 
 
-def assemble(graph: Graph, model: onnx.ModelProto, tensorflow: TensorFlowRunner | str) -> Panel:
-    """All witnesses that are available, in the order in which their values are shown."""
+def assemble(
+    graph: Graph,
+    model: onnx.ModelProto,
+    tensorflow: TensorFlowRunner | str,
+    known: Correspondence | None = None,
+) -> Panel:
+    """All witnesses that are available, in the order in which their values are shown.
+
+    *known* tells what stands where in a *model* that does not say it.
+    """
     runners: dict[Witness, Runner] = {}
     versions: dict[Witness, Mapping[str, str]] = {}
     unavailable: dict[Witness, str] = {}
     ort = OrtRunner(model)
     try:
         versions[Witness.ORT] = ort.versions
-        runners[Witness.ORT] = Direct(ort.run_layers)
-        runners[Witness.DEPLOYED] = Direct(lambda *given: _deployed(ort, *given))
+        if known is None:
+            runners[Witness.ORT] = Direct(ort.run_layers)
+            runners[Witness.DEPLOYED] = Direct(lambda *given: _deployed(ort, *given))
+        else:
+            foreign = ForeignRunner(model, known)
+            runners[Witness.ORT] = Direct(foreign.run_layers)
+            runners[Witness.DEPLOYED] = Direct(foreign.run_deployed)
     except WitnessError as error:
         unavailable |= dict.fromkeys((Witness.ORT, Witness.DEPLOYED), str(error))
+    deployed = _inspected(model, ort)
     versions[Witness.NUMPY] = {"numpy": np.__version__}
     qkeras = shared = None
     try:
@@ -57,7 +73,15 @@ def assemble(graph: Graph, model: onnx.ModelProto, tensorflow: TensorFlowRunner 
     runners[Witness.NUMPY] = Direct(reference.run)
     ordered = {witness: runners[witness] for witness in Witness if witness in runners}
     stored = stored_weights(graph, model)
-    return Panel(ordered, qkeras, versions, unavailable, stored, ort.tensors, ort.coded)
+    return Panel(ordered, qkeras, versions, unavailable, stored, ort.tensors, ort.coded, deployed)
+
+
+def _inspected(model: onnx.ModelProto, ort: OrtRunner) -> DeployedGraph:
+    try:
+        return inspect_deployed(model, ort.optimized())
+    except WitnessError as error:
+        unseen = Remark(f"the graph that runs cannot be inspected: {error}", frozenset())
+        return DeployedGraph((unseen,))
 
 
 def _available(tensorflow: TensorFlowRunner | str) -> TensorFlowRunner:

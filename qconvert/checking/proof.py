@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from qconvert.checking.ancestry import in_order, sources
-from qconvert.checking.results import Finding, Proof, Verdict, WeightResult
+from qconvert.checking.ancestry import layers_behind
+from qconvert.checking.results import Bound, Finding, Method, Proof, Verdict, WeightResult, weakest
+from qconvert.checking.witness import Witness
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt
 from qconvert.ir import Graph, Layer, Node
 
@@ -17,47 +18,66 @@ _NAMES: Final[Mapping[Argument, str]] = {
     Argument.EXACT: "exact sums",
     Argument.QUANTIZED: "exact rounding",
     Argument.ROUNDED_ONCE: "one rounding",
+    Argument.TABULATED: "no state is next to a boundary",
+    Argument.TRIED: "all states next to a boundary were tried",
+    Argument.CODES: "the codes behind it are the same, whatever it rounds",
+}
+_METHODS: Final[Mapping[Argument, Method]] = {
+    Argument.TABULATED: Method.CODES,
+    Argument.TRIED: Method.ENUMERATED,
+    Argument.CODES: Method.CODES,
 }
 
 
 def prove(
-    finding: Finding, proof: Proof | Doubt, weights: Sequence[WeightResult], *, tried: bool
+    finding: Finding,
+    proof: Proof | Doubt,
+    weights: Sequence[WeightResult],
+    bound: Bound | None,
+    *,
+    tried: bool,
 ) -> Finding:
-    """`Verdict.PROVEN` where results were equal and there is a *proof* of a layer with *weights*.
+    """The finding on a layer with *weights* for all inputs, where its samples were as they should.
 
-    *tried* tells whether the layer computed from numbers of its own choice, as a fault in the
-    file would show.
+    `Verdict.PROVEN` by a *proof* where results were equal, or differed where no quantizer sees
+    it; `Verdict.BOUNDED` by a *bound*. *tried* tells whether the layer computed from numbers of
+    its own choice, as a fault in the file would show: no proof goes without.
     """
-    if finding.verdict is not Verdict.SAMPLED:
+    if finding.verdict not in (Verdict.SAMPLED, Verdict.BOUNDED):
         return finding
-    doubt = _doubt(proof, weights, tried=tried)
-    if doubt or isinstance(proof, Doubt):
-        return replace(finding, doubt=doubt)
-    return replace(finding, verdict=Verdict.PROVEN, proof=proof)
+    unseen = _unseen(finding, weights)
+    if isinstance(proof, Proof):
+        if not _fits(finding, proof):
+            return finding
+        if unseen or not tried:
+            return replace(finding, doubt=unseen or "it was not tried by itself")
+        return replace(finding, verdict=Verdict.PROVEN, proof=proof)
+    if bound is None or unseen:
+        return replace(finding, doubt=proof.reason)
+    return replace(finding, verdict=Verdict.BOUNDED, doubt=proof.reason, bound=bound)
 
 
-def _doubt(proof: Proof | Doubt, weights: Sequence[WeightResult], *, tried: bool) -> str:
-    if isinstance(proof, Doubt):
-        return proof.reason
+def _fits(finding: Finding, proof: Proof) -> bool:
+    """Whether what was found is what *proof* says."""
+    hidden = _NAMES[Argument.CODES] in proof.arguments
+    return finding.verdict is Verdict.SAMPLED or hidden
+
+
+def _unseen(finding: Finding, weights: Sequence[WeightResult]) -> str:
+    """What was not found in the file, in words."""
+    if not any(Witness.ORT in (one.first, one.second) for one in finding.comparisons):
+        return "the file does not compute it"
     unseen = [w.role for w in weights if w.verdict is not Verdict.PROVEN or w.stored is None]
     if unseen:
         return f"{', '.join(unseen)} not found in the ONNX file"
-    return "" if tried else "it was not tried by itself"
+    return ""
 
 
-def proven_behind(graph: Graph, value: str, verdicts: Mapping[str, Verdict]) -> bool:
-    """Whether all layers that *value* is computed by are proven, so that outputs are equal."""
-    before = sources(graph)
-    owner = next((layer.name for layer in in_order(graph)[::-1] if layer.value == value), None)
-    pending, seen = [owner] if owner else [], set[str]()
-    while pending:
-        name = pending.pop()
-        if verdicts.get(name) is not Verdict.PROVEN:
-            return False
-        if name not in seen:
-            seen.add(name)
-            pending += before[name]
-    return bool(seen)
+def weakest_behind(graph: Graph, value: str, verdicts: Mapping[str, Verdict]) -> Verdict:
+    """The weakest verdict of all layers that *value* is computed by; of none, `SAMPLED`."""
+    names = layers_behind(graph, value)
+    found = tuple(verdicts.get(name, Verdict.UNCHECKED) for name in names)
+    return weakest(found) if found else Verdict.SAMPLED
 
 
 def proof_of(graph: Graph, analysis: Analysis, layer: Layer) -> Proof | Doubt:
@@ -86,6 +106,14 @@ def own_nodes(graph: Graph, layer: Layer) -> Sequence[Node]:
 
 def _together(certificates: Sequence[Certificate]) -> Proof:
     arguments = dict.fromkeys(_NAMES[one.argument] for one in certificates)
+    methods = [_METHODS.get(one.argument, Method.ALGEBRAIC) for one in certificates]
     bits = [one.bits for one in certificates if one.bits is not None]
     assumptions = dict.fromkeys(text for one in certificates for text in one.assumptions)
-    return Proof(tuple(arguments), max(bits, default=None), tuple(assumptions))
+    return Proof(
+        max(methods, key=list(Method).index, default=Method.ALGEBRAIC),
+        tuple(arguments),
+        max(bits, default=None),
+        tuple(assumptions),
+        sum(one.states for one in certificates),
+        sum(one.near for one in certificates),
+    )

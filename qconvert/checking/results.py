@@ -8,15 +8,11 @@ from qconvert.checking.witness import Witness
 
 
 class Verdict(Enum):
-    """What is known about a layer, from the strongest to the weakest.
-
-    `BOUNDED` is weaker than `SAMPLED`: results were seen to differ, though by no more than the
-    rounding of correct programs.
-    """
+    """What is known about a layer, from the strongest to the weakest; docs/PROOFS.md explains."""
 
     PROVEN = "PROVEN"
-    SAMPLED = "SAMPLED"
     BOUNDED = "BOUNDED"
+    SAMPLED = "SAMPLED"
     UNCHECKED = "UNCHECKED"
     DIFFERS = "DIFFERS"
 
@@ -42,13 +38,51 @@ class Comparison:
     largest_steps: float | None
 
 
+class Method(Enum):
+    """How a layer is proven; the last in this order that any of its operations needs."""
+
+    ALGEBRAIC = "algebraic"
+    CODES = "codes"
+    ENUMERATED = "enumerated"
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Why all correct programs agree about a layer: ``bits`` of 24 that its largest sum takes."""
+    """Why all correct programs agree about a layer.
 
+    ``bits`` of 24 are those that its largest sum takes; of the ``states`` that were tabulated
+    ``near`` ones lie next to a quantizer's boundary.
+    """
+
+    method: Method
     arguments: tuple[str, ...]
     bits: int | None = None
     assumptions: tuple[str, ...] = ()
+    states: int = 0
+    near: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One channel's numbers in some values, by their names in the graph."""
+
+    channel: int
+    values: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How far correct programs can be from one another, from equal inputs of the layer.
+
+    ``largest`` is the distance at most, ``None`` if it depends on numbers of no known range;
+    it occurs in ``near`` of ``states`` alone, where these were tabulated, such as in ``example``.
+    """
+
+    largest: float | None = None
+    steps: float | None = None
+    states: int = 0
+    near: int = 0
+    example: State | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +90,8 @@ class Finding:
     """The verdict on one compared thing, why, and what it rests on.
 
     ``inherited_from`` names the layers whose differences explain all of this one's; ``doubt`` is
-    what stands in the way of a proof.
+    what stands in the way of a proof, and ``bound`` what is known instead. ``conditions`` say where
+    the file runs as it was checked.
     """
 
     verdict: Verdict
@@ -65,6 +100,13 @@ class Finding:
     inherited_from: tuple[str, ...] = ()
     proof: Proof | None = None
     doubt: str = ""
+    bound: Bound | None = None
+    conditions: tuple[str, ...] = ()
+
+    @property
+    def equal(self) -> bool:
+        """Whether all that was compared was the same, bit for bit."""
+        return all(not one.difference.differing for one in self.comparisons)
 
     @property
     def worst(self) -> Comparison | None:
@@ -83,7 +125,8 @@ class LayerResult:
     """One call of a Keras layer; bits are ``None`` where nothing is quantized.
 
     ``converter`` is the other program that converted it, whose layers NumPy does not compute;
-    ``notes`` tell what QKeras does there that its user may not expect.
+    ``notes`` tell what QKeras does there that its user may not expect; ``kernels`` are the linear
+    operators that ONNX Runtime computes it with, as deployed.
     """
 
     name: str
@@ -93,6 +136,7 @@ class LayerResult:
     finding: Finding
     converter: str | None = None
     notes: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +198,32 @@ class CheckedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Reproducer:
+    """The folder that shows the first difference by itself, and what is in it."""
+
+    path: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByValue:
+    """What was found in a file that does not say where its layers are: names with their places.
+
+    A layer that is missing has no tensor of its own there, as far as its values tell.
+    """
+
+    inputs: tuple[tuple[str, str], ...]
+    outputs: tuple[tuple[str, str], ...]
+    layers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """Everything a check found, layers in topological order."""
+    """Everything a check found, layers in topological order.
+
+    ``required`` is the weakest verdict that is to pass, ``seconds`` what each part took;
+    ``by_value`` tells how an ONNX file was read that qconvert did not write.
+    """
 
     model: CheckedFile
     onnx: CheckedFile
@@ -167,12 +235,17 @@ class Report:
     ambiguous: tuple[AmbiguousResult, ...]
     witnesses: tuple[WitnessResult, ...]
     environment: Environment
+    required: Verdict = Verdict.SAMPLED
+    seconds: tuple[tuple[str, float], ...] = ()
+    reproducer: Reproducer | None = None
+    by_value: ByValue | None = None
 
     @property
     def verdict(self) -> Verdict:
         """The weakest verdict of layers, weights and outputs; nothing compared is no pass.
 
-        A model without layers, which returns its inputs, is compared by its outputs.
+        A model without layers, which returns its inputs, is compared by its outputs; so are
+        layers that are `not_found`.
         """
         if not (self.samples and self.outputs) or self.failed:
             return weakest((Verdict.UNCHECKED, *self._verdicts()))
@@ -180,13 +253,22 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether everything was compared and nothing differs."""
-        return self.verdict.passes
+        """Whether everything was compared, nothing differs, and what is known is enough."""
+        order = list(Verdict)
+        return self.verdict.passes and order.index(self.verdict) <= order.index(self.required)
 
     @property
     def failed(self) -> tuple[WitnessResult, ...]:
         """The witnesses that did not see it through."""
         return tuple(witness for witness in self.witnesses if witness.failure is not None)
+
+    @property
+    def not_found(self) -> tuple[str, ...]:
+        """The layers of which a file that was read by value has no tensor of their own."""
+        if self.by_value is None:
+            return ()
+        found = {name for name, _ in self.by_value.layers}
+        return tuple(layer.name for layer in self.layers if layer.name not in found)
 
     @property
     def reference_ambiguous(self) -> bool:
@@ -202,14 +284,16 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 passed, 1 differs or unchecked, 5 a witness is missing."""
+        """0 passed, 1 differs, unchecked or less than required, 5 a witness is missing."""
         if self.passed:
             return 0
         return 5 if self.failed and self.verdict is not Verdict.DIFFERS else 1
 
     def _verdicts(self) -> tuple[Verdict, ...]:
+        unseen = set(self.not_found)
+        layers = ((layer.name in unseen, layer.finding.verdict) for layer in self.layers)
         return (
-            *(layer.finding.verdict for layer in self.layers),
+            *(verdict for gone, verdict in layers if not (gone and verdict is Verdict.UNCHECKED)),
             *(weight.verdict for weight in self.weights),
             *(output.finding.verdict for output in self.outputs),
         )

@@ -17,6 +17,7 @@ import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -69,6 +70,8 @@ from qconvert.runners.traces import NOTHING, Trace
 
 Radii: TypeAlias = Mapping[str, Radius | None]
 Mask: TypeAlias = npt.NDArray[np.bool_]
+
+_NONE: Final[Radii] = MappingProxyType({})
 
 #: Where layers between two known results are not seen (the deployed file shows quantized ones
 #: alone), their bounds add up; beyond this part of the largest result they tell nothing.
@@ -141,15 +144,33 @@ def _misfit(
         return None
     if any(own[name].shape != theirs[name].shape for name in read & own.keys() & theirs.keys()):
         return np.ones(y.shape, np.bool_)
-    owned = {layer.value for layer in graph.layers}
-    unseen = any(node.name in owned for node in nodes[:-1])
-    computed, radius = evaluate_bounded(nodes, value, own, capped=unseen)
+    computed, radius = expectation(graph, value, own)
     if computed.shape != y.shape:
         return np.ones(y.shape, np.bool_)
-    with np.errstate(invalid="ignore"):
-        fits = (y == computed) | (np.isnan(y) & np.isnan(computed))
-        fits |= (np.abs(y.astype(np.float64) - computed) <= radius) & np.isfinite(radius)
+    fits = explained(y, computed, radius)
     return None if fits.all() else ~fits
+
+
+def expectation(
+    graph: Graph, value: str, own: Mapping[str, F32], around: Radii = _NONE
+) -> tuple[F32, Radius]:
+    """What a program that has its *own* values makes of them, and how far it may be from it.
+
+    It may itself be so far from them as the radii *around* some tell.
+    """
+    nodes = _cone(graph, value, own)
+    owned = {layer.value for layer in graph.layers} | around.keys()
+    unseen = any(node.name in owned for node in nodes[:-1])
+    unseen |= any(name in around for node in nodes for name in node.inputs)
+    return evaluate_bounded(nodes, value, own, around, capped=unseen)
+
+
+def explained(y: F32, computed: F32, radius: Radius) -> Mask:
+    """Where *y* is no farther from what was *computed* than rounding takes it."""
+    with np.errstate(invalid="ignore"):
+        fits: Mask = (y == computed) | (np.isnan(y) & np.isnan(computed))
+        fits |= (np.abs(y.astype(np.float64) - computed) <= radius) & np.isfinite(radius)
+    return fits
 
 
 def _cone(graph: Graph, value: str, known: Mapping[str, F32]) -> list[Node]:
@@ -163,21 +184,32 @@ def _cone(graph: Graph, value: str, known: Mapping[str, F32]) -> list[Node]:
 
 
 def evaluate_bounded(
-    nodes: Sequence[Node], value: str, known: Mapping[str, F32], *, capped: bool = False
+    nodes: Sequence[Node],
+    value: str,
+    known: Mapping[str, F32],
+    around: Radii = _NONE,
+    *,
+    capped: bool = False,
 ) -> tuple[F32, Radius]:
     """*value* from *known* ones, and how far other programs may be from it.
 
+    They may have other known values, within the radii *around* these.
+
     *capped* keeps every radius, but a quantizer's steps, below `LEAST_INFORMATIVE`.
     """
-    values, radii = _propagated(nodes, known, dict.fromkeys(known), capped=capped)
+    radii_of_known = {name: around.get(name) for name in known}
+    values, radii = propagated(nodes, known, radii_of_known, capped=capped)
     radius = radii[value]
     return values[value], np.zeros(1) if radius is None else radius
 
 
-def _propagated(
+def propagated(
     nodes: Sequence[Node], known: Mapping[str, F32], around: Radii, *, capped: bool = False
 ) -> tuple[dict[str, F32], dict[str, Radius | None]]:
-    """All values and their radii from *known* values and the radii *around* them."""
+    """All values and their radii from *known* values and the radii *around* them.
+
+    *capped* is as in `evaluate_bounded`.
+    """
     values, radii = dict(known), dict(around)
     for node in nodes:
         inputs = [values[name] for name in node.inputs]
@@ -415,7 +447,7 @@ def _recurrence(op: Recurrence, xs: list[F32], rs: list[Radius | None]) -> Radiu
         radii = [None if r is None else r[:, time] for _, r in sequences]
         known = dict(zip(names, [*features, *states], strict=True))
         beside = dict(zip(names, [*radii, *around], strict=True))
-        values, found = _propagated(op.body.nodes, known, beside, capped=smooth)
+        values, found = propagated(op.body.nodes, known, beside, capped=smooth)
         states = [values[output.value] for output in op.body.outputs]
         around = [found[output.value] for output in op.body.outputs]
         both = zip(around, states, strict=True)

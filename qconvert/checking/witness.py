@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from qconvert.checking.deployed_graph import DeployedGraph
 from qconvert.ir import F32
 from qconvert.runners.tf import Disagreement
 from qconvert.runners.traces import NOTHING, Trace
@@ -91,6 +92,7 @@ class Panel:
 
     ``stored`` has the weights that were found in the ONNX file, by layer and role; ``tensors``
     those of the layers whose results can be forced there, ``coded`` the layers of integer codes.
+    ``deployed`` tells what the graph that runs does not share with the file.
     """
 
     runners: Mapping[Witness, Runner]
@@ -100,3 +102,4 @@ class Panel:
     stored: Mapping[tuple[str, str], F32] = field(default_factory=dict)
     tensors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     coded: frozenset[str] = frozenset()
+    deployed: DeployedGraph = field(default_factory=DeployedGraph)

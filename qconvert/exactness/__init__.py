@@ -2,6 +2,18 @@
 
 from qconvert.exactness.analysis import Analysis, analyse
 from qconvert.exactness.certificate import Argument, Certificate, Doubt
-from qconvert.exactness.reach import Free, Reach
+from qconvert.exactness.lattice import Lattice, lattice_of
+from qconvert.exactness.reach import Divided, Free, Reach
 
-__all__ = ["Analysis", "Argument", "Certificate", "Doubt", "Free", "Reach", "analyse"]
+__all__ = [
+    "Analysis",
+    "Argument",
+    "Certificate",
+    "Divided",
+    "Doubt",
+    "Free",
+    "Lattice",
+    "Reach",
+    "analyse",
+    "lattice_of",
+]

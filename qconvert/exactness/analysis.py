@@ -1,15 +1,15 @@
 """A whole graph: what every value can be, and which ops are certified."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from qconvert.exactness.certificate import Certificate, Doubt
 from qconvert.exactness.movement import joined
-from qconvert.exactness.reach import Free, Ints, Reach, Values, hull, of_grid
+from qconvert.exactness.reach import Divided, Free, Ints, Reach, Values, hull, of_grid
 from qconvert.exactness.rules import Known, examine
-from qconvert.ir import Graph, Grid, Node, Shape
+from qconvert.ir import Graph, Grid, Input, Node, Quotients, Shape
 from qconvert.ir.ops import Recurrence
 
 #: Steps after which the states of a loop have to have become what they stay.
@@ -24,16 +24,20 @@ class Analysis:
     certificates: Mapping[str, Certificate | Doubt] = field(default_factory=dict)
 
 
-def analyse(graph: Graph, domains: Mapping[str, Grid] | None = None) -> Analysis:
+def analyse(graph: Graph, domains: Mapping[str, Grid | Quotients] | None = None) -> Analysis:
     """Follow the values from the inputs, which lie on *domains*; others are any finite floats."""
     declared = domains or {}
-    values: dict[str, Values] = {
-        source.name: of_grid(declared[source.name], len(source.shape))
-        if source.name in declared
-        else Free()
-        for source in graph.inputs
-    }
-    return _followed(graph, values)
+    return _followed(graph, {x.name: _declared(x, declared.get(x.name)) for x in graph.inputs})
+
+
+def _declared(source: Input, domain: Grid | Quotients | None) -> Values:
+    match domain:
+        case Grid():
+            return of_grid(domain, len(source.shape))
+        case Quotients(lo=lo, hi=hi, divisor=divisor):
+            return Divided(of_grid(Grid(lo, hi, 0), len(source.shape)), divisor)
+        case None:
+            return Free()
 
 
 def _followed(graph: Graph, values: dict[str, Values]) -> Analysis:
@@ -69,6 +73,10 @@ def _recurrence(op: Recurrence, inputs: tuple[Values, ...]) -> Known:
 
 
 def _one_step(x: Values) -> Values:
+    if isinstance(x, Divided):
+        codes = _one_step(x.codes)
+        assert isinstance(codes, Reach)
+        return Divided(codes, x.divisor)
     if not isinstance(x, Reach):
         return x
     flat = hull(x, (1,))
@@ -90,13 +98,15 @@ def _within(a: Values, b: Values) -> bool:
 
 
 def _whole(inside: Analysis) -> Certificate | Doubt:
-    """The first doubt about the body, or the certificate with the least headroom."""
+    """The first doubt about the body, or the least headroom, with what any op of it assumes."""
     found = list(inside.certificates.values())
     doubts = [one for one in found if isinstance(one, Doubt)]
     if doubts:
         return doubts[0]
     certificates = [one for one in found if isinstance(one, Certificate)]
-    return max(certificates, key=lambda one: -1 if one.bits is None else one.bits)
+    tightest = max(certificates, key=lambda one: -1 if one.bits is None else one.bits)
+    assumed = dict.fromkeys(each for one in certificates for each in one.assumptions)
+    return replace(tightest, assumptions=tuple(assumed))
 
 
 def _side_by_side(states: list[Values], op: Recurrence) -> Values:

@@ -18,6 +18,9 @@ class Argument(Enum):
     EXACT = "every intermediate number is a float32 (theorem 1)"
     QUANTIZED = "the quantizer rounds what float32 holds (theorem 4)"
     ROUNDED_ONCE = "one IEEE operation rounds equal operands"
+    TABULATED = "no state comes near a boundary of the quantizer (theorem 6)"
+    TRIED = "the states next to a boundary were tried in all runtimes (theorem 7)"
+    CODES = "whatever rounding does, all quantizers behind it return the same codes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,15 @@ class Certificate:
     """From equal inputs every correct program computes equal results.
 
     ``magnitude`` is the largest number on the way, in steps of ``2**exp``, where sums are exact.
+    Of a table ``states`` counts the rows, and ``near`` those next to a boundary.
     """
 
     argument: Argument
     magnitude: int | None = None
     exp: int | None = None
     assumptions: tuple[str, ...] = ()
+    states: int = 0
+    near: int = 0
 
     @property
     def bits(self) -> int | None:

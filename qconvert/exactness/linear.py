@@ -42,21 +42,24 @@ class Sums:
     exp: Ints
 
 
-def dense(op: Dense, x: Reach) -> tuple[Reach | None, Certificate | Doubt]:
-    """Sums over the last axis."""
-    return _with_bias(_products(x, op.kernel), op.bias)
+def linear(op: Dense | Conv | ConvTranspose, x: Reach) -> tuple[Reach | None, Certificate | Doubt]:
+    """The layer's results, and whether they are exact in every order."""
+    return _with_bias(sums(op, x), op.bias)
 
 
-def conv(op: Conv, x: Reach) -> tuple[Reach | None, Certificate | Doubt]:
-    """Sums over windows, one interval a channel for all positions; padding adds zeros."""
-    padded = any(before or after for before, after in op.padding)
-    return _with_bias(_grouped(op.kernel, x, op.groups, padded=padded), op.bias)
+def sums(op: Dense | Conv | ConvTranspose, x: Reach) -> Sums:
+    """Sums over the last axis or over windows; one interval a channel for all positions of these.
 
-
-def conv_transpose(op: ConvTranspose, x: Reach) -> tuple[Reach | None, Certificate | Doubt]:
-    """Sums of the products that meet in an output: at most all."""
-    kernel = np.moveaxis(op.kernel, -1, -2)
-    return _with_bias(_grouped(kernel, x, 1, padded=True), op.bias)
+    Padding adds zeros; in a transposed convolution at most all products meet in an output.
+    """
+    match op:
+        case Dense():
+            return _products(x, op.kernel)
+        case Conv():
+            padded = any(before or after for before, after in op.padding)
+            return _grouped(op.kernel, x, op.groups, padded=padded)
+        case ConvTranspose():
+            return _grouped(np.moveaxis(op.kernel, -1, -2), x, 1, padded=True)
 
 
 def _grouped(kernel: F32, x: Reach, groups: int, *, padded: bool) -> Sums:

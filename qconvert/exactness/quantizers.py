@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from qconvert.exactness.certificate import ROUNDED_ONCE, Argument, Certificate, Doubt
-from qconvert.exactness.reach import LARGEST_EXACT, Free, Ints, Reach, Values, of_grid
+from qconvert.exactness.reach import LARGEST_EXACT, Divided, Free, Ints, Reach, Values, of_grid
 from qconvert.ir import Grid, Quantizer, grid_of
 from qconvert.ir.quantizers import (
     Alpha,
@@ -38,8 +38,11 @@ _UNKNOWN = Doubt("the range of what is quantized is not known")
 def quantize(q: Quantizer, x: Values, rank: int) -> tuple[Reach | None, Certificate | Doubt]:
     """The results of a quantizer for a value with so many axes, and why all programs agree."""
     match q:
+        case QuantizedBits(qnoise_factor=factor) if factor != 1:
+            return None, _NO_GRID
         case QuantizedBits(post_training_scale=None, bits=1, keep_negative=True, alpha=alpha):
-            return _signs(x, alpha, rank, lowest=-1)
+            # Unlike binary(), it takes the residue of its input whatever alpha is.
+            return _signs(x, 1.0 if alpha is None else alpha, rank, lowest=-1)
         case QuantizedBits(post_training_scale=None):
             return _fixed_point(x, grid_of(replace(q, alpha=None)), q.alpha, rank)
         case QuantizedLinear():
@@ -131,11 +134,17 @@ def _without_residue(x: Values, exp: int) -> Certificate | Doubt:
             bound = math.ldexp(LARGEST_EXACT, exp)
             assumption = f"no number fed to it is beyond {bound:g}"
             return Certificate(Argument.QUANTIZED, assumptions=(assumption,))
+        case Divided(codes=codes, divisor=divisor):
+            # Rounding may add to the quotient less than one step.
+            return _within(_steps(codes, exp) // divisor + 2, exp)
         case Reach():
-            magnitude = _steps(x, exp)
-            if magnitude > LARGEST_EXACT:
-                return Doubt(f"inputs of up to {magnitude} steps, more than 2**24")
-            return Certificate(Argument.QUANTIZED, magnitude, exp)
+            return _within(_steps(x, exp), exp)
+
+
+def _within(magnitude: int, exp: int) -> Certificate | Doubt:
+    if magnitude > LARGEST_EXACT:
+        return Doubt(f"inputs of up to {magnitude} steps, more than 2**24")
+    return Certificate(Argument.QUANTIZED, magnitude, exp)
 
 
 def _steps(x: Reach, exp: int) -> int:

@@ -163,5 +163,13 @@ class Free:
     """Any finite float32 numbers: what the user feeds, as long as no domain is declared."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Divided:
+    """Codes divided by a number that is no power of two, and rounded to float32."""
+
+    codes: Reach
+    divisor: int
+
+
 #: What is known of a value; ``None`` is nothing but that it is float32.
-Values: TypeAlias = Reach | Free | None
+Values: TypeAlias = Reach | Divided | Free | None

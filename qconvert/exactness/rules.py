@@ -4,10 +4,20 @@ from typing import TypeAlias, assert_never
 
 import numpy as np
 
-from qconvert.exactness import arithmetic, linear, movement
+from qconvert.exactness import arithmetic, movement
 from qconvert.exactness.certificate import MOVED, ROUNDED_ONCE, Certificate, Doubt
+from qconvert.exactness.linear import linear
 from qconvert.exactness.quantizers import quantize
-from qconvert.exactness.reach import Free, Reach, TooWideError, Values, hull, of_array, of_grid
+from qconvert.exactness.reach import (
+    Divided,
+    Free,
+    Reach,
+    TooWideError,
+    Values,
+    hull,
+    of_array,
+    of_grid,
+)
 from qconvert.ir import Grid, Op, Shape
 from qconvert.ir.ops import (
     Affine,
@@ -55,6 +65,7 @@ Known: TypeAlias = tuple[Values, Certificate | Doubt]
 
 _NO_RANGE = Doubt("the range of its input is not known")
 _NO_DOMAIN = Doubt("the model's input has no declared domain")
+_DIVIDED = Doubt("the numbers of its input, a quotient, are rounded, and so are their sums")
 _FUNCTION = Doubt("an elementary function, which every library rounds in its own way")
 _STATISTICS = Doubt("constants and a normalization that programs round in different ways")
 _TOO_WIDE = Doubt("numbers that take more than 62 bits in one step")
@@ -142,22 +153,21 @@ def _chosen(parts: tuple[Values, ...], rank: int) -> Values:
 
 
 def _sums(op: Dense | Conv | ConvTranspose, x: Values) -> Known:
-    match x, op:
-        case None, _:
+    match x:
+        case None:
             return None, _NO_RANGE
-        case Free(), _:
+        case Free():
             return None, _NO_DOMAIN
-        case Reach(), Dense():
-            return linear.dense(op, x)
-        case Reach(), Conv():
-            return linear.conv(op, x)
-        case Reach(), ConvTranspose():
-            return linear.conv_transpose(op, x)
-        case _:
-            raise AssertionError
+        case Divided():
+            return None, _DIVIDED
+        case Reach():
+            return linear(op, x)
 
 
 def _moved(op: Op, inputs: tuple[Values, ...], shapes: tuple[Shape, ...]) -> Values:
+    if len(inputs) == 1 and isinstance(inputs[0], Divided):
+        codes = _moved(op, (inputs[0].codes,), shapes)
+        return Divided(codes, inputs[0].divisor) if isinstance(codes, Reach) else None
     reaches = tuple(x for x in inputs if isinstance(x, Reach))
     if len(reaches) < len(inputs):
         # What is moved among other things is free if all of it is.

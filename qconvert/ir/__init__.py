@@ -5,7 +5,7 @@ Nothing here evaluates, parses or emits. Meanings live in ``numerics``, ``refere
 """
 
 from qconvert.ir.graph import Folding, Graph, Input, Layer, Node, Output, Weight, validate
-from qconvert.ir.grids import Grid, grid_of
+from qconvert.ir.grids import Grid, Quotients, grid_of
 from qconvert.ir.ops import Op
 from qconvert.ir.quantizers import Quantizer
 from qconvert.ir.shapes import Shape, infer_shape
@@ -22,6 +22,7 @@ __all__ = [
     "Op",
     "Output",
     "Quantizer",
+    "Quotients",
     "Shape",
     "Weight",
     "grid_of",

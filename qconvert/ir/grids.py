@@ -35,6 +35,20 @@ class Grid:
         return code.is_integer() and self.lo <= code <= self.hi
 
 
+@dataclass(frozen=True, slots=True)
+class Quotients:
+    """The float32 next to ``code / divisor`` for integer codes from ``lo`` to ``hi``."""
+
+    lo: int
+    hi: int
+    divisor: int
+
+    @property
+    def step(self) -> float:
+        """Distance of neighbouring values, but for rounding."""
+        return 1 / self.divisor
+
+
 def grid_of(quantizer: Quantizer) -> Grid | None:
     """The uniform grid of a quantizer that returns ``clip(rint(f(x) / step)) * step``.
 

@@ -16,12 +16,25 @@ def batch_normalization(op: BatchNormalization, x: F32) -> F32:
     return _fused(op, x) if op.fused else _separate(op, x)
 
 
+def constants(op: BatchNormalization) -> tuple[tuple[str, F32], ...]:
+    """What the program subtracts, multiplies by and adds, one after the other: (channels,) each."""
+    if not op.fused:
+        inverse = reciprocal_sqrt(op.variance + np.float32(op.epsilon))
+        if op.gamma is not None:
+            inverse = inverse * op.gamma
+        shift = -op.mean * inverse if op.beta is None else op.beta - op.mean * inverse
+        return ("multiply", inverse), ("add", shift)
+    deviation: F32 = np.sqrt(op.variance + np.float32(op.epsilon))
+    gamma = np.ones_like(op.mean) if op.gamma is None else op.gamma
+    beta = np.zeros_like(op.mean) if op.beta is None else op.beta
+    factors = [gamma / deviation] if len(op.mean) % VECTOR else [np.float32(1) / deviation, gamma]
+    scaled = (("multiply", factor) for factor in factors)
+    return ("subtract", op.mean), *scaled, ("add", beta)
+
+
 def _separate(op: BatchNormalization, x: F32) -> F32:
     """``tf.nn.batch_normalization``: five ops, each rounded."""
-    inverse = reciprocal_sqrt(op.variance + np.float32(op.epsilon))
-    if op.gamma is not None:
-        inverse = inverse * op.gamma
-    shift = -op.mean * inverse if op.beta is None else op.beta - op.mean * inverse
+    (_, inverse), (_, shift) = constants(op)
     return x * inverse + shift
 
 
@@ -34,9 +47,8 @@ def _fused(op: BatchNormalization, x: F32) -> F32:
     lack AVX512-VNNI, TensorFlow computes ``(x - mean) * (gamma * rsqrt(variance + epsilon)) +
     beta`` by Eigen, with Eigen's own approximate ``rsqrt``.
     """
-    deviation: F32 = np.sqrt(op.variance + np.float32(op.epsilon))
-    gamma = np.ones_like(op.mean) if op.gamma is None else op.gamma
-    beta = np.zeros_like(op.mean) if op.beta is None else op.beta
-    if len(op.mean) % VECTOR == 0:
-        return multiply_add((x - op.mean) * (np.float32(1) / deviation), gamma, beta)
-    return (x - op.mean) * (gamma / deviation) + beta
+    (_, mean), *factors, (_, beta) = constants(op)
+    if len(factors) == 1:
+        return (x - mean) * factors[0][1] + beta
+    (_, inverse), (_, gamma) = factors
+    return multiply_add((x - mean) * inverse, gamma, beta)

@@ -8,6 +8,8 @@ from typing import Final, TypeAlias
 from qconvert.checking.compare import Difference, Example
 from qconvert.checking.results import (
     AmbiguousResult,
+    Bound,
+    ByValue,
     CheckedFile,
     Comparison,
     Environment,
@@ -16,6 +18,8 @@ from qconvert.checking.results import (
     OutputResult,
     Proof,
     Report,
+    Reproducer,
+    State,
     WeightResult,
     WitnessResult,
 )
@@ -40,11 +44,13 @@ def _report(report: Report) -> Json:
     return {
         "schema": SCHEMA,
         "verdict": report.verdict.value,
+        "required": report.required.value,
         "passed": report.passed,
         "reference_ambiguous": report.reference_ambiguous,
         "first_difference": None if first is None else first.name,
         "model": _file(report.model),
         "onnx": _file(report.onnx),
+        "by_value": None if report.by_value is None else _by_value(report.by_value),
         "inputs": report.inputs,
         "samples": report.samples,
         "witnesses": [_witness(witness) for witness in report.witnesses],
@@ -53,11 +59,25 @@ def _report(report: Report) -> Json:
         "outputs": [_output(output) for output in report.outputs],
         "ambiguous": [_ambiguous(value) for value in report.ambiguous],
         "environment": _environment(report.environment),
+        "seconds": {part: round(seconds, 3) for part, seconds in report.seconds},
+        "reproducer": None if report.reproducer is None else _reproducer(report.reproducer),
     }
 
 
 def _file(file: CheckedFile) -> Json:
     return {"path": file.path, "sha256": file.sha256}
+
+
+def _reproducer(reproducer: Reproducer) -> Json:
+    return {"path": reproducer.path, "summary": reproducer.summary}
+
+
+def _by_value(found: ByValue) -> Json:
+    return {
+        "inputs": dict(found.inputs),
+        "outputs": dict(found.outputs),
+        "layers": dict(found.layers),
+    }
 
 
 def _witness(result: WitnessResult) -> Json:
@@ -76,6 +96,7 @@ def _layer(layer: LayerResult) -> Json:
         "weight_bits": layer.weight_bits,
         "activation_bits": layer.activation_bits,
         "notes": list(layer.notes),
+        "kernels": list(layer.kernels),
         **_finding(layer.finding),
     }
 
@@ -91,15 +112,37 @@ def _finding(finding: Finding) -> dict[str, Json]:
         "inherited_from": list(finding.inherited_from),
         "proof": None if finding.proof is None else _proof(finding.proof),
         "doubt": finding.doubt,
+        "bound": None if finding.bound is None else _bound(finding.bound),
+        "conditions": list(finding.conditions),
         "comparisons": [_comparison(comparison) for comparison in finding.comparisons],
     }
 
 
 def _proof(proof: Proof) -> Json:
     return {
+        "method": proof.method.value,
         "arguments": list(proof.arguments),
         "bits": proof.bits,
         "assumptions": list(proof.assumptions),
+        "states": proof.states,
+        "near": proof.near,
+    }
+
+
+def _bound(bound: Bound) -> Json:
+    return {
+        "largest": None if bound.largest is None else _number(bound.largest),
+        "steps": None if bound.steps is None else _number(bound.steps),
+        "states": bound.states,
+        "near": bound.near,
+        "example": None if bound.example is None else _state(bound.example),
+    }
+
+
+def _state(state: State) -> Json:
+    return {
+        "channel": state.channel,
+        "values": {name: _number(value) for name, value in state.values},
     }
 
 

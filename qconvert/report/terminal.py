@@ -8,6 +8,8 @@ from rich.text import Text
 
 from qconvert.checking.compare import Difference, Example
 from qconvert.checking.results import (
+    Bound,
+    ByValue,
     Comparison,
     Finding,
     LayerResult,
@@ -46,8 +48,10 @@ def _lines(report: Report) -> Iterator[Text]:
     yield from _table(report)
     yield Text()
     yield from _details(report)
+    yield from _reproducer(report)
     yield from _notes(report)
     yield from _assumptions(report)
+    yield from _conditions(report)
     yield _summary(report)
 
 
@@ -55,11 +59,21 @@ def _head(report: Report) -> Iterator[Text]:
     onnx = "exported to memory" if report.onnx.path is None else printable(report.onnx.path)
     yield Text(f"model   {printable(str(report.model.path))}")
     yield Text(f"onnx    {onnx}")
+    if report.by_value is not None:
+        yield from _interface(report.by_value)
     yield Text(f"inputs  {printable(report.inputs)}")
     for result in report.witnesses:
         if result.versions:
             versions = ", ".join(f"{name} {version}" for name, version in result.versions)
             yield Text(f"        {result.witness.value}: {printable(versions)}", "dim")
+
+
+def _interface(found: ByValue) -> Iterator[Text]:
+    """How a file was read that does not say what stands where."""
+    yield Text("        not written by qconvert: layers are found by their values")
+    for what, places in (("input", found.inputs), ("output", found.outputs)):
+        for name, place in places:
+            yield Text(f"        {what} {printable(name)}: {printable(place)}", "dim")
 
 
 def _table(report: Report) -> Iterator[Text]:
@@ -84,7 +98,8 @@ def _layer_cells(layer: LayerResult) -> tuple[str, ...]:
 
 def _cells(finding: Finding) -> tuple[str, str, str, str]:
     worst = finding.worst
-    reason = printable(finding.reason or _argument(finding))
+    proven = finding.verdict is Verdict.PROVEN
+    reason = printable(_argument(finding) if proven or not finding.reason else finding.reason)
     if worst is None:
         return finding.verdict.value, "", "", reason
     found = worst.difference
@@ -97,12 +112,26 @@ def _cells(finding: Finding) -> tuple[str, str, str, str]:
 
 
 def _argument(finding: Finding) -> str:
-    """Why it is proven, or what stands in the way."""
+    """Why it is proven, or what stands in the way, and what is known instead."""
     if finding.proof is None:
-        return finding.doubt
-    bits = finding.proof.bits
+        return "; ".join(part for part in (finding.doubt, _bound(finding.bound)) if part)
+    bits, states = finding.proof.bits, finding.proof.states
     told = ", ".join(finding.proof.arguments)
+    if states:
+        told += f": {finding.proof.near} of {states} states"
     return told if bits is None else f"{told}: {bits} of 24 bits"
+
+
+def _bound(bound: Bound | None) -> str:
+    if bound is None or not bound.largest:
+        return ""
+    size = f"{bound.largest:.3g}" if bound.steps is None else _count(bound.steps, "step")
+    told = f"off by {size} at most"
+    if bound.example is None:
+        return told
+    numbers = " and ".join(f"{name} is {value:g}" for name, value in bound.example.values)
+    where = f"as where {numbers} in channel {bound.example.channel}"
+    return f"{told}, in {bound.near} of {bound.states} states, {where}"
 
 
 def _largest(comparison: Comparison) -> str:
@@ -133,6 +162,13 @@ def _details(report: Report) -> Iterator[Text]:
     yield Text()
 
 
+def _reproducer(report: Report) -> Iterator[Text]:
+    if report.reproducer is not None:
+        path, summary = report.reproducer.path, report.reproducer.summary
+        yield Text(f"reproducer  {printable(path)}: {printable(summary)}")
+        yield Text()
+
+
 def _example(example: Example) -> Iterator[Text]:
     yield Text(f"  at [{', '.join(map(str, example.index))}]")
     for witness, value in example.values:
@@ -155,14 +191,29 @@ def _assumptions(report: Report) -> Iterator[Text]:
         yield Text(f"assumed since {printable(name)}: {printable(text)}", "dim")
 
 
+def _conditions(report: Report) -> Iterator[Text]:
+    """What has to hold where the file runs, each with the first layer, or output, that needs it."""
+    first: dict[str, str] = {}
+    results: tuple[LayerResult | OutputResult, ...] = (*report.layers, *report.outputs)
+    for result in results:
+        for text in result.finding.conditions:
+            first.setdefault(text, result.name)
+    for text, name in first.items():
+        yield Text(f"condition since {printable(name)}: {printable(text)}", "yellow")
+
+
 def _notes(report: Report) -> Iterator[Text]:
     for result in report.failed:
         first, *others = lines_of(result.failure or "")
         yield Text(f"{result.witness.value}: NOT RUN: {first}", "yellow")
         yield from (Text(f"  {line}", "yellow") for line in others)
+    if report.verdict.passes and not report.passed:
+        yield Text(f"no pass: {report.required.value} is required", "red")
     for missing in (not report.samples and "samples", not report.outputs and "outputs"):
         if missing:
             yield Text(f"no {missing} were compared", "yellow")
+    if report.not_found:
+        yield Text(_of_not_found(report), "yellow")
     for line in note_lines((layer.name, layer.notes) for layer in report.layers):
         yield Text(line, "yellow")
     for value in report.ambiguous:
@@ -178,6 +229,14 @@ def _notes(report: Report) -> Iterator[Text]:
         if weight.verdict not in silent:
             what = f"weight {printable(weight.layer)}/{printable(weight.role)}"
             yield Text(f"{what}: {_detail(weight)}", _STYLES[weight.verdict])
+
+
+def _of_not_found(report: Report) -> str:
+    names = ", ".join(map(printable, report.not_found))
+    return (
+        f"{len(report.not_found)} of {len(report.layers)} layers were not found in the file, "
+        f"so that the verdict rests on what is behind them, in the end the outputs: {names}"
+    )
 
 
 def _detail(weight: WeightResult) -> str:

@@ -50,14 +50,21 @@ def can_be_cut(layer: LayerTensor, model: onnx.ModelProto) -> bool:
 
 def feeds(layers: Sequence[LayerTensor], forced: Mapping[str, F32]) -> dict[str, _Array]:
     """What the further inputs of `cut` take, from results in Keras's layout."""
+    return {
+        _PREFIX + name: array
+        for layer in layers
+        for name, array in stored(layer, forced[layer.layer]).items()
+    }
+
+
+def stored(layer: LayerTensor, value: F32) -> dict[str, _Array]:
+    """The contents of a layer's tensors, by name, for its result in Keras's layout."""
+    moved = value if layer.perm is None else np.transpose(value, np.argsort(layer.perm))
     result: dict[str, _Array] = {}
-    for layer in layers:
-        value = forced[layer.layer]
-        stored = value if layer.perm is None else np.transpose(value, np.argsort(layer.perm))
-        if layer.tensor:
-            result[_PREFIX + layer.tensor] = np.ascontiguousarray(stored)
-        if layer.codes:
-            result[_PREFIX + layer.codes.tensor] = _codes(layer, layer.codes, stored)
+    if layer.tensor:
+        result[layer.tensor] = np.ascontiguousarray(moved)
+    if layer.codes:
+        result[layer.codes.tensor] = _codes(layer, layer.codes, moved)
     return result
 
 

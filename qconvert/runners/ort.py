@@ -82,13 +82,28 @@ class OrtRunner:
             self._results(values),
         )
 
-    def optimized_operators(self, *, tapped: bool = False) -> Mapping[str, int]:
-        """How often each operator occurs in the graph that ONNX Runtime makes of the file."""
+    def run_alone(self, layer: str, inputs: Mapping[str, _Array], *, optimized: bool) -> F32:
+        """One layer, whose tensors are the outputs of the file; *inputs* may hold codes.
+
+        Looked at where the whole file is: with optimizations on at codes, if there are some.
+        """
+        values = self._run(self._deployed if optimized else self._plain, inputs)
+        (tensors,) = (x for x in self.layers if x.layer == layer)
+        by_codes = optimized and tensors.codes
+        value = _dequantized(by_codes, values) if by_codes else _value(tensors, values)
+        return _keras_layout(value, tensors)
+
+    def optimized(self, *, tapped: bool = False) -> onnx.ModelProto:
+        """The graph that ONNX Runtime makes of the file with default options, on this CPU."""
         model = self._with_taps(c.tensor for _, c in self._coded()) if tapped else self._source
         with tempfile.TemporaryDirectory(prefix="qconvert-") as folder:
             path = Path(folder) / "optimized.onnx"
             _session(model, optimized=True, saved=path)
-            nodes = onnx.load(path, load_external_data=False).graph.node
+            return onnx.load(path)
+
+    def optimized_operators(self, *, tapped: bool = False) -> Mapping[str, int]:
+        """How often each operator occurs in the graph that ONNX Runtime makes of the file."""
+        nodes = self.optimized(tapped=tapped).graph.node
         return Counter(f"{n.domain}:{n.op_type}" if n.domain else n.op_type for n in nodes)
 
     @property
@@ -109,6 +124,10 @@ class OrtRunner:
     @cached_property
     def _deployed(self) -> _Session:
         return _session(self._source, optimized=True)
+
+    @cached_property
+    def _plain(self) -> _Session:
+        return _session(self._source, optimized=False)
 
     def _run_forced(
         self,
@@ -144,7 +163,7 @@ class OrtRunner:
         return tapped
 
     def _run(
-        self, session: _Session, inputs: Mapping[str, F32], more: Mapping[str, _Array] = NOTHING
+        self, session: _Session, inputs: Mapping[str, _Array], more: Mapping[str, _Array] = NOTHING
     ) -> dict[str, F32]:
         """All outputs of a session, and its inputs, which may be layers' results too."""
         if set(inputs) != set(self.inputs):

@@ -36,6 +36,7 @@ LOADED: Final[Mapping[str, frozenset[str]]] = {
     "qconvert.emit": frozenset({"numpy", "onnx"}),
     "qconvert.runners": frozenset({"numpy", "onnx"}),
     "qconvert.checking": frozenset({"numpy", "onnx"}),
+    "qconvert.reproducing": frozenset({"numpy", "onnx"}),
     "qconvert.report": frozenset({"numpy", "onnx"}),
     "qconvert.api": frozenset(),
 }

@@ -18,6 +18,7 @@ from qconvert.errors import UnsupportedError, UsageError
 from qconvert.ir import F32
 from qconvert.ir.ops import Quantize
 from qconvert.ir.quantizers import QuantizedRelu
+from tests.checking.deployed_models import change, insert, node, own_scales
 
 WINDOW = (slice(2, 5), slice(3, 6))
 
@@ -66,7 +67,7 @@ def test_a_live_model_keeps_what_its_file_loses(folder: Path) -> None:
     """TensorFlow sees the options that Keras does not save, and the input that is an output."""
     report = json.loads((folder / "losing.json").read_text())
     found = {output["name"]: output["verdict"] for output in report["outputs"]}
-    assert found == {"act": "SAMPLED", "x": "SAMPLED"}
+    assert found == {"act": "BOUNDED", "x": "SAMPLED"}
     saved = qconvert.load(folder / "losing.h5").nodes[-1].op
     assert isinstance(saved, Quantize)
     assert saved.quantizer == QuantizedRelu(4, 1, relu_upper_bound=1.3)
@@ -107,6 +108,7 @@ def test_every_layer_of_a_right_export_agrees(folder: Path) -> None:
     assert report.exit_code == 0
     assert {w.witness for w in report.witnesses if w.failure is None} == set(Witness)
     assert (report.samples, done[-1]) == (70, (70, 70))
+    assert {layer.name for layer in report.layers if layer.kernels} >= {"conv", "out"}
     compared = {(c.first, c.second) for c in report.outputs[0].finding.comparisons}
     assert (Witness.TENSORFLOW, Witness.DEPLOYED) in compared
 
@@ -120,8 +122,13 @@ def test_one_wrong_weight_code_in_the_file_is_found_at_its_layer(
     codes = onnx.numpy_helper.to_array(kernel).copy()
     codes.flat[7] += 1
     kernel.CopyFrom(onnx.numpy_helper.from_array(codes, kernel.name))
-    report = qconvert.check(folder / "model.h5", model, inputs=truth["image"])
+    shown = folder / "shown"
+    report = qconvert.check(folder / "model.h5", model, inputs=truth["image"], reproducer=shown)
     assert report.exit_code == 1
+    script = subprocess.run([sys.executable, shown / "reproduce.py"], capture_output=True)
+    assert (script.returncode, script.stderr) == (1, b"")
+    assert script.stdout.startswith(b"layer conv (QConv2D)")
+    assert b"(NumPy and TensorFlow)" in script.stdout
     assert report.first_difference is not None
     assert report.first_difference.name == "conv"
     found = {layer.name: layer.finding for layer in report.layers}
@@ -131,6 +138,36 @@ def test_one_wrong_weight_code_in_the_file_is_found_at_its_layer(
     assert found["pixels"].verdict is Verdict.PROVEN
     assert found["out"].inherited_from == ("conv",)
     assert report.outputs[0].finding.inherited_from == ("conv",)
+
+
+def test_a_file_that_the_runtime_quantizes_otherwise_is_found(folder: Path) -> None:
+    """Without optimizations the layer is right, and would be proven."""
+    model = qconvert.export(folder / "model.h5").model
+    insert(model, "out/Gemm", "Relu")
+    change(model, "out/kernel", np.transpose)
+    node(model, "out/Gemm").attribute[0].i = 0
+    own_scales(model, "out", 5)
+    report = qconvert.check(folder / "model.h5", model, samples=70)
+    (output,) = report.outputs
+    assert output.finding.verdict is Verdict.DIFFERS
+    assert "the deployed run differs from the instrumented run" in output.finding.reason
+    found = {layer.name: layer for layer in report.layers}
+    assert found["out"].finding.verdict is Verdict.SAMPLED
+    assert "MatMulNBits out/Gemm quantizes" in found["out"].finding.doubt
+    assert found["conv"].finding.verdict is Verdict.PROVEN
+
+
+def test_an_operator_that_no_proof_knows_is_no_pass(folder: Path) -> None:
+    """`Shrink` by nothing returns what it is given, so that nothing differs."""
+    model = qconvert.export(folder / "model.h5").model
+    insert(model, "out/Gemm", "Shrink")
+    node(model, "out/Gemm/Shrink").attribute.append(onnx.helper.make_attribute("lambd", 0.0))
+    report = qconvert.check(folder / "model.h5", model, samples=70)
+    (output,) = report.outputs
+    assert (output.finding.verdict, report.exit_code) == (Verdict.UNCHECKED, 1)
+    assert output.finding.reason == (
+        "as deployed, in out: Shrink out/Gemm/Shrink is an operator that no proof knows"
+    )
 
 
 def scaled_samples(count: int) -> F32:

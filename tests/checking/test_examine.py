@@ -85,6 +85,7 @@ class Bench:
         samples: Samples | None = None,
         unavailable: Mapping[Witness, str] = {},
         failed: Failed | None = None,
+        versions: Mapping[str, str] = {"tf": "2"},
     ) -> Report:
         runners = {w: changed.get(w, FakeRunner()) for w in Witness}
         present = {w: r for w, r in runners.items() if r is not None}
@@ -92,7 +93,7 @@ class Bench:
         x = np.arange(200, dtype=np.float32).reshape(100, 2)
         return examine(
             Subject(self.graph, CheckedFile("m.h5", "0" * 64), CheckedFile(None, "1" * 64)),
-            Panel(present, qkeras or FakeQKeras(weights), {TF: {"tf": "2"}}, unavailable),
+            Panel(present, qkeras or FakeQKeras(weights), {TF: versions}, unavailable),
             samples or from_user(self.graph, x),
             failed=failed,
         )
@@ -296,3 +297,11 @@ def test_a_result_that_nothing_reads_is_not_missed_in_the_file(bench: Bench) -> 
     assert found.verdict is Verdict.SAMPLED
     assert found.reason == "nothing reads it, and the file does not compute it"
     assert report.passed
+
+
+def test_nothing_is_proven_of_a_tensorflow_with_other_kernels(bench: Bench) -> None:
+    report = bench.run(versions={"tensorflow": "2", "TF_USE_DEEP_CONV2D": "1"})
+    assert {layer.finding.doubt for layer in report.layers} == {
+        "TensorFlow runs with TF_USE_DEEP_CONV2D=1"
+    }
+    assert set(verdicts(report).values()) == {"SAMPLED"}

@@ -32,13 +32,12 @@ def effective(graph: Graph) -> dict[tuple[str, str], F32]:
         (layer.name, role): weight.effective
         for layer in graph.layers
         for role, weight in layer.weights.items()
-        if role in ("kernel", "bias")
     }
 
 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize(("dialect", "opset"), [("qdq", 21), ("qdq", 13), ("float", 21)])
-def test_every_kernel_and_bias_is_found(file: str, dialect: str, opset: int) -> None:
+def test_every_weight_is_found(file: str, dialect: str, opset: int) -> None:
     graph = graph_of(file)
     found = stored_weights(graph, to_onnx(graph, dialect=dialect, opset=opset))
     expected = effective(graph)
@@ -71,6 +70,17 @@ def test_what_was_changed_is_seen(dialect: str, change: Callable[[Array], Array]
     found = stored_weights(graph, model)
     wrong = [key for key, array in found.items() if not np.array_equal(array, expected[key])]
     assert wrong == [("output_dense", "kernel")]
+
+
+def test_a_normalization_with_another_constant_has_none_of_that_channel_s_weights() -> None:
+    graph = graph_of("pruned_cnn.h5")
+    model = to_onnx(graph)
+    (tensor,) = (t for t in model.graph.initializer if t.name == "bn_dense_0/offset")
+    tensor.CopyFrom(numpy_helper.from_array(one_off(numpy_helper.to_array(tensor)), tensor.name))
+    found = stored_weights(graph, model)
+    for role in ("gamma", "beta", "moving_mean", "moving_variance"):
+        array = found["bn_dense_0", role]
+        assert np.array_equal(np.isnan(array), np.arange(array.size) == array.size - 1), role
 
 
 def test_a_file_of_another_program_has_no_layers() -> None:

@@ -201,6 +201,10 @@ def report_exists(folder: Path, write: WriteModel) -> list[str]:
     return ["check", str(write()), "--json", str(folder / "r.json")]
 
 
+def reproducer_exists(folder: Path, write: WriteModel) -> list[str]:
+    return ["check", str(write()), "--reproducer", str(folder)]
+
+
 def unknown_option(folder: Path, write: WriteModel) -> list[str]:
     return ["export", str(write()), "--tolerance", "1e-3"]
 
@@ -223,6 +227,7 @@ def unknown_option(folder: Path, write: WriteModel) -> list[str]:
         (weights_elsewhere, 4, "lies in another file"),
         (onnx_of_another_model, 2, "takes 'x' (None, 3), the model 'x' (None, 4)"),
         (report_exists, 6, "--force"),
+        (reproducer_exists, 6, "--force"),
         (unknown_option, 2, "--tolerance"),
     ],
 )
@@ -259,6 +264,37 @@ def test_a_missing_tensorflow_is_shown_and_is_no_pass(
     # The other two were compared all the same.
     compared = [c for layer in found["layers"] for c in layer["comparisons"]]
     assert ["NumPy", "ONNX Runtime"] in [c["witnesses"] for c in compared]
+
+
+@pytest.mark.parametrize("wrong", [True, False])
+def test_a_reproducer_is_written_where_something_differs(
+    write_model: WriteModel, tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: bool
+) -> None:
+    """NumPy and ONNX Runtime are enough to see a weight that is another in the file."""
+    model, folder, report = write_model(), tmp_path / "shown", tmp_path / "r.json"
+    file = model.with_suffix(".onnx")
+    assert run(["export", str(model)]) == 0
+    exported = onnx.load(file)
+    (kernel,) = (x for x in exported.graph.initializer if len(x.dims) == 2)
+    codes = onnx.numpy_helper.to_array(kernel).copy()
+    codes.flat[1] += wrong
+    kernel.CopyFrom(onnx.numpy_helper.from_array(codes, kernel.name))
+    onnx.save(exported, file)
+    arguments = ["check", str(model), str(file), "--reproducer", str(folder)]
+    arguments += ["--json", str(report), "--tf-python", "/nowhere/python"]
+    assert run(arguments) == (1 if wrong else 5)
+    told, found = capsys.readouterr().out, json.loads(report.read_text())["reproducer"]
+    assert folder.exists() is wrong
+    if not wrong:
+        assert f"reproducer  {folder} is not written: nothing differs" in told
+        assert found is None
+        return
+    assert found["path"] == str(folder)
+    assert f"reproducer  {folder}: {found['summary']}" in told
+    command = [sys.executable, str(folder / "reproduce.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "layer fc (QDense)" in done.stdout
 
 
 def test_a_bug_of_ours_is_one_line_and_code_70(

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from qconvert.errors import OutputError
-from qconvert.output import write
+from qconvert.output import write, write_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -97,3 +97,52 @@ def test_old_leftovers_are_removed_and_fresh_ones_kept(tmp_path: Path) -> None:
     os.utime(old, (0, 0))
     write(tmp_path / "a", b"data", force=False)
     assert names(tmp_path) == [".qconvert-2.part", "a"]
+
+
+FILES = {"a": b"1", "b": b"2"}
+
+
+@pytest.mark.parametrize("name", ["new", "empty"])
+def test_a_folder_is_written_at_once(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    write_folder(tmp_path / name, FILES, force=False)
+    assert {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} == FILES
+    assert set(names(tmp_path)) == {"empty", name}
+
+
+def test_a_folder_with_content_needs_force_and_loses_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "mine").write_bytes(b"precious")
+    with pytest.raises(OutputError, match="not empty; --force"):
+        write_folder(tmp_path, FILES, force=False)
+    assert (tmp_path / "a").read_bytes() == b"old"
+    write_folder(tmp_path, FILES, force=True)
+    assert (tmp_path / "a").read_bytes() == b"1"
+    assert (tmp_path / "mine").read_bytes() == b"precious"
+
+
+def test_no_input_in_the_folder_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "b").write_bytes(b"model")
+    with pytest.raises(OutputError, match="is an input"):
+        write_folder(tmp_path, FILES, force=True, inputs=[tmp_path / "b"])
+    assert names(tmp_path) == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("a/b", "does not exist"), ("file", "not a directory")]
+)
+def test_a_folder_that_cannot_be(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match=words):
+        write_folder(tmp_path / name, FILES, force=True)
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_failing_write_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        write_folder(tmp_path / "new", FILES, force=False)
+    assert names(tmp_path) == []

@@ -5,7 +5,7 @@ import pytest
 
 from qconvert.emit.thresholds import thresholds
 from qconvert.ir import F32, Quantizer, grid_of
-from qconvert.ir.ops import Conv, Quantize, Relu
+from qconvert.ir.ops import Conv, Quantize, Relu, Scale
 from qconvert.ir.quantizers import (
     Binary,
     FrozenScale,
@@ -160,6 +160,24 @@ def test_quantizer_gives_qkeras_bits(
     if dialect == "qdq" and grid is not None and grid.hi < 1 << 8:
         # README.md promises so of integers; QKeras's zeros have no sign either.
         assert not np.signbit(ran.plain[0][ran.plain[0] == 0]).any()
+
+
+@pytest.mark.parametrize(
+    "quantizer",
+    [
+        *(QuantizedBits(16, integer, symmetric=True) for integer in (-7, -8, -13)),
+        *(QuantizedBits(12, integer) for integer in (-27, -28)),
+        *(QuantizedRelu(15, integer) for integer in (-24, -25)),
+    ],
+    ids=repr,
+)
+def test_the_clip_of_a_small_range_stays(
+    make: Make, run: Run, quantizer: QuantizedBits | QuantizedRelu
+) -> None:
+    """ONNX Runtime drops a Clip that it takes for the whole range of the integers behind it."""
+    x = np.array([[-8, -1, -0.75, 0.5, 1, 2]], np.float32) * np.float32(2.0**quantizer.integer)
+    graph = make({"x": (6,)}, [("moved", Scale(2.0), ["x"]), ("y", Quantize(quantizer), ["moved"])])
+    np.testing.assert_array_equal(run(graph, x).deployed[0], quantize(quantizer, 2 * x))
 
 
 @pytest.mark.parametrize("opset", [13, 17, 26])

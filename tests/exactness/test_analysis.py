@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from qconvert.exactness import Analysis, Certificate, Doubt, Free, Reach, analyse
+from qconvert.exactness.certificate import BIAS_LAST
 from qconvert.frontend import build_graph
 from qconvert.ir import F32, Graph, Grid, Input, Node, Op, Output, validate
 from qconvert.ir.ops import Dense, Merge, Quantize, Recurrence
-from qconvert.ir.quantizers import QuantizedBits
+from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 from qconvert.modelfile import read_model
 from qconvert.reference import evaluate
 from tests.exactness.samples import inside
@@ -74,6 +75,16 @@ def test_the_first_states_count_too() -> None:
     graph = loop((Quantize(FOUR_BITS),), identity)
     found = analyse(graph, {"sequence": domain})
     assert require_within(found, sampled(graph, domain)) == 2
+
+
+def test_a_loop_assumes_what_any_of_its_ops_does() -> None:
+    """The second product takes more bits, and has no bias."""
+    relu = Quantize(QuantizedRelu(4))
+    biased = Dense(np.eye(2, dtype=F), np.array([0.1, 0.3], F))
+    found = analyse(loop((relu, biased, relu), KERNEL * 1023), {"sequence": Grid(-8, 7, -3)})
+    certificate = found.certificates["y"]
+    assert isinstance(certificate, Certificate) and certificate.bits is not None
+    assert certificate.bits > 10 and BIAS_LAST in certificate.assumptions
 
 
 def test_a_state_that_grows_has_no_range() -> None:

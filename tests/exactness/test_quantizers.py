@@ -107,6 +107,14 @@ def test_what_is_clipped_first_has_no_residue() -> None:
         assert isinstance(quantize(q, huge, 2)[1], Doubt)
 
 
+def test_one_bit_has_a_residue_with_and_without_alpha() -> None:
+    for alpha in (None, 1.0):
+        q = QuantizedBits(1, alpha=alpha)
+        assert isinstance(quantize(q, grid(0, 2**24, 0, (1, 1)), 2)[1], Certificate)
+        assert isinstance(quantize(q, grid(0, 2**24 + 2, 0, (1, 1)), 2)[1], Doubt)
+        assert quantized(q, np.array([2.0**24, 2.0**24 + 6], F)).tolist() == [1.0, 2.0]
+
+
 def test_of_a_free_input_the_range_is_assumed_and_of_an_unknown_value_not() -> None:
     q = QuantizedBits(4, 0, alpha=1.0)
     found = quantize(q, Free(), 2)[1]
@@ -120,6 +128,8 @@ def test_of_a_free_input_the_range_is_assumed_and_of_an_unknown_value_not() -> N
     [
         QuantizedBits(4, 0, alpha=0.3),
         QuantizedBits(4, 0, alpha=1.0, qnoise_factor=0.5),
+        QuantizedBits(1, 0, qnoise_factor=0.5),
+        QuantizedRelu(4, 0, qnoise_factor=0.5),
         QuantizedPo2(4),
         QuantizedUlaw(4),
         QuantizedTanh(4, use_real_tanh=True),

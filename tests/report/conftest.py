@@ -1,17 +1,25 @@
+import dataclasses
 import math
+from dataclasses import replace
 
 import pytest
 
 from qconvert.checking.compare import UNORDERED, Difference, Example
 from qconvert.checking.results import (
     AmbiguousResult,
+    Bound,
+    ByValue,
     CheckedFile,
     Comparison,
     Environment,
     Finding,
     LayerResult,
+    Method,
     OutputResult,
+    Proof,
     Report,
+    Reproducer,
+    State,
     Verdict,
     WeightResult,
     WitnessResult,
@@ -20,6 +28,7 @@ from qconvert.checking.witness import Witness
 
 TF, ORT, NUMPY = Witness.TENSORFLOW, Witness.ORT, Witness.NUMPY
 WITNESSES = tuple(WitnessResult(w, (("part", "1.2"),), None) for w in Witness)
+CONDITION = "on x86 needs a CPU with \x1b[31m VNNI"
 ENVIRONMENT = Environment("0.1.0", "3.11", "Linux x86_64")
 
 
@@ -33,21 +42,45 @@ def finding(verdict: Verdict, reason: str, difference: Difference, step: float |
 def passing() -> Report:
     """A convolution and its quantizer, on which all agree."""
     good = finding(Verdict.SAMPLED, "", Difference(1024), 0.25)
+    conditional = dataclasses.replace(good, conditions=(CONDITION,))
     return Report(
         model=CheckedFile("m.h5", "0" * 64),
         onnx=CheckedFile("m.onnx", "1" * 64),
         inputs="64 samples chosen by the input domain, seed 0",
         samples=64,
         layers=(
-            LayerResult("conv", "QConv2D", 4, None, good),
+            LayerResult("conv", "QConv2D", 4, None, conditional, kernels=("QLinearConv",)),
             LayerResult("act", "QActivation", None, 8, good, notes=("of \x1b[31m note",)),
         ),
         weights=(WeightResult("conv", "kernel", Verdict.PROVEN, Difference(36), Difference(36)),),
-        outputs=(OutputResult("y", good),),
+        outputs=(OutputResult("y", conditional),),
         ambiguous=(),
         witnesses=WITNESSES,
         environment=ENVIRONMENT,
     )
+
+
+@pytest.fixture
+def bounded(passing: Report) -> Report:
+    """A layer of which codes are proven, and one that is bounded by one step in a few states."""
+    conv, act = passing.layers
+    argument, assumed = "no state is next to a boundary", "no dust"
+    proof = Proof(Method.CODES, (argument,), 12, (assumed,), states=4096)
+    bound = Bound(0.25, 1.0, 4096, 3, State(7, (("conv", -0.5),)))
+    proven = replace(conv.finding, verdict=Verdict.PROVEN, proof=proof)
+    known = replace(act.finding, verdict=Verdict.BOUNDED, doubt="3 states", bound=bound)
+    layers = (replace(conv, finding=proven), replace(act, finding=known))
+    return replace(passing, layers=layers, required=Verdict.PROVEN, seconds=(("samples", 1.23456),))
+
+
+@pytest.fixture
+def by_value(passing: Report) -> Report:
+    """Of a file in which the convolution was not found."""
+    conv, act = passing.layers
+    unseen = replace(conv, finding=Finding(Verdict.UNCHECKED, "no tensor has its values", ()))
+    inputs, outputs = (("x", "the tensor 'in\x1b[31m'"),), (("y", "the tensor 'r'"),)
+    found = ByValue(inputs, outputs, (("act", "t"),))
+    return replace(passing, layers=(unseen, act), by_value=found)
 
 
 @pytest.fixture
@@ -83,4 +116,5 @@ def failing() -> Report:
         ambiguous=(AmbiguousResult("y", 100, 3, 1e-7),),
         witnesses=(*WITNESSES[1:], WitnessResult(TF, (), "the worker\nwas killed by signal 9")),
         environment=ENVIRONMENT,
+        reproducer=Reproducer("shown\x1b", "act by itself"),
     )

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -6,7 +7,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from qconvert.checking.results import Report
+from qconvert.checking.results import Report, Verdict
 from qconvert.report import to_json
 
 SCHEMA: Final = Path(__file__).parents[2] / "schemas" / "report.schema.json"
@@ -24,10 +25,11 @@ def document(report: Report) -> Any:
 
 
 def test_passing_and_failing_reports_fit_the_schema(
-    passing: Report, failing: Report, validator: jsonschema.Draft202012Validator
+    passing: Report, failing: Report, by_value: Report, validator: jsonschema.Draft202012Validator
 ) -> None:
     validator.validate(document(passing))
     validator.validate(document(failing))
+    validator.validate(document(by_value))
 
 
 @pytest.mark.parametrize("key", ["schema", "verdict", "layers", "samples"])
@@ -47,11 +49,34 @@ def test_the_schema_refuses_what_it_does_not_know(
     assert not validator.is_valid(extended)
 
 
+def test_what_was_not_found_in_a_file_of_others_fails_no_report(
+    passing: Report, by_value: Report
+) -> None:
+    found = document(by_value)
+    assert (found["verdict"], found["passed"]) == ("SAMPLED", True)
+    assert found["by_value"]["layers"] == {"act": "t"}
+    assert document(passing)["by_value"] is None
+    unseen = replace(passing, layers=by_value.layers)
+    assert document(unseen)["verdict"] == "UNCHECKED"
+
+
+def test_a_layer_that_was_not_found_may_differ_all_the_same(by_value: Report) -> None:
+    """TensorFlow and NumPy are compared without the file."""
+    conv, act = by_value.layers
+    wrong = replace(conv, finding=replace(conv.finding, verdict=Verdict.DIFFERS))
+    assert document(replace(by_value, layers=(wrong, act)))["verdict"] == "DIFFERS"
+
+
 def test_the_result_stands_at_the_top(failing: Report) -> None:
     found = document(failing)
     assert (found["verdict"], found["passed"]) == ("DIFFERS", False)
     assert found["first_difference"] == "act"
     assert found["reference_ambiguous"] is True
+
+
+def test_the_reproducer_is_named_if_there_is_one(passing: Report, failing: Report) -> None:
+    assert document(passing)["reproducer"] is None
+    assert document(failing)["reproducer"]["summary"] == "act by itself"
 
 
 def test_numbers_read_back_exactly_and_others_are_words(failing: Report) -> None:
@@ -60,6 +85,24 @@ def test_numbers_read_back_exactly_and_others_are_words(failing: Report) -> None
     assert values == {"TensorFlow": 0.1, "ONNX Runtime": 0.25, "NumPy": "nan"}
     assert np.float64(values["TensorFlow"]) == np.float64(0.1)
     assert found["outputs"][0]["comparisons"][0]["largest"] == "inf"
+
+
+def test_proofs_and_bounds_are_written_with_what_they_rest_on(
+    bounded: Report, validator: jsonschema.Draft202012Validator
+) -> None:
+    found = document(bounded)
+    validator.validate(found)
+    assert (found["verdict"], found["required"], found["passed"]) == ("SAMPLED", "PROVEN", False)
+    assert found["seconds"] == {"samples": 1.235}
+    conv, act = found["layers"]
+    assert conv["proof"]["method"] == "codes" and conv["proof"]["states"] == 4096
+    assert act["bound"] == {
+        "largest": 0.25,
+        "steps": 1.0,
+        "states": 4096,
+        "near": 3,
+        "example": {"channel": 7, "values": {"conv": -0.5}},
+    }
 
 
 def test_the_same_report_gives_the_same_text(failing: Report) -> None:

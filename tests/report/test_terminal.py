@@ -45,6 +45,27 @@ def test_a_pass_ends_in_what_it_rests_on(passing: Report) -> None:
     assert "First difference" not in shown(passing)
 
 
+def test_what_is_proven_and_what_bounds_the_rest(bounded: Report) -> None:
+    text = shown(bounded)
+    assert "no state is next to a boundary: 0 of 4096 states: 12 of 24 bits" in text
+    assert (
+        "3 states; off by 1 step at most, in 3 of 4096 states, as where conv is -0.5 in channel 7"
+    ) in text
+    assert "assumed since conv: no dust" in text
+    assert "no pass: PROVEN is required" in text
+    assert bounded.exit_code == 1
+
+
+def test_a_file_of_others_is_told_with_what_was_not_found(by_value: Report) -> None:
+    text = shown(by_value)
+    assert "not written by qconvert: layers are found by their values" in text
+    assert "input x: the tensor 'in" in text
+    assert "\x1b" not in text
+    assert "output y: the tensor 'r'" in text
+    assert "1 of 2 layers were not found in the file, so that the verdict rests on" in text
+    assert text.splitlines()[-1].startswith("SAMPLED: 2 layers (1 SAMPLED, 1 UNCHECKED)")
+
+
 def test_only_the_first_difference_is_marked(failing: Report) -> None:
     marked = [line for line in shown(failing).splitlines() if line.startswith(">")]
     assert len(marked) == 1
@@ -146,3 +167,20 @@ def test_a_note_is_told_once_for_all_its_layers(passing: Report) -> None:
     ]
     silent = [dataclasses.replace(layer, notes=()) for layer in passing.layers]
     assert "note" not in shown(dataclasses.replace(passing, layers=tuple(silent)))
+
+
+def test_the_reproducer_is_told(passing: Report, failing: Report) -> None:
+    assert "reproducer  shown\\u{1b}: act by itself\n" in shown(failing)
+    assert "reproducer" not in shown(passing)
+
+
+def test_a_condition_is_told_once_with_what_first_needs_it(passing: Report) -> None:
+    assert [line for line in shown(passing).splitlines() if line.startswith("condition")] == [
+        r"condition since conv: on x86 needs a CPU with \u{1b}[31m VNNI"
+    ]
+    silent = [
+        dataclasses.replace(layer, finding=dataclasses.replace(layer.finding, conditions=()))
+        for layer in passing.layers
+    ]
+    text = shown(dataclasses.replace(passing, layers=tuple(silent)))
+    assert "condition since y: " in text

@@ -34,6 +34,7 @@ def layer(name: str, verdict: str, inherited_from: tuple[str, ...] = ()) -> dict
         "class_name": "QDense",
         "converter": None,
         "notes": [],
+        "kernels": [],
         "weight_bits": 4,
         "activation_bits": None,
         "verdict": verdict,
@@ -41,6 +42,8 @@ def layer(name: str, verdict: str, inherited_from: tuple[str, ...] = ()) -> dict
         "inherited_from": list(inherited_from),
         "proof": None,
         "doubt": "",
+        "bound": None,
+        "conditions": [],
         "comparisons": [],
     }
 
@@ -66,11 +69,13 @@ def report(layers: list[dict[str, Any]], off: int, deployed: int) -> Mapping[str
     made = {
         "schema": "qconvert.report/1",
         "verdict": "DIFFERS",
+        "required": "SAMPLED",
         "passed": False,
         "reference_ambiguous": False,
         "first_difference": "b",
         "model": file,
         "onnx": file,
+        "by_value": None,
         "inputs": "domain",
         "samples": 8,
         "witnesses": [],
@@ -84,6 +89,8 @@ def report(layers: list[dict[str, Any]], off: int, deployed: int) -> Mapping[str
                 "inherited_from": [],
                 "proof": None,
                 "doubt": "",
+                "bound": None,
+                "conditions": [],
                 "comparisons": [
                     comparison("TensorFlow", "NumPy", 7),
                     comparison("TensorFlow", "ONNX Runtime", off),
@@ -93,6 +100,8 @@ def report(layers: list[dict[str, Any]], off: int, deployed: int) -> Mapping[str
         ],
         "ambiguous": [],
         "environment": {"qconvert": "0", "python": "3", "machine": "m"},
+        "seconds": {"samples": 1.5},
+        "reproducer": None,
     }
     jsonschema.validate(made, json.loads(SCHEMA.read_text(encoding="utf-8")))
     return made
@@ -143,10 +152,19 @@ def test_first_own_difference_is_shown_and_inherited_ones_are_not() -> None:
     assert [difference.layer for difference in row.differences] == ["b", "a"]
 
 
-def test_only_layers_without_any_difference_count_as_equal() -> None:
-    layers = [layer("a", "SAMPLED"), layer("b", "BOUNDED"), layer("c", "UNCHECKED")]
+def test_layers_are_counted_by_how_they_are_known() -> None:
+    proof: dict[str, Any] = {
+        "method": "codes",
+        "arguments": [],
+        "bits": None,
+        "assumptions": [],
+        "states": 0,
+    }
+    proven = {**layer("d", "PROVEN"), "proof": {**proof, "near": 0}}
+    layers = [layer("a", "SAMPLED"), layer("b", "BOUNDED"), layer("c", "UNCHECKED"), proven]
     row = checked(MODEL, Ended(1, ""), report(layers, 0, 0), 0.0)
-    assert (row.equal, row.layers, row.answered) == (1, 3, True)
+    assert (row.cells[3:9], row.answered) == (("0", "1", "0", "1", "1", "1"), True)
+    assert row.cells[-2] == "0.0 (samples 1.5)"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +202,9 @@ def test_summary_and_note_count_every_model() -> None:
         not_exported(MODEL, Ended(3, "no"), 0.0),
     ]
     total = summary(rows, 0.0)
-    assert total.startswith("2 models; 1 exported; 1 DIFFERS; outputs identical in 1;")
+    assert total.startswith(
+        "2 models; 1 exported; 1 DIFFERS; layers: 1 other; outputs identical in 1;"
+    )
     note = markdown(rows, total)
     assert total in note
     assert "why b\\|" in note

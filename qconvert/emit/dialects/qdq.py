@@ -26,6 +26,8 @@ from qconvert.ir.quantizers import (
 
 #: The first opset whose QuantizeLinear and DequantizeLinear know 16-bit integers.
 _INT16_OPSET = 21
+#: Between ends of a Clip and of the integers behind it, ONNX Runtime takes this for nothing.
+_DROPPED_CLIP = 2.0**-23
 
 
 class QdqDialect:
@@ -136,9 +138,19 @@ def _bytes_hold(grid: Grid) -> bool:
 def _has_codes(b: Builder, x: Value, grid: Grid) -> bool:
     if _bytes_hold(grid):
         return True
-    fits = grid.hi < 1 << (16 if grid.lo >= 0 else 15)
+    fits = grid.hi < 1 << (16 if grid.lo >= 0 else 15) and _keeps_clip(grid)
     # ONNX Runtime merges adjacent pairs of one type, wrongly; a Clip of bytes keeps them apart.
     return fits and b.opset >= _INT16_OPSET and (x.codes is None or x.codes.narrow)
+
+
+def _keeps_clip(grid: Grid) -> bool:
+    """Whether the float Clip to a grid of more than bytes stays, if it needs one.
+
+    ONNX Runtime drops it if both its ends are those of the integers, or less than that apart.
+    """
+    info = np.iinfo("int16" if grid.lo < 0 else "uint16")
+    beside = max(grid.lo - info.min, info.max - grid.hi)
+    return beside == 0 or beside * grid.step > _DROPPED_CLIP
 
 
 def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor) -> Value:

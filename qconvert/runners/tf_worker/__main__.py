@@ -69,6 +69,8 @@ ENVIRONMENT = {
 #: TensorFlow's own default depends on the processor; with oneDNN, batch normalization is plain
 #: IEEE arithmetic, the same everywhere. Who sets the variable compares with the other program.
 DEFAULTS = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+#: Settings that put other programs in the place of sums of products: those that are made are told.
+OTHER_KERNELS = ("TF_USE_DEEP_CONV2D", "ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE")
 #: Before the names of layers whose results are given.
 FORCED = "forced:"
 
@@ -184,6 +186,7 @@ def versions(model: Layer) -> dict[str, str]:
         "python": sys.version.partition(" ")[0],
         **{name: keras3.version(name) for name in names},
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+        **{name: os.environ[name] for name in OTHER_KERNELS if os.environ.get(name)},
     }
 
 

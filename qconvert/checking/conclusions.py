@@ -1,0 +1,114 @@
+"""From samples to all inputs: every layer by itself, proofs by theorems and tables, bounds."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from qconvert.checking.audit import Evidence, Observe, Rounding, audit
+from qconvert.checking.bits import step_of
+from qconvert.checking.bounds import bound_of
+from qconvert.checking.enumeration import Tables, tabulate
+from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
+from qconvert.checking.inputs import Batch
+from qconvert.checking.proof import proof_of, prove, weakest_behind
+from qconvert.checking.results import Finding, LayerResult, OutputResult, Verdict
+from qconvert.checking.stopwatch import Stopwatch
+from qconvert.checking.weights import ComparedWeights
+from qconvert.checking.witness import Panel, Witness
+from qconvert.exactness import Analysis
+from qconvert.ir import Graph, Layer
+
+#: How often every layer is tried on a batch of numbers of its own.
+_FORCED_ROUNDS: Final = 4
+#: What TensorFlow's versions tell of settings under which a layer may be no sum of products.
+_OTHER_KERNELS: Final = ("_USE_DEEP_CONV2D", "_FPMATH_MODE")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proofs:
+    """What is known for all inputs, and what single layers made of numbers of their own.
+
+    A ``reservation`` stands in the way of all proofs and bounds.
+    """
+
+    analysis: Analysis
+    tables: Tables = field(default_factory=Tables)
+    evidence: Evidence = field(default_factory=Evidence)
+    tried: bool = False
+    reservation: str = ""
+
+
+def tried(
+    graph: Graph,
+    analysis: Analysis,
+    panel: Panel,
+    probe: Batch,
+    rounding: Rounding,
+    watch: Stopwatch,
+    observe: Observe | None = None,
+) -> Proofs:
+    """Every layer by itself, on numbers from the reach of what it reads and from its tables."""
+    if graph.opaque:
+        return Proofs(analysis)
+    settings = panel.versions.get(Witness.TENSORFLOW, {}).items()
+    other = [f"{name}={value}" for name, value in settings if name.endswith(_OTHER_KERNELS)]
+    if other:
+        return Proofs(analysis, reservation=f"TensorFlow runs with {', '.join(other)}")
+    layers = can_be_forced(graph, panel.tensors)
+
+    def run(trials: Iterable[Trial]) -> Evidence:
+        with watch.part("layers by themselves"):
+            return audit(panel.runners, trials, rounding, observe=observe)
+
+    forced = run(
+        trial
+        for seed in range(_FORCED_ROUNDS if layers else 0)
+        for trial in forced_trials(graph, analysis, probe, layers, panel.coded, seed)
+    )
+    with watch.part("tables"):
+        tables = tabulate(graph, analysis, probe, layers, run)
+    evidence = forced.merge(tables.evidence)
+    known = replace(analysis, certificates={**analysis.certificates, **tables.certificates})
+    return Proofs(known, tables, evidence, tried=forced.samples > 0 or len(graph.layers) == 1)
+
+
+def for_all_inputs(
+    graph: Graph, proofs: Proofs, results: Sequence[LayerResult], weights: ComparedWeights
+) -> tuple[LayerResult, ...]:
+    """The layers with what is proven or bounded of them."""
+    layers = {layer.name: layer for layer in graph.layers}
+    return tuple(
+        replace(result, finding=_for_all(graph, proofs, layers[result.name], result, weights))
+        if result.name in layers
+        else result
+        for result in results
+    )
+
+
+def _for_all(
+    graph: Graph, proofs: Proofs, layer: Layer, result: LayerResult, weights: ComparedWeights
+) -> Finding:
+    if proofs.reservation:
+        return replace(result.finding, doubt=proofs.reservation)
+    bound, step = bound_of(graph, proofs.analysis, proofs.tables, layer), step_of(graph, layer)
+    if bound is not None and bound.largest is not None and step is not None:
+        bound = replace(bound, steps=bound.largest / step)
+    own = [w for w in weights.results if w.layer == layer.name]
+    proof = proof_of(graph, proofs.analysis, layer)
+    return prove(result.finding, proof, own, bound, tried=proofs.tried)
+
+
+def concluded(
+    graph: Graph, layers: Sequence[LayerResult], outputs: Sequence[OutputResult]
+) -> tuple[OutputResult, ...]:
+    """An output that was equal is what all layers behind it are, if that is more."""
+    verdicts = {layer.name: layer.finding.verdict for layer in layers}
+    values = {output.name: output.value for output in graph.outputs}
+    return tuple(
+        replace(result, finding=replace(result.finding, verdict=behind))
+        if result.finding.verdict is Verdict.SAMPLED
+        and result.name in values
+        and (behind := weakest_behind(graph, values[result.name], verdicts)).passes
+        else result
+        for result in outputs
+    )

@@ -1,0 +1,105 @@
+"""An ONNX file as it was written: to which layers its tensors belong, and their weights."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
+
+import numpy as np
+import onnx
+
+from qconvert.checking.kernels import LINEAR, Numbers, bias_of, input_of, kernel_of, kind_of
+from qconvert.checking.onnx_graph import OnnxGraph
+from qconvert.checking.stored import cones_of
+from qconvert.emit.metadata import read_metadata
+from qconvert.runners.cutting import tensors_of
+
+Layers: TypeAlias = frozenset[str]
+
+
+class DrawnFile:
+    """What the graph that a runtime makes of a file is held against.
+
+    ``kernels`` are what its linear operators multiply by, ``addends`` what these and additions
+    add, each with the layers that it belongs to: all, where that cannot be told.
+    """
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self._graph = OnnxGraph(model.graph)
+        metadata = read_metadata(model)
+        layers = metadata.layers if metadata else ()
+        #: What other programs converted, as nothing is proven of.
+        self.opaque: Layers = frozenset(layer.layer for layer in layers if layer.converter)
+        self._tensors = {value.name for value in model.graph.input}
+        self._tensors.update(name for node in self._graph.nodes for name in node.output)
+        self._results = _by_name((layer.layer, tensors_of(layer)) for layer in layers)
+        self._owners = _by_name(
+            (layer, (*node.output, *self._constants(node)))
+            for layer, nodes in cones_of(self._graph, layers).items()
+            for node in nodes
+        )
+        self.kernels: list[tuple[Layers, Numbers]] = []
+        self.addends: list[tuple[Layers, Numbers]] = []
+        for outer in self._graph.nodes:
+            owners = self._owners_of(outer.output)
+            for node, graph in self._graph.inside(outer):
+                self.kernels += ((owners, k) for k in [kernel_of(node, graph)] if k is not None)
+                self.addends += ((owners, a) for a in _addends(node, graph))
+
+    def layers_of(self, node: onnx.NodeProto, made: OnnxGraph) -> Layers:
+        """The layers that an operator of a graph *made* of this file computes for.
+
+        Those of its kernel, and of what was drawn between the nearest tensors that both have.
+        """
+        places = LINEAR.get(kind_of(node))
+        owners = self._owners_of([input_of(node, places.kernel)] if places else [])
+        if owners and not any(map(self._is_drawn, node.output)):
+            return owners
+        return owners | self._between(node, made)
+
+    def _between(self, node: onnx.NodeProto, made: OnnxGraph) -> Layers:
+        ends = self._nearest(node.output, made.behind)
+        starts = self._nearest(node.input, made.before)
+        nodes = self._graph.cone(ends, set(starts))
+        owners = self._owners_of([name for each in nodes for name in each.output])
+        # What becomes of a result behind it is not the layer's: codes that are not made floats.
+        return owners - {layer for name in starts for layer in self._results.get(name, ())}
+
+    def _nearest(self, names: Iterable[str], further: Callable[[str], Iterable[str]]) -> list[str]:
+        """The first tensors of the file among *names* and those *further* from each."""
+        pending, seen, found = list(names), set[str](), list[str]()
+        while pending:
+            name = pending.pop()
+            if not name or name in seen:
+                continue
+            seen.add(name)
+            if self._is_drawn(name):
+                found.append(name)
+            else:
+                pending += further(name)
+        return found
+
+    def _is_drawn(self, name: str) -> bool:
+        return name in self._tensors
+
+    def _owners_of(self, names: Iterable[str]) -> Layers:
+        return frozenset(layer for name in names for layer in self._owners.get(name, ()))
+
+    def _constants(self, node: onnx.NodeProto) -> Iterator[str]:
+        return (name for name in node.input if self._graph.constant(name) is not None)
+
+
+def _by_name(names: Iterable[tuple[str, Iterable[str]]]) -> dict[str, set[str]]:
+    """The layers of each name."""
+    found: dict[str, set[str]] = {}
+    for layer, of_layer in names:
+        for name in of_layer:
+            found.setdefault(name, set()).add(layer)
+    return found
+
+
+def _addends(node: onnx.NodeProto, graph: OnnxGraph) -> Iterator[Numbers]:
+    bias = bias_of(node, graph)
+    if bias is not None:
+        yield bias
+    if node.op_type == "Add":
+        constants = map(graph.constant, node.input)
+        yield from (array.astype(np.float64) for array in constants if array is not None)

@@ -1,0 +1,235 @@
+"""Proofs by tables: quantizers whose codes no rounding before them can change.
+
+Where all states of a cone keep away from the quantizer's boundaries, every correct program
+returns the same codes. The few states that do not are tried in all runtimes, at several places
+of a tensor and in batches of different sizes; so are those on both sides of every boundary.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from qconvert.checking.audit import Evidence
+from qconvert.checking.cones import Cone, cones
+from qconvert.checking.forcing import Trial, shapes_in
+from qconvert.checking.inputs import Batch
+from qconvert.checking.judge import REQUIRED
+from qconvert.checking.margins import margins
+from qconvert.checking.results import Bound, State
+from qconvert.checking.states import Ints, Margins, States
+from qconvert.exactness import Analysis, Argument, Certificate, Doubt, Lattice
+from qconvert.ir import F32, Graph, Layer, Node, Op
+from qconvert.ir.ops import Elementwise, Function, Quantize
+from qconvert.ir.quantizers import QuantizedPo2, QuantizedReluPo2, QuantizedSigmoid, QuantizedUlaw
+
+THIS_MACHINE: Final = "these builds of the runtimes, on processors that compute like this one"
+#: Elements of all values that the tables of one check may take.
+_MOST_ELEMENTS: Final = 1 << 27
+_SINGLE_ROWS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """By value: the certificate or the doubt of its operation, and what bounds a doubtful one."""
+
+    certificates: Mapping[str, Certificate | Doubt] = field(default_factory=dict)
+    bounds: Mapping[str, Bound] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=Evidence)
+
+
+def tabulate(
+    graph: Graph,
+    analysis: Analysis,
+    probe: Batch,
+    forcible: Set[str],
+    run: Callable[[Iterator[Trial]], Evidence],
+) -> Tables:
+    """Tables of all cones; *run* tries trials that force layers of *forcible* in all runtimes."""
+    found = [(c, m) for c in cones(graph, analysis) if (m := margins(c)) is not None]
+    owners = {layer.value: layer for layer in reversed(graph.layers)}
+    shapes = shapes_in(graph, probe)
+    near = [
+        _Tried(cone, states, owners[cone.end.name], shapes[cone.end.name])
+        for cone, known in found
+        if len(states := known.doubtful | known.edges) and _can_be_tried(cone, owners, forcible)
+    ]
+    evidence = Evidence()
+    alike: set[str] = set()
+    for group in _groups(shapes, near):
+        seen = run(_trials(group, owners, shapes, probe))
+        evidence = evidence.merge(seen)
+        alike |= {one.cone.end.name for one in group if _agrees(seen, one.layer)}
+    certificates = {c.end.name: _certificate(c, known, alike) for c, known in found}
+    proven = [c for c, _ in found if isinstance(certificates[c.end.name], Certificate)]
+    known = {**analysis.certificates, **_stronger(certificates, analysis.certificates)}
+    inner = _inner(graph, proven, known)
+    bounds = {c.end.name: _bound(c, tried) for c, tried in found}
+    return Tables({**known, **inner}, bounds, evidence)
+
+
+def _stronger(
+    found: Mapping[str, Certificate | Doubt], before: Mapping[str, Certificate | Doubt]
+) -> dict[str, Certificate | Doubt]:
+    """What tables add: a doubt of theirs about a cone is none about the quantizer alone."""
+    return {
+        name: one
+        for name, one in found.items()
+        if isinstance(one, Certificate) or isinstance(before[name], Doubt)
+    }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tried:
+    """A cone of which some states are tried, and the layer that shows its results."""
+
+    cone: Cone
+    states: States
+    layer: Layer
+    shape: tuple[int, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many samples hold all states of the channel that has most."""
+        most = int(np.bincount(self.states.channels).max())
+        return -(-most // math.prod(self.shape[1:-1]))
+
+
+def _can_be_tried(cone: Cone, owners: Mapping[str, Layer], forcible: Set[str]) -> bool:
+    """Whether its sources can be forced, element for element, and its results are seen.
+
+    A sum that is rounded on the way can be many numbers in one state, and some of TensorFlow's
+    functions give another number at the end of a tensor: that no trial exhausts.
+    """
+    if cone.end.name not in owners or cone.moved or any(_has_a_tail(x.op) for x in cone.nodes):
+        return False
+    return all(
+        name in owners and owners[name].name in forcible and not lattice.radius.any()
+        for name, lattice in cone.sources.items()
+    )
+
+
+def _has_a_tail(op: Op) -> bool:
+    """Whether TensorFlow computes the last elements of a tensor by another function."""
+    match op:
+        case Elementwise(function=function):
+            return function is not Function.TANH
+        case Quantize(quantizer=QuantizedSigmoid(use_real_sigmoid=real)):
+            return real
+        case Quantize(quantizer=QuantizedUlaw() | QuantizedPo2() | QuantizedReluPo2()):
+            return True
+        case _:
+            return False
+
+
+def _groups(shapes: Mapping[str, tuple[int, ...]], near: Sequence[_Tried]) -> list[list[_Tried]]:
+    """Cones that take about as many samples run together; what takes too many does not."""
+    elements = sum(math.prod(shape[1:]) for shape in shapes.values())
+    groups: dict[int, list[_Tried]] = defaultdict(list)
+    for one in near:
+        groups[one.rows.bit_length()].append(one)
+    left = _MOST_ELEMENTS
+    result: list[list[_Tried]] = []
+    for _, group in sorted(groups.items()):
+        left -= 2 * elements * max(one.rows for one in group)
+        if left >= 0:
+            result.append(group)
+    return result
+
+
+def _trials(
+    group: Sequence[_Tried],
+    owners: Mapping[str, Layer],
+    shapes: Mapping[str, tuple[int, ...]],
+    probe: Batch,
+) -> Iterator[Trial]:
+    """All states, the same in other places, and some of them in batches of one."""
+    rows = max(one.rows for one in group)
+    inputs = {name: x[np.arange(rows) % len(x)] for name, x in probe.items()}
+    for turn in range(2):
+        forced: dict[str, F32] = {}
+        for one in group:
+            for name, lattice in one.cone.sources.items():
+                codes = _placed(one.states, name, lattice, (rows, *shapes[name][1:]), turn)
+                forced[owners[name].name] = lattice.at(codes)[0]
+        yield Trial(inputs, forced)
+        for row in range(min(_SINGLE_ROWS, rows) if turn == 0 else 0):
+            each = slice(row, row + 1)
+            yield Trial(
+                {name: x[each] for name, x in inputs.items()},
+                {name: x[each] for name, x in forced.items()},
+            )
+
+
+def _placed(states: States, name: str, lattice: Lattice, shape: tuple[int, ...], turn: int) -> Ints:
+    """A tensor of codes in which each channel's states take turns, in turn 1 from the last one."""
+    flat = np.empty((math.prod(shape[:-1]), shape[-1]), np.int64)
+    for channel in range(shape[-1]):
+        own = states.codes[name][states.channels == channel]
+        own = own if len(own) else lattice.lo[channel : channel + 1]
+        flat[:, channel] = np.resize(own[::-1] if turn else own, len(flat))
+    return flat.reshape(shape)
+
+
+def _agrees(evidence: Evidence, layer: Layer) -> bool:
+    """Whether all witnesses returned the same for the layer."""
+    compared = evidence.layers.get(layer.name, {})
+    present = {w for pair, found in compared.items() if found.elements for w in pair}
+    same = all(not found.differing for found in compared.values())
+    return same and present >= set(REQUIRED) and not evidence.failures
+
+
+def _certificate(cone: Cone, known: Margins, alike: Set[str]) -> Certificate | Doubt:
+    near = len(known.doubtful)
+    assumptions = tuple(text for x in cone.sources.values() for text in x.assumptions)
+    if not near:
+        return Certificate(Argument.TABULATED, assumptions=assumptions, states=known.total)
+    if cone.end.name in alike:
+        assumed = (*assumptions, THIS_MACHINE)
+        return Certificate(Argument.TRIED, assumptions=assumed, states=known.total, near=near)
+    return Doubt(f"{near} of {known.total} states are next to a boundary of the quantizer")
+
+
+def _bound(cone: Cone, known: Margins) -> Bound:
+    near = known.doubtful
+    return Bound(
+        largest=known.largest,
+        states=known.total,
+        near=len(near),
+        example=_first(cone, near) if len(near) else None,
+    )
+
+
+def _first(cone: Cone, states: States) -> State:
+    channel = int(states.channels[0])
+    numbers = (
+        (name, float(lattice.at(np.full(len(lattice.lo), states.codes[name][0]))[0][channel]))
+        for name, lattice in cone.sources.items()
+    )
+    return State(channel, tuple(numbers))
+
+
+def _inner(
+    graph: Graph, proven: Sequence[Cone], known: Mapping[str, Certificate | Doubt]
+) -> dict[str, Certificate]:
+    """Certificates of the values that nothing but proven quantizers can see.
+
+    A source that is certified itself keeps its certificate.
+    """
+    outputs = {output.value for output in graph.outputs}
+    readers: dict[str, list[Node]] = defaultdict(list)
+    for node in graph.nodes:
+        for name in node.inputs:
+            readers[name].append(node)
+    ends = {cone.end.name for cone in proven}
+    inside = {name for cone in proven for name in cone.names} - ends
+    inside |= {n for cone in proven for n in cone.sources if isinstance(known.get(n), Doubt)}
+    hidden: set[str] = set()
+    for node in reversed(graph.nodes):
+        seen = [reader.name for reader in readers[node.name]]
+        if node.name in inside - outputs and all(one in ends | hidden for one in seen):
+            hidden.add(node.name)
+    return {name: Certificate(Argument.CODES) for name in hidden}

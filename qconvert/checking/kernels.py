@@ -1,0 +1,141 @@
+"""What linear operators multiply by, float and integer ones, as numbers without rounding."""
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from qconvert.checking.onnx_graph import Array, OnnxGraph
+
+#: A domain, "" for ONNX's own, and an operator.
+Kind: TypeAlias = tuple[str, str]
+Numbers: TypeAlias = npt.NDArray[np.float64]
+
+_MICROSOFT: Final = "com.microsoft"
+#: Weights in blocks of channels, as wide as the vectors of the CPU, with zeros appended.
+BLOCKED: Final = ("com.microsoft.nchwc", "Conv")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Which inputs of a linear operator hold what; integers stand for floats by scale and zero.
+
+    ``x_`` are those of the other factor. ``wide_bias`` is one in steps of the products.
+    """
+
+    kernel: int
+    bias: int | None = None
+    scale: int | None = None
+    zero: int | None = None
+    x_scale: int | None = None
+    x_zero: int | None = None
+    wide_bias: bool = True
+
+    @property
+    def integer(self) -> bool:
+        """Whether the products are those of codes."""
+        return self.zero is not None
+
+
+_QLINEAR_CONV: Final = Places(3, 8, scale=4, zero=5, x_scale=1, x_zero=2)
+_QLINEAR_MATMUL: Final = Places(3, scale=4, zero=5, x_scale=1, x_zero=2)
+LINEAR: Final[dict[Kind, Places]] = {
+    ("", "Conv"): Places(1, 2),
+    ("", "ConvTranspose"): Places(1, 2),
+    ("", "Gemm"): Places(1, 2),
+    ("", "MatMul"): Places(1),
+    (_MICROSOFT, "FusedConv"): Places(1, 2),
+    (_MICROSOFT, "FusedGemm"): Places(1, 2),
+    (_MICROSOFT, "FusedMatMul"): Places(1),
+    BLOCKED: Places(1, 2),
+    ("", "ConvInteger"): Places(1, zero=3, x_zero=2),
+    ("", "MatMulInteger"): Places(1, zero=3, x_zero=2),
+    ("", "QLinearConv"): _QLINEAR_CONV,
+    (_MICROSOFT, "QLinearConv"): _QLINEAR_CONV,
+    ("", "QLinearMatMul"): _QLINEAR_MATMUL,
+    (_MICROSOFT, "QGemm"): Places(3, 6, scale=4, zero=5, x_scale=1, x_zero=2),
+    (_MICROSOFT, "MatMulIntegerToFloat"): Places(
+        1, 6, scale=3, zero=5, x_scale=2, x_zero=4, wide_bias=False
+    ),
+}
+
+
+def kind_of(node: onnx.NodeProto) -> Kind:
+    """The operator with its domain."""
+    return ("" if node.domain == "ai.onnx" else node.domain), node.op_type
+
+
+def is_integer(node: onnx.NodeProto) -> bool:
+    """Whether an operator computes with codes, which scales make numbers of."""
+    places = LINEAR.get(kind_of(node))
+    return places.integer if places else node.op_type.startswith("QLinear")
+
+
+def is_conv(node: onnx.NodeProto) -> bool:
+    """Whether the first axis of the kernel is one of channels, not the first of a matrix."""
+    return "Conv" in node.op_type
+
+
+def input_of(node: onnx.NodeProto, place: int | None) -> str:
+    """The name of an input; empty if the operator has none there."""
+    return node.input[place] if place is not None and place < len(node.input) else ""
+
+
+def codes_of(node: onnx.NodeProto, graph: OnnxGraph) -> Array | None:
+    """The kernel as it is stored, floats or codes, in the layout of `kernel_of`."""
+    array = graph.constant(input_of(node, LINEAR[kind_of(node)].kernel))
+    if array is None or not _attribute(node, "transB", 0):
+        return array
+    return array.swapaxes(-1, -2)
+
+
+def kernel_of(node: onnx.NodeProto, graph: OnnxGraph) -> Numbers | None:
+    """The constant that a linear operator multiplies by, exactly.
+
+    That of a convolution has ONNX's layout, that of a product of matrices [..., in, out]; it is
+    ``None`` for other operators, and where both factors depend on inputs.
+    """
+    places = LINEAR.get(kind_of(node))
+    codes = None if places is None else codes_of(node, graph)
+    if places is None or codes is None:
+        return None
+    alpha = float(_attribute(node, "alpha", 1.0))
+    if not places.integer:
+        return codes.astype(np.float64) * alpha
+    scale, zero = (graph.constant(input_of(node, p)) for p in (places.scale, places.zero))
+    steps = codes.astype(np.int64)
+    if zero is not None:
+        steps = steps - _along(zero.astype(np.int64), node, steps.ndim)
+    result: Numbers = steps.astype(np.float64) * alpha
+    return result if scale is None else result * _along(scale.astype(np.float64), node, steps.ndim)
+
+
+def bias_of(node: onnx.NodeProto, graph: OnnxGraph) -> Numbers | None:
+    """The constant that a linear operator adds, exactly: one of codes in steps of the products."""
+    places = LINEAR.get(kind_of(node))
+    array = None if places is None else graph.constant(input_of(node, places.bias))
+    if places is None or array is None:
+        return None
+    numbers = array.astype(np.float64)
+    if not (places.integer and places.wide_bias):
+        return numbers * float(_attribute(node, "beta", 1.0))
+    for place in (places.x_scale, places.scale):
+        scale = graph.constant(input_of(node, place))
+        numbers = numbers if scale is None else numbers * scale.astype(np.float64)
+    return numbers * float(_attribute(node, "alpha", 1.0))
+
+
+def _along(values: Array, node: onnx.NodeProto, ndim: int) -> Array:
+    """One number a channel, beside the kernel's other axes; or one for all."""
+    if values.size == 1:
+        return values.reshape(())
+    if values.ndim > 1:
+        return values
+    return values.reshape(-1, *(1,) * (ndim - 1)) if is_conv(node) else values
+
+
+def _attribute(node: onnx.NodeProto, name: str, default: float) -> float:
+    found = (onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == name)
+    return next(found, default)

@@ -1,0 +1,91 @@
+"""The graph of an ONNX file: its constants, what lies between tensors, and graphs inside it."""
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+class OnnxGraph:
+    """A graph with its constants as they are asked for; *outer* is the one that it lies in.
+
+    Constants are evaluated by onnx's own reference, operator by operator, so that quantized
+    weights are seen as the numbers that they stand for.
+    """
+
+    def __init__(self, graph: onnx.GraphProto, outer: "OnnxGraph | None" = None) -> None:
+        self.nodes = tuple(graph.node)
+        self._outer = outer
+        self._makers = {name: node for node in graph.node for name in node.output}
+        self._order = {id(node): i for i, node in enumerate(self.nodes)}
+        self._constants: dict[str, Array | None] = {
+            tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer
+        }
+        self._fixed = set(self._constants)
+        for node in self.nodes:
+            if all(self._is_fixed(name) for name in node.input if name):
+                self._fixed.update(node.output)
+
+    def constant(self, name: str) -> Array | None:
+        """The contents of a tensor that depends on no input."""
+        if name not in self._fixed:
+            return None if self._outer is None else self._outer.constant(name)
+        if name not in self._constants:
+            self._constants[name] = self._evaluated(self._makers[name])
+        return self._constants[name]
+
+    def maker(self, name: str) -> onnx.NodeProto | None:
+        """The operator of this graph that computes a tensor."""
+        return self._makers.get(name)
+
+    def before(self, name: str) -> list[str]:
+        """The tensors that one is computed from."""
+        node = self._makers.get(name)
+        return [] if node is None else list(node.input)
+
+    def behind(self, name: str) -> list[str]:
+        """The tensors that are computed from one."""
+        return [result for node in self.nodes if name in node.input for result in node.output]
+
+    def cone(self, ends: list[str], others: set[str]) -> list[onnx.NodeProto]:
+        """The nodes between the tensors of *others* and *ends*, in the file's order."""
+        pending, seen, nodes = list(ends), set[str](), dict[int, onnx.NodeProto]()
+        while pending:
+            name = pending.pop()
+            node = self._makers.get(name)
+            if node is None or name in seen or (name in others and name not in ends):
+                continue
+            seen.add(name)
+            nodes[self._order[id(node)]] = node
+            pending += node.input
+        return [nodes[i] for i in sorted(nodes)]
+
+    def inside(self, node: onnx.NodeProto) -> Iterator[tuple[onnx.NodeProto, "OnnxGraph"]]:
+        """An operator and those of the graphs inside it, as of loops, each with its graph."""
+        yield node, self
+        for attribute in node.attribute:
+            graphs = [attribute.g] if attribute.HasField("g") else attribute.graphs
+            for body in graphs:
+                inner = OnnxGraph(body, self)
+                for each in inner.nodes:
+                    yield from inner.inside(each)
+
+    def _is_fixed(self, name: str) -> bool:
+        return name in self._fixed or (self._outer is not None and self._outer._is_fixed(name))
+
+    def _evaluated(self, node: onnx.NodeProto) -> Array | None:
+        inputs = {name: self.constant(name) for name in node.input if name}
+        if any(array is None for array in inputs.values()) or len(node.output) != 1:
+            return None
+        try:
+            (result,) = ReferenceEvaluator(node).run(None, inputs)
+        except Exception:
+            # Operators of other domains, or of another opset than the reference assumes.
+            return None
+        return np.asarray(result)

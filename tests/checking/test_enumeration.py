@@ -1,0 +1,167 @@
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from qconvert.checking.audit import Evidence
+from qconvert.checking.compare import PAIRS, Difference
+from qconvert.checking.enumeration import THIS_MACHINE, Tables, tabulate
+from qconvert.checking.forcing import Trial
+from qconvert.checking.proof import proof_of
+from qconvert.checking.results import Method, Proof
+from qconvert.exactness import Argument, Certificate, Doubt, analyse
+from qconvert.ir import Graph, Node, Output, Quotients
+from qconvert.ir.ops import Elementwise, Function, Quantize
+from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu, Quantizer
+from tests.checking.batch_normalized import SHAPE, normalization, plain
+
+LAYERS = {"q", "dense", "bn"}
+
+
+class Runtimes:
+    """All runtimes together, which differ about some layers."""
+
+    def __init__(self, *wrong: str) -> None:
+        self.wrong = wrong
+        self.trials: list[Trial] = []
+
+    def __call__(self, trials: Iterator[Trial]) -> Evidence:
+        self.trials += trials
+        found = {
+            name: dict.fromkeys(PAIRS, Difference(9, int(name in self.wrong)))
+            for name in ("q", "dense", "bn", "act")
+        }
+        return Evidence(found, {}, len(self.trials))
+
+
+def ending(quantizer: Quantizer, seed: int = 1) -> Graph:
+    graph = plain()
+    last = Node("v4", Quantize(quantizer), ("v3",), SHAPE)
+    bn = Node("v3", normalization(seed), ("v2",), SHAPE)
+    return replace(graph, nodes=(*graph.nodes[:2], bn, last))
+
+
+def fine() -> Graph:
+    """With so many codes that some state is next to a boundary."""
+    return ending(QuantizedBits(14, 3, alpha=1.0))
+
+
+def tables(graph: Graph, runtimes: Runtimes, layers: set[str] = LAYERS) -> Tables:
+    probe = {"x": np.zeros((2, 20), np.float32)}
+    return tabulate(graph, analyse(graph), probe, layers, runtimes)
+
+
+def test_what_no_rounding_reaches_is_proven_by_codes() -> None:
+    graph = ending(QuantizedRelu(3, 2), seed=2)
+    found = tables(graph, Runtimes())
+    end, inner = found.certificates["v4"], found.certificates["v3"]
+    assert isinstance(end, Certificate) and isinstance(inner, Certificate)
+    assert (end.argument, inner.argument) == (Argument.TABULATED, Argument.CODES)
+    assert end.near == 0 and end.states > 10_000
+    analysis = replace(analyse(graph), certificates=found.certificates)
+    proofs = [proof_of(graph, analysis, layer) for layer in graph.layers[2:]]
+    assert all(isinstance(p, Proof) and p.method is Method.CODES for p in proofs)
+
+
+def test_both_sides_of_every_boundary_are_tried() -> None:
+    runtimes = Runtimes()
+    tables(plain(), runtimes)
+    whole = max(runtimes.trials, key=lambda trial: len(trial.inputs["x"]))
+    (x,) = (trial.forced["dense"] for trial in [whole])
+    assert x.shape == (len(whole.inputs["x"]), 6)
+    # A relu of 6 bits has up to 63 boundaries, of which each has two sides.
+    assert 20 < len(np.unique(x[:, 0])) <= 126
+    assert {len(trial.inputs["x"]) for trial in runtimes.trials} == {1, len(x)}
+
+
+def test_states_next_to_a_boundary_are_proven_by_trying_them() -> None:
+    found = tables(fine(), Runtimes()).certificates["v4"]
+    assert isinstance(found, Certificate)
+    assert found.argument is Argument.TRIED and found.near > 0
+    assert found.assumptions == (THIS_MACHINE,)
+
+
+def test_where_runtimes_differ_next_to_a_boundary_nothing_is_proven() -> None:
+    found = tables(fine(), Runtimes("act"))
+    certificate = found.certificates["v4"]
+    assert isinstance(certificate, Doubt) and "next to a boundary" in certificate.reason
+    assert isinstance(found.certificates["v3"], Doubt)
+    bound = found.bounds["v4"]
+    assert bound.near > 0 and bound.largest == 2.0**-10
+    assert bound.example is not None
+    ((name, number),) = bound.example.values
+    assert name == "v2" and (number * 1024).is_integer()
+
+
+def test_what_cannot_be_forced_is_not_proven_by_trying() -> None:
+    assert isinstance(tables(fine(), Runtimes(), {"q"}).certificates["v4"], Doubt)
+
+
+def test_a_witness_that_was_absent_proves_nothing() -> None:
+    def alone(trials: Iterator[Trial]) -> Evidence:
+        return Evidence({"act": {PAIRS[0]: Difference(9)}}, {}, len(list(trials)))
+
+    graph = fine()
+    probe = {"x": np.zeros((2, 20), np.float32)}
+    found = tabulate(graph, analyse(graph), probe, LAYERS, alone)
+    assert isinstance(found.certificates["v4"], Doubt)
+
+
+def test_a_normalization_that_others_see_is_not_hidden() -> None:
+    graph = plain()
+    shown = replace(graph, outputs=(*graph.outputs, Output("z", "v3")))
+    read = replace(
+        graph,
+        nodes=(*graph.nodes, Node("v5", graph.nodes[2].op, ("v3",), SHAPE)),
+        outputs=(*graph.outputs, Output("z", "v5")),
+    )
+    for each in (shown, read):
+        found = tables(each, Runtimes())
+        assert isinstance(found.certificates["v3"], Doubt)
+        assert isinstance(found.certificates["v4"], Certificate)
+
+
+@pytest.mark.parametrize("function", [Function.SIGMOID, Function.SOFTPLUS, Function.TANH])
+def test_functions_with_another_program_for_the_last_elements_are_not_tried(
+    function: Function,
+) -> None:
+    """At which place a state stands depends on the size of the batch."""
+    graph = plain()
+    nodes = (
+        *graph.nodes[:2],
+        Node("v3", Elementwise(function), ("v2",), SHAPE),
+        Node("v4", Quantize(QuantizedBits(12, 0, alpha=1.0)), ("v3",), SHAPE),
+    )
+    found = tables(replace(graph, nodes=nodes), runtimes := Runtimes())
+    assert found.bounds["v4"].near > 0
+    assert bool(runtimes.trials) == (function is Function.TANH)
+
+
+def test_rounded_sums_are_not_proven_by_trying_one_number_for_each() -> None:
+    """A state of theirs is many numbers, as many as there are orders of summation."""
+    graph = plain()
+    fine = Quantize(QuantizedBits(20, 3, alpha=1.0))
+    nodes = (replace(graph.nodes[1], inputs=("x",)), Node("v4", fine, ("v2",), SHAPE))
+    layers = tuple(layer for layer in graph.layers if layer.name in ("dense", "act"))
+    first = replace(graph, nodes=nodes, layers=layers)
+    analysis = analyse(first, {"x": Quotients(0, 255, 255)})
+    runtimes = Runtimes()
+    probe = {"x": np.zeros((2, 20), np.float32)}
+    found = tabulate(first, analysis, probe, {"dense"}, runtimes)
+    assert found.bounds["v4"].near > 0
+    assert not runtimes.trials
+    assert isinstance(found.certificates["v2"], Doubt)
+
+
+def test_pixels_that_are_divided_are_proven_up_to_the_codes() -> None:
+    graph = plain()
+    nodes = (replace(graph.nodes[1], inputs=("x",)), Node("v4", graph.nodes[3].op, ("v2",), SHAPE))
+    layers = tuple(layer for layer in graph.layers if layer.name in ("dense", "act"))
+    first = replace(graph, nodes=nodes, layers=layers)
+    analysis = analyse(first, {"x": Quotients(0, 255, 255)})
+    assert isinstance(analysis.certificates["v2"], Doubt)
+    probe = {"x": np.zeros((2, 20), np.float32)}
+    found = tabulate(first, analysis, probe, {"dense"}, Runtimes()).certificates
+    assert isinstance(found["v2"], Certificate) and isinstance(found["v4"], Certificate)
+    assert found["v2"].argument is Argument.CODES
