@@ -10,10 +10,10 @@ class FileMutant:
     """A bug in the exported file of ``model``, and the layer at which it must be named.
 
     ``gap`` is the class of bugs that it stands for. The verdict is ``UNCHECKED`` where ONNX
-    Runtime does not run the file on every batch, or something has no counterpart. ``pending``
-    tells what has to be there before the check can name the layer; until then the bug is not
-    counted, and ``until`` is all that is named. ``unconverted`` are weights that the model has
-    and the file does not tell of.
+    Runtime does not run the file on every batch, or something has no counterpart, and ``PASSES``
+    where only other processors show the bug. ``remark`` is what has to be said of the layer
+    ``remarked``, where runs alone cannot tell. ``unconverted`` are weights that the model has and
+    the file does not tell of.
     """
 
     id: str
@@ -23,6 +23,6 @@ class FileMutant:
     edit: Edit
     verdict: str = "DIFFERS"
     dialect: str = "qdq"
-    pending: str = ""
-    until: str = ""
+    remark: str = ""
+    remarked: str = ""
     unconverted: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """What a check said, as one process tells another."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from qconvert.checking import Report
 from qconvert.checking.results import Verdict
@@ -16,6 +17,8 @@ class Outcome:
     place: str | None
     message: str
     exit_code: int = 1
+    #: By layer, its conditions and what stands in the way of a proof.
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def passes(self) -> bool:
@@ -25,8 +28,10 @@ class Outcome:
     def names(self, layer: str, verdict: str) -> bool:
         """Whether it says that of the layer.
 
-        `UNCHECKED` may name it in what a witness says that failed.
+        `UNCHECKED` may name it in what a witness says that failed; ``PASSES`` names nothing.
         """
+        if verdict == "PASSES":
+            return self.passes
         named = self.place == layer or (verdict == "UNCHECKED" and layer in self.message)
         return self.verdict == verdict and named and self.exit_code != 0
 
@@ -38,7 +43,11 @@ def outcome_of(report: Report) -> Outcome:
     failures = (witness.failure or "" for witness in report.failed)
     # ONNX Runtime's messages have several lines.
     message = " ".join(" ".join([reason, *failures]).split())
-    return Outcome(report.verdict.value, _place(report), message, report.exit_code)
+    remarks = {
+        layer.name: "; ".join([*layer.finding.conditions, layer.finding.doubt])
+        for layer in report.layers
+    }
+    return Outcome(report.verdict.value, _place(report), message, report.exit_code, remarks)
 
 
 def _place(report: Report) -> str | None:

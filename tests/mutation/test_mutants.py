@@ -48,8 +48,6 @@ def test_every_seeded_bug_is_found_at_its_layer(records: Path) -> None:
     done = run(records, "--unconfirmed", "--every", "8")
     *lines, total = done.stdout.splitlines() or [""]
     assert [line for line in lines if line.startswith("SURVIVED\t")] == [], done.stderr
-    pending = [line.split("\t")[2] for line in lines if line.startswith("pending\t")]
-    assert set(pending) <= {"G02", "G03", "G04", "G05"}
     kinds = Counter(line.split("\t")[1] for line in lines if line.startswith("killed\t"))
     assert total == f"{kinds.total()} of {kinds.total()} mutants killed, each at its layer"
     assert kinds["source"] >= 100
