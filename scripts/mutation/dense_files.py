@@ -91,6 +91,10 @@ JET_MLP: Final = (
     FileMutant("batch-of-one-input", "G31", "jet_mlp", "input_1", frozen, verdict="UNCHECKED"),
     FileMutant("activation-skipped", "G32", "jet_mlp", "fc2", reads("fc2/Gemm", 0, "fc1")),
     FileMutant(
+        "softmax-by-a-hair", "G29", "jet_mlp", "softmax",
+        preceded("softmax/Softmax", 0, Step("Mul", (np.float32(1 + 2**-10),))),
+    ),
+    FileMutant(
         "softmax-of-nothing", "G36", "jet_mlp", "softmax",
         preceded("softmax/Softmax", 0, Step("Sub", (np.float32(np.inf),))),
     ),
