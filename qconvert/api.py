@@ -151,7 +151,7 @@ def check(
         tensorflow_started,
     )
     from qconvert.checking.declared import read_domains
-    from qconvert.checking.interface import interface
+    from qconvert.checking.other_files.interface import interface
     from qconvert.checking.stopwatch import Stopwatch
     from qconvert.checking.witness import Witness
     from qconvert.errors import UsageError

@@ -1,8 +1,8 @@
 """Choose inputs, run every witness, compare exactly, and judge."""
 
-from qconvert.checking.by_value import found_by_value, in_words
 from qconvert.checking.examine import Subject, examine
 from qconvert.checking.inputs import Samples, from_user, in_one_batch, seeded
+from qconvert.checking.other_files.by_value import found_by_value, in_words
 from qconvert.checking.panel import assemble, tensorflow_started
 from qconvert.checking.results import CheckedFile, Report, Verdict
 

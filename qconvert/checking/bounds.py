@@ -5,12 +5,12 @@ from typing import Final
 
 import numpy as np
 
-from qconvert.checking.cones import Cone, cone_of
-from qconvert.checking.enumeration import Tables
 from qconvert.checking.proof import own_nodes
 from qconvert.checking.radius import FUNCTION_ULPS, TINY_SOFTMAX, UNIT, gamma
 from qconvert.checking.results import Bound
-from qconvert.checking.states import table
+from qconvert.checking.tables.cones import Cone, cone_of
+from qconvert.checking.tables.enumeration import Tables
+from qconvert.checking.tables.states import table
 from qconvert.exactness import Analysis, Certificate, Lattice, lattice_of
 from qconvert.ir import Graph, Layer, Node
 from qconvert.ir.ops import (

@@ -7,18 +7,18 @@ from typing import Final
 from qconvert.checking.audit import Evidence, Observe, Rounding, audit
 from qconvert.checking.bits import step_of
 from qconvert.checking.bounds import bound_of
-from qconvert.checking.enumeration import Tables, tabulate
 from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
 from qconvert.checking.inputs import Batch
 from qconvert.checking.proof import proof_of, prove, weakest_behind
 from qconvert.checking.results import Finding, LayerResult, OutputResult, Verdict
 from qconvert.checking.stopwatch import Stopwatch
+from qconvert.checking.tables.enumeration import Tables, tabulate
 from qconvert.checking.weights import ComparedWeights
 from qconvert.checking.witness import Panel, Witness
 from qconvert.exactness import Analysis
 from qconvert.ir import Graph, Layer
 
-#: How often every layer is tried on a batch of numbers of its own.
+#: How often every layer is tried on a batch of many samples, with numbers of its own.
 _FORCED_ROUNDS: Final = 4
 #: What TensorFlow's versions tell of settings under which a layer may be no sum of products.
 _OTHER_KERNELS: Final = ("_USE_DEEP_CONV2D", "_FPMATH_MODE")
@@ -62,14 +62,19 @@ def tried(
 
     forced = run(
         trial
-        for seed in range(_FORCED_ROUNDS if layers else 0)
-        for trial in forced_trials(graph, analysis, probe, layers, panel.coded, seed)
+        for seed, batch in enumerate(_batches(probe) if layers else ())
+        for trial in forced_trials(graph, analysis, batch, layers, panel.coded, seed)
     )
     with watch.part("tables"):
         tables = tabulate(graph, analysis, probe, layers, run)
     evidence = forced.merge(tables.evidence)
     known = replace(analysis, certificates={**analysis.certificates, **tables.certificates})
     return Proofs(known, tables, evidence, tried=forced.samples > 0 or len(graph.layers) == 1)
+
+
+def _batches(probe: Batch) -> list[Batch]:
+    """That of many samples several times, and one of one."""
+    return [*[probe] * _FORCED_ROUNDS, {name: x[:1] for name, x in probe.items()}]
 
 
 def for_all_inputs(

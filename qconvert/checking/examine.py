@@ -19,10 +19,9 @@ from qconvert.checking.audit import (
     tell,
 )
 from qconvert.checking.bits import activation_quantizer, bits_of, step_of, weight_bits
-from qconvert.checking.by_value import told_by_value
 from qconvert.checking.conclusions import Proofs, concluded, for_all_inputs, tried
 from qconvert.checking.declared import InputDomain
-from qconvert.checking.deployment import layers_as_deployed, outputs_as_deployed
+from qconvert.checking.deployed.deployment import layers_as_deployed, outputs_as_deployed
 from qconvert.checking.forcing import Trial
 from qconvert.checking.inputs import Batch, Samples
 from qconvert.checking.judge import (
@@ -33,6 +32,7 @@ from qconvert.checking.judge import (
     output_with_inherited,
     with_inherited,
 )
+from qconvert.checking.other_files.by_value import told_by_value
 from qconvert.checking.results import (
     AmbiguousResult,
     ByValue,

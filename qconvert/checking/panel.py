@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from qconvert.checking.deployed_graph import DeployedGraph, Remark, inspect_deployed
-from qconvert.checking.stored import stored_weights
+from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark, inspect_deployed
+from qconvert.checking.deployed.stored import stored_weights
 from qconvert.checking.witness import Direct, Panel, Runner, Shared, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from qconvert.checking.deployed_graph import DeployedGraph
+from qconvert.checking.deployed.deployed_graph import DeployedGraph
 from qconvert.ir import F32
 from qconvert.runners.tf import Disagreement
 from qconvert.runners.traces import NOTHING, Trace

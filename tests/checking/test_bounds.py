@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from qconvert.checking.bounds import bound_of
-from qconvert.checking.enumeration import Tables
+from qconvert.checking.tables.enumeration import Tables
 from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph, Grid, Layer, Node
 from qconvert.ir.ops import Dense, Elementwise, Function, Opaque, Quantize, Softmax, Transpose

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 import qconvert
 from qconvert.checking import CheckedFile, Subject, assemble, examine, found_by_value, seeded
-from qconvert.checking.by_value import in_words
-from qconvert.checking.interface import interface_of
+from qconvert.checking.other_files.by_value import in_words
+from qconvert.checking.other_files.interface import interface_of
 from qconvert.checking.results import Report, Verdict
 from qconvert.checking.witness import Direct, Witness
 from qconvert.ir import F32, Graph, Input, Layer, Node, Output

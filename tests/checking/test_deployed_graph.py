@@ -8,10 +8,10 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from qconvert.checking.deployed_graph import inspect_deployed
+from qconvert.checking.deployed.deployed_graph import inspect_deployed
+from qconvert.checking.deployed.kernels import bias_of
+from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.inputs import seeded
-from qconvert.checking.kernels import bias_of
-from qconvert.checking.onnx_graph import OnnxGraph
 from qconvert.emit.metadata import add_metadata, read_metadata
 from qconvert.runners import OrtRunner
 from tests.checking.deployed_models import (

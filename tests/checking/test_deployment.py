@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from qconvert.checking.deployed_graph import DeployedGraph, Remark
-from qconvert.checking.deployment import layers_as_deployed, outputs_as_deployed
+from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark
+from qconvert.checking.deployed.deployment import layers_as_deployed, outputs_as_deployed
 from qconvert.checking.results import (
     Bound,
     Finding,

@@ -6,10 +6,10 @@ import pytest
 
 from qconvert.checking.audit import Evidence
 from qconvert.checking.compare import PAIRS, Difference
-from qconvert.checking.enumeration import THIS_MACHINE, Tables, tabulate
 from qconvert.checking.forcing import Trial
 from qconvert.checking.proof import proof_of
 from qconvert.checking.results import Method, Proof
+from qconvert.checking.tables.enumeration import THIS_MACHINE, Tables, tabulate
 from qconvert.exactness import Argument, Certificate, Doubt, analyse
 from qconvert.ir import Graph, Node, Output, Quotients
 from qconvert.ir.ops import Elementwise, Function, Quantize

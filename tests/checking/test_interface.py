@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from qconvert.checking.interface import interface, interface_of
+from qconvert.checking.other_files.interface import interface, interface_of
 from qconvert.emit import to_onnx
 from qconvert.errors import BadFileError, UsageError
 from qconvert.ir import Graph, Input, Node, Output, Shape

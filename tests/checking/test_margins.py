@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qconvert.checking.branches import near_sums
-from qconvert.checking.cones import Cone, cones
-from qconvert.checking.margins import margins
-from qconvert.checking.states import Margins, table
+from qconvert.checking.tables.branches import near_sums
+from qconvert.checking.tables.cones import Cone, cones
+from qconvert.checking.tables.margins import margins
+from qconvert.checking.tables.states import Margins, table
 from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph, Node
 from qconvert.ir.ops import BatchNormalization, Elementwise, Function, Merge, Quantize

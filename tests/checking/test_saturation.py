@@ -17,10 +17,10 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from qconvert.checking.deployed_graph import inspect_deployed
+from qconvert.checking.deployed.deployed_graph import inspect_deployed
+from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.saturation import condition_of
 from qconvert.checking.inputs import seeded
-from qconvert.checking.onnx_graph import OnnxGraph
-from qconvert.checking.saturation import condition_of
 from qconvert.runners import OrtRunner
 from tests.checking.deployed_models import FILES, exported, graph_of
 

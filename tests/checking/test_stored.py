@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from qconvert.checking.stored import stored_weights
+from qconvert.checking.deployed.stored import stored_weights
 from qconvert.emit import to_onnx
 from qconvert.frontend import build_graph
 from qconvert.ir import F32, Graph

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from qconvert.checking.deployed_graph import DeployedGraph, inspect_deployed
+from qconvert.checking.deployed.deployed_graph import DeployedGraph, inspect_deployed
 from qconvert.emit import to_onnx
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, infer_shape, validate
 

@@ -6,7 +6,7 @@ functions of single numbers, of which an inexact one is certified nowhere.
 
 from typing import Final
 
-from qconvert.checking.kernels import LINEAR, Kind
+from qconvert.checking.deployed.kernels import LINEAR, Kind
 
 _MOVEMENTS: Final = (
     "Cast Compress Concat ConstantOfShape Constant DepthToSpace Expand Flatten Gather "

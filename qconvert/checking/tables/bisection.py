@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.checking.cones import Cone
 from qconvert.checking.radius import Radius
-from qconvert.checking.states import MOST_DOUBTFUL, Ints, Margins, States, evaluated
+from qconvert.checking.tables.cones import Cone
+from qconvert.checking.tables.states import MOST_DOUBTFUL, Ints, Margins, States, evaluated
 from qconvert.exactness import Lattice
 from qconvert.ir import F32
 

@@ -9,8 +9,8 @@ import onnx
 
 from qconvert.checking.ancestry import sources
 from qconvert.checking.inputs import Samples
-from qconvert.checking.interface import described
-from qconvert.checking.matching import match
+from qconvert.checking.other_files.interface import described
+from qconvert.checking.other_files.matching import match
 from qconvert.checking.results import ByValue, Finding, LayerResult, Verdict
 from qconvert.errors import WitnessError
 from qconvert.ir import Graph

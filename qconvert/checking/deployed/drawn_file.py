@@ -6,9 +6,16 @@ from typing import TypeAlias
 import numpy as np
 import onnx
 
-from qconvert.checking.kernels import LINEAR, Numbers, bias_of, input_of, kernel_of, kind_of
-from qconvert.checking.onnx_graph import OnnxGraph
-from qconvert.checking.stored import cones_of
+from qconvert.checking.deployed.kernels import (
+    LINEAR,
+    Numbers,
+    bias_of,
+    input_of,
+    kernel_of,
+    kind_of,
+)
+from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.stored import cones_of
 from qconvert.emit.metadata import read_metadata
 from qconvert.runners.cutting import tensors_of
 

@@ -7,9 +7,9 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.checking.cones import Cone
 from qconvert.checking.radius import Radius
 from qconvert.checking.rounding import propagated
+from qconvert.checking.tables.cones import Cone
 from qconvert.ir import F32
 
 Ints: TypeAlias = npt.NDArray[np.int64]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from qconvert.checking.ancestry import layers_behind
-from qconvert.checking.deployed_graph import DeployedGraph, Remark
+from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark
 from qconvert.checking.results import Finding, LayerResult, OutputResult, Verdict
 from qconvert.ir import Graph
 

@@ -10,10 +10,10 @@ from typing import Final
 
 import numpy as np
 
-from qconvert.checking.cones import Cone
 from qconvert.checking.radius import UNIT, Radius
 from qconvert.checking.rounding import propagated
-from qconvert.checking.states import MOST_DOUBTFUL, Ints, Margins, States, evaluated
+from qconvert.checking.tables.cones import Cone
+from qconvert.checking.tables.states import MOST_DOUBTFUL, Ints, Margins, States, evaluated
 from qconvert.exactness import Lattice
 from qconvert.ir import Grid, Node, Op, grid_of
 from qconvert.ir.ops import Merge, Quantize

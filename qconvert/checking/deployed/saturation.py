@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
-from qconvert.checking.kernels import LINEAR, codes_of, input_of, is_conv, kind_of
-from qconvert.checking.onnx_graph import Array, OnnxGraph
+from qconvert.checking.deployed.kernels import LINEAR, codes_of, input_of, is_conv, kind_of
+from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
 
 _NEEDED: Final = "on x86 needs a CPU with VNNI"
 _SATURATES: Final = ": else pairs of 8-bit products saturate"

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from qconvert.checking.onnx_graph import Array, OnnxGraph
+from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
 
 #: A domain, "" for ONNX's own, and an operator.
 Kind: TypeAlias = tuple[str, str]

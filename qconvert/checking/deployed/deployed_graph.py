@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 
-from qconvert.checking.drawn_file import DrawnFile, Layers
-from qconvert.checking.kernels import (
+from qconvert.checking.deployed.drawn_file import DrawnFile, Layers
+from qconvert.checking.deployed.kernels import (
     BLOCKED,
     LINEAR,
     Numbers,
@@ -21,9 +21,9 @@ from qconvert.checking.kernels import (
     kernel_of,
     kind_of,
 )
-from qconvert.checking.onnx_graph import OnnxGraph
-from qconvert.checking.operators import KNOWN, QUANTIZING
-from qconvert.checking.saturation import condition_of
+from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.operators import KNOWN, QUANTIZING
+from qconvert.checking.deployed.saturation import condition_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from typing import Final
 import numpy as np
 
 from qconvert.checking.audit import Evidence
-from qconvert.checking.cones import Cone, cones
 from qconvert.checking.forcing import Trial, shapes_in
 from qconvert.checking.inputs import Batch
 from qconvert.checking.judge import REQUIRED
-from qconvert.checking.margins import margins
 from qconvert.checking.results import Bound, State
-from qconvert.checking.states import Ints, Margins, States
+from qconvert.checking.tables.cones import Cone, cones
+from qconvert.checking.tables.margins import margins
+from qconvert.checking.tables.states import Ints, Margins, States
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt, Lattice
 from qconvert.ir import F32, Graph, Layer, Node, Op
 from qconvert.ir.ops import Elementwise, Function, Quantize

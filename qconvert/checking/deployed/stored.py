@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import onnx
 
-from qconvert.checking.kernels import is_conv, kernel_of
-from qconvert.checking.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.kernels import is_conv, kernel_of
+from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.emit.metadata import LayerTensor, read_metadata
 from qconvert.ir import F32, Graph, Layer, Node
 from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Dense

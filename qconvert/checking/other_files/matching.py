@@ -18,7 +18,7 @@ import onnx
 
 from qconvert.checking.ancestry import in_order, sources
 from qconvert.checking.inputs import Batch
-from qconvert.checking.interface import axes_of
+from qconvert.checking.other_files.interface import axes_of
 from qconvert.checking.radius import Radius
 from qconvert.checking.rounding import expectation, explained
 from qconvert.ir import F32, Graph, Layer

@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.checking.bisection import searched
-from qconvert.checking.branches import near_sums
-from qconvert.checking.cones import Cone
-from qconvert.checking.states import MOST_DOUBTFUL, Ints, Margins, States, table
+from qconvert.checking.tables.bisection import searched
+from qconvert.checking.tables.branches import near_sums
+from qconvert.checking.tables.cones import Cone
+from qconvert.checking.tables.states import MOST_DOUBTFUL, Ints, Margins, States, table
 from qconvert.exactness import Lattice
 
 #: States of one cone that are all computed; beyond, only those next to boundaries are.

@@ -1,0 +1,1 @@
+"""What an ONNX file holds, and what ONNX Runtime makes of it where it runs."""
