@@ -1,182 +1,209 @@
-"""Plant one bug at a time in a copy of qconvert, and see that `check` finds it where it is.
+"""Plant one bug at a time, and see that `check` finds it where it is.
 
-The bugs are in ``mutation/mutants.toml``, the models in ``mutation/models.py``. TensorFlow runs
-once for every model, with the package as it is; each mutant is then checked against the record.
-``--records`` keeps the records, which are made anew when what they depend on changes.
-A mutant is killed if the verdict is DIFFERS and the first difference is at the expected layer;
-``failure = true`` says that the mutant makes ONNX Runtime fail instead, with a message that
-names the layer. Exits 1 unless all mutants are killed and the package itself passes.
+Three kinds of bugs, each in a table: ``source``, in a copy of the converter
+(``mutation/mutants.toml``), checked on models that TensorFlow has computed once; ``file``, in
+exported files of trained models (``mutation/*_files.py``), checked with the NumPy reference in
+TensorFlow's place, after TensorFlow has confirmed each model (`mutation/subjects.py`; not with
+``--unconfirmed``); and ``checker``, faults of the checker itself (``mutation/faults.toml``).
+
+A bug is killed if the verdict is DIFFERS, or UNCHECKED where ONNX Runtime fails, and the first
+difference is at the expected layer. A fault of the checker is killed if its case shows it: a bug
+in a file that it does not find, or not where it is, or a right file that it does not pass, or of
+which it says less. No bug in a file is equivalent: a sample of the model's domain is found on
+which results differ, or the bug shows on other processors alone and is told of as a condition.
+
+Prints a line for each, and how many of each class and kind were killed; exits 1 unless all were,
+and the package itself passes. ``--records`` keeps what TensorFlow computed.
 """
 
 import argparse
-import hashlib
-import json
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
-import tomllib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import astuple, dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parents[1]
-PARTS: Final = ROOT / "scripts" / "mutation"
-MODELS: Final = ("convolutions", "linear", "quantizers", "sequences")
-TIMEOUT: Final = 300.0
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from scripts.mutation.file_mutant import FileMutant
+from scripts.mutation.files import FILE_MUTANTS
+from scripts.mutation.outcome import Outcome
+from scripts.mutation.planting import (
+    MODELS,
+    PARTS,
+    ROOT,
+    Fault,
+    SourceMutant,
+    check_files,
+    check_source,
+    copied,
+    findings,
+    planted,
+    read_rows,
+    recorded,
+    with_bug,
+)
+
+KINDS: Final = ("source", "file", "checker")
+#: The class of the checker's own faults.
+_CHECKER: Final = "G35"
+_FILES: Final = {mutant.id: mutant for mutant in FILE_MUTANTS}
 
 
 @dataclass(frozen=True, slots=True)
-class Mutant:
-    """A bug: a text of ``file`` (in qconvert) replaced by another, and the layer that it hits.
+class Result:
+    """What became of one mutant: ``where`` it is, what was ``found``, and why.
 
-    ``gap`` is the class of bugs that it stands for.
+    ``state`` is killed or SURVIVED.
     """
 
-    id: str
+    state: str
+    kind: str
     gap: str
-    file: str
-    model: str
-    layer: str
-    before: str
-    after: str
-    failure: bool = False
+    id: str
+    where: str
+    found: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a check said: its verdict, the layer of the first difference, and failures or why."""
+class Run:
+    """One state of the package, the models with what TensorFlow computed of them, and workers."""
 
-    verdict: str
-    layer: str | None
-    message: str
+    package: Path
+    folder: Path
+    pool: ThreadPoolExecutor
 
-    def kills(self, mutant: Mutant) -> bool:
-        """Whether the bug was found, and where it is."""
-        if mutant.failure:
-            return self.verdict == "UNCHECKED" and mutant.layer in self.message
-        return self.verdict == "DIFFERS" and self.layer == mutant.layer
+    def of_sources(self, mutants: Sequence[SourceMutant]) -> Iterator[Result]:
+        """Bugs in the converter."""
+        models = MODELS if mutants else ()
+        _require_passing(models, self.pool.map(self._unchanged, models))
+        for mutant, outcome in zip(mutants, self.pool.map(self._source, mutants), strict=True):
+            killed = outcome.names(mutant.layer, "UNCHECKED" if mutant.failure else "DIFFERS")
+            yield _result(mutant, "source", mutant.file, mutant.layer, outcome, killed=killed)
 
+    def _unchanged(self, model: str) -> Outcome:
+        return check_source(self.folder, model, self.package)
 
-class StaleError(Exception):
-    """A mutant whose text is not to be found exactly once."""
+    def _source(self, mutant: SourceMutant) -> Outcome:
+        with tempfile.TemporaryDirectory(prefix="mutant-") as name:
+            return check_source(self.folder, mutant.model, with_bug(self.package, name, mutant))
 
+    def of_files(self, mutants: Sequence[FileMutant], *, confirmed: bool) -> Iterator[Result]:
+        """Bugs in exported files."""
+        models = tuple(dict.fromkeys(mutant.model for mutant in mutants))
+        if confirmed:
+            _require_passing(models, self.pool.map(self._confirmed, models))
+        groups = [[m for m in mutants if m.model == model] for model in models]
+        for group, found in zip(groups, self.pool.map(self._files, groups), strict=True):
+            outcomes, samples = found
+            _require_passing((group[0].model,), (outcomes[group[0].model],))
+            yield from (_of_file(m, outcomes[m.id], samples[m.id]) for m in group)
 
-def read_mutants(path: Path) -> tuple[Mutant, ...]:
-    """The table, in its order."""
-    rows = tomllib.loads(path.read_text(encoding="utf-8"))["mutant"]
-    mutants = tuple(Mutant(**row) for row in rows)
-    ids = [mutant.id for mutant in mutants]
-    if len(set(ids)) < len(ids):
-        raise StaleError("two mutants have one id")
-    return mutants
+    def _confirmed(self, model: str) -> Outcome:
+        (found,) = findings("examine_files.py", "confirm", self.folder, model, package=self.package)
+        return Outcome(**{key: value for key, value in found.items() if key != "case"})
 
+    def _files(
+        self, mutants: Sequence[FileMutant]
+    ) -> tuple[dict[str, Outcome], dict[str, int | None]]:
+        """What was found of each and of the right file, and how many samples show each."""
+        ids = [mutant.id for mutant in mutants]
+        outcomes = check_files(self.folder, [mutants[0].model, *ids], self.package)
+        reached = findings("examine_files.py", "reach", self.folder, *ids, package=self.package)
+        return outcomes, {line["case"]: line["samples"] for line in reached}
 
-def run(program: str, *arguments: str | Path, package: Path) -> str:
-    """Run one of the parts with the qconvert in *package*; `CalledProcessError` if it fails."""
-    environment = {**os.environ, "PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, str(PARTS / program), *map(str, arguments)]
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=True, timeout=TIMEOUT
-    )
-    return done.stdout
+    def of_checker(self, faults: Sequence[Fault]) -> Iterator[Result]:
+        """The checker's own faults; `RuntimeError` if it has their cases wrong without any."""
+        cases = list(dict.fromkeys(fault.case for fault in faults))
+        right = check_files(self.folder, cases, self.package) if cases else {}
+        if wrong := [case for case in cases if not _is_right(case, right[case])]:
+            raise RuntimeError(f"without any fault, {wrong} are judged wrong")
+        for fault, outcome in zip(faults, self.pool.map(self._fault, faults), strict=True):
+            as_before = fault.case in _FILES or outcome.verdict == right[fault.case].verdict
+            killed = outcome.verdict != "CRASHED" and not (
+                as_before and _is_right(fault.case, outcome)
+            )
+            yield _result(fault, "checker", fault.file, fault.case, outcome, killed=killed)
 
-
-def record(folder: Path, model: str, package: Path) -> None:
-    """Let TensorFlow compute a model."""
-    (folder / model).mkdir()
-    run("examine.py", "record", folder / f"{model}.h5", folder / model, package=package)
-
-
-def check(folder: Path, model: str, package: Path) -> Outcome:
-    """Check a model with the qconvert in *package*."""
-    try:
-        text = run("examine.py", "check", folder / f"{model}.h5", folder / model, package=package)
-    except subprocess.CalledProcessError as error:
-        return Outcome("CRASHED", None, error.stderr.strip().rpartition("\n")[2])
-    found: dict[str, Any] = json.loads(text)
-    if Path(found["package"]) != package / "qconvert":
-        raise RuntimeError(f"checked with {found['package']}, not with the mutant")
-    # ONNX Runtime's messages have several lines.
-    message = " ".join(" ".join([found["reason"], *found["failures"]]).split())
-    return Outcome(found["verdict"], found["layer"], message)
-
-
-def planted(source: str, mutant: Mutant) -> str:
-    """The text of a file with the bug in it."""
-    count = source.count(mutant.before)
-    if count != 1:
-        raise StaleError(f"{mutant.id}: {mutant.file} has its text {count} times, not once")
-    return source.replace(mutant.before, mutant.after)
-
-
-def copied(package: Path, name: str) -> Path:
-    """A copy of the qconvert in *package*, in the folder *name*."""
-    copy = Path(name).resolve()
-    shutil.copytree(package / "qconvert", copy / "qconvert")
-    return copy
+    def _fault(self, fault: Fault) -> Outcome:
+        with tempfile.TemporaryDirectory(prefix="mutant-") as name:
+            copy = with_bug(self.package, name, fault)
+            return check_files(self.folder, [fault.case], copy)[fault.case]
 
 
-def examine(folder: Path, mutant: Mutant, package: Path) -> Outcome:
-    """Plant a bug in a copy of the package, and check."""
-    with tempfile.TemporaryDirectory(prefix="mutant-") as name:
-        copy = copied(package, name)
-        path = copy / "qconvert" / mutant.file
-        path.write_text(planted(path.read_text(encoding="utf-8"), mutant), encoding="utf-8")
-        return check(folder, mutant.model, copy)
+def _is_right(case: str, outcome: Outcome) -> bool:
+    """Whether a bug in a file was found where it is, with the file to blame; or none passes."""
+    if case not in _FILES:
+        return outcome.passes
+    blamed = outcome.message.startswith(("TensorFlow differs", "NumPy differs"))
+    mutant = _FILES[case]
+    remarked = mutant.remark in outcome.remarks.get(mutant.remarked, "")
+    return outcome.names(mutant.layer, mutant.verdict) and remarked and not blamed
 
 
-def recorded(records: Path, package: Path, pool: ThreadPoolExecutor) -> Path:
-    """The folder of models and of TensorFlow's results, made unless it is there already."""
-    worker = sorted((package / "qconvert/runners/tf_worker").glob("*.py"))
-    sources = (PARTS / "models.py", PARTS / "examine.py", *worker)
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
-    digest.update(f"{version('tensorflow')} {version('qkeras')}".encode())
-    folder = records / digest.hexdigest()[:16]
-    if not folder.is_dir():
-        records.mkdir(parents=True, exist_ok=True)
-        # Renamed when it is complete, so that nobody finds a half of it.
-        with tempfile.TemporaryDirectory(dir=records) as name:
-            unfinished = Path(name) / "records"
-            unfinished.mkdir()
-            run("models.py", unfinished, package=package)
-            list(pool.map(lambda model: record(unfinished, model, package), MODELS))
-            unfinished.rename(folder)
-    return folder
+def _of_file(mutant: FileMutant, outcome: Outcome, samples: int | None) -> Result:
+    found = _is_right(mutant.id, outcome)
+    shown = samples is not None or mutant.verdict == "PASSES"
+    result = _result(mutant, "file", mutant.model, mutant.layer, outcome, killed=found and shown)
+    seen = "changes nothing here" if samples is None else f"seen in {samples} samples"
+    said = outcome.remarks.get(mutant.remarked, result.message)
+    return replace(result, message=f"{seen}: {said}")
 
 
-def require_passing(folder: Path, package: Path, pool: ThreadPoolExecutor) -> None:
+def _result(
+    mutant: SourceMutant | FileMutant | Fault,
+    kind: str,
+    where: str,
+    wanted: str,
+    outcome: Outcome,
+    *,
+    killed: bool,
+) -> Result:
+    gap = _CHECKER if isinstance(mutant, Fault) else mutant.gap
+    found = f"{outcome.verdict} {outcome.place or 'nowhere'}"
+    named = found if killed else f"{found} instead of {wanted}"
+    state = "killed" if killed else "SURVIVED"
+    return Result(state, kind, gap, mutant.id, where, named, outcome.message)
+
+
+def _require_passing(models: Sequence[str], outcomes: Iterable[Outcome]) -> None:
     """`RuntimeError` if the package itself does not pass."""
-    outcomes = pool.map(lambda model: check(folder, model, package), MODELS)
-    for model, outcome in zip(MODELS, outcomes, strict=True):
-        # Folded weights depend on the processor: BOUNDED.
-        if outcome.verdict not in ("SAMPLED", "BOUNDED"):
+    for model, outcome in zip(models, outcomes, strict=True):
+        if not outcome.passes:
             raise RuntimeError(f"without any bug, {model} does not pass: {outcome}")
 
 
-def line(mutant: Mutant, outcome: Outcome) -> str:
-    """One line about a mutant."""
-    killed = outcome.kills(mutant)
-    named = mutant.layer if killed else f"{outcome.layer} instead of {mutant.layer}"
-    parts = ("killed" if killed else "SURVIVED", mutant.gap, mutant.id, mutant.file, named)
-    return "\t".join((*parts, outcome.message if killed else f"{outcome}"))
+def _table(results: Sequence[Result]) -> Iterator[str]:
+    """How many of each class and kind were killed."""
+    total = Counter((r.gap, r.kind) for r in results)
+    killed = Counter((r.gap, r.kind) for r in results if r.state == "killed")
+    for gap in sorted({r.gap for r in results}):
+        kinds = (f"{k} {killed[gap, k]} of {total[gap, k]}" for k in KINDS if total[gap, k])
+        yield "\t".join([gap, *kinds])
 
 
-def survivors(chosen: Sequence[Mutant], records: Path, package: Path, jobs: int) -> int:
-    """Check all mutants, print a line for each, and count those that were not found."""
-    alive = 0
-    with ThreadPoolExecutor(jobs) as pool:
-        folder = recorded(records, package, pool)
-        require_passing(folder, package, pool)
-        outcomes = pool.map(lambda mutant: examine(folder, mutant, package), chosen)
-        for mutant, outcome in zip(chosen, outcomes, strict=True):
-            print(line(mutant, outcome), flush=True)
-            alive += not outcome.kills(mutant)
-    return alive
+def _chosen(
+    options: argparse.Namespace,
+) -> tuple[list[SourceMutant], list[FileMutant], list[Fault]]:
+    sources = [SourceMutant(**row) for row in read_rows(options.table)]
+    faults = [Fault(**row) for row in read_rows(options.faults)]
+    planting: list[SourceMutant | Fault] = [*sources, *faults]
+    for mutant in planting:
+        planted((ROOT / "qconvert" / mutant.file).read_text(encoding="utf-8"), mutant)
+    return (
+        [m for m in sources if _is_chosen(options, "source", m.id)],
+        [m for m in FILE_MUTANTS[:: options.every] if _is_chosen(options, "file", m.id)],
+        [m for m in faults if _is_chosen(options, "checker", m.id)],
+    )
+
+
+def _is_chosen(options: argparse.Namespace, kind: str, name: str) -> bool:
+    return kind in options.kinds and (not options.ids or name in options.ids)
 
 
 def arguments() -> argparse.Namespace:
@@ -185,6 +212,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
     parser.add_argument("--records", type=Path, help="where to keep TensorFlow's results")
     parser.add_argument("--table", type=Path, default=PARTS / "mutants.toml")
+    parser.add_argument("--faults", type=Path, default=PARTS / "faults.toml")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--unconfirmed", action="store_true", help="do not ask TensorFlow")
+    parser.add_argument("--every", type=int, default=1, help="only every so many bugs in files")
     parser.add_argument("ids", nargs="*", help="only these mutants")
     return parser.parse_args()
 
@@ -192,17 +223,27 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Check the mutants, or those that were asked for."""
     options = arguments()
-    mutants = read_mutants(options.table)
-    chosen = [mutant for mutant in mutants if not options.ids or mutant.id in options.ids]
-    with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
+    sources, files, faults = _chosen(options)
+    results: list[Result] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="mutants-") as temporary,
+        ThreadPoolExecutor(options.jobs) as pool,
+    ):
         # Mutants of one run are mutants of one package, whatever happens to its files meanwhile.
         package = copied(ROOT, temporary)
-        for mutant in mutants:
-            planted((package / "qconvert" / mutant.file).read_text(encoding="utf-8"), mutant)
-        records = options.records or Path(temporary) / "records"
-        alive = survivors(chosen, records, package, options.jobs)
-    print(f"{len(chosen) - alive} of {len(chosen)} mutants killed, each at its layer")
-    return 1 if alive or not chosen else 0
+        folder = recorded(options.records or Path(temporary) / "records", package, pool)
+        run = Run(package, folder, pool)
+        for result in chain(
+            run.of_sources(sources),
+            run.of_files(files, confirmed=not options.unconfirmed),
+            run.of_checker(faults),
+        ):
+            results.append(result)
+            print("\t".join(astuple(result)), flush=True)
+    print(*_table(results), sep="\n")
+    alive = sum(result.state == "SURVIVED" for result in results)
+    print(f"{len(results) - alive} of {len(results)} mutants killed, each at its layer")
+    return 1 if alive or not results else 0
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ the record, so that neither is touched by the mutation. It prints its findings a
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ from qconvert.ir import F32
 from qconvert.runners.npz import read_npz, write_npz
 from qconvert.runners.tf import Disagreement, TensorFlowRunner
 from qconvert.runners.traces import NOTHING, Trace
+from scripts.mutation.outcome import outcome_of
 
 #: The first batch has one sample, the second 64.
 SAMPLES: Final = 65
@@ -103,24 +104,13 @@ def check(model: Path, folder: Path) -> Report:
     return examine(subject, witnesses, Samples("recorded", SAMPLES, batches(folder)))
 
 
-def summary(report: Report) -> dict[str, object]:
-    """What the caller needs to know."""
-    first = report.first_difference
-    return {
-        "package": str(Path(qconvert.__file__).parent),
-        "verdict": report.verdict.value,
-        "layer": None if first is None else first.name,
-        "reason": "" if first is None else first.finding.reason,
-        "failures": [w.failure for w in report.failed],
-    }
-
-
 def main(command: str, model: Path, folder: Path) -> None:
     """Record or check."""
     if command == "record":
         record(model, folder)
     else:
-        print(json.dumps(summary(check(model, folder))))
+        package = str(Path(qconvert.__file__).parent)
+        print(json.dumps({"package": package, **asdict(outcome_of(check(model, folder)))}))
 
 
 main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

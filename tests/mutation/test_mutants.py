@@ -1,10 +1,20 @@
-"""Every seeded bug is found by `check`, and at the layer where it is."""
+"""Every seeded bug is found by `check`, and at the layer where it is.
+
+TensorFlow takes part by what it recorded for bugs in the converter. For bugs in files the NumPy
+reference takes its place, which `scripts/mutants.py` lets TensorFlow confirm; these tests do not,
+and take a part of the bugs in files, besides those that faults of the checker are tried on.
+"""
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from scripts.mutation.edits import together
+from scripts.mutation.examine_files import reached
+from scripts.mutation.file_mutant import FileMutant
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "mutants.py"
@@ -35,19 +45,27 @@ def records(request: pytest.FixtureRequest) -> Path:
 
 
 def test_every_seeded_bug_is_found_at_its_layer(records: Path) -> None:
-    done = run(records)
-    *mutants, total = done.stdout.splitlines() or [""]
-    assert [line for line in mutants if not line.startswith("killed\t")] == [], done.stderr
-    assert total == f"{len(mutants)} of {len(mutants)} mutants killed, each at its layer"
-    assert len(mutants) >= 80
+    done = run(records, "--unconfirmed", "--every", "8")
+    *lines, total = done.stdout.splitlines() or [""]
+    assert [line for line in lines if line.startswith("SURVIVED\t")] == [], done.stderr
+    kinds = Counter(line.split("\t")[1] for line in lines if line.startswith("killed\t"))
+    assert total == f"{kinds.total()} of {kinds.total()} mutants killed, each at its layer"
+    assert kinds["source"] >= 100
+    assert kinds["file"] >= 17
+    assert kinds["checker"] >= 35
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_file_in_which_nothing_is_changed_is_no_mutant() -> None:
+    unchanged = FileMutant("unchanged", "G36", "jet_mlp", "fc1", together())
+    assert reached(Path(), unchanged) is None
 
 
 def test_what_changes_nothing_is_not_killed(records: Path, tmp_path: Path) -> None:
     table = tmp_path / "table.toml"
     table.write_text(UNCHANGED)
-    done = run(records, "--table", table)
-    assert done.stdout.startswith("SURVIVED\tG35\tunchanged\t")
+    done = run(records, "--kinds", "source", "--table", table)
+    assert done.stdout.startswith("SURVIVED\tsource\tG35\tunchanged\t")
     assert done.stdout.endswith("0 of 1 mutants killed, each at its layer\n")
     assert done.returncode == 1
 
@@ -55,6 +73,6 @@ def test_what_changes_nothing_is_not_killed(records: Path, tmp_path: Path) -> No
 def test_a_stale_mutant_is_an_error(tmp_path: Path) -> None:
     table = tmp_path / "table.toml"
     table.write_text(UNCHANGED.replace("total - total", "all - total"))
-    done = run(tmp_path, "--table", table)
+    done = run(tmp_path, "--kinds", "source", "--table", table)
     assert (done.returncode, done.stdout) == (1, "")
     assert "has its text 0 times, not once" in done.stderr

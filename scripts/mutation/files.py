@@ -1,0 +1,11 @@
+"""All bugs in files, by their names."""
+
+from typing import Final
+
+from scripts.mutation.coder_files import CODERS
+from scripts.mutation.dense_files import DENSE
+from scripts.mutation.file_mutant import FileMutant
+from scripts.mutation.image_files import IMAGES
+from scripts.mutation.made_files import MADE
+
+FILE_MUTANTS: Final[tuple[FileMutant, ...]] = (*CODERS, *DENSE, *IMAGES, *MADE)
