@@ -13,7 +13,7 @@ from qconvert.errors import WitnessError
 from qconvert.ir import F32
 from qconvert.runners.traces import Trace
 
-#: Where rounding does not explain a witness's results of a trial; the last is the reference's.
+#: Where rounding does not explain a witness's results of a trial; the last are undisputed ones.
 Rounding: TypeAlias = Callable[[Witness, Trial, Trace, Trace], Misfits]
 #: Called with the number of samples done.
 Progress: TypeAlias = Callable[[int], None]
@@ -109,7 +109,8 @@ def _one(
     rows = len(next(iter(trial.inputs.values())))
     found = _compared(traces, start, {})
     if Witness.NUMPY in traces and _any_differs(found):
-        misfits = {w: rounding(w, trial, traces[w], traces[Witness.NUMPY]) for w in traces}
+        trusted = _undisputed(traces[Witness.NUMPY], *found)
+        misfits = {w: rounding(w, trial, traces[w], trusted) for w in traces}
         if {Witness.ORT, Witness.DEPLOYED} <= traces.keys():
             misfits[Witness.DEPLOYED] = _unlike(
                 misfits[Witness.DEPLOYED],
@@ -119,6 +120,25 @@ def _one(
             )
         found = _compared(traces, start, misfits)
     return Observation(trial, traces, Evidence(*found, rows, failures), start)
+
+
+def _undisputed(
+    reference: Trace, layers: Mapping[str, Differences], outputs: Mapping[str, Differences]
+) -> Trace:
+    """The reference's results of which all witnesses have the same.
+
+    Where they do not, it is no judge of its own results: everybody's are computed anew. What it
+    borrowed, it does not judge by.
+    """
+
+    def kept(found: Mapping[str, Differences], name: str) -> bool:
+        return name in reference.borrowed or not _any_differs([{name: found[name]}])
+
+    return replace(
+        reference,
+        layers={name: y for name, y in reference.layers.items() if kept(layers, name)},
+        outputs={name: y for name, y in reference.outputs.items() if kept(outputs, name)},
+    )
 
 
 def _unlike(own: Misfits, trace: Trace, other: Misfits, found: Trace) -> Misfits:

@@ -132,6 +132,13 @@ def test_a_bug_in_the_emitter_is_seen_at_its_layer_and_inherited_after(bench: Be
     assert named(report, "q_out").finding.reason.startswith("inherited from dense: ")
 
 
+def test_a_reference_that_repeats_the_bug_does_not_hide_it(bench: Bench) -> None:
+    changed = FakeRunner({"dense": bump})
+    report = bench.run({ORT: changed, DEPLOYED: changed, NUMPY: changed})
+    assert verdicts(report)["dense"] == "DIFFERS"
+    assert report.exit_code == 1
+
+
 def test_a_quantizer_is_not_blamed_where_only_it_is_tapped(bench: Bench) -> None:
     changed = FakeRunner({"dense": bump})
     deployed = FakeRunner({"dense": bump}, without=("q_in", "dense"))
