@@ -1,6 +1,5 @@
 """How far correct programs can be from one another in a layer, over all that comes to it."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -39,24 +38,35 @@ def bound_of(graph: Graph, analysis: Analysis, tables: Tables, layer: Layer) -> 
         return tables.bounds[layer.value]
     if all(isinstance(analysis.certificates[node.name], Certificate) for node in nodes):
         return Bound(0.0)
-    producers = {node.name: node for node in graph.nodes}
-    return Bound(_largest(nodes[-1], analysis, producers))
+    largest = _largest(nodes[-1], graph, analysis)
+    # Of an operation that is not certified, no rule says that rounding changes nothing.
+    return Bound(largest or None)
 
 
-def _largest(node: Node, analysis: Analysis, producers: Mapping[str, Node]) -> float | None:
+def _largest(node: Node, graph: Graph, analysis: Analysis) -> float | None:
     channels = node.shape[-1]
     if channels is None:
         return None
+    producers = {each.name: each for each in graph.nodes}
     if isinstance(node.op, Dense | Conv | ConvTranspose):
         own = lattice_of(node.name, channels, analysis.values, producers)
         return None if own is None else 2 * float(own.radius.max(initial=0.0))
     if isinstance(node.op, Softmax):
         before = lattice_of(node.inputs[0], channels, analysis.values, producers)
-        return None if before is None else _of_softmax(before)
-    cone = cone_of(node, analysis, producers) if isinstance(node.op, _GROWING) else None
+        count = node.shape[node.op.axis]
+        return None if before is None or count is None else _of_softmax(before, count)
+    cone = cone_of(node, graph, analysis) if isinstance(node.op, _GROWING) else None
     if cone is None or not all(isinstance(each.op, _GROWING) for each in cone.nodes):
         return None
+    uncertain = any(x.radius.any() for x in cone.sources.values())
+    if (uncertain or len(cone.nodes) > 1) and _has_function(cone):
+        # A function is flattest at the ends of its range, where it hides what comes to it.
+        return None
     return _at_the_ends(cone)
+
+
+def _has_function(cone: Cone) -> bool:
+    return any(isinstance(node.op, Elementwise) for node in cone.nodes)
 
 
 def _at_the_ends(cone: Cone) -> float:
@@ -67,10 +77,10 @@ def _at_the_ends(cone: Cone) -> float:
     return max(float(radius.max()) for radius in radii)
 
 
-def _of_softmax(x: Lattice) -> float:
+def _of_softmax(x: Lattice, count: int) -> float:
     """The rule of `rounding` at its worst: a result of 1, the others as far below as can be."""
     ends = [codes * x.scale / x.divisor + x.offset for codes in (x.lo, x.hi)]
     depth = float(np.max(ends) - np.min(ends))
-    relative = 2 * UNIT * depth + gamma(4 * FUNCTION_ULPS + len(x.lo) + 1)
+    relative = 2 * UNIT * depth + gamma(4 * FUNCTION_ULPS + count + 1)
     spread = np.expm1(4 * float(x.radius.max(initial=0.0)))
     return float(2 * (relative + spread) + TINY_SOFTMAX)

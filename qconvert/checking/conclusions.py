@@ -9,17 +9,20 @@ from qconvert.checking.bits import step_of
 from qconvert.checking.bounds import bound_of
 from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
 from qconvert.checking.inputs import Batch
-from qconvert.checking.proof import proof_of, prove, weakest_behind
-from qconvert.checking.results import Finding, LayerResult, OutputResult, Verdict
+from qconvert.checking.proof import assumed_codes, own_nodes, proof_of, prove, weakest_behind
+from qconvert.checking.results import Finding, LayerResult, OutputResult, Proof, Verdict
 from qconvert.checking.stopwatch import Stopwatch
 from qconvert.checking.tables.enumeration import Tables, tabulate
 from qconvert.checking.weights import ComparedWeights
 from qconvert.checking.witness import Panel, Witness
-from qconvert.exactness import Analysis
+from qconvert.exactness import Analysis, Argument, Certificate, Doubt
 from qconvert.ir import Graph, Layer
+from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Dense, Recurrence
 
 #: How often every layer is tried on a batch of many samples, with numbers of its own.
 _FORCED_ROUNDS: Final = 4
+#: Operations that compute with a layer's weights.
+_WEIGHTED: Final = (Dense, Conv, ConvTranspose, BatchNormalization, Recurrence)
 #: What TensorFlow's versions tell of settings under which a layer may be no sum of products.
 _OTHER_KERNELS: Final = ("_USE_DEEP_CONV2D", "_FPMATH_MODE")
 
@@ -100,7 +103,14 @@ def _for_all(
         bound = replace(bound, steps=bound.largest / step)
     own = [w for w in weights.results if w.layer == layer.name]
     proof = proof_of(graph, proofs.analysis, layer)
-    return prove(result.finding, proof, own, bound, tried=proofs.tried)
+    if isinstance(proof, Proof):
+        assumed = assumed_codes(graph, proofs.analysis, layer)
+        proof = replace(proof, assumptions=(*proof.assumptions, *assumed))
+        if not own and any(isinstance(x.op, _WEIGHTED) for x in own_nodes(graph, layer)):
+            proof = Doubt("the weights of a further call, which are not looked for in the file")
+    end = proofs.analysis.certificates.get(layer.value)
+    hidden = isinstance(end, Certificate) and end.argument is Argument.CODES
+    return prove(result.finding, proof, own, bound, tried=proofs.tried, hidden=hidden)
 
 
 def concluded(

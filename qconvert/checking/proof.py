@@ -12,6 +12,7 @@ from qconvert.checking.results import Bound, Finding, Method, Proof, Verdict, We
 from qconvert.checking.witness import Witness
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt
 from qconvert.ir import Graph, Layer, Node
+from qconvert.ir.ops import Quantize
 
 _NAMES: Final[Mapping[Argument, str]] = {
     Argument.MOVED: "nothing is computed",
@@ -36,18 +37,19 @@ def prove(
     bound: Bound | None,
     *,
     tried: bool,
+    hidden: bool = False,
 ) -> Finding:
     """The finding on a layer with *weights* for all inputs, where its samples were as they should.
 
-    `Verdict.PROVEN` by a *proof* where results were equal, or differed where no quantizer sees
-    it; `Verdict.BOUNDED` by a *bound*. *tried* tells whether the layer computed from numbers of
+    `Verdict.PROVEN` by a *proof* where results were equal, or differed where they are *hidden*
+    from all but quantizers whose codes they cannot change; `Verdict.BOUNDED` by a *bound*. *tried* tells whether the layer computed from numbers of
     its own choice, as a fault in the file would show: no proof goes without.
     """
     if finding.verdict not in (Verdict.SAMPLED, Verdict.BOUNDED):
         return finding
     unseen = _unseen(finding, weights)
     if isinstance(proof, Proof):
-        if not _fits(finding, proof):
+        if finding.verdict is Verdict.BOUNDED and not hidden:
             return finding
         if unseen or not tried:
             return replace(finding, doubt=unseen or "it was not tried by itself")
@@ -55,12 +57,6 @@ def prove(
     if bound is None or unseen:
         return replace(finding, doubt=proof.reason)
     return replace(finding, verdict=Verdict.BOUNDED, doubt=proof.reason, bound=bound)
-
-
-def _fits(finding: Finding, proof: Proof) -> bool:
-    """Whether what was found is what *proof* says."""
-    hidden = _NAMES[Argument.CODES] in proof.arguments
-    return finding.verdict is Verdict.SAMPLED or hidden
 
 
 def _unseen(finding: Finding, weights: Sequence[WeightResult]) -> str:
@@ -87,6 +83,27 @@ def proof_of(graph: Graph, analysis: Analysis, layer: Layer) -> Proof | Doubt:
     found = [analysis.certificates[node.name] for node in own_nodes(graph, layer)]
     doubts = [one for one in found if isinstance(one, Doubt)]
     return doubts[0] if doubts else _together([c for c in found if isinstance(c, Certificate)])
+
+
+def assumed_codes(graph: Graph, analysis: Analysis, layer: Layer) -> tuple[str, ...]:
+    """What proofs of *layer* assume of the quantizers before it that are not certified.
+
+    Their results are taken for codes of their grid, which beyond 2**24 steps they are not.
+    """
+    nodes = {node.name: node for node in graph.nodes}
+    pending = [name for node in own_nodes(graph, layer) for name in node.inputs]
+    seen, found = set[str](), dict[str, None]()
+    while pending:
+        name = pending.pop()
+        node = nodes.get(name)
+        if node is None or name in seen or name == layer.value:
+            continue
+        seen.add(name)
+        if not isinstance(node.op, Quantize):
+            pending.extend(node.inputs)
+        elif isinstance(analysis.certificates[name], Doubt):
+            found[f"{name} returns one of its codes"] = None
+    return tuple(found)
 
 
 def own_nodes(graph: Graph, layer: Layer) -> Sequence[Node]:

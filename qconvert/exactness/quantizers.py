@@ -32,7 +32,7 @@ from qconvert.ir.quantizers import (
 NO_OVERFLOW = "no number overflows"
 _TABLE = Doubt("levels from a table")
 _NO_GRID = Doubt("a scale that is no power of two, or a mixture with the input")
-_UNKNOWN = Doubt("the range of what is quantized is not known")
+UNKNOWN_RANGE = Doubt("the range of what is quantized is not known")
 
 
 def quantize(q: Quantizer, x: Values, rank: int) -> tuple[Reach | None, Certificate | Doubt]:
@@ -129,7 +129,7 @@ def _without_residue(x: Values, exp: int) -> Certificate | Doubt:
     """Whether every input is at most 2**24 steps of ``2**exp``."""
     match x:
         case None:
-            return _UNKNOWN
+            return UNKNOWN_RANGE
         case Free():
             bound = math.ldexp(LARGEST_EXACT, exp)
             assumption = f"no number fed to it is beyond {bound:g}"

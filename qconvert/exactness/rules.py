@@ -171,7 +171,7 @@ def _moved(op: Op, inputs: tuple[Values, ...], shapes: tuple[Shape, ...]) -> Val
     reaches = tuple(x for x in inputs if isinstance(x, Reach))
     if len(reaches) < len(inputs):
         # What is moved among other things is free if all of it is.
-        return inputs[0] if len(set(map(type, inputs))) == 1 else None
+        return Free() if all(isinstance(x, Free) for x in inputs) else None
     x = reaches[0]
     match op:
         case Reshape():

@@ -4,10 +4,15 @@ All that lies in a cone is a function of one integer a channel, or of two, so th
 results can be tabulated, whatever batch normalization or function stands in it.
 """
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
-from qconvert.exactness import Analysis, Certificate, Lattice, lattice_of
+from qconvert.exactness import Analysis, Certificate, Lattice, Reach, lattice_of
+from qconvert.exactness.quantizers import UNKNOWN_RANGE
+from qconvert.exactness.reach import LARGEST_EXACT
 from qconvert.ir import Graph, Node, Op, Quantizer
 from qconvert.ir.ops import (
     Affine,
@@ -29,7 +34,10 @@ from qconvert.ir.quantizers import (
     QuantizedTanh,
     Ternary,
 )
-from qconvert.ir.stock import Resize, WithConstant
+from qconvert.ir.stock import Resize
+
+#: Of these, `rounding` knows how programs round, even if they begin with equal numbers.
+_ALWAYS_ROUNDED: Final = (BatchNormalization, Elementwise)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +45,8 @@ class Cone:
     """The quantizer *end* and the nodes before it that start at *sources*, in order.
 
     ``nodes`` are without those that move elements only, which ``moved`` names too. Where
-    ``monotone`` every program's results rise or fall with each source, but for rounding.
+    ``monotone`` every program's results rise or fall with each source, but for rounding. Beyond
+    ``limits`` quantizers, by name, do not return the code that is nearest.
     """
 
     end: Node
@@ -45,6 +54,7 @@ class Cone:
     nodes: tuple[Node, ...]
     moved: frozenset[str]
     monotone: bool
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def names(self) -> frozenset[str]:
@@ -54,21 +64,23 @@ class Cone:
 
 def cones(graph: Graph, analysis: Analysis) -> Iterator[Cone]:
     """The cone of every quantizer that is not certified together with its whole cone."""
-    producers = {node.name: node for node in graph.nodes}
     certified = {n for n, c in analysis.certificates.items() if isinstance(c, Certificate)}
     certified |= {source.name for source in graph.inputs}
     for node in graph.nodes:
         if isinstance(node.op, Quantize):
-            cone = cone_of(node, analysis, producers)
-            if cone is not None and not cone.names | cone.sources.keys() <= certified:
+            cone = cone_of(node, graph, analysis)
+            if cone is None or cone.names | cone.sources.keys() <= certified:
+                continue
+            if all(_is_known(each, cone, analysis) for each in cone.nodes):
                 yield cone
 
 
-def cone_of(end: Node, analysis: Analysis, producers: Mapping[str, Node]) -> Cone | None:
+def cone_of(end: Node, graph: Graph, analysis: Analysis) -> Cone | None:
     """What *end*, an operation that works element for element, computes from lattices."""
     channels = end.shape[-1]
     if channels is None or len(end.shape) < 2:
         return None
+    producers, shapes = {node.name: node for node in graph.nodes}, graph.shapes
     sources: dict[str, Lattice] = {}
     inside: dict[str, Node] = {}
     pending = list(end.inputs)
@@ -77,23 +89,32 @@ def cone_of(end: Node, analysis: Analysis, producers: Mapping[str, Node]) -> Con
         if name in sources or name in inside:
             continue
         node = producers.get(name)
+        if shapes[name][-1] != channels:
+            return None
         lattice = lattice_of(name, channels, analysis.values, producers)
-        if lattice is not None and len(lattice.lo) == channels:
+        if lattice is not None:
             sources[name] = lattice
-        elif node is not None and node.shape[-1] == channels and _is_pointwise(node.op):
+        elif node is not None and _is_pointwise(node.op):
             inside[name] = node
             pending.extend(node.inputs)
         else:
             return None
-    return _assembled(end, sources, inside, producers)
+    ordered = [*(node for name, node in producers.items() if name in inside), end]
+    return _assembled(sources, ordered, analysis)
 
 
 def _assembled(
-    end: Node, sources: Mapping[str, Lattice], inside: Mapping[str, Node], order: Mapping[str, Node]
+    sources: Mapping[str, Lattice], nodes: list[Node], analysis: Analysis
 ) -> Cone | None:
-    nodes = [*(node for name, node in order.items() if name in inside), end]
-    monotone = all(_is_monotone(node.op) for node in nodes)
-    if not monotone and any(isinstance(node.op, Pool) for node in nodes):
+    read = Counter(name for node in nodes for name in node.inputs)
+    # Where paths part and join again, one may rise where the other falls, and they may meet at
+    # another place of the tensor.
+    once = all(count == 1 for count in read.values())
+    monotone = once and all(_is_monotone(node.op) for node in nodes)
+    moving = [node for node in nodes if _is_moved(node.op)]
+    if moving and not once:
+        return None
+    if not monotone and any(isinstance(node.op, Pool) for node in moving):
         return None
     alias: dict[str, str] = {}
     kept: list[Node] = []
@@ -103,7 +124,45 @@ def _assembled(
             alias[node.name] = inputs[0]
         else:
             kept.append(Node(node.name, node.op, inputs, node.shape))
-    return Cone(end, sources, tuple(kept), frozenset(alias), monotone)
+    limits = {n.name: limit for n in kept if (limit := _limit(n, analysis)) is not None}
+    return Cone(nodes[-1], sources, tuple(kept), frozenset(alias), monotone, limits)
+
+
+def _limit(node: Node, analysis: Analysis) -> float | None:
+    """The largest input of a quantizer that does not clip, up to which theorem 4 holds."""
+    reach = analysis.values[node.name]
+    if analysis.certificates[node.name] != UNKNOWN_RANGE or not isinstance(reach, Reach):
+        return None
+    return math.ldexp(LARGEST_EXACT, int(reach.exp.min()))
+
+
+def _is_known(node: Node, cone: Cone, analysis: Analysis) -> bool:
+    """Whether the radius of a node's results covers all that programs make of it.
+
+    Of operations that are not certified, it does where it begins with numbers that are not
+    certain; else there has to be a rule for it.
+    """
+    found = analysis.certificates[node.name]
+    if isinstance(found, Certificate) or isinstance(node.op, _ALWAYS_ROUNDED):
+        return True
+    if isinstance(node.op, Quantize):
+        return found == UNKNOWN_RANGE
+    if isinstance(node.op, Merge) and len(node.inputs) > 2:
+        # Where the uncertain ones are 0 after all, their sum still depends on the order.
+        return False
+    interior = [other for other in cone.nodes if other.name in node.inputs]
+    certain = {n for n, x in cone.sources.items() if not x.radius.any()}
+    return not set(node.inputs) <= certain and all(_is_rounded(x, cone) for x in interior)
+
+
+def _is_rounded(node: Node, cone: Cone) -> bool:
+    """Whether a node's results have a radius in every state."""
+    if isinstance(node.op, _ALWAYS_ROUNDED):
+        return True
+    if not isinstance(node.op, Affine | Merge | Relu | Scale):
+        return False
+    before = [other for other in cone.nodes if other.name in node.inputs]
+    return any(_is_rounded(other, cone) for other in before)
 
 
 def _is_moved(op: Op) -> bool:
@@ -117,8 +176,6 @@ def _is_pointwise(op: Op) -> bool:
             return True
         case Quantize() | UpSample() | Resize(kind="nearest") | Pool(kind="max"):
             return True
-        case WithConstant(constant=constant):
-            return constant.size in (1, constant.shape[-1] if constant.ndim else 1)
         case _:
             return False
 
@@ -129,8 +186,8 @@ def _is_monotone(op: Op) -> bool:
             return True
         case Merge(kind="add" | "subtract" | "average" | "maximum" | "minimum"):
             return True
-        case Relu(slope=slope):
-            return slope >= 0
+        case Relu(slope=slope, threshold=threshold):
+            return slope >= 0 and threshold >= 0
         case Quantize(quantizer=quantizer):
             return _rises(quantizer)
         case _:

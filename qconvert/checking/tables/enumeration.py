@@ -21,7 +21,7 @@ from qconvert.checking.results import Bound, State
 from qconvert.checking.tables.cones import Cone, cones
 from qconvert.checking.tables.margins import margins
 from qconvert.checking.tables.states import Ints, Margins, States
-from qconvert.exactness import Analysis, Argument, Certificate, Doubt, Lattice
+from qconvert.exactness import Analysis, Argument, Certificate, Doubt, Lattice, Reach
 from qconvert.ir import F32, Graph, Layer, Node, Op
 from qconvert.ir.ops import Elementwise, Function, Quantize
 from qconvert.ir.quantizers import QuantizedPo2, QuantizedReluPo2, QuantizedSigmoid, QuantizedUlaw
@@ -49,13 +49,17 @@ def tabulate(
     run: Callable[[Iterator[Trial]], Evidence],
 ) -> Tables:
     """Tables of all cones; *run* tries trials that force layers of *forcible* in all runtimes."""
+    if any(layer.frozen for layer in graph.layers):
+        # TensorFlow computes the scale from the floats in front of it: these are seen.
+        return Tables(analysis.certificates)
     found = [(c, m) for c in cones(graph, analysis) if (m := margins(c)) is not None]
     owners = {layer.value: layer for layer in reversed(graph.layers)}
     shapes = shapes_in(graph, probe)
     near = [
         _Tried(cone, states, owners[cone.end.name], shapes[cone.end.name])
         for cone, known in found
-        if len(states := known.doubtful | known.edges) and _can_be_tried(cone, owners, forcible)
+        if len(states := known.doubtful | known.edges)
+        and _can_be_tried(cone, owners, forcible, shapes)
     ]
     evidence = Evidence()
     alike: set[str] = set()
@@ -66,7 +70,7 @@ def tabulate(
     certificates = {c.end.name: _certificate(c, known, alike) for c, known in found}
     proven = [c for c, _ in found if isinstance(certificates[c.end.name], Certificate)]
     known = {**analysis.certificates, **_stronger(certificates, analysis.certificates)}
-    inner = _inner(graph, proven, known)
+    inner = _inner(graph, proven, known, analysis)
     bounds = {c.end.name: _bound(c, tried) for c, tried in found}
     return Tables({**known, **inner}, bounds, evidence)
 
@@ -98,7 +102,12 @@ class _Tried:
         return -(-most // math.prod(self.shape[1:-1]))
 
 
-def _can_be_tried(cone: Cone, owners: Mapping[str, Layer], forcible: Set[str]) -> bool:
+def _can_be_tried(
+    cone: Cone,
+    owners: Mapping[str, Layer],
+    forcible: Set[str],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> bool:
     """Whether its sources can be forced, element for element, and its results are seen.
 
     A sum that is rounded on the way can be many numbers in one state, and some of TensorFlow's
@@ -107,7 +116,10 @@ def _can_be_tried(cone: Cone, owners: Mapping[str, Layer], forcible: Set[str]) -
     if cone.end.name not in owners or cone.moved or any(_has_a_tail(x.op) for x in cone.nodes):
         return False
     return all(
-        name in owners and owners[name].name in forcible and not lattice.radius.any()
+        name in owners
+        and owners[name].name in forcible
+        and shapes[name] == shapes[cone.end.name]
+        and not lattice.radius.any()
         for name, lattice in cone.sources.items()
     )
 
@@ -126,18 +138,30 @@ def _has_a_tail(op: Op) -> bool:
 
 
 def _groups(shapes: Mapping[str, tuple[int, ...]], near: Sequence[_Tried]) -> list[list[_Tried]]:
-    """Cones that take about as many samples run together; what takes too many does not."""
+    """Cones that take about as many samples run together; what takes too many does not.
+
+    Of a source that two cones have, each gets its own states, so that they run apart.
+    """
     elements = sum(math.prod(shape[1:]) for shape in shapes.values())
-    groups: dict[int, list[_Tried]] = defaultdict(list)
-    for one in near:
-        groups[one.rows.bit_length()].append(one)
+    groups: list[list[_Tried]] = []
+    for one in sorted(near, key=lambda each: each.rows):
+        group = next((g for g in groups if _fits_in(one, g)), None)
+        if group is None:
+            groups.append(group := [])
+        group.append(one)
     left = _MOST_ELEMENTS
     result: list[list[_Tried]] = []
-    for _, group in sorted(groups.items()):
+    for group in groups:
         left -= 2 * elements * max(one.rows for one in group)
         if left >= 0:
             result.append(group)
     return result
+
+
+def _fits_in(one: _Tried, group: Sequence[_Tried]) -> bool:
+    taken = {name for other in group for name in other.cone.sources}
+    like = one.rows.bit_length() == group[0].rows.bit_length()
+    return like and not taken & one.cone.sources.keys()
 
 
 def _trials(
@@ -213,11 +237,15 @@ def _first(cone: Cone, states: States) -> State:
 
 
 def _inner(
-    graph: Graph, proven: Sequence[Cone], known: Mapping[str, Certificate | Doubt]
+    graph: Graph,
+    proven: Sequence[Cone],
+    known: Mapping[str, Certificate | Doubt],
+    analysis: Analysis,
 ) -> dict[str, Certificate]:
     """Certificates of the values that nothing but proven quantizers can see.
 
-    A source that is certified itself keeps its certificate.
+    A source that is certified itself keeps its certificate. Of one that lies on a grid, the table
+    begins with its numbers: it says nothing about which of them programs return.
     """
     outputs = {output.value for output in graph.outputs}
     readers: dict[str, list[Node]] = defaultdict(list)
@@ -226,7 +254,8 @@ def _inner(
             readers[name].append(node)
     ends = {cone.end.name for cone in proven}
     inside = {name for cone in proven for name in cone.names} - ends
-    inside |= {n for cone in proven for n in cone.sources if isinstance(known.get(n), Doubt)}
+    sums = {n for cone in proven for n in cone.sources if isinstance(known.get(n), Doubt)}
+    inside |= {name for name in sums if not isinstance(analysis.values[name], Reach)}
     hidden: set[str] = set()
     for node in reversed(graph.nodes):
         seen = [reader.name for reader in readers[node.name]]

@@ -65,10 +65,23 @@ def table(cone: Cone, codes: Mapping[str, Ints]) -> tuple[F32, Radius]:
         known[name], around[name] = lattice.at(codes[name])
     values, radii = propagated(cone.nodes, known, around)
     result, radius = values[cone.end.name], radii[cone.end.name]
-    if radius is None:
-        return result, np.zeros(result.shape)
-    # What is no number may be anything.
-    return result, np.broadcast_to(np.where(np.isnan(radius), np.inf, radius), result.shape)
+    known_radius = np.broadcast_to(np.zeros(1) if radius is None else radius, result.shape)
+    # What is no number may be anything, and so may what a quantizer returns beyond its limit.
+    unknown = np.isnan(known_radius) | _beyond_limits(cone, values, radii)
+    return result, np.where(unknown, np.inf, known_radius)
+
+
+def _beyond_limits(
+    cone: Cone, values: Mapping[str, F32], radii: Mapping[str, Radius | None]
+) -> npt.NDArray[np.bool_]:
+    beyond = np.zeros(values[cone.end.name].shape, np.bool_)
+    for node in cone.nodes:
+        if node.name in cone.limits:
+            (name,) = node.inputs
+            radius = radii[name]
+            largest = abs(values[name].astype(np.float64)) + (0.0 if radius is None else radius)
+            beyond |= ~(largest <= cone.limits[node.name])
+    return beyond
 
 
 def evaluated(cone: Cone, states: States) -> tuple[F32, Radius]:
