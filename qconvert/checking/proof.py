@@ -42,8 +42,9 @@ def prove(
     """The finding on a layer with *weights* for all inputs, where its samples were as they should.
 
     `Verdict.PROVEN` by a *proof* where results were equal, or differed where they are *hidden*
-    from all but quantizers whose codes they cannot change; `Verdict.BOUNDED` by a *bound*. *tried* tells whether the layer computed from numbers of
-    its own choice, as a fault in the file would show: no proof goes without.
+    from all but quantizers whose codes they cannot change; `Verdict.BOUNDED` by a *bound*. *tried*
+    tells whether layers computed from numbers of their own choice, as a fault in the file would
+    show: no proof goes without.
     """
     if finding.verdict not in (Verdict.SAMPLED, Verdict.BOUNDED):
         return finding

@@ -7,8 +7,8 @@ import numpy as np
 from qconvert.checking.bounds import bound_of
 from qconvert.checking.tables.enumeration import Tables
 from qconvert.exactness import analyse
-from qconvert.ir import F32, Graph, Grid, Layer, Node
-from qconvert.ir.ops import Dense, Elementwise, Function, Opaque, Quantize, Softmax, Transpose
+from qconvert.ir import F32, Graph, Grid, Layer, Node, Op
+from qconvert.ir.ops import Affine, Dense, Elementwise, Function, Quantize, Softmax, Transpose
 from qconvert.ir.quantizers import QuantizedRelu
 from tests.checking.batch_normalized import SHAPE, kernel, plain
 
@@ -25,9 +25,16 @@ def named(graph: Graph, name: str) -> Layer:
     return next(layer for layer in graph.layers if layer.name == name)
 
 
-def with_op(op: Softmax | Elementwise | Opaque | Dense) -> Graph:
-    graph = plain()
-    return replace(graph, nodes=(*graph.nodes[:2], Node("v3", op, ("v2",), SHAPE), graph.nodes[3]))
+def with_op(op: Op, width: int = 6) -> Graph:
+    graph, shape = plain(), (None, width)
+    weights = np.tile(kernel(0), (1, width // 6))
+    nodes = (
+        graph.nodes[0],
+        Node("v2", Dense(weights, None), ("v1",), shape),
+        Node("v3", op, ("v2",), shape),
+        replace(graph.nodes[3], shape=shape),
+    )
+    return replace(graph, nodes=nodes)
 
 
 def fine_sums() -> Graph:
@@ -72,6 +79,25 @@ def test_functions_and_softmax_have_bounds_over_all_that_comes_to_them() -> None
 def test_a_normalization_has_one() -> None:
     largest = bound(plain(), "bn")
     assert largest is not None and 2**-24 < largest < 2**-10
+
+
+def test_a_function_of_rounded_sums_has_no_number() -> None:
+    """It is flattest at the ends of what comes to it, and steepest where nobody looks."""
+    graph = fine_sums()
+    sigmoid = Node("v3", Elementwise(Function.SIGMOID), ("v2",), SHAPE)
+    layers = (*graph.layers, Layer("bn", "Layer", "v3"))
+    longer = replace(graph, nodes=(graph.nodes[0], sigmoid), layers=layers)
+    assert bound(longer, "bn") is None
+
+
+def test_a_product_and_a_sum_that_are_no_float32_have_no_number() -> None:
+    graph = with_op(Affine(np.full(6, 1 / 3, np.float32), np.full(6, 0.1, np.float32)))
+    assert bound(graph, "bn") is None
+
+
+def test_a_softmax_adds_as_many_numbers_as_its_axis_has() -> None:
+    short, long = (bound(with_op(Softmax(1), width), "bn") for width in (6, 600))
+    assert short is not None and long is not None and long > 1.5 * short
 
 
 def test_what_only_moves_adds_nothing() -> None:

@@ -9,12 +9,14 @@ from qconvert.checking.compare import PAIRS, Difference
 from qconvert.checking.forcing import Trial
 from qconvert.checking.proof import proof_of
 from qconvert.checking.results import Method, Proof
+from qconvert.checking.tables.cones import cones
 from qconvert.checking.tables.enumeration import THIS_MACHINE, Tables, tabulate
+from qconvert.checking.tables.margins import margins
 from qconvert.exactness import Argument, Certificate, Doubt, analyse
-from qconvert.ir import Graph, Node, Output, Quotients
-from qconvert.ir.ops import Elementwise, Function, Quantize
-from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu, Quantizer
-from tests.checking.batch_normalized import SHAPE, normalization, plain
+from qconvert.ir import Graph, Input, Layer, Node, Output, Quotients
+from qconvert.ir.ops import Conv, Elementwise, Function, Merge, Quantize
+from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu, QuantizedTanh, Quantizer
+from tests.checking.batch_normalized import SHAPE, kernel, normalization, plain
 
 LAYERS = {"q", "dense", "bn"}
 
@@ -165,3 +167,64 @@ def test_pixels_that_are_divided_are_proven_up_to_the_codes() -> None:
     found = tabulate(first, analysis, probe, {"dense"}, Runtimes()).certificates
     assert isinstance(found["v2"], Certificate) and isinstance(found["v4"], Certificate)
     assert found["v2"].argument is Argument.CODES
+
+
+def test_a_source_of_two_cones_shows_the_states_of_both() -> None:
+    graph = fine()
+    other = Node("w3", normalization(7), ("v2",), SHAPE)
+    nodes = (*graph.nodes, other, replace(graph.nodes[3], name="w4", inputs=("w3",)))
+    layers = (*graph.layers, Layer("bn2", "Layer", "w3"), Layer("act2", "Layer", "w4"))
+    both = replace(graph, nodes=nodes, layers=layers, outputs=(*graph.outputs, Output("z", "w4")))
+    runtimes = Runtimes()
+    tables(both, runtimes)
+    forced = [trial.forced["dense"] for trial in runtimes.trials]
+    for cone in cones(both, analyse(both)):
+        found = margins(cone)
+        assert found is not None and len(found.doubtful)
+        lattice = cone.sources["v2"]
+        for channel, code in zip(found.doubtful.channels, found.doubtful.codes["v2"], strict=True):
+            number = code * lattice.scale[channel]
+            assert any(np.any(x[:, channel] == number) for x in forced)
+
+
+def test_numbers_that_are_added_to_all_of_an_image_are_not_tried_with_each() -> None:
+    wide, one = (None, 5, 5, 6), (None, 1, 1, 6)
+    conv = Conv(kernel(0)[np.newaxis, np.newaxis], None, (1, 1), (1, 1), ((0, 0), (0, 0)))
+    rounded = Quantize(QuantizedBits(8, 0, alpha=1.0))
+    nodes = (
+        Node("p", rounded, ("x",), (None, 5, 5, 20)),
+        Node("a", conv, ("p",), wide),
+        Node("q", rounded, ("y",), (None, 1, 1, 20)),
+        Node("b", conv, ("q",), one),
+        Node("n", normalization(1), ("a",), wide),
+        Node("m", Merge("add"), ("n", "b"), wide),
+        Node("e", Quantize(QuantizedBits(6, 3, alpha=1.0)), ("m",), wide),
+    )
+    inputs = (Input("x", (None, 5, 5, 20)), Input("y", (None, 1, 1, 20)))
+    layers = tuple(Layer(node.name, "Layer", node.name) for node in nodes)
+    graph = Graph("g", inputs, nodes, (Output("z", "e"),), layers)
+    probe = {x.name: np.zeros((2, *[n or 1 for n in x.shape[1:]]), np.float32) for x in inputs}
+    runtimes = Runtimes()
+    found = tabulate(graph, analyse(graph), probe, {"a", "b"}, runtimes)
+    assert found.bounds["e"].near > 0
+    assert not runtimes.trials
+    assert isinstance(found.certificates["e"], Doubt)
+
+
+def test_codes_that_are_in_doubt_themselves_are_not_called_hidden() -> None:
+    """The table begins with them: it does not say which of them programs return."""
+    graph = plain()
+    real = Node("v2", Quantize(QuantizedTanh(6, use_real_tanh=True)), ("d",), SHAPE)
+    dense = replace(graph.nodes[1], name="d", inputs=("x",))
+    nodes = (dense, real, *graph.nodes[2:])
+    layers = tuple(layer for layer in graph.layers if layer.name != "q")
+    found = tables(replace(graph, nodes=nodes, layers=layers), Runtimes(), {"dense"})
+    assert isinstance(found.certificates["v4"], Certificate)
+    assert isinstance(found.certificates["v2"], Doubt)
+
+
+def test_frozen_scales_see_the_floats_before_them() -> None:
+    graph = plain()
+    layers = tuple(replace(x, frozen=x.name == "act") for x in graph.layers)
+    found = tables(replace(graph, layers=layers), Runtimes())
+    assert isinstance(found.certificates["v3"], Doubt)

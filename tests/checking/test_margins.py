@@ -12,8 +12,23 @@ from qconvert.checking.tables.margins import margins
 from qconvert.checking.tables.states import Margins, table
 from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph, Node
-from qconvert.ir.ops import BatchNormalization, Elementwise, Function, Merge, Quantize
-from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu, QuantizedSigmoid, Quantizer
+from qconvert.ir.ops import (
+    Affine,
+    BatchNormalization,
+    Elementwise,
+    Function,
+    Merge,
+    Quantize,
+    Relu,
+)
+from qconvert.ir.quantizers import (
+    HardFunction,
+    QuantizedBits,
+    QuantizedRelu,
+    QuantizedSigmoid,
+    QuantizedTanh,
+    Quantizer,
+)
 from qconvert.reference import apply
 from tests.checking.batch_normalized import SHAPE, merged, normalization, plain
 
@@ -160,4 +175,73 @@ def test_what_is_not_number_for_number_has_no_cone() -> None:
     graph = plain()
     product = Node("v3", Merge("multiply"), ("v2", "x"), SHAPE)
     broken = replace(graph, nodes=(*graph.nodes[:2], product, graph.nodes[3]))
+    assert not list(cones(broken, analyse(broken)))
+
+
+def test_paths_that_part_and_join_are_not_monotone() -> None:
+    """The larger of a rising and a falling number falls and rises."""
+    graph = plain()
+    falling = Node("w", Affine(np.full(6, -1, np.float32)), ("v2",), SHAPE)
+    larger = Node("m", Merge("maximum"), ("v3", "n"), SHAPE)
+    nodes = (
+        *graph.nodes[:3],
+        Node("n", normalization(5), ("v2",), SHAPE),
+        larger,
+        replace(graph.nodes[3], inputs=("m",)),
+    )
+    assert not cone_in(replace(graph, nodes=nodes), "v4").monotone
+    alone = (*graph.nodes[:2], falling, replace(graph.nodes[2], inputs=("w",)), graph.nodes[3])
+    assert cone_in(replace(graph, nodes=alone), "v4").monotone
+
+
+@pytest.mark.parametrize(("threshold", "monotone"), [(0.0, True), (0.5, True), (-1.0, False)])
+def test_a_rectifier_with_a_threshold_below_0_falls_there(threshold: float, monotone: bool) -> None:
+    graph = plain()
+    nodes = (
+        *graph.nodes[:3],
+        Node("r", Relu(0.0, threshold), ("v3",), SHAPE),
+        replace(graph.nodes[3], inputs=("r",)),
+    )
+    assert cone_in(replace(graph, nodes=nodes), "v4").monotone is monotone
+
+
+def test_beyond_its_limit_a_quantizer_is_doubtful() -> None:
+    """QKeras returns 0 there, and files the largest code."""
+    graph = plain()
+    ones = np.ones(6, np.float32)
+    steep = BatchNormalization(0 * ones, ones * np.float32(1e-16), ones, 0 * ones, 0.0)
+    last = Node("v4", Quantize(QuantizedBits(8, 0, alpha=1.0)), ("v3",), SHAPE)
+    nodes = (*graph.nodes[:2], Node("v3", steep, ("v2",), SHAPE), last)
+    cone = cone_in(replace(graph, nodes=nodes), "v4")
+    assert cone.limits == {"v4": 2.0**17}
+    assert len(known(cone).doubtful) > 0
+    assert known(cone).largest == np.inf
+    clipped = Node("v4", Quantize(QuantizedRelu(8, 0)), ("v3",), SHAPE)
+    relu = cone_in(replace(graph, nodes=(*nodes[:-1], clipped)), "v4")
+    assert not relu.limits
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        QuantizedBits(6, 3, alpha=0.3),
+        QuantizedTanh(6, use_real_tanh=True),
+        QuantizedRelu(6, 2, negative_slope=0.25),
+        HardFunction.SMOOTH_SIGMOID,
+    ],
+)
+def test_quantizers_that_no_rule_covers_have_no_table(last: Quantizer) -> None:
+    graph = plain()
+    nodes = (*graph.nodes[:3], Node("v4", Quantize(last), ("v3",), SHAPE))
+    broken = replace(graph, nodes=nodes)
+    assert not list(cones(broken, analyse(broken)))
+
+
+def test_sums_of_three_and_fused_products_of_certain_numbers_have_no_table() -> None:
+    graph = plain()
+    wide = Quantize(QuantizedBits(8, 3, alpha=1.0))
+    third = np.full(6, 1 / 3, np.float32)
+    affine = Node("v3", Affine(third, third), ("v2",), SHAPE)
+    nodes = (*graph.nodes[:2], affine, Node("v4", wide, ("v3",), SHAPE))
+    broken = replace(graph, nodes=nodes)
     assert not list(cones(broken, analyse(broken)))

@@ -1,7 +1,8 @@
 from dataclasses import replace
 
-from qconvert.checking.proof import own_nodes, proof_of
-from qconvert.checking.results import Method, Proof
+from qconvert.checking.compare import PAIRS, Difference
+from qconvert.checking.proof import assumed_codes, own_nodes, proof_of, prove
+from qconvert.checking.results import Bound, Comparison, Finding, Method, Proof, Verdict
 from qconvert.exactness import Doubt, analyse
 from qconvert.ir import Graph, Grid, Layer, Node
 from qconvert.ir.ops import Scale, Softmax
@@ -48,3 +49,41 @@ def test_a_layer_that_does_nothing_has_no_ops(graph: Graph) -> None:
     longer = replace(graph, layers=(*graph.layers[:2], layer, graph.layers[2]))
     assert own_nodes(longer, layer) == []
     assert proof_of(longer, analyse(longer), layer) == Proof(Method.ALGEBRAIC, ())
+
+
+EQUAL = Finding(Verdict.SAMPLED, "", (Comparison(*PAIRS[0], Difference(9), None),))
+OFF = Finding(Verdict.BOUNDED, "rounding", (Comparison(*PAIRS[0], Difference(9, 3), None),))
+CERTAIN = Proof(Method.CODES, ("the codes behind it are the same, whatever it rounds",))
+
+
+def test_codes_that_differ_are_not_proven_because_something_inside_is_hidden() -> None:
+    assert prove(OFF, CERTAIN, [], None, tried=True, hidden=True).verdict is Verdict.PROVEN
+    assert prove(OFF, CERTAIN, [], None, tried=True, hidden=False) == OFF
+
+
+def test_no_proof_without_a_trial_and_no_bound_without_a_doubt() -> None:
+    bound = Bound(0.5)
+    assert prove(EQUAL, CERTAIN, [], bound, tried=True).verdict is Verdict.PROVEN
+    assert prove(EQUAL, CERTAIN, [], bound, tried=False).verdict is Verdict.SAMPLED
+    assert prove(EQUAL, Doubt("why"), [], bound, tried=False).verdict is Verdict.BOUNDED
+    assert prove(EQUAL, Doubt("why"), [], None, tried=True).verdict is Verdict.SAMPLED
+
+
+def test_what_the_file_does_not_compute_is_neither_proven_nor_bounded() -> None:
+    elsewhere = replace(EQUAL, comparisons=(Comparison(*PAIRS[1], Difference(9), None),))
+    for known in (CERTAIN, Doubt("why")):
+        found = prove(elsewhere, known, [], Bound(0.5), tried=True)
+        assert found.verdict is Verdict.SAMPLED
+
+
+def test_proofs_name_the_quantizers_that_they_take_at_their_word(graph: Graph) -> None:
+    """Of an input of any size QKeras returns no code; the layers behind it assume one."""
+    node = replace(graph.nodes[0], inputs=("s",))
+    longer = replace(
+        graph, nodes=(Node("s", Softmax(1), ("x",), (None, 2)), node, *graph.nodes[1:])
+    )
+    analysis = analyse(longer)
+    dense, last = longer.layers[1:]
+    assert assumed_codes(longer, analysis, dense) == ("v1 returns one of its codes",)
+    assert assumed_codes(longer, analysis, last) == ("v1 returns one of its codes",)
+    assert assumed_codes(graph, analyse(graph), graph.layers[1]) == ()

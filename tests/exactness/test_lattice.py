@@ -7,9 +7,10 @@ import pytest
 
 from qconvert.exactness import Divided, Reach, lattice_of
 from qconvert.exactness.lattice import Lattice
+from qconvert.exactness.rules import examine
 from qconvert.exactness.scales import codes_and_scales
 from qconvert.ir import F32, Node
-from qconvert.ir.ops import Conv, Dense, Pool
+from qconvert.ir.ops import Concat, Conv, Dense, Pool
 from qconvert.ir.shapes import Shape
 from tests.exactness.samples import grid
 
@@ -120,3 +121,10 @@ def test_a_mean_is_an_exact_sum_divided_once() -> None:
     assert radius is None
     assert np.array_equal(y, (codes * F(2**-4)).astype(F) / F(9))
     assert found.counts.tolist() == [136, 136]
+
+
+def test_what_is_divided_by_several_numbers_is_on_no_lattice() -> None:
+    """The second part reaches further than the first one's codes say."""
+    parts = [Divided(grid(0, n, 0, (1, 1)), divisor) for n, divisor in ((255, 255), (4095, 3))]
+    found, _ = examine(Concat(1), tuple(parts), ((None, 2), (None, 2)))
+    assert found is None
