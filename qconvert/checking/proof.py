@@ -56,7 +56,7 @@ def prove(
             return replace(finding, doubt=unseen or "it was not tried by itself")
         return replace(finding, verdict=Verdict.PROVEN, proof=proof)
     if bound is None or unseen:
-        return replace(finding, doubt=proof.reason)
+        return replace(finding, doubt=unseen or proof.reason)
     return replace(finding, verdict=Verdict.BOUNDED, doubt=proof.reason, bound=bound)
 
 

@@ -22,4 +22,4 @@ if __name__ == "__main__":
     for variable in model.variables:
         variable.assign(rng.integers(-30, 31, variable.shape).astype(np.float32) / 16)
     report = qconvert.check(model, samples=20)
-    print(*sorted(f"{layer.name}:{layer.finding.verdict.name}" for layer in report.layers))
+    print(*sorted(f"{x.name}:{'equal' if x.finding.equal else 'differs'}" for x in report.layers))
