@@ -1,6 +1,6 @@
 """What ONNX Runtime makes of exported files, and of edited ones that it computes otherwise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -32,6 +32,7 @@ from tests.checking.deployed_models import (
 )
 
 QUANTIZES = "quantizes what it multiplies while it runs"
+MISSES = "rounds ties of means to the wrong code"
 CONDITION = "needs a CPU with VNNI or the session option session.x64quantprecision=1"
 
 
@@ -293,40 +294,91 @@ def test_weights_that_are_no_numbers_are_equal() -> None:
     assert told(exported("jet_deepsets.h5", lost)) == []
 
 
-@pytest.mark.parametrize("operator", ["AveragePool", "GlobalAveragePool"])
-@pytest.mark.parametrize("side", [2, 3, 7])
-def test_pools_of_codes_return_what_is_drawn(operator: str, side: int) -> None:
-    """For every sum of codes: the average is rounded once, also in one operator."""
-    size = side * side
-    x = np.clip(np.arange(255 * size + 1)[:, None] - 255 * np.arange(size), 0, 255)
+def pooled(
+    operator: str, shape: Sequence[int | str], finer: int, **attributes: int | str | Sequence[int]
+) -> onnx.ModelProto:
+    """A mean of bytes in steps of 1/4, rounded to bytes in steps *finer* powers of two larger."""
     make = helper.make_node
-    pool = make(operator, ["numbers"], ["mean"])
-    if operator == "AveragePool":
-        pool.attribute.append(helper.make_attribute("kernel_shape", [side, side]))
     nodes = [
         make("QuantizeLinear", ["x", "scale", "zero"], ["codes"]),
         make("DequantizeLinear", ["codes", "scale", "zero"], ["numbers"]),
-        pool,
-        make("QuantizeLinear", ["mean", "scale", "zero"], ["rounded"]),
-        make("DequantizeLinear", ["rounded", "scale", "zero"], ["y"]),
+        make(operator, ["numbers"], ["mean"]),
+        make("QuantizeLinear", ["mean", "larger", "zero"], ["rounded"]),
+        make("DequantizeLinear", ["rounded", "larger", "zero"], ["y"]),
     ]
+    nodes[2].attribute.extend(helper.make_attribute(*each) for each in attributes.items())
     constants: dict[str, Array] = {
         "scale": np.array(0.25, np.float32),
+        "larger": np.array(0.25 * 2**finer, np.float32),
         "zero": np.array(0, np.uint8),
     }
     graph = helper.make_graph(
         nodes,
         "pool",
-        [helper.make_tensor_value_info("x", 1, ["N", 1, side, side])],
+        [helper.make_tensor_value_info("x", 1, ["N", 1, *shape])],
         [helper.make_tensor_value_info("y", 1, None)],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+def missed(operator: str, side: int, finer: int) -> tuple[onnx.ModelProto, int]:
+    """A mean of side * side bytes, and for how many sums the kernel of bytes returns another."""
+    attributes = {"kernel_shape": [side, side]} if operator == "AveragePool" else {}
+    model = pooled(operator, [side, side], finer, **attributes)
+    size = side * side
+    x = np.clip(np.arange(255 * size + 1)[:, None] - 255 * np.arange(size), 0, 255)
+    inputs = {"x": (x / 4).astype(np.float32).reshape(-1, 1, side, side)}
     runner = OrtRunner(model)
     assert f"com.microsoft:QLinear{operator}" in runner.optimized_operators()
-    inputs = {"x": (x / 4).astype(np.float32).reshape(-1, 1, side, side)}
     off, deployed = runner.run_layers(inputs).outputs, runner.run_deployed(inputs).outputs
-    np.testing.assert_array_equal(off["y"], deployed["y"])
+    return model, int((off["y"] != deployed["y"]).sum())
+
+
+@pytest.mark.parametrize("operator", ["AveragePool", "GlobalAveragePool"])
+@pytest.mark.parametrize("side", [1, 2, 4, 8])
+@pytest.mark.parametrize("finer", [0, 1, 2])
+def test_means_of_a_power_of_two_of_codes_are_what_is_drawn(
+    operator: str, side: int, finer: int
+) -> None:
+    """For every sum of codes, ties among them: the mean is rounded once, also in one operator."""
+    model, differing = missed(operator, side, finer)
+    assert (differing, told(model)) == (0, [])
+
+
+@pytest.mark.parametrize("operator", ["AveragePool", "GlobalAveragePool"])
+def test_means_of_codes_that_miss_ties_are_seen(operator: str) -> None:
+    model, differing = missed(operator, 11, 1)
+    assert differing
+    ((text, _),) = told(model)
+    assert text.startswith(f"com.microsoft.QLinear{operator}") and MISSES in text
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"pads": [1, 1, 1, 1]},
+        {"auto_pad": "SAME_UPPER"},
+        {"ceil_mode": 1, "strides": [2, 2]},
+    ],
+)
+def test_windows_that_are_not_whole_have_other_counts(
+    attributes: dict[str, int | str | Sequence[int]],
+) -> None:
+    """Of the 4 numbers of a window those outside do not count, where it passes a border."""
+    model = pooled("AveragePool", [7, 7], 1, kernel_shape=[2, 2], **attributes)
+    ((text, _),) = told(model)
+    assert MISSES in text
+
+
+def test_counted_padding_leaves_the_count() -> None:
+    model = pooled("AveragePool", [7, 7], 1, kernel_shape=[2, 2], pads=[1] * 4, count_include_pad=1)
+    assert told(model) == []
+
+
+def test_a_mean_over_places_of_unknown_number_is_seen() -> None:
+    ((text, _),) = told(pooled("GlobalAveragePool", ["H", 4], 1))
+    assert text.startswith("com.microsoft.QLinearGlobalAveragePool") and MISSES in text
 
 
 def test_loops_are_looked_into() -> None:

@@ -240,7 +240,8 @@ def every_sum(*window: int) -> F32:
     """One window a sample: bytes in steps of 1/16 with every sum that so many of them have."""
     count = math.prod(window)
     codes = np.clip(np.arange(255 * count + 1)[:, None] - 255 * np.arange(count), 0, 255)
-    return (codes / 16).astype(np.float32).reshape(-1, *window, 1)
+    x: F32 = (codes / 16).astype(np.float32)
+    return x.reshape(-1, *window, 1)
 
 
 def mean(*window: int) -> Pool:

@@ -23,6 +23,7 @@ from qconvert.checking.deployed.kernels import (
 )
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.operators import KNOWN, QUANTIZING
+from qconvert.checking.deployed.pooling import may_miss_ties, with_shapes
 from qconvert.checking.deployed.saturation import condition_of
 
 
@@ -53,7 +54,7 @@ class DeployedGraph:
 
 def inspect_deployed(drawn: onnx.ModelProto, made: onnx.ModelProto) -> DeployedGraph:
     """What is to be said of the graph *made* of the file *drawn*."""
-    file, graph = DrawnFile(drawn), OnnxGraph(made.graph)
+    file, graph = DrawnFile(drawn), OnnxGraph(with_shapes(made).graph)
     violations: list[Remark] = []
     conditions: list[Remark] = []
     kernels: list[_Kernel] = []
@@ -107,6 +108,8 @@ def _faults(
         yield "is an operator that no proof knows"
     if not all(map(_are_powers_of_two, _scales(node, graph))):
         yield "rounds with scales that are no powers of two"
+    if may_miss_ties(node, graph):
+        yield "rounds ties of means to the wrong code, where not all are of a power of two of codes"
     yield from _wrong_numbers(node, graph, file, layers)
 
 
