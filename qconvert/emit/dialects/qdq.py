@@ -65,7 +65,9 @@ class QdqDialect:
             return Kernel(shielded(b, tensor))
         return Kernel(tensor, found if found.bits <= 8 else None)
 
-    def bias(self, b: Builder, x: Value, kernel: Kernel, array: F32) -> Tensor | None:
+    def bias(
+        self, b: Builder, x: Value, kernel: Kernel, array: F32, consumer: Consumer
+    ) -> Tensor | None:
         """An int32 bias in the steps of the products, if it lies on that grid."""
         # A float bias beside integer weights is rounded by ONNX Runtime, so it is added behind.
         if x.codes is None or not x.integer or kernel.codes is None:
