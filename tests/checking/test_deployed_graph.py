@@ -11,6 +11,7 @@ from onnx import helper, numpy_helper
 from qconvert.checking.deployed.deployed_graph import inspect_deployed
 from qconvert.checking.deployed.kernels import bias_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.pooling import may_miss_ties
 from qconvert.checking.inputs import seeded
 from qconvert.emit.metadata import add_metadata, read_metadata
 from qconvert.runners import OrtRunner
@@ -33,6 +34,7 @@ from tests.checking.deployed_models import (
 
 QUANTIZES = "quantizes what it multiplies while it runs"
 MISSES = "rounds ties of means to the wrong code"
+EARLY = "adds the bias before the sum is finished"
 CONDITION = "needs a CPU with VNNI or the session option session.x64quantprecision=1"
 
 
@@ -294,6 +296,61 @@ def test_weights_that_are_no_numbers_are_equal() -> None:
     assert told(exported("jet_deepsets.h5", lost)) == []
 
 
+def with_its_bias(model: onnx.ModelProto) -> None:
+    """The Gemm of encoded_vector takes the bias that is added behind it."""
+    product, addition = node(model, "encoded_vector/Gemm"), node(model, "encoded_vector/Add")
+    product.input.append(next(n for n in addition.input if n not in product.output))
+    product.output[0] = addition.output[0]
+    model.graph.node.remove(addition)
+
+
+def as_one_of_any_matrices(model: onnx.ModelProto) -> None:
+    """A MatMul and an Add, of which ONNX Runtime makes a Gemm with a bias."""
+    product = node(model, "encoded_vector/Gemm")
+    product.op_type = "MatMul"
+    del product.attribute[:]
+    change(model, product.input[1], np.transpose)
+
+
+def before_a_function(model: onnx.ModelProto) -> None:
+    """The same, of which ONNX Runtime makes one with what follows."""
+    as_one_of_any_matrices(model)
+    insert(model, "encod_qa/Mul", "Relu")
+
+
+@pytest.mark.parametrize(
+    ("edit", "kind"),
+    [
+        (with_its_bias, "Gemm"),
+        (as_one_of_any_matrices, "Gemm"),
+        (before_a_function, "com.microsoft.FusedGemm"),
+    ],
+)
+def test_a_bias_that_is_added_early_is_seen(edit: Edit, kind: str) -> None:
+    """In the file, or in the graph that ONNX Runtime makes of it alone."""
+    model = exported("encoder.json", edit, "float")
+    found = inspect_deployed(model, OrtRunner(model).optimized())
+    assert found.violations == ()
+    (remark,) = found.early_biases
+    assert remark.text.startswith(f"{kind} ") and remark.text.endswith(EARLY)
+    assert "encoded_vector" in remark.layers
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_no_bias_is_added_early_by_what_is_exported(file: str) -> None:
+    model = exported(file, dialect="float")
+    assert inspect_deployed(model, OrtRunner(model).optimized()).early_biases == ()
+
+
+def test_an_integer_bias_is_added_early_where_no_integer_kernel_runs() -> None:
+    """By the file as it is drawn: Gemm takes dequantized numbers; QGemm has an exact sum."""
+    model = exported("mnist_cnn.keras")
+    made = OrtRunner(model).optimized()
+    assert {each.op_type for each in made.graph.node} & {"Gemm", "QGemm"} == {"QGemm"}
+    found = inspect_deployed(model, made).early_biases
+    assert {layer for remark in found for layer in remark.layers} == {"qdense_1", "qdense_2"}
+
+
 def pooled(
     operator: str, shape: Sequence[int | str], finer: int, **attributes: int | str | Sequence[int]
 ) -> onnx.ModelProto:
@@ -379,6 +436,16 @@ def test_counted_padding_leaves_the_count() -> None:
 def test_a_mean_over_places_of_unknown_number_is_seen() -> None:
     ((text, _),) = told(pooled("GlobalAveragePool", ["H", 4], 1))
     assert text.startswith("com.microsoft.QLinearGlobalAveragePool") and MISSES in text
+
+
+@pytest.mark.parametrize(("last", "shape"), [(0, [9, 3, 4, 4]), (1, [9, 4, 4, 3])])
+def test_channels_are_no_places(last: int, shape: Sequence[int]) -> None:
+    codes = helper.make_tensor_value_info("x", onnx.TensorProto.UINT8, shape)
+    graph = OnnxGraph(helper.make_graph([], "g", [codes], []))
+    kind = "QLinearGlobalAveragePool"
+    for other in (last, 1 - last):
+        pool = helper.make_node(kind, ["x"], ["y"], domain="com.microsoft", channels_last=other)
+        assert may_miss_ties(pool, graph) is (other != last)
 
 
 def test_loops_are_looked_into() -> None:

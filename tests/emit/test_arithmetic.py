@@ -138,14 +138,14 @@ def test_a_bias_off_the_grid_is_added_to_the_finished_sum(
     source: QuantizedRelu | None,
 ) -> None:
     """ONNX Runtime's Gemm adds it to the first of the parts that it cuts long sums into."""
-    dense = Dense(codes(-7, 7, 0, 600, 16), codes(-1 << 23, 1 << 23, -13, 16, seed=1))
+    kernel, bias = codes(-7, 7, 0, 600, 16), codes(-1 << 23, 1 << 23, -13, 16, seed=1)
     steps: list[Step] = [("q", Quantize(source), ["x"])] if source else []
-    steps.append(("y", dense, ["q" if source else "x"]))
+    steps.append(("y", Dense(kernel, bias), ["q" if source else "x"]))
     x = codes(0, 255, 0, 40, *shape)
-    products = x.astype(np.float64) @ dense.kernel.astype(np.float64)
+    products = x.astype(np.float64) @ kernel.astype(np.float64)
     graph = make({"x": shape}, steps)
     ran = run(graph, x, dialect=dialect)
-    np.testing.assert_array_equal(ran.deployed[0], products.astype(np.float32) + dense.bias)
+    np.testing.assert_array_equal(ran.deployed[0], products.astype(np.float32) + bias)
     model = to_onnx(graph, dialect=dialect)
     # Of a product with more axes ONNX Runtime makes a Gemm, too, where it knows all of them.
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = len(x)

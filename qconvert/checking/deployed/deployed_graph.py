@@ -16,6 +16,7 @@ from qconvert.checking.deployed.kernels import (
     BLOCKED,
     LINEAR,
     Numbers,
+    adds_bias_early,
     bias_of,
     is_integer,
     kernel_of,
@@ -44,11 +45,13 @@ class DeployedGraph:
     """What no proof covers, and what has to hold where the file runs.
 
     A violation is an operator that computes something else than the file says, or may do so.
+    Early biases are those that are added before a sum is finished, in the file or where it runs.
     ``kernels`` has by layer the linear operators that compute it.
     """
 
     violations: tuple[Remark, ...] = ()
     conditions: tuple[Remark, ...] = ()
+    early_biases: tuple[Remark, ...] = ()
     kernels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -68,7 +71,10 @@ def inspect_deployed(drawn: onnx.ModelProto, made: onnx.ModelProto) -> DeployedG
                 kernels.append(_Kernel(node, layers, kernel_of(node, inner)))
     violations += _lost(file, kernels, tuple(violations))
     return DeployedGraph(
-        tuple(violations), tuple(dict.fromkeys(conditions)), _operators_by_layer(kernels)
+        tuple(violations),
+        tuple(dict.fromkeys(conditions)),
+        tuple(dict.fromkeys(_early_biases(file, kernels))),
+        _operators_by_layer(kernels),
     )
 
 
@@ -79,6 +85,12 @@ class _Kernel:
     node: onnx.NodeProto
     layers: Layers
     numbers: Numbers | None
+
+
+def _early_biases(file: DrawnFile, kernels: Sequence[_Kernel]) -> Iterator[Remark]:
+    made = [(kernel.layers, kernel.node) for kernel in kernels if adds_bias_early(kernel.node)]
+    for layers, node in (*file.early, *made):
+        yield Remark(f"{_called(node)} adds the bias before the sum is finished", layers)
 
 
 def _operators_by_layer(kernels: Sequence[_Kernel]) -> dict[str, tuple[str, ...]]:

@@ -61,6 +61,9 @@ LINEAR: Final[dict[Kind, Places]] = {
     ),
 }
 
+#: They add a bias to the first of the parts that a long sum is cut into; convolutions, to the sum.
+_BIAS_EARLY: Final = frozenset({("", "Gemm"), (_MICROSOFT, "FusedGemm")})
+
 
 def kind_of(node: onnx.NodeProto) -> Kind:
     """The operator with its domain."""
@@ -81,6 +84,12 @@ def is_conv(node: onnx.NodeProto) -> bool:
 def input_of(node: onnx.NodeProto, place: int | None) -> str:
     """The name of an input; empty if the operator has none there."""
     return node.input[place] if place is not None and place < len(node.input) else ""
+
+
+def adds_bias_early(node: onnx.NodeProto) -> bool:
+    """Whether a float bias may be rounded before the sum is finished."""
+    kind = kind_of(node)
+    return kind in _BIAS_EARLY and bool(input_of(node, LINEAR[kind].bias))
 
 
 def codes_of(node: onnx.NodeProto, graph: OnnxGraph) -> Array | None:
