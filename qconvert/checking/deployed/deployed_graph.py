@@ -121,7 +121,7 @@ def _faults(
     if not all(map(_are_powers_of_two, _scales(node, graph))):
         yield "rounds with scales that are no powers of two"
     if may_miss_ties(node, graph):
-        yield "rounds ties of means to the wrong code, where not all are of a power of two of codes"
+        yield "rounds ties of means to the wrong code, unless all are means of 2**n codes"
     yield from _wrong_numbers(node, graph, file, layers)
 
 
