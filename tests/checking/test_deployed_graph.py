@@ -336,6 +336,26 @@ def test_a_bias_that_is_added_early_is_seen(edit: Edit, kind: str) -> None:
     assert "encoded_vector" in remark.layers
 
 
+def test_a_convolution_that_begins_with_other_numbers_is_seen() -> None:
+    """ONNX Runtime's own, of two convolutions in blocks of channels and the sum of both."""
+    kernels = np.random.default_rng(0).standard_normal((2, 16, 16, 1, 1), dtype=np.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "first"], ["one"]),
+        helper.make_node("Conv", ["x", "second"], ["other"]),
+        helper.make_node("Add", ["one", "other"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "sum",
+        [helper.make_tensor_value_info("x", 1, ["N", 16, 8, 8])],
+        [helper.make_tensor_value_info("y", 1, None)],
+        [numpy_helper.from_array(*each) for each in zip(kernels, ("first", "second"), strict=True)],
+    )
+    opsets = [helper.make_opsetid("", 21)]
+    ((text, _),) = told(helper.make_model(graph, opset_imports=opsets, ir_version=10))
+    assert text.startswith("com.microsoft.nchwc.Conv") and "begins with" in text
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_no_bias_is_added_early_by_what_is_exported(file: str) -> None:
     model = exported(file, dialect="float")

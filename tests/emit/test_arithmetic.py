@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from qconvert.ir.ops import (
     Dense,
     Elementwise,
     Function,
+    Merge,
     Pool,
     Quantize,
     Relu,
@@ -152,6 +154,33 @@ def test_a_bias_off_the_grid_is_added_to_the_finished_sum(
     model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = len(x)
     for y in execute(model, x)[:2]:
         np.testing.assert_array_equal(y[0], ran.deployed[0])
+
+
+@pytest.mark.parametrize("dialect", ["qdq", "float"])
+@pytest.mark.parametrize("kind", ["add", "average"])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_sum_of_convolutions_is_a_rounding_of_its_own(
+    make: Make,
+    run: Run,
+    codes: Codes,
+    dialect: str,
+    kind: Literal["add", "average"],
+    backwards: bool,
+) -> None:
+    """ONNX Runtime would have one begin with the other's results, which are off its grid."""
+    valid = ((0, 0), (0, 0))
+    long = Conv(codes(-7, 7, 0, 3, 3, 256, 16), None, (1, 1), (1, 1), valid)
+    short = Conv(codes(-1 << 20, 1 << 20, -14, 1, 1, 1, 16), None, (1, 1), (1, 1), valid)
+    convolutions: list[Step] = [("long", long, ["x"]), ("short", short, ["z"])]
+    merged: Step = ("sum", Merge(kind), ["long", "short"])
+    graph = make(
+        {"x": (6, 6, 256), "z": (4, 4, 1)},
+        [*(convolutions[::-1] if backwards else convolutions), merged],
+    )
+    x, z = codes(-15, 15, 0, 3, 6, 6, 256), codes(1, 1, 0, 3, 4, 4, 1)
+    total = apply(long, x) + apply(short, z)
+    ran = run(graph, x, z, dialect=dialect)
+    np.testing.assert_array_equal(ran.deployed[0], total / (2 if kind == "average" else 1))
 
 
 def test_a_factor_a_channel_follows_the_layout_of_a_convolution(

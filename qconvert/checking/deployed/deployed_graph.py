@@ -17,6 +17,7 @@ from qconvert.checking.deployed.kernels import (
     LINEAR,
     Numbers,
     adds_bias_early,
+    begins_with_others,
     bias_of,
     is_integer,
     kernel_of,
@@ -120,6 +121,8 @@ def _faults(
         yield "is an operator that no proof knows"
     if not all(map(_are_powers_of_two, _scales(node, graph))):
         yield "rounds with scales that are no powers of two"
+    if begins_with_others(node):
+        yield "begins with results of another operator, which the file adds to the finished sum"
     if may_miss_ties(node, graph):
         yield "rounds ties of means to the wrong code, unless all are means of 2**n codes"
     yield from _wrong_numbers(node, graph, file, layers)
