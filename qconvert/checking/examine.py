@@ -117,7 +117,7 @@ def examine(
     if subject.by_value is not None:
         # Another converter's file may be folded as it is run: nothing is said of it but results.
         deployed = replace(deployed, violations=())
-    layers = layers_as_deployed(layers, deployed)
+    layers = layers_as_deployed(graph, layers, deployed)
     outputs = concluded(graph, layers, _outputs(graph, evidence, failures))
     return Report(
         model=subject.model,

@@ -1,6 +1,6 @@
 """What ONNX Runtime makes of exported files, and of edited ones that it computes otherwise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from onnx import helper, numpy_helper
 from qconvert.checking.deployed.deployed_graph import inspect_deployed
 from qconvert.checking.deployed.kernels import bias_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.pooling import may_miss_ties
 from qconvert.checking.inputs import seeded
 from qconvert.emit.metadata import add_metadata, read_metadata
 from qconvert.runners import OrtRunner
@@ -32,6 +33,8 @@ from tests.checking.deployed_models import (
 )
 
 QUANTIZES = "quantizes what it multiplies while it runs"
+MISSES = "rounds ties of means to the wrong code"
+EARLY = "adds the bias before the sum is finished"
 CONDITION = "needs a CPU with VNNI or the session option session.x64quantprecision=1"
 
 
@@ -293,40 +296,176 @@ def test_weights_that_are_no_numbers_are_equal() -> None:
     assert told(exported("jet_deepsets.h5", lost)) == []
 
 
-@pytest.mark.parametrize("operator", ["AveragePool", "GlobalAveragePool"])
-@pytest.mark.parametrize("side", [2, 3, 7])
-def test_pools_of_codes_return_what_is_drawn(operator: str, side: int) -> None:
-    """For every sum of codes: the average is rounded once, also in one operator."""
-    size = side * side
-    x = np.clip(np.arange(255 * size + 1)[:, None] - 255 * np.arange(size), 0, 255)
+def with_its_bias(model: onnx.ModelProto) -> None:
+    """The Gemm of encoded_vector takes the bias that is added behind it."""
+    product, addition = node(model, "encoded_vector/Gemm"), node(model, "encoded_vector/Add")
+    product.input.append(next(n for n in addition.input if n not in product.output))
+    product.output[0] = addition.output[0]
+    model.graph.node.remove(addition)
+
+
+def as_one_of_any_matrices(model: onnx.ModelProto) -> None:
+    """A MatMul and an Add, of which ONNX Runtime makes a Gemm with a bias."""
+    product = node(model, "encoded_vector/Gemm")
+    product.op_type = "MatMul"
+    del product.attribute[:]
+    change(model, product.input[1], np.transpose)
+
+
+def before_a_function(model: onnx.ModelProto) -> None:
+    """The same, of which ONNX Runtime makes one with what follows."""
+    as_one_of_any_matrices(model)
+    insert(model, "encod_qa/Mul", "Relu")
+
+
+@pytest.mark.parametrize(
+    ("edit", "kind"),
+    [
+        (with_its_bias, "Gemm"),
+        (as_one_of_any_matrices, "Gemm"),
+        (before_a_function, "com.microsoft.FusedGemm"),
+    ],
+)
+def test_a_bias_that_is_added_early_is_seen(edit: Edit, kind: str) -> None:
+    """In the file, or in the graph that ONNX Runtime makes of it alone."""
+    model = exported("encoder.json", edit, "float")
+    found = inspect_deployed(model, OrtRunner(model).optimized())
+    assert found.violations == ()
+    (remark,) = found.early_biases
+    assert remark.text.startswith(f"{kind} ") and remark.text.endswith(EARLY)
+    assert "encoded_vector" in remark.layers
+
+
+def test_a_convolution_that_begins_with_other_numbers_is_seen() -> None:
+    """ONNX Runtime's own, of two convolutions in blocks of channels and the sum of both."""
+    kernels = np.random.default_rng(0).standard_normal((2, 16, 16, 1, 1), dtype=np.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "first"], ["one"]),
+        helper.make_node("Conv", ["x", "second"], ["other"]),
+        helper.make_node("Add", ["one", "other"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "sum",
+        [helper.make_tensor_value_info("x", 1, ["N", 16, 8, 8])],
+        [helper.make_tensor_value_info("y", 1, None)],
+        [numpy_helper.from_array(*each) for each in zip(kernels, ("first", "second"), strict=True)],
+    )
+    opsets = [helper.make_opsetid("", 21)]
+    ((text, _),) = told(helper.make_model(graph, opset_imports=opsets, ir_version=10))
+    assert text.startswith("com.microsoft.nchwc.Conv") and "begins with" in text
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_no_bias_is_added_early_by_what_is_exported(file: str) -> None:
+    model = exported(file, dialect="float")
+    assert inspect_deployed(model, OrtRunner(model).optimized()).early_biases == ()
+
+
+def test_an_integer_bias_is_added_early_where_no_integer_kernel_runs() -> None:
+    """By the file as it is drawn: Gemm takes dequantized numbers; QGemm has an exact sum."""
+    model = exported("mnist_cnn.keras")
+    made = OrtRunner(model).optimized()
+    assert {each.op_type for each in made.graph.node} & {"Gemm", "QGemm"} == {"QGemm"}
+    found = inspect_deployed(model, made).early_biases
+    assert {layer for remark in found for layer in remark.layers} == {"qdense_1", "qdense_2"}
+
+
+def pooled(
+    operator: str, shape: Sequence[int | str], finer: int, **attributes: int | str | Sequence[int]
+) -> onnx.ModelProto:
+    """A mean of bytes in steps of 1/4, rounded to bytes in steps *finer* powers of two larger."""
     make = helper.make_node
-    pool = make(operator, ["numbers"], ["mean"])
-    if operator == "AveragePool":
-        pool.attribute.append(helper.make_attribute("kernel_shape", [side, side]))
     nodes = [
         make("QuantizeLinear", ["x", "scale", "zero"], ["codes"]),
         make("DequantizeLinear", ["codes", "scale", "zero"], ["numbers"]),
-        pool,
-        make("QuantizeLinear", ["mean", "scale", "zero"], ["rounded"]),
-        make("DequantizeLinear", ["rounded", "scale", "zero"], ["y"]),
+        make(operator, ["numbers"], ["mean"]),
+        make("QuantizeLinear", ["mean", "larger", "zero"], ["rounded"]),
+        make("DequantizeLinear", ["rounded", "larger", "zero"], ["y"]),
     ]
+    nodes[2].attribute.extend(helper.make_attribute(*each) for each in attributes.items())
     constants: dict[str, Array] = {
         "scale": np.array(0.25, np.float32),
+        "larger": np.array(0.25 * 2**finer, np.float32),
         "zero": np.array(0, np.uint8),
     }
     graph = helper.make_graph(
         nodes,
         "pool",
-        [helper.make_tensor_value_info("x", 1, ["N", 1, side, side])],
+        [helper.make_tensor_value_info("x", 1, ["N", 1, *shape])],
         [helper.make_tensor_value_info("y", 1, None)],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+def missed(operator: str, side: int, finer: int) -> tuple[onnx.ModelProto, int]:
+    """A mean of side * side bytes, and for how many sums the kernel of bytes returns another."""
+    attributes = {"kernel_shape": [side, side]} if operator == "AveragePool" else {}
+    model = pooled(operator, [side, side], finer, **attributes)
+    size = side * side
+    x = np.clip(np.arange(255 * size + 1)[:, None] - 255 * np.arange(size), 0, 255)
+    inputs = {"x": (x / 4).astype(np.float32).reshape(-1, 1, side, side)}
     runner = OrtRunner(model)
     assert f"com.microsoft:QLinear{operator}" in runner.optimized_operators()
-    inputs = {"x": (x / 4).astype(np.float32).reshape(-1, 1, side, side)}
     off, deployed = runner.run_layers(inputs).outputs, runner.run_deployed(inputs).outputs
-    np.testing.assert_array_equal(off["y"], deployed["y"])
+    return model, int((off["y"] != deployed["y"]).sum())
+
+
+@pytest.mark.parametrize("operator", ["AveragePool", "GlobalAveragePool"])
+@pytest.mark.parametrize("side", [1, 2, 4, 8])
+@pytest.mark.parametrize("finer", [0, 1, 2])
+def test_means_of_a_power_of_two_of_codes_are_what_is_drawn(
+    operator: str, side: int, finer: int
+) -> None:
+    """For every sum of codes, ties among them: the mean is rounded once, also in one operator."""
+    model, differing = missed(operator, side, finer)
+    assert (differing, told(model)) == (0, [])
+
+
+@pytest.mark.parametrize("operator", ["AveragePool", "GlobalAveragePool"])
+def test_means_of_codes_that_miss_ties_are_seen(operator: str) -> None:
+    model, differing = missed(operator, 11, 1)
+    assert differing
+    ((text, _),) = told(model)
+    assert text.startswith(f"com.microsoft.QLinear{operator}") and MISSES in text
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"pads": [1, 1, 1, 1]},
+        {"auto_pad": "SAME_UPPER"},
+        {"ceil_mode": 1, "strides": [2, 2]},
+    ],
+)
+def test_windows_that_are_not_whole_have_other_counts(
+    attributes: dict[str, int | str | Sequence[int]],
+) -> None:
+    """Of the 4 numbers of a window those outside do not count, where it passes a border."""
+    model = pooled("AveragePool", [7, 7], 1, kernel_shape=[2, 2], **attributes)
+    ((text, _),) = told(model)
+    assert MISSES in text
+
+
+def test_counted_padding_leaves_the_count() -> None:
+    model = pooled("AveragePool", [7, 7], 1, kernel_shape=[2, 2], pads=[1] * 4, count_include_pad=1)
+    assert told(model) == []
+
+
+def test_a_mean_over_places_of_unknown_number_is_seen() -> None:
+    ((text, _),) = told(pooled("GlobalAveragePool", ["H", 4], 1))
+    assert text.startswith("com.microsoft.QLinearGlobalAveragePool") and MISSES in text
+
+
+@pytest.mark.parametrize(("last", "shape"), [(0, [9, 3, 4, 4]), (1, [9, 4, 4, 3])])
+def test_channels_are_no_places(last: int, shape: Sequence[int]) -> None:
+    codes = helper.make_tensor_value_info("x", onnx.TensorProto.UINT8, shape)
+    graph = OnnxGraph(helper.make_graph([], "g", [codes], []))
+    kind = "QLinearGlobalAveragePool"
+    for other in (last, 1 - last):
+        pool = helper.make_node(kind, ["x"], ["y"], domain="com.microsoft", channels_last=other)
+        assert may_miss_ties(pool, graph) is (other != last)
 
 
 def test_loops_are_looked_into() -> None:

@@ -16,6 +16,7 @@ from qconvert.checking.results import (
     Proof,
     Verdict,
 )
+from qconvert.exactness.certificate import BIAS_LAST
 from qconvert.ir import Graph, Output
 
 EVERY = list(Verdict)
@@ -35,10 +36,10 @@ def remark(*names: str) -> tuple[Remark, ...]:
     ("names", "withdrawn"), [(["dense"], ["dense"]), ([], ["q_in", "dense", "q_out"])]
 )
 def test_a_violation_withdraws_the_proof_of_its_layers(
-    names: Sequence[str], withdrawn: Sequence[str]
+    graph: Graph, names: Sequence[str], withdrawn: Sequence[str]
 ) -> None:
     """Of all, if its layers cannot be told."""
-    found = layers_as_deployed(layers(), DeployedGraph(violations=remark(*names)))
+    found = layers_as_deployed(graph, layers(), DeployedGraph(violations=remark(*names)))
     assert [x.name for x in found if x.finding.verdict is not Verdict.PROVEN] == withdrawn
     for layer in found:
         taken = layer.name in withdrawn
@@ -47,14 +48,16 @@ def test_a_violation_withdraws_the_proof_of_its_layers(
 
 
 @pytest.mark.parametrize("verdict", [v for v in EVERY if v is not Verdict.PROVEN])
-def test_other_layers_keep_their_verdict(verdict: Verdict) -> None:
-    (_, found, _) = layers_as_deployed(layers(verdict), DeployedGraph(violations=remark("dense")))
+def test_other_layers_keep_their_verdict(graph: Graph, verdict: Verdict) -> None:
+    (_, found, _) = layers_as_deployed(
+        graph, layers(verdict), DeployedGraph(violations=remark("dense"))
+    )
     assert found.finding == layers(verdict)[1].finding
 
 
-def test_a_bound_is_withdrawn_as_well() -> None:
+def test_a_bound_is_withdrawn_as_well(graph: Graph) -> None:
     bounded = [replace(x, finding=replace(x.finding, bound=Bound(0.5))) for x in layers(EVERY[1])]
-    (_, found, _) = layers_as_deployed(bounded, DeployedGraph(violations=remark("dense")))
+    (_, found, _) = layers_as_deployed(graph, bounded, DeployedGraph(violations=remark("dense")))
     assert (found.finding.verdict, found.finding.bound) == (Verdict.SAMPLED, None)
 
 
@@ -93,7 +96,7 @@ def test_conditions_are_those_of_the_layers_and_of_what_is_behind(graph: Graph) 
     deployed = DeployedGraph(
         conditions=(Remark("needs VNNI", frozenset({"dense"})),), kernels={"dense": ("QGemm",)}
     )
-    found = layers_as_deployed(layers(), deployed)
+    found = layers_as_deployed(graph, layers(), deployed)
     assert [x.finding.conditions for x in found] == [(), ("needs VNNI",), ()]
     assert [x.finding.verdict for x in found] == [Verdict.PROVEN] * 3
     assert [x.kernels for x in found] == [(), ("QGemm",), ()]
@@ -102,3 +105,47 @@ def test_conditions_are_those_of_the_layers_and_of_what_is_behind(graph: Graph) 
     )
     assert output.finding.conditions == ("needs VNNI",)
     assert output.finding.verdict is Verdict.PROVEN
+
+
+EARLY = "Gemm d adds the bias before the sum is finished"
+LAST = Proof(Method.ALGEBRAIC, ("exact sums",), 5, (BIAS_LAST,))
+TABLE = Proof(Method.CODES, ("no state is next to a boundary",), None, (BIAS_LAST,))
+HIDDEN = Proof(Method.CODES, ("the codes behind it are the same",))
+NEITHER = Proof(Method.ALGEBRAIC, ("exact sums",), 5)
+
+
+@pytest.mark.parametrize(
+    ("dense", "q_out", "withdrawn"),
+    [
+        (LAST, NEITHER, ["dense"]),
+        (HIDDEN, TABLE, ["dense", "q_out"]),
+        (NEITHER, TABLE, ["q_out"]),
+        (NEITHER, NEITHER, []),
+    ],
+)
+@pytest.mark.parametrize("names", [["dense"], []])
+def test_a_bias_that_is_added_early_withdraws_what_rests_on_its_rounding(
+    graph: Graph, dense: Proof, q_out: Proof, withdrawn: Sequence[str], names: Sequence[str]
+) -> None:
+    """The proof of a quantizer may rest on it, and that of what nothing but this quantizer sees."""
+    proofs = [NEITHER, dense, q_out]
+    proven = [
+        replace(layer, finding=replace(layer.finding, proof=proof))
+        for layer, proof in zip(layers(), proofs, strict=True)
+    ]
+    deployed = DeployedGraph(early_biases=(Remark(EARLY, frozenset(names)),))
+    found = layers_as_deployed(graph, proven, deployed)
+    assert [x.name for x in found if x.finding.proof is None] == withdrawn
+    for layer in found:
+        taken = layer.name in withdrawn
+        assert layer.finding.verdict is (Verdict.SAMPLED if taken else Verdict.PROVEN)
+        assert layer.finding.doubt == (EARLY if taken else "")
+
+
+def test_a_bias_of_another_layer_may_be_added_early(graph: Graph) -> None:
+    """Behind the nearest sum nothing of it is left to be seen."""
+    (*others, last) = layers()
+    proven = [*others, replace(last, finding=replace(last.finding, proof=TABLE))]
+    deployed = DeployedGraph(early_biases=(Remark(EARLY, frozenset({"q_in"})),))
+    found = layers_as_deployed(graph, proven, deployed)
+    assert [x.finding.proof for x in found] == [x.finding.proof for x in proven]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from qconvert.ir.ops import (
     Dense,
     Elementwise,
     Function,
+    Merge,
     Pool,
     Quantize,
     Relu,
@@ -25,7 +27,7 @@ from qconvert.ir.quantizers import QuantizedRelu
 from qconvert.numerics import reciprocal_sqrt
 from qconvert.reference import apply
 
-from .conftest import Make, Run, execute
+from .conftest import Make, Run, Step, execute
 
 Codes = Callable[..., F32]
 Exact = npt.NDArray[np.float64]
@@ -124,6 +126,61 @@ def test_a_factor_and_an_offset_after_a_product_are_roundings_of_their_own(
         expected = x @ kernel if op.factor is None else (x @ kernel) * factor
         expected = expected if op.offset is None else expected + offset
         np.testing.assert_array_equal(run(graph, x, dialect=dialect).plain[0], expected)
+
+
+@pytest.mark.parametrize("dialect", ["qdq", "float"])
+@pytest.mark.parametrize("shape", [(600,), (5, 600)])
+@pytest.mark.parametrize("source", [None, QuantizedRelu(8, 8), QuantizedRelu(12, 8)])
+def test_a_bias_off_the_grid_is_added_to_the_finished_sum(
+    make: Make,
+    run: Run,
+    codes: Codes,
+    dialect: str,
+    shape: tuple[int, ...],
+    source: QuantizedRelu | None,
+) -> None:
+    """ONNX Runtime's Gemm adds it to the first of the parts that it cuts long sums into."""
+    kernel, bias = codes(-7, 7, 0, 600, 16), codes(-1 << 23, 1 << 23, -13, 16, seed=1)
+    steps: list[Step] = [("q", Quantize(source), ["x"])] if source else []
+    steps.append(("y", Dense(kernel, bias), ["q" if source else "x"]))
+    x = codes(0, 255, 0, 40, *shape)
+    products = x.astype(np.float64) @ kernel.astype(np.float64)
+    graph = make({"x": shape}, steps)
+    ran = run(graph, x, dialect=dialect)
+    np.testing.assert_array_equal(ran.deployed[0], products.astype(np.float32) + bias)
+    model = to_onnx(graph, dialect=dialect)
+    # Of a product with more axes ONNX Runtime makes a Gemm, too, where it knows all of them.
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = len(x)
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = len(x)
+    for y in execute(model, x)[:2]:
+        np.testing.assert_array_equal(y[0], ran.deployed[0])
+
+
+@pytest.mark.parametrize("dialect", ["qdq", "float"])
+@pytest.mark.parametrize("kind", ["add", "average"])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_sum_of_convolutions_is_a_rounding_of_its_own(
+    make: Make,
+    run: Run,
+    codes: Codes,
+    dialect: str,
+    kind: Literal["add", "average"],
+    backwards: bool,
+) -> None:
+    """ONNX Runtime would have one begin with the other's results, which are off its grid."""
+    valid = ((0, 0), (0, 0))
+    long = Conv(codes(-7, 7, 0, 3, 3, 256, 16), None, (1, 1), (1, 1), valid)
+    short = Conv(codes(-1 << 20, 1 << 20, -14, 1, 1, 1, 16), None, (1, 1), (1, 1), valid)
+    convolutions: list[Step] = [("long", long, ["x"]), ("short", short, ["z"])]
+    merged: Step = ("sum", Merge(kind), ["long", "short"])
+    graph = make(
+        {"x": (6, 6, 256), "z": (4, 4, 1)},
+        [*(convolutions[::-1] if backwards else convolutions), merged],
+    )
+    x, z = codes(-15, 15, 0, 3, 6, 6, 256), codes(1, 1, 0, 3, 4, 4, 1)
+    total = apply(long, x) + apply(short, z)
+    ran = run(graph, x, z, dialect=dialect)
+    np.testing.assert_array_equal(ran.deployed[0], total / (2 if kind == "average" else 1))
 
 
 def test_a_factor_a_channel_follows_the_layout_of_a_convolution(

@@ -1,13 +1,14 @@
 """What an integer dialect is for: the kernels that run, and their sums in integers."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from qconvert.ir import F32
-from qconvert.ir.ops import Conv, ConvTranspose, Dense, Merge, Pool, Quantize, Reshape
+from qconvert.ir import F32, Op
+from qconvert.ir.ops import Conv, ConvTranspose, Dense, Merge, Pool, Quantize, Reduce, Reshape
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 
 from .conftest import Make, Run, Step
@@ -233,3 +234,60 @@ def test_transposed_convolution_places_its_kernel_at_every_pixel(
         steps = [("q", BYTE, ["x"]), ("y", op, ["q"])]
         ran = run(make({"x": (4, 3, 3)}, steps), x, dialect=dialect)
         np.testing.assert_array_equal(ran.plain[0], expected)
+
+
+def every_sum(*window: int) -> F32:
+    """One window a sample: bytes in steps of 1/16 with every sum that so many of them have."""
+    count = math.prod(window)
+    codes = np.clip(np.arange(255 * count + 1)[:, None] - 255 * np.arange(count), 0, 255)
+    x: F32 = (codes / 16).astype(np.float32)
+    return x.reshape(-1, *window, 1)
+
+
+def mean(*window: int) -> Pool:
+    return Pool("mean", window, window, ((0, 0),) * len(window))
+
+
+POOLS: list[Op] = [
+    *(mean(*window) for window in [(7,), (3, 5), (5, 6), (2, 3), (4, 4), (2, 8), (8,)]),
+    Reduce("mean", (1, 2), False),
+    Reduce("mean", (1, 2), True),
+]
+
+
+@pytest.mark.parametrize("finer", [1, 2])
+@pytest.mark.parametrize("op", POOLS, ids=str)
+def test_ties_of_means_are_rounded_to_even(make: Make, run: Run, op: Op, finer: int) -> None:
+    """ONNX Runtime's kernel of bytes rounds some sums of 7 to the odd code."""
+    window = op.window if isinstance(op, Pool) else (3, 5)
+    rounded = Quantize(QuantizedRelu(8, 4 + finer))
+    steps: list[Step] = [
+        ("q", Quantize(QuantizedRelu(8, 4)), ["x"]),
+        ("mean", op, ["q"]),
+        ("flat", Reshape((1,)), ["mean"]),
+        ("y", rounded, ["flat"]),
+    ]
+    x = every_sum(*window)
+    ran = run(make({"x": x.shape[1:]}, steps), x)
+    sums = (x.astype(np.float64) * 16).reshape(len(x), -1).sum(axis=1)
+    count = math.prod(window)
+    exact = np.rint(sums / count / 2**finer) * 2.0 ** (finer - 4)
+    assert np.any(sums % (count * 2**finer) == count * 2 ** (finer - 1)), "no ties"
+    np.testing.assert_array_equal(ran.deployed[0].ravel(), exact)
+    powers = isinstance(op, Pool) and count & (count - 1) == 0
+    assert ("QLinearAveragePool" in ran.operators) is powers
+
+
+def test_windows_at_borders_have_other_counts(make: Make, run: Run) -> None:
+    """Windows of 4 that a border cuts to 3."""
+    op = Pool("mean", (4,), (4,), ((1, 0),))
+    steps: list[Step] = [
+        ("q", Quantize(QuantizedRelu(8, 4)), ["x"]),
+        ("mean", op, ["q"]),
+        ("y", Quantize(QuantizedRelu(8, 5)), ["mean"]),
+    ]
+    x = every_sum(3)
+    ran = run(make({"x": (3, 1)}, steps), x)
+    exact = np.rint(x.sum(axis=(1, 2)) * 8 / 3) / 8
+    np.testing.assert_array_equal(ran.deployed[0].ravel(), exact)
+    assert "QLinearAveragePool" not in ran.operators

@@ -16,6 +16,8 @@ from qconvert.checking.deployed.kernels import (
     BLOCKED,
     LINEAR,
     Numbers,
+    adds_bias_early,
+    begins_with_others,
     bias_of,
     is_integer,
     kernel_of,
@@ -23,6 +25,7 @@ from qconvert.checking.deployed.kernels import (
 )
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.operators import KNOWN, QUANTIZING
+from qconvert.checking.deployed.pooling import may_miss_ties, with_shapes
 from qconvert.checking.deployed.saturation import condition_of
 
 
@@ -43,17 +46,19 @@ class DeployedGraph:
     """What no proof covers, and what has to hold where the file runs.
 
     A violation is an operator that computes something else than the file says, or may do so.
+    Early biases are those that are added before a sum is finished, in the file or where it runs.
     ``kernels`` has by layer the linear operators that compute it.
     """
 
     violations: tuple[Remark, ...] = ()
     conditions: tuple[Remark, ...] = ()
+    early_biases: tuple[Remark, ...] = ()
     kernels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def inspect_deployed(drawn: onnx.ModelProto, made: onnx.ModelProto) -> DeployedGraph:
     """What is to be said of the graph *made* of the file *drawn*."""
-    file, graph = DrawnFile(drawn), OnnxGraph(made.graph)
+    file, graph = DrawnFile(drawn), OnnxGraph(with_shapes(made).graph)
     violations: list[Remark] = []
     conditions: list[Remark] = []
     kernels: list[_Kernel] = []
@@ -67,7 +72,10 @@ def inspect_deployed(drawn: onnx.ModelProto, made: onnx.ModelProto) -> DeployedG
                 kernels.append(_Kernel(node, layers, kernel_of(node, inner)))
     violations += _lost(file, kernels, tuple(violations))
     return DeployedGraph(
-        tuple(violations), tuple(dict.fromkeys(conditions)), _operators_by_layer(kernels)
+        tuple(violations),
+        tuple(dict.fromkeys(conditions)),
+        tuple(dict.fromkeys(_early_biases(file, kernels))),
+        _operators_by_layer(kernels),
     )
 
 
@@ -78,6 +86,12 @@ class _Kernel:
     node: onnx.NodeProto
     layers: Layers
     numbers: Numbers | None
+
+
+def _early_biases(file: DrawnFile, kernels: Sequence[_Kernel]) -> Iterator[Remark]:
+    made = [(kernel.layers, kernel.node) for kernel in kernels if adds_bias_early(kernel.node)]
+    for layers, node in (*file.early, *made):
+        yield Remark(f"{_called(node)} adds the bias before the sum is finished", layers)
 
 
 def _operators_by_layer(kernels: Sequence[_Kernel]) -> dict[str, tuple[str, ...]]:
@@ -107,6 +121,10 @@ def _faults(
         yield "is an operator that no proof knows"
     if not all(map(_are_powers_of_two, _scales(node, graph))):
         yield "rounds with scales that are no powers of two"
+    if begins_with_others(node):
+        yield "begins with results of another operator, which the file adds to the finished sum"
+    if may_miss_ties(node, graph):
+        yield "rounds ties of means to the wrong code, unless all are means of 2**n codes"
     yield from _wrong_numbers(node, graph, file, layers)
 
 

@@ -5,18 +5,31 @@ from dataclasses import replace
 
 from qconvert.checking.ancestry import layers_behind
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark
-from qconvert.checking.results import Finding, LayerResult, OutputResult, Verdict
-from qconvert.ir import Graph
+from qconvert.checking.results import (
+    Finding,
+    LayerResult,
+    Method,
+    OutputResult,
+    Proof,
+    Verdict,
+)
+from qconvert.exactness.certificate import BIAS_LAST
+from qconvert.ir import Graph, Layer
+from qconvert.ir.ops import Conv, ConvTranspose, Dense
 
 
 def layers_as_deployed(
-    layers: Sequence[LayerResult], deployed: DeployedGraph
+    graph: Graph, layers: Sequence[LayerResult], deployed: DeployedGraph
 ) -> tuple[LayerResult, ...]:
-    """No layer is proven or bounded that an operator outside of all proofs computes."""
+    """No layer is proven or bounded that an operator outside of all proofs computes.
+
+    None is proven, either, from a sum to which its bias is added last where that is added early.
+    """
+    early = _early(graph, layers, deployed)
     return tuple(
         replace(
             layer,
-            finding=_layer(layer.finding, deployed, layer.name),
+            finding=_layer(layer.finding, deployed, layer.name, early.get(layer.name, ())),
             kernels=deployed.kernels.get(layer.name, ()),
         )
         for layer in layers
@@ -36,14 +49,47 @@ def outputs_as_deployed(
     )
 
 
-def _layer(finding: Finding, deployed: DeployedGraph, name: str) -> Finding:
+def _early(
+    graph: Graph, layers: Sequence[LayerResult], deployed: DeployedGraph
+) -> dict[str, tuple[str, ...]]:
+    """By layer whose proof does not hold the operators that add a bias early."""
+    proofs = {layer.name: layer.finding.proof for layer in layers}
+    found: dict[str, tuple[str, ...]] = {}
+    for layer in graph.layers:
+        if not _assumes_bias_last(proofs.get(layer.name)):
+            continue
+        around = _back_to_a_sum(graph, layer)
+        if texts := _texts(deployed.early_biases, around):
+            found |= {name: texts for name in around if _shows_rounding(proofs.get(name))}
+    return found
+
+
+def _assumes_bias_last(proof: Proof | None) -> bool:
+    return proof is not None and BIAS_LAST in proof.assumptions
+
+
+def _shows_rounding(proof: Proof | None) -> bool:
+    """Whether a proof is about numbers that are rounded, or about what codes make of them."""
+    return proof is not None and (_assumes_bias_last(proof) or proof.method is not Method.ALGEBRAIC)
+
+
+def _back_to_a_sum(graph: Graph, layer: Layer) -> set[str]:
+    """The layers from *layer* to the nearest linear ops that it computes from."""
+    wanted = {layer.value}
+    for node in reversed(graph.nodes):
+        if node.name in wanted and not isinstance(node.op, Dense | Conv | ConvTranspose):
+            wanted |= set(node.inputs)
+    return {each.name for each in graph.layers if each.value in wanted}
+
+
+def _layer(finding: Finding, deployed: DeployedGraph, name: str, early: tuple[str, ...]) -> Finding:
     finding = replace(finding, conditions=_texts(deployed.conditions, [name]))
-    violations = _texts(deployed.violations, [name])
+    doubts = _texts(deployed.violations, [name]) + early
     known = finding.proof is not None or finding.bound is not None
-    if not violations or not known:
+    if not doubts or not known:
         return finding
     verdict = Verdict.SAMPLED if finding.equal else Verdict.BOUNDED
-    doubt = "; ".join(violations)
+    doubt = "; ".join(doubts)
     return replace(finding, verdict=verdict, proof=None, bound=None, doubt=doubt)
 
 

@@ -9,6 +9,7 @@ import onnx
 from qconvert.checking.deployed.kernels import (
     LINEAR,
     Numbers,
+    adds_bias_early,
     bias_of,
     input_of,
     kernel_of,
@@ -26,7 +27,8 @@ class DrawnFile:
     """What the graph that a runtime makes of a file is held against.
 
     ``kernels`` are what its linear operators multiply by, ``addends`` what these and additions
-    add, each with the layers that it belongs to: all, where that cannot be told.
+    add, each with the layers that it belongs to: all, where that cannot be told. ``early`` are
+    operators that may round a bias before the sum is finished.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -45,11 +47,13 @@ class DrawnFile:
         )
         self.kernels: list[tuple[Layers, Numbers]] = []
         self.addends: list[tuple[Layers, Numbers]] = []
+        self.early: list[tuple[Layers, onnx.NodeProto]] = []
         for outer in self._graph.nodes:
             owners = self._owners_of(outer.output)
             for node, graph in self._graph.inside(outer):
                 self.kernels += ((owners, k) for k in [kernel_of(node, graph)] if k is not None)
                 self.addends += ((owners, a) for a in _addends(node, graph))
+                self.early += [(owners, node)] if adds_bias_early(node) else []
 
     def layers_of(self, node: onnx.NodeProto, made: OnnxGraph) -> Layers:
         """The layers that an operator of a graph *made* of this file computes for.

@@ -61,6 +61,12 @@ LINEAR: Final[dict[Kind, Places]] = {
     ),
 }
 
+#: They add a bias to the first of the parts that a long sum is cut into; convolutions, to the sum.
+_BIAS_EARLY: Final = frozenset({("", "Gemm"), (_MICROSOFT, "FusedGemm")})
+
+#: Convolutions whose fourth input is what they begin to sum with, instead of 0.
+_WITH_BEGINNING: Final = frozenset({BLOCKED, (_MICROSOFT, "FusedConv")})
+
 
 def kind_of(node: onnx.NodeProto) -> Kind:
     """The operator with its domain."""
@@ -81,6 +87,17 @@ def is_conv(node: onnx.NodeProto) -> bool:
 def input_of(node: onnx.NodeProto, place: int | None) -> str:
     """The name of an input; empty if the operator has none there."""
     return node.input[place] if place is not None and place < len(node.input) else ""
+
+
+def adds_bias_early(node: onnx.NodeProto) -> bool:
+    """Whether a float bias may be rounded before the sum is finished."""
+    kind = kind_of(node)
+    return kind in _BIAS_EARLY and bool(input_of(node, LINEAR[kind].bias))
+
+
+def begins_with_others(node: onnx.NodeProto) -> bool:
+    """Whether products are added to results of another operator, each sum of them rounded."""
+    return kind_of(node) in _WITH_BEGINNING and bool(input_of(node, 3))
 
 
 def codes_of(node: onnx.NodeProto, graph: OnnxGraph) -> Array | None:

@@ -27,6 +27,7 @@ class OnnxGraph:
         self._constants: dict[str, Array | None] = {
             tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer
         }
+        self._types = {value.name: value.type for value in (*graph.input, *graph.value_info)}
         self._fixed = set(self._constants)
         for node in self.nodes:
             if all(self._is_fixed(name) for name in node.input if name):
@@ -39,6 +40,12 @@ class OnnxGraph:
         if name not in self._constants:
             self._constants[name] = self._evaluated(self._makers[name])
         return self._constants[name]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The axes of a tensor as far as they are stated, 0 for an unknown one; (0,) if not."""
+        if name not in self._types:
+            return (0,) if self._outer is None else self._outer.shape(name)
+        return tuple(axis.dim_value for axis in self._types[name].tensor_type.shape.dim) or (0,)
 
     def maker(self, name: str) -> onnx.NodeProto | None:
         """The operator of this graph that computes a tensor."""

@@ -28,7 +28,8 @@ _FUNCTIONS: Final = (
     "ReduceL1 ReduceL2 ReduceLogSumExp ReduceProd ReduceSumSquare Relu Selu Sigmoid Sin Softmax "
     "Softplus Softsign Sqrt Tan Tanh ThresholdedRelu"
 )
-#: Of bytes: what `QLinear` operators return is rounded once, if their scales are powers of two.
+#: Of bytes: what `QLinear` operators return is rounded once, if their scales are powers of two,
+#: and if what the means among them divide by is one.
 _MICROSOFT: Final = (
     "BiasGelu BiasSoftmax FastGelu Gelu NhwcMaxPool QLinearAdd QLinearAveragePool QLinearConcat "
     "QLinearGlobalAveragePool QLinearLeakyRelu QLinearMul QLinearSigmoid QLinearSoftmax "

@@ -18,9 +18,11 @@ class FloatDialect:
         """The effective weight."""
         return Kernel(b.constant(array, "kernel"))
 
-    def bias(self, b: Builder, x: Value, kernel: Kernel, array: F32) -> Tensor | None:
-        """An input of the linear op, always."""
-        return b.constant(array, "bias")
+    def bias(
+        self, b: Builder, x: Value, kernel: Kernel, array: F32, consumer: Consumer
+    ) -> Tensor | None:
+        """An input of convolutions, which add it to the finished sum."""
+        return None if consumer is Consumer.GEMM else b.constant(array, "bias")
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
         """An initializer."""

@@ -36,8 +36,14 @@ class Dialect(Protocol):
     def kernel(self, b: Builder, x: Value, array: F32, axis: int, consumer: Consumer) -> Kernel:
         """The weight that *consumer* multiplies *x* with; its output channels are *axis*."""
 
-    def bias(self, b: Builder, x: Value, kernel: Kernel, array: F32) -> Tensor | None:
-        """A bias as an input of the linear op, or ``None`` if it has to be added behind."""
+    def bias(
+        self, b: Builder, x: Value, kernel: Kernel, array: F32, consumer: Consumer
+    ) -> Tensor | None:
+        """A bias as an input of *consumer*, or ``None`` if it has to be added behind.
+
+        ONNX Runtime's float Gemm adds it to the first of several partial sums, where a bias off
+        the grid of the products is rounded before these are complete.
+        """
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
         """A multiplier that no runtime may fold into the weights before it."""

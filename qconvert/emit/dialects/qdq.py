@@ -12,6 +12,7 @@ from qconvert.emit import quantizers
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects.protocol import Consumer, Kernel
+from qconvert.emit.shield import shielded
 from qconvert.emit.values import Codes, Value, from_codes
 from qconvert.ir import F32, Grid, Quantizer, grid_of
 from qconvert.ir.quantizers import (
@@ -54,17 +55,19 @@ class QdqDialect:
         if found is None:
             tensor = b.constant(array, "kernel")
             # ONNX Runtime quantizes a float weight that is multiplied with dequantized numbers.
-            return Kernel(tensor if x.codes is None else _shielded(b, tensor))
+            return Kernel(tensor if x.codes is None else shielded(b, tensor))
         if found.bits == 32 or (found.bits == 16 and b.opset < _INT16_OPSET):
             # Shielded, for ONNX Runtime makes an invalid QLinearConv of int32 weights.
-            return Kernel(_shielded(b, _dequantize_int32(b, found, "kernel")))
+            return Kernel(shielded(b, _dequantize_int32(b, found, "kernel")))
         tensor = _dequantized(b, found, "kernel")
         if consumer is Consumer.MATMUL and not (x.integer and found.bits <= 8):
             # Shielded, for ONNX Runtime would quantize x dynamically (MatMulNBits).
-            return Kernel(_shielded(b, tensor))
+            return Kernel(shielded(b, tensor))
         return Kernel(tensor, found if found.bits <= 8 else None)
 
-    def bias(self, b: Builder, x: Value, kernel: Kernel, array: F32) -> Tensor | None:
+    def bias(
+        self, b: Builder, x: Value, kernel: Kernel, array: F32, consumer: Consumer
+    ) -> Tensor | None:
         """An int32 bias in the steps of the products, if it lies on that grid."""
         # A float bias beside integer weights is rounded by ONNX Runtime, so it is added behind.
         if x.codes is None or not x.integer or kernel.codes is None:
@@ -207,13 +210,3 @@ def _axis(found: WeightCodes) -> dict[str, int]:
 def _scales(b: Builder, found: WeightCodes, name: str) -> Tensor:
     scales = np.ldexp(np.float32(1), found.exps.astype(np.int32)).astype(np.float32)
     return b.constant(scales.reshape(()) if found.axis is None else scales, f"{name}_scale")
-
-
-def _shielded(b: Builder, weight: Tensor) -> Tensor:
-    """The weight times a 1 that no optimizer can see, so that it is left as it is."""
-    one = (
-        b.constant(np.array(1, np.int8), "one"),
-        b.scalar(1.0),
-        b.constant(np.array(0, np.int8), "zero"),
-    )
-    return b.op("Mul", weight, b.op("DequantizeLinear", *one))

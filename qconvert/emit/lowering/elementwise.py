@@ -7,7 +7,7 @@ import numpy as np
 
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.dialects.protocol import Dialect
-from qconvert.emit.values import Value, agree
+from qconvert.emit.values import Value, agree, natural
 from qconvert.ir.ops import Elementwise, Function, Merge, Relu, Scale
 
 #: Eigen's bound, from which on the sigmoid is 1 in float32.
@@ -99,8 +99,17 @@ def _sigmoid(b: Builder, x: Tensor) -> Tensor:
 def merge(op: Merge, inputs: tuple[Value, ...], b: Builder) -> Value:
     """From left to right, as Keras does; the average divides at the end."""
     values = agree(b, inputs)
-    kind = _MERGES[op.kind]
-    total = reduce(lambda left, right: b.op(kind, left, right), (x.tensor for x in values))
+    kind, tensors = _MERGES[op.kind], [x.tensor for x in values]
+    if kind == "Add" and _may_be_convolutions(values):
+        # Of these ONNX Runtime has one begin with the results of the other, where it adds them.
+        kind, tensors[1:] = "Sub", [b.op("Neg", x) for x in tensors[1:]]
+    total = reduce(lambda left, right: b.op(kind, left, right), tensors)
     if op.kind == "average":
         total = b.op("Div", total, b.scalar(len(values)))
     return Value(total, values[0].layout)
+
+
+def _may_be_convolutions(values: tuple[Value, ...]) -> bool:
+    """Whether there are several floats with channels first."""
+    floats = [x for x in values if x.codes is None and x.layout != natural(x.rank)]
+    return len(floats) > 1

@@ -7,6 +7,7 @@ from qconvert.emit.builder import Attributes, Builder, Tensor
 from qconvert.emit.dialects.protocol import Consumer, Dialect
 from qconvert.emit.values import (
     Value,
+    broadcast,
     channels_first,
     contiguous,
     natural,
@@ -27,10 +28,11 @@ def dense(op: Dense, x: Value, b: Builder, dialect: Dialect) -> Value:
     if x.rank != 2:
         kernel = dialect.kernel(b, x, op.kernel, 1, Consumer.MATMUL)
         y = Value(b.op("MatMul", x.tensor, kernel.tensor), x.layout)
-        return _plus(b, y, op.bias)
+        # With as many axes as the product, for else ONNX Runtime may make a Gemm of both.
+        return _plus(b, y, None if op.bias is None else broadcast(op.bias, y.layout))
     # Weights as rows: ONNX Runtime does not quantize the input of that form dynamically.
     kernel = dialect.kernel(b, x, contiguous(op.kernel, (1, 0)), 0, Consumer.GEMM)
-    bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias)
+    bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.GEMM)
     y = Value(_call(b, "Gemm", x, kernel.tensor, bias, {"transB": 1}), x.layout)
     return y if bias is not None else _plus(b, y, op.bias)
 
@@ -41,7 +43,7 @@ def conv(op: Conv, x: Value, b: Builder, dialect: Dialect) -> Value:
     spatial = range(x.rank - 2)
     weight = contiguous(op.kernel, (x.rank - 1, x.rank - 2, *spatial))
     kernel = dialect.kernel(b, x, weight, 0, Consumer.CONV)
-    bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias)
+    bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.CONV)
     attributes: Attributes = {
         "strides": list(op.strides),
         "dilations": list(op.dilations),

@@ -1,7 +1,10 @@
 """Pooling, reductions and softmax."""
 
+import math
+
 from qconvert.emit.builder import Attributes, Builder, Tensor
 from qconvert.emit.lowering.linear import pads
+from qconvert.emit.shield import shielded
 from qconvert.emit.values import Value, channels_first, move, relayout, without_axes
 from qconvert.ir.ops import Pool, Reduce, Softmax
 
@@ -19,7 +22,10 @@ def pool(op: Pool, x: Value, b: Builder) -> Value:
     }
     if op.kind == "mean":
         attributes = {**attributes, "count_include_pad": 0}
-        return Value(b.op("AveragePool", x.tensor, attributes=attributes), x.layout)
+        mean = b.op("AveragePool", x.tensor, attributes=attributes)
+        # ONNX Runtime's AveragePool of bytes rounds ties of other counts to the wrong code.
+        apart = x.integer and not _divides_exactly(op)
+        return Value(shielded(b, mean) if apart else mean, x.layout)
     return move(b, x, x.layout, lambda t: b.op("MaxPool", t, attributes=attributes), wide=False)
 
 
@@ -31,6 +37,12 @@ def reduce(op: Reduce, x: Value, b: Builder) -> Value:
     if op.kind in ("mean", "sum"):
         return Value(_reduce(b, kind, x.tensor, axes, op.keepdims), layout)
     return move(b, x, layout, lambda t: _reduce(b, kind, t, axes, op.keepdims), wide=False)
+
+
+def _divides_exactly(op: Pool) -> bool:
+    """Whether every window has a power of two of elements; at borders windows have fewer."""
+    count = math.prod(op.window)
+    return count & (count - 1) == 0 and not any(map(any, op.padding))
 
 
 def softmax(op: Softmax, x: Value, b: Builder) -> Value:
