@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from qconvert.checking.radius import UNIT, Radius
-from qconvert.checking.rounding import propagated
+from qconvert.checking.rounding_ops import propagated
 from qconvert.checking.tables.cones import Cone
 from qconvert.checking.tables.states import MOST_DOUBTFUL, Ints, Margins, States, evaluated
 from qconvert.exactness import Lattice

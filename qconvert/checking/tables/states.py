@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.checking.radius import Radius
-from qconvert.checking.rounding import propagated
+from qconvert.checking.rounding_ops import propagated
 from qconvert.checking.tables.cones import Cone
 from qconvert.ir import F32
 
