@@ -171,7 +171,7 @@ def check(
             converted, onnx_file = _onnx(onnx, found.graph)
         file, graph = found.file, found.graph
         known = interface(graph, converted)
-        declared = read_domains(graph, domains)
+        declared = read_domains(graph, [domains] if isinstance(domains, str) else domains)
         stream = found.frozen_on or _samples(graph, inputs, samples, seed, declared)
         with tensorflow_started(found.keras, file.weights_path, source.python) as tensorflow:
             if known is not None:
@@ -329,9 +329,9 @@ def _required(text: str) -> Verdict:
     from qconvert.errors import UsageError
 
     names = {v.value.lower(): v for v in Verdict if v.passes}
-    if text not in names:
+    if text.lower() not in names:
         raise UsageError(f"{text!r} cannot be required; known are {', '.join(names)}")
-    return names[text]
+    return names[text.lower()]
 
 
 def _to_onnx(graph: Graph, dialect: str, opset: int) -> onnx.ModelProto:

@@ -136,8 +136,8 @@ def export(
     help="What an input can be, for proofs: uint8/255, int16, grid(STEP,LO,HI) or float.",
 )  # fmt: skip
 @click.option(
-    "--require", type=click.Choice(["proven", "bounded", "sampled"]), default="sampled",
-    show_default=True, help="The weakest verdict that passes.",
+    "--require", type=click.Choice(["proven", "bounded", "sampled"], case_sensitive=False),
+    default="sampled", show_default=True, help="The weakest verdict that passes.",
 )  # fmt: skip
 @click.option("--json", "json_file", type=_PATH, help="Also write the report as JSON.")
 @click.option(
@@ -353,7 +353,7 @@ def _nothing_to_reproduce(report: "Report") -> str:
     from qconvert.checking.results import Verdict
 
     differs = report.verdict is Verdict.DIFFERS
-    return "no sample was run" if differs else "nothing differs"
+    return "no sample was run" if differs else "nothing differs beyond rounding"
 
 
 def _describe(exported: "Exported", path: Path) -> Iterator[str]:

@@ -46,7 +46,8 @@ class Example:
 class Difference:
     """How many of ``elements`` differ, by how much at most, and where first.
 
-    ``beyond`` of the ``differing`` are farther apart than rounding explains.
+    ``beyond`` of the ``differing`` are farther apart than rounding explains: ``first`` is one of
+    them, if there are any.
     """
 
     elements: int = 0
@@ -64,8 +65,14 @@ class Difference:
             self.beyond + other.beyond,
             max(self.largest, other.largest),
             max(self.largest_ulp, other.largest_ulp),
-            _earlier(self.first, other.first),
+            self._first_with(other),
         )
+
+    def _first_with(self, other: "Difference") -> Example | None:
+        """The first example of both; one of what rounding does not explain goes before others."""
+        if bool(self.beyond) != bool(other.beyond):
+            return self.first if self.beyond else other.first
+        return _earlier(self.first, other.first)
 
 
 def compare(
@@ -87,9 +94,10 @@ def compare(
     differing = int(np.count_nonzero(unequal))
     if not differing:
         return Difference(elements=a.size)
-    flat = int(np.argmax(unequal))
     x, y = a[unequal], b[unequal]
-    beyond = int(np.count_nonzero(unequal & _misfitting(pair, misfits, a.shape)))
+    unexplained = unequal & _misfitting(pair, misfits, a.shape)
+    beyond = int(np.count_nonzero(unexplained))
+    flat = int(np.argmax(unexplained if beyond else unequal))
     largest, ulp = _largest(x, y), _largest_ulp(x, y)
     example = _example(arrays, a.shape, flat, start)
     return Difference(a.size, differing, beyond, largest, ulp, example)

@@ -9,8 +9,8 @@ from qconvert.checking.bits import step_of
 from qconvert.checking.bounds import bound_of
 from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
 from qconvert.checking.inputs import Batch
-from qconvert.checking.proof import assumed_codes, own_nodes, proof_of, prove, weakest_behind
-from qconvert.checking.results import Finding, LayerResult, OutputResult, Proof, Verdict
+from qconvert.checking.proof import assumed_codes, concluded, own_nodes, proof_of, prove
+from qconvert.checking.results import Finding, LayerResult, OutputResult, Proof
 from qconvert.checking.stopwatch import Stopwatch
 from qconvert.checking.tables.enumeration import Tables, tabulate
 from qconvert.checking.weights import ComparedWeights
@@ -113,17 +113,15 @@ def _for_all(
     return prove(result.finding, proof, own, bound, tried=proofs.tried, hidden=hidden)
 
 
-def concluded(
+def of_outputs(
     graph: Graph, layers: Sequence[LayerResult], outputs: Sequence[OutputResult]
 ) -> tuple[OutputResult, ...]:
-    """An output that was equal is what all layers behind it are, if that is more."""
+    """The outputs with what follows for them from the layers."""
     verdicts = {layer.name: layer.finding.verdict for layer in layers}
     values = {output.name: output.value for output in graph.outputs}
     return tuple(
-        replace(result, finding=replace(result.finding, verdict=behind))
-        if result.finding.verdict is Verdict.SAMPLED
-        and result.name in values
-        and (behind := weakest_behind(graph, values[result.name], verdicts)).passes
-        else result
-        for result in outputs
+        replace(x, finding=concluded(x.finding, graph, values[x.name], verdicts))
+        if x.name in values
+        else x
+        for x in outputs
     )

@@ -71,7 +71,9 @@ def _domain(text: str) -> InputDomain:
     if match := _INTEGERS.fullmatch(text):
         unsigned, bits, divisor = match[1] == "u", int(match[2]), int(match[3] or 1)
         if not 1 <= bits <= _MOST_BITS:
-            raise UsageError(f"{text!r}: of integers 1 to {_MOST_BITS} bits are exact in float32")
+            raise UsageError(f"{text!r}: float32 holds integers of 1 to {_MOST_BITS} bits alone")
+        if not divisor:
+            raise UsageError(f"{text!r} divides by 0")
         half = 0 if unsigned else 1 << (bits - 1)
         first, last = -half, (1 << bits) - 1 - half
         power_of_two = divisor & (divisor - 1) == 0
@@ -87,7 +89,7 @@ def _domain(text: str) -> InputDomain:
         if not all(end.is_integer() and abs(end) <= 1 << _MOST_BITS for end in ends) or lo > hi:
             raise UsageError(f"{text!r}: both ends have to be multiples of the step, in order")
         return Grid(int(ends[0]), int(ends[1]), exp)
-    raise UsageError(f"{text!r} is no domain; known forms are {FORMS}")
+    raise UsageError(f"{text!r} is no domain; the forms are {FORMS}")
 
 
 def _exponent(text: str, number: float) -> int:

@@ -19,7 +19,7 @@ from qconvert.checking.audit import (
     tell,
 )
 from qconvert.checking.bits import activation_quantizer, bits_of, step_of, weight_bits
-from qconvert.checking.conclusions import Proofs, concluded, for_all_inputs, tried
+from qconvert.checking.conclusions import Proofs, for_all_inputs, of_outputs, tried
 from qconvert.checking.declared import InputDomain
 from qconvert.checking.deployed.deployment import layers_as_deployed, outputs_as_deployed
 from qconvert.checking.forcing import Trial
@@ -118,7 +118,7 @@ def examine(
         # Another converter's file may be folded as it is run: nothing is said of it but results.
         deployed = replace(deployed, violations=())
     layers = layers_as_deployed(graph, layers, deployed)
-    outputs = concluded(graph, layers, _outputs(graph, evidence, failures))
+    outputs = of_outputs(graph, layers, _outputs(graph, evidence, failures))
     return Report(
         model=subject.model,
         onnx=subject.onnx,

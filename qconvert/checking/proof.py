@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from qconvert.checking.ancestry import layers_behind
+from qconvert.checking.ancestry import in_order, layers_behind
 from qconvert.checking.results import Bound, Finding, Method, Proof, Verdict, WeightResult, weakest
 from qconvert.checking.witness import Witness
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt
@@ -70,11 +70,21 @@ def _unseen(finding: Finding, weights: Sequence[WeightResult]) -> str:
     return ""
 
 
-def weakest_behind(graph: Graph, value: str, verdicts: Mapping[str, Verdict]) -> Verdict:
-    """The weakest verdict of all layers that *value* is computed by; of none, `SAMPLED`."""
-    names = layers_behind(graph, value)
-    found = tuple(verdicts.get(name, Verdict.UNCHECKED) for name in names)
-    return weakest(found) if found else Verdict.SAMPLED
+def concluded(
+    finding: Finding, graph: Graph, value: str, verdicts: Mapping[str, Verdict]
+) -> Finding:
+    """That of an output that was equal: it is what the layers before it are, if that is more."""
+    before = [layer for layer in in_order(graph) if layer.name in layers_behind(graph, value)]
+    found = {layer.name: verdicts.get(layer.name, Verdict.UNCHECKED) for layer in before}
+    verdict = weakest(tuple(found.values())) if found else Verdict.SAMPLED
+    if finding.verdict is not Verdict.SAMPLED or not verdict.passes:
+        return finding
+    if verdict is Verdict.PROVEN:
+        return replace(finding, verdict=verdict)
+    names = [name for name, each in found.items() if each is verdict]
+    more = f" and {len(names) - 1} more" if names[1:] else ""
+    told = f"{verdict.value} before it: {names[0]}{more}" if names else finding.doubt
+    return replace(finding, verdict=verdict, doubt=told)
 
 
 def proof_of(graph: Graph, analysis: Analysis, layer: Layer) -> Proof | Doubt:

@@ -116,7 +116,8 @@ class Finding:
     @property
     def example(self) -> Example | None:
         """The first place where any two witnesses differ."""
-        found = (c.difference.first for c in self.comparisons if c.difference.first)
+        beyond = [c for c in self.comparisons if c.difference.beyond]
+        found = (c.difference.first for c in beyond or self.comparisons if c.difference.first)
         return min(found, key=lambda example: example.index, default=None)
 
 

@@ -34,6 +34,7 @@ _STYLES: Final = {
 }
 _HEADER: Final = ("layer", "class", "w", "a", "verdict", "differing", "largest", "")
 _RIGHT: Final = (2, 3, 5, 6)
+_MOST_ULP: Final = 1 << 16
 
 
 def show(report: Report, console: Console) -> None:
@@ -98,8 +99,10 @@ def _layer_cells(layer: LayerResult) -> tuple[str, ...]:
 
 def _cells(finding: Finding) -> tuple[str, str, str, str]:
     worst = finding.worst
-    proven = finding.verdict is Verdict.PROVEN
-    reason = printable(_argument(finding) if proven or not finding.reason else finding.reason)
+    if finding.verdict is Verdict.PROVEN or not finding.reason:
+        reason = printable(_argument(finding))
+    else:
+        reason = printable("; ".join(filter(None, (finding.reason, _bound(finding.bound)))))
     if worst is None:
         return finding.verdict.value, "", "", reason
     found = worst.difference
@@ -140,6 +143,9 @@ def _largest(comparison: Comparison) -> str:
         return ""
     if comparison.largest_steps is not None:
         return _count(comparison.largest_steps, "step")
+    if difference.largest_ulp > _MOST_ULP:
+        # Beside a number next to 0 the count says nothing.
+        return f"{difference.largest:.3g}"
     return f"{difference.largest:.3g} ({_count(difference.largest_ulp, 'ulp', 'ulp')})"
 
 
@@ -208,7 +214,7 @@ def _notes(report: Report) -> Iterator[Text]:
         yield Text(f"{result.witness.value}: NOT RUN: {first}", "yellow")
         yield from (Text(f"  {line}", "yellow") for line in others)
     if report.verdict.passes and not report.passed:
-        yield Text(f"no pass: {report.required.value} is required", "red")
+        yield Text(f"no pass: {report.required.value} is required{_short_of(report)}", "red")
     for missing in (not report.samples and "samples", not report.outputs and "outputs"):
         if missing:
             yield Text(f"no {missing} were compared", "yellow")
@@ -216,6 +222,8 @@ def _notes(report: Report) -> Iterator[Text]:
         yield Text(_of_not_found(report), "yellow")
     for line in note_lines((layer.name, layer.notes) for layer in report.layers):
         yield Text(line, "yellow")
+    if any("no declared domain" in layer.finding.doubt for layer in report.layers):
+        yield Text("--domain says what an input can be, such as uint8/255 for pixels", "dim")
     for value in report.ambiguous:
         yield Text(
             f"reference ambiguous: TensorFlow's predict differs from model(x) at "
@@ -251,6 +259,19 @@ def _detail(weight: WeightResult) -> str:
             return _summary_of(weight.difference)
 
 
+def _short_of(report: Report) -> str:
+    """The layers and outputs of which less is known than is required."""
+    order = list(Verdict)
+    results: tuple[LayerResult | OutputResult, ...] = (*report.layers, *report.outputs)
+    names = [
+        printable(one.name)
+        for one in results
+        if order.index(one.finding.verdict) > order.index(report.required)
+    ]
+    more = f" and {len(names) - 3} more" if names[3:] else ""
+    return f", which is not known of {', '.join(dict.fromkeys(names[:3]))}{more}" if names else ""
+
+
 def _summary(report: Report) -> Text:
     counts = dict.fromkeys(Verdict, 0)
     for layer in report.layers:
@@ -267,10 +288,11 @@ def _of_weights(report: Report) -> str:
     count = len(report.weights)
     if count and all(weight.verdict is Verdict.UNCHECKED for weight in report.weights):
         return f"the {count} effective weights were not compared with QKeras's"
-    exact = sum(weight.verdict is Verdict.PROVEN for weight in report.weights)
+    compared = [w for w in report.weights if w.verdict is not Verdict.UNCHECKED]
+    exact = sum(not weight.difference.differing for weight in compared)
+    equal = f"{exact} of {count} effective weights equal QKeras's"
+    if report.by_value is not None:
+        return f"{equal}; those of the file are not read"
     stored = [weight.stored for weight in report.weights if weight.stored is not None]
     in_file = sum(not found.differing for found in stored)
-    return (
-        f"{exact} of {count} effective weights equal QKeras's, "
-        f"{in_file} of {len(stored)} found in the file equal these"
-    )
+    return f"{equal}, {in_file} of {len(stored)} found in the file equal these"

@@ -93,12 +93,18 @@ class Collector:
         return self._parts[name]
 
     def _keep_sample(self, seen: Observation) -> None:
-        """The first sample of all, or of which an output differs."""
+        """The first sample of all, or of which an output differs.
+
+        Behind a wrong layer that cannot be cut out the output itself may be right: then that it
+        differs is enough.
+        """
+        layers = seen.found.layers.items()
+        wrong = any(_beyond(found) and self.isolated(name) is None for name, found in layers)
         examples = [
             difference.first
             for differences in seen.found.outputs.values()
             for difference in differences.values()
-            if difference.beyond and difference.first
+            if difference.first and (wrong or difference.beyond)
         ]
         by = next((w for w in (Witness.TENSORFLOW, Witness.NUMPY) if w in seen.traces), None)
         if by is None or (self.whole and not examples):

@@ -32,10 +32,12 @@ def test_float_declares_nothing(graph: Graph) -> None:
         (["y=uint8"], "declares no input of the model"),
         (["uint8", "x=int8"], "two domains"),
         (["uint32"], "1 to 24 bits"),
+        (["uint8/0"], "divides by 0"),
+        (["x=int24/00"], "divides by 0"),
         (["grid(0.25,0.1,1)"], "multiples of the step"),
         (["grid(1,3,1)"], "in order"),
         (["grid(1,a,1)"], "three numbers"),
-        (["pixels"], "no domain; known forms"),
+        (["pixels"], "no domain; the forms"),
     ],
 )
 def test_what_is_no_domain_is_a_wrong_usage(graph: Graph, texts: list[str], message: str) -> None:

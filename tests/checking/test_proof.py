@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from qconvert.checking.compare import PAIRS, Difference
-from qconvert.checking.proof import assumed_codes, own_nodes, proof_of, prove
+from qconvert.checking.proof import assumed_codes, concluded, own_nodes, proof_of, prove
 from qconvert.checking.results import Bound, Comparison, Finding, Method, Proof, Verdict
 from qconvert.exactness import Doubt, analyse
 from qconvert.ir import Graph, Grid, Layer, Node
@@ -87,3 +87,16 @@ def test_proofs_name_the_quantizers_that_they_take_at_their_word(graph: Graph) -
     assert assumed_codes(longer, analysis, dense) == ("v1 returns one of its codes",)
     assert assumed_codes(longer, analysis, last) == ("v1 returns one of its codes",)
     assert assumed_codes(graph, analyse(graph), graph.layers[1]) == ()
+
+
+def test_an_output_says_which_layer_keeps_it_from_a_proof(graph: Graph) -> None:
+    every = dict.fromkeys(("q_in", "dense", "q_out"), Verdict.PROVEN)
+    assert concluded(EQUAL, graph, "v3", every).verdict is Verdict.PROVEN
+    found = concluded(EQUAL, graph, "v3", {**every, "dense": Verdict.BOUNDED})
+    assert (found.verdict, found.doubt) == (Verdict.BOUNDED, "BOUNDED before it: dense")
+    two = concluded(
+        EQUAL, graph, "v3", {**every, "dense": Verdict.BOUNDED, "q_in": Verdict.BOUNDED}
+    )
+    assert two.doubt == "BOUNDED before it: q_in and 1 more"
+    assert concluded(EQUAL, graph, "v3", {**every, "dense": Verdict.DIFFERS}) == EQUAL
+    assert concluded(OFF, graph, "v3", every) == OFF
