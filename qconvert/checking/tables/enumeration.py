@@ -66,7 +66,7 @@ def tabulate(
     for group in _groups(shapes, near):
         seen = run(_trials(group, owners, shapes, probe))
         evidence = evidence.merge(seen)
-        alike |= {one.cone.end.name for one in group if _agrees(seen, one.layer)}
+        alike |= {x.tried.cone.end.name for x in group if _agrees(seen, x.tried.layer)}
     certificates = {c.end.name: _certificate(c, known, alike) for c, known in found}
     proven = [c for c, _ in found if isinstance(certificates[c.end.name], Certificate)]
     known = {**analysis.certificates, **_stronger(certificates, analysis.certificates)}
@@ -137,48 +137,65 @@ def _has_a_tail(op: Op) -> bool:
             return False
 
 
-def _groups(shapes: Mapping[str, tuple[int, ...]], near: Sequence[_Tried]) -> list[list[_Tried]]:
-    """Cones that take about as many samples run together; what takes too many does not.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Slot:
+    """A cone, and the first of the samples that hold its states."""
 
-    Of a source that two cones have, each gets its own states, so that they run apart.
-    """
+    tried: _Tried
+    start: int
+
+    @property
+    def end(self) -> int:
+        """The sample behind the last one."""
+        return self.start + self.tried.rows
+
+
+def _groups(shapes: Mapping[str, tuple[int, ...]], near: Sequence[_Tried]) -> list[list[_Slot]]:
+    """Cones that take about as many samples run together; what takes too many does not."""
     elements = sum(math.prod(shape[1:]) for shape in shapes.values())
-    groups: list[list[_Tried]] = []
-    for one in sorted(near, key=lambda each: each.rows):
-        group = next((g for g in groups if _fits_in(one, g)), None)
-        if group is None:
-            groups.append(group := [])
-        group.append(one)
+    alike: dict[int, list[_Tried]] = defaultdict(list)
+    for one in near:
+        alike[one.rows.bit_length()].append(one)
     left = _MOST_ELEMENTS
-    result: list[list[_Tried]] = []
-    for group in groups:
-        left -= 2 * elements * max(one.rows for one in group)
+    result: list[list[_Slot]] = []
+    for _, cones_alike in sorted(alike.items()):
+        group = _side_by_side(cones_alike)
+        left -= 2 * elements * max(slot.end for slot in group)
         if left >= 0:
             result.append(group)
     return result
 
 
-def _fits_in(one: _Tried, group: Sequence[_Tried]) -> bool:
-    taken = {name for other in group for name in other.cone.sources}
-    like = one.rows.bit_length() == group[0].rows.bit_length()
-    return like and not taken & one.cone.sources.keys()
+def _side_by_side(group: Sequence[_Tried]) -> list[_Slot]:
+    """Cones that have a source in common get samples of their own, one behind the other."""
+    free: dict[str, int] = defaultdict(int)
+    slots: list[_Slot] = []
+    for one in group:
+        slot = _Slot(one, max(free[name] for name in one.cone.sources))
+        free |= dict.fromkeys(one.cone.sources, slot.end)
+        slots.append(slot)
+    return slots
 
 
 def _trials(
-    group: Sequence[_Tried],
+    group: Sequence[_Slot],
     owners: Mapping[str, Layer],
     shapes: Mapping[str, tuple[int, ...]],
     probe: Batch,
 ) -> Iterator[Trial]:
     """All states, the same in other places, and some of them in batches of one."""
-    rows = max(one.rows for one in group)
+    rows = max(slot.end for slot in group)
     inputs = {name: x[np.arange(rows) % len(x)] for name, x in probe.items()}
     for turn in range(2):
         forced: dict[str, F32] = {}
-        for one in group:
-            for name, lattice in one.cone.sources.items():
-                codes = _placed(one.states, name, lattice, (rows, *shapes[name][1:]), turn)
-                forced[owners[name].name] = lattice.at(codes)[0]
+        for slot in group:
+            for name, lattice in slot.tried.cone.sources.items():
+                shape = shapes[name][1:]
+                if owners[name].name not in forced:
+                    lowest = np.broadcast_to(lattice.lo, (rows, *shape))
+                    forced[owners[name].name] = lattice.at(lowest)[0]
+                codes = _placed(slot.tried, name, lattice, shape, turn)
+                forced[owners[name].name][slot.start : slot.end] = lattice.at(codes)[0]
         yield Trial(inputs, forced)
         for row in range(min(_SINGLE_ROWS, rows) if turn == 0 else 0):
             each = slice(row, row + 1)
@@ -188,14 +205,15 @@ def _trials(
             )
 
 
-def _placed(states: States, name: str, lattice: Lattice, shape: tuple[int, ...], turn: int) -> Ints:
-    """A tensor of codes in which each channel's states take turns, in turn 1 from the last one."""
-    flat = np.empty((math.prod(shape[:-1]), shape[-1]), np.int64)
+def _placed(tried: _Tried, name: str, lattice: Lattice, shape: tuple[int, ...], turn: int) -> Ints:
+    """Samples of codes in which each channel's states take turns, in turn 1 from the last one."""
+    states = tried.states
+    flat = np.empty((tried.rows * math.prod(shape[:-1]), shape[-1]), np.int64)
     for channel in range(shape[-1]):
         own = states.codes[name][states.channels == channel]
         own = own if len(own) else lattice.lo[channel : channel + 1]
         flat[:, channel] = np.resize(own[::-1] if turn else own, len(flat))
-    return flat.reshape(shape)
+    return flat.reshape(tried.rows, *shape)
 
 
 def _agrees(evidence: Evidence, layer: Layer) -> bool:
