@@ -74,10 +74,13 @@ def concluded(
     finding: Finding, graph: Graph, value: str, verdicts: Mapping[str, Verdict]
 ) -> Finding:
     """That of an output that was equal: it is what the layers before it are, if that is more."""
-    before = [layer for layer in in_order(graph) if layer.name in layers_behind(graph, value)]
-    found = {layer.name: verdicts.get(layer.name, Verdict.UNCHECKED) for layer in before}
+    if finding.verdict is not Verdict.SAMPLED:
+        return finding
+    behind = layers_behind(graph, value)
+    before = [layer.name for layer in in_order(graph) if layer.name in behind]
+    found = {name: verdicts.get(name, Verdict.UNCHECKED) for name in before}
     verdict = weakest(tuple(found.values())) if found else Verdict.SAMPLED
-    if finding.verdict is not Verdict.SAMPLED or not verdict.passes:
+    if not verdict.passes:
         return finding
     if verdict is Verdict.PROVEN:
         return replace(finding, verdict=verdict)
