@@ -108,13 +108,11 @@ def examine(
     failures = {**evidence.failures, **failures}
     with watch.part("predict"):
         ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
-    layers = _layers(graph, evidence, weights.results, failures)
+    layers, deployed = _layers(graph, evidence, weights.results, failures), panel.deployed
     if subject.by_value is None:
         layers = for_all_inputs(graph, proofs, layers, weights)
     else:
         layers = told_by_value(graph, layers, subject.by_value)
-    deployed = panel.deployed
-    if subject.by_value is not None:
         # Another converter's file may be folded as it is run: nothing is said of it but results.
         deployed = replace(deployed, violations=())
     layers = layers_as_deployed(graph, layers, deployed)

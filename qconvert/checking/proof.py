@@ -79,15 +79,14 @@ def concluded(
     behind = layers_behind(graph, value)
     before = [layer.name for layer in in_order(graph) if layer.name in behind]
     found = {name: verdicts.get(name, Verdict.UNCHECKED) for name in before}
-    verdict = weakest(tuple(found.values())) if found else Verdict.SAMPLED
+    verdict = weakest(tuple(found.values()))
     if not verdict.passes:
         return finding
     if verdict is Verdict.PROVEN:
         return replace(finding, verdict=verdict)
     names = [name for name, each in found.items() if each is verdict]
     more = f" and {len(names) - 1} more" if names[1:] else ""
-    told = f"{verdict.value} before it: {names[0]}{more}" if names else finding.doubt
-    return replace(finding, verdict=verdict, doubt=told)
+    return replace(finding, verdict=verdict, doubt=f"{verdict.value} before it: {names[0]}{more}")
 
 
 def proof_of(graph: Graph, analysis: Analysis, layer: Layer) -> Proof | Doubt:

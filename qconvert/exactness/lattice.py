@@ -6,7 +6,7 @@ The sum of a linear layer is a lattice even where float32 rounds it: behind an i
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -27,7 +27,7 @@ from qconvert.exactness.reach import (
 )
 from qconvert.exactness.scales import codes_and_scales
 from qconvert.ir import F32, Node
-from qconvert.ir.ops import Conv, ConvTranspose, Dense, Pool, Reduce
+from qconvert.ir.ops import Conv, ConvTranspose, Dense, Pool
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -83,7 +83,7 @@ def lattice_of(
         match node.op:
             case Dense() | Conv() | ConvTranspose() if isinstance(x, Reach | Divided):
                 return _of_linear(node.op, x)
-            case Pool(kind="mean") | Reduce(kind="mean") if isinstance(x, Reach):
+            case Pool(kind="mean") if isinstance(x, Reach):
                 return _of_mean(node.op, x, channels)
             case _:
                 return None
@@ -104,10 +104,9 @@ def _lattice(lo: Ints, hi: Ints, exp: Ints, divisor: int = 1) -> Lattice:
     return Lattice(lo, hi, np.ldexp(1.0, exp), divisor, zeros.astype(np.float32), zeros)
 
 
-def _of_mean(op: Pool | Reduce, x: Reach, channels: int) -> Lattice | None:
+def _of_mean(op: Pool, x: Reach, channels: int) -> Lattice | None:
     """An exact sum, divided once; of windows that are whole everywhere."""
-    if isinstance(op, Reduce) or any(any(ends) for ends in op.padding):
-        # Axes of unknown length have no known count; padded windows have several.
+    if any(any(ends) for ends in op.padding):
         return None
     count = math.prod(op.window)
     one = _of_reach(x, channels)
@@ -124,22 +123,19 @@ def _of_linear(op: Dense | Conv | ConvTranspose, x: Reach | Divided) -> Lattice 
     inside, divisor = (x.codes, x.divisor) if isinstance(x, Divided) else (x, 1)
     codes, scale = codes_and_scales(op)
     flat = _by_channel(sums(codes, inside))
-    channels = op.kernel.shape[-2 if isinstance(op, ConvTranspose) else -1]
+    channels = len(flat.lo)
     bias = np.zeros(channels, np.float32) if op.bias is None else op.bias
-    steps = np.ldexp(1.0, flat.exp)
-    known = Lattice(flat.lo, flat.hi, steps * scale, divisor, bias, np.zeros(channels))
+    exact = Lattice(
+        flat.lo, flat.hi, np.ldexp(scale, flat.exp), divisor, bias, np.zeros(channels), (BIAS_LAST,)
+    )
     rounded = divisor > 1 or np.any(scale != 1)
     if not rounded and np.all(exact_sums(np.maximum(flat.positive, flat.negative), flat.exp)):
-        return Lattice(*_fields(known), assumptions=(BIAS_LAST,))
-    largest = (flat.positive + flat.negative) * known.scale / divisor
+        return exact
+    largest = (flat.positive + flat.negative) * exact.scale / divisor
     products = op.kernel.size // channels
     relative = _gamma(products + 1) + rounded * (_JITTER + _INPUT)
     radius = relative * (1 + _gamma(2)) * (largest + abs(bias.astype(np.float64)))
-    return Lattice(*_fields(known)[:-1], radius)
-
-
-def _fields(x: Lattice) -> tuple[Ints, Ints, Floats, int, F32, Floats]:
-    return x.lo, x.hi, x.scale, x.divisor, x.offset, x.radius
+    return replace(exact, radius=radius, assumptions=())
 
 
 def _by_channel(found: Sums) -> Sums:

@@ -29,10 +29,10 @@ def codes_and_scales(op: _Linear) -> tuple[_Linear, npt.NDArray[np.float64]]:
     ones = np.ones(flat.shape[-1])
     if _on_grid(flat):
         return op, ones
-    found = [_scale(column) for column in flat.T]
-    scales = np.array([ones[0] if scale is None else scale for scale in found])
-    if any(scale is None for scale in found):
+    found = [scale for column in flat.T if (scale := _scale(column)) is not None]
+    if len(found) < len(ones):
         return op, ones
+    scales = np.array(found)
     codes = np.rint(flat / scales).astype(np.float32).reshape(columns.shape)
     return replace(op, kernel=np.moveaxis(codes, -1, axis)), scales
 
