@@ -100,7 +100,7 @@ def export(
         require_writable(path, force=force, inputs=source.paths)
     with opened(source) as found:
         graph = found.graph
-    converted = _to_onnx(graph, dialect, opset)
+    converted = _to_onnx(graph, found.file.sha256, dialect, opset)
     if path is not None:
         data = converted.SerializeToString(deterministic=True)
         write(path, data, force=force, inputs=source.paths)
@@ -168,7 +168,7 @@ def check(
     with ExitStack() as stack:
         with watch.part("reading and exporting"):
             found = stack.enter_context(opened(source, for_keras=True))
-            converted, onnx_file = _onnx(onnx, found.graph)
+            converted, onnx_file = _onnx(onnx, found.graph, found.file.sha256)
         file, graph = found.file, found.graph
         known = interface(graph, converted)
         declared = read_domains(graph, [domains] if isinstance(domains, str) else domains)
@@ -203,6 +203,25 @@ def check(
                 inputs=_paths(source, onnx, inputs),
                 tensorflow=panel.runners.get(Witness.TENSORFLOW),
             )
+
+
+def stamp(onnx: AnyPath, report: Report) -> None:
+    """Write the verdict of *report* into the metadata of the file *onnx*, which it is about.
+
+    The graph stays as it is. `UsageError` if the report is about another file, `OutputError`.
+    """
+    from qconvert.checking.onnx_file import read_onnx
+    from qconvert.emit.stamp import add_stamp
+    from qconvert.errors import UsageError
+    from qconvert.output import write
+    from qconvert.report.stamping import stamp_of
+
+    path = Path(onnx)
+    model, file = read_onnx(path)
+    if file.sha256 != report.onnx.sha256:
+        raise UsageError(f"{path} is not the file that was checked")
+    add_stamp(model, stamp_of(report))
+    write(path, model.SerializeToString(deterministic=True), force=True)
 
 
 def effective_weights(
@@ -312,7 +331,7 @@ def _paths(source: Source, *given: object) -> list[Path]:
 
 
 def _onnx(
-    given: AnyPath | onnx.ModelProto | Exported | None, graph: Graph
+    given: AnyPath | onnx.ModelProto | Exported | None, graph: Graph, source: str
 ) -> tuple[onnx.ModelProto, CheckedFile]:
     from qconvert.checking.onnx_file import in_memory, read_onnx
 
@@ -320,7 +339,7 @@ def _onnx(
         return read_onnx(Path(given))
     if isinstance(given, Exported):
         given = given.model
-    model = _to_onnx(graph, "qdq", 21) if given is None else given
+    model = _to_onnx(graph, source) if given is None else given
     return model, in_memory(model)
 
 
@@ -334,10 +353,10 @@ def _required(text: str) -> Verdict:
     return names[text.lower()]
 
 
-def _to_onnx(graph: Graph, dialect: str, opset: int) -> onnx.ModelProto:
+def _to_onnx(graph: Graph, source: str, dialect: str = "qdq", opset: int = 21) -> onnx.ModelProto:
     from qconvert.emit import to_onnx
 
-    return to_onnx(graph, dialect=dialect, opset=opset)
+    return to_onnx(graph, dialect=dialect, opset=opset, source=source)
 
 
 def _naming(failed: Failed | None) -> Callable[[Witness, str], None] | None:

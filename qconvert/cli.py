@@ -101,7 +101,10 @@ def cli() -> None:
 @_DIALECT
 @_OPSET
 @_FORCE
-@click.option("--check", "checked", is_flag=True, help="Check the file that was written.")
+@click.option(
+    "--check", "checked", is_flag=True,
+    help="Check the file that was written, and write the verdict into it.",
+)  # fmt: skip
 @click.pass_context
 def export(
     context: click.Context,
@@ -121,7 +124,9 @@ def export(
     for line in _describe(exported, target):
         click.echo(line)
     if checked:
-        context.exit(_check(model, target, **reading).exit_code)
+        report = _check(model, target, **reading)
+        api.stamp(target, report)
+        context.exit(report.exit_code)
 
 
 @cli.command()

@@ -9,6 +9,7 @@ from qconvert.emit.dialects import DIALECTS, Dialect
 from qconvert.emit.lowering import lower
 from qconvert.emit.metadata import (
     CodesTensor,
+    InputTensor,
     LayerTensor,
     ModelMetadata,
     OutputTensor,
@@ -22,12 +23,15 @@ from qconvert.ir import Graph, Input, Layer, Node, Output
 _OLDEST_OPSET, _NEWEST_OPSET = 13, 26
 
 
-def to_onnx(graph: Graph, *, dialect: str = "qdq", opset: int = 21) -> onnx.ModelProto:
+def to_onnx(
+    graph: Graph, *, dialect: str = "qdq", opset: int = 21, source: str | None = None
+) -> onnx.ModelProto:
     """Export *graph*; the same graph gives the same bytes.
 
-    Inputs and outputs are float32 in Keras's layout and have Keras's names, except an input that
-    is also an output, whose name the metadata tells; the batch axis is called ``batch``.
-    `UsageError` if there is no such dialect or opset.
+    *source* is the SHA-256 of the file that it was read from, which the metadata tells. Inputs and
+    outputs are float32 in Keras's layout and have Keras's names, except an input that is also an
+    output, whose name the metadata tells; the batch axis is called ``batch``. `UsageError` if there
+    is no such dialect or opset.
     """
     newest = min(_NEWEST_OPSET, onnx.defs.onnx_opset_version())
     if dialect not in DIALECTS:
@@ -37,8 +41,13 @@ def to_onnx(graph: Graph, *, dialect: str = "qdq", opset: int = 21) -> onnx.Mode
     b = Builder(opset, _names(graph))
     values = _emit(graph, b, DIALECTS[dialect])
     outputs = tuple(_output(graph, output, b, values[output.value]) for output in graph.outputs)
-    model = b.model(graph.name, ("qconvert", version("qconvert")))
-    add_metadata(model, ModelMetadata(_layers(graph, b, values), outputs, dialect))
+    producer = "qconvert", version("qconvert")
+    inputs = tuple(InputTensor(each.name, each.name) for each in graph.inputs)
+    layers = _layers(graph, b, values)
+    model = b.model(graph.name, producer)
+    add_metadata(
+        model, ModelMetadata(layers, outputs, dialect, inputs, source, converter=producer[1])
+    )
     return model
 
 

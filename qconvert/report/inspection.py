@@ -9,6 +9,7 @@ from rich.text import Text
 
 from qconvert.ir import Shape
 from qconvert.report.columns import aligned
+from qconvert.report.described import metadata_as_json, metadata_lines, stamp_as_json, stamp_lines
 from qconvert.report.document import Json
 from qconvert.report.escape import printable
 from qconvert.report.notes import note_lines
@@ -35,6 +36,8 @@ def to_json(summary: Summary) -> str:
         "tensors": [_tensor(tensor) for tensor in summary.tensors],
         "operators": dict(summary.operators),
         "bytes": summary.bytes,
+        "metadata": metadata_as_json(summary.metadata),
+        "check": stamp_as_json(summary.stamp, fits=summary.stamped),
     }
     return json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
@@ -88,6 +91,8 @@ def _lines(summary: Summary) -> Iterator[Text]:
     for kind, values in (("input", summary.inputs), ("output", summary.outputs)):
         for name, shape in values:
             yield Text(f"{kind:<7} {printable(name)} {_shown(shape)}")
+    yield from map(Text, metadata_lines(summary.metadata))
+    yield from map(Text, stamp_lines(summary.stamp, fits=summary.stamped))
     yield Text()
     yield from _table(("layer", "class", "output", "quantized"), summary.layers)
     if summary.tensors:

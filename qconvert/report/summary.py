@@ -9,7 +9,8 @@ import onnx
 
 from qconvert.checking.ancestry import in_order
 from qconvert.checking.bits import activation_quantizer, bits_of
-from qconvert.emit.metadata import LayerTensor, read_metadata
+from qconvert.emit.metadata import LayerTensor, ModelMetadata, read_metadata
+from qconvert.emit.stamp import Stamp, read_stamp, sha256_of
 from qconvert.ir import Graph, Grid, Layer, Quantizer, Shape, Weight, grid_of
 from qconvert.ir.quantizers import HardFunction
 
@@ -54,7 +55,10 @@ class LayerSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A model, from Keras or in ONNX; ``tensors`` and ``operators`` are of ONNX only."""
+    """A model, from Keras or in ONNX; all behind ``layers`` is of ONNX only.
+
+    ``stamped`` says whether ``stamp`` is about this very file.
+    """
 
     format: str
     name: str
@@ -63,6 +67,9 @@ class Summary:
     layers: tuple[LayerSummary, ...]
     tensors: tuple[Tensor, ...] = ()
     operators: tuple[tuple[str, int], ...] = ()
+    metadata: ModelMetadata | None = None
+    stamp: Stamp | None = None
+    stamped: bool = False
 
     @property
     def bytes(self) -> int:
@@ -85,7 +92,7 @@ def of_graph(graph: Graph) -> Summary:
 
 def of_onnx(model: onnx.ModelProto) -> Summary:
     """The summary of an ONNX file; it has layers if it was exported by us."""
-    metadata = read_metadata(model)
+    metadata, stamp = read_metadata(model), read_stamp(model)
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
     graphs = list(_with_inner(graph))
@@ -98,6 +105,9 @@ def of_onnx(model: onnx.ModelProto) -> Summary:
         tuple(map(_exported_layer, metadata.layers)) if metadata else (),
         tuple(_initializer(tensor) for each in graphs for tensor in each.initializer),
         tuple(sorted(operators.items())),
+        metadata,
+        stamp,
+        stamp is not None and stamp.file == sha256_of(model),
     )
 
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import signal
@@ -12,7 +13,10 @@ import numpy as np
 import onnx
 import pytest
 
+from qconvert import api
 from qconvert.cli import run
+from qconvert.errors import UsageError
+from qconvert.report.stamping import sha256_of_report
 
 from .conftest import LAYERS, activation, dense
 
@@ -52,6 +56,70 @@ def test_the_metadata_of_an_exported_file_fits_its_schema(write_model: WriteMode
     schema = json.loads((SCHEMAS / "metadata.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(json.loads(text))
     assert [layer["layer"] for layer in json.loads(text)["layers"]] == ["act", "fc"]
+
+
+def test_a_file_that_was_checked_tells_the_verdict(
+    write_model: WriteModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without TensorFlow, so that nothing is proven; the file itself stays as it was checked."""
+    model, plain, checked = write_model(), tmp_path / "plain.onnx", tmp_path / "checked.onnx"
+    nowhere = ["--tf-python", "/nowhere/python"]
+    assert run(["export", str(model), "-o", str(plain)]) == 0
+    assert run(["export", str(model), "-o", str(checked), "--check", *nowhere]) == 5
+    report = tmp_path / "report.json"
+    assert run(["check", str(model), str(checked), "--json", str(report), *nowhere]) == 5
+    (text,) = (e.value for e in onnx.load(checked).metadata_props if e.key == "qconvert.check")
+    schema = json.loads((SCHEMAS / "stamp.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+    stamp = json.loads(text)
+    assert (stamp["verdict"], stamp["passed"]) == ("UNCHECKED", False)
+    assert stamp["file"] == hashlib.sha256(plain.read_bytes()).hexdigest()
+    assert stamp["report"] == sha256_of_report(report.read_text(encoding="utf-8"))
+    assert json.loads(report.read_text(encoding="utf-8"))["onnx"]["sha256"] == stamp["file"]
+    capsys.readouterr()
+    assert run(["inspect", str(checked)]) == 0
+    assert "checked UNCHECKED, not passed" in capsys.readouterr().out
+
+
+def test_a_verdict_of_another_file_is_told_as_such(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model()
+    target = model.with_suffix(".onnx")
+    assert run(["export", str(model), "--check", "--tf-python", "/nowhere/python"]) == 5
+    changed = onnx.load(target)
+    changed.graph.name = "changed"
+    onnx.save(changed, target)
+    capsys.readouterr()
+    assert run(["inspect", str(target)]) == 0
+    assert "checked as another file" in capsys.readouterr().out
+
+
+def test_only_the_file_that_was_checked_gets_the_verdict(
+    write_model: WriteModel, tmp_path: Path
+) -> None:
+    model = write_model()
+    target = model.with_suffix(".onnx")
+    assert run(["export", str(model)]) == 0
+    report = api.check(model, target, tf_python="/nowhere/python")
+    changed = onnx.load(target)
+    changed.graph.name = "changed"
+    onnx.save(changed, target)
+    with pytest.raises(UsageError, match="is not the file that was checked"):
+        api.stamp(target, report)
+
+
+def test_inspect_tells_where_a_file_comes_from(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model()
+    assert run(["export", str(model)]) == 0
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    capsys.readouterr()
+    assert run(["inspect", str(model.with_suffix(".onnx"))]) == 0
+    shown = capsys.readouterr().out
+    assert f"source  SHA-256 {digest}" in shown
+    assert "dialect qdq; needs no session options and no special CPU" in shown
 
 
 def test_export_gives_the_same_bytes_each_time(write_model: WriteModel, tmp_path: Path) -> None:
