@@ -290,14 +290,24 @@ def inspect(
     opaque: str | None = None,
     tf_python: AnyPath | None = None,
     freeze_scales: Inputs | None = None,
+    optimized: bool = False,
 ) -> Summary:
-    """Layers, quantizers, bits, grids and sizes of a model or of an exported ``.onnx`` file."""
+    """Layers, quantizers, bits, grids and sizes of a model or of an ``.onnx`` file.
+
+    *optimized* also has ONNX Runtime optimize such a file, and tells which layer then runs as
+    which kernel, and why not on integers; `WitnessError` if it is missing.
+    """
+    from qconvert.errors import UsageError
     from qconvert.report.summary import of_graph, of_onnx
 
     if isinstance(model, (str, os.PathLike)) and Path(model).suffix == ".onnx":
         from qconvert.checking.onnx_file import read_onnx
+        from qconvert.runners.ort import OrtRunner
 
-        return of_onnx(read_onnx(Path(model))[0])
+        file, _ = read_onnx(Path(model))
+        return of_onnx(file, OrtRunner(file).optimized() if optimized else None)
+    if optimized:
+        raise UsageError("only an ONNX file is optimized: export the model first")
     return of_graph(
         load(
             model,

@@ -203,12 +203,16 @@ def check(
 @_MODEL
 @_reading
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def inspect(model: Path, as_json: bool, **reading: Unpack[_Reading]) -> None:
+@click.option(
+    "--optimized", is_flag=True,
+    help="Of an ONNX file: which layer ONNX Runtime runs as which kernel, and why not on integers.",
+)  # fmt: skip
+def inspect(model: Path, as_json: bool, optimized: bool, **reading: Unpack[_Reading]) -> None:
     """Show layers, quantizers, bits, grids and sizes of MODEL, which may be an ONNX file too."""
     from qconvert import api
     from qconvert.report.inspection import show, to_json
 
-    summary = api.inspect(model, **reading)
+    summary = api.inspect(model, optimized=optimized, **reading)
     if as_json:
         click.echo(to_json(summary), nl=False)
     else:

@@ -9,6 +9,7 @@ import onnx
 
 from qconvert.checking.ancestry import in_order
 from qconvert.checking.bits import activation_quantizer, bits_of
+from qconvert.checking.deployed.by_layer import LayerKernels, kernels_by_layer
 from qconvert.emit.metadata import LayerTensor, ModelMetadata, read_metadata
 from qconvert.emit.stamp import Stamp, read_stamp, sha256_of
 from qconvert.ir import Graph, Grid, Layer, Quantizer, Shape, Weight, grid_of
@@ -57,7 +58,8 @@ class LayerSummary:
 class Summary:
     """A model, from Keras or in ONNX; all behind ``layers`` is of ONNX only.
 
-    ``stamped`` says whether ``stamp`` is about this very file.
+    ``stamped`` says whether ``stamp`` is about this very file; ``kernels`` are what ONNX Runtime
+    makes of it, if that was asked for.
     """
 
     format: str
@@ -70,6 +72,7 @@ class Summary:
     metadata: ModelMetadata | None = None
     stamp: Stamp | None = None
     stamped: bool = False
+    kernels: tuple[LayerKernels, ...] | None = None
 
     @property
     def bytes(self) -> int:
@@ -90,8 +93,11 @@ def of_graph(graph: Graph) -> Summary:
     )
 
 
-def of_onnx(model: onnx.ModelProto) -> Summary:
-    """The summary of an ONNX file; it has layers if it was exported by us."""
+def of_onnx(model: onnx.ModelProto, optimized: onnx.ModelProto | None = None) -> Summary:
+    """The summary of an ONNX file; it has layers if it was exported by us.
+
+    *optimized* is the graph that ONNX Runtime makes of it.
+    """
     metadata, stamp = read_metadata(model), read_stamp(model)
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
@@ -108,6 +114,7 @@ def of_onnx(model: onnx.ModelProto) -> Summary:
         metadata,
         stamp,
         stamp is not None and stamp.file == sha256_of(model),
+        None if optimized is None else kernels_by_layer(model, optimized),
     )
 
 

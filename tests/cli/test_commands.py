@@ -504,3 +504,22 @@ def test_scales_of_the_batch_need_samples(
     for command in ("inspect", "weights"):
         assert run([command, str(model), "--freeze-scales", str(samples)]) == 0
     assert run(["export", str(model), "--freeze-scales", str(samples), "-o", str(samples)]) == 6
+
+
+def test_inspect_tells_which_kernels_run(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model()
+    assert run(["export", str(model)]) == 0
+    capsys.readouterr()
+    path = str(model.with_suffix(".onnx"))
+    assert run(["inspect", path, "--optimized"]) == 0
+    assert "com.microsoft.QGemm" in capsys.readouterr().out
+    assert run(["inspect", path, "--optimized", "--json"]) == 0
+    found = {one["layer"]: one for one in json.loads(capsys.readouterr().out)["optimized"]}
+    assert found["fc"] == {"layer": "fc", "operators": ["com.microsoft.QGemm"], "in_float": []}
+    assert run(["export", str(model), "--dialect", "float", "--force"]) == 0
+    assert run(["inspect", path, "--optimized"]) == 0
+    assert "its weights are stored as floats" in capsys.readouterr().out
+    assert run(["inspect", str(model), "--optimized"]) == 2
+    assert "export the model first" in capsys.readouterr().err

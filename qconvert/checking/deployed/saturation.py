@@ -21,7 +21,7 @@ _OPTION: Final = " or the session option session.x64quantprecision=1"
 _INT8, _UINT8 = np.dtype(np.int8), np.dtype(np.uint8)
 _INT16: Final = np.iinfo(np.int16)
 #: What returns the codes that it is given, in other places.
-_MOVING: Final = frozenset(
+MOVING: Final = frozenset(
     {
         "Flatten",
         "Identity",
@@ -85,7 +85,7 @@ def _largest(name: str, graph: OnnxGraph, zero: Array | None) -> int:
     """The largest of unsigned codes, among them the zero point, which borders are padded with."""
     padding = 0 if zero is None else int(zero.max())
     node = graph.maker(name)
-    while node is not None and node.op_type in _MOVING:
+    while node is not None and node.op_type in MOVING:
         node = graph.maker(node.input[0])
     high = None if node is None or node.op_type != "Clip" else graph.constant(input_of(node, 2))
     return max(padding, int(np.iinfo(np.uint8).max if high is None else high))
