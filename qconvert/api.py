@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import onnx
 
-    from qconvert.checking.declared import InputDomain
     from qconvert.checking.inputs import Samples
     from qconvert.checking.results import CheckedFile, Report, Verdict
     from qconvert.checking.witness import Witness
     from qconvert.ir import F32, Graph
     from qconvert.opening import Source
     from qconvert.report.summary import Summary
+    from qconvert.runners.interface import InputDomain
 
     Array: TypeAlias = npt.NDArray[np.generic]
     #: A ``.npy`` or ``.npz`` file, an array, or arrays by name of the model's input.
@@ -79,6 +79,8 @@ def export(
     weights: AnyPath | None = None,
     dialect: str = "qdq",
     opset: int = 21,
+    io: str = "float32",
+    domains: Sequence[str] = (),
     force: bool = True,
     via_tensorflow: bool = False,
     opaque: str | None = None,
@@ -87,9 +89,10 @@ def export(
 ) -> Exported:
     """Convert a model to ONNX and write it to *output*, if given.
 
-    Raises `UnsupportedError` with everything that cannot be converted, `BadFileError`, and
-    `OutputError` for an *output* that cannot be written, or exists while *force* is false. The
-    last four options are those of `load`.
+    With *io* ``"quantized"`` inputs and outputs are integers where it is known what these stand
+    for: from quantizers, or from *domains* such as ``image=uint8/255``. Raises `UnsupportedError`
+    with everything that cannot be converted, `BadFileError`, and `OutputError` for an *output* that
+    cannot be written, or exists while *force* is false. The last four options are those of `load`.
     """
     from qconvert.opening import Source, opened
     from qconvert.output import require_writable, write
@@ -100,7 +103,8 @@ def export(
         require_writable(path, force=force, inputs=source.paths)
     with opened(source) as found:
         graph = found.graph
-    converted = _to_onnx(graph, found.file.sha256, dialect, opset)
+    form = _Form(dialect, opset, quantized_io=_quantized_io(io, domains))
+    converted = _to_onnx(graph, found.file.sha256, form, domains)
     if path is not None:
         data = converted.SerializeToString(deterministic=True)
         write(path, data, force=force, inputs=source.paths)
@@ -150,10 +154,11 @@ def check(
         in_words,
         tensorflow_started,
     )
-    from qconvert.checking.declared import read_domains
+    from qconvert.checking.declared import with_codes_of
     from qconvert.checking.other_files.interface import interface
     from qconvert.checking.stopwatch import Stopwatch
     from qconvert.checking.witness import Witness
+    from qconvert.emit.metadata import read_metadata
     from qconvert.errors import UsageError
     from qconvert.opening import Source, opened
     from qconvert.output import require_writable_folder
@@ -171,7 +176,7 @@ def check(
             converted, onnx_file = _onnx(onnx, found.graph, found.file.sha256)
         file, graph = found.file, found.graph
         known = interface(graph, converted)
-        declared = read_domains(graph, [domains] if isinstance(domains, str) else domains)
+        declared = with_codes_of(read_metadata(converted), _domains(graph, domains))
         stream = found.frozen_on or _samples(graph, inputs, samples, seed, declared)
         with tensorflow_started(found.keras, file.weights_path, source.python) as tensorflow:
             if known is not None:
@@ -363,10 +368,47 @@ def _required(text: str) -> Verdict:
     return names[text.lower()]
 
 
-def _to_onnx(graph: Graph, source: str, dialect: str = "qdq", opset: int = 21) -> onnx.ModelProto:
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a model is written."""
+
+    dialect: str = "qdq"
+    opset: int = 21
+    quantized_io: bool = False
+
+
+def _quantized_io(io: str, domains: Sequence[str]) -> bool:
+    from qconvert.errors import UsageError
+
+    if io not in ("float32", "quantized"):
+        raise UsageError(f"inputs and outputs are float32 or quantized, not {io!r}")
+    if domains and io == "float32":
+        raise UsageError("domains say what the integers of quantized inputs mean; these are floats")
+    return io == "quantized"
+
+
+def _to_onnx(
+    graph: Graph, source: str, form: _Form = _Form(), domains: Sequence[str] = ()
+) -> onnx.ModelProto:
     from qconvert.emit import to_onnx
 
-    return to_onnx(graph, dialect=dialect, opset=opset, source=source)
+    return to_onnx(
+        graph,
+        dialect=form.dialect,
+        opset=form.opset,
+        source=source,
+        quantized_io=form.quantized_io,
+        meanings=_domains(graph, domains),
+    )
+
+
+def _domains(graph: Graph, texts: Sequence[str]) -> dict[str, InputDomain]:
+    """What the user says of inputs, of one text or several."""
+    if not texts:
+        return {}
+    from qconvert.checking.declared import read_domains
+
+    return read_domains(graph, [texts] if isinstance(texts, str) else texts)
 
 
 def _naming(failed: Failed | None) -> Callable[[Witness, str], None] | None:

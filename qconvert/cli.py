@@ -34,6 +34,10 @@ _DIALECT = click.option(
     help="How quantization is written: QuantizeLinear pairs, or plain float operations.",
 )
 _OPSET = click.option("--opset", type=int, default=21, show_default=True, help="ONNX opset.")
+_DOMAIN = click.option(
+    "--domain", "domains", multiple=True, metavar="INPUT=DOMAIN",
+    help="What an input can be: uint8/255, int16, grid(STEP,LO,HI) or float.",
+)  # fmt: skip
 _FORCE = click.option("--force", is_flag=True, help="Replace an existing output file.")
 _SAMPLES = click.option("--samples", type=click.IntRange(min=1), help="How many samples to run.")
 _SEED = click.option(
@@ -100,6 +104,11 @@ def cli() -> None:
 @_reading
 @_DIALECT
 @_OPSET
+@click.option(
+    "--io", type=click.Choice(["float32", "quantized"]), default="float32", show_default=True,
+    help="Inputs and outputs: numbers, or integers where a quantizer or --domain gives a meaning.",
+)  # fmt: skip
+@_DOMAIN
 @_FORCE
 @click.option(
     "--check", "checked", is_flag=True,
@@ -112,6 +121,8 @@ def export(
     output: Path | None,
     dialect: str,
     opset: int,
+    io: str,
+    domains: tuple[str, ...],
     force: bool,
     checked: bool,
     **reading: Unpack[_Reading],
@@ -120,7 +131,16 @@ def export(
     from qconvert import api
 
     target = _beside(model, ".onnx") if output is None else output
-    exported = api.export(model, target, dialect=dialect, opset=opset, force=force, **reading)
+    exported = api.export(
+        model,
+        target,
+        dialect=dialect,
+        opset=opset,
+        io=io,
+        domains=domains,
+        force=force,
+        **reading,
+    )
     for line in _describe(exported, target):
         click.echo(line)
     if checked:
@@ -136,10 +156,7 @@ def export(
 @click.option("--inputs", type=_PATH, help="Samples: .npy, or .npz by name of the model's input.")
 @_SAMPLES
 @_SEED
-@click.option(
-    "--domain", "domains", multiple=True, metavar="INPUT=DOMAIN",
-    help="What an input can be, for proofs: uint8/255, int16, grid(STEP,LO,HI) or float.",
-)  # fmt: skip
+@_DOMAIN
 @click.option(
     "--require", type=click.Choice(["proven", "bounded", "sampled"], case_sensitive=False),
     default="sampled", show_default=True, help="The weakest verdict that passes.",
@@ -366,9 +383,12 @@ def _nothing_to_reproduce(report: "Report") -> str:
 
 
 def _describe(exported: "Exported", path: Path) -> Iterator[str]:
+    from qconvert.emit.metadata import read_metadata
+    from qconvert.report.described import interface_lines
     from qconvert.report.notes import note_lines
 
     yield f"{path}: {len(exported.layers)} layers, {path.stat().st_size} bytes"
+    yield from interface_lines(read_metadata(exported.model))
     yield from note_lines(exported.notes.items())
 
 

@@ -49,14 +49,18 @@ class Builder:
         self._inputs.append(_value_info(name, shape, self._batch, dtype))
         return name
 
-    def output(self, tensor: Tensor, name: str, shape: Shape) -> str:
+    def supplies(self, tensor: Tensor) -> bool:
+        """Whether the user does: whether *tensor* is an input."""
+        return any(tensor == value.name for value in self._inputs)
+
+    def output(self, tensor: Tensor, name: str, shape: Shape, dtype: str = "float32") -> str:
         """Make *tensor* a result of the model; its name, *name* unless an input is called so."""
-        if any(name == value.name for value in self._inputs):
+        if self.supplies(name):
             name = self.fresh(name)
         self.rename(tensor, name)
         if self.name_of(tensor) != name:
             tensor = self.rename(self._append("Identity", (tensor,), {}), name)
-        self._outputs[tensor] = _value_info(name, shape, self._batch)
+        self._outputs[tensor] = _value_info(name, shape, self._batch, dtype)
         return name
 
     def op(self, kind: str, *inputs: Tensor, attributes: Attributes | None = None) -> Tensor:

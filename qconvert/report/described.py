@@ -25,15 +25,22 @@ def metadata_lines(metadata: ModelMetadata | None) -> Iterator[str]:
     """Where the file comes from, what it needs, and what the integers of its interface mean."""
     if metadata is None:
         return
-    for kind, name, codes in (
-        *(("input", each.input, each.codes) for each in metadata.inputs),
-        *(("output", each.output, each.codes) for each in metadata.outputs),
-    ):
-        if codes is not None:
-            yield f"{kind:<7} {printable(name)} is {meaning(codes)}"
+    yield from interface_lines(metadata)
     yield f"source  SHA-256 {metadata.source or 'not known'}"
     made = f"made by qconvert {metadata.converter}, dialect {metadata.dialect}"
     yield f"{made}; {_needed(metadata.requires)}"
+
+
+def interface_lines(metadata: ModelMetadata | None) -> Iterator[str]:
+    """The inputs and outputs of a file that has integers there; nothing of one without."""
+    if metadata is None:
+        return
+    inputs = [("input", each.input, each.codes) for each in metadata.inputs]
+    outputs = [("output", each.output, each.codes) for each in metadata.outputs]
+    if not any(codes for _, _, codes in (*inputs, *outputs)):
+        return
+    for kind, name, codes in (*inputs, *outputs):
+        yield f"{kind:<7} {printable(name)} is {'float32' if codes is None else meaning(codes)}"
 
 
 def meaning(codes: InterfaceCodes) -> str:

@@ -14,6 +14,7 @@ from qconvert.emit.metadata import CodesTensor, LayerTensor, read_metadata
 from qconvert.errors import WitnessError
 from qconvert.ir import F32
 from qconvert.runners.cutting import can_be_cut, cut, feeds, tensors_of
+from qconvert.runners.interface import fed, floats
 from qconvert.runners.traces import NOTHING, Trace
 
 #: ONNX Runtime has no types.
@@ -39,6 +40,10 @@ class OrtRunner:
             layer for layer in (metadata.layers if metadata else ()) if layer.tensor or layer.codes
         )
         self.inputs = tuple(_fed(self._model.graph))
+        self._interface = metadata.inputs if metadata else ()
+        self._coded_outputs = {
+            o.tensor: o.codes for o in (metadata.outputs if metadata else ()) if o.codes
+        }
         self.outputs = tuple(value.name for value in self._model.graph.output)
         self._sessions: dict[tuple[bool, tuple[str, ...]], _Session] = {}
         #: What the model calls its outputs, where the file has to use another name: an input's.
@@ -148,7 +153,11 @@ class OrtRunner:
         return self._run(session, inputs, _typed(feeds(layers, forced), session))
 
     def _results(self, values: Mapping[str, F32]) -> dict[str, F32]:
-        return {self._renamed.get(name, name): values[name] for name in self.outputs}
+        return {self._renamed.get(name, name): self._result(name, values) for name in self.outputs}
+
+    def _result(self, name: str, values: Mapping[str, _Array]) -> F32:
+        codes = self._coded_outputs.get(name)
+        return floats(codes, values[name]) if codes else values[name]
 
     def _coded(self) -> list[tuple[LayerTensor, CodesTensor]]:
         return [(layer, layer.codes) for layer in self.layers if layer.codes is not None]
@@ -165,15 +174,19 @@ class OrtRunner:
     def _run(
         self, session: _Session, inputs: Mapping[str, _Array], more: Mapping[str, _Array] = NOTHING
     ) -> dict[str, F32]:
-        """All outputs of a session, and its inputs, which may be layers' results too."""
+        """All outputs of a session, and its inputs, which may be layers' results too.
+
+        *inputs* are numbers, whatever integers the file takes for them.
+        """
         if set(inputs) != set(self.inputs):
             raise WitnessError(f"the ONNX file takes {self.inputs}, not {sorted(inputs)}")
+        taken = fed(self._interface, inputs)
         names = [output.name for output in session.get_outputs()]
         try:
-            results = session.run(names, {**inputs, **more})
+            results = session.run(names, {**taken, **more})
         except Exception as error:
             raise WitnessError(f"ONNX Runtime failed: {error}") from error
-        return {**inputs, **dict(zip(names, results, strict=True))}
+        return {**taken, **dict(zip(names, results, strict=True))}
 
 
 def _typed(arrays: Mapping[str, _Array], session: _Session) -> dict[str, _Array]:

@@ -170,11 +170,19 @@ def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor) -> Value:
         ends = b.scalar(grid.lo * grid.step), b.scalar(grid.hi * grid.step)
         argument = b.op("Clip", argument, *ends)
     scale, origin = b.scalar(grid.step), b.constant(np.array(zero, dtype), "zero")
-    codes = b.op("QuantizeLinear", argument, scale, origin)
-    if info.bits == 8 and not (whole and x.codes is None):
+    given = _given_as(b, x, Codes("", dtype, zero, grid.exp)) if argument == x.tensor else None
+    codes = given or b.op("QuantizeLinear", argument, scale, origin)
+    if info.bits == 8 and not (whole and (x.codes is None or given)):
         ends = b.constant(np.array(lo, dtype), "lo"), b.constant(np.array(hi, dtype), "hi")
         codes = b.op("Clip", codes, *ends)
     return from_codes(b, Codes(codes, dtype, zero, grid.exp), x.layout)
+
+
+def _given_as(b: Builder, x: Value, wanted: Codes) -> Tensor | None:
+    """The codes of *x* if the user supplies just the *wanted* ones, which need no rounding."""
+    if x.codes is None or x.codes.meaning != wanted.meaning or not b.supplies(x.codes.tensor):
+        return None
+    return x.codes.tensor
 
 
 def _stretched(b: Builder, y: Value, quantizer: Quantizer) -> Value:
