@@ -137,14 +137,15 @@ def export(
         dialect=dialect,
         opset=opset,
         io=io,
-        domains=domains,
+        # Of floats they are for the proofs alone.
+        domains=() if checked and io == "float32" else domains,
         force=force,
         **reading,
     )
     for line in _describe(exported, target):
         click.echo(line)
     if checked:
-        report = _check(model, target, **reading)
+        report = _check(model, target, domains=domains, **reading)
         api.stamp(target, report)
         context.exit(report.exit_code)
 

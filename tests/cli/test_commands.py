@@ -523,3 +523,38 @@ def test_inspect_tells_which_kernels_run(
     assert "its weights are stored as floats" in capsys.readouterr().out
     assert run(["inspect", str(model), "--optimized"]) == 2
     assert "export the model first" in capsys.readouterr().err
+
+
+def test_integers_go_in_and_out_where_they_are_wanted(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model(layers=(*LAYERS, activation("out", "quantized_relu(4,2)")))
+    target = model.with_suffix(".onnx")
+    assert run(["export", str(model), "--io", "quantized"]) == 0
+    told = capsys.readouterr().out
+    assert "input   x is uint8, codes 0 to 15: code * 2**-4" in told
+    assert "output  out is uint8, codes 0 to 255: code * 2**-2" in told
+    (text,) = (e.value for e in onnx.load(target).metadata_props if e.key == "qconvert")
+    schema = json.loads((SCHEMAS / "metadata.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+    pixels = [str(model), "--io", "quantized", "--domain", "x=uint8/255", "--force"]
+    assert run(["export", *pixels, "--check", "--tf-python", "/nowhere/python"]) == 5
+    assert "x is an integer from 0 to 255, divided by 255" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--domain", "uint8/255"], "these are floats"),
+        (["--io", "quantized", "--domain", "y=uint8/255"], "declares no input"),
+        (["--io", "quantized", "--dialect", "float"], "has no integers"),
+        (["--io", "quantized", "--domain", "grid(1,0,99999)"], "no integers of up to 16 bits"),
+    ],
+)
+def test_integers_that_cannot_be_are_refused(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    model = write_model()
+    assert run(["export", str(model), *options]) == 2
+    assert words in capsys.readouterr().err
+    assert not model.with_suffix(".onnx").exists()
