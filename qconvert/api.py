@@ -81,6 +81,7 @@ def export(
     opset: int = 21,
     io: str = "float32",
     domains: Sequence[str] = (),
+    packed_weights: bool = False,
     force: bool = True,
     via_tensorflow: bool = False,
     opaque: str | None = None,
@@ -90,8 +91,9 @@ def export(
     """Convert a model to ONNX and write it to *output*, if given.
 
     With *io* ``"quantized"`` inputs and outputs are integers where it is known what these stand
-    for: from quantizers, or from *domains* such as ``image=uint8/255``. Raises `UnsupportedError`
-    with everything that cannot be converted, `BadFileError`, and `OutputError` for an *output* that
+    for: from quantizers, or from *domains* such as ``image=uint8/255``. *packed_weights* take as
+    few bits as they can in the file, and not fewer where it runs. Raises `UnsupportedError` with
+    everything that cannot be converted, `BadFileError`, and `OutputError` for an *output* that
     cannot be written, or exists while *force* is false. The last four options are those of `load`.
     """
     from qconvert.opening import Source, opened
@@ -103,7 +105,7 @@ def export(
         require_writable(path, force=force, inputs=source.paths)
     with opened(source) as found:
         graph = found.graph
-    form = _Form(dialect, opset, quantized_io=_quantized_io(io, domains))
+    form = _Form(dialect, opset, _quantized_io(io, domains), packed_weights)
     converted = _to_onnx(graph, found.file.sha256, form, domains)
     if path is not None:
         data = converted.SerializeToString(deterministic=True)
@@ -375,6 +377,7 @@ class _Form:
     dialect: str = "qdq"
     opset: int = 21
     quantized_io: bool = False
+    packed: bool = False
 
 
 def _quantized_io(io: str, domains: Sequence[str]) -> bool:
@@ -398,6 +401,7 @@ def _to_onnx(
         opset=form.opset,
         source=source,
         quantized_io=form.quantized_io,
+        packed=form.packed,
         meanings=_domains(graph, domains),
     )
 

@@ -19,6 +19,7 @@ from qconvert.emit.metadata import (
     OutputTensor,
     add_metadata,
 )
+from qconvert.emit.packing import PACKED_OPSET
 from qconvert.emit.values import Value, natural, relayout
 from qconvert.errors import UsageError
 from qconvert.ir import Graph, Input, Layer, Node, Output
@@ -37,6 +38,7 @@ def to_onnx(
     source: str | None = None,
     quantized_io: bool = False,
     meanings: Mapping[str, Meaning] = MappingProxyType({}),
+    packed: bool = False,
 ) -> onnx.ModelProto:
     """Export *graph*; the same graph gives the same bytes.
 
@@ -44,7 +46,8 @@ def to_onnx(
     outputs are float32 in Keras's layout and have Keras's names, except an input that is also an
     output, whose name the metadata tells; the batch axis is called ``batch``. *quantized_io* makes
     them integers where a quantizer, or *meanings* of inputs, say what these stand for, which the
-    metadata tells, too. `UsageError` if there is no such dialect or opset, or nothing to quantize.
+    metadata tells, too; *packed* stores weights of up to 4 bits in as many. `UsageError` if there
+    is no such dialect or opset, or nothing to quantize.
     """
     newest = min(_NEWEST_OPSET, onnx.defs.onnx_opset_version())
     if dialect not in DIALECTS:
@@ -53,7 +56,9 @@ def to_onnx(
         raise UsageError(f"opset {opset} is not between {_OLDEST_OPSET} and {newest}")
     if quantized_io and dialect not in _WITH_CODES:
         raise UsageError(f"the dialect {dialect!r} has no integers for inputs and outputs")
-    b = Builder(opset, _names(graph))
+    if packed and (dialect not in _WITH_CODES or opset < PACKED_OPSET):
+        raise UsageError(f"packed weights need integers, as in qdq, and opset {PACKED_OPSET}")
+    b = Builder(opset, _names(graph), packed=packed)
     coded = input_codes(graph, meanings, opset) if quantized_io else {}
     values = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
     outputs = tuple(

@@ -179,7 +179,8 @@ def _exported_layer(layer: LayerTensor) -> LayerSummary:
 
 def _initializer(tensor: onnx.TensorProto) -> Tensor:
     kind = onnx.TensorProto.DataType.Name(tensor.data_type)
-    bits = 4 if kind in ("INT4", "UINT4") else 8 * _itemsize(tensor.data_type)
+    packed = {"INT4": 4, "UINT4": 4, "INT2": 2, "UINT2": 2}
+    bits = packed.get(kind) or 8 * _itemsize(tensor.data_type)
     size = -(-math.prod(tensor.dims) * bits // 8)
     return Tensor(tensor.name, tuple(tensor.dims), kind.lower(), size)
 

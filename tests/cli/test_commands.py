@@ -558,3 +558,13 @@ def test_integers_that_cannot_be_are_refused(
     assert run(["export", str(model), *options]) == 2
     assert words in capsys.readouterr().err
     assert not model.with_suffix(".onnx").exists()
+
+
+def test_weights_are_packed_on_request(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Too few to be worth it here; an opset without types for it is wrong usage."""
+    model = write_model()
+    assert run(["export", str(model), "--packed-weights"]) == 0
+    assert run(["export", str(model), "--packed-weights", "--opset", "17", "--force"]) == 2
+    assert "packed weights need integers" in capsys.readouterr().err

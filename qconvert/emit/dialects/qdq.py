@@ -12,6 +12,7 @@ from qconvert.emit import quantizers
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects.protocol import Consumer, Kernel
+from qconvert.emit.packing import stored_codes
 from qconvert.emit.shield import shielded
 from qconvert.emit.values import Codes, Value, from_codes
 from qconvert.ir import F32, Grid, Quantizer, grid_of
@@ -196,7 +197,7 @@ def _stretched(b: Builder, y: Value, quantizer: Quantizer) -> Value:
 def _dequantized(b: Builder, found: WeightCodes, name: str) -> Tensor:
     dtype, zero = {7: ("int8", 0), 8: ("uint8", 128), 16: ("int16", 0)}[found.bits]
     zeros = np.full(() if found.axis is None else found.exps.shape, zero, dtype)
-    stored = b.constant((found.codes + zero).astype(dtype), name)
+    stored = stored_codes(b, (found.codes + zero).astype(dtype), name)
     return b.op(
         "DequantizeLinear",
         stored,
