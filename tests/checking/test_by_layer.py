@@ -11,6 +11,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from qconvert.checking.deployed.by_layer import LayerKernels, kernels_by_layer
+from qconvert.checking.deployed.kernels import LINEAR, is_integer, kind_of
+from qconvert.checking.deployed.obstacles import obstacles
+from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.emit import to_onnx
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, infer_shape
 from qconvert.ir.ops import (
@@ -22,13 +25,14 @@ from qconvert.ir.ops import (
     Merge,
     Quantize,
     Recurrence,
+    Relu,
     Reshape,
     Softmax,
 )
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 from qconvert.runners.ort import OrtRunner
 
-from .deployed_models import exported
+from .deployed_models import FILES, exported
 
 Step = tuple[str, Op, Sequence[str]]
 NONE = ((0, 0), (0, 0))
@@ -120,6 +124,19 @@ def test_what_stands_in_the_way_is_told_alone(steps: list[Step], expected: str) 
     assert ";" not in found
 
 
+@pytest.mark.parametrize(
+    ("behind", "expected"),
+    [(FOUR, ""), (Quantize(QuantizedBits(8, 2, alpha=1.0)), "is followed by Relu in float")],
+)
+def test_what_a_quantizer_absorbs_stands_in_no_way(behind: Op, expected: str) -> None:
+    """A ReLU in front of unsigned codes, but not of signed ones."""
+    steps = [Q_IN, CONV, ("relu", Relu(), ["conv"]), ("q", behind, ["relu"])]
+    model = to_onnx(graph_of(steps))
+    (drawn,) = (node for node in model.graph.node if node.op_type == "Conv")
+    assert "; ".join(obstacles(drawn, OnnxGraph(model.graph))) == expected
+    assert reasons(steps) == expected
+
+
 def test_all_that_stands_in_the_way_is_told() -> None:
     found = reasons([("conv", conv(OFF_GRID), ["x"]), ("q_out", WIDE, ["conv"])]).split("; ")
     assert [text.split(" ")[1] for text in found] == ["input", "weights", "result"]
@@ -184,3 +201,14 @@ def test_of_trained_models_no_reason_is_missing(file: str) -> None:
     told = [one for each in found.values() for one in each.in_float]
     assert told
     assert all(one.reasons for one in told)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_of_what_runs_on_integers_nothing_stands_in_the_way(file: str) -> None:
+    """By the rules of the file alone, which know nothing of what ONNX Runtime made."""
+    model = exported(file)
+    made = OnnxGraph(OrtRunner(model).optimized().graph)
+    integer = [n for n in made.nodes if kind_of(n) in LINEAR and is_integer(n)]
+    graph = OnnxGraph(model.graph)
+    free = [n for n in graph.nodes if kind_of(n) in LINEAR and not obstacles(n, graph)]
+    assert len(free) == len(integer)

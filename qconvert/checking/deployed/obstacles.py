@@ -85,7 +85,7 @@ def _of_result(name: str, graph: OnnxGraph) -> Iterator[str]:
         between += [readers[0]] if readers[0].op_type not in MOVING else []
         name = readers[0].output[0]
         readers = graph.readers(name)
-    if between:
+    if between and not (readers and _absorbs(readers[0], between, graph)):
         yield _passed(between)
     widths = {_bits(reader, graph) for reader in readers if reader.op_type == _QUANTIZE}
     if wide := widths - {_BYTE}:
@@ -96,6 +96,13 @@ def _of_result(name: str, graph: OnnxGraph) -> Iterator[str]:
         yield f"several read its result: {', '.join([*map(called, readers), *others])}"
     elif not readers:
         yield "no quantizer is behind it"
+
+
+def _absorbs(quantizer: onnx.NodeProto, between: list[onnx.NodeProto], graph: OnnxGraph) -> bool:
+    """Whether a quantizer makes 0 of all that is below: then what does only that is left out."""
+    zero = graph.constant(input_of(quantizer, 2))
+    lowest = zero is not None and bool(np.all(zero == np.iinfo(zero.dtype).min))
+    return lowest and all(node.op_type == "Relu" for node in between)
 
 
 def _passed(between: list[onnx.NodeProto]) -> str:
