@@ -118,6 +118,9 @@ def cli() -> None:
     "--check", "checked", is_flag=True,
     help="Check the file that was written, and write the verdict into it.",
 )  # fmt: skip
+@click.option(
+    "--json", "json_file", type=_PATH, help="With --check: also write the report as JSON."
+)
 @click.pass_context
 def export(
     context: click.Context,
@@ -130,12 +133,19 @@ def export(
     packed_weights: bool,
     force: bool,
     checked: bool,
+    json_file: Path | None,
     **reading: Unpack[_Reading],
 ) -> None:
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
+    from qconvert.output import require_writable
 
     target = _beside(model, ".onnx") if output is None else output
+    sources = [target, *_sources(model, reading)]
+    if json_file and not checked:
+        raise click.UsageError("--json is the report of --check")
+    if json_file:
+        require_writable(json_file, force=force, inputs=sources)
     exported = api.export(
         model,
         target,
@@ -153,6 +163,7 @@ def export(
     if checked:
         report = _check(model, target, domains=domains, **reading)
         api.stamp(target, report)
+        _write_report(report, json_file, force=force, sources=sources)
         context.exit(report.exit_code)
 
 
@@ -195,12 +206,11 @@ def check(
     are found by their values. The exit code is 0 if everything was compared, nothing differs
     beyond rounding, and the verdict is at least the required one.
     """
-    from qconvert import output
+    from qconvert.output import require_writable
 
-    given = (model, onnx, reading["weights"], inputs, reading["freeze_scales"])
-    sources = [path for path in given if path is not None]
+    sources = [path for path in (onnx, inputs, *_sources(model, reading)) if path is not None]
     if json_file:
-        output.require_writable(json_file, force=force, inputs=sources)
+        require_writable(json_file, force=force, inputs=sources)
     report = _check(
         model,
         onnx,
@@ -215,11 +225,7 @@ def check(
     )
     if reproducer and report.reproducer is None:
         click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
-    if json_file:
-        from qconvert.report import to_json
-
-        output.write(json_file, to_json(report).encode(), force=force, inputs=sources)
-        click.echo(f"report  {json_file}")
+    _write_report(report, json_file, force=force, sources=sources)
     context.exit(report.exit_code)
 
 
@@ -277,6 +283,11 @@ def doctor(context: click.Context, tf_python: Path | None) -> None:
     for line in describe(diagnosis):
         click.echo(line)
     context.exit(0 if diagnosis.ready else 5)
+
+
+def _sources(model: Path, reading: _Reading) -> list[Path]:
+    """The files that a model is read from."""
+    return [path for path in (model, reading["weights"], reading["freeze_scales"]) if path]
 
 
 def _beside(model: Path, suffix: str) -> Path:
@@ -380,6 +391,18 @@ def _check(
         )
     show(report, _console(sys.stdout))
     return report
+
+
+def _write_report(
+    report: "Report", path: Path | None, *, force: bool, sources: Sequence[Path]
+) -> None:
+    """Write *report* as JSON, if it is wanted."""
+    from qconvert.output import write
+    from qconvert.report import to_json
+
+    if path is not None:
+        write(path, to_json(report).encode(), force=force, inputs=sources)
+        click.echo(f"report  {path}")
 
 
 def _nothing_to_reproduce(report: "Report") -> str:

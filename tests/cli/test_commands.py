@@ -65,8 +65,9 @@ def test_a_file_that_was_checked_tells_the_verdict(
     model, plain, checked = write_model(), tmp_path / "plain.onnx", tmp_path / "checked.onnx"
     nowhere = ["--tf-python", "/nowhere/python"]
     assert run(["export", str(model), "-o", str(plain)]) == 0
-    assert run(["export", str(model), "-o", str(checked), "--check", *nowhere]) == 5
-    report = tmp_path / "report.json"
+    first, report = tmp_path / "first.json", tmp_path / "report.json"
+    told = ["--check", "--json", str(first)]
+    assert run(["export", str(model), "-o", str(checked), *told, *nowhere]) == 5
     assert run(["check", str(model), str(checked), "--json", str(report), *nowhere]) == 5
     (text,) = (e.value for e in onnx.load(checked).metadata_props if e.key == "qconvert.check")
     schema = json.loads((SCHEMAS / "stamp.schema.json").read_text(encoding="utf-8"))
@@ -74,7 +75,8 @@ def test_a_file_that_was_checked_tells_the_verdict(
     stamp = json.loads(text)
     assert (stamp["verdict"], stamp["passed"]) == ("UNCHECKED", False)
     assert stamp["file"] == hashlib.sha256(plain.read_bytes()).hexdigest()
-    assert stamp["report"] == sha256_of_report(report.read_text(encoding="utf-8"))
+    for document in (first, report):
+        assert stamp["report"] == sha256_of_report(document.read_text(encoding="utf-8"))
     assert json.loads(report.read_text(encoding="utf-8"))["onnx"]["sha256"] == stamp["file"]
     capsys.readouterr()
     assert run(["inspect", str(checked)]) == 0
@@ -546,6 +548,7 @@ def test_integers_go_in_and_out_where_they_are_wanted(
     ("options", "words"),
     [
         (["--domain", "uint8/255"], "these are floats"),
+        (["--json", "report.json"], "--json is the report of --check"),
         (["--io", "quantized", "--domain", "y=uint8/255"], "declares no input"),
         (["--io", "quantized", "--dialect", "float"], "has no integers"),
         (["--io", "quantized", "--domain", "grid(1,0,99999)"], "no integers of up to 16 bits"),
