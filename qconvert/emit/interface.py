@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import onnx
 
-from qconvert.emit.builder import Builder
+from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.metadata import InterfaceCodes
 from qconvert.emit.values import Codes, Value, from_codes, natural
 from qconvert.errors import UsageError
@@ -52,9 +52,15 @@ def input_value(b: Builder, name: str, shape: Shape, codes: InterfaceCodes | Non
     if codes.divisor != 1:
         # The operations of whoever feeds pixels to Keras, and therefore its numbers.
         x = b.op("Cast", stored, attributes={"to": onnx.TensorProto.FLOAT})
-        return Value(b.op("Div", x, b.scalar(codes.divisor)), layout)
+        return Value(b.op("Div", x, _divisor(b, codes.divisor)), layout)
     value = from_codes(b, Codes(stored, codes.type, codes.zero_point, codes.exp), layout)
     return _as_unsigned(b, value) if codes.type == "int8" else value
+
+
+def _divisor(b: Builder, divisor: int) -> Tensor:
+    """A number that no optimizer can see: ONNX Runtime would divide the product of a MatMul."""
+    stored = b.constant(np.array(divisor, np.int32), "divisor")
+    return b.op("DequantizeLinear", stored, b.scalar(1.0))
 
 
 def output_codes(value: Value) -> InterfaceCodes | None:

@@ -13,7 +13,7 @@ from qconvert.emit.interface import Meaning
 from qconvert.emit.metadata import InputTensor, InterfaceCodes, read_metadata
 from qconvert.errors import UsageError, WitnessError
 from qconvert.ir import F32, Graph, Grid, Op, Quotients
-from qconvert.ir.ops import Conv, Merge, Quantize, Relu, Softmax
+from qconvert.ir.ops import Conv, Dense, Merge, Quantize, Relu, Softmax
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 from qconvert.runners.interface import domain_of_codes, fed, floats, numbers
 
@@ -128,6 +128,14 @@ def test_pixels_are_divided_as_users_divide_them(make: Make) -> None:
     (found,) = execute(model_of(graph, {"x": Quotients(0, 255, 255)}), pixels).deployed
     np.testing.assert_array_equal(found, pixels.astype(np.float32) / np.float32(255))
     assert np.any(found != pixels.astype(np.float32) * np.float32(1 / 255))
+
+
+def test_pixels_are_divided_before_they_are_multiplied(make: Make, codes: Codes) -> None:
+    """ONNX Runtime would divide the product instead, by what it sees to be a constant."""
+    dense = Dense(codes(-90, 90, -4, 5, 3), None)
+    graph = make({"x": (40, 5)}, [("fc", dense, ["x"])])
+    operators = same_as_with_floats(graph, {"x": Quotients(0, 255, 255)})
+    assert "FusedMatMul" not in operators
 
 
 def test_what_is_not_quantized_stays_float(make: Make, conv: Conv) -> None:
