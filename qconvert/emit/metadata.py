@@ -69,11 +69,15 @@ class InterfaceCodes:
 
 @dataclass(frozen=True, slots=True)
 class InputTensor:
-    """The tensor that the user supplies for what Keras calls ``input``; floats without codes."""
+    """The tensor that the user supplies for what Keras calls ``input``; floats without codes.
+
+    ``numbers`` are those that the file computes of codes before it uses them.
+    """
 
     input: str
     tensor: str
     codes: InterfaceCodes | None = None
+    numbers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +172,12 @@ def _metadata(content: Mapping[str, Any]) -> ModelMetadata:
         ),
         str(content["dialect"]),
         tuple(
-            InputTensor(str(i["input"]), str(i["tensor"]), _interface_codes(i["codes"]))
+            InputTensor(
+                str(i["input"]),
+                str(i["tensor"]),
+                _interface_codes(i["codes"]),
+                tuple(str(name) for name in i["numbers"]),
+            )
             for i in content["inputs"]
         ),
         None if source is None else require_sha256(source),

@@ -70,7 +70,7 @@ def to_onnx(
             "name the domain of an input, such as uint8/255"
         )
     producer = "qconvert", version("qconvert")
-    inputs = tuple(InputTensor(x.name, x.name, coded.get(x.name)) for x in graph.inputs)
+    inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
     layers = _layers(graph, b, values)
     model = b.model(graph.name, producer)
     add_metadata(
@@ -102,6 +102,12 @@ def _emit(
         values[node.name] = value = lower(node.op, inputs, node.shape, b, dialect)
         b.rename(value.tensor, _float_name(graph, b, node, value, quantized_io))
     return values
+
+
+def _input(source: Input, b: Builder, value: Value, codes: InterfaceCodes | None) -> InputTensor:
+    held = {value.tensor, *([value.codes.tensor] if value.codes else [])} & b.live()
+    numbers = {b.name_of(tensor) for tensor in held} - {source.name}
+    return InputTensor(source.name, source.name, codes, tuple(sorted(numbers)))
 
 
 def _output(

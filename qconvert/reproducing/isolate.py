@@ -164,6 +164,7 @@ def _points(
     ]
     values = {layer.value, *(point.value for point in points)}
     taken = {*tensors_of(held[layer.name]), *(point.name for point in points)}
+    taken.update(name for each in interface.values() for name in each.numbers)
     for other in in_order(graph):
         tensors = held.get(other.name)
         if tensors is None or other.value in values or taken.intersection(tensors_of(tensors)):

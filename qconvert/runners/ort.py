@@ -114,7 +114,9 @@ class OrtRunner:
     @property
     def tensors(self) -> Mapping[str, tuple[str, ...]]:
         """The layers whose results are computed, not taken, with the tensors that hold these."""
-        return {x.layer: tuple(tensors_of(x)) for x in self.layers if can_be_cut(x, self._model)}
+        taken = {value.name for value in self._model.graph.input}
+        taken.update(name for each in self._interface for name in each.numbers)
+        return {x.layer: tuple(tensors_of(x)) for x in self.layers if can_be_cut(x, taken)}
 
     @property
     def coded(self) -> frozenset[str]:

@@ -11,12 +11,15 @@ import pytest
 from onnx import numpy_helper
 
 import qconvert
+from qconvert.checking import CheckedFile, Subject, assemble, examine, seeded
 from qconvert.checking.declared import read_domains
 from qconvert.checking.results import Report, Verdict
 from qconvert.checking.witness import Witness
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import KEY
 from qconvert.errors import UsageError
+from qconvert.ir import Graph, Input, Layer, Node, Output
+from qconvert.ir.ops import Merge, Transpose
 
 from .deployed_models import DATA, graph_of
 
@@ -68,6 +71,25 @@ def test_codes_give_what_their_floats_give(file: str, domains: list[str]) -> Non
     for output in report.outputs:
         pairs = {(c.first, c.second) for c in output.finding.comparisons}
         assert any(Witness.DEPLOYED in pair for pair in pairs)
+
+
+@pytest.mark.parametrize("domain", ["uint8/255", "uint8/256", "int8"])
+def test_a_layer_that_only_moves_an_input_is_not_forced_into_it(domain: str) -> None:
+    """For the file has both in one tensor, and others read the input itself."""
+    shape, turned = (None, 3, 4), (None, 4, 3)
+    nodes = (
+        Node("turn", Transpose((0, 2, 1)), ("x",), turned),
+        Node("back", Transpose((0, 2, 1)), ("turn",), shape),
+        Node("sum", Merge("add"), ("x", "back"), shape),
+    )
+    layers = tuple(Layer(node.name, "Layer", node.name) for node in nodes)
+    outputs = (Output("sum", "sum"), Output("turn", "turn"))
+    graph = Graph("turned", (Input("x", shape),), nodes, outputs, layers)
+    meanings = read_domains(graph, [domain])
+    model = to_onnx(graph, quantized_io=True, meanings=meanings)
+    subject = Subject(graph, CheckedFile(None, ""), CheckedFile(None, ""), meanings)
+    panel = assemble(graph, model, "TensorFlow is not needed")
+    assert not differing(examine(subject, panel, seeded(graph, 8, 0, meanings)))
 
 
 Tamper = Callable[[onnx.ModelProto], object]

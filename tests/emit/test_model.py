@@ -118,7 +118,7 @@ def test_metadata_survives_writing_and_reading() -> None:
         layers,
         (OutputTensor("out", "out_1"), OutputTensor("b", "b", InterfaceCodes("int8", -8, 7, -3))),
         "qdq",
-        (InputTensor("x", "x", codes),),
+        (InputTensor("x", "x", codes, ("x/Div",)),),
         "0f" * 32,
         "1.2.3",
         Requirements({"session.x64quantprecision": "1"}, ("VNNI",)),
@@ -154,6 +154,7 @@ CODES: dict[str, object] = {
     "zero_point": 0,
     "divisor": 255,
 }
+INPUT: dict[str, object] = {"input": "x", "tensor": "x", "codes": CODES, "numbers": []}
 #: One thing of `WHOLE` at a time.
 DAMAGES: list[dict[str, object]] = [
     {"schema": "qconvert.metadata/1"},
@@ -161,8 +162,9 @@ DAMAGES: list[dict[str, object]] = [
     {"requires": {}},
     {"requires": {"session_options": [], "cpu": []}},
     {"inputs": [{"input": "x"}]},
-    {"inputs": [{"input": "x", "tensor": "x", "codes": CODES | {"type": "float64"}}]},
-    {"inputs": [{"input": "x", "tensor": "x", "codes": CODES | {"divisor": 0}}]},
+    {"inputs": [INPUT | {"codes": CODES | {"type": "float64"}}]},
+    {"inputs": [INPUT | {"codes": CODES | {"divisor": 0}}]},
+    {"inputs": [INPUT | {"numbers": None}]},
     {"outputs": [{"output": "y", "tensor": "y", "codes": CODES | {"lo": 256}}]},
     {"layers": [LAYER | {"perm": [0, 9]}]},
     {"layers": [LAYER | {"codes": {"tensor": "t", "exp": 1000000, "zero_point": 0}}]},
