@@ -19,7 +19,7 @@ from qconvert.emit import to_onnx
 from qconvert.emit.metadata import KEY
 from qconvert.errors import UsageError
 from qconvert.ir import Graph, Input, Layer, Node, Output
-from qconvert.ir.ops import Merge, Transpose
+from qconvert.ir.ops import Merge, Relu, Transpose
 
 from .deployed_models import DATA, graph_of
 
@@ -79,11 +79,11 @@ def test_a_layer_that_only_moves_an_input_is_not_forced_into_it(domain: str) -> 
     shape, turned = (None, 3, 4), (None, 4, 3)
     nodes = (
         Node("turn", Transpose((0, 2, 1)), ("x",), turned),
-        Node("back", Transpose((0, 2, 1)), ("turn",), shape),
-        Node("sum", Merge("add"), ("x", "back"), shape),
+        Node("relu", Relu(), ("turn",), turned),
+        Node("sum", Merge("add"), ("x", "x"), shape),
     )
     layers = tuple(Layer(node.name, "Layer", node.name) for node in nodes)
-    outputs = (Output("sum", "sum"), Output("turn", "turn"))
+    outputs = (Output("sum", "sum"), Output("relu", "relu"))
     graph = Graph("turned", (Input("x", shape),), nodes, outputs, layers)
     meanings = read_domains(graph, [domain])
     model = to_onnx(graph, quantized_io=True, meanings=meanings)
