@@ -6,7 +6,7 @@ import onnx
 
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import DIALECTS, Dialect
-from qconvert.emit.lowering import lower
+from qconvert.emit.lowering import lower, lower_chain
 from qconvert.emit.metadata import (
     CodesTensor,
     LayerTensor,
@@ -14,6 +14,7 @@ from qconvert.emit.metadata import (
     OutputTensor,
     add_metadata,
 )
+from qconvert.emit.requantization import chains
 from qconvert.emit.values import Value, natural, relayout
 from qconvert.errors import UsageError
 from qconvert.ir import Graph, Input, Layer, Node, Output
@@ -35,10 +36,10 @@ def to_onnx(graph: Graph, *, dialect: str = "qdq", opset: int = 21) -> onnx.Mode
     if not _OLDEST_OPSET <= opset <= newest:
         raise UsageError(f"opset {opset} is not between {_OLDEST_OPSET} and {newest}")
     b = Builder(opset, _names(graph))
-    values = _emit(graph, b, DIALECTS[dialect])
+    values, hidden = _emit(graph, b, DIALECTS[dialect])
     outputs = tuple(_output(graph, output, b, values[output.value]) for output in graph.outputs)
     model = b.model(graph.name, ("qconvert", version("qconvert")))
-    add_metadata(model, ModelMetadata(_layers(graph, b, values), outputs, dialect))
+    add_metadata(model, ModelMetadata(_layers(graph, b, values, hidden), outputs, dialect))
     return model
 
 
@@ -48,17 +49,29 @@ def _names(graph: Graph) -> list[str]:
     return [each.name for each in named]
 
 
-def _emit(graph: Graph, b: Builder, dialect: Dialect) -> dict[str, Value]:
+def _emit(graph: Graph, b: Builder, dialect: Dialect) -> tuple[dict[str, Value], dict[str, str]]:
+    """The values of the file, and by value that it has not the one inside of which it is."""
     values = {
         source.name: Value(b.input(source.name, source.shape), natural(len(source.shape)))
         for source in graph.inputs
     }
+    known = chains(graph) if dialect.integer_kernels else {}
+    hidden: dict[str, str] = {}
     for node in graph.nodes:
-        b.scope = node.name
+        if node.name in values or node.name in hidden:
+            continue
         inputs = tuple(values[name] for name in node.inputs)
-        values[node.name] = value = lower(node.op, inputs, node.shape, b, dialect)
-        b.rename(value.tensor, _float_name(graph, b, node, value))
-    return values
+        chain = known.get(node.name)
+        y = None if chain is None else lower_chain(chain, inputs[0], b, dialect)
+        if chain is None or y is None:
+            b.scope = node.name
+            y = lower(node.op, inputs, node.shape, b, dialect)
+        else:
+            node = chain.end
+            hidden |= dict.fromkeys(chain.hidden, node.name)
+        values[node.name] = y
+        b.rename(y.tensor, _float_name(graph, b, node, y))
+    return values, hidden
 
 
 def _output(graph: Graph, output: Output, b: Builder, value: Value) -> OutputTensor:
@@ -78,11 +91,24 @@ def _float_name(graph: Graph, b: Builder, node: Node, value: Value) -> str:
     return b.fresh(f"{node.name}/stored")
 
 
-def _layers(graph: Graph, b: Builder, values: dict[str, Value]) -> tuple[LayerTensor, ...]:
+def _layers(
+    graph: Graph, b: Builder, values: dict[str, Value], hidden: dict[str, str]
+) -> tuple[LayerTensor, ...]:
     alive = b.live()
     opaque = graph.opaque
+    owners = {layer.value: layer.name for layer in reversed(graph.layers)}
     return tuple(
-        _layer(layer, values[layer.value], b, alive, opaque.get(layer.name))
+        LayerTensor(
+            layer.name,
+            layer.class_name,
+            None,
+            None,
+            None,
+            notes=layer.notes,
+            inside=owners[hidden[layer.value]],
+        )
+        if layer.value in hidden
+        else _layer(layer, values[layer.value], b, alive, opaque.get(layer.name))
         for layer in graph.layers
     )
 

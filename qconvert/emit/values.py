@@ -21,12 +21,13 @@ Layout: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """An integer tensor that holds ``(code - zero) * 2**exp``."""
+    """An integer tensor that holds ``(code - zero) * 2**exp``, for codes - zero in ``ends``."""
 
     tensor: Tensor
     dtype: str
     zero: int
     exp: int
+    ends: tuple[int, int]
 
     @property
     def narrow(self) -> bool:

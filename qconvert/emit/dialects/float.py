@@ -10,6 +10,8 @@ from qconvert.ir import F32, Quantizer
 class FloatDialect:
     """For tools that know no quantization; ONNX Runtime folds what it likes."""
 
+    integer_kernels = False
+
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
         """The quantizer's own float operations."""
         return Value(quantizers.apply(b, x, quantizer), x.layout)

@@ -30,6 +30,9 @@ class Kernel:
 class Dialect(Protocol):
     """The representation of quantized activations, weights and constants."""
 
+    #: Whether it may state what integer kernels compute.
+    integer_kernels: bool
+
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
         """Apply an activation quantizer."""
 

@@ -12,17 +12,15 @@ from qconvert.emit import quantizers
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects.protocol import Consumer, Kernel
+from qconvert.emit.grids import bytes_hold, image, rounds_to, stretch
 from qconvert.emit.shield import shielded
 from qconvert.emit.values import Codes, Value, from_codes
-from qconvert.ir import F32, Grid, Quantizer, grid_of
+from qconvert.ir import F32, Grid, Quantizer
 from qconvert.ir.quantizers import (
-    Binary,
-    FrozenScale,
     QuantizedBits,
     QuantizedHswish,
     QuantizedLinear,
     QuantizedRelu,
-    Ternary,
 )
 
 #: The first opset whose QuantizeLinear and DequantizeLinear know 16-bit integers.
@@ -34,15 +32,17 @@ _DROPPED_CLIP = 2.0**-23
 class QdqDialect:
     """``QuantizeLinear``, integer ``Clip``, ``DequantizeLinear``; integer weights."""
 
+    integer_kernels = True
+
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
         """Integer codes where the results lie on a grid that an integer type holds."""
         if isinstance(quantizer, QuantizedHswish):
             return self.quantize(b, quantizers.hswish(b, x, quantizer), quantizer.rounding)
-        grid = _rounds_to(quantizer)
+        grid = rounds_to(quantizer)
         if grid is None:
             y = Value(quantizers.apply(b, x, quantizer), x.layout)
-            image = _image(quantizer)
-            return y if image is None else _to_codes(b, y, image, y.tensor)
+            results = image(quantizer)
+            return y if results is None else _to_codes(b, y, results, y.tensor)
         if not _has_codes(b, x, grid):
             return Value(quantizers.apply(b, x, quantizer), x.layout)
         y = _to_codes(b, x, grid, quantizers.rounded_argument(b, x, quantizer))
@@ -108,38 +108,8 @@ def _straight_through(b: Builder, x: Value, y: Value) -> Value:
     return Value(b.op("Add", x.tensor, b.op("Sub", y.tensor, x.tensor)), x.layout)
 
 
-def _rounds_to(quantizer: Quantizer) -> Grid | None:
-    """The grid that a quantizer rounds to before it multiplies by a power of two."""
-    match quantizer:
-        case QuantizedBits(alpha=alpha) if quantizers.exponent(alpha) is not None:
-            return grid_of(replace(quantizer, alpha=None))
-        case _:
-            return grid_of(quantizer)
-
-
-def _image(quantizer: Quantizer) -> Grid | None:
-    """A byte-sized grid that holds all results of a quantizer that is not rounding alone."""
-    match quantizer:
-        case QuantizedBits(qnoise_factor=factor) if factor != 1:
-            return None
-        case QuantizedBits(bits=bits, post_training_scale=FrozenScale(values=(scale,))):
-            exp, half = quantizers.exponent(scale), (1 << (bits - 1)) - 1
-            if exp is None or bits > 8:
-                return None
-            return Grid(-half, half, exp + quantizer.integer - bits + quantizer.keep_negative)
-        case QuantizedBits(bits=1, alpha=alpha) | Binary(alpha=alpha) | Ternary(alpha=alpha):
-            exp = quantizers.exponent(alpha)
-            return None if exp is None else Grid(-1, 1, exp)
-        case _:
-            return None
-
-
-def _bytes_hold(grid: Grid) -> bool:
-    return (grid.lo >= 0 and grid.hi < 256) or (grid.lo >= -128 and grid.hi < 128)
-
-
 def _has_codes(b: Builder, x: Value, grid: Grid) -> bool:
-    if _bytes_hold(grid):
+    if bytes_hold(grid):
         return True
     fits = grid.hi < 1 << (16 if grid.lo >= 0 else 15) and _keeps_clip(grid)
     # ONNX Runtime merges adjacent pairs of one type, wrongly; a Clip of bytes keeps them apart.
@@ -159,9 +129,7 @@ def _keeps_clip(grid: Grid) -> bool:
 def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor) -> Value:
     """Round *argument*, which is computed from *x*, to *grid*."""
     signed = grid.lo < 0
-    dtype, zero = (
-        ("uint8", 128 * signed) if _bytes_hold(grid) else (f"{'u' * (not signed)}int16", 0)
-    )
+    dtype, zero = ("uint8", 128 * signed) if bytes_hold(grid) else (f"{'u' * (not signed)}int16", 0)
     info = np.iinfo(dtype)
     lo, hi = grid.lo + zero, grid.hi + zero
     whole = lo == info.min and hi == info.max
@@ -174,12 +142,12 @@ def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor) -> Value:
     if info.bits == 8 and not (whole and x.codes is None):
         ends = b.constant(np.array(lo, dtype), "lo"), b.constant(np.array(hi, dtype), "hi")
         codes = b.op("Clip", codes, *ends)
-    return from_codes(b, Codes(codes, dtype, zero, grid.exp), x.layout)
+    return from_codes(b, Codes(codes, dtype, zero, grid.exp, (grid.lo, grid.hi)), x.layout)
 
 
 def _stretched(b: Builder, y: Value, quantizer: Quantizer) -> Value:
     """Multiply by the quantizer's power of two, which costs nothing."""
-    more = quantizers.exponent(quantizer.alpha) if isinstance(quantizer, QuantizedBits) else 0
+    more = stretch(quantizer)
     if not more or y.codes is None:
         return y
     return from_codes(b, replace(y.codes, exp=y.codes.exp + more), y.layout)

@@ -1,0 +1,96 @@
+"""A convolution and all that stands between it and a quantizer, as one integer kernel.
+
+``QLinearConv`` states the arithmetic that is proven, rounding included. The same numbers as
+``DequantizeLinear`` around a ``Conv`` would be right only where a runtime makes that of it.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from qconvert.emit.builder import Builder
+from qconvert.emit.codes import WeightCodes, encode, on_grid
+from qconvert.emit.dialects import Dialect
+from qconvert.emit.grids import rounds_to
+from qconvert.emit.lowering.linear import conv_attributes, conv_weight
+from qconvert.emit.requantization import Chain, Requantized, requantized
+from qconvert.emit.values import Codes, Value, channels_first, from_codes, relayout
+from qconvert.ir import Op, Quantizer, Shape
+from qconvert.ir.ops import Conv, Quantize
+from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
+
+Lower: TypeAlias = Callable[[Op, tuple[Value, ...], Shape, Builder, Dialect], Value]
+
+
+def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect, lower: Lower) -> Value | None:
+    """The value at the chain's end; ``None`` if nothing is gained or some channel has no form."""
+    op, quantize = chain.linear.op, chain.end.op
+    if not isinstance(op, Conv) or not isinstance(quantize, Quantize) or not x.integer:
+        return None
+    b.scope = chain.linear.name
+    y = None
+    if not _rounds_sums(chain, op, x, quantize.quantizer):
+        y = _requantized(chain, op, x, b)
+    elif chain.moves:
+        sums = lower(op, (x,), chain.linear.shape, b, dialect)
+        b.scope = chain.end.name
+        y = dialect.quantize(b, sums, quantize.quantizer)
+    if y is None:
+        return None
+    for node in chain.moves:
+        b.scope = node.name
+        y = lower(node.op, (y,), node.shape, b, dialect)
+    return y
+
+
+def _rounds_sums(chain: Chain, op: Conv, x: Value, quantizer: Quantizer) -> bool:
+    """Whether the quantizer rounds sums on a grid to a coarser one, as runtimes know it."""
+    found = encode(conv_weight(op), 0)
+    if chain.between or found is None or found.bits > 8 or x.codes is None:
+        return False
+    if not isinstance(quantizer, QuantizedBits | QuantizedLinear | QuantizedRelu):
+        return False
+    on_steps = op.bias is None or on_grid(op.bias, found.exps + x.codes.exp) is not None
+    return on_steps and rounds_to(quantizer) is not None
+
+
+def _requantized(chain: Chain, op: Conv, x: Value, b: Builder) -> Value | None:
+    assert x.codes is not None
+    found = requantized(chain, x.codes.ends, x.codes.exp)
+    if found is None:
+        return None
+    b.scope = chain.end.name
+    return _convolved(op, found, relayout(b, x, channels_first(x.rank)), b)
+
+
+def _convolved(op: Conv, found: Requantized, x: Value, b: Builder) -> Value:
+    assert x.codes is not None
+    grid, dtype = found.grid, "uint8"
+    zero = 128 if grid.lo < 0 else 0
+    kind, origin = _storage(found)
+    scales = np.ldexp(found.multipliers, grid.exp - x.codes.exp).astype(np.float32)
+    y = b.op(
+        "QLinearConv",
+        x.codes.tensor,
+        b.scalar(2.0**x.codes.exp),
+        b.constant(np.array(x.codes.zero, x.codes.dtype), "zero"),
+        b.constant((found.weights + origin).astype(kind), "kernel"),
+        b.constant(scales, "kernel_scale"),
+        b.constant(np.full(len(scales), origin, kind), "zero"),
+        b.scalar(grid.step),
+        b.constant(np.array(zero, dtype), "zero"),
+        b.constant(found.bias.astype(np.int32), "bias"),
+        attributes=conv_attributes(op),
+    )
+    ends = grid.lo + zero, grid.hi + zero
+    if ends != (0, 255):
+        lo, hi = (b.constant(np.array(n, dtype), "end") for n in ends)
+        y = b.op("Clip", y, lo, hi)
+    return from_codes(b, Codes(y, dtype, zero, grid.exp, (grid.lo, grid.hi)), x.layout)
+
+
+def _storage(found: Requantized) -> tuple[str, int]:
+    """Type and zero point of the weights."""
+    largest = WeightCodes(found.weights, np.zeros(1, np.int64), None)
+    return ("int8", 0) if largest.bits == 7 else ("uint8", 128)
