@@ -67,10 +67,8 @@ def _chain(linear: Node, readers: dict[str, list[Node]], seen: set[str]) -> Chai
             case Quantize(quantizer=quantizer):
                 known = rising(quantizer) is not None
                 return Chain(linear, tuple(between), tuple(moves), node) if known else None
-            case BatchNormalization() | Affine() if not moves:
-                # These are of one channel, and may fall where it rises.
-                between.append(node)
-            case Scale(factor=factor) if factor > 0 or not moves:
+            case BatchNormalization() | Affine() | Scale() if not moves:
+                # These may fall, and the largest of what falls is another.
                 between.append(node)
             case Relu(slope=0.0, threshold=0.0):
                 between.append(node)
