@@ -84,8 +84,12 @@ def _pairs(node: onnx.NodeProto, kernel: Array) -> tuple[int, int]:
 def _largest(name: str, graph: OnnxGraph, zero: Array | None) -> int:
     """The largest of unsigned codes, among them the zero point, which borders are padded with."""
     padding = 0 if zero is None else int(zero.max())
-    node = graph.maker(name)
-    while node is not None and node.op_type in _MOVING:
+    node, bits = graph.maker(name), 0
+    while node is not None and node.op_type in {*_MOVING, "BitShift"}:
+        if node.op_type == "BitShift":
+            places = graph.constant(input_of(node, 1))
+            bits += 8 if places is None else int(places)
         node = graph.maker(node.input[0])
     high = None if node is None or node.op_type != "Clip" else graph.constant(input_of(node, 2))
-    return max(padding, int(np.iinfo(np.uint8).max if high is None else high))
+    byte = int(np.iinfo(np.uint8).max)
+    return max(padding, byte if high is None else min(int(high) << bits, byte))

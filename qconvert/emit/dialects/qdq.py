@@ -59,7 +59,7 @@ class QdqDialect:
         if found.bits == 32 or (found.bits == 16 and b.opset < _INT16_OPSET):
             # Shielded, for ONNX Runtime makes an invalid QLinearConv of int32 weights.
             return Kernel(shielded(b, _dequantize_int32(b, found, "kernel")))
-        tensor = _dequantized(b, found, "kernel")
+        tensor = _dequantized(b, x, found, "kernel")
         if consumer is Consumer.MATMUL and not (x.integer and found.bits <= 8):
             # Shielded, for ONNX Runtime would quantize x dynamically (MatMulNBits).
             return Kernel(shielded(b, tensor))
@@ -153,8 +153,8 @@ def _stretched(b: Builder, y: Value, quantizer: Quantizer) -> Value:
     return from_codes(b, replace(y.codes, exp=y.codes.exp + more), y.layout)
 
 
-def _dequantized(b: Builder, found: WeightCodes, name: str) -> Tensor:
-    dtype, zero = {7: ("int8", 0), 8: ("uint8", 128), 16: ("int16", 0)}[found.bits]
+def _dequantized(b: Builder, x: Value, found: WeightCodes, name: str) -> Tensor:
+    dtype, zero = found.storage(255 if x.codes is None else x.codes.largest)
     zeros = np.full(() if found.axis is None else found.exps.shape, zero, dtype)
     stored = b.constant((found.codes + zero).astype(dtype), name)
     return b.op(

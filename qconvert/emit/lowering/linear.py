@@ -10,6 +10,7 @@ from qconvert.emit.values import (
     Value,
     channels_first,
     contiguous,
+    conv_weight,
     natural,
     per_channel,
     relayout,
@@ -40,12 +41,6 @@ def conv(op: Conv, x: Value, b: Builder, dialect: Dialect) -> Value:
     bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.CONV)
     y = Value(_call(b, "Conv", x, kernel.tensor, bias, conv_attributes(op)), x.layout)
     return y if bias is not None else _plus(b, y, op.bias)
-
-
-def conv_weight(op: Conv) -> F32:
-    """In ONNX's layout: (outputs, inputs / groups, *window)."""
-    rank = op.kernel.ndim
-    return contiguous(op.kernel, (rank - 1, rank - 2, *range(rank - 2)))
 
 
 def conv_attributes(op: Conv) -> Attributes:

@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -13,9 +14,16 @@ from qconvert.emit.builder import Builder
 from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects import Dialect
 from qconvert.emit.grids import rounds_to
-from qconvert.emit.lowering.linear import conv_attributes, conv_weight
+from qconvert.emit.lowering.linear import conv_attributes
 from qconvert.emit.requantization import Chain, Requantized, requantized
-from qconvert.emit.values import Codes, Value, channels_first, from_codes, relayout
+from qconvert.emit.values import (
+    Codes,
+    Value,
+    channels_first,
+    conv_weight,
+    from_codes,
+    relayout,
+)
 from qconvert.ir import Op, Quantizer, Shape
 from qconvert.ir.ops import Conv, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
@@ -57,7 +65,7 @@ def _rounds_sums(chain: Chain, op: Conv, x: Value, quantizer: Quantizer) -> bool
 
 def _requantized(chain: Chain, op: Conv, x: Value, b: Builder) -> Value | None:
     assert x.codes is not None
-    found = requantized(chain, x.codes.ends, x.codes.exp)
+    found = requantized(chain, x.codes)
     if found is None:
         return None
     b.scope = chain.end.name
@@ -68,13 +76,15 @@ def _convolved(op: Conv, found: Requantized, x: Value, b: Builder) -> Value:
     assert x.codes is not None
     grid, dtype = found.grid, "uint8"
     zero = 128 if grid.lo < 0 else 0
-    kind, origin = _storage(found)
-    scales = np.ldexp(found.multipliers, grid.exp - x.codes.exp).astype(np.float32)
+    codes = _shifted(b, x.codes, found.shift)
+    weights = WeightCodes(found.weights, np.zeros(1, np.int64), None)
+    kind, origin = weights.storage(codes.largest)
+    scales = np.ldexp(found.multipliers, grid.exp - codes.exp).astype(np.float32)
     y = b.op(
         "QLinearConv",
-        x.codes.tensor,
-        b.scalar(2.0**x.codes.exp),
-        b.constant(np.array(x.codes.zero, x.codes.dtype), "zero"),
+        codes.tensor,
+        b.scalar(2.0**codes.exp),
+        b.constant(np.array(codes.zero, codes.dtype), "zero"),
         b.constant((found.weights + origin).astype(kind), "kernel"),
         b.constant(scales, "kernel_scale"),
         b.constant(np.full(len(scales), origin, kind), "zero"),
@@ -90,7 +100,11 @@ def _convolved(op: Conv, found: Requantized, x: Value, b: Builder) -> Value:
     return from_codes(b, Codes(y, dtype, zero, grid.exp, (grid.lo, grid.hi)), x.layout)
 
 
-def _storage(found: Requantized) -> tuple[str, int]:
-    """Type and zero point of the weights."""
-    largest = WeightCodes(found.weights, np.zeros(1, np.int64), None)
-    return ("int8", 0) if largest.bits == 7 else ("uint8", 128)
+def _shifted(b: Builder, codes: Codes, bits: int) -> Codes:
+    """The same numbers with more steps between them: parts of a step for the bias."""
+    if not bits:
+        return codes
+    places = b.constant(np.array(bits, codes.dtype), "bits")
+    tensor = b.op("BitShift", codes.tensor, places, attributes={"direction": "LEFT"})
+    lo, hi = codes.ends
+    return replace(codes, tensor=tensor, exp=codes.exp - bits, ends=(lo << bits, hi << bits))

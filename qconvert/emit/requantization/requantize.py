@@ -1,59 +1,76 @@
 """Weights, biases and multipliers of a convolution that returns the codes of its quantizer."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from qconvert.emit.codes import WeightCodes, encode
+from qconvert.emit.codes import WeightCodes, encode, largest_beside
 from qconvert.emit.grids import rising
 from qconvert.emit.requantization.chains import Chain
 from qconvert.emit.requantization.epilogue import Epilogue, Integers, Stairs, stairs
 from qconvert.emit.requantization.search import Requantization, search
+from qconvert.emit.values import Codes, conv_weight
 from qconvert.ir import F32, Grid
 from qconvert.ir.ops import Conv, Quantize
 
-#: Of weights that no x86 CPU saturates in products with bytes as int8, and as uint8 around 128.
-_NARROW, _WIDE = 64, 127
+#: The largest weight that one byte holds, whichever its type.
+_WIDE: Final = 127
 #: Below, float32 holds every partial sum, so that TensorFlow's is this one.
 _LARGEST: Final = 1 << 24
+_BYTE: Final = 255
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Requantized:
-    """``rint((weights * x + bias) * multipliers)`` are the codes on *grid*, by channel (axis 0)."""
+    """``rint((weights * x * 2**shift + bias) * multipliers)`` are the codes on *grid*.
+
+    By channel, which is axis 0; the codes of *x* are to be shifted to the left.
+    """
 
     weights: Integers
     bias: Integers
     multipliers: F32
     grid: Grid
+    shift: int
 
 
-def requantized(chain: Chain, ends: tuple[int, int], exp: int) -> Requantized | None:
-    """What replaces a chain of a convolution behind codes between *ends*, in steps of ``2**exp``.
+def requantized(chain: Chain, x: Codes) -> Requantized | None:
+    """What replaces a chain of a convolution behind the codes *x*.
 
     ``None`` where some channel has no such numbers, or where TensorFlow's sums can be rounded.
     """
     op, quantize = chain.linear.op, chain.end.op
     if not isinstance(op, Conv) or not isinstance(quantize, Quantize):
         return None
-    rank = op.kernel.ndim
-    found = encode(op.kernel.transpose(rank - 1, rank - 2, *range(rank - 2)), 0)
+    found = encode(conv_weight(op), 0)
     grid = rising(quantize.quantizer)
     if found is None or found.bits > 8 or grid is None:
         return None
     weights, exps = _own_steps(found)
-    lo, hi = _sums(weights, min(ends[0], 0), max(ends[1], 0))
+    lo, hi = _sums(weights, min(x.ends[0], 0), max(x.ends[1], 0))
     if np.max(hi - lo) > _LARGEST:
         return None
     ops = [node.op for node in chain.between]
-    epilogue = Epilogue(exps + exp, op.bias, ops, quantize.quantizer, grid)
-    channels = stairs(epilogue, lo, hi)
-    for limit in (_NARROW, _WIDE):
-        numbers = _searched(channels, weights, grid, limit)
+    channels = stairs(Epilogue(exps + x.exp, op.bias, ops, quantize.quantizer, grid), lo, hi)
+    for shift, limit in _ways(x):
+        numbers = _searched(channels, weights, grid, limit, shift)
         if numbers is not None:
-            return _assembled(weights, numbers, grid)
+            return _assembled(weights, numbers, grid, shift)
     return None
+
+
+def _ways(x: Codes) -> Iterator[tuple[int, int]]:
+    """Shifts of the codes with the largest weights beside them: the fastest kernels first."""
+    narrow = largest_beside(x.largest)
+    yield 0, narrow
+    # Only then the bits above the codes of an unsigned x, for it costs a pass over these.
+    for shift in range(1, _BYTE.bit_length() if x.zero == 0 else 0):
+        if x.ends[1] << shift <= _BYTE:
+            yield shift, largest_beside(x.ends[1] << shift)
+    if narrow < _WIDE:
+        yield 0, _WIDE
 
 
 def _own_steps(found: WeightCodes) -> tuple[Integers, Integers]:
@@ -73,25 +90,26 @@ def _sums(weights: Integers, lo: int, hi: int) -> tuple[Integers, Integers]:
 
 
 def _searched(
-    channels: list[Stairs], weights: Integers, grid: Grid, limit: int
+    channels: list[Stairs], weights: Integers, grid: Grid, limit: int, shift: int
 ) -> list[Requantization] | None:
     largest = abs(weights).reshape(len(weights), -1).max(axis=1, initial=1)
     numbers: list[Requantization] = []
     for one, most in zip(channels, largest.tolist(), strict=True):
-        if most > limit:
-            return None
-        found = search(one, grid, (limit // most).bit_length() - 1)
+        found = search(one, grid, [n << shift for n in range(limit // most, 0, -1)])
         if found is None:
             return None
         numbers.append(found)
     return numbers
 
 
-def _assembled(weights: Integers, numbers: list[Requantization], grid: Grid) -> Requantized:
-    factors = np.array([n.factor for n in numbers]).reshape(-1, *[1] * (weights.ndim - 1))
+def _assembled(
+    weights: Integers, numbers: list[Requantization], grid: Grid, shift: int
+) -> Requantized:
+    factors = np.array([n.factor >> shift for n in numbers]).reshape(-1, *[1] * (weights.ndim - 1))
     return Requantized(
         weights * factors,
         np.array([n.bias for n in numbers]),
         np.array([n.multiplier for n in numbers], np.float32),
         grid,
+        shift,
     )

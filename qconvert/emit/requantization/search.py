@@ -5,6 +5,7 @@ k - 1/2. So for every k there are a sum that has to stay below and one that has 
 for a given bias each of both bounds ``1 / multiplier``, and what is left is an interval.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,11 +44,14 @@ class _Limits:
     below_sums: Integers
 
 
-def search(stairs: Stairs, grid: Grid, shift: int) -> Requantization | None:
-    """The numbers for one channel whose sums may be scaled by up to ``2**shift``, or ``None``."""
+def search(stairs: Stairs, grid: Grid, factors: Sequence[int]) -> Requantization | None:
+    """The numbers for one channel whose sums are multiplied by one of *factors*, or ``None``.
+
+    Not by powers of two alone: the bias counts parts of a sum, and so halves, thirds, fifths, ...
+    """
     limits = _limits(stairs, grid)
-    for exponent in range(shift, -1, -1):
-        found = _with_factor(stairs, limits, 1 << exponent)
+    for factor in factors:
+        found = _with_factor(stairs, limits, factor)
         if found is not None:
             return found
     return None
@@ -77,9 +81,8 @@ def _with_factor(stairs: Stairs, limits: _Limits, factor: int) -> Requantization
         return None
     low, high = _interval(limits, factor, biases)
     # The widest, in proportion, keeps farthest away from all ties.
-    width = (high - low) / (high + low)
-    best = int(np.argmax(width))
-    if not width[best] > 0:
+    best = int(np.argmax(high / low))
+    if not high[best] > low[best]:
         return None
     multiplier = np.float32(2 / (high[best] + low[best]))
     bias = int(biases[best])
