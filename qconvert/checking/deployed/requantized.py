@@ -6,7 +6,7 @@ for every sum that the layer can have, the code is compared with that of the ref
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,16 @@ from qconvert.checking.deployed.kernels import LINEAR, codes_of, input_of, kind_
 from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
 from qconvert.exactness import Analysis, product_sums
 from qconvert.ir import F32, Graph, Node
-from qconvert.ir.ops import Conv, Pool, Quantize, Relu, Reshape, Transpose, UpSample
+from qconvert.ir.ops import (
+    Conv,
+    ConvTranspose,
+    Pool,
+    Quantize,
+    Relu,
+    Reshape,
+    Transpose,
+    UpSample,
+)
 from qconvert.reference import apply
 
 Ints = npt.NDArray[np.int64]
@@ -111,10 +120,14 @@ def _ends(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """By channel, whether weights are the model's times one number, and codes for all sums."""
+    """By channel, whether weights are the model's times one number, and codes for all sums.
+
+    Kernels of a *transposed* convolution have their channels on the last axis but one.
+    """
 
     weights: Mask
     codes: Mask
+    transposed: bool = False
 
 
 def judged(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel) -> Judged | None:
@@ -126,27 +139,54 @@ def judged(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel) -
     if found is None:
         return None
     linear, nodes = found
-    assert isinstance(linear.op, Conv)
-    sums = product_sums(linear, analysis.values)
-    if sums is None or len(sums.lo) != len(kernel.bias):
+    assert isinstance(linear.op, Conv | ConvTranspose)
+    conv = _convolution(linear.op, kernel.weights)
+    sums = None if conv is None else product_sums(replace(linear, op=conv), analysis.values)
+    if conv is None or sums is None or len(sums.lo) != len(kernel.bias):
         return None
     counts = sums.hi - sums.lo + 1
     if int(counts.max()) * len(counts) > _MOST_STATES:
         return None
-    factors = kernel.factors(np.moveaxis(linear.op.kernel, (-1, -2), (0, 1)))
+    factors = kernel.factors(np.moveaxis(conv.kernel, (-1, -2), (0, 1)))
     same: Mask = np.isfinite(factors)
     known, right = np.where(same, factors, 0.0), same.copy()
     rows = max(1, _CHUNK // len(counts))
     for start in range(0, int(counts.max()), rows):
         codes = np.minimum(sums.lo + np.arange(start, start + rows)[:, np.newaxis], sums.hi)
         exact = np.ldexp(codes.astype(np.float64), sums.exp)
-        expected = exact.astype(np.float32)
+        expected = exact.astype(np.float32).reshape(-1, linear.shape[-1] or 1)
         if linear.op.bias is not None:
             expected = expected + linear.op.bias
         for node in nodes:
             expected = apply(node.op, expected)
-        right &= np.all(kernel.results(exact, known) == expected, axis=0)
-    return Judged(same, right)
+        right &= np.all(kernel.results(exact, known) == expected.reshape(exact.shape), axis=0)
+    # The kernels of one channel of a transposed convolution stand apart by all channels.
+    each = same.reshape(-1, linear.shape[-1] or 1), right.reshape(-1, linear.shape[-1] or 1)
+    transposed = isinstance(linear.op, ConvTranspose)
+    return Judged(np.all(each[0], axis=0), np.all(each[1], axis=0), transposed)
+
+
+def _convolution(op: Conv | ConvTranspose, weights: Ints) -> Conv | None:
+    """What an operator with so many *weights* has to compute, with a kernel for each of its sums.
+
+    In place of a transposed convolution with strides of s it has s * s kernels a channel, one for
+    each place that an element of the result can have between those of the input.
+    """
+    if isinstance(op, Conv):
+        return op if op.kernel.size == weights.size else None
+    *window, outputs, inputs = op.kernel.shape
+    if len(window) != 2 or len(set(op.strides)) != 1:
+        return None
+    stride, taps = op.strides[0], weights.shape[2:]
+    kernel = np.zeros((*taps, inputs, stride, stride, outputs), np.float32)
+    for row, column in np.ndindex(*(n * stride for n in taps)):
+        if row < window[0] and column < window[1]:
+            (back, place), (left, beside) = divmod(row, stride), divmod(column, stride)
+            into = kernel[taps[0] - 1 - back, taps[1] - 1 - left]
+            into[:, place, beside] = np.swapaxes(op.kernel[row, column], 0, 1)
+    flat = kernel.reshape(*taps, inputs, -1)
+    padding = tuple((n - 1, n - 1) for n in taps)
+    return Conv(flat, None, (1, 1), (1, 1), padding) if flat.size == weights.size else None
 
 
 def _epilogue(graph: Graph, end: str) -> tuple[Node, list[Node]] | None:
@@ -156,7 +196,7 @@ def _epilogue(graph: Graph, end: str) -> tuple[Node, list[Node]] | None:
     name, rising = end, True
     while name in makers:
         node = makers[name]
-        if isinstance(node.op, Conv):
+        if isinstance(node.op, Conv | ConvTranspose):
             return node, nodes[::-1]
         if len(node.inputs) != 1 or (isinstance(node.op, Pool) and not rising):
             return None

@@ -85,11 +85,14 @@ def _in_a_kernel(layer: Layer, found: Judged) -> Iterator[tuple[str, F32]]:
     for role, weight in layer.weights.items():
         alone = len(layer.weights) == len(kernels) == 1
         right = found.weights if role in kernels and not alone else found.codes
-        yield role, _without(weight.effective, ~right)
+        transposed = role in kernels and found.transposed
+        yield role, _without(weight.effective, ~right, transposed=transposed)
 
 
-def _without(array: F32, wrong: npt.NDArray[np.bool_]) -> F32:
-    """The array with NaN for channels, which are its last axes together."""
+def _without(array: F32, wrong: npt.NDArray[np.bool_], *, transposed: bool) -> F32:
+    """The array with NaN for channels: the last axes together, or the last axis but one."""
+    if transposed:
+        return np.where(wrong[:, np.newaxis], np.float32(np.nan), array)
     flat = array.reshape(-1, len(wrong))
     return np.where(wrong, np.float32(np.nan), flat).reshape(array.shape)
 

@@ -7,6 +7,7 @@ in their stead.
 """
 
 from qconvert.emit.requantization.chains import Chain, chains
+from qconvert.emit.requantization.phases import Phases, phases
 from qconvert.emit.requantization.requantize import Requantized, requantized
 
-__all__ = ["Chain", "Requantized", "chains", "requantized"]
+__all__ = ["Chain", "Phases", "Requantized", "chains", "phases", "requantized"]

@@ -18,24 +18,26 @@ Integers = npt.NDArray[np.int64]
 class Epilogue:
     """Bias, the ops behind it, and the quantizer onto *grid*; each of them rises or falls.
 
-    A sum ``s`` of channel ``c`` is the number ``s * 2**exps[c]``.
+    A sum ``s`` of kernel ``i`` is the number ``s * 2**exps[i]``, of channel ``i % channels``.
     """
 
     exps: Integers
+    channels: int
     bias: F32 | None
     ops: Sequence[Op]
     quantizer: Quantizer
     grid: Grid
 
     def codes(self, sums: Integers) -> Integers:
-        """The codes, in steps of the grid, of sums (n, channels) of up to 24 bits."""
+        """The codes, in steps of the grid, of sums (n, kernels) of up to 24 bits."""
         y = np.ldexp(sums.astype(np.float32), self.exps.astype(np.int32)).astype(np.float32)
+        y = y.reshape(-1, self.channels)
         if self.bias is not None:
             y = y + self.bias
         for op in self.ops:
             y = _apply(op, y)
         steps = np.ldexp(quantize_inside(self.quantizer, y).astype(np.float64), -self.grid.exp)
-        return np.rint(steps).astype(np.int64)
+        return np.rint(steps).astype(np.int64).reshape(sums.shape)
 
 
 def _apply(op: Op, x: F32) -> F32:

@@ -1,19 +1,20 @@
 """Weights, biases and multipliers of a convolution that returns the codes of its quantizer."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from qconvert.emit.codes import WeightCodes, encode, largest_beside
+from qconvert.emit.codes import WeightCodes, encode, largest_beside, on_grid
 from qconvert.emit.grids import rising
 from qconvert.emit.requantization.chains import Chain
 from qconvert.emit.requantization.epilogue import Epilogue, Integers, Stairs, stairs
-from qconvert.emit.requantization.search import Requantization, search
+from qconvert.emit.requantization.search import Requantization, is_right, search
 from qconvert.emit.values import Codes, conv_weight
 from qconvert.ir import F32, Grid
-from qconvert.ir.ops import Conv, Quantize
+from qconvert.ir.ops import Conv, ConvTranspose, Quantize
 
 #: The largest weight that one byte holds, whichever its type.
 _WIDE: Final = 127
@@ -36,15 +37,15 @@ class Requantized:
     shift: int
 
 
-def requantized(chain: Chain, x: Codes) -> Requantized | None:
-    """What replaces a chain of a convolution behind the codes *x*.
+def requantized(chain: Chain, conv: Conv, x: Codes) -> Requantized | None:
+    """What replaces a chain behind the codes *x*; *conv* computes the sums that it begins with.
 
-    ``None`` where some channel has no such numbers, or where TensorFlow's sums can be rounded.
+    ``None`` where some kernel has no such numbers, or where TensorFlow's sums can be rounded.
     """
     op, quantize = chain.linear.op, chain.end.op
-    if not isinstance(op, Conv) or not isinstance(quantize, Quantize):
+    if not isinstance(op, Conv | ConvTranspose) or not isinstance(quantize, Quantize):
         return None
-    found = encode(conv_weight(op), 0)
+    found = encode(conv_weight(conv), 0)
     grid = rising(quantize.quantizer)
     if found is None or found.bits > 8 or grid is None:
         return None
@@ -53,12 +54,33 @@ def requantized(chain: Chain, x: Codes) -> Requantized | None:
     if np.max(hi - lo) > _LARGEST:
         return None
     ops = [node.op for node in chain.between]
-    channels = stairs(Epilogue(exps + x.exp, op.bias, ops, quantize.quantizer, grid), lo, hi)
+    channels = chain.linear.shape[-1]
+    assert channels is not None
+    epilogue = Epilogue(exps + x.exp, channels, op.bias, ops, quantize.quantizer, grid)
+    kernels = stairs(epilogue, lo, hi)
+    exact = _exact(epilogue, kernels)
+    if exact is not None:
+        return _assembled(weights, exact, grid, 0)
     for shift, limit in _ways(x):
-        numbers = _searched(channels, weights, grid, limit, shift)
+        numbers = _searched(kernels, weights, grid, limit, shift)
         if numbers is not None:
             return _assembled(weights, numbers, grid, shift)
     return None
+
+
+def _exact(epilogue: Epilogue, kernels: list[Stairs]) -> list[Requantization] | None:
+    """Sums on a grid that is rounded to a coarser one need no search, and have ties."""
+    grid, exps = epilogue.grid, epilogue.exps
+    bias = np.zeros(epilogue.channels, np.float32) if epilogue.bias is None else epilogue.bias
+    biases = on_grid(np.resize(bias, len(exps)), exps)
+    if biases is None:
+        return None
+    numbers = [
+        Requantization(1, int(b), math.ldexp(1.0, int(exp) - grid.exp))
+        for b, exp in zip(biases, exps, strict=True)
+    ]
+    pairs = zip(kernels, numbers, strict=True)
+    return numbers if all(is_right(one, grid, number) for one, number in pairs) else None
 
 
 def _ways(x: Codes) -> Iterator[tuple[int, int]]:
@@ -90,11 +112,11 @@ def _sums(weights: Integers, lo: int, hi: int) -> tuple[Integers, Integers]:
 
 
 def _searched(
-    channels: list[Stairs], weights: Integers, grid: Grid, limit: int, shift: int
+    kernels: list[Stairs], weights: Integers, grid: Grid, limit: int, shift: int
 ) -> list[Requantization] | None:
     largest = abs(weights).reshape(len(weights), -1).max(axis=1, initial=1)
     numbers: list[Requantization] = []
-    for one, most in zip(channels, largest.tolist(), strict=True):
+    for one, most in zip(kernels, largest.tolist(), strict=True):
         found = search(one, grid, [n << shift for n in range(limit // most, 0, -1)])
         if found is None:
             return None

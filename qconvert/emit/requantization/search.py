@@ -57,6 +57,14 @@ def search(stairs: Stairs, grid: Grid, factors: Sequence[int]) -> Requantization
     return None
 
 
+def is_right(stairs: Stairs, grid: Grid, number: Requantization) -> bool:
+    """Whether these numbers climb the stairs, ties between codes included."""
+    if stairs.falling:
+        return False
+    limits = _limits(stairs, grid)
+    return _holds(limits, number.factor, number.bias, np.float32(number.multiplier))
+
+
 def _limits(stairs: Stairs, grid: Grid) -> _Limits:
     """Those of all thresholds, and of the ends where the quantizer's own do not clip."""
     ks = np.arange(stairs.first + 1, stairs.last + 1)
