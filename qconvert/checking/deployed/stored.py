@@ -44,7 +44,10 @@ def stored_weights(graph: Graph, model: onnx.ModelProto) -> dict[tuple[str, str]
         cone, end = cones.get(layer.name, []), inside.get(layer.name, "")
         if end in rounding:
             known = rounding[end]
-            inner = () if known is None else _in_a_kernel(layer, known)
+            alone = not any(
+                _others(other) for other in graph.layers if inside.get(other.name) == end
+            )
+            inner = () if known is None else _in_a_kernel(layer, known, alone=alone)
             found |= {(layer.name, role): array for role, array in inner}
             continue
         parts = (_weights(graph, layer, file, cone), _of_normalization(graph, layer, file, cone))
@@ -76,17 +79,22 @@ def _rounding(
     }
 
 
-def _in_a_kernel(layer: Layer, found: Judged) -> Iterator[tuple[str, F32]]:
+def _in_a_kernel(layer: Layer, found: Judged, *, alone: bool) -> Iterator[tuple[str, F32]]:
     """The weights of *layer* as far as an operator that rounds has them, and NaN for the others.
 
-    Which number is wrong where codes are cannot be told: all are but the kernel, if that is not.
+    Which number is wrong where codes are cannot be told: all are but the kernel, if that is not
+    *alone* and is right.
     """
-    kernels = [role for role in layer.weights if role.endswith("kernel")]
+    others = _others(layer)
     for role, weight in layer.weights.items():
-        alone = len(layer.weights) == len(kernels) == 1
-        right = found.weights if role in kernels and not alone else found.codes
-        transposed = role in kernels and found.transposed
+        right = found.codes if role in others or alone else found.weights
+        transposed = role not in others and found.transposed
         yield role, _without(weight.effective, ~right, transposed=transposed)
+
+
+def _others(layer: Layer) -> list[str]:
+    """Roles that are no kernel's."""
+    return [role for role in layer.weights if not role.endswith("kernel")]
 
 
 def _without(array: F32, wrong: npt.NDArray[np.bool_], *, transposed: bool) -> F32:

@@ -26,6 +26,10 @@ class FloatDialect:
         """An input of convolutions, which add it to the finished sum."""
         return None if consumer is Consumer.GEMM else b.constant(array, "bias")
 
+    def multiplies_integers(self, x: Value, array: F32, bias: F32 | None) -> bool:
+        """There are no integers."""
+        return False
+
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
         """An initializer."""
         return b.constant(array, name)

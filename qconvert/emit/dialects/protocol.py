@@ -48,5 +48,8 @@ class Dialect(Protocol):
         the grid of the products is rounded before these are complete.
         """
 
+    def multiplies_integers(self, x: Value, array: F32, bias: F32 | None) -> bool:
+        """Whether a matrix product of *x* is one of integers, but for a *bias* that is none."""
+
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
         """A multiplier that no runtime may fold into the weights before it."""

@@ -79,6 +79,13 @@ class QdqDialect:
         axis = None if kernel.codes.axis is None else 0
         return _dequantize_int32(b, WeightCodes(codes, exps, axis), "bias")
 
+    def multiplies_integers(self, x: Value, array: F32, bias: F32 | None) -> bool:
+        """Of bytes, with no bias or one that is off the grid of the products."""
+        found = encode(array, 1) if x.integer else None
+        if found is None or found.bits > 8 or x.codes is None:
+            return False
+        return bias is None or on_grid(bias, found.exps + x.codes.exp) is None
+
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
         """Dequantized integers, which no optimizer folds."""
         found = encode(array, 0)

@@ -20,16 +20,16 @@ from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Den
 
 
 def dense(op: Dense, x: Value, b: Builder, dialect: Dialect) -> Value:
-    """``Gemm`` on matrices where integer kernels take its bias, or do not exist; else ``MatMul``."""
+    """``MatMul``; ``Gemm`` on matrices where integer kernels take its bias, or where none exist."""
     x = relayout(b, x, natural(x.rank))
-    product = dialect.kernel(b, x, op.kernel, 1, Consumer.MATMUL)
+    if x.rank != 2 or dialect.multiplies_integers(x, op.kernel, op.bias):
+        kernel = dialect.kernel(b, x, op.kernel, 1, Consumer.MATMUL)
+        y = Value(b.op("MatMul", x.tensor, kernel.tensor), x.layout)
+        # Subtracted: of a sum ONNX Runtime makes a Gemm, which has no kernel for integers alone.
+        return y if op.bias is None else _less(b, y, -op.bias)
     # Weights as rows: ONNX Runtime does not quantize the input of that form dynamically.
     kernel = dialect.kernel(b, x, contiguous(op.kernel, (1, 0)), 0, Consumer.GEMM)
     bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.GEMM)
-    if x.rank != 2 or (product.codes is not None and bias is None):
-        y = Value(b.op("MatMul", x.tensor, product.tensor), x.layout)
-        # Subtracted: of a sum ONNX Runtime makes a Gemm, which has no kernel for integers alone.
-        return y if op.bias is None else _less(b, y, -op.bias)
     y = Value(_call(b, "Gemm", x, kernel.tensor, bias, {"transB": 1}), x.layout)
     return y if bias is not None else _plus(b, y, op.bias)
 

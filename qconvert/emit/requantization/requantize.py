@@ -14,7 +14,7 @@ from qconvert.emit.requantization.epilogue import Epilogue, Integers, Stairs, st
 from qconvert.emit.requantization.search import Requantization, is_right, search
 from qconvert.emit.values import Codes, conv_weight
 from qconvert.ir import F32, Grid
-from qconvert.ir.ops import Conv, ConvTranspose, Quantize
+from qconvert.ir.ops import Conv, ConvTranspose, Quantize, Relu
 
 #: The largest weight that one byte holds, whichever its type.
 _WIDE: Final = 127
@@ -58,7 +58,10 @@ def requantized(chain: Chain, conv: Conv, x: Codes) -> Requantized | None:
     assert channels is not None
     epilogue = Epilogue(exps + x.exp, channels, op.bias, ops, quantize.quantizer, grid)
     kernels = stairs(epilogue, lo, hi)
-    exact = _exact(epilogue, kernels)
+    if any(isinstance(each, Relu) for each in ops):
+        # Its ends are inside the quantizer's, and clip as well.
+        grid = Grid(min(k.first for k in kernels), max(k.last for k in kernels), grid.exp)
+    exact = _exact(epilogue, kernels, grid)
     if exact is not None:
         return _assembled(weights, exact, grid, 0)
     for shift, limit in _ways(x):
@@ -68,9 +71,9 @@ def requantized(chain: Chain, conv: Conv, x: Codes) -> Requantized | None:
     return None
 
 
-def _exact(epilogue: Epilogue, kernels: list[Stairs]) -> list[Requantization] | None:
+def _exact(epilogue: Epilogue, kernels: list[Stairs], grid: Grid) -> list[Requantization] | None:
     """Sums on a grid that is rounded to a coarser one need no search, and have ties."""
-    grid, exps = epilogue.grid, epilogue.exps
+    exps = epilogue.exps
     bias = np.zeros(epilogue.channels, np.float32) if epilogue.bias is None else epilogue.bias
     biases = on_grid(np.resize(bias, len(exps)), exps)
     if biases is None:
