@@ -72,6 +72,7 @@ def _operator(operator: Operator) -> Json:
         "type": operator.kind,
         "layers": list(operator.layers),
         "seconds": operator.seconds,
+        "integer": operator.integer,
     }
 
 

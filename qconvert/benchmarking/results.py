@@ -70,13 +70,15 @@ class Column:
 class Operator:
     """An operator of the graph that ONNX Runtime makes of the file, and its seconds a call.
 
-    ``layers`` are those that it computes for, as far as the file says.
+    ``layers`` are those that it computes for, as far as the file says; ``integer`` is whether it
+    multiplies codes, ``None`` of operators that are no sums of products.
     """
 
     name: str
     kind: str
     layers: tuple[str, ...]
     seconds: float
+    integer: bool | None
 
 
 @dataclass(frozen=True, slots=True)
