@@ -1,7 +1,7 @@
 """A benchmark for people."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from rich.console import Console
 from rich.text import Text
@@ -23,7 +23,10 @@ _HEADER: Final = (
     "start-up ms",
     "peak MB",
 )
-_KERNELS: Final = ("operator", "number", "ms", "share", "layers")
+_KERNELS: Final = ("operator", "number", "ms", "share", "sums of", "layers")
+_NATURE: Final = {True: "codes", False: "floats", None: ""}
+#: Kind, number, seconds, nature and layers of operators.
+_Row: TypeAlias = tuple[str, str, float, str, str]
 #: Operators that take less of the time are not told one by one.
 _LEAST_SHARE: Final = 0.02
 
@@ -109,36 +112,41 @@ def _files(found: Benchmark) -> Iterator[Text]:
 
 
 def _operators(operators: Sequence[Operator]) -> Iterator[Text]:
-    if not operators:
-        return
-    total = sum(each.seconds for each in operators) or 1.0
+    if operators:
+        total = sum(each.seconds for each in operators)
+        rows = [*_kinds(operators), *_single(operators, total)]
+        yield Text()
+        yield Text("operators as deployed: one thread, the largest batch", "bold")
+        cells = (
+            (kind, number, f"{s * 1e3:.3f}", f"{s / (total or 1.0):.0%}", nature, layers)
+            for kind, number, s, nature, layers in rows
+        )
+        yield from aligned([_KERNELS, *cells], right=(1, 2, 3))
+
+
+def _kinds(operators: Sequence[Operator]) -> list[_Row]:
+    """One row for all of a kind."""
     kinds: dict[str, list[Operator]] = {}
     for each in operators:
         kinds.setdefault(each.kind, []).append(each)
-    rows = [(kind, str(len(all_)), _sum(all_), "") for kind, all_ in kinds.items()]
-    rows.sort(key=lambda row: -row[2])
-    costly = sorted(operators, key=lambda each: -each.seconds)
-    single = [
-        (f"  {each.kind}", "", each.seconds, ", ".join(each.layers))
-        for each in costly
+    rows = [
+        (kind, str(len(all_)), sum(each.seconds for each in all_), "", "")
+        for kind, all_ in kinds.items()
+    ]
+    return sorted(rows, key=lambda row: -row[2])
+
+
+def _single(operators: Sequence[Operator], total: float) -> list[_Row]:
+    """One row for each that takes a share of the time."""
+    return [
+        (f"  {each.kind}", "", each.seconds, _NATURE[each.integer], printable(_joined(each)))
+        for each in sorted(operators, key=lambda each: -each.seconds)
         if each.seconds >= _LEAST_SHARE * total
     ]
-    yield Text()
-    yield Text("operators as deployed: one thread, the largest batch", "bold")
-    yield from aligned(
-        [
-            _KERNELS,
-            *(
-                (kind, count, f"{s * 1e3:.3f}", f"{s / total:.0%}", printable(layers))
-                for kind, count, s, layers in [*rows, *single]
-            ),
-        ],
-        right=(1, 2, 3),
-    )
 
 
-def _sum(operators: Sequence[Operator]) -> float:
-    return sum(each.seconds for each in operators)
+def _joined(operator: Operator) -> str:
+    return ", ".join(operator.layers)
 
 
 def _count(number: int) -> str:

@@ -37,6 +37,7 @@ LOADED: Final[Mapping[str, frozenset[str]]] = {
     "qconvert.runners": frozenset({"numpy", "onnx"}),
     "qconvert.checking": frozenset({"numpy", "onnx"}),
     "qconvert.reproducing": frozenset({"numpy", "onnx"}),
+    "qconvert.benchmarking": frozenset({"numpy", "onnx"}),
     "qconvert.report": frozenset({"numpy", "onnx"}),
     "qconvert.api": frozenset(),
 }
