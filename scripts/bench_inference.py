@@ -138,7 +138,7 @@ def _shares(operators: Sequence[Operator]) -> Iterator[str]:
         if costs[layers] >= LEAST_SHARE * total:
             kinds = dict.fromkeys(x.kind for x in groups[layers])
             float_ = "  FLOAT" if any(x.integer is False for x in groups[layers]) else ""
-            named = ", ".join(layers) or "(no layer)"
+            named = ", ".join(layers[:4]) or "(no layer)"
             yield f"    {costs[layers] / total:4.0%} {named}: {', '.join(kinds)}{float_}"
 
 

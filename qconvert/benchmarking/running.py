@@ -70,7 +70,7 @@ class Running:
         return _number(self._process.receive(), "seconds")
 
     def time(self, batch: int, seconds: float) -> float:
-        """The median of the seconds of calls with so many samples, over about *seconds*."""
+        """The seconds of the fastest of calls with so many samples, over about *seconds*."""
         inputs = str(self.program.inputs[batch])
         return _number(self._ask("time", {"inputs": inputs, "seconds": seconds}), "seconds")
 

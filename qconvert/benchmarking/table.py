@@ -29,6 +29,7 @@ _NATURE: Final = {True: "codes", False: "floats", None: ""}
 _Row: TypeAlias = tuple[str, str, float, str, str]
 #: Operators that take less of the time are not told one by one.
 _LEAST_SHARE: Final = 0.02
+_MOST_LAYERS: Final = 4
 
 
 def show(found: Benchmark, console: Console) -> None:
@@ -146,7 +147,9 @@ def _single(operators: Sequence[Operator], total: float) -> list[_Row]:
 
 
 def _joined(operator: Operator) -> str:
-    return ", ".join(operator.layers)
+    shown = operator.layers[:_MOST_LAYERS]
+    more = len(operator.layers) - len(shown)
+    return ", ".join([*shown, *([f"{more} more"] if more else [])])
 
 
 def _count(number: int) -> str:

@@ -19,7 +19,7 @@ weights {outputs} -> {keys}: the weights that the layers compute with, as ``laye
 tf2onnx {model, weights, output} -> {converter} or {refused}: the model as tf2onnx converts it
 start   {kind, file, weights, threads} -> {seconds}: the program that the next four are about
 results {inputs, outputs} -> {keys}: its outputs, by their places
-time    {inputs, seconds} -> {seconds}: the median of calls for so many seconds
+time    {inputs, seconds} -> {seconds}: the fastest of calls for so many seconds
 profile {file, threads, inputs} -> {operators}: what each operator of an ONNX file takes
 peak    {} -> {bytes}: the largest resident memory of this process
 stop    {}
