@@ -72,7 +72,7 @@ def test_codes_do_not_depend_on_how_many_are_taken_at_once(
 ) -> None:
     random = np.random.default_rng(0)
     array = np.ldexp(random.integers(-9, 9, (3, 7, 5)), random.integers(-4, 4, (3, 1, 5)))
-    array = np.float32(array)
+    array = array.astype(np.float32)
     whole = encode(array, axis)
     monkeypatch.setattr(module, "_AT_ONCE", 8)
     parts = encode(array, axis)
