@@ -215,7 +215,6 @@ def bench(
     threads: Sequence[int] = (1, 0),
     rounds: int = 9,
     tf_python: AnyPath | None = None,
-    via_tensorflow: bool = False,
     told: Callable[[str], None] | None = None,
 ) -> Benchmark:
     """Time an ONNX file, and beside it all that runs the Keras model *against* which it is held.
@@ -228,16 +227,16 @@ def bench(
     from qconvert.benchmarking import bench as measured
     from qconvert.checking import CheckedFile
     from qconvert.errors import UsageError
-    from qconvert.opening import Source, for_keras
+    from qconvert.opening import Source, read_for_keras
 
-    if min(rounds, *batches) < 1 or min(threads, default=-1) < 0:
+    if not batches or not threads or min([rounds, *batches]) < 1 or min(threads) < 0:
         raise UsageError("nothing is measured in no rounds, of no samples or without threads")
     plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds)
     hear = told or (lambda _: None)
     if against is None:
         return measured(Path(onnx), None, plan, hear)
-    source = Source(against, weights, via_tensorflow, tf_python=tf_python)
-    with for_keras(source) as (file, keras):
+    source = Source(against, weights, tf_python=tf_python)
+    with read_for_keras(source) as (file, keras):
         read = CheckedFile(str(file.path), file.sha256)
         beside = Against(read, keras, file.weights_path, source.python)
         return measured(Path(onnx), beside, plan, hear)

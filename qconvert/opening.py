@@ -86,11 +86,8 @@ def opened(source: Source, *, for_keras: bool = False) -> Iterator[Opened]:
 
 
 @contextmanager
-def for_keras(source: Source) -> Iterator[tuple[ModelFile, Path]]:
-    """A model that is not converted, and a file of it that Keras loads, which stays until the end.
-
-    Neither has layers to be known.
-    """
+def read_for_keras(source: Source) -> Iterator[tuple[ModelFile, Path]]:
+    """A model with whatever layers, and a file of it for Keras, which stays until the end."""
     with ExitStack() as stack:
         file, keras = _read(source, _Helper(source.python, stack))
         if not isinstance(source.model, (str, os.PathLike)):
