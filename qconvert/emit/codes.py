@@ -13,9 +13,6 @@ Integers: TypeAlias = npt.NDArray[np.int64]
 #: Exact in float32, and therefore in what DequantizeLinear computes.
 LARGEST_CODE = 1 << 24
 _SMALLEST_EXP = -126
-_NARROWEST = 7
-#: Elements of which exponents are taken at once: these need ten times the memory of the weights.
-_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +31,7 @@ class WeightCodes:
         """
         lo, hi = int(self.codes.min(initial=0)), int(self.codes.max(initial=0))
         if max(-lo, hi) <= 64:
-            return _NARROWEST
+            return 7
         return next(n for n in (8, 16, 32) if -(1 << (n - 1)) <= lo and hi < 1 << (n - 1))
 
 
@@ -47,7 +44,7 @@ def encode(array: F32, axis: int) -> WeightCodes | None:
         return None
     channels = _lowest_by_channel(array, axis)
     tensor = _codes(array, _or_one(channels.min(keepdims=True, initial=_ANY)), None)
-    if tensor is not None and tensor.bits == _NARROWEST:
+    if tensor is not None and tensor.bits == 7:  # nothing is narrower
         return tensor
     channel = _codes(array, _or_one(channels), axis)
     if tensor is None or (channel is not None and channel.bits < tensor.bits):
@@ -64,6 +61,8 @@ def on_grid(array: F32, exps: Integers) -> Integers | None:
     return codes.astype(np.int64) if fits else None
 
 
+#: Elements of which exponents are taken at once: these need ten times the memory of the weights.
+_AT_ONCE = 1 << 20
 #: Stands for the exponent of 0, which is a multiple of every step.
 _ANY = 1 << 20
 
