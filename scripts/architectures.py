@@ -1,7 +1,8 @@
 """Write QKeras models of the usual kinds of networks into a folder, one ``NAME.h5`` each.
 
-Their weights are random, of few bits, with scales that are powers of two; statistics of batch
-normalizations are those of their inputs, so that activations use their range. Inputs are pixels
+Their weights are random, of few bits, without scales of their own (``alpha=1``), as wide as those
+of trained networks; statistics of batch normalizations are those of their inputs, so that
+activations use their range. Inputs are pixels
 or features in [0, 1) or (-8, 8), which a quantizer of 8 bits reads first. The same weights are
 written each time. Names as arguments choose some models.
 """
@@ -24,7 +25,7 @@ from tensorflow.python.ops import array_ops
 from tf_keras import Input, Model
 from tf_keras import layers as stock
 
-from scripts.examples.example import Keras, act, chain, conv, dense, signed
+from scripts.examples.example import Keras, act, chain, conv, dense
 
 PIXELS: Final = "quantized_relu(8,0)"
 FEATURES: Final = "quantized_bits(8,3,alpha=1)"
@@ -47,10 +48,10 @@ def jet_tagger() -> Keras:
 def plain_cnn() -> Keras:
     """Three convolutions and two dense layers of 4 bits, without normalization."""
     layers: list[Keras] = [act(PIXELS)]
-    for filters in (32, 64, 128):
-        layers += [conv(filters, 3, padding="same"), act("quantized_relu(4,3)")]
-        layers.append(stock.MaxPooling2D())
-    last = (dense(80), act("quantized_relu(4,3)"), dense(10))
+    for filters, integer in ((32, 2), (64, 4), (128, 6)):
+        convolution = conv(filters, 3, padding="same", **_bits(4))
+        layers += [convolution, act(f"quantized_relu(4,{integer})"), stock.MaxPooling2D()]
+    last = (dense(80, **_bits(4)), act("quantized_relu(4,9)"), dense(10, **_bits(4)))
     return chain((32, 32, 3), *layers, stock.Flatten(), *last)
 
 
@@ -60,7 +61,7 @@ def mnist_cnn() -> Keras:
     for filters in (16, 32):
         layers += [*_normalized(_conv(filters, 3)), act(FOUR_BITS), stock.MaxPooling2D()]
     layers += [stock.Flatten(), *_normalized(_dense(64)), act(FOUR_BITS)]
-    return chain((28, 28, 1), *layers, dense(10))
+    return chain((28, 28, 1), *layers, dense(10, **_bits(4)))
 
 
 def resnet8() -> Keras:
@@ -91,20 +92,19 @@ def keyword_spotting() -> Keras:
     layers: list[Keras] = [act(FEATURES)]
     for filters, size in ((64, 9), (64, 5), (128, 3)):
         convolution = qkeras.QConv1D(
-            filters, size, padding="same", kernel_quantizer=signed(4), use_bias=False
+            filters, size, padding="same", kernel_quantizer=_signed(4), use_bias=False
         )
         layers += [*_normalized(convolution), act(FOUR_BITS), stock.MaxPooling1D()]
     layers += [stock.Flatten(), *_normalized(_dense(64)), act(FOUR_BITS)]
-    return chain((98, 40), *layers, dense(12))
+    return chain((98, 40), *layers, dense(12, **_bits(4)))
 
 
 def autoencoder() -> Keras:
     """The anomaly detector of MLPerf Tiny: dense layers of 8 bits around a neck of 8 units."""
     layers: list[Keras] = [act(FEATURES)]
     for units in (128, 128, 128, 128, 8, 128, 128, 128, 128):
-        layers += [*_normalized(_dense(units, signed(8))), act(EIGHT_BITS)]
-    last = dense(640, kernel_quantizer=signed(8), bias_quantizer=signed(8))
-    return chain((640,), *layers, last)
+        layers += [*_normalized(_dense(units, 8)), act(EIGHT_BITS)]
+    return chain((640,), *layers, dense(640, **_bits(8)))
 
 
 def unet() -> Keras:
@@ -118,19 +118,18 @@ def unet() -> Keras:
     x = _twice(x, 64)
     for filters in (32, 16):
         transposed = qkeras.QConv2DTranspose(
-            filters, 2, strides=2, kernel_quantizer=signed(4), use_bias=False
+            filters, 2, strides=2, kernel_quantizer=_signed(4), use_bias=False
         )
         x = _through(x, *_normalized(transposed), act(FOUR_BITS))
         x = _twice(stock.Concatenate()([x, kept.pop()]), filters)
-    return Model(source, conv(1, 1)(x))
+    return Model(source, conv(1, 1, **_bits(4))(x))
 
 
 def wide_cnn() -> Keras:
     """256 channels and 8 bits throughout, without normalization."""
     layers: list[Keras] = [act(PIXELS)]
     for _ in range(4):
-        eight = {"kernel_quantizer": signed(8), "bias_quantizer": signed(8)}
-        layers += [conv(256, 3, padding="same", **eight), act("quantized_relu(8,4)")]
+        layers += [conv(256, 3, padding="same", **_bits(8)), act(EIGHT_BITS)]
     source = Input((16, 16, 64), name="input")
     return Model(source, _classified(_through(source, *layers), 10))
 
@@ -139,7 +138,7 @@ def wide_normalized_cnn() -> Keras:
     """256 channels and 8 bits throughout, normalized."""
     layers: list[Keras] = [act(PIXELS)]
     for _ in range(4):
-        convolution = _conv(256, 3, kernel_quantizer=signed(8))
+        convolution = _conv(256, 3, kernel_quantizer=_signed(8))
         layers += [*_normalized(convolution), act(EIGHT_BITS)]
     source = Input((16, 16, 64), name="input")
     return Model(source, _classified(_through(source, *layers), 10))
@@ -163,8 +162,10 @@ def write(build: Callable[[], Keras], path: Path, seed: int = 0) -> None:
     """Save the model with weights and statistics of *seed*."""
     tf_keras.backend.clear_session()
     model, random = build(), np.random.default_rng(seed)
-    for variable in model.trainable_weights:
-        variable.assign(_drawn(random, variable.name, tuple(variable.shape)))
+    for layer in model.layers:
+        for variable in layer.trainable_weights:
+            shape = tuple(variable.shape)
+            variable.assign(_drawn(random, variable.name, shape, _step(layer)))
     _calibrate(model, random)
     model.save(path, include_optimizer=False)
 
@@ -187,30 +188,45 @@ def _calibrate(model: Keras, random: np.random.Generator) -> None:
         layer.momentum = momentum
 
 
-def _drawn(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> Keras:
+def _step(layer: Keras) -> float:
+    """The distance of a layer's weights."""
+    quantizers = [q for q in getattr(layer, "quantizers", ()) if q is not None]
+    return 2.0 ** (1 - quantizers[0].bits) if quantizers else 0.0
+
+
+def _drawn(random: np.random.Generator, name: str, shape: tuple[int, ...], step: float) -> Keras:
     if name.endswith("gamma:0"):
         return random.uniform(0.5, 1.5, shape)
     if len(shape) < 2:
         return random.normal(0, 0.25, shape)
-    # So wide that four bits show something of it, also where the sums are long.
-    return random.normal(0, max(0.125, np.sqrt(2 / np.prod(shape[:-1]))), shape)
+    # So wide that few bits show something of it, also where the sums are long.
+    return random.normal(0, max(1.5 * step, np.sqrt(2 / np.prod(shape[:-1]))), shape)
+
+
+def _signed(bits: int) -> Keras:
+    return qkeras.quantized_bits(bits, 0, alpha=1)
+
+
+def _bits(bits: int) -> dict[str, Keras]:
+    return {"kernel_quantizer": _signed(bits), "bias_quantizer": _signed(bits)}
 
 
 def _six_bits(units: int) -> Keras:
-    return dense(units, kernel_quantizer=signed(6), bias_quantizer=signed(6))
+    return dense(units, **_bits(6))
 
 
 def _conv(filters: int, size: int, strides: int = 1, **options: Keras) -> Keras:
-    return conv(filters, size, strides, padding="same", use_bias=False, **options)
+    chosen = {"kernel_quantizer": _signed(4)} | options
+    return conv(filters, size, strides, padding="same", use_bias=False, **chosen)
 
 
-def _dense(units: int, quantizer: Keras = None) -> Keras:
-    return dense(units, kernel_quantizer=quantizer or signed(4), use_bias=False)
+def _dense(units: int, bits: int = 4) -> Keras:
+    return dense(units, kernel_quantizer=_signed(bits), use_bias=False)
 
 
 def _depthwise(size: int, strides: int) -> Keras:
     return qkeras.QDepthwiseConv2D(
-        size, strides=strides, padding="same", depthwise_quantizer=signed(4), use_bias=False
+        size, strides=strides, padding="same", depthwise_quantizer=_signed(4), use_bias=False
     )
 
 
@@ -226,7 +242,8 @@ def _twice(x: Keras, filters: int) -> Keras:
 
 def _classified(x: Keras, classes: int) -> Keras:
     """The usual end: the mean of each channel, and a dense layer."""
-    return _through(x, stock.GlobalAveragePooling2D(), act(EIGHT_BITS), dense(classes))
+    mean = (stock.GlobalAveragePooling2D(), act(EIGHT_BITS))
+    return _through(x, *mean, dense(classes, **_bits(4)))
 
 
 def _through(x: Keras, *layers: Keras) -> Keras:

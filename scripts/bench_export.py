@@ -1,7 +1,8 @@
 """Time and memory of the command line on a model of about 1 MB, next to TensorFlow and tf2onnx.
 
 Then those of ``qconvert export`` alone on models of up to 200 MB: of more and more layers, and of
-one layer that is wider and wider. Both have to grow no faster than the file.
+one layer that is wider and wider. Both have to grow no faster than the file; of time this is
+judged by that of the processor.
 
 Every run is a process of its own; runs of different programs take turns, so that a slow spell
 of the machine hits all of them. Exits 1 where a limit is missed. Measure on an idle machine.
@@ -79,10 +80,14 @@ tf2onnx.convert.from_function(tf.function(lambda x: model(x, training=False)), s
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run of a program: wall-clock seconds, and its largest resident memory in bytes."""
+    """One run of a program: wall-clock seconds, and its largest resident memory in bytes.
+
+    ``processor`` are the seconds that the processor had for it, whatever else was running.
+    """
 
     seconds: float
     peak: int
+    processor: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +151,7 @@ def run(command: Sequence[str]) -> Sample:
         if process.returncode:
             output.seek(0)
             sys.exit(f"{command} failed:\n{output.read().decode(errors='replace')}")
-    return Sample(seconds, peak_bytes(usage.ru_maxrss))
+    return Sample(seconds, peak_bytes(usage.ru_maxrss), usage.ru_utime + usage.ru_stime)
 
 
 def peak_bytes(maxrss: int) -> int:
@@ -167,8 +172,11 @@ def measure(measured: Sequence[Program], runs: int) -> tuple[Result, ...]:
 
 def median(samples: Sequence[Sample]) -> Sample:
     """The median of each figure."""
-    seconds = statistics.median(sample.seconds for sample in samples)
-    return Sample(seconds, round(statistics.median(sample.peak for sample in samples)))
+    return Sample(
+        statistics.median(sample.seconds for sample in samples),
+        round(statistics.median(sample.peak for sample in samples)),
+        statistics.median(sample.processor for sample in samples),
+    )
 
 
 def table(results: Sequence[Result], unit: Result) -> str:
@@ -219,14 +227,15 @@ def sized(folder: Path, sizes: Sequence[int]) -> tuple[Program, ...]:
 
 def growth(sizes: Sequence[int], results: Sequence[Result]) -> tuple[list[str], bool]:
     """A table with the slopes of both kinds, and whether all are those of a line."""
-    lines, straight = [f"{'':12}{'seconds':>9}{'peak MB':>9}"], True
+    lines, straight = [f"{'':12}{'seconds':>9}{'processor':>11}{'peak MB':>9}"], True
     for number, kind in enumerate(KINDS):
         found = results[number * len(sizes) : (number + 1) * len(sizes)]
         lines += (
-            f"{each.program.name:12}{each.median.seconds:9.3f}{each.median.peak / MEGABYTE:9.0f}"
+            f"{each.program.name:12}{each.median.seconds:9.3f}{each.median.processor:11.3f}"
+            f"{each.median.peak / MEGABYTE:9.0f}"
             for each in found
         )
-        seconds = [each.median.seconds for each in found]
+        seconds = [each.median.processor for each in found]
         peaks = [each.median.peak / MEGABYTE for each in found]
         for unit, values in (("s", seconds), ("MB", peaks)):
             text, fits = slope(sizes, values, unit)
