@@ -55,6 +55,13 @@ for size in map(int, sys.argv[2:]):
     saved(f"wide-{size}", (1024,), [qkeras.QDense(round(size * 1e6 / 4096), **bits)])
 """
 
+#: Bytecode is kept, as of a package that is installed.
+ENVIRONMENT: Final = {
+    "TF_USE_LEGACY_KERAS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "PYTHONDONTWRITEBYTECODE": "",
+}
+
 SIZES: Final = (1, 50, 100, 200)
 KINDS: Final = ("deep", "wide")
 #: The last megabytes may take so many times what the first ones take.
@@ -141,7 +148,7 @@ def programs(model: Path, folder: Path) -> tuple[Program, ...]:
 
 def run(command: Sequence[str]) -> Sample:
     """Run *command* to its end and measure it; what it says is shown only where it fails."""
-    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {**os.environ, **ENVIRONMENT}
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)

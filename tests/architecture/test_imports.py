@@ -38,7 +38,8 @@ LOADED: Final[Mapping[str, frozenset[str]]] = {
     "qconvert.checking": frozenset({"numpy", "onnx"}),
     "qconvert.reproducing": frozenset({"numpy", "onnx"}),
     "qconvert.benchmarking": frozenset({"numpy", "onnx"}),
-    "qconvert.report": frozenset({"numpy", "onnx"}),
+    "qconvert.report": frozenset(),
+    "qconvert.report.notes": frozenset(),
     "qconvert.api": frozenset(),
 }
 """The heavy modules that importing a package loads, and no others."""
