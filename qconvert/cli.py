@@ -268,6 +268,63 @@ def weights(model: Path, output: Path | None, force: bool, **reading: Unpack[_Re
 
 
 @cli.command()
+@click.argument("onnx", type=_PATH)
+@click.option("--against", type=_PATH, metavar="MODEL", help="Its Keras model, to measure too.")
+@_WEIGHTS
+@click.option(
+    "--batch", "batches", multiple=True, type=click.IntRange(min=1), default=(1, 32),
+    show_default=True, help="How many samples a call has; can be given again.",
+)  # fmt: skip
+@click.option(
+    "--threads", multiple=True, type=click.IntRange(min=0), default=(1, 0), show_default=True,
+    help="How many threads compute, 0 for each program's own choice; can be given again.",
+)  # fmt: skip
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=9, show_default=True,
+    help="How often every program has its turn.",
+)  # fmt: skip
+@_TF_PYTHON
+@click.option("--json", "json_file", type=_PATH, help="Also write the numbers as JSON.")
+@_FORCE
+def bench(
+    onnx: Path,
+    against: Path | None,
+    weights: Path | None,
+    batches: tuple[int, ...],
+    threads: tuple[int, ...],
+    rounds: int,
+    tf_python: Path | None,
+    json_file: Path | None,
+    force: bool,
+) -> None:
+    """Time the file ONNX, and TensorFlow, TensorFlow Lite and tf2onnx's file of the same model.
+
+    Each program has a process of its own; they take turns, and ratios are those within a round.
+    """
+    from qconvert import api, output
+    from qconvert.benchmarking.document import to_json
+    from qconvert.benchmarking.table import show
+
+    sources = [path for path in (onnx, against, weights) if path is not None]
+    if json_file:
+        output.require_writable(json_file, force=force, inputs=sources)
+    found = api.bench(
+        onnx,
+        against,
+        weights=weights,
+        batches=batches,
+        threads=threads,
+        rounds=rounds,
+        tf_python=tf_python,
+        told=_tell if sys.stderr.isatty() else None,
+    )
+    show(found, _console(sys.stdout))
+    if json_file:
+        output.write(json_file, to_json(found).encode(), force=force, inputs=sources)
+        click.echo(f"numbers  {json_file}")
+
+
+@cli.command()
 @_TF_PYTHON
 @click.pass_context
 def doctor(context: click.Context, tf_python: Path | None) -> None:
@@ -453,6 +510,10 @@ def _watch() -> Iterator[tuple["Progress | None", "Failed"]]:
             ),
             lambda witness, failure: bar.console.print(_failure(witness, failure), soft_wrap=True),
         )
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _failure(witness: str, failure: str) -> str:

@@ -85,6 +85,16 @@ def opened(source: Source, *, for_keras: bool = False) -> Iterator[Opened]:
         yield Opened(file, graph, keras, frozen_on)
 
 
+@contextmanager
+def read_for_keras(source: Source) -> Iterator[tuple[ModelFile, Path]]:
+    """A model with whatever layers, and a file of it for Keras, which stays until the end."""
+    with ExitStack() as stack:
+        file, keras = _read(source, _Helper(source.python, stack))
+        if not isinstance(source.model, (str, os.PathLike)):
+            _save(source.model, file, keras)
+        yield file, keras
+
+
 def _frozen(graph: Graph, given: "AnyPath | Arrays") -> "tuple[Graph, Samples]":
     """The graph with the scales of the samples *given*, which are one batch."""
     from qconvert.checking import Samples, from_user, in_one_batch

@@ -1,5 +1,9 @@
 """Time and memory of the command line on a model of about 1 MB, next to TensorFlow and tf2onnx.
 
+Then those of ``qconvert export`` alone on models of up to 200 MB: of more and more layers, and of
+one layer that is wider and wider. Both have to grow no faster than the file; of time this is
+judged by that of the processor.
+
 Every run is a process of its own; runs of different programs take turns, so that a slow spell
 of the machine hits all of them. Exits 1 where a limit is missed. Measure on an idle machine.
 """
@@ -32,6 +36,39 @@ layers += [tf_keras.layers.Flatten(), qkeras.QDense(80, **bits),
 tf_keras.Sequential(layers).save(sys.argv[1], include_optimizer=False)
 """
 
+#: A first layer of 256 channels, and further ones of 2.4 MB each; or one of so many units.
+BUILD_SIZES: Final = """
+import sys, tf_keras, qkeras
+bits = dict(kernel_quantizer="quantized_bits(4, 0, alpha=1)",
+            bias_quantizer="quantized_bits(4, 0, alpha=1)")
+
+def saved(name, shape, layers):
+    first = [tf_keras.layers.InputLayer(shape), qkeras.QActivation("quantized_bits(8, 0)")]
+    model = tf_keras.Sequential([*first, *layers])
+    model.save(f"{sys.argv[1]}/{name}.h5", include_optimizer=False)
+
+for size in map(int, sys.argv[2:]):
+    deep = [layer for _ in range(max(1, round(size / 2.36)))
+            for layer in (qkeras.QConv2D(256, 3, padding="same", **bits),
+                          qkeras.QActivation("quantized_relu(4)"))]
+    saved(f"deep-{size}", (16, 16, 256), deep)
+    saved(f"wide-{size}", (1024,), [qkeras.QDense(round(size * 1e6 / 4096), **bits)])
+"""
+
+#: Bytecode is kept, as of a package that is installed.
+ENVIRONMENT: Final = {
+    "TF_USE_LEGACY_KERAS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "PYTHONDONTWRITEBYTECODE": "",
+}
+
+SIZES: Final = (1, 50, 100, 200)
+KINDS: Final = ("deep", "wide")
+#: The last megabytes may take so many times what the first ones take.
+MOST_GROWTH: Final = 1.5
+#: So many times as fast as to load the model in TensorFlow, and as tf2onnx.
+LEAST_RATIO: Final = 10.0
+
 LOAD_MODEL: Final = """
 import sys, qkeras
 model = qkeras.utils.load_qmodel(sys.argv[1], compile=False)
@@ -50,10 +87,14 @@ tf2onnx.convert.from_function(tf.function(lambda x: model(x, training=False)), s
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run of a program: wall-clock seconds, and its largest resident memory in bytes."""
+    """One run of a program: wall-clock seconds, and its largest resident memory in bytes.
+
+    ``processor`` are the seconds that the processor had for it, whatever else was running.
+    """
 
     seconds: float
     peak: int
+    processor: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +148,7 @@ def programs(model: Path, folder: Path) -> tuple[Program, ...]:
 
 def run(command: Sequence[str]) -> Sample:
     """Run *command* to its end and measure it; what it says is shown only where it fails."""
-    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {**os.environ, **ENVIRONMENT}
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
@@ -117,7 +158,7 @@ def run(command: Sequence[str]) -> Sample:
         if process.returncode:
             output.seek(0)
             sys.exit(f"{command} failed:\n{output.read().decode(errors='replace')}")
-    return Sample(seconds, peak_bytes(usage.ru_maxrss))
+    return Sample(seconds, peak_bytes(usage.ru_maxrss), usage.ru_utime + usage.ru_stime)
 
 
 def peak_bytes(maxrss: int) -> int:
@@ -138,8 +179,11 @@ def measure(measured: Sequence[Program], runs: int) -> tuple[Result, ...]:
 
 def median(samples: Sequence[Sample]) -> Sample:
     """The median of each figure."""
-    seconds = statistics.median(sample.seconds for sample in samples)
-    return Sample(seconds, round(statistics.median(sample.peak for sample in samples)))
+    return Sample(
+        statistics.median(sample.seconds for sample in samples),
+        round(statistics.median(sample.peak for sample in samples)),
+        statistics.median(sample.processor for sample in samples),
+    )
 
 
 def table(results: Sequence[Result], unit: Result) -> str:
@@ -168,19 +212,74 @@ def limits(result: Result) -> str:
     return f"  {'within' if result.within_limits else 'MISSES'} {', '.join(promised)}"
 
 
+def too_slow(results: Sequence[Result], unit: Result) -> list[str]:
+    """The others that *unit* is not so much faster than as it promises."""
+    others = [each for each in results if each.program.name.startswith(("TensorFlow", "tf2onnx"))]
+    return [
+        f"MISSES {LEAST_RATIO:g} times as fast as: {each.program.name}"
+        for each in others
+        if each.median.seconds < LEAST_RATIO * unit.median.seconds
+    ]
+
+
+def sized(folder: Path, sizes: Sequence[int]) -> tuple[Program, ...]:
+    """The export of a model of each kind and size, in MB of weights."""
+    run((*python(BUILD_SIZES, folder), *map(str, sizes)))
+    names = [f"{kind}-{size}" for kind in KINDS for size in sizes]
+    return tuple(
+        Program(name, qconvert("export", folder / f"{name}.h5", "-o", folder / "o.onnx", "--force"))
+        for name in names
+    )
+
+
+def growth(sizes: Sequence[int], results: Sequence[Result]) -> tuple[list[str], bool]:
+    """A table with the slopes of both kinds, and whether all are those of a line."""
+    lines, straight = [f"{'':12}{'seconds':>9}{'processor':>11}{'peak MB':>9}"], True
+    for number, kind in enumerate(KINDS):
+        found = results[number * len(sizes) : (number + 1) * len(sizes)]
+        lines += (
+            f"{each.program.name:12}{each.median.seconds:9.3f}{each.median.processor:11.3f}"
+            f"{each.median.peak / MEGABYTE:9.0f}"
+            for each in found
+        )
+        seconds = [each.median.processor for each in found]
+        peaks = [each.median.peak / MEGABYTE for each in found]
+        for unit, values in (("s", seconds), ("MB", peaks)):
+            text, fits = slope(sizes, values, unit)
+            lines.append(f"  {kind}: {text}")
+            straight = straight and fits
+    return lines, straight
+
+
+def slope(sizes: Sequence[int], values: Sequence[float], unit: str) -> tuple[str, bool]:
+    """How much a megabyte takes, and whether the last ones take little more than the first."""
+    last = (values[-1] - values[-2]) / (sizes[-1] - sizes[-2])
+    first = (values[-2] - values[0]) / (sizes[-2] - sizes[0])
+    mean = statistics.linear_regression(sizes, values).slope
+    straight = last <= MOST_GROWTH * first
+    kept = "within" if straight else "MISSES"
+    text = f"{mean:.4f} {unit} a MB of weights; the last take {last / first:.2f} times as much"
+    return f"{text} as the first  {kept} {MOST_GROWTH:g}", straight
+
+
 def main() -> int:
-    """Build the model, measure, print."""
+    """Build the models, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="how often each program is run")
-    runs: int = parser.parse_args().runs
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="MB, three or more")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        model = Path(name) / "model.h5"
+        folder, runs = Path(name), options.runs
+        model = folder / "model.h5"
         run(python(BUILD_MODEL, model))
         print(f"model.h5: {model.stat().st_size / MEGABYTE:.2f} MB; medians of {runs} runs")
-        results = measure(programs(model, Path(name)), runs)
-    unit = next(result for result in results if result.program.name == "qconvert export")
-    print(table(results, unit))
-    return 0 if all(result.within_limits for result in results) else 1
+        results = measure(programs(model, folder), runs)
+        unit = next(result for result in results if result.program.name == "qconvert export")
+        slow = too_slow(results, unit)
+        print("\n".join([table(results, unit), *slow, ""]), flush=True)
+        lines, straight = growth(options.sizes, measure(sized(folder, options.sizes), runs))
+        print("\n".join(lines))
+    return 0 if straight and not slow and all(result.within_limits for result in results) else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """From samples to all inputs: every layer by itself, proofs by theorems and tables, bounds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -9,8 +9,8 @@ from qconvert.checking.bits import step_of
 from qconvert.checking.bounds import bound_of
 from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
 from qconvert.checking.inputs import Batch
-from qconvert.checking.proof import assumed_codes, concluded, own_nodes, proof_of, prove
-from qconvert.checking.results import Finding, LayerResult, OutputResult, Proof
+from qconvert.checking.proof import assumed_codes, concluded, own_nodes, proof_of, prove, within
+from qconvert.checking.results import Finding, LayerResult, OutputResult, Proof, WeightResult
 from qconvert.checking.stopwatch import Stopwatch
 from qconvert.checking.tables.enumeration import Tables, tabulate
 from qconvert.checking.weights import ComparedWeights
@@ -57,7 +57,10 @@ def tried(
     other = [f"{name}={value}" for name, value in settings if name.endswith(_OTHER_KERNELS)]
     if other:
         return Proofs(analysis, reservation=f"TensorFlow runs with {', '.join(other)}")
-    layers = can_be_forced(graph, panel.tensors)
+    # What is inside of an operator of the file can be forced in the other witnesses alone.
+    hidden: dict[str, tuple[str, ...]] = dict.fromkeys(panel.inside, ())
+    forcible = can_be_forced(graph, {**panel.tensors, **hidden})
+    layers = forcible - panel.inside.keys()
 
     def run(trials: Iterable[Trial]) -> Evidence:
         with watch.part("layers by themselves"):
@@ -69,7 +72,7 @@ def tried(
         for trial in forced_trials(graph, analysis, batch, layers, panel.coded, seed)
     )
     with watch.part("tables"):
-        tables = tabulate(graph, analysis, probe, layers, run)
+        tables = tabulate(graph, analysis, probe, forcible, run, panel.inside.keys())
     evidence = forced.merge(tables.evidence)
     known = replace(analysis, certificates={**analysis.certificates, **tables.certificates})
     return Proofs(known, tables, evidence, tried=forced.samples > 0 or len(graph.layers) == 1)
@@ -81,27 +84,48 @@ def _batches(probe: Batch) -> list[Batch]:
 
 
 def for_all_inputs(
-    graph: Graph, proofs: Proofs, results: Sequence[LayerResult], weights: ComparedWeights
+    graph: Graph,
+    proofs: Proofs,
+    results: Sequence[LayerResult],
+    weights: ComparedWeights,
+    inside: Mapping[str, str],
 ) -> tuple[LayerResult, ...]:
-    """The layers with what is proven or bounded of them."""
+    """The layers with what is proven or bounded of them.
+
+    What is *inside* of another's operators is what that one is, whose weights are those of both.
+    """
     layers = {layer.name: layer for layer in graph.layers}
-    return tuple(
-        replace(result, finding=_for_all(graph, proofs, layers[result.name], result, weights))
-        if result.name in layers
-        else result
+    owned = {
+        result.name: [
+            w for w in weights.results if result.name in (w.layer, inside.get(w.layer, ""))
+        ]
         for result in results
+    }
+    found = {
+        x.name: _for_all(graph, proofs, layers[x.name], x, owned[x.name])
+        for x in results
+        if x.name in layers and x.name not in inside
+    }
+    return tuple(
+        replace(x, finding=within(x.finding, inside[x.name], found[inside[x.name]]))
+        if x.name in inside
+        else replace(x, finding=found.get(x.name, x.finding))
+        for x in results
     )
 
 
 def _for_all(
-    graph: Graph, proofs: Proofs, layer: Layer, result: LayerResult, weights: ComparedWeights
+    graph: Graph,
+    proofs: Proofs,
+    layer: Layer,
+    result: LayerResult,
+    own: Sequence[WeightResult],
 ) -> Finding:
     if proofs.reservation:
         return replace(result.finding, doubt=proofs.reservation)
     bound, step = bound_of(graph, proofs.analysis, proofs.tables, layer), step_of(graph, layer)
     if bound is not None and bound.largest is not None and step is not None:
         bound = replace(bound, steps=bound.largest / step)
-    own = [w for w in weights.results if w.layer == layer.name]
     proof = proof_of(graph, proofs.analysis, layer)
     if isinstance(proof, Proof):
         assumed = assumed_codes(graph, proofs.analysis, layer)

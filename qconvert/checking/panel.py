@@ -73,7 +73,9 @@ def assemble(
     runners[Witness.NUMPY] = Direct(reference.run)
     ordered = {witness: runners[witness] for witness in Witness if witness in runners}
     stored = stored_weights(graph, model)
-    return Panel(ordered, qkeras, versions, unavailable, stored, ort.tensors, ort.coded, deployed)
+    return Panel(
+        ordered, qkeras, versions, unavailable, stored, ort.tensors, ort.coded, ort.inside, deployed
+    )
 
 
 def _inspected(model: onnx.ModelProto, ort: OrtRunner) -> DeployedGraph:

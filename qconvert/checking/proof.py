@@ -60,6 +60,25 @@ def prove(
     return replace(finding, verdict=Verdict.BOUNDED, doubt=proof.reason, bound=bound)
 
 
+def within(finding: Finding, name: str, other: Finding) -> Finding:
+    """That of a layer which is computed inside of *name*'s operators: what is known of these."""
+    if finding.verdict not in (Verdict.SAMPLED, Verdict.BOUNDED):
+        return finding
+    if other.verdict is Verdict.PROVEN and other.proof is not None:
+        argument = f"computed inside of {name}, whose codes are the same"
+        return replace(
+            finding,
+            verdict=Verdict.PROVEN,
+            proof=replace(other.proof, arguments=(argument,), states=0, near=0),
+        )
+    verdict = weakest((finding.verdict, other.verdict))
+    return replace(
+        finding,
+        verdict=verdict if verdict.passes else finding.verdict,
+        doubt=f"computed inside of {name}",
+    )
+
+
 def _unseen(finding: Finding, weights: Sequence[WeightResult]) -> str:
     """What was not found in the file, in words."""
     if not any(Witness.ORT in (one.first, one.second) for one in finding.comparisons):

@@ -92,6 +92,7 @@ class Panel:
 
     ``stored`` has the weights that were found in the ONNX file, by layer and role; ``tensors``
     those of the layers whose results can be forced there, ``coded`` the layers of integer codes.
+    By layer that the file has no results of, ``inside`` has the one whose operators compute it.
     ``deployed`` tells what the graph that runs does not share with the file.
     """
 
@@ -102,4 +103,5 @@ class Panel:
     stored: Mapping[tuple[str, str], F32] = field(default_factory=dict)
     tensors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     coded: frozenset[str] = frozenset()
+    inside: Mapping[str, str] = field(default_factory=dict)
     deployed: DeployedGraph = field(default_factory=DeployedGraph)

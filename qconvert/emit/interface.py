@@ -53,7 +53,8 @@ def input_value(b: Builder, name: str, shape: Shape, codes: InterfaceCodes | Non
         # The operations of whoever feeds pixels to Keras, and therefore its numbers.
         x = b.op("Cast", stored, attributes={"to": onnx.TensorProto.FLOAT})
         return Value(b.op("Div", x, _divisor(b, codes.divisor)), layout)
-    value = from_codes(b, Codes(stored, codes.type, codes.zero_point, codes.exp), layout)
+    ends = codes.lo - codes.zero_point, codes.hi - codes.zero_point
+    value = from_codes(b, Codes(stored, codes.type, codes.zero_point, codes.exp, ends), layout)
     return _as_unsigned(b, value) if codes.type == "int8" else value
 
 
@@ -68,8 +69,8 @@ def output_codes(value: Value) -> InterfaceCodes | None:
     codes = value.codes
     if codes is None:
         return None
-    info = np.iinfo(codes.dtype)
-    return InterfaceCodes(codes.dtype, int(info.min), int(info.max), codes.exp, codes.zero)
+    lo, hi = (end + codes.zero for end in codes.ends)
+    return InterfaceCodes(codes.dtype, lo, hi, codes.exp, codes.zero)
 
 
 def _as_unsigned(b: Builder, value: Value) -> Value:

@@ -37,7 +37,8 @@ class LayerTensor:
     """The tensors that carry one Keras layer's output, both with their axes in one order.
 
     ``tensor`` is float, and ``None`` if the file holds the output in ``codes`` alone; axis ``i``
-    in Keras is axis ``perm[i]`` of the stored tensors (``None``: the order is the same).
+    in Keras is axis ``perm[i]`` of the stored tensors (``None``: the order is the same). One that
+    is computed ``inside`` of the operators of another layer has neither.
     ``converter`` is the other program that wrote this layer's part of the file, if one did;
     ``notes`` tell what its user may not expect.
     """
@@ -49,6 +50,7 @@ class LayerTensor:
     codes: CodesTensor | None
     converter: str | None = None
     notes: tuple[str, ...] = ()
+    inside: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ def _metadata(content: Mapping[str, Any]) -> ModelMetadata:
 
 def _layer(entry: Mapping[str, Any]) -> LayerTensor:
     perm, codes, tensor = entry["perm"], entry["codes"], entry["tensor"]
-    converter = entry["converter"]
+    converter, inside = entry["converter"], entry["inside"]
     if perm is not None and sorted(perm) != list(range(len(perm))):
         raise ValueError(f"{perm} is no permutation")
     return LayerTensor(
@@ -202,6 +204,7 @@ def _layer(entry: Mapping[str, Any]) -> LayerTensor:
         None if codes is None else _codes(codes),
         None if converter is None else str(converter),
         tuple(str(note) for note in entry["notes"]),
+        None if inside is None else str(inside),
     )
 
 

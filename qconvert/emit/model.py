@@ -9,7 +9,7 @@ import onnx
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import DIALECTS, Dialect
 from qconvert.emit.interface import Meaning, input_codes, input_value, output_codes
-from qconvert.emit.lowering import lower
+from qconvert.emit.lowering import lower, lower_chain
 from qconvert.emit.metadata import (
     CodesTensor,
     InputTensor,
@@ -20,6 +20,7 @@ from qconvert.emit.metadata import (
     add_metadata,
 )
 from qconvert.emit.packing import PACKED_OPSET
+from qconvert.emit.requantization import chains
 from qconvert.emit.values import Value, natural, relayout
 from qconvert.errors import UsageError
 from qconvert.ir import Graph, Input, Layer, Node, Output
@@ -60,7 +61,7 @@ def to_onnx(
         raise UsageError(f"packed weights need integers, as in qdq, and opset {PACKED_OPSET}")
     b = Builder(opset, _names(graph), packed=packed)
     coded = input_codes(graph, meanings, opset) if quantized_io else {}
-    values = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
+    values, hidden = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
     outputs = tuple(
         _output(graph, output, b, values[output.value], quantized_io) for output in graph.outputs
     )
@@ -71,7 +72,7 @@ def to_onnx(
         )
     producer = "qconvert", version("qconvert")
     inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
-    layers = _layers(graph, b, values)
+    layers = _layers(graph, b, values, hidden)
     model = b.model(graph.name, producer)
     add_metadata(
         model, ModelMetadata(layers, outputs, dialect, inputs, source, converter=producer[1])
@@ -91,17 +92,29 @@ def _emit(
     dialect: Dialect,
     coded: Mapping[str, InterfaceCodes],
     quantized_io: bool,
-) -> dict[str, Value]:
+) -> tuple[dict[str, Value], dict[str, str]]:
+    """The values of the file, and by value that it has not the one inside of which it is."""
     values: dict[str, Value] = {}
     for source in graph.inputs:
         b.scope = source.name
         values[source.name] = input_value(b, source.name, source.shape, coded.get(source.name))
+    known = chains(graph) if dialect.integer_kernels else {}
+    hidden: dict[str, str] = {}
     for node in graph.nodes:
-        b.scope = node.name
+        if node.name in values or node.name in hidden:
+            continue
         inputs = tuple(values[name] for name in node.inputs)
-        values[node.name] = value = lower(node.op, inputs, node.shape, b, dialect)
-        b.rename(value.tensor, _float_name(graph, b, node, value, quantized_io))
-    return values
+        chain = known.get(node.name)
+        y = None if chain is None else lower_chain(chain, inputs[0], b, dialect)
+        if chain is None or y is None:
+            b.scope = node.name
+            y = lower(node.op, inputs, node.shape, b, dialect)
+        else:
+            node = chain.end
+            hidden |= dict.fromkeys(chain.hidden, node.name)
+        values[node.name] = y
+        b.rename(y.tensor, _float_name(graph, b, node, y, quantized_io))
+    return values, hidden
 
 
 def _input(source: Input, b: Builder, value: Value, codes: InterfaceCodes | None) -> InputTensor:
@@ -131,11 +144,24 @@ def _float_name(graph: Graph, b: Builder, node: Node, value: Value, quantized_io
     return b.fresh(f"{node.name}/stored")
 
 
-def _layers(graph: Graph, b: Builder, values: dict[str, Value]) -> tuple[LayerTensor, ...]:
+def _layers(
+    graph: Graph, b: Builder, values: dict[str, Value], hidden: dict[str, str]
+) -> tuple[LayerTensor, ...]:
     alive = b.live()
     opaque = graph.opaque
+    owners = {layer.value: layer.name for layer in reversed(graph.layers)}
     return tuple(
-        _layer(layer, values[layer.value], b, alive, opaque.get(layer.name))
+        LayerTensor(
+            layer.name,
+            layer.class_name,
+            None,
+            None,
+            None,
+            notes=layer.notes,
+            inside=owners[hidden[layer.value]],
+        )
+        if layer.value in hidden
+        else _layer(layer, values[layer.value], b, alive, opaque.get(layer.name))
         for layer in graph.layers
     )
 

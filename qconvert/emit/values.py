@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.ir import F32
+from qconvert.ir.ops import Conv
 
 #: ``layout[i]`` is the Keras axis that the stored axis ``i`` holds.
 Layout: TypeAlias = tuple[int, ...]
@@ -21,17 +22,23 @@ Layout: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """An integer tensor that holds ``(code - zero) * 2**exp``."""
+    """An integer tensor that holds ``(code - zero) * 2**exp``, for codes - zero in ``ends``."""
 
     tensor: Tensor
     dtype: str
     zero: int
     exp: int
+    ends: tuple[int, int]
 
     @property
     def narrow(self) -> bool:
         """Whether the codes are bytes, for which ONNX Runtime has all kernels."""
         return self.dtype in ("int8", "uint8")
+
+    @property
+    def largest(self) -> int:
+        """The largest code that is stored, zero point included, which borders are padded with."""
+        return max(self.ends[1], 0) + self.zero
 
     @property
     def meaning(self) -> tuple[str, int, int]:
@@ -135,3 +142,9 @@ def without_axes(layout: Layout, dropped: tuple[int, ...]) -> Layout:
 def contiguous(array: npt.NDArray[np.float32], perm: Iterable[int]) -> F32:
     """A transposed copy."""
     return np.ascontiguousarray(array.transpose(tuple(perm)))
+
+
+def conv_weight(op: Conv) -> F32:
+    """In ONNX's layout: (outputs, inputs / groups, *window)."""
+    rank = op.kernel.ndim
+    return contiguous(op.kernel, (rank - 1, rank - 2, *range(rank - 2)))

@@ -2,7 +2,7 @@
 
 from qconvert.exactness.analysis import Analysis, analyse
 from qconvert.exactness.certificate import Argument, Certificate, Doubt
-from qconvert.exactness.lattice import Lattice, lattice_of
+from qconvert.exactness.lattice import Lattice, lattice_of, product_sums
 from qconvert.exactness.reach import Divided, Free, Reach
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "Reach",
     "analyse",
     "lattice_of",
+    "product_sums",
 ]

@@ -91,6 +91,19 @@ def lattice_of(
         return None
 
 
+def product_sums(node: Node, values: Mapping[str, Values]) -> Sums | None:
+    """What a convolution adds up before its bias, in one step a channel, if that is exact."""
+    x = values.get(node.inputs[0])
+    if not isinstance(node.op, Conv) or not isinstance(x, Reach):
+        return None
+    try:
+        found = _by_channel(sums(node.op, x))
+    except TooWideError:
+        return None
+    largest = np.maximum(found.positive, found.negative)
+    return found if np.all(exact_sums(largest, found.exp)) else None
+
+
 def _of_reach(value: Reach, channels: int) -> Lattice | None:
     flat = hull(value, tuple(range(value.lo.ndim - 1)))
     if flat.lo.size not in (1, channels):

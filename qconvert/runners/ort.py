@@ -39,6 +39,8 @@ class OrtRunner:
         self.layers: tuple[LayerTensor, ...] = tuple(
             layer for layer in (metadata.layers if metadata else ()) if layer.tensor or layer.codes
         )
+        #: By layer that the file has no result of the one inside of whose operators it is.
+        self.inside = {x.layer: x.inside for x in (metadata.layers if metadata else ()) if x.inside}
         self.inputs = tuple(_fed(self._model.graph))
         self._interface = metadata.inputs if metadata else ()
         self._coded_outputs = {
@@ -56,8 +58,11 @@ class OrtRunner:
     def run_layers(self, inputs: Mapping[str, F32], forced: Mapping[str, F32] = NOTHING) -> Trace:
         """Every layer and the outputs, with graph optimizations off.
 
-        What reads a layer that is *forced* computes with that result instead of the true one.
+        What reads a layer that is *forced* computes with that result instead of the true one. Of
+        one that is inside of an operator nothing can be forced, and nothing is returned.
         """
+        if not self.inside.keys().isdisjoint(forced):
+            return Trace({}, {})
         values = self._run_forced(self.layers, inputs, forced, optimized=False)
         return Trace(
             {layer.layer: _keras_layout(_value(layer, values), layer) for layer in self.layers},

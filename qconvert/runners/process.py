@@ -19,7 +19,8 @@ from qconvert.errors import WitnessError
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 Answer: TypeAlias = dict[str, Json]
 
-REMEDY = "pip install 'qconvert[tf]'"
+_TENSORFLOW, REMEDY = "TensorFlow or QKeras", "pip install 'qconvert[tf]'"
+_RUNTIME, _RUNTIME_REMEDY = "ONNX Runtime", "pip install 'qconvert[ort]'"
 #: What TensorFlow logs as information or warnings.
 _SMALL_TALK = re.compile(r"[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl")
 
@@ -95,7 +96,9 @@ class Process:
     def _reported(self, answer: Answer) -> WitnessError:
         message = f"{answer.get('type')}: {answer['error']}"
         if answer.get("type") in ("ImportError", "ModuleNotFoundError"):
-            return WitnessError(f"{self._command} lacks TensorFlow or QKeras ({message}): {REMEDY}")
+            ours = "'onnxruntime'" in message
+            what, remedy = (_RUNTIME, _RUNTIME_REMEDY) if ours else (_TENSORFLOW, REMEDY)
+            return WitnessError(f"{self._command} lacks {what} ({message}): {remedy}")
         return WitnessError(f"the TensorFlow worker failed: {message}")
 
     def _how(self) -> str:

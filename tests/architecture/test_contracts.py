@@ -35,6 +35,7 @@ OFFENCES: Final[Mapping[str, tuple[Offence, ...]]] = {
         Offence("reference/offence.py", "import qconvert.emit"),
         Offence("exactness/offence.py", "import qconvert.frontend"),
         Offence("runners/offence.py", "import qconvert.checking", LAZY),
+        Offence("benchmarking/offence.py", "import qconvert.reproducing"),
         Offence("errors.py", "import qconvert.ir"),
         Offence("a_package_without_a_place.py", "import qconvert.errors"),
     ),

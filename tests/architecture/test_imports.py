@@ -37,7 +37,9 @@ LOADED: Final[Mapping[str, frozenset[str]]] = {
     "qconvert.runners": frozenset({"numpy", "onnx"}),
     "qconvert.checking": frozenset({"numpy", "onnx"}),
     "qconvert.reproducing": frozenset({"numpy", "onnx"}),
-    "qconvert.report": frozenset({"numpy", "onnx"}),
+    "qconvert.benchmarking": frozenset({"numpy", "onnx"}),
+    "qconvert.report": frozenset(),
+    "qconvert.report.notes": frozenset(),
     "qconvert.api": frozenset(),
 }
 """The heavy modules that importing a package loads, and no others."""

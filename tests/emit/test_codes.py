@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from qconvert.emit.codes import encode
+from qconvert.emit import codes as module
+from qconvert.emit.codes import encode, on_grid
 from qconvert.ir import F32
 
 
@@ -52,3 +53,30 @@ def test_zeros_fit_any_step() -> None:
     assert found is not None
     assert (found.bits, found.exps.tolist()) == (7, [-2])
     np.testing.assert_array_equal(decoded(np.zeros((2, 2), np.float32), 1), np.zeros((2, 2)))
+
+
+def test_a_number_far_below_a_step_is_no_multiple_of_it() -> None:
+    """In float32 its quotient is 0, which is an integer."""
+    tiny, steps = np.array([2.0**-149], np.float32), np.array([100])
+    assert on_grid(tiny, steps) is None
+    assert on_grid(np.zeros(1, np.float32), steps) is not None
+
+
+def test_a_number_far_above_a_step_has_no_code() -> None:
+    assert on_grid(np.array([2.0**100], np.float32), np.array([-100])) is None
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_codes_do_not_depend_on_how_many_are_taken_at_once(
+    axis: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    array = np.ldexp(random.integers(-9, 9, (3, 7, 5)), random.integers(-4, 4, (3, 1, 5)))
+    array = array.astype(np.float32)
+    whole = encode(array, axis)
+    monkeypatch.setattr(module, "_AT_ONCE", 8)
+    parts = encode(array, axis)
+    assert whole is not None and parts is not None
+    assert whole.axis == parts.axis
+    np.testing.assert_array_equal(whole.exps, parts.exps)
+    np.testing.assert_array_equal(whole.codes, parts.codes)

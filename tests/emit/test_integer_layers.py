@@ -81,8 +81,18 @@ def test_dense_between_quantizers_is_one_integer_kernel(
     ran = run(make({"x": (33,)}, steps), x)
     expected = x.astype(np.float64) @ kernel.astype(np.float64) + bias
     np.testing.assert_array_equal(ran.plain[0], nibble(expected))
-    assert "QGemm" in ran.operators
+    # The bias is off the grid of the products.
+    assert "MatMulIntegerToFloat" in ran.operators
     assert "Gemm" not in ran.operators
+
+
+def test_dense_with_a_bias_on_the_grid_of_its_products_is_one_integer_kernel(
+    make: Make, run: Run, codes: Codes
+) -> None:
+    dense = Dense(codes(-60, 60, 0, 33, 8), codes(-99, 99, -7, 8))
+    steps = [("q", SIGNED, ["x"]), ("dense", dense, ["q"]), ("a", NIBBLE, ["dense"])]
+    ran = run(make({"x": (33,)}, steps), codes(-128, 127, -7, 7, 33))
+    assert "QGemm" in ran.operators
 
 
 def test_last_dense_gives_floats_from_an_integer_kernel(make: Make, run: Run, codes: Codes) -> None:

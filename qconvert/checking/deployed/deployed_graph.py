@@ -113,7 +113,7 @@ def _faults(
         return
     if kind not in KNOWN and not (layers and layers <= file.opaque):
         yield "is an operator that no proof knows"
-    if not all(map(_are_powers_of_two, _scales(node, graph))):
+    if not all(map(_are_powers_of_two, _scales(node, graph, file, layers))):
         yield "rounds with scales that are no powers of two"
     if begins_with_others(node):
         yield "begins with results of another operator, which the file adds to the finished sum"
@@ -149,15 +149,23 @@ def _own(numbers: Sequence[tuple[Layers, Numbers]], layers: Layers) -> list[Numb
     return [x for owners, x in numbers if not (layers and owners and layers.isdisjoint(owners))]
 
 
-def _scales(node: onnx.NodeProto, graph: OnnxGraph) -> Iterator[Numbers]:
-    """The floats that an operator on codes takes: all of them but a bias are scales."""
+def _scales(
+    node: onnx.NodeProto, graph: OnnxGraph, file: DrawnFile, layers: Layers
+) -> Iterator[Numbers]:
+    """The floats that an operator on codes takes: all of them but a bias are scales.
+
+    Without that of a kernel whose operator stands in the file: how it rounds is judged there.
+    """
     if not is_integer(node):
         return
-    places = LINEAR.get(kind_of(node))
-    bias = places.bias if places else None
+    places, kernel = LINEAR.get(kind_of(node)), kernel_of(node, graph)
+    known = {places.bias} if places else set()
+    if places and kernel is not None:
+        stated = _own(file.rounding, layers)
+        known |= {places.scale} if any(_equal(node, kernel, one) for one in stated) else set()
     for place, name in enumerate(node.input):
         array = graph.constant(name)
-        if place != bias and array is not None and array.dtype == np.float32:
+        if place not in known and array is not None and array.dtype == np.float32:
             yield array.astype(np.float64)
 
 

@@ -12,6 +12,7 @@ from qconvert.checking.deployed.kernels import (
     adds_bias_early,
     bias_of,
     input_of,
+    is_integer,
     kernel_of,
     kind_of,
 )
@@ -27,8 +28,9 @@ class DrawnFile:
     """What the graph that a runtime makes of a file is held against.
 
     ``kernels`` are what its linear operators multiply by, ``addends`` what these and additions
-    add, each with the layers that it belongs to: all, where that cannot be told. ``early`` are
-    operators that may round a bias before the sum is finished.
+    add, each with the layers that it belongs to: all, where that cannot be told. ``rounding`` are
+    the kernels whose operator states in the file how it rounds; ``early`` are operators that may
+    round a bias before the sum is finished.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -44,12 +46,15 @@ class DrawnFile:
             for node in nodes
         )
         self.kernels: list[tuple[Layers, Numbers]] = []
+        self.rounding: list[tuple[Layers, Numbers]] = []
         self.addends: list[tuple[Layers, Numbers]] = []
         self.early: list[tuple[Layers, onnx.NodeProto]] = []
         for outer in self.graph.nodes:
             owners = self.owners_of(outer)
             for node, graph in self.graph.inside(outer):
-                self.kernels += ((owners, k) for k in [kernel_of(node, graph)] if k is not None)
+                found = [(owners, k) for k in [kernel_of(node, graph)] if k is not None]
+                self.kernels += found
+                self.rounding += found if is_integer(node) else []
                 self.addends += ((owners, a) for a in _addends(node, graph))
                 self.early += [(owners, node)] if adds_bias_early(node) else []
 
@@ -95,6 +100,7 @@ def _addends(node: onnx.NodeProto, graph: OnnxGraph) -> Iterator[Numbers]:
     bias = bias_of(node, graph)
     if bias is not None:
         yield bias
-    if node.op_type == "Add":
+    if node.op_type in ("Add", "Sub"):
+        sign = 1 if node.op_type == "Add" else -1
         constants = map(graph.constant, node.input)
-        yield from (array.astype(np.float64) for array in constants if array is not None)
+        yield from (sign * array.astype(np.float64) for array in constants if array is not None)

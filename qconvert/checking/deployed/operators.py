@@ -9,8 +9,8 @@ from typing import Final
 from qconvert.checking.deployed.kernels import LINEAR, Kind
 
 _MOVEMENTS: Final = (
-    "Cast Compress Concat ConstantOfShape Constant DepthToSpace Expand Flatten Gather "
-    "GatherElements GatherND Identity If Loop MaxPool OneHot Pad Range Reshape Resize "
+    "BitShift Cast Compress Concat ConstantOfShape Constant DepthToSpace Expand Flatten "
+    "Gather GatherElements GatherND Identity If Loop MaxPool OneHot Pad Range Reshape Resize "
     "ReverseSequence Scan ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Squeeze "
     "Tile TopK Transpose Trilu Unsqueeze Where"
 )

@@ -84,8 +84,25 @@ def _pairs(node: onnx.NodeProto, kernel: Array) -> tuple[int, int]:
 def _largest(name: str, graph: OnnxGraph, zero: Array | None) -> int:
     """The largest of unsigned codes, among them the zero point, which borders are padded with."""
     padding = 0 if zero is None else int(zero.max())
+    return max(padding, _highest(name, graph))
+
+
+def _highest(name: str, graph: OnnxGraph) -> int:
+    """The largest code that a ``Clip`` leaves of a tensor, or of all that is joined in it."""
+    byte = int(np.iinfo(np.uint8).max)
     node = graph.maker(name)
-    while node is not None and node.op_type in MOVING:
-        node = graph.maker(node.input[0])
-    high = None if node is None or node.op_type != "Clip" else graph.constant(input_of(node, 2))
-    return max(padding, int(np.iinfo(np.uint8).max if high is None else high))
+    if node is None:
+        return byte
+    match node.op_type:
+        case "Clip":
+            high = graph.constant(input_of(node, 2))
+            return byte if high is None else int(high)
+        case "Concat":
+            return max(_highest(part, graph) for part in node.input)
+        case "BitShift":
+            bits = graph.constant(input_of(node, 1))
+            return byte if bits is None else min(_highest(node.input[0], graph) << int(bits), byte)
+        case kind if kind in MOVING:
+            return _highest(node.input[0], graph)
+        case _:
+            return byte

@@ -3,15 +3,18 @@
 What belongs to a layer is what lies between its tensor and those of the layers before it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 
 from qconvert.checking.deployed.kernels import is_conv, kernel_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.requantized import Judged, judged, rounding_kernels
 from qconvert.emit.metadata import LayerTensor, read_metadata
+from qconvert.exactness import Analysis, analyse
 from qconvert.ir import F32, Graph, Layer, Node
 from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Dense
 from qconvert.reference.normalization import constants
@@ -34,18 +37,72 @@ def stored_weights(graph: Graph, model: onnx.ModelProto) -> dict[tuple[str, str]
         return {}
     file = OnnxGraph(model.graph)
     cones = cones_of(file, metadata.layers)
+    inside = {layer.layer: layer.inside or layer.layer for layer in metadata.layers}
+    rounding = _rounding(graph, file, {name: cones[name] for name in inside.values()})
     found: dict[tuple[str, str], F32] = {}
     for layer in graph.layers:
-        cone = cones.get(layer.name, [])
+        cone, end = cones.get(layer.name, []), inside.get(layer.name, "")
+        if end in rounding:
+            known = rounding[end]
+            alone = not any(
+                _others(other) for other in graph.layers if inside.get(other.name) == end
+            )
+            inner = () if known is None else _in_a_kernel(layer, known, alone=alone)
+            found |= {(layer.name, role): array for role, array in inner}
+            continue
         parts = (_weights(graph, layer, file, cone), _of_normalization(graph, layer, file, cone))
         found |= {(layer.name, role): array for part in parts for role, array in part}
     return found
 
 
 def cones_of(file: OnnxGraph, layers: Sequence[LayerTensor]) -> dict[str, list[onnx.NodeProto]]:
-    """By layer the operators between its tensors and those of other layers, in the file's order."""
+    """By layer the operators between its tensors and those of other layers, in the file's order.
+
+    For one that is computed inside of another layer's operators, these.
+    """
     ends = {name for layer in layers for name in tensors_of(layer)}
-    return {layer.layer: file.cone(list(tensors_of(layer)), ends) for layer in layers}
+    own = {layer.layer: file.cone(list(tensors_of(layer)), ends) for layer in layers}
+    return {x.layer: own[x.layer] if x.inside is None else own[x.inside] for x in layers}
+
+
+def _rounding(
+    graph: Graph, file: OnnxGraph, cones: Mapping[str, list[onnx.NodeProto]]
+) -> dict[str, Judged | None]:
+    """What is found of each layer whose operators round sums to codes, if anything is."""
+    values = {layer.name: layer.value for layer in graph.layers}
+    kernels = {name: list(rounding_kernels(cone, file)) for name, cone in cones.items()}
+    analysis = analyse(graph) if any(kernels.values()) else Analysis()
+    return {
+        name: judged(graph, analysis, values.get(name, ""), own[0]) if len(own) == 1 else None
+        for name, own in kernels.items()
+        if own
+    }
+
+
+def _in_a_kernel(layer: Layer, found: Judged, *, alone: bool) -> Iterator[tuple[str, F32]]:
+    """The weights of *layer* as far as an operator that rounds has them, and NaN for the others.
+
+    Which number is wrong where codes are cannot be told: all are but the kernel, if that is not
+    *alone* and is right.
+    """
+    others = _others(layer)
+    for role, weight in layer.weights.items():
+        right = found.codes if role in others or alone else found.weights
+        transposed = role not in others and found.transposed
+        yield role, _without(weight.effective, ~right, transposed=transposed)
+
+
+def _others(layer: Layer) -> list[str]:
+    """Roles that are no kernel's."""
+    return [role for role in layer.weights if not role.endswith("kernel")]
+
+
+def _without(array: F32, wrong: npt.NDArray[np.bool_], *, transposed: bool) -> F32:
+    """The array with NaN for channels: the last axes together, or the last axis but one."""
+    if transposed:
+        return np.where(wrong[:, np.newaxis], np.float32(np.nan), array)
+    flat = array.reshape(-1, len(wrong))
+    return np.where(wrong, np.float32(np.nan), flat).reshape(array.shape)
 
 
 def _weights(
@@ -110,7 +167,9 @@ def _bias(effective: F32, file: OnnxGraph, cone: list[onnx.NodeProto]) -> F32 | 
     """The constant beside a linear operator, or added behind it; the equal one if there is one."""
     names = [node.input[2] for node in cone if node.op_type in _LINEAR and len(node.input) > 2]
     names += [name for node in cone if node.op_type == "Add" for name in node.input]
-    constants = (file.constant(name) for name in names)
+    subtracted = [node.input[1] for node in cone if node.op_type == "Sub"]
+    constants = [file.constant(name) for name in names]
+    constants += [None if a is None else -a for a in map(file.constant, subtracted)]
     fitting = [a.reshape(-1) for a in constants if a is not None and a.size == effective.size]
     equal = (array for array in fitting if np.array_equal(array, effective))
     return next(equal, fitting[0] if fitting else None)

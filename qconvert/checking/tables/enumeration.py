@@ -21,6 +21,7 @@ from qconvert.checking.results import Bound, State
 from qconvert.checking.tables.cones import Cone, cones
 from qconvert.checking.tables.margins import margins
 from qconvert.checking.tables.states import Ints, Margins, States
+from qconvert.checking.witness import Witness
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt, Lattice, Reach
 from qconvert.ir import F32, Graph, Layer, Node, Op
 from qconvert.ir.ops import Elementwise, Function, Quantize
@@ -47,8 +48,13 @@ def tabulate(
     probe: Batch,
     forcible: Set[str],
     run: Callable[[Iterator[Trial]], Evidence],
+    hidden: Set[str] = frozenset(),
 ) -> Tables:
-    """Tables of all cones; *run* tries trials that force layers of *forcible* in all runtimes."""
+    """Tables of all cones; *run* tries trials that force layers of *forcible* in all runtimes.
+
+    ONNX Runtime has no results of *hidden* layers. What its file makes of all their states is
+    compared with the reference elsewhere; tried is whether TensorFlow's are those, too.
+    """
     if any(layer.frozen for layer in graph.layers):
         # TensorFlow computes the scale from the floats in front of it: these are seen.
         return Tables(analysis.certificates)
@@ -56,7 +62,13 @@ def tabulate(
     owners = {layer.value: layer for layer in reversed(graph.layers)}
     shapes = shapes_in(graph, probe)
     near = [
-        _Tried(cone, states, owners[cone.end.name], shapes[cone.end.name])
+        _Tried(
+            cone,
+            states,
+            owners[cone.end.name],
+            shapes[cone.end.name],
+            any(owners[name].name in hidden for name in cone.sources),
+        )
         for cone, known in found
         if len(states := known.doubtful | known.edges)
         and _can_be_tried(cone, owners, forcible, shapes)
@@ -66,7 +78,7 @@ def tabulate(
     for group in _groups(shapes, near):
         seen = run(_trials(group, owners, shapes, probe))
         evidence = evidence.merge(seen)
-        alike |= {x.tried.cone.end.name for x in group if _agrees(seen, x.tried.layer)}
+        alike |= {x.tried.cone.end.name for x in group if _agrees(seen, x.tried)}
     certificates = {c.end.name: _certificate(c, known, alike) for c, known in found}
     proven = [c for c, _ in found if isinstance(certificates[c.end.name], Certificate)]
     known = {**analysis.certificates, **_stronger(certificates, analysis.certificates)}
@@ -88,12 +100,16 @@ def _stronger(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tried:
-    """A cone of which some states are tried, and the layer that shows its results."""
+    """A cone of which some states are tried, and the layer that shows its results.
+
+    *hidden* from ONNX Runtime are the sources, or not.
+    """
 
     cone: Cone
     states: States
     layer: Layer
     shape: tuple[int, ...]
+    hidden: bool
 
     @property
     def rows(self) -> int:
@@ -153,9 +169,9 @@ class _Slot:
 def _groups(shapes: Mapping[str, tuple[int, ...]], near: Sequence[_Tried]) -> list[list[_Slot]]:
     """Cones that take about as many samples run together; what takes too many does not."""
     elements = sum(math.prod(shape[1:]) for shape in shapes.values())
-    alike: dict[int, list[_Tried]] = defaultdict(list)
+    alike: dict[tuple[int, bool], list[_Tried]] = defaultdict(list)
     for one in near:
-        alike[one.rows.bit_length()].append(one)
+        alike[one.rows.bit_length(), one.hidden].append(one)
     left = _MOST_ELEMENTS
     result: list[list[_Slot]] = []
     for _, cones_alike in sorted(alike.items()):
@@ -216,12 +232,13 @@ def _placed(tried: _Tried, name: str, lattice: Lattice, shape: tuple[int, ...], 
     return flat.reshape(tried.rows, *shape)
 
 
-def _agrees(evidence: Evidence, layer: Layer) -> bool:
+def _agrees(evidence: Evidence, tried: _Tried) -> bool:
     """Whether all witnesses returned the same for the layer."""
-    compared = evidence.layers.get(layer.name, {})
+    compared = evidence.layers.get(tried.layer.name, {})
     present = {w for pair, found in compared.items() if found.elements for w in pair}
     same = all(not found.differing for found in compared.values())
-    return same and present >= set(REQUIRED) and not evidence.failures
+    needed = set(REQUIRED) - ({Witness.ORT} if tried.hidden else set())
+    return same and present >= needed and not evidence.failures
 
 
 def _certificate(cone: Cone, known: Margins, alike: Set[str]) -> Certificate | Doubt:

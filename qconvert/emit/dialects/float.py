@@ -10,6 +10,8 @@ from qconvert.ir import F32, Quantizer
 class FloatDialect:
     """For tools that know no quantization; ONNX Runtime folds what it likes."""
 
+    integer_kernels = False
+
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
         """The quantizer's own float operations."""
         return Value(quantizers.apply(b, x, quantizer), x.layout)
@@ -23,6 +25,10 @@ class FloatDialect:
     ) -> Tensor | None:
         """An input of convolutions, which add it to the finished sum."""
         return None if consumer is Consumer.GEMM else b.constant(array, "bias")
+
+    def multiplies_integers(self, x: Value, array: F32, bias: F32 | None) -> bool:
+        """There are no integers."""
+        return False
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
         """An initializer."""

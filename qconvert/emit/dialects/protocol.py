@@ -30,6 +30,9 @@ class Kernel:
 class Dialect(Protocol):
     """The representation of quantized activations, weights and constants."""
 
+    #: Whether it may state what integer kernels compute.
+    integer_kernels: bool
+
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
         """Apply an activation quantizer."""
 
@@ -44,6 +47,9 @@ class Dialect(Protocol):
         ONNX Runtime's float Gemm adds it to the first of several partial sums, where a bias off
         the grid of the products is rounded before these are complete.
         """
+
+    def multiplies_integers(self, x: Value, array: F32, bias: F32 | None) -> bool:
+        """Whether a matrix product of *x* is one of integers, but for a *bias* that is none."""
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
         """A multiplier that no runtime may fold into the weights before it."""

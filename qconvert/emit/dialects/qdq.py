@@ -12,18 +12,16 @@ from qconvert.emit import quantizers
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects.protocol import Consumer, Kernel
+from qconvert.emit.grids import bytes_hold, image, rounds_to, stretch
 from qconvert.emit.packing import stored_codes
 from qconvert.emit.shield import shielded
 from qconvert.emit.values import Codes, Value, from_codes
-from qconvert.ir import F32, Grid, Quantizer, grid_of
+from qconvert.ir import F32, Grid, Quantizer
 from qconvert.ir.quantizers import (
-    Binary,
-    FrozenScale,
     QuantizedBits,
     QuantizedHswish,
     QuantizedLinear,
     QuantizedRelu,
-    Ternary,
 )
 
 #: The first opset whose QuantizeLinear and DequantizeLinear know 16-bit integers.
@@ -35,15 +33,17 @@ _DROPPED_CLIP = 2.0**-23
 class QdqDialect:
     """``QuantizeLinear``, integer ``Clip``, ``DequantizeLinear``; integer weights."""
 
+    integer_kernels = True
+
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
         """Integer codes where the results lie on a grid that an integer type holds."""
         if isinstance(quantizer, QuantizedHswish):
             return self.quantize(b, quantizers.hswish(b, x, quantizer), quantizer.rounding)
-        grid = _rounds_to(quantizer)
+        grid = rounds_to(quantizer)
         if grid is None:
             y = Value(quantizers.apply(b, x, quantizer), x.layout)
-            image = _image(quantizer)
-            return y if image is None else _to_codes(b, y, image, y.tensor)
+            results = image(quantizer)
+            return y if results is None else _to_codes(b, y, results, y.tensor)
         if not _has_codes(b, x, grid):
             return Value(quantizers.apply(b, x, quantizer), x.layout)
         y = _to_codes(b, x, grid, quantizers.rounded_argument(b, x, quantizer))
@@ -60,7 +60,7 @@ class QdqDialect:
         if found.bits == 32 or (found.bits == 16 and b.opset < _INT16_OPSET):
             # Shielded, for ONNX Runtime makes an invalid QLinearConv of int32 weights.
             return Kernel(shielded(b, _dequantize_int32(b, found, "kernel")))
-        tensor = _dequantized(b, found, "kernel")
+        tensor = _dequantized(b, x, found, "kernel")
         if consumer is Consumer.MATMUL and not (x.integer and found.bits <= 8):
             # Shielded, for ONNX Runtime would quantize x dynamically (MatMulNBits).
             return Kernel(shielded(b, tensor))
@@ -79,6 +79,13 @@ class QdqDialect:
             return None
         axis = None if kernel.codes.axis is None else 0
         return _dequantize_int32(b, WeightCodes(codes, exps, axis), "bias")
+
+    def multiplies_integers(self, x: Value, array: F32, bias: F32 | None) -> bool:
+        """Of bytes, with no bias or one that is off the grid of the products."""
+        found = encode(array, 1) if x.integer else None
+        if found is None or found.bits > 8 or x.codes is None:
+            return False
+        return bias is None or on_grid(bias, found.exps + x.codes.exp) is None
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
         """Dequantized integers, which no optimizer folds."""
@@ -109,38 +116,8 @@ def _straight_through(b: Builder, x: Value, y: Value) -> Value:
     return Value(b.op("Add", x.tensor, b.op("Sub", y.tensor, x.tensor)), x.layout)
 
 
-def _rounds_to(quantizer: Quantizer) -> Grid | None:
-    """The grid that a quantizer rounds to before it multiplies by a power of two."""
-    match quantizer:
-        case QuantizedBits(alpha=alpha) if quantizers.exponent(alpha) is not None:
-            return grid_of(replace(quantizer, alpha=None))
-        case _:
-            return grid_of(quantizer)
-
-
-def _image(quantizer: Quantizer) -> Grid | None:
-    """A byte-sized grid that holds all results of a quantizer that is not rounding alone."""
-    match quantizer:
-        case QuantizedBits(qnoise_factor=factor) if factor != 1:
-            return None
-        case QuantizedBits(bits=bits, post_training_scale=FrozenScale(values=(scale,))):
-            exp, half = quantizers.exponent(scale), (1 << (bits - 1)) - 1
-            if exp is None or bits > 8:
-                return None
-            return Grid(-half, half, exp + quantizer.integer - bits + quantizer.keep_negative)
-        case QuantizedBits(bits=1, alpha=alpha) | Binary(alpha=alpha) | Ternary(alpha=alpha):
-            exp = quantizers.exponent(alpha)
-            return None if exp is None else Grid(-1, 1, exp)
-        case _:
-            return None
-
-
-def _bytes_hold(grid: Grid) -> bool:
-    return (grid.lo >= 0 and grid.hi < 256) or (grid.lo >= -128 and grid.hi < 128)
-
-
 def _has_codes(b: Builder, x: Value, grid: Grid) -> bool:
-    if _bytes_hold(grid):
+    if bytes_hold(grid):
         return True
     fits = grid.hi < 1 << (16 if grid.lo >= 0 else 15) and _keeps_clip(grid)
     # ONNX Runtime merges adjacent pairs of one type, wrongly; a Clip of bytes keeps them apart.
@@ -160,9 +137,7 @@ def _keeps_clip(grid: Grid) -> bool:
 def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor) -> Value:
     """Round *argument*, which is computed from *x*, to *grid*."""
     signed = grid.lo < 0
-    dtype, zero = (
-        ("uint8", 128 * signed) if _bytes_hold(grid) else (f"{'u' * (not signed)}int16", 0)
-    )
+    dtype, zero = ("uint8", 128 * signed) if bytes_hold(grid) else (f"{'u' * (not signed)}int16", 0)
     info = np.iinfo(dtype)
     lo, hi = grid.lo + zero, grid.hi + zero
     whole = lo == info.min and hi == info.max
@@ -171,31 +146,31 @@ def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor) -> Value:
         ends = b.scalar(grid.lo * grid.step), b.scalar(grid.hi * grid.step)
         argument = b.op("Clip", argument, *ends)
     scale, origin = b.scalar(grid.step), b.constant(np.array(zero, dtype), "zero")
-    given = _given_as(b, x, Codes("", dtype, zero, grid.exp)) if argument == x.tensor else None
+    given = _given_as(b, x, (dtype, zero, grid.exp)) if argument == x.tensor else None
     codes = given or b.op("QuantizeLinear", argument, scale, origin)
     if info.bits == 8 and not (whole and (x.codes is None or given)):
         ends = b.constant(np.array(lo, dtype), "lo"), b.constant(np.array(hi, dtype), "hi")
         codes = b.op("Clip", codes, *ends)
-    return from_codes(b, Codes(codes, dtype, zero, grid.exp), x.layout)
+    return from_codes(b, Codes(codes, dtype, zero, grid.exp, (grid.lo, grid.hi)), x.layout)
 
 
-def _given_as(b: Builder, x: Value, wanted: Codes) -> Tensor | None:
-    """The codes of *x* if the user supplies just the *wanted* ones, which need no rounding."""
-    if x.codes is None or x.codes.meaning != wanted.meaning or not b.supplies(x.codes.tensor):
+def _given_as(b: Builder, x: Value, meaning: tuple[str, int, int]) -> Tensor | None:
+    """The codes of *x* if the user supplies them in just this *meaning*: nothing is to round."""
+    if x.codes is None or x.codes.meaning != meaning or not b.supplies(x.codes.tensor):
         return None
     return x.codes.tensor
 
 
 def _stretched(b: Builder, y: Value, quantizer: Quantizer) -> Value:
     """Multiply by the quantizer's power of two, which costs nothing."""
-    more = quantizers.exponent(quantizer.alpha) if isinstance(quantizer, QuantizedBits) else 0
+    more = stretch(quantizer)
     if not more or y.codes is None:
         return y
     return from_codes(b, replace(y.codes, exp=y.codes.exp + more), y.layout)
 
 
-def _dequantized(b: Builder, found: WeightCodes, name: str) -> Tensor:
-    dtype, zero = {7: ("int8", 0), 8: ("uint8", 128), 16: ("int16", 0)}[found.bits]
+def _dequantized(b: Builder, x: Value, found: WeightCodes, name: str) -> Tensor:
+    dtype, zero = found.storage(255 if x.codes is None else x.codes.largest)
     zeros = np.full(() if found.axis is None else found.exps.shape, zero, dtype)
     stored = stored_codes(b, (found.codes + zero).astype(dtype), name)
     return b.op(

@@ -2,8 +2,17 @@
 
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import Dialect
-from qconvert.emit.lowering import elementwise, linear, movement, opaque, recurrence, reduction
+from qconvert.emit.lowering import (
+    elementwise,
+    linear,
+    movement,
+    opaque,
+    recurrence,
+    reduction,
+    requantized,
+)
 from qconvert.emit.lowering.stock import lower_stock
+from qconvert.emit.requantization import Chain
 from qconvert.emit.values import Value
 from qconvert.ir import Op, Shape
 from qconvert.ir.ops import (
@@ -79,3 +88,8 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
             return opaque.spliced(op, inputs, b, dialect)
         case _:
             return lower_stock(op, inputs, shape, b, dialect)
+
+
+def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect) -> Value | None:
+    """Emit a whole chain behind *x* as one integer kernel; ``None`` if it cannot be one."""
+    return requantized.lower_chain(chain, x, b, dialect, lower)

@@ -5,31 +5,28 @@ import onnx
 
 from qconvert.emit.builder import Attributes, Builder, Tensor
 from qconvert.emit.dialects.protocol import Consumer, Dialect
+from qconvert.emit.normalization import normalization
 from qconvert.emit.values import (
     Value,
-    broadcast,
     channels_first,
     contiguous,
+    conv_weight,
     natural,
     per_channel,
     relayout,
 )
 from qconvert.ir import F32
 from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Dense, Padding
-from qconvert.numerics import reciprocal_sqrt
-
-#: Channels in a vector of oneDNN's batch normalization.
-_VECTOR = 4
 
 
 def dense(op: Dense, x: Value, b: Builder, dialect: Dialect) -> Value:
-    """``Gemm`` on matrices, ``MatMul`` on more axes."""
+    """``MatMul``; ``Gemm`` on matrices where integer kernels take its bias, or where none exist."""
     x = relayout(b, x, natural(x.rank))
-    if x.rank != 2:
+    if x.rank != 2 or dialect.multiplies_integers(x, op.kernel, op.bias):
         kernel = dialect.kernel(b, x, op.kernel, 1, Consumer.MATMUL)
         y = Value(b.op("MatMul", x.tensor, kernel.tensor), x.layout)
-        # With as many axes as the product, for else ONNX Runtime may make a Gemm of both.
-        return _plus(b, y, None if op.bias is None else broadcast(op.bias, y.layout))
+        # Subtracted: of a sum ONNX Runtime makes a Gemm, which has no kernel for integers alone.
+        return y if op.bias is None else _less(b, y, -op.bias)
     # Weights as rows: ONNX Runtime does not quantize the input of that form dynamically.
     kernel = dialect.kernel(b, x, contiguous(op.kernel, (1, 0)), 0, Consumer.GEMM)
     bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.GEMM)
@@ -40,18 +37,20 @@ def dense(op: Dense, x: Value, b: Builder, dialect: Dialect) -> Value:
 def conv(op: Conv, x: Value, b: Builder, dialect: Dialect) -> Value:
     """``Conv`` over any number of spatial axes."""
     x = relayout(b, x, channels_first(x.rank))
-    spatial = range(x.rank - 2)
-    weight = contiguous(op.kernel, (x.rank - 1, x.rank - 2, *spatial))
-    kernel = dialect.kernel(b, x, weight, 0, Consumer.CONV)
+    kernel = dialect.kernel(b, x, conv_weight(op), 0, Consumer.CONV)
     bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.CONV)
-    attributes: Attributes = {
+    y = Value(_call(b, "Conv", x, kernel.tensor, bias, conv_attributes(op)), x.layout)
+    return y if bias is not None else _plus(b, y, op.bias)
+
+
+def conv_attributes(op: Conv) -> Attributes:
+    """Of ``Conv`` and ``QLinearConv``."""
+    return {
         "strides": list(op.strides),
         "dilations": list(op.dilations),
         "pads": pads(op.padding),
         "group": op.groups,
     }
-    y = Value(_call(b, "Conv", x, kernel.tensor, bias, attributes), x.layout)
-    return y if bias is not None else _plus(b, y, op.bias)
 
 
 def conv_transpose(op: ConvTranspose, x: Value, b: Builder, dialect: Dialect) -> Value:
@@ -81,29 +80,16 @@ def affine(op: Affine, x: Value, b: Builder, dialect: Dialect) -> Value:
 
 def batch_normalization(op: BatchNormalization, x: Value, b: Builder, dialect: Dialect) -> Value:
     """The operations of TensorFlow's program, with its constants."""
-    return _fused(op, x, b) if op.fused else _separate(op, x, b, dialect)
-
-
-def _separate(op: BatchNormalization, x: Value, b: Builder, dialect: Dialect) -> Value:
-    """``tf.nn.batch_normalization``: ``x * inverse + (beta - mean * inverse)``."""
-    inverse = reciprocal_sqrt(op.variance + np.float32(op.epsilon))
-    if op.gamma is not None:
-        inverse = inverse * op.gamma
-    offset = -op.mean * inverse if op.beta is None else op.beta - op.mean * inverse
-    factor = dialect.constant(b, per_channel(inverse, x.layout), "inverse")
-    return _added(b, Value(b.op("Mul", x.tensor, factor), x.layout), offset, "offset")
-
-
-def _fused(op: BatchNormalization, x: Value, b: Builder) -> Value:
-    """``FusedBatchNormV3`` of oneDNN; channels that fill vectors of four have their own kernel."""
-    deviation: F32 = np.sqrt(op.variance + np.float32(op.epsilon))
-    gamma = np.ones_like(op.mean) if op.gamma is None else op.gamma
-    beta = np.zeros_like(op.mean) if op.beta is None else op.beta
-    mean = b.constant(per_channel(op.mean, x.layout), "mean")
-    centred = Value(b.op("Sub", x.tensor, mean), x.layout)
-    if len(op.mean) % _VECTOR:
-        return _added(b, _times(b, centred, gamma / deviation), beta, "beta")
-    return _multiply_add(b, _times(b, centred, np.float32(1) / deviation), gamma, beta)
+    steps = normalization(op)
+    if steps.mean is None:
+        factor = dialect.constant(b, per_channel(steps.factor, x.layout), "inverse")
+        y = Value(b.op("Mul", x.tensor, factor), x.layout)
+        return _added(b, y, steps.addend, "offset")
+    mean = b.constant(per_channel(steps.mean, x.layout), "mean")
+    y = _times(b, Value(b.op("Sub", x.tensor, mean), x.layout), steps.factor)
+    if steps.gamma is None:
+        return _added(b, y, steps.addend, "beta")
+    return _multiply_add(b, y, steps.gamma, steps.addend)
 
 
 def _times(b: Builder, x: Value, array: F32) -> Value:
@@ -142,6 +128,11 @@ def _plus(b: Builder, y: Value, bias: F32 | None) -> Value:
 def _added(b: Builder, y: Value, array: F32, name: str) -> Value:
     addend = b.constant(per_channel(array, y.layout), name)
     return Value(b.op("Add", y.tensor, addend), y.layout)
+
+
+def _less(b: Builder, y: Value, array: F32) -> Value:
+    subtrahend = b.constant(per_channel(array, y.layout), "bias")
+    return Value(b.op("Sub", y.tensor, subtrahend), y.layout)
 
 
 def _extended(b: Builder, y: Value, cropping: Padding) -> Value:

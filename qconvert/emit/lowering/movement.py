@@ -1,6 +1,7 @@
 """Ops that move elements and compute nothing; they act on the codes."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -48,8 +49,9 @@ def concat(op: Concat, inputs: tuple[Value, ...], b: Builder) -> Value:
     if codes is None:
         return Value(b.op("Concat", *(x.tensor for x in values), attributes=attributes), layout)
     joined = b.op("Concat", *(each.tensor for each in codes), attributes=attributes)
-    first = codes[0]
-    return from_codes(b, Codes(joined, first.dtype, first.zero, first.exp), layout)
+    lowest, highest = zip(*(each.ends for each in codes), strict=True)
+    ends = min(lowest), max(highest)
+    return from_codes(b, replace(codes[0], tensor=joined, ends=ends), layout)
 
 
 def _shared(values: tuple[Value, ...]) -> list[Codes] | None:

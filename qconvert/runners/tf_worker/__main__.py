@@ -16,6 +16,12 @@ convert {model, output} -> {} or {refused}: the SavedModel folder *model* as an 
 run     {inputs, outputs} -> {keys}: all layers and outputs of ``model(x, training=False)``
 predict {inputs} -> {differences}: where graph mode disagrees with eager mode
 weights {outputs} -> {keys}: the weights that the layers compute with, as ``layer/role``
+tf2onnx {model, weights, output} -> {converter} or {refused}: the model as tf2onnx converts it
+start   {kind, file, weights, threads} -> {seconds}: the program that the next four are about
+results {inputs, outputs} -> {keys}: its outputs, by their places
+time    {inputs, seconds} -> {seconds}: the fastest of calls for so many seconds
+profile {file, threads, inputs} -> {operators}: what each operator of an ONNX file takes
+peak    {} -> {bytes}: the largest resident memory of this process
 stop    {}
 
 Arrays travel in npz files. States that layers keep from call to call are further inputs and
@@ -42,8 +48,10 @@ if not __package__:
 from . import keras3
 from .loading import load_model
 from .opaque import opaque
+from .programs import to_onnx
 from .saved_model import convert
 from .states import State, batches, joined, new, put, states
+from .timing import Timer, peak
 from .tracing import (
     difference,
     dtype_of,
@@ -85,6 +93,7 @@ class Worker:
         self._folder = folder
         self._model: Layer = None
         self._states: list[State] = []
+        self._timer = Timer(folder)
 
     def answer(self, request: Json) -> Config:
         """The answer to one request."""
@@ -103,6 +112,23 @@ class Worker:
             return keys_of(request["outputs"], effective_weights(self._model))
         if do == "folded":
             return keys_of(request["outputs"], unquantized_folded_weights(self._model))
+        return self.timing(request)
+
+    def timing(self, request: Json) -> Config:
+        """The answer to a request that is about costs."""
+        do = request["do"]
+        if do == "tf2onnx":
+            return to_onnx(request, self._folder)
+        if do == "start":
+            return self._timer.start(request)
+        if do == "results":
+            return keys_of(request["outputs"], self._timer.results(request))
+        if do == "time":
+            return self._timer.time(request)
+        if do == "profile":
+            return self._timer.profile(request)
+        if do == "peak":
+            return peak()
         raise ValueError(f"unknown request {do!r}")
 
     def load(self, request: Json) -> Config:

@@ -1,0 +1,122 @@
+"""A file of ONNX beside the model that it was made of, in every program that can run it."""
+
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import onnx
+
+from qconvert.benchmarking.evaluate import column, per_second
+from qconvert.benchmarking.inputs import batch_of, with_sizes
+from qconvert.benchmarking.macs import multiplications
+from qconvert.benchmarking.measure import Measured, Told, measure
+from qconvert.benchmarking.operators import operators_of
+from qconvert.benchmarking.programs import Against, Programs, programs
+from qconvert.benchmarking.results import Benchmark, Column, Operator
+from qconvert.benchmarking.running import Running
+from qconvert.checking.onnx_file import read_onnx
+from qconvert.errors import WitnessError
+from qconvert.runners.environment import probe
+from qconvert.runners.ort import OrtRunner
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """With how many samples, threads (0: each program's default) and rounds to measure."""
+
+    batches: tuple[int, ...]
+    threads: tuple[int, ...]
+    rounds: int
+
+
+def bench(file: Path, against: Against | None, plan: Plan, told: Told) -> Benchmark:
+    """Measure *file* and all that runs the same model.
+
+    Raises `WitnessError` where ONNX Runtime does not run the file; of other programs the column
+    says what failed.
+    """
+    model, read = read_onnx(file)
+    only = batch_of(model)
+    batches = plan.batches if only is None else (only,)
+    with tempfile.TemporaryDirectory(prefix="qconvert-") as folder:
+        told("converting with tf2onnx" if against else "drawing inputs")
+        all_ = programs(file, model, against, batches, Path(folder))
+        found = {threads: _measured(all_, threads, plan.rounds, told) for threads in plan.threads}
+        told("profiling")
+        operators = _operators(model, all_, max(batches))
+        macs = _multiplications(model, only)
+        columns = _columns(found, macs)
+    peak = {threads: per_second(each[-1]) for threads, each in found.items()}
+    return Benchmark(
+        file=read,
+        bytes=file.stat().st_size,
+        macs=macs,
+        against=None if against is None else against.file,
+        rounds=plan.rounds,
+        batches=batches,
+        columns=(*columns, *all_.refused),
+        peak={threads: each for threads, each in peak.items() if each is not None},
+        operators=operators,
+        environment=_environment(against),
+    )
+
+
+def _measured(all_: Programs, threads: int, rounds: int, told: Told) -> tuple[Measured, ...]:
+    """The file first, the matrix product last."""
+    listed = (all_.measured, *all_.others, all_.product)
+    words = f"{threads} thread(s)" if threads else "default threads"
+    found = measure(listed, threads, rounds, lambda text: told(f"{words}: {text}"))
+    if found[0].failure is not None:
+        raise WitnessError(found[0].failure)
+    return found
+
+
+def _columns(found: Mapping[int, Sequence[Measured]], macs: int | None) -> tuple[Column, ...]:
+    by_program = [dict(zip(found, each, strict=True)) for each in zip(*found.values(), strict=True)]
+    measured, *_, product = by_program
+    return tuple(column(each, measured, product, macs) for each in by_program[:-1])
+
+
+def _operators(model: onnx.ModelProto, all_: Programs, batch: int) -> tuple[Operator, ...]:
+    """Those of one thread."""
+    with Running(all_.measured, 1) as program:
+        program.startup()
+        profiled = program.profile(batch)
+    return operators_of(model, OrtRunner(all_.measured.file).optimized(), profiled)
+
+
+def _multiplications(model: onnx.ModelProto, only: int | None) -> int | None:
+    """Those of one sample, also of a file that takes *only* so many."""
+    total = multiplications(with_sizes(model, only or 1))
+    return None if total is None else total // (only or 1)
+
+
+def _environment(against: Against | None) -> dict[str, str]:
+    """Where it ran: versions, and the machine."""
+    found = probe(Path(sys.executable)).versions
+    there = found if against is None or against.python is None else probe(against.python).versions
+    names = ("tensorflow", "tf-keras", "keras", "qkeras", "tf2onnx") if against else ()
+    return {
+        "qconvert": version("qconvert"),
+        "python": platform.python_version(),
+        "onnxruntime": found.get("onnxruntime", "missing"),
+        **{name: there.get(name, "missing") for name in names},
+        "machine": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "processors": str(os.cpu_count()),
+    }
+
+
+def _processor() -> str:
+    """As Linux calls it, or what Python knows."""
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()

@@ -1,0 +1,74 @@
+"""From seconds to columns: ratios within each round, then their spread."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from qconvert.benchmarking.measure import Measured
+from qconvert.benchmarking.product import MULTIPLICATIONS, SIZE
+from qconvert.benchmarking.results import Column, Setting, Spread, Timing
+
+
+def column(
+    each: Mapping[int, Measured],
+    measured: Mapping[int, Measured],
+    product: Mapping[int, Measured],
+    macs: int | None,
+) -> Column:
+    """One program beside the *measured* file, by number of threads.
+
+    *product* is the matrix product, *macs* the model's multiplications a sample.
+    """
+    first = next(iter(each.values()))
+    settings = tuple(_setting(t, each[t], measured[t], product[t], macs) for t in each)
+    differing, elements = _unlike(first, next(iter(measured.values())))
+    size = first.program.file.stat().st_size
+    return Column(first.program.name, size, settings, differing, elements)
+
+
+def per_second(product: Measured) -> Spread | None:
+    """The multiplications a second of the matrix product."""
+    seconds = product.rounds.get(SIZE, []) if product.failure is None else []
+    return Spread.of([MULTIPLICATIONS / each for each in seconds]) if seconds else None
+
+
+def _setting(
+    threads: int, each: Measured, measured: Measured, product: Measured, macs: int | None
+) -> Setting:
+    if each.failure is not None:
+        return Setting(threads, each.startup, None, (), each.failure)
+    timings = tuple(
+        Timing(
+            batch,
+            Spread.of(seconds),
+            None if each is measured else Spread.of(_over(seconds, measured.rounds[batch])),
+            _of_peak(batch, seconds, product, macs),
+        )
+        for batch, seconds in each.rounds.items()
+    )
+    return Setting(threads, each.startup, each.peak, timings)
+
+
+def _of_peak(
+    batch: int, seconds: Sequence[float], product: Measured, macs: int | None
+) -> Spread | None:
+    if product.failure is not None or macs is None:
+        return None
+    # What the product would take for as many multiplications, in the same round.
+    scale = batch * macs / MULTIPLICATIONS
+    return Spread.of([scale * x for x in _over(product.rounds[SIZE], seconds)])
+
+
+def _over(seconds: Iterable[float], others: Iterable[float]) -> list[float]:
+    return [a / b for a, b in zip(seconds, others, strict=True)]
+
+
+def _unlike(each: Measured, measured: Measured) -> tuple[int | None, int | None]:
+    """How many outputs differ, and of how many; ``None`` for the measured file itself."""
+    if each is measured or each.results is None or measured.results is None:
+        return None, None
+    pairs = list(zip(each.results, measured.results, strict=False))
+    if [x.shape for x in each.results] != [x.shape for x in measured.results]:
+        return None, None
+    differing = (np.count_nonzero((a != b) & ~(np.isnan(a) & np.isnan(b))) for a, b in pairs)
+    return sum(map(int, differing)), sum(a.size for a, _ in pairs)

@@ -1,0 +1,81 @@
+"""Programs take turns, so that a slow spell of the machine hits all of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import numpy.typing as npt
+
+from qconvert.benchmarking.running import Program, Running
+from qconvert.errors import WitnessError
+
+Told: TypeAlias = Callable[[str], None]
+#: So long a turn takes, or one call if that takes longer.
+TURN: Final = 0.1
+
+
+@dataclass(slots=True)
+class Measured:
+    """What one program took: seconds a call of each round by number of samples.
+
+    ``failure`` is why there is nothing, or nothing more.
+    """
+
+    program: Program
+    startup: float | None = None
+    peak: int | None = None
+    rounds: dict[int, list[float]] = field(default_factory=dict)
+    results: list[npt.NDArray[Any]] | None = None
+    failure: str | None = None
+
+
+def measure(
+    programs: Sequence[Program], threads: int, rounds: int, told: Told
+) -> tuple[Measured, ...]:
+    """Run the *programs* by turns, each in its process, with so many threads (0: its default)."""
+    found = tuple(map(Measured, programs))
+    with ExitStack() as stack:
+        running: list[tuple[Measured, Running]] = []
+        for each in found:
+            # One after the other, so that none is slowed down by others while it starts.
+            told(f"starting {each.program.name}")
+            with _noting(each):
+                running.append((each, _started(each, threads, stack)))
+        for number in range(rounds):
+            told(f"round {number + 1} of {rounds}")
+            for each, program in running:
+                with _noting(each):
+                    _turn(each, program)
+        for each, program in running:
+            with _noting(each):
+                _last(each, program)
+    return found
+
+
+def _started(each: Measured, threads: int, stack: ExitStack) -> Running:
+    program = stack.enter_context(Running(each.program, threads))
+    each.startup = program.startup()
+    return program
+
+
+def _turn(each: Measured, program: Running) -> None:
+    if each.failure is None:
+        for batch in each.program.inputs:
+            each.rounds.setdefault(batch, []).append(program.time(batch, TURN))
+
+
+def _last(each: Measured, program: Running) -> None:
+    """What is asked at the end: results take memory that the program alone does not."""
+    if each.failure is None:
+        each.peak = program.peak()
+        each.results = program.results(max(each.program.inputs))
+
+
+@contextmanager
+def _noting(each: Measured) -> Iterator[None]:
+    """Whatever a program does, the others go on."""
+    try:
+        yield
+    except WitnessError as error:
+        each.failure = str(error)

@@ -1,0 +1,101 @@
+"""What a benchmark finds, as data."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from qconvert.checking.results import CheckedFile
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """One number of every round: least, median, largest."""
+
+    least: float
+    median: float
+    largest: float
+
+    @classmethod
+    def of(cls, numbers: Sequence[float]) -> "Spread":
+        """Of one number or more."""
+        return cls(min(numbers), statistics.median(numbers), max(numbers))
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds of a call with *batch* samples.
+
+    ``ratio`` is to the measured file in the same round: above 1, that is faster. ``of_peak`` is
+    the share of an int8 matrix product's multiplications a second.
+    """
+
+    batch: int
+    seconds: Spread
+    ratio: Spread | None
+    of_peak: Spread | None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A program with so many threads, 0 for as many as it takes by itself.
+
+    ``startup`` is in seconds, ``peak`` the largest resident memory of its process in bytes;
+    ``failure`` is why there are no timings.
+    """
+
+    threads: int
+    startup: float | None
+    peak: int | None
+    timings: tuple[Timing, ...]
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A program beside others; ``bytes`` is the size of its file.
+
+    ``differing`` of ``elements`` are the outputs unlike those of the measured file, if both have
+    outputs of the same shapes.
+    """
+
+    program: str
+    bytes: int | None
+    settings: tuple[Setting, ...]
+    differing: int | None = None
+    elements: int | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator of the graph that ONNX Runtime makes of the file, and its seconds a call.
+
+    ``layers`` are those that it computes for, as far as the file says; ``integer`` is whether it
+    multiplies codes, ``None`` of operators that are no sums of products.
+    """
+
+    name: str
+    kind: str
+    layers: tuple[str, ...]
+    seconds: float
+    integer: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A file of ``bytes`` and ``macs`` multiplications a sample, and what runs beside it.
+
+    ``peak`` are the multiplications a second of an int8 matrix product by number of threads.
+    ``operators`` are of one thread and the largest batch.
+    """
+
+    file: CheckedFile
+    bytes: int
+    macs: int | None
+    against: CheckedFile | None
+    rounds: int
+    batches: tuple[int, ...]
+    columns: tuple[Column, ...]
+    peak: Mapping[int, Spread]
+    operators: tuple[Operator, ...]
+    environment: Mapping[str, str]

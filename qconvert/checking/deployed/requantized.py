@@ -1,0 +1,216 @@
+"""Convolutions of a file that round their sums to codes themselves, held against the model.
+
+A ``QLinearConv`` returns ``rint((accumulator + bias) * multiplier)``. Whatever stood between the
+sums of a layer and its quantizer is in these numbers, so what they are is judged by what they do:
+for every sum that the layer can have, the code is compared with that of the reference.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from qconvert.checking.deployed.kernels import LINEAR, codes_of, input_of, kind_of
+from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
+from qconvert.exactness import Analysis, product_sums
+from qconvert.ir import F32, Graph, Node
+from qconvert.ir.ops import (
+    Conv,
+    ConvTranspose,
+    Pool,
+    Quantize,
+    Relu,
+    Reshape,
+    Transpose,
+    UpSample,
+)
+from qconvert.reference import apply
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+#: All sums of all channels together that are gone through.
+_MOST_STATES: Final = 1 << 28
+_CHUNK: Final = 1 << 18
+_ROUNDING: Final = "QLinearConv"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RoundingKernel:
+    """The numbers of a ``QLinearConv``, by output channel; ``ends`` are the codes that it leaves.
+
+    ``weights`` (outputs, inputs / groups, *window) are without their zero point.
+    """
+
+    weights: Ints
+    bias: Ints
+    multipliers: F32
+    x_scale: float
+    y_scale: float
+    zero: int
+    ends: tuple[int, int]
+
+    def factors(self, effective: F32) -> npt.NDArray[np.float64]:
+        """By channel what the *effective* weights are multiplied by; NaN where it is no number."""
+        theirs = self.weights.reshape(len(self.weights), -1).astype(np.float64)
+        ours = effective.reshape(theirs.shape).astype(np.float64)
+        largest = np.argmax(abs(ours), axis=1)
+        rows = np.arange(len(ours))
+        divisor = ours[rows, largest]
+        found = np.where(divisor == 0, 1.0, theirs[rows, largest] / np.where(divisor, divisor, 1.0))
+        same = np.all(ours * found[:, np.newaxis] == theirs, axis=1)
+        return np.where(same, found, np.nan)
+
+    def results(self, sums: npt.NDArray[np.float64], factors: npt.NDArray[np.float64]) -> F32:
+        """What the operator returns where the effective weights make *sums* (n, channels)."""
+        accumulators = np.rint(sums * (factors / self.x_scale)).astype(np.int64) + self.bias
+        # Into int32 and on to float32, as the operator has it.
+        scaled = accumulators.astype(np.int32).astype(np.float32) * self.multipliers
+        codes = np.clip(np.rint(scaled) + np.float32(self.zero), *self.ends)
+        result: F32 = ((codes - self.zero) * self.y_scale).astype(np.float32)
+        return result
+
+
+def rounding_kernels(cone: list[onnx.NodeProto], file: OnnxGraph) -> Iterator[RoundingKernel]:
+    """The operators of a cone that round, with the ``Clip`` behind each."""
+    for node in cone:
+        if node.op_type == _ROUNDING and not node.domain:
+            kernel = _kernel(node, cone, file)
+            if kernel is not None:
+                yield kernel
+
+
+def _kernel(
+    node: onnx.NodeProto, cone: list[onnx.NodeProto], file: OnnxGraph
+) -> RoundingKernel | None:
+    places = LINEAR[kind_of(node)]
+    codes, zero = codes_of(node, file), file.constant(input_of(node, places.zero))
+    scales = [file.constant(input_of(node, place)) for place in (1, 4, 6)]
+    y_zero = file.constant(input_of(node, 7))
+    if codes is None or zero is None or y_zero is None or any(s is None for s in scales):
+        return None
+    x_scale, w_scale, y_scale = (np.asarray(s, np.float32) for s in scales)
+    bias = file.constant(input_of(node, places.bias))
+    channels = len(codes)
+    origin = zero.astype(np.int64).reshape(-1, *[1] * (codes.ndim - 1))
+    return RoundingKernel(
+        codes.astype(np.int64) - origin,
+        np.zeros(channels, np.int64) if bias is None else bias.astype(np.int64),
+        np.broadcast_to(x_scale * w_scale / y_scale, (channels,)),
+        float(x_scale),
+        float(y_scale),
+        int(y_zero),
+        _ends(node, cone, file, y_zero),
+    )
+
+
+def _ends(
+    node: onnx.NodeProto, cone: list[onnx.NodeProto], file: OnnxGraph, zero: Array
+) -> tuple[int, int]:
+    info = np.iinfo(zero.dtype)
+    for other in cone:
+        if other.op_type == "Clip" and other.input[0] == node.output[0]:
+            lo, hi = (file.constant(input_of(other, place)) for place in (1, 2))
+            return int(info.min if lo is None else lo), int(info.max if hi is None else hi)
+    return int(info.min), int(info.max)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """By channel, whether weights are the model's times one number, and codes for all sums.
+
+    Kernels of a *transposed* convolution have their channels on the last axis but one.
+    """
+
+    weights: Mask
+    codes: Mask
+    transposed: bool = False
+
+
+def judged(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel) -> Judged | None:
+    """Whether *kernel* returns the value *end* for every sum of the convolution before it.
+
+    ``None`` where *end* is no function of one sum a channel, or these cannot all be gone through.
+    """
+    found = _epilogue(graph, end)
+    if found is None:
+        return None
+    linear, nodes = found
+    assert isinstance(linear.op, Conv | ConvTranspose)
+    conv = _convolution(linear.op, kernel.weights)
+    sums = None if conv is None else product_sums(replace(linear, op=conv), analysis.values)
+    if conv is None or sums is None or len(sums.lo) != len(kernel.bias):
+        return None
+    counts = sums.hi - sums.lo + 1
+    if int(counts.max()) * len(counts) > _MOST_STATES:
+        return None
+    factors = kernel.factors(np.moveaxis(conv.kernel, (-1, -2), (0, 1)))
+    same: Mask = np.isfinite(factors)
+    known, right = np.where(same, factors, 0.0), same.copy()
+    rows = max(1, _CHUNK // len(counts))
+    for start in range(0, int(counts.max()), rows):
+        codes = np.minimum(sums.lo + np.arange(start, start + rows)[:, np.newaxis], sums.hi)
+        exact = np.ldexp(codes.astype(np.float64), sums.exp)
+        expected = exact.astype(np.float32).reshape(-1, linear.shape[-1] or 1)
+        if linear.op.bias is not None:
+            expected = expected + linear.op.bias
+        for node in nodes:
+            expected = apply(node.op, expected)
+        right &= np.all(kernel.results(exact, known) == expected.reshape(exact.shape), axis=0)
+    # The kernels of one channel of a transposed convolution stand apart by all channels.
+    each = same.reshape(-1, linear.shape[-1] or 1), right.reshape(-1, linear.shape[-1] or 1)
+    transposed = isinstance(linear.op, ConvTranspose)
+    return Judged(np.all(each[0], axis=0), np.all(each[1], axis=0), transposed)
+
+
+def _convolution(op: Conv | ConvTranspose, weights: Ints) -> Conv | None:
+    """What an operator with so many *weights* has to compute, with a kernel for each of its sums.
+
+    In place of a transposed convolution with strides of s it has s * s kernels a channel, one for
+    each place that an element of the result can have between those of the input.
+    """
+    if isinstance(op, Conv):
+        return op if op.kernel.size == weights.size else None
+    *window, outputs, inputs = op.kernel.shape
+    if len(window) != 2 or len(set(op.strides)) != 1:
+        return None
+    stride, taps = op.strides[0], weights.shape[2:]
+    kernel = np.zeros((*taps, inputs, stride, stride, outputs), np.float32)
+    for row, column in np.ndindex(*(n * stride for n in taps)):
+        if row < window[0] and column < window[1]:
+            (back, place), (left, beside) = divmod(row, stride), divmod(column, stride)
+            into = kernel[taps[0] - 1 - back, taps[1] - 1 - left]
+            into[:, place, beside] = np.swapaxes(op.kernel[row, column], 0, 1)
+    flat = kernel.reshape(*taps, inputs, -1)
+    padding = tuple((n - 1, n - 1) for n in taps)
+    return Conv(flat, None, (1, 1), (1, 1), padding) if flat.size == weights.size else None
+
+
+def _epilogue(graph: Graph, end: str) -> tuple[Node, list[Node]] | None:
+    """The convolution before *end*, and the ops between both that compute, in order."""
+    makers = {node.name: node for node in graph.nodes}
+    nodes: list[Node] = []
+    name, rising = end, True
+    while name in makers:
+        node = makers[name]
+        if isinstance(node.op, Conv | ConvTranspose):
+            return node, nodes[::-1]
+        if len(node.inputs) != 1 or (isinstance(node.op, Pool) and not rising):
+            return None
+        # The largest of what falls is not what falls of the largest.
+        rising &= isinstance(node.op, Quantize | Relu) or _moves(node)
+        if not _moves(node):
+            nodes.append(node)
+        (name,) = node.inputs
+    return None
+
+
+def _moves(node: Node) -> bool:
+    match node.op:
+        case Pool(kind="max") | Reshape() | Transpose() | UpSample():
+            return True
+        case _:
+            return False

@@ -1,0 +1,143 @@
+"""A convolution and all that stands between it and a quantizer, as one integer kernel.
+
+``QLinearConv`` states the arithmetic that is proven, rounding included. The same numbers as
+``DequantizeLinear`` around a ``Conv`` would be right only where a runtime makes that of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+
+from qconvert.emit.builder import Builder
+from qconvert.emit.codes import WeightCodes, encode, on_grid
+from qconvert.emit.dialects import Dialect
+from qconvert.emit.grids import rounds_to
+from qconvert.emit.lowering.linear import conv_attributes
+from qconvert.emit.packing import stored_codes
+from qconvert.emit.requantization import Chain, Phases, Requantized, phases, requantized
+from qconvert.emit.values import (
+    Codes,
+    Value,
+    channels_first,
+    conv_weight,
+    from_codes,
+    natural,
+    relayout,
+)
+from qconvert.ir import Op, Quantizer, Shape
+from qconvert.ir.ops import Conv, ConvTranspose, Quantize
+from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
+
+#: Behind the last element of every axis.
+_END = 1 << 62
+
+Lower: TypeAlias = Callable[[Op, tuple[Value, ...], Shape, Builder, Dialect], Value]
+
+
+def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect, lower: Lower) -> Value | None:
+    """The value at the chain's end; ``None`` if nothing is gained or some channel has no form."""
+    op, quantize = chain.linear.op, chain.end.op
+    if not isinstance(quantize, Quantize) or not x.integer:
+        return None
+    b.scope = chain.linear.name
+    y = None
+    if isinstance(op, ConvTranspose):
+        spread = phases(op, chain.linear.shape)
+        y = None if spread is None else _requantized(chain, spread.conv, x, b, spread)
+    elif not isinstance(op, Conv):
+        return None
+    elif not _rounds_sums(chain, op, x, quantize.quantizer):
+        y = _requantized(chain, op, x, b)
+    elif chain.moves:
+        sums = lower(op, (x,), chain.linear.shape, b, dialect)
+        b.scope = chain.end.name
+        y = dialect.quantize(b, sums, quantize.quantizer)
+    if y is None:
+        return None
+    for node in chain.moves:
+        b.scope = node.name
+        y = lower(node.op, (y,), node.shape, b, dialect)
+    return y
+
+
+def _rounds_sums(chain: Chain, op: Conv, x: Value, quantizer: Quantizer) -> bool:
+    """Whether the quantizer rounds sums on a grid to a coarser one, as runtimes know it."""
+    found = encode(conv_weight(op), 0)
+    if chain.between or found is None or found.bits > 8 or x.codes is None:
+        return False
+    if not isinstance(quantizer, QuantizedBits | QuantizedLinear | QuantizedRelu):
+        return False
+    on_steps = op.bias is None or on_grid(op.bias, found.exps + x.codes.exp) is not None
+    return on_steps and rounds_to(quantizer) is not None
+
+
+def _requantized(
+    chain: Chain, conv: Conv, x: Value, b: Builder, spread: Phases | None = None
+) -> Value | None:
+    assert x.codes is not None
+    found = requantized(chain, conv, x.codes)
+    if found is None:
+        return None
+    b.scope = chain.end.name
+    x = relayout(b, x, channels_first(x.rank))
+    codes = _convolved(conv, found, x, b)
+    if spread is None:
+        return from_codes(b, codes, x.layout)
+    return _spread(b, Value("", x.layout, codes), spread)
+
+
+def _spread(b: Builder, y: Value, spread: Phases) -> Value:
+    """The phases, which are channels, where they belong: moved in runs of one pixel's channels."""
+    assert y.codes is not None
+    rows, columns = spread.block, spread.block
+    y = relayout(b, y, natural(y.rank))
+    assert y.codes is not None
+    tensor = b.op("Reshape", y.codes.tensor, b.integers([0, 0, 0, rows, columns, -1], "shape"))
+    tensor = b.op("Transpose", tensor, attributes={"perm": [0, 1, 3, 2, 4, 5]})
+    shape = [0, -1, spread.width, spread.channels]
+    tensor = b.op("Reshape", tensor, b.integers(shape, "shape"))
+    if any(map(any, spread.surplus)):
+        starts = b.integers([before for before, _ in spread.surplus], "starts")
+        ends = b.integers([-after if after else _END for _, after in spread.surplus], "ends")
+        tensor = b.op("Slice", tensor, starts, ends, b.integers([1, 2], "axes"))
+    return from_codes(b, replace(y.codes, tensor=tensor), y.layout)
+
+
+def _convolved(op: Conv, found: Requantized, x: Value, b: Builder) -> Codes:
+    assert x.codes is not None
+    grid, dtype = found.grid, "uint8"
+    zero = 128 if grid.lo < 0 else 0
+    codes = _shifted(b, x.codes, found.shift)
+    weights = WeightCodes(found.weights, np.zeros(1, np.int64), None)
+    kind, origin = weights.storage(codes.largest)
+    scales = np.ldexp(found.multipliers, grid.exp - codes.exp).astype(np.float32)
+    y = b.op(
+        "QLinearConv",
+        codes.tensor,
+        b.scalar(2.0**codes.exp),
+        b.constant(np.array(codes.zero, codes.dtype), "zero"),
+        stored_codes(b, (found.weights + origin).astype(kind), "kernel"),
+        b.constant(scales, "kernel_scale"),
+        b.constant(np.full(len(scales), origin, kind), "zero"),
+        b.scalar(grid.step),
+        b.constant(np.array(zero, dtype), "zero"),
+        b.constant(found.bias.astype(np.int32), "bias"),
+        attributes=conv_attributes(op),
+    )
+    ends = grid.lo + zero, grid.hi + zero
+    if ends != (0, 255):
+        lo, hi = (b.constant(np.array(n, dtype), "end") for n in ends)
+        y = b.op("Clip", y, lo, hi)
+    return Codes(y, dtype, zero, grid.exp, (grid.lo, grid.hi))
+
+
+def _shifted(b: Builder, codes: Codes, bits: int) -> Codes:
+    """The same numbers with more steps between them: parts of a step for the bias."""
+    if not bits:
+        return codes
+    places = b.constant(np.array(bits, codes.dtype), "bits")
+    tensor = b.op("BitShift", codes.tensor, places, attributes={"direction": "LEFT"})
+    lo, hi = codes.ends
+    return replace(codes, tensor=tensor, exp=codes.exp - bits, ends=(lo << bits, hi << bits))

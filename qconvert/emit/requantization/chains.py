@@ -1,0 +1,87 @@
+"""Linear layers whose results nothing sees but one quantizer."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from qconvert.emit.grids import rising
+from qconvert.ir import Graph, Node, Op
+from qconvert.ir.ops import (
+    Affine,
+    BatchNormalization,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Pool,
+    Quantize,
+    Relu,
+    Reshape,
+    Scale,
+    Transpose,
+    UpSample,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """A linear op, what is computed of its results by channel, and the quantizer at the end.
+
+    ``moves`` only select elements, the largest of a window included, so that the quantizer may
+    as well come before them.
+    """
+
+    linear: Node
+    between: tuple[Node, ...]
+    moves: tuple[Node, ...]
+    end: Node
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The values that nothing outside of the chain reads."""
+        return tuple(node.name for node in (self.linear, *self.between, *self.moves))
+
+
+def chains(graph: Graph) -> dict[str, Chain]:
+    """All chains, by the name of the linear op."""
+    readers: dict[str, list[Node]] = defaultdict(list)
+    for node in graph.nodes:
+        for name in node.inputs:
+            readers[name].append(node)
+    seen = {output.value for output in graph.outputs}
+    owned = {layer.value for layer in graph.layers}
+    found: dict[str, Chain] = {}
+    for node in graph.nodes:
+        if isinstance(node.op, Dense | Conv | ConvTranspose):
+            chain = _chain(node, readers, seen)
+            if chain is not None and chain.end.name in owned:
+                found[node.name] = chain
+    return found
+
+
+def _chain(linear: Node, readers: dict[str, list[Node]], seen: set[str]) -> Chain | None:
+    between: list[Node] = []
+    moves: list[Node] = []
+    node = linear
+    while node.name not in seen and len(readers[node.name]) == 1:
+        (node,) = readers[node.name]
+        match node.op:
+            case Quantize(quantizer=quantizer):
+                known = rising(quantizer) is not None
+                return Chain(linear, tuple(between), tuple(moves), node) if known else None
+            case BatchNormalization() | Affine() | Scale() if not moves:
+                # These may fall, and the largest of what falls is another.
+                between.append(node)
+            case Relu(slope=0.0, threshold=0.0):
+                between.append(node)
+            case op if _moves(op):
+                moves.append(node)
+            case _:
+                return None
+    return None
+
+
+def _moves(op: Op) -> bool:
+    match op:
+        case Pool(kind="max") | Reshape() | Transpose() | UpSample():
+            return True
+        case _:
+            return False

@@ -1,0 +1,140 @@
+"""Weights, biases and multipliers of a convolution that returns the codes of its quantizer."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from qconvert.emit.codes import WeightCodes, encode, largest_beside, on_grid
+from qconvert.emit.grids import rising
+from qconvert.emit.requantization.chains import Chain
+from qconvert.emit.requantization.epilogue import Epilogue, Integers, Stairs, stairs
+from qconvert.emit.requantization.search import Requantization, is_right, search
+from qconvert.emit.values import Codes, conv_weight
+from qconvert.ir import F32, Grid
+from qconvert.ir.ops import Conv, ConvTranspose, Quantize, Relu
+
+#: The largest weight that one byte holds, whichever its type.
+_WIDE: Final = 127
+#: Below, float32 holds every partial sum, so that TensorFlow's is this one.
+_LARGEST: Final = 1 << 24
+_BYTE: Final = 255
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Requantized:
+    """``rint((weights * x * 2**shift + bias) * multipliers)`` are the codes on *grid*.
+
+    By channel, which is axis 0; the codes of *x* are to be shifted to the left.
+    """
+
+    weights: Integers
+    bias: Integers
+    multipliers: F32
+    grid: Grid
+    shift: int
+
+
+def requantized(chain: Chain, conv: Conv, x: Codes) -> Requantized | None:
+    """What replaces a chain behind the codes *x*; *conv* computes the sums that it begins with.
+
+    ``None`` where some kernel has no such numbers, or where TensorFlow's sums can be rounded.
+    """
+    op, quantize = chain.linear.op, chain.end.op
+    if not isinstance(op, Conv | ConvTranspose) or not isinstance(quantize, Quantize):
+        return None
+    found = encode(conv_weight(conv), 0)
+    grid = rising(quantize.quantizer)
+    if found is None or found.bits > 8 or grid is None:
+        return None
+    weights, exps = _own_steps(found)
+    lo, hi = _sums(weights, min(x.ends[0], 0), max(x.ends[1], 0))
+    if np.max(hi - lo) > _LARGEST:
+        return None
+    ops = [node.op for node in chain.between]
+    channels = chain.linear.shape[-1]
+    assert channels is not None
+    epilogue = Epilogue(exps + x.exp, channels, op.bias, ops, quantize.quantizer, grid)
+    kernels = stairs(epilogue, lo, hi)
+    if any(isinstance(each, Relu) for each in ops):
+        # Its ends are inside the quantizer's, and clip as well.
+        grid = Grid(min(k.first for k in kernels), max(k.last for k in kernels), grid.exp)
+    exact = _exact(epilogue, kernels, grid)
+    if exact is not None:
+        return _assembled(weights, exact, grid, 0)
+    for shift, limit in _ways(x):
+        numbers = _searched(kernels, weights, grid, limit, shift)
+        if numbers is not None:
+            return _assembled(weights, numbers, grid, shift)
+    return None
+
+
+def _exact(epilogue: Epilogue, kernels: list[Stairs], grid: Grid) -> list[Requantization] | None:
+    """Sums on a grid that is rounded to a coarser one need no search, and have ties."""
+    exps = epilogue.exps
+    bias = np.zeros(epilogue.channels, np.float32) if epilogue.bias is None else epilogue.bias
+    biases = on_grid(np.resize(bias, len(exps)), exps)
+    if biases is None:
+        return None
+    numbers = [
+        Requantization(1, int(b), math.ldexp(1.0, int(exp) - grid.exp))
+        for b, exp in zip(biases, exps, strict=True)
+    ]
+    pairs = zip(kernels, numbers, strict=True)
+    return numbers if all(is_right(one, grid, number) for one, number in pairs) else None
+
+
+def _ways(x: Codes) -> Iterator[tuple[int, int]]:
+    """Shifts of the codes with the largest weights beside them: the fastest kernels first."""
+    narrow = largest_beside(x.largest)
+    yield 0, narrow
+    # Only then the bits above the codes of an unsigned x, for it costs a pass over these.
+    for shift in range(1, _BYTE.bit_length() if x.zero == 0 else 0):
+        if x.ends[1] << shift <= _BYTE:
+            yield shift, largest_beside(x.ends[1] << shift)
+    if narrow < _WIDE:
+        yield 0, _WIDE
+
+
+def _own_steps(found: WeightCodes) -> tuple[Integers, Integers]:
+    """The weights of each channel in their own largest step, and its exponent (channels,)."""
+    flat = found.codes.reshape(len(found.codes), -1)
+    common = np.gcd.reduce(flat, axis=1)
+    steps = np.where(common == 0, 1, common & -common)
+    shape = (-1, *[1] * (found.codes.ndim - 1))
+    return found.codes // steps.reshape(shape), found.exps + np.log2(steps).astype(np.int64)
+
+
+def _sums(weights: Integers, lo: int, hi: int) -> tuple[Integers, Integers]:
+    """The ends of each channel's sums, for codes between *lo* and *hi*."""
+    flat = weights.reshape(len(weights), -1)
+    up, down = np.maximum(flat, 0).sum(axis=1), np.maximum(-flat, 0).sum(axis=1)
+    return up * lo - down * hi, up * hi - down * lo
+
+
+def _searched(
+    kernels: list[Stairs], weights: Integers, grid: Grid, limit: int, shift: int
+) -> list[Requantization] | None:
+    largest = abs(weights).reshape(len(weights), -1).max(axis=1, initial=1)
+    numbers: list[Requantization] = []
+    for one, most in zip(kernels, largest.tolist(), strict=True):
+        found = search(one, grid, [n << shift for n in range(limit // most, 0, -1)])
+        if found is None:
+            return None
+        numbers.append(found)
+    return numbers
+
+
+def _assembled(
+    weights: Integers, numbers: list[Requantization], grid: Grid, shift: int
+) -> Requantized:
+    factors = np.array([n.factor >> shift for n in numbers]).reshape(-1, *[1] * (weights.ndim - 1))
+    return Requantized(
+        weights * factors,
+        np.array([n.bias for n in numbers]),
+        np.array([n.multiplier for n in numbers], np.float32),
+        grid,
+        shift,
+    )

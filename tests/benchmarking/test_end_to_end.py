@@ -1,0 +1,83 @@
+"""The command on a trained model, by itself and where other programs are missing."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+import onnx
+import pytest
+
+import qconvert
+from qconvert.cli import run
+
+ROOT: Final = Path(__file__).parents[2]
+MODEL: Final = ROOT / "tests" / "data" / "jet_mlp.h5"
+QUICK: Final = ("--rounds", "1", "--threads", "1", "--batch", "2")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "model.onnx"
+    qconvert.export(MODEL, path)
+    return path
+
+
+def benched(file: Path, *options: str) -> Any:
+    """The numbers of the command, as the schema describes them."""
+    written = file.with_suffix(".json")
+    assert run(["bench", str(file), *QUICK, "--json", str(written), *options]) == 0
+    document = json.loads(written.read_text(encoding="utf-8"))
+    schema = json.loads((ROOT / "schemas" / "bench.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(document, schema)
+    return document
+
+
+def test_a_file_alone_is_measured_beside_the_int8_product(file: Path) -> None:
+    found = benched(file)
+    assert found["macs"] == 16 * 64 + 64 * 32 + 32 * 32 + 32 * 5
+    assert [each["threads"] for each in found["int8_product"]] == [1]
+    assert found["int8_product"][0]["macs_per_second"]["median"] > 1e8
+    natures = {each["type"]: each["integer"] for each in found["operators"]}
+    # The first layer has no input quantizer.
+    assert (natures["Gemm"], natures["QGemm"], natures["Softmax"]) == (False, True, None)
+
+
+def test_without_tensorflow_the_file_is_measured_and_the_rest_is_said(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = "raise ModuleNotFoundError(\"No module named 'tensorflow'\")"
+    (tmp_path / "tensorflow.py").write_text(missing, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = benched(file, "--against", str(MODEL))
+    assert found["programs"][0]["settings"][0]["timings"]
+    assert [each["program"] for each in found["programs"]] == [
+        "ONNX Runtime",
+        "TensorFlow model(x)",
+        "TensorFlow predict",
+        "TensorFlow tf.function",
+        "TensorFlow Lite",
+        "tf2onnx's file",
+    ]
+    for each in found["programs"][1:]:
+        failures = [each["failure"], *(s["failure"] for s in each["settings"])]
+        assert any("lacks TensorFlow or QKeras" in (failure or "") for failure in failures)
+    assert "pip install 'qconvert[tf]'" in capsys.readouterr().out
+
+
+def test_a_file_that_does_not_run_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("NoSuchOperator", ["x"], ["y"])],
+        "graph",
+        [onnx.helper.make_tensor_value_info("x", 1, ["n", 3])],
+        [onnx.helper.make_tensor_value_info("y", 1, None)],
+    )
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "bad.onnx")
+    assert run(["bench", str(tmp_path / "bad.onnx"), *QUICK]) == 5
+    assert "NoSuchOperator" in capsys.readouterr().err
+
+
+def test_the_model_is_no_output(file: Path) -> None:
+    assert run(["bench", str(file), *QUICK, "--json", str(file), "--force"]) == 6

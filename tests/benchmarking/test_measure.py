@@ -1,0 +1,130 @@
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from qconvert.benchmarking import measure as module
+from qconvert.benchmarking.measure import measure
+from qconvert.benchmarking.running import Program, Running
+from qconvert.errors import WitnessError
+from qconvert.runners.npz import write_npz
+
+
+class Recorded:
+    """A program that only says when it had its turn; ``c`` fails in its second."""
+
+    turns: list[tuple[str, int]] = []  # noqa: RUF012 - one for all, made anew by the fixture
+
+    def __init__(self, program: Program, threads: int) -> None:
+        self._name = program.name
+        self._threads = threads
+
+    def __enter__(self) -> "Recorded":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
+
+    def startup(self) -> float:
+        if self._name == "b":
+            raise WitnessError("b does not start")
+        return 0.5
+
+    def time(self, batch: int, seconds: float) -> float:
+        if self._name == "c" and ("c", batch) in self.turns:
+            raise WitnessError("c ends")
+        self.turns.append((self._name, batch))
+        return float(len(self.turns))
+
+    def peak(self) -> int:
+        return self._threads
+
+    def results(self, batch: int) -> list[np.ndarray[Any, Any]]:
+        return [np.array(batch)]
+
+
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    found: list[tuple[str, int]] = []
+    monkeypatch.setattr(Recorded, "turns", found)
+    monkeypatch.setattr(module, "Running", Recorded)
+    return found
+
+
+def test_programs_take_turns_and_go_on_where_others_end(turns: list[tuple[str, int]]) -> None:
+    inputs = {1: Path("one"), 8: Path("eight")}
+    programs = [Program(name, "onnxruntime", Path(name), inputs) for name in "abcd"]
+    a, b, c, d = measure(programs, 3, 2, lambda _: None)
+    first = [(name, batch) for name in "acd" for batch in (1, 8)]
+    assert turns == first + [(name, batch) for name in "ad" for batch in (1, 8)]
+    assert a.rounds == {1: [1.0, 7.0], 8: [2.0, 8.0]}
+    assert (a.startup, a.peak, a.failure) == (0.5, 3, None)
+    assert a.results is not None
+    assert a.results[0] == 8
+    assert (b.failure, b.rounds, b.results) == ("b does not start", {}, None)
+    assert (c.failure, c.results) == ("c ends", None)
+    assert (d.failure, len(d.rounds[8])) == (None, 2)
+
+
+@pytest.fixture
+def doubling(tmp_path: Path) -> Program:
+    """A file of ONNX that doubles what it takes."""
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "x"], ["y"], name="twice")],
+        "graph",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    file, inputs = tmp_path / "file.onnx", tmp_path / "inputs.npz"
+    onnx.save(model, file)
+    write_npz(inputs, {"x": np.arange(6, dtype=np.float32).reshape(2, 3)})
+    return Program("file", "onnxruntime", file, {2: inputs})
+
+
+def test_a_file_runs_in_its_own_process(doubling: Program) -> None:
+    with Running(doubling, 1) as program:
+        assert 0 < program.startup() < 60
+        assert 0 < program.time(2, 0.01) < 60
+        np.testing.assert_array_equal(program.results(2)[0], [[0, 2, 4], [6, 8, 10]])
+        ((name, kind, seconds),) = program.profile(2)
+        assert (name, kind) == ("twice", "Add")
+        assert 0 <= seconds < 60
+        assert 10e6 < program.peak() < 10e9
+
+
+def test_memory_is_the_programs_own(doubling: Program) -> None:
+    """Not that of the process that started it, which the system counts for the new one too."""
+    ballast = np.ones(1 << 27, np.uint8)  # 128 MiB
+    with Running(doubling, 1) as program:
+        program.startup()
+        assert program.peak() < ballast.nbytes
+
+
+def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file.onnx").write_bytes(b"nothing")
+    (found,) = measure([Program("f", "onnxruntime", tmp_path / "file.onnx", {})], 1, 1, print)
+    assert found.failure is not None
+    assert "file.onnx" in found.failure
+
+
+def test_a_missing_runtime_is_said_with_its_remedy(
+    doubling: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = "raise ModuleNotFoundError(\"No module named 'onnxruntime'\")"
+    (tmp_path / "onnxruntime.py").write_text(missing, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with (
+        Running(doubling, 1) as program,
+        pytest.raises(WitnessError, match=r"lacks ONNX Runtime.*'qconvert\[ort\]'"),
+    ):
+        program.startup()

@@ -1,0 +1,77 @@
+import io
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+import pytest
+from rich.console import Console
+
+from qconvert.benchmarking import Benchmark
+from qconvert.benchmarking.document import to_json
+from qconvert.benchmarking.table import show
+
+SCHEMA: Final = Path(__file__).parents[2] / "schemas" / "bench.schema.json"
+
+
+@pytest.fixture(scope="module")
+def validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.fixture
+def document(benchmark_: Benchmark) -> Any:
+    return json.loads(to_json(benchmark_))
+
+
+@pytest.fixture
+def text(benchmark_: Benchmark) -> str:
+    stream = io.StringIO()
+    show(benchmark_, Console(file=stream, width=200))
+    return stream.getvalue()
+
+
+def test_a_benchmark_fits_the_schema(
+    document: Any, validator: jsonschema.Draft202012Validator
+) -> None:
+    validator.validate(document)
+    timing = document["programs"][1]["settings"][0]["timings"][0]
+    assert timing["ratio"] == {"min": 2.0, "median": 3.0, "max": 4.0}
+    assert timing["samples_per_second"] == 32 / 0.002
+
+
+def test_the_schema_refuses_what_lacks_something_or_is_unknown(
+    document: Any, validator: jsonschema.Draft202012Validator
+) -> None:
+    setting = document["programs"][0]["settings"][0]
+    del setting["peak_bytes"]
+    assert not validator.is_valid(document)
+    setting |= {"peak_bytes": 1, "swap": 2}
+    assert not validator.is_valid(document)
+
+
+def test_people_see_times_ratios_and_the_share_of_the_peak(text: str) -> None:
+    own, other = (line for line in text.splitlines() if " 2.000 " in line)
+    assert own.split()[2:] == ["32", "2.000", "1.000..4.000", "16000", "25%", "5.0", "90"]
+    assert other.split()[5:7] == ["3.00", "2.00..4.00"]
+    assert "12.50 M multiplications a sample" in text
+    assert "210 G multiplications/s" in text
+
+
+def test_people_see_why_there_is_nothing(text: str) -> None:
+    assert "TensorFlow Lite failed" in text
+    assert "of hunger" in text
+    assert "tf2onnx does not convert the model" in text
+
+
+def test_people_see_sizes_and_unlike_outputs(text: str) -> None:
+    assert "4000 bytes, 4.0 times the file; 2 of 320 outputs differ from the file's" in text
+
+
+def test_people_see_which_operators_take_the_time_and_which_are_of_floats(text: str) -> None:
+    lines = [line.split() for line in text.splitlines()]
+    assert ["QLinearConv", "1", "1.500", "75%"] in lines
+    assert ["QLinearConv", "1.500", "75%", "codes", "conv,", "act"] in lines
+    assert ["MatMul", "0.500", "25%", "floats", "dense"] in lines

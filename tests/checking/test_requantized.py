@@ -1,0 +1,156 @@
+"""Kernels that round by themselves: every number of theirs is held against all sums."""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from qconvert.checking.deployed.stored import stored_weights
+from qconvert.emit import to_onnx
+from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
+from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Quantize
+from qconvert.ir.quantizers import QuantizedRelu
+
+from .deployed_models import Array, change, node
+
+CHANNELS: Final = 3
+ACT: Final = Quantize(QuantizedRelu(4, 2))
+ROLES: Final = ("gamma", "beta", "moving_mean", "moving_variance")
+
+
+def drawn(*shape: int, seed: int = 0) -> F32:
+    whole = np.random.default_rng(seed).integers(-7, 7, shape, endpoint=True)
+    return (whole / 8).astype(np.float32)
+
+
+def model_of(op: Conv | ConvTranspose) -> Graph:
+    """A quantizer, a convolution with a kernel, a normalization, and a quantizer."""
+    numbers = [drawn(CHANNELS, seed=k) + np.float32(0.3) for k in range(3)]
+    variance = np.array([0.7, 1.3, 2.9], np.float32)
+    steps: list[tuple[str, Op]] = [
+        ("q", ACT),
+        ("conv", op),
+        (
+            "norm",
+            BatchNormalization(numbers[0], variance, numbers[1], numbers[2], 1e-3, fused=True),
+        ),
+        ("act", ACT),
+    ]
+    nodes: list[Node] = []
+    name = "x"
+    shape: Shape = (None, 5, 5, 2)
+    for each, made in steps:
+        shape = infer_shape(made, shape)
+        nodes.append(Node(each, made, (name,), shape))
+        name = each
+    arrays = dict(zip(ROLES, (numbers[1], numbers[2], numbers[0], variance), strict=True))
+    weights = {
+        "conv": {"kernel": Weight(op.kernel, op.kernel, None)},
+        "norm": {role: Weight(array, array, None) for role, array in arrays.items()},
+    }
+    layers = tuple(Layer(n.name, "Layer", n.name, weights.get(n.name, {})) for n in nodes)
+    return Graph("m", (Input("x", (None, 5, 5, 2)),), tuple(nodes), (Output("act", "act"),), layers)
+
+
+CONV: Final = Conv(drawn(3, 3, 2, CHANNELS), None, (1, 1), (1, 1), ((1, 1), (1, 1)))
+TRANSPOSED: Final = ConvTranspose(drawn(3, 3, CHANNELS, 2), None, (2, 2), (1, 1), ((0, 1), (0, 1)))
+OPS: Final = (CONV, TRANSPOSED)
+
+
+def read_back(graph: Graph, model: onnx.ModelProto) -> dict[tuple[str, str], F32]:
+    return stored_weights(graph, model)
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_all_weights_are_found(op: Conv | ConvTranspose) -> None:
+    graph = model_of(op)
+    found = read_back(graph, to_onnx(graph))
+    assert set(found) == {("conv", "kernel"), *(("norm", role) for role in ROLES)}
+    for layer in graph.layers:
+        for role, weight in layer.weights.items():
+            np.testing.assert_array_equal(found[layer.name, role], weight.effective)
+
+
+def more(by: int, channel: int = 1) -> Callable[[Array], Array]:
+    def changed(array: Array) -> Array:
+        array = array.copy()
+        array.reshape(-1)[channel] += by
+        return array
+
+    return changed
+
+
+def scaled(array: Array) -> Array:
+    array = array.copy()
+    array[1] *= np.float32(1.05)
+    return array
+
+
+def kernel_name(model: onnx.ModelProto, place: int) -> str:
+    (product,) = (each for each in model.graph.node if each.op_type == "QLinearConv")
+    return str(product.input[place])
+
+
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize(
+    ("place", "to"),
+    [
+        (4, scaled),
+        (8, more(40)),
+        (8, more(-40)),
+        (1, lambda scale: scale * 2),
+        (6, lambda scale: scale * 2),
+    ],
+)
+def test_other_numbers_are_other_normalizations(
+    op: Conv | ConvTranspose, place: int, to: Callable[[Array], Array]
+) -> None:
+    """Scales and biases."""
+    graph = model_of(op)
+    model = to_onnx(graph)
+    change(model, kernel_name(model, place), to)
+    found = read_back(graph, model)
+    assert np.isnan(found["norm", "gamma"]).any()
+    assert not np.isnan(found["conv", "kernel"]).any()
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_another_weight_is_seen_at_its_channel(op: Conv | ConvTranspose) -> None:
+    graph = model_of(op)
+    model = to_onnx(graph)
+    change(model, kernel_name(model, 3), more(1, 0))
+    wrong = np.isnan(read_back(graph, model)["conv", "kernel"])
+    axis = tuple(i for i in range(4) if i != (2 if isinstance(op, ConvTranspose) else 3))
+    assert wrong.any(axis=axis).tolist() == [True, False, False]
+
+
+def test_a_bias_of_one_more_is_judged_by_what_it_does() -> None:
+    """Some channels have room for it: then every code is the same, and nothing is wrong."""
+    graph = model_of(CONV)
+    seen = set()
+    for channel in range(CHANNELS):
+        for by in range(-12, 13):
+            model = to_onnx(graph)
+            change(model, kernel_name(model, 8), more(by, channel))
+            wrong = np.isnan(read_back(graph, model)["norm", "beta"])
+            assert not wrong[[i for i in range(CHANNELS) if i != channel]].any()
+            seen.add((by == 0, bool(wrong[channel])))
+    assert (False, True) in seen and (True, False) in seen and (True, True) not in seen
+
+
+@pytest.mark.parametrize(("place", "to"), [(1, 1), (2, 14)])
+def test_the_ends_of_the_clip_count(place: int, to: int) -> None:
+    graph = model_of(CONV)
+    model = to_onnx(graph)
+    clip = next(
+        each
+        for each in model.graph.node
+        if each.op_type == "Clip" and node(model, "act/Clip").name == each.name
+    )
+    end = numpy_helper.from_array(np.array(to, np.uint8), "other")
+    model.graph.initializer.append(end)
+    clip.input[place] = "other"
+    assert np.isnan(read_back(graph, model)["norm", "beta"]).any()
