@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qconvert.checking.results import CheckedFile, Report, Verdict
     from qconvert.checking.witness import Witness
     from qconvert.ir import F32, Graph
-    from qconvert.opening import Source
+    from qconvert.opening import Opened, Source
     from qconvert.report.summary import Summary
     from qconvert.runners.interface import InputDomain
 
@@ -107,7 +107,7 @@ def export(
     with opened(source) as found:
         graph = found.graph
     form = _Form(dialect, opset, _quantized_io(io, domains), packed_weights)
-    converted = _to_onnx(graph, found.file.sha256, form, domains)
+    converted = _to_onnx(graph, _digest(source, found), form, domains)
     if path is not None:
         data = converted.SerializeToString(deterministic=True)
         write(path, data, force=force, inputs=source.paths)
@@ -176,7 +176,7 @@ def check(
     with ExitStack() as stack:
         with watch.part("reading and exporting"):
             found = stack.enter_context(opened(source, for_keras=True))
-            converted, onnx_file = _onnx(onnx, found.graph, found.file.sha256)
+            converted, onnx_file = _onnx(onnx, found.graph, _digest(source, found))
         file, graph = found.file, found.graph
         known = interface(graph, converted)
         declared = with_codes_of(read_metadata(converted), _domains(graph, domains))
@@ -385,7 +385,7 @@ def _paths(source: Source, *given: object) -> list[Path]:
 
 
 def _onnx(
-    given: AnyPath | onnx.ModelProto | Exported | None, graph: Graph, source: str
+    given: AnyPath | onnx.ModelProto | Exported | None, graph: Graph, source: str | None
 ) -> tuple[onnx.ModelProto, CheckedFile]:
     from qconvert.checking.onnx_file import in_memory, read_onnx
 
@@ -405,6 +405,11 @@ def _required(text: str) -> Verdict:
     if text.lower() not in names:
         raise UsageError(f"{text!r} cannot be required; known are {', '.join(names)}")
     return names[text.lower()]
+
+
+def _digest(source: Source, found: Opened) -> str | None:
+    """The hash of the model file; a live model has none that anybody could compute."""
+    return found.file.sha256 if isinstance(source.model, (str, os.PathLike)) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,7 +433,7 @@ def _quantized_io(io: str, domains: Sequence[str]) -> bool:
 
 
 def _to_onnx(
-    graph: Graph, source: str, form: _Form = _Form(), domains: Sequence[str] = ()
+    graph: Graph, source: str | None, form: _Form = _Form(), domains: Sequence[str] = ()
 ) -> onnx.ModelProto:
     from qconvert.emit import to_onnx
 
