@@ -23,7 +23,7 @@ from scripts.targeted.environments import UnavailableError
 from scripts.targeted.expected import renew
 from scripts.targeted.fileset import write
 from scripts.targeted.judging import Tried, judged
-from scripts.targeted.targets import TARGETS, Target
+from scripts.targeted.targets import TARGETS, Target, unexplained
 
 BUILD: Final = ROOT / "build" / "targets"
 PAGE: Final = ROOT / "docs" / "TARGETS.md"
@@ -55,7 +55,7 @@ def try_all(targets: Mapping[str, Target], folder: Path) -> list[Tried]:
 
 def failed(found: Sequence[Tried], targets: Mapping[str, Target]) -> list[str]:
     """The targets that are not there, or do not what is known of them."""
-    return [each.name for each in found if each.missing or each.unexplained(targets[each.name])]
+    return [each.name for each in found if each.missing or unexplained(each, targets[each.name])]
 
 
 def main() -> int:
@@ -74,7 +74,8 @@ def main() -> int:
     targets = {name: TARGETS[name] for name in arguments.names or TARGETS}
     found = try_all(targets, BUILD)
     if arguments.write:
-        PAGE.write_text(page(found), encoding="utf-8")
+        text = page(PAGE.read_text(encoding="utf-8"), found)
+        PAGE.write_text(text, encoding="utf-8")
     wrong = failed(found, targets)
     print(f"{len(found) - len(wrong)} passed, {len(wrong)} failed")
     return int(bool(wrong))

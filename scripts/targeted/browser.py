@@ -44,13 +44,13 @@ class Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 - the name that the server looks for
+    def do_GET(self) -> None:
         """A file of a folder, by the first part of the path."""
         folder, _, name = self.path.partition("?")[0].removeprefix("/").partition("/")
         path = self._of.folders.get(folder, Path("/nowhere")) / Path(name).name
         self._answer(path.read_bytes() if path.is_file() else None, _TYPES.get(path.suffix))
 
-    def do_POST(self) -> None:  # noqa: N802 - the name that the server looks for
+    def do_POST(self) -> None:
         """A result, or the word that all are there."""
         name = Path(self.path).name
         content = self.rfile.read(int(self.headers["Content-Length"]))

@@ -14,7 +14,11 @@ from qconvert.errors import QConvertError
 #: What CPython and ONNX Runtime need of Debian, besides what these need.
 _AARCH64_PACKAGES: Final = ("libpython3.11-stdlib", "python3.11-minimal", "libstdc++6", "zlib1g")
 _AARCH64_WHEELS: Final = ("onnxruntime", "numpy")
-_AARCH64_PLATFORMS: Final = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
+_AARCH64_PLATFORMS: Final = (
+    "manylinux_2_28_aarch64",
+    "manylinux_2_27_aarch64",
+    "manylinux2014_aarch64",
+)
 #: ONNX Runtime asks Linux what the processor is. qemu passes on the host's answer, at which it
 #: crashes.
 _AARCH64_CPUINFO: Final = """\

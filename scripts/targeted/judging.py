@@ -41,15 +41,22 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """All that a target's program said; ``died`` is how it ended, if not well."""
+class Tried:
+    """All that a target said; ``missing`` tells why it could not be installed, if so."""
 
+    name: str
     versions: Mapping[str, str]
     outcomes: tuple[Outcome, ...]
+    missing: str = ""
 
 
-def judged(results: Path, files: Sequence[File], modes: Sequence[str], died: str = "") -> Answers:
-    """Compare what lies in *results* with what is expected; what is missing there is an error."""
+def judged(
+    name: str, results: Path, files: Sequence[File], modes: Sequence[str], died: str = ""
+) -> Tried:
+    """Compare what a target left in *results* with what is expected.
+
+    What is missing there is an error: how the program *died*, if it did.
+    """
     versions, answers = _read(results / ANSWERS)
     truths = {case: Truth.of(case) for case in dict.fromkeys(file.case for file in files)}
     missing = {"error": died or _NO_ANSWER}
@@ -58,7 +65,7 @@ def judged(results: Path, files: Sequence[File], modes: Sequence[str], died: str
         for file in files
         for mode in modes
     ]
-    return Answers(versions, tuple(outcomes))
+    return Tried(name, versions, tuple(outcomes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

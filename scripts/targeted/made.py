@@ -21,14 +21,22 @@ def residual() -> Keras:
     """Convolutions with two blocks around which a shortcut goes, of eight and of four bits."""
     x = source = Input((9, 7, 3), name="image")
     x = act("quantized_relu(8,0)")(x)
-    x = act("quantized_relu(8,2)")(stock.BatchNormalization()(conv(8, 3, padding="same", **_EIGHT)(x)))
-    y = act("quantized_relu(8,2)")(stock.BatchNormalization()(conv(8, 3, padding="same", **_EIGHT)(x)))
-    y = act(signed(8, 2, alpha=1))(stock.BatchNormalization()(conv(8, 3, padding="same", **_EIGHT)(y)))
+    x = act("quantized_relu(8,2)")(
+        stock.BatchNormalization()(conv(8, 3, padding="same", **_EIGHT)(x))
+    )
+    y = act("quantized_relu(8,2)")(
+        stock.BatchNormalization()(conv(8, 3, padding="same", **_EIGHT)(x))
+    )
+    y = act(signed(8, 2, alpha=1))(
+        stock.BatchNormalization()(conv(8, 3, padding="same", **_EIGHT)(y))
+    )
     x = act("quantized_relu(4,2)")(stock.Add()([x, y]))
     y = act("quantized_relu(4,2)")(
         stock.BatchNormalization()(conv(12, 3, 2, padding="same", **_FOUR)(x))
     )
-    y = act(signed(4, 2, alpha=1))(stock.BatchNormalization()(conv(12, 3, padding="same", **_FOUR)(y)))
+    y = act(signed(4, 2, alpha=1))(
+        stock.BatchNormalization()(conv(12, 3, padding="same", **_FOUR)(y))
+    )
     x = act(signed(4, 2, alpha=1))(stock.BatchNormalization()(conv(12, 1, 2, **_FOUR)(x)))
     x = act("quantized_relu(4,2)")(stock.Add()([x, y]))
     x = act("quantized_relu(8,2)")(stock.GlobalAveragePooling2D()(x))

@@ -36,9 +36,7 @@ def load_onnxruntime(path: Path, mode: str) -> Run:
     options.log_severity_level = 3
     if mode == PLAIN:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        str(path), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return lambda inputs, outputs: session.run(list(outputs), dict(inputs))
 
 
@@ -78,7 +76,11 @@ def answers(runtime: str, folder: Path, results: Path) -> Iterator[Entry]:
     yield {"versions": {**versions, "python": platform.python_version()}}
     for entry in json.loads((folder / "set.json").read_text())["models"]:
         for mode in modes:
-            yield {"file": entry["name"], "mode": mode, **answer(load, entry, mode, folder, results)}
+            yield {
+                "file": entry["name"],
+                "mode": mode,
+                **answer(load, entry, mode, folder, results),
+            }
 
 
 def answer(load: Load, entry: Entry, mode: str, folder: Path, results: Path) -> Entry:
