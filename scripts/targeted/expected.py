@@ -11,11 +11,11 @@ import numpy as np
 import qconvert
 from qconvert.checking import seeded
 from qconvert.ir import F32
+from qconvert.runners.npz import read_npz
 from qconvert.runners.tf import TensorFlowRunner
 from scripts.targeted.cases import CASES, EXACT, ROOT, WHOLE, Case
 
 FOLDER: Final = ROOT / "tests" / "targets" / "expected"
-_INDEX: Final = "index.json"
 _SAMPLES: Final = 24
 
 
@@ -29,34 +29,39 @@ class Expected:
 
 def read(name: str) -> Expected:
     """What is stored for a case; `ValueError` if its model has changed since."""
-    if json.loads((FOLDER / _INDEX).read_bytes())["models"].get(name) != digest(CASES[name]):
+    if _index()["models"].get(name) != digest(CASES[name]):
         raise ValueError(f"{name} is not the model that was run: scripts/targets.py --renew {name}")
-    with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as archive:
-        arrays = {key: archive[key] for key in archive.files}
     parts: dict[str, dict[str, F32]] = {}
-    for key, array in arrays.items():
+    for key, array in stored(name).items():
         part, _, tensor = key.partition(":")
         parts.setdefault(part, {})[tensor] = array
     return Expected(parts.pop("input"), parts)
 
 
+def stored(name: str) -> dict[str, F32]:
+    """The arrays of a case by part and name, whatever its model is now."""
+    return read_npz(FOLDER / f"{name}.npz")
+
+
 def renew(name: str) -> None:
-    """Run a case in TensorFlow, the first sample by itself, and store what comes out."""
-    case = CASES[name]
+    """Run a case in TensorFlow and store what comes out."""
+    arrays, versions = computed(CASES[name])
+    np.savez_compressed(FOLDER / f"{name}.npz", allow_pickle=False, **arrays)
+    _note(name, CASES[name], versions)
+
+
+def computed(case: Case) -> tuple[dict[str, F32], Mapping[str, str]]:
+    """What is stored of a case, the first sample run by itself, and by which TensorFlow."""
     samples = seeded(qconvert.load(case.model, weights=case.weights), _SAMPLES)
     with TensorFlowRunner(case.model, case.weights) as tensorflow:
         batches = [_run(case, tensorflow, batch) for batch in samples.batches]
         versions = tensorflow.versions
-    arrays = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
-    FOLDER.mkdir(exist_ok=True)
-    np.savez_compressed(FOLDER / f"{name}.npz", allow_pickle=False, **arrays)
-    _note(name, case, versions)
+    return {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}, versions
 
 
 def versions() -> Mapping[str, str]:
     """Of TensorFlow and what else computed the results."""
-    found: Mapping[str, str] = json.loads((FOLDER / _INDEX).read_bytes())["versions"]
-    return found
+    return dict(_index()["versions"])
 
 
 def digest(case: Case) -> str:
@@ -71,9 +76,14 @@ def _run(case: Case, tensorflow: TensorFlowRunner, batch: Mapping[str, F32]) -> 
     return found | ({f"{EXACT}:{case.exact}": trace.layers[case.exact]} if case.exact else {})
 
 
+def _index() -> dict[str, dict[str, str]]:
+    path = FOLDER / "index.json"
+    found: dict[str, dict[str, str]] = json.loads(path.read_bytes()) if path.is_file() else {}
+    return found
+
+
 def _note(name: str, case: Case, versions: Mapping[str, str]) -> None:
-    path = FOLDER / _INDEX
-    index = json.loads(path.read_bytes()) if path.is_file() else {"models": {}}
-    models = dict(sorted({**index["models"], name: digest(case)}.items()))
+    """Write down which model it was, and what ran it."""
+    models = dict(sorted({**_index().get("models", {}), name: digest(case)}.items()))
     text = json.dumps({"versions": dict(versions), "models": models}, indent=1)
-    path.write_text(text + "\n", encoding="utf-8")
+    (FOLDER / "index.json").write_text(text + "\n", encoding="utf-8")

@@ -109,6 +109,6 @@ class Truth:
 def _read(path: Path) -> tuple[Mapping[str, str], dict[tuple[str, str], Mapping[str, Any]]]:
     """The versions, and the answers by file and mode."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    entries = [json.loads(line) for line in lines]
-    versions = next((each["versions"] for each in entries if "versions" in each), {})
-    return versions, {(each["file"], each["mode"]): each for each in entries if "file" in each}
+    entries: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    versions: dict[str, str] = next((x["versions"] for x in entries if "versions" in x), {})
+    return versions, {(x["file"], x["mode"]): x for x in entries if "file" in x}

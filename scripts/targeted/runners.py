@@ -2,10 +2,10 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from scripts.targeted.browser import PROGRAMS, run_page
 from scripts.targeted.environments import (
@@ -26,30 +26,28 @@ TIMEOUT: Final = 900.0
 _JAVASCRIPT: Final = ("onnxruntime-node", "onnxruntime-web")
 
 
-def _ended(command: list[str], cwd: Path | None = None, **environment: str) -> str:
-    """Run a program; how it failed, or nothing."""
+def _ended(command: Sequence[str], cwd: Path | None = None, path: Path | None = None) -> str:
+    """Run a program, for which Python modules lie in *path*; how it failed, or nothing."""
     # Nothing of this repository is to be found by other interpreters.
-    kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | environment
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    if path is not None:
+        environment["PYTHONPATH"] = str(path)
+    output: dict[str, Any] = {"capture_output": True, "text": True, "errors": "replace"}
     try:
         done = subprocess.run(
-            command,
-            cwd=cwd,
-            env=kept,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-            check=False,
+            command, cwd=cwd, env=environment, timeout=TIMEOUT, check=False, **output
         )
     except subprocess.TimeoutExpired:
         return f"no end after {TIMEOUT:.0f} s"
     return f"exit {done.returncode}: {last_line(done.stderr)}" if done.returncode else ""
 
 
-def _run_set(
-    before: list[str], runtime: str, tests: Path, results: Path, **environment: str
+def run_set(
+    python: Sequence[str], runtime: str, tests: Path, results: Path, path: Path | None = None
 ) -> str:
-    command = [*before, str(PROGRAMS / "run_set.py"), runtime, str(tests), str(results)]
-    return _ended(command, **environment)
+    """Run a test set in an interpreter, perhaps an emulated one; how it failed, or nothing."""
+    program_ = str(PROGRAMS / "run_set.py")
+    return _ended([*python, program_, runtime, str(tests), str(results)], path=path)
 
 
 def python(place: str, runtime: str, *packages: str, emulator: tuple[str, ...] = ()) -> Install:
@@ -57,7 +55,7 @@ def python(place: str, runtime: str, *packages: str, emulator: tuple[str, ...] =
 
     def install(folder: Path) -> Runner:
         before = [*(program(name, name) for name in emulator[:1]), *emulator[1:]]
-        return partial(_run_set, [*before, python_with(folder / place, *packages)], runtime)
+        return partial(run_set, [*before, python_with(folder / place, *packages)], runtime)
 
     return install
 
@@ -70,7 +68,7 @@ def aarch64(cpu: str) -> Install:
         root = aarch64_root(folder / "aarch64")
         python = str(root / "usr" / "bin" / "python3.11")
         before = [qemu, "-cpu", cpu, "-L", str(root), python]
-        return partial(_run_set, before, "onnxruntime", PYTHONPATH=str(root / "site"))
+        return partial(run_set, before, "onnxruntime", path=root / "site")
 
     return install
 
