@@ -5,12 +5,16 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from qconvert.emit.dialects import DIALECTS
+from scripts.targeted.cases import WHOLE
+from scripts.targeted.fileset import File
 from scripts.targeted.judging import Outcome, Tried
-from scripts.targeted.targets import TARGETS, Target, unexplained
+from scripts.targeted.targets import TARGETS, Known, Target, unexplained
 
 #: Between which the page is written by the script.
 BEGIN: Final = "<!-- written by scripts/targets.py --write -->"
 END: Final = "<!-- end -->"
+#: So many files are told one by one.
+_MOST: Final = 6
 
 
 def summary(found: Tried, target: Target) -> str:
@@ -41,44 +45,53 @@ def _tables(found: Sequence[Tried]) -> Iterator[str]:
 
 
 def _rows(found: Tried, causes: list[str]) -> Iterator[str]:
+    """A row for the modes with the same cells."""
     target = TARGETS[found.name]
     title = f"{target.title}; {target.options}" if target.options else target.title
     if found.missing:
         yield f"| {title} | - | - | cannot be installed: {found.missing} |" + " - |" * len(DIALECTS)
         return
+    modes: dict[tuple[str, ...], list[str]] = {}
     for mode in target.modes:
         of_mode = [outcome for outcome in found.outcomes if outcome.mode == mode]
-        cells = [
+        cells = (
             _cell([o for o in of_mode if o.file.dialect == d], target, causes) for d in DIALECTS
-        ]
-        yield f"| {title} | {_versions(found)} | {mode} | {' | '.join(cells)} | {_tails(of_mode)} |"
+        )
+        modes.setdefault((*cells, _tails(of_mode)), []).append(mode)
+    for cells, names in modes.items():
+        yield f"| {title} | {_versions(found)} | {', '.join(names)} | {' | '.join(cells)} |"
 
 
 def _cell(outcomes: Sequence[Outcome], target: Target, causes: list[str]) -> str:
     """Whether all files are right; which are not, how far, and the number of the cause."""
-    wrong = [outcome for outcome in outcomes if not outcome.right]
-    if not wrong:
-        return f"identical ({len(outcomes)} files)"
-    return "<br>".join(_told(outcome, target, causes) for outcome in wrong)
+    wrong: dict[Known | None, list[Outcome]] = {}
+    for outcome in outcomes:
+        if not outcome.right:
+            wrong.setdefault(target.cause(outcome), []).append(outcome)
+    told = (_told(known, group, causes) for known, group in wrong.items())
+    return "<br>".join(told) or f"identical ({len(outcomes)} files)"
 
 
-def _told(outcome: Outcome, target: Target, causes: list[str]) -> str:
-    known = target.cause(outcome)
-    number = ""
-    if known is not None:
-        if known.cause not in causes:
-            causes.append(known.cause)
-        number = f" [{causes.index(known.cause) + 1}]"
-    name = outcome.file.name.removesuffix(f".{outcome.file.dialect}").removesuffix(".whole")
-    return f"`{name}` {difference(outcome)}{number}"
+def _told(known: Known | None, outcomes: Sequence[Outcome], causes: list[str]) -> str:
+    """The files that differ for one cause; how many they are, if there are many."""
+    texts = [f"`{_short(outcome.file)}` {difference(outcome)}" for outcome in outcomes]
+    text = "<br>".join(texts) if len(texts) <= _MOST else f"{len(texts)} files differ"
+    if known is None:
+        return text
+    if known.cause not in causes:
+        causes.append(known.cause)
+    return f"{text} [{causes.index(known.cause) + 1}]"
+
+
+def _short(file: File) -> str:
+    """The name of a file without what the table says."""
+    return file.case if file.part == WHOLE else f"{file.case}, {file.part}"
 
 
 def _tails(outcomes: Sequence[Outcome]) -> str:
     """How far the results of float32 tails are, which rounding explains."""
     tails = [o.difference for o in outcomes if o.rounds and o.right and o.difference]
-    if not tails:
-        return "-"
-    return f"{max(each.largest for each in tails):.1e}"
+    return f"{max(each.largest for each in tails):.1e}" if tails else "-"
 
 
 def difference(outcome: Outcome) -> str:
