@@ -54,10 +54,10 @@ def _rows(found: Tried, causes: list[str]) -> Iterator[str]:
     modes: dict[tuple[str, ...], list[str]] = {}
     for mode in target.modes:
         of_mode = [outcome for outcome in found.outcomes if outcome.mode == mode]
-        cells = (
+        told = (
             _cell([o for o in of_mode if o.file.dialect == d], target, causes) for d in DIALECTS
         )
-        modes.setdefault((*cells, _tails(of_mode)), []).append(mode)
+        modes.setdefault((*told, _tails(of_mode)), []).append(mode)
     for cells, names in modes.items():
         yield f"| {title} | {_versions(found)} | {', '.join(names)} | {' | '.join(cells)} |"
 

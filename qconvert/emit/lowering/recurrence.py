@@ -12,6 +12,7 @@ from qconvert.ir.ops import Recurrence
 
 Lower: TypeAlias = Callable[[Op, tuple[Value, ...], Shape, Builder, Dialect], Value]
 
+
 def _time_first(rank: int) -> Layout:
     return (1, 0, *range(2, rank))
 
