@@ -27,6 +27,7 @@ from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.operators import KNOWN, QUANTIZING
 from qconvert.checking.deployed.pooling import may_miss_ties, with_shapes
 from qconvert.checking.deployed.saturation import condition_of
+from qconvert.checking.deployed.ties import condition_of_sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def inspect_deployed(drawn: onnx.ModelProto, made: onnx.ModelProto) -> DeployedG
         for node, inner in graph.inside(outer):
             faults = _faults(node, inner, file, layers)
             violations += (Remark(f"{_called(node)} {fault}", layers) for fault in faults)
-            conditions += (Remark(text, layers) for text in [condition_of(node, inner)] if text)
+            conditions += (Remark(text, layers) for text in _conditions(node, inner))
             if kind_of(node) in LINEAR:
                 kernels.append(_Kernel(node, layers, kernel_of(node, inner)))
     violations += _lost(file, kernels, tuple(violations))
@@ -77,6 +78,10 @@ def inspect_deployed(drawn: onnx.ModelProto, made: onnx.ModelProto) -> DeployedG
         tuple(dict.fromkeys(_early_biases(file, kernels))),
         _operators_by_layer(kernels),
     )
+
+
+def _conditions(node: onnx.NodeProto, graph: OnnxGraph) -> Iterator[str]:
+    yield from filter(None, (condition_of(node, graph), condition_of_sum(node, graph)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
