@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     import onnx
 
     from qconvert.benchmarking import Benchmark
-    from qconvert.checking.declared import InputDomain
     from qconvert.checking.inputs import Samples
     from qconvert.checking.results import CheckedFile, Report, Verdict
     from qconvert.checking.witness import Witness
     from qconvert.ir import F32, Graph
     from qconvert.opening import Source
     from qconvert.report.summary import Summary
+    from qconvert.runners.interface import InputDomain
 
     Array: TypeAlias = npt.NDArray[np.generic]
     #: A ``.npy`` or ``.npz`` file, an array, or arrays by name of the model's input.
@@ -80,6 +80,9 @@ def export(
     weights: AnyPath | None = None,
     dialect: str = "qdq",
     opset: int = 21,
+    io: str = "float32",
+    domains: Sequence[str] = (),
+    packed_weights: bool = False,
     force: bool = True,
     via_tensorflow: bool = False,
     opaque: str | None = None,
@@ -88,9 +91,11 @@ def export(
 ) -> Exported:
     """Convert a model to ONNX and write it to *output*, if given.
 
-    Raises `UnsupportedError` with everything that cannot be converted, `BadFileError`, and
-    `OutputError` for an *output* that cannot be written, or exists while *force* is false. The
-    last four options are those of `load`.
+    With *io* ``"quantized"`` inputs and outputs are integers where it is known what these stand
+    for: from quantizers, or from *domains* such as ``image=uint8/255``. *packed_weights* take as
+    few bits as they can in the file, and not fewer where it runs. Raises `UnsupportedError` with
+    everything that cannot be converted, `BadFileError`, and `OutputError` for an *output* that
+    cannot be written, or exists while *force* is false. The last four options are those of `load`.
     """
     from qconvert.opening import Source, opened
     from qconvert.output import require_writable, write
@@ -101,7 +106,8 @@ def export(
         require_writable(path, force=force, inputs=source.paths)
     with opened(source) as found:
         graph = found.graph
-    converted = _to_onnx(graph, dialect, opset)
+    form = _Form(dialect, opset, _quantized_io(io, domains), packed_weights)
+    converted = _to_onnx(graph, found.file.sha256, form, domains)
     if path is not None:
         data = converted.SerializeToString(deterministic=True)
         write(path, data, force=force, inputs=source.paths)
@@ -151,10 +157,11 @@ def check(
         in_words,
         tensorflow_started,
     )
-    from qconvert.checking.declared import read_domains
+    from qconvert.checking.declared import with_codes_of
     from qconvert.checking.other_files.interface import interface
     from qconvert.checking.stopwatch import Stopwatch
     from qconvert.checking.witness import Witness
+    from qconvert.emit.metadata import read_metadata
     from qconvert.errors import UsageError
     from qconvert.opening import Source, opened
     from qconvert.output import require_writable_folder
@@ -169,10 +176,10 @@ def check(
     with ExitStack() as stack:
         with watch.part("reading and exporting"):
             found = stack.enter_context(opened(source, for_keras=True))
-            converted, onnx_file = _onnx(onnx, found.graph)
+            converted, onnx_file = _onnx(onnx, found.graph, found.file.sha256)
         file, graph = found.file, found.graph
         known = interface(graph, converted)
-        declared = read_domains(graph, [domains] if isinstance(domains, str) else domains)
+        declared = with_codes_of(read_metadata(converted), _domains(graph, domains))
         stream = found.frozen_on or _samples(graph, inputs, samples, seed, declared)
         with tensorflow_started(found.keras, file.weights_path, source.python) as tensorflow:
             if known is not None:
@@ -242,6 +249,25 @@ def bench(
         return measured(Path(onnx), beside, plan, hear)
 
 
+def stamp(onnx: AnyPath, report: Report) -> None:
+    """Write the verdict of *report* into the metadata of the file *onnx*, which it is about.
+
+    The graph stays as it is. `UsageError` if the report is about another file, `OutputError`.
+    """
+    from qconvert.checking.onnx_file import read_onnx
+    from qconvert.emit.stamp import add_stamp
+    from qconvert.errors import UsageError
+    from qconvert.output import write
+    from qconvert.report.stamping import stamp_of
+
+    path = Path(onnx)
+    model, file = read_onnx(path)
+    if file.sha256 != report.onnx.sha256:
+        raise UsageError(f"{path} is not the file that was checked")
+    add_stamp(model, stamp_of(report))
+    write(path, model.SerializeToString(deterministic=True), force=True)
+
+
 def effective_weights(
     model: AnyPath | object,
     *,
@@ -308,14 +334,24 @@ def inspect(
     opaque: str | None = None,
     tf_python: AnyPath | None = None,
     freeze_scales: Inputs | None = None,
+    optimized: bool = False,
 ) -> Summary:
-    """Layers, quantizers, bits, grids and sizes of a model or of an exported ``.onnx`` file."""
+    """Layers, quantizers, bits, grids and sizes of a model or of an ``.onnx`` file.
+
+    *optimized* also has ONNX Runtime optimize such a file, and tells which layer then runs as
+    which kernel, and why not on integers; `WitnessError` if it is missing.
+    """
+    from qconvert.errors import UsageError
     from qconvert.report.summary import of_graph, of_onnx
 
     if isinstance(model, (str, os.PathLike)) and Path(model).suffix == ".onnx":
         from qconvert.checking.onnx_file import read_onnx
+        from qconvert.runners.ort import OrtRunner
 
-        return of_onnx(read_onnx(Path(model))[0])
+        file, _ = read_onnx(Path(model))
+        return of_onnx(file, OrtRunner(file).optimized() if optimized else None)
+    if optimized:
+        raise UsageError("only an ONNX file is optimized: export the model first")
     return of_graph(
         load(
             model,
@@ -349,7 +385,7 @@ def _paths(source: Source, *given: object) -> list[Path]:
 
 
 def _onnx(
-    given: AnyPath | onnx.ModelProto | Exported | None, graph: Graph
+    given: AnyPath | onnx.ModelProto | Exported | None, graph: Graph, source: str
 ) -> tuple[onnx.ModelProto, CheckedFile]:
     from qconvert.checking.onnx_file import in_memory, read_onnx
 
@@ -357,7 +393,7 @@ def _onnx(
         return read_onnx(Path(given))
     if isinstance(given, Exported):
         given = given.model
-    model = _to_onnx(graph, "qdq", 21) if given is None else given
+    model = _to_onnx(graph, source) if given is None else given
     return model, in_memory(model)
 
 
@@ -371,10 +407,49 @@ def _required(text: str) -> Verdict:
     return names[text.lower()]
 
 
-def _to_onnx(graph: Graph, dialect: str, opset: int) -> onnx.ModelProto:
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a model is written."""
+
+    dialect: str = "qdq"
+    opset: int = 21
+    quantized_io: bool = False
+    packed: bool = False
+
+
+def _quantized_io(io: str, domains: Sequence[str]) -> bool:
+    from qconvert.errors import UsageError
+
+    if io not in ("float32", "quantized"):
+        raise UsageError(f"inputs and outputs are float32 or quantized, not {io!r}")
+    if domains and io == "float32":
+        raise UsageError("domains say what the integers of quantized inputs mean; these are floats")
+    return io == "quantized"
+
+
+def _to_onnx(
+    graph: Graph, source: str, form: _Form = _Form(), domains: Sequence[str] = ()
+) -> onnx.ModelProto:
     from qconvert.emit import to_onnx
 
-    return to_onnx(graph, dialect=dialect, opset=opset)
+    return to_onnx(
+        graph,
+        dialect=form.dialect,
+        opset=form.opset,
+        source=source,
+        quantized_io=form.quantized_io,
+        packed=form.packed,
+        meanings=_domains(graph, domains),
+    )
+
+
+def _domains(graph: Graph, texts: Sequence[str]) -> dict[str, InputDomain]:
+    """What the user says of inputs, of one text or several."""
+    if not texts:
+        return {}
+    from qconvert.checking.declared import read_domains
+
+    return read_domains(graph, [texts] if isinstance(texts, str) else texts)
 
 
 def _naming(failed: Failed | None) -> Callable[[Witness, str], None] | None:

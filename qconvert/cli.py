@@ -34,6 +34,10 @@ _DIALECT = click.option(
     help="How quantization is written: QuantizeLinear pairs, or plain float operations.",
 )
 _OPSET = click.option("--opset", type=int, default=21, show_default=True, help="ONNX opset.")
+_DOMAIN = click.option(
+    "--domain", "domains", multiple=True, metavar="INPUT=DOMAIN",
+    help="What an input can be: uint8/255, int16, grid(STEP,LO,HI) or float.",
+)  # fmt: skip
 _FORCE = click.option("--force", is_flag=True, help="Replace an existing output file.")
 _SAMPLES = click.option("--samples", type=click.IntRange(min=1), help="How many samples to run.")
 _SEED = click.option(
@@ -100,8 +104,23 @@ def cli() -> None:
 @_reading
 @_DIALECT
 @_OPSET
+@click.option(
+    "--io", type=click.Choice(["float32", "quantized"]), default="float32", show_default=True,
+    help="Inputs and outputs: numbers, or integers where a quantizer or --domain gives a meaning.",
+)  # fmt: skip
+@_DOMAIN
+@click.option(
+    "--packed-weights", is_flag=True,
+    help="Store weights of up to 4 bits in as many: a smaller file that runs as the other does.",
+)  # fmt: skip
 @_FORCE
-@click.option("--check", "checked", is_flag=True, help="Check the file that was written.")
+@click.option(
+    "--check", "checked", is_flag=True,
+    help="Check the file that was written, and write the verdict into it.",
+)  # fmt: skip
+@click.option(
+    "--json", "json_file", type=_PATH, help="With --check: also write the report as JSON."
+)
 @click.pass_context
 def export(
     context: click.Context,
@@ -109,19 +128,43 @@ def export(
     output: Path | None,
     dialect: str,
     opset: int,
+    io: str,
+    domains: tuple[str, ...],
+    packed_weights: bool,
     force: bool,
     checked: bool,
+    json_file: Path | None,
     **reading: Unpack[_Reading],
 ) -> None:
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
+    from qconvert.output import require_writable
 
     target = _beside(model, ".onnx") if output is None else output
-    exported = api.export(model, target, dialect=dialect, opset=opset, force=force, **reading)
+    sources = [target, *_sources(model, reading)]
+    if json_file and not checked:
+        raise click.UsageError("--json is the report of --check")
+    if json_file:
+        require_writable(json_file, force=force, inputs=sources)
+    exported = api.export(
+        model,
+        target,
+        dialect=dialect,
+        opset=opset,
+        io=io,
+        # Of floats they are for the proofs alone.
+        domains=() if checked and io == "float32" else domains,
+        packed_weights=packed_weights,
+        force=force,
+        **reading,
+    )
     for line in _describe(exported, target):
         click.echo(line)
     if checked:
-        context.exit(_check(model, target, **reading).exit_code)
+        report = _check(model, target, domains=domains, **reading)
+        api.stamp(target, report)
+        _write_report(report, json_file, force=force, sources=sources)
+        context.exit(report.exit_code)
 
 
 @cli.command()
@@ -131,10 +174,7 @@ def export(
 @click.option("--inputs", type=_PATH, help="Samples: .npy, or .npz by name of the model's input.")
 @_SAMPLES
 @_SEED
-@click.option(
-    "--domain", "domains", multiple=True, metavar="INPUT=DOMAIN",
-    help="What an input can be, for proofs: uint8/255, int16, grid(STEP,LO,HI) or float.",
-)  # fmt: skip
+@_DOMAIN
 @click.option(
     "--require", type=click.Choice(["proven", "bounded", "sampled"], case_sensitive=False),
     default="sampled", show_default=True, help="The weakest verdict that passes.",
@@ -166,12 +206,11 @@ def check(
     are found by their values. The exit code is 0 if everything was compared, nothing differs
     beyond rounding, and the verdict is at least the required one.
     """
-    from qconvert import output
+    from qconvert.output import require_writable
 
-    given = (model, onnx, reading["weights"], inputs, reading["freeze_scales"])
-    sources = [path for path in given if path is not None]
+    sources = [path for path in (onnx, inputs, *_sources(model, reading)) if path is not None]
     if json_file:
-        output.require_writable(json_file, force=force, inputs=sources)
+        require_writable(json_file, force=force, inputs=sources)
     report = _check(
         model,
         onnx,
@@ -186,11 +225,7 @@ def check(
     )
     if reproducer and report.reproducer is None:
         click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
-    if json_file:
-        from qconvert.report import to_json
-
-        output.write(json_file, to_json(report).encode(), force=force, inputs=sources)
-        click.echo(f"report  {json_file}")
+    _write_report(report, json_file, force=force, sources=sources)
     context.exit(report.exit_code)
 
 
@@ -198,12 +233,16 @@ def check(
 @_MODEL
 @_reading
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def inspect(model: Path, as_json: bool, **reading: Unpack[_Reading]) -> None:
+@click.option(
+    "--optimized", is_flag=True,
+    help="Of an ONNX file: which layer ONNX Runtime runs as which kernel, and why not on integers.",
+)  # fmt: skip
+def inspect(model: Path, as_json: bool, optimized: bool, **reading: Unpack[_Reading]) -> None:
     """Show layers, quantizers, bits, grids and sizes of MODEL, which may be an ONNX file too."""
     from qconvert import api
     from qconvert.report.inspection import show, to_json
 
-    summary = api.inspect(model, **reading)
+    summary = api.inspect(model, optimized=optimized, **reading)
     if as_json:
         click.echo(to_json(summary), nl=False)
     else:
@@ -301,6 +340,11 @@ def doctor(context: click.Context, tf_python: Path | None) -> None:
     for line in describe(diagnosis):
         click.echo(line)
     context.exit(0 if diagnosis.ready else 5)
+
+
+def _sources(model: Path, reading: _Reading) -> list[Path]:
+    """The files that a model is read from."""
+    return [path for path in (model, reading["weights"], reading["freeze_scales"]) if path]
 
 
 def _beside(model: Path, suffix: str) -> Path:
@@ -406,6 +450,18 @@ def _check(
     return report
 
 
+def _write_report(
+    report: "Report", path: Path | None, *, force: bool, sources: Sequence[Path]
+) -> None:
+    """Write *report* as JSON, if it is wanted."""
+    from qconvert.output import write
+    from qconvert.report import to_json
+
+    if path is not None:
+        write(path, to_json(report).encode(), force=force, inputs=sources)
+        click.echo(f"report  {path}")
+
+
 def _nothing_to_reproduce(report: "Report") -> str:
     from qconvert.checking.results import Verdict
 
@@ -414,9 +470,12 @@ def _nothing_to_reproduce(report: "Report") -> str:
 
 
 def _describe(exported: "Exported", path: Path) -> Iterator[str]:
+    from qconvert.emit.metadata import read_metadata
+    from qconvert.report.described import interface_lines
     from qconvert.report.notes import note_lines
 
     yield f"{path}: {len(exported.layers)} layers, {path.stat().st_size} bytes"
+    yield from interface_lines(read_metadata(exported.model))
     yield from note_lines(exported.notes.items())
 
 

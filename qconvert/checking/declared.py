@@ -2,17 +2,13 @@
 
 import math
 import re
-from collections.abc import Sequence
-from typing import Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
+from qconvert.emit.metadata import ModelMetadata
 from qconvert.errors import UsageError
-from qconvert.ir import F32, Graph, Grid, Quotients
-
-#: What the user says that an input can be.
-InputDomain: TypeAlias = Grid | Quotients
+from qconvert.ir import Graph, Grid, Quotients
+from qconvert.runners.interface import InputDomain, domain_of_codes
 
 #: ``uint8/256``: the numbers of an integer type, divided.
 _INTEGERS: Final = re.compile(r"(u?)int(\d{1,2})(?:/(\d+))?")
@@ -49,22 +45,24 @@ def described(name: str, domain: InputDomain) -> str:
     return f"{name} is a multiple of {domain.step:g} from {lo:g} to {hi:g}"
 
 
-def numbers(domain: InputDomain, codes: npt.NDArray[np.float64]) -> F32:
-    """The elements of *domain* that codes stand for."""
-    if isinstance(domain, Quotients):
-        result: F32 = codes.astype(np.float32) / np.float32(domain.divisor)
-        return result
-    return np.ldexp(codes, domain.exp).astype(np.float32)
+def with_codes_of(
+    metadata: ModelMetadata | None, declared: Mapping[str, InputDomain]
+) -> dict[str, InputDomain]:
+    """The domains of inputs, those of a file's integers among them.
 
-
-def nearest(domain: InputDomain, x: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """The codes of the elements of *domain* that are nearest to *x*."""
-    exact = x.astype(np.float64)
-    if isinstance(domain, Quotients):
-        codes: npt.NDArray[np.float64] = np.rint(exact * domain.divisor)
-    else:
-        codes = np.rint(np.ldexp(exact, -domain.exp))
-    return np.clip(codes, domain.lo, domain.hi)
+    `UsageError` if an input is declared to be something else than the file takes.
+    """
+    found = dict(declared)
+    for each in metadata.inputs if metadata else ():
+        if each.codes is None:
+            continue
+        of_codes = domain_of_codes(each.codes)
+        if found.setdefault(each.input, of_codes) != of_codes:
+            raise UsageError(
+                f"the ONNX file takes codes: {described(each.input, of_codes)}; declared is that "
+                f"{described(each.input, found[each.input])}"
+            )
+    return found
 
 
 def _domain(text: str) -> InputDomain:

@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.checking.declared import InputDomain, nearest, numbers
 from qconvert.checking.gaps import Gap, gaps_of
 from qconvert.ir import F32, Graph, Grid, Input, Node, grid_of
 from qconvert.ir.ops import (
@@ -32,6 +31,7 @@ from qconvert.ir.quantizers import (
     Quantizer,
 )
 from qconvert.ir.stock import Embedding, FoldTime, StepMask
+from qconvert.runners.interface import InputDomain, nearest, numbers
 
 #: Where inputs of quantizers to powers of two are drawn from.
 _POWER_CODES: Final = 1 << 12

@@ -20,7 +20,6 @@ from qconvert.checking.audit import (
 )
 from qconvert.checking.bits import activation_quantizer, bits_of, step_of, weight_bits
 from qconvert.checking.conclusions import Proofs, for_all_inputs, of_outputs, tried
-from qconvert.checking.declared import InputDomain
 from qconvert.checking.deployed.deployment import layers_as_deployed, outputs_as_deployed
 from qconvert.checking.forcing import Trial
 from qconvert.checking.inputs import Batch, Samples
@@ -53,6 +52,7 @@ from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
 from qconvert.exactness import analyse
 from qconvert.ir import Graph, Layer
+from qconvert.runners.interface import InputDomain
 from qconvert.runners.traces import Trace
 
 _FROZEN: Final = "with scales frozen on these very samples"

@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.checking.arrays import AnyArray, InMemory, Rows, open_arrays
-from qconvert.checking.declared import InputDomain, described, nearest, numbers
+from qconvert.checking.declared import described
 from qconvert.checking.domain import Domain, domain_of, random_sample, structured
 from qconvert.checking.gaps import with_gaps
 from qconvert.errors import UsageError
 from qconvert.ir import F32, Graph, Shape
+from qconvert.runners.interface import InputDomain, nearest, numbers
 
 Batch: TypeAlias = Mapping[str, F32]
 #: A file, one array, or arrays by name of the model's input.

@@ -8,12 +8,16 @@ import onnx
 
 from qconvert.checking.results import CheckedFile
 from qconvert.emit.metadata import read_metadata
+from qconvert.emit.stamp import read_stamp, sha256_of
 from qconvert.errors import BadFileError, UsageError
 from qconvert.ir import Graph, Shape
 
 
 def read_onnx(path: Path) -> tuple[onnx.ModelProto, CheckedFile]:
-    """The model in *path*, without weights that lie in other files, which are refused."""
+    """The model in *path*, without weights that lie in other files, which are refused.
+
+    Its hash is that of the file as it was before it got a stamp.
+    """
     if not path.is_file():
         raise BadFileError(path, "not a regular file" if path.exists() else "no such file")
     try:
@@ -29,12 +33,14 @@ def read_onnx(path: Path) -> tuple[onnx.ModelProto, CheckedFile]:
         raise BadFileError(path, "not an ONNX file: it holds no graph")
     try:
         read_metadata(model)
+        stamp = read_stamp(model)
     except ValueError as error:
         raise BadFileError(path, str(error)) from error
     for tensor in _tensors(model.graph):
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise BadFileError(path, f"the weight {tensor.name!r} lies in another file")
-    return model, CheckedFile(str(path), hashlib.sha256(data).hexdigest())
+    digest = hashlib.sha256(data).hexdigest() if stamp is None else sha256_of(model)
+    return model, CheckedFile(str(path), digest)
 
 
 def require_interface_of(graph: Graph, model: onnx.ModelProto) -> None:
@@ -76,8 +82,7 @@ def _inputs(shapes: Mapping[str, Shape]) -> str:
 
 def in_memory(model: onnx.ModelProto) -> CheckedFile:
     """What stands in the report for a model that has no file."""
-    data = model.SerializeToString(deterministic=True)
-    return CheckedFile(None, hashlib.sha256(data).hexdigest())
+    return CheckedFile(None, sha256_of(model))
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

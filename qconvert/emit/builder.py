@@ -22,8 +22,17 @@ BATCH = "batch"
 class Builder:
     """Collects the nodes of one graph; the same operation on the same tensors is one node."""
 
-    def __init__(self, opset: int, reserved: Iterable[str] = (), batch: str | None = BATCH) -> None:
+    def __init__(
+        self,
+        opset: int,
+        reserved: Iterable[str] = (),
+        batch: str | None = BATCH,
+        *,
+        packed: bool = False,
+    ) -> None:
         self.opset = opset
+        #: Whether weights are to take as few bits as they can.
+        self.packed = packed
         self._batch = batch
         self.scope = ""
         self._taken = set(reserved)
@@ -40,7 +49,7 @@ class Builder:
         Its batch may be another one, where every step of time is a sample, and has no name:
         ONNX Runtime would put tensors whose axes are called alike into one place.
         """
-        inner = Builder(self.opset, batch=None)
+        inner = Builder(self.opset, batch=None, packed=self.packed)
         inner.scope, inner._taken = scope, self._taken
         return inner
 
@@ -49,14 +58,18 @@ class Builder:
         self._inputs.append(_value_info(name, shape, self._batch, dtype))
         return name
 
-    def output(self, tensor: Tensor, name: str, shape: Shape) -> str:
+    def supplies(self, tensor: Tensor) -> bool:
+        """Whether the user does: whether *tensor* is an input."""
+        return any(tensor == value.name for value in self._inputs)
+
+    def output(self, tensor: Tensor, name: str, shape: Shape, dtype: str = "float32") -> str:
         """Make *tensor* a result of the model; its name, *name* unless an input is called so."""
-        if any(name == value.name for value in self._inputs):
+        if self.supplies(name):
             name = self.fresh(name)
         self.rename(tensor, name)
         if self.name_of(tensor) != name:
             tensor = self.rename(self._append("Identity", (tensor,), {}), name)
-        self._outputs[tensor] = _value_info(name, shape, self._batch)
+        self._outputs[tensor] = _value_info(name, shape, self._batch, dtype)
         return name
 
     def op(self, kind: str, *inputs: Tensor, attributes: Attributes | None = None) -> Tensor:
@@ -77,7 +90,7 @@ class Builder:
     def constant(self, value: npt.NDArray[np.generic], name: str) -> Tensor:
         """An initializer with these contents, called after *name* if it is the first such."""
         array = np.asarray(value, order="C")
-        key = (array.dtype.str, array.shape, array.tobytes())
+        key = (array.dtype.name, array.shape, array.tobytes())
         if key not in self._known:
             tensor = self.fresh(f"{self.scope}/{name}")
             self._constants[tensor] = numpy_helper.from_array(array, tensor)

@@ -1,21 +1,26 @@
-"""What an exported file says about itself: where the outputs of model and layers are.
+"""What an exported file says about itself: where it comes from, what it takes and returns.
 
-Stored as JSON in the model's ``metadata_props``, so that nothing has to be found by names.
+Stored as JSON in the model's ``metadata_props``, so that nothing has to be found by names;
+docs/METADATA.md describes it for users, ``schemas/metadata.schema.json`` for programs.
 """
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
 import onnx
 
 #: The key in ``metadata_props``.
-KEY = "qconvert"
-_SCHEMA = "qconvert.metadata/1"
+KEY: Final = "qconvert"
+SCHEMA: Final = "qconvert.metadata/2"
 #: For which float64 holds ``2**exp``.
-_EXPONENTS = range(-1074, 1024)
+_EXPONENTS: Final = range(-1074, 1024)
 #: What the codes' types hold.
-_ZERO_POINTS = range(-(1 << 15), 1 << 16)
+_ZERO_POINTS: Final = range(-(1 << 15), 1 << 16)
+_TYPES: Final = frozenset({"uint8", "int8", "uint16", "int16"})
+_HEXADECIMAL: Final = frozenset("0123456789abcdef")
+_SHA256_DIGITS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,50 +54,146 @@ class LayerTensor:
 
 
 @dataclass(frozen=True, slots=True)
+class InterfaceCodes:
+    """Integers of *type* from ``lo`` to ``hi`` that an input or output is made of.
+
+    They stand for ``(code - zero_point) * 2**exp``, and where ``divisor`` is not 1 for the float32
+    that is next to that, divided by it.
+    """
+
+    type: str
+    lo: int
+    hi: int
+    exp: int = 0
+    zero_point: int = 0
+    divisor: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class InputTensor:
+    """The tensor that the user supplies for what Keras calls ``input``; floats without codes.
+
+    ``numbers`` are those that the file computes of codes before it uses them.
+    """
+
+    input: str
+    tensor: str
+    codes: InterfaceCodes | None = None
+    numbers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class OutputTensor:
     """The tensor of the file that is the output which Keras calls ``output``."""
 
     output: str
     tensor: str
+    codes: InterfaceCodes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """Without which a runtime computes something else; ``cpu`` in words."""
+
+    session_options: Mapping[str, str] = field(default_factory=dict)
+    cpu: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ModelMetadata:
-    """All layers and outputs, in the order of the model, and the dialect of the file."""
+    """All layers, inputs and outputs, in the order of the model, and how the file was made.
+
+    ``source`` is the SHA-256 of the model file, ``converter`` the version of qconvert.
+    """
 
     layers: tuple[LayerTensor, ...]
     outputs: tuple[OutputTensor, ...] = ()
     dialect: str = ""
+    inputs: tuple[InputTensor, ...] = ()
+    source: str | None = None
+    converter: str = ""
+    requires: Requirements = Requirements()
 
 
 def add_metadata(model: onnx.ModelProto, metadata: ModelMetadata) -> None:
     """Write *metadata* into *model*."""
-    content = {"schema": _SCHEMA, **asdict(metadata)}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    model.metadata_props.add(key=KEY, value=text)
+    content = {"schema": SCHEMA, **asdict(metadata)}
+    model.metadata_props.add(key=KEY, value=as_json(content))
+
+
+def as_json(content: object) -> str:
+    """Canonical JSON: the same content gives the same text."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
 def read_metadata(model: onnx.ModelProto) -> ModelMetadata | None:
     """What `add_metadata` wrote; `None` if there is none, `ValueError` if it is damaged."""
-    texts = [entry.value for entry in model.metadata_props if entry.key == KEY]
-    if not texts:
+    content = content_of(model, KEY, SCHEMA)
+    if content is None:
         return None
     try:
-        content = json.loads(texts[0])
-        if content["schema"] != _SCHEMA:
-            raise ValueError(f"unknown schema {content['schema']!r}")
-        layers = tuple(_layer(entry) for entry in content["layers"])
-        outputs = tuple(
-            OutputTensor(str(o["output"]), str(o["tensor"])) for o in content["outputs"]
-        )
-        return ModelMetadata(layers, outputs, str(content["dialect"]))
-    except (KeyError, TypeError, ValueError) as error:
+        return _metadata(content)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the metadata is damaged: {error!r}") from error
 
 
-def _layer(entry: dict[str, Any]) -> LayerTensor:
+def content_of(model: onnx.ModelProto, key: str, schema: str) -> dict[str, Any] | None:
+    """The JSON object under *key*; `ValueError` if it is none, or has another *schema*."""
+    texts = [entry.value for entry in model.metadata_props if entry.key == key]
+    if not texts:
+        return None
+    try:
+        (text,) = texts
+        content = json.loads(text)
+        found = content["schema"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the metadata is damaged: {error!r}") from error
+    if found != schema:
+        raise ValueError(
+            f"the metadata is damaged, or of another version of qconvert: its schema is {found!r}, "
+            f"not {schema!r}; export the model again"
+        )
+    return dict(content)
+
+
+def require_sha256(value: object) -> str:
+    """*value*, if it is the hexadecimal form of a SHA-256."""
+    text = str(value)
+    if len(text) != _SHA256_DIGITS or not _HEXADECIMAL.issuperset(text):
+        raise ValueError(f"{text!r} is no SHA-256")
+    return text
+
+
+def _metadata(content: Mapping[str, Any]) -> ModelMetadata:
+    source, requires = content["source"], content["requires"]
+    return ModelMetadata(
+        tuple(_layer(entry) for entry in content["layers"]),
+        tuple(
+            OutputTensor(str(o["output"]), str(o["tensor"]), _interface_codes(o["codes"]))
+            for o in content["outputs"]
+        ),
+        str(content["dialect"]),
+        tuple(
+            InputTensor(
+                str(i["input"]),
+                str(i["tensor"]),
+                _interface_codes(i["codes"]),
+                tuple(str(name) for name in i["numbers"]),
+            )
+            for i in content["inputs"]
+        ),
+        None if source is None else require_sha256(source),
+        str(content["converter"]),
+        Requirements(
+            {str(name): str(value) for name, value in requires["session_options"].items()},
+            tuple(str(text) for text in requires["cpu"]),
+        ),
+    )
+
+
+def _layer(entry: Mapping[str, Any]) -> LayerTensor:
     perm, codes, tensor = entry["perm"], entry["codes"], entry["tensor"]
-    converter, inside = entry["converter"], entry.get("inside")
+    converter = entry["converter"]
     if perm is not None and sorted(perm) != list(range(len(perm))):
         raise ValueError(f"{perm} is no permutation")
     return LayerTensor(
@@ -102,13 +203,28 @@ def _layer(entry: dict[str, Any]) -> LayerTensor:
         None if perm is None else tuple(int(axis) for axis in perm),
         None if codes is None else _codes(codes),
         None if converter is None else str(converter),
-        tuple(str(note) for note in entry.get("notes", ())),
-        None if inside is None else str(inside),
+        tuple(str(note) for note in entry["notes"]),
+        None if entry["inside"] is None else str(entry["inside"]),
     )
 
 
-def _codes(entry: dict[str, Any]) -> CodesTensor:
+def _codes(entry: Mapping[str, Any]) -> CodesTensor:
+    exp, zero_point = _scale(entry)
+    return CodesTensor(str(entry["tensor"]), exp, zero_point)
+
+
+def _interface_codes(entry: Mapping[str, Any] | None) -> InterfaceCodes | None:
+    if entry is None:
+        return None
+    exp, zero_point = _scale(entry)
+    kind, lo, hi, divisor = (entry[name] for name in ("type", "lo", "hi", "divisor"))
+    if kind not in _TYPES or not int(lo) <= int(hi) or int(divisor) < 1:
+        raise ValueError(f"codes of {kind} from {lo} to {hi}, divided by {divisor}")
+    return InterfaceCodes(str(kind), int(lo), int(hi), exp, zero_point, int(divisor))
+
+
+def _scale(entry: Mapping[str, Any]) -> tuple[int, int]:
     exp, zero_point = int(entry["exp"]), int(entry["zero_point"])
     if exp not in _EXPONENTS or zero_point not in _ZERO_POINTS:
         raise ValueError(f"codes with exponent {exp} and zero point {zero_point}")
-    return CodesTensor(str(entry["tensor"]), exp, zero_point)
+    return exp, zero_point

@@ -1,19 +1,25 @@
 """A whole graph as an ONNX model."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
+from types import MappingProxyType
 
 import onnx
 
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import DIALECTS, Dialect
+from qconvert.emit.interface import Meaning, input_codes, input_value, output_codes
 from qconvert.emit.lowering import lower, lower_chain
 from qconvert.emit.metadata import (
     CodesTensor,
+    InputTensor,
+    InterfaceCodes,
     LayerTensor,
     ModelMetadata,
     OutputTensor,
     add_metadata,
 )
+from qconvert.emit.packing import PACKED_OPSET
 from qconvert.emit.requantization import chains
 from qconvert.emit.values import Value, natural, relayout
 from qconvert.errors import UsageError
@@ -21,25 +27,56 @@ from qconvert.ir import Graph, Input, Layer, Node, Output
 
 #: Per-channel dequantization came with the oldest; the newest is what ONNX Runtime 1.32 runs.
 _OLDEST_OPSET, _NEWEST_OPSET = 13, 26
+#: The dialects whose values have codes.
+_WITH_CODES = frozenset({"qdq"})
 
 
-def to_onnx(graph: Graph, *, dialect: str = "qdq", opset: int = 21) -> onnx.ModelProto:
+def to_onnx(
+    graph: Graph,
+    *,
+    dialect: str = "qdq",
+    opset: int = 21,
+    source: str | None = None,
+    quantized_io: bool = False,
+    meanings: Mapping[str, Meaning] = MappingProxyType({}),
+    packed: bool = False,
+) -> onnx.ModelProto:
     """Export *graph*; the same graph gives the same bytes.
 
-    Inputs and outputs are float32 in Keras's layout and have Keras's names, except an input that
-    is also an output, whose name the metadata tells; the batch axis is called ``batch``.
-    `UsageError` if there is no such dialect or opset.
+    *source* is the SHA-256 of the file that it was read from, which the metadata tells. Inputs and
+    outputs are float32 in Keras's layout and have Keras's names, except an input that is also an
+    output, whose name the metadata tells; the batch axis is called ``batch``. *quantized_io* makes
+    them integers where a quantizer, or *meanings* of inputs, say what these stand for, which the
+    metadata tells, too; *packed* stores weights of up to 4 bits in as many. `UsageError` if there
+    is no such dialect or opset, or nothing to quantize.
     """
     newest = min(_NEWEST_OPSET, onnx.defs.onnx_opset_version())
     if dialect not in DIALECTS:
         raise UsageError(f"there is no dialect {dialect!r}, only {', '.join(DIALECTS)}")
     if not _OLDEST_OPSET <= opset <= newest:
         raise UsageError(f"opset {opset} is not between {_OLDEST_OPSET} and {newest}")
-    b = Builder(opset, _names(graph))
-    values, hidden = _emit(graph, b, DIALECTS[dialect])
-    outputs = tuple(_output(graph, output, b, values[output.value]) for output in graph.outputs)
-    model = b.model(graph.name, ("qconvert", version("qconvert")))
-    add_metadata(model, ModelMetadata(_layers(graph, b, values, hidden), outputs, dialect))
+    if quantized_io and dialect not in _WITH_CODES:
+        raise UsageError(f"the dialect {dialect!r} has no integers for inputs and outputs")
+    if packed and (dialect not in _WITH_CODES or opset < PACKED_OPSET):
+        raise UsageError(f"packed weights need integers, as in qdq, and opset {PACKED_OPSET}")
+    b = Builder(opset, _names(graph), packed=packed)
+    coded = input_codes(graph, meanings, opset) if quantized_io else {}
+    values, hidden = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
+    outputs = tuple(
+        _output(graph, output, b, values[output.value], quantized_io) for output in graph.outputs
+    )
+    if quantized_io and not coded and not any(output.codes for output in outputs):
+        raise UsageError(
+            "no input and no output is quantized, and nothing says what integers would stand for: "
+            "name the domain of an input, such as uint8/255"
+        )
+    producer = "qconvert", version("qconvert")
+    inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
+    layers = _layers(graph, b, values, hidden)
+    model = b.model(graph.name, producer)
+    add_metadata(
+        model, ModelMetadata(layers, outputs, dialect, inputs, source, converter=producer[1])
+    )
     return model
 
 
@@ -49,12 +86,18 @@ def _names(graph: Graph) -> list[str]:
     return [each.name for each in named]
 
 
-def _emit(graph: Graph, b: Builder, dialect: Dialect) -> tuple[dict[str, Value], dict[str, str]]:
+def _emit(
+    graph: Graph,
+    b: Builder,
+    dialect: Dialect,
+    coded: Mapping[str, InterfaceCodes],
+    quantized_io: bool,
+) -> tuple[dict[str, Value], dict[str, str]]:
     """The values of the file, and by value that it has not the one inside of which it is."""
-    values = {
-        source.name: Value(b.input(source.name, source.shape), natural(len(source.shape)))
-        for source in graph.inputs
-    }
+    values: dict[str, Value] = {}
+    for source in graph.inputs:
+        b.scope = source.name
+        values[source.name] = input_value(b, source.name, source.shape, coded.get(source.name))
     known = chains(graph) if dialect.integer_kernels else {}
     hidden: dict[str, str] = {}
     for node in graph.nodes:
@@ -70,23 +113,33 @@ def _emit(graph: Graph, b: Builder, dialect: Dialect) -> tuple[dict[str, Value],
             node = chain.end
             hidden |= dict.fromkeys(chain.hidden, node.name)
         values[node.name] = y
-        b.rename(y.tensor, _float_name(graph, b, node, y))
+        b.rename(y.tensor, _float_name(graph, b, node, y, quantized_io))
     return values, hidden
 
 
-def _output(graph: Graph, output: Output, b: Builder, value: Value) -> OutputTensor:
+def _input(source: Input, b: Builder, value: Value, codes: InterfaceCodes | None) -> InputTensor:
+    held = {value.tensor, *([value.codes.tensor] if value.codes else [])} & b.live()
+    numbers = {b.name_of(tensor) for tensor in held} - {source.name}
+    return InputTensor(source.name, source.name, codes, tuple(sorted(numbers)))
+
+
+def _output(
+    graph: Graph, output: Output, b: Builder, value: Value, quantized_io: bool
+) -> OutputTensor:
     b.scope = output.name
-    keras = relayout(b, value, natural(value.rank))
-    return OutputTensor(
-        output.name, b.output(keras.tensor, output.name, graph.shapes[output.value])
-    )
+    keras, shape = relayout(b, value, natural(value.rank)), graph.shapes[output.value]
+    codes = output_codes(keras) if quantized_io else None
+    if codes is None or keras.codes is None:
+        return OutputTensor(output.name, b.output(keras.tensor, output.name, shape))
+    name = b.output(keras.codes.tensor, output.name, shape, codes.type)
+    return OutputTensor(output.name, name, codes)
 
 
-def _float_name(graph: Graph, b: Builder, node: Node, value: Value) -> str:
+def _float_name(graph: Graph, b: Builder, node: Node, value: Value, quantized_io: bool) -> str:
     """The node's name, unless that is the name of an output which is another tensor."""
     outputs = [output for output in graph.outputs if output.name == node.name]
-    in_order = value.layout == natural(value.rank)
-    if all(output.value == node.name and in_order for output in outputs):
+    same = value.layout == natural(value.rank) and not (quantized_io and value.codes)
+    if all(output.value == node.name and same for output in outputs):
         return node.name
     return b.fresh(f"{node.name}/stored")
 

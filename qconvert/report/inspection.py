@@ -9,8 +9,10 @@ from rich.text import Text
 
 from qconvert.ir import Shape
 from qconvert.report.columns import aligned
+from qconvert.report.described import metadata_as_json, metadata_lines, stamp_as_json, stamp_lines
 from qconvert.report.document import Json
 from qconvert.report.escape import printable
+from qconvert.report.kernels import kernel_lines, kernels_as_json
 from qconvert.report.notes import note_lines
 from qconvert.report.summary import Codes, LayerSummary, Summary, Tensor
 
@@ -35,6 +37,9 @@ def to_json(summary: Summary) -> str:
         "tensors": [_tensor(tensor) for tensor in summary.tensors],
         "operators": dict(summary.operators),
         "bytes": summary.bytes,
+        "metadata": metadata_as_json(summary.metadata),
+        "check": stamp_as_json(summary.stamp, fits=summary.stamped),
+        "optimized": kernels_as_json(summary.kernels),
     }
     return json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
@@ -88,6 +93,8 @@ def _lines(summary: Summary) -> Iterator[Text]:
     for kind, values in (("input", summary.inputs), ("output", summary.outputs)):
         for name, shape in values:
             yield Text(f"{kind:<7} {printable(name)} {_shown(shape)}")
+    yield from map(Text, metadata_lines(summary.metadata))
+    yield from map(Text, stamp_lines(summary.stamp, fits=summary.stamped))
     yield Text()
     yield from _table(("layer", "class", "output", "quantized"), summary.layers)
     if summary.tensors:
@@ -96,6 +103,9 @@ def _lines(summary: Summary) -> Iterator[Text]:
         yield from aligned([("tensor", "type", "shape", "bytes"), *rows], right={3})
         yield Text()
         yield Text("operators  " + ", ".join(f"{n} {name}" for name, n in summary.operators))
+    if summary.kernels is not None:
+        yield Text()
+        yield from kernel_lines(summary.kernels)
     yield Text()
     for line in note_lines((layer.name, layer.notes) for layer in summary.layers):
         yield Text(line, "yellow")

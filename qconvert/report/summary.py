@@ -9,7 +9,9 @@ import onnx
 
 from qconvert.checking.ancestry import in_order
 from qconvert.checking.bits import activation_quantizer, bits_of
-from qconvert.emit.metadata import LayerTensor, read_metadata
+from qconvert.checking.deployed.by_layer import LayerKernels, kernels_by_layer
+from qconvert.emit.metadata import LayerTensor, ModelMetadata, read_metadata
+from qconvert.emit.stamp import Stamp, read_stamp, sha256_of
 from qconvert.ir import Graph, Grid, Layer, Quantizer, Shape, Weight, grid_of
 from qconvert.ir.quantizers import HardFunction
 
@@ -54,7 +56,11 @@ class LayerSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A model, from Keras or in ONNX; ``tensors`` and ``operators`` are of ONNX only."""
+    """A model, from Keras or in ONNX; all behind ``layers`` is of ONNX only.
+
+    ``stamped`` says whether ``stamp`` is about this very file; ``kernels`` are what ONNX Runtime
+    makes of it, if that was asked for.
+    """
 
     format: str
     name: str
@@ -63,6 +69,10 @@ class Summary:
     layers: tuple[LayerSummary, ...]
     tensors: tuple[Tensor, ...] = ()
     operators: tuple[tuple[str, int], ...] = ()
+    metadata: ModelMetadata | None = None
+    stamp: Stamp | None = None
+    stamped: bool = False
+    kernels: tuple[LayerKernels, ...] | None = None
 
     @property
     def bytes(self) -> int:
@@ -83,9 +93,12 @@ def of_graph(graph: Graph) -> Summary:
     )
 
 
-def of_onnx(model: onnx.ModelProto) -> Summary:
-    """The summary of an ONNX file; it has layers if it was exported by us."""
-    metadata = read_metadata(model)
+def of_onnx(model: onnx.ModelProto, optimized: onnx.ModelProto | None = None) -> Summary:
+    """The summary of an ONNX file; it has layers if it was exported by us.
+
+    *optimized* is the graph that ONNX Runtime makes of it.
+    """
+    metadata, stamp = read_metadata(model), read_stamp(model)
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
     graphs = list(_with_inner(graph))
@@ -98,6 +111,10 @@ def of_onnx(model: onnx.ModelProto) -> Summary:
         tuple(map(_exported_layer, metadata.layers)) if metadata else (),
         tuple(_initializer(tensor) for each in graphs for tensor in each.initializer),
         tuple(sorted(operators.items())),
+        metadata,
+        stamp,
+        stamp is not None and stamp.file == sha256_of(model),
+        None if optimized is None else kernels_by_layer(model, optimized),
     )
 
 
@@ -162,7 +179,8 @@ def _exported_layer(layer: LayerTensor) -> LayerSummary:
 
 def _initializer(tensor: onnx.TensorProto) -> Tensor:
     kind = onnx.TensorProto.DataType.Name(tensor.data_type)
-    bits = 4 if kind in ("INT4", "UINT4") else 8 * _itemsize(tensor.data_type)
+    packed = {"INT4": 4, "UINT4": 4, "INT2": 2, "UINT2": 2}
+    bits = packed.get(kind) or 8 * _itemsize(tensor.data_type)
     size = -(-math.prod(tensor.dims) * bits // 8)
     return Tensor(tensor.name, tuple(tensor.dims), kind.lower(), size)
 

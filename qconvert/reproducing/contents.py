@@ -14,7 +14,7 @@ from qconvert.checking.radius import Radius
 from qconvert.checking.results import Report
 from qconvert.checking.rounding import evaluate_bounded
 from qconvert.checking.witness import Witness
-from qconvert.emit.metadata import LayerTensor, read_metadata
+from qconvert.emit.metadata import CodesTensor, LayerTensor, OutputTensor, read_metadata
 from qconvert.ir import Graph
 from qconvert.report.escape import printable
 from qconvert.reproducing.collect import Whole
@@ -22,6 +22,7 @@ from qconvert.reproducing.isolate import Array
 from qconvert.reproducing.reduce import Reduced
 from qconvert.reproducing.shrink import nonzeros
 from qconvert.reproducing.terms import terms_of
+from qconvert.runners.interface import fed
 from qconvert.runners.npz import write_npz
 
 _Arrays: TypeAlias = dict[str, Array]
@@ -76,12 +77,12 @@ def of_model(report: Report, graph: Graph, model: onnx.ModelProto, whole: Whole)
     """The whole file and one sample, where no layer could be shown to differ by itself."""
     arrays: _Arrays = {f"input/{i}": array for i, array in enumerate(whole.inputs.values())}
     results: list[Mapping[str, object]] = []
-    for number, (name, value, tensor) in enumerate(_outputs(graph, model)):
+    for number, (name, value, tensors) in enumerate(_outputs(graph, model)):
         ours, radius = evaluate_bounded(graph.nodes, value, whole.inputs, capped=True)
         arrays[f"expected/{number}"] = expected = whole.outputs[name]
         alike = np.broadcast_to(radius, ours.shape) if ours.shape == expected.shape else None
         arrays[f"rounding/{number}"] = np.zeros(expected.shape) if alike is None else _finite(alike)
-        results.append(_result(name, LayerTensor(name, "", tensor, None, None), None))
+        results.append(_result(name, tensors, None))
     about = {
         "title": printable(f"model {report.model.path}"),
         "by": whole.by.value,
@@ -99,7 +100,8 @@ def of_model(report: Report, graph: Graph, model: onnx.ModelProto, whole: Whole)
     if not whole.differs:
         story.append("None of them differs: the difference shows in layers alone, or in weights.")
     summary = f"the whole model with sample {whole.sample}; no layer differs by itself"
-    files = _files(about, arrays, model, whole.inputs)
+    metadata = read_metadata(model)
+    files = _files(about, arrays, model, fed(metadata.inputs if metadata else (), whole.inputs))
     return _with_readme(files, report, what, summary, story)
 
 
@@ -120,15 +122,21 @@ def _finite(radius: Radius) -> Radius:
     return np.where(np.isfinite(radius), radius, 0.0)
 
 
-def _outputs(graph: Graph, model: onnx.ModelProto) -> Iterator[tuple[str, str, str]]:
+def _outputs(graph: Graph, model: onnx.ModelProto) -> Iterator[tuple[str, str, LayerTensor]]:
     """Name, value and tensor of the outputs that the file has."""
     metadata = read_metadata(model)
-    renamed = {o.output: o.tensor for o in metadata.outputs} if metadata else {}
+    known = {o.output: o for o in metadata.outputs} if metadata else {}
     given = {value.name for value in model.graph.output}
     for output in graph.outputs:
-        tensor = renamed.get(output.name, output.name)
-        if tensor in given:
-            yield output.name, output.value, tensor
+        found = known.get(output.name, OutputTensor(output.name, output.name))
+        if found.tensor in given:
+            yield output.name, output.value, _tensors(found)
+
+
+def _tensors(output: OutputTensor) -> LayerTensor:
+    codes, name = output.codes, output.tensor
+    coded = None if codes is None else CodesTensor(name, codes.exp, codes.zero_point)
+    return LayerTensor(output.output, "", None if coded else name, None, coded)
 
 
 def _story(report: Report, case: Reduced, confirmed: bool | None) -> Iterator[str]:

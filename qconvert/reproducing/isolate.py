@@ -13,10 +13,17 @@ from onnx.utils import Extractor
 from qconvert.checking.ancestry import in_order
 from qconvert.checking.radius import Radius
 from qconvert.checking.rounding import Mask, evaluate_bounded, explained
-from qconvert.emit.metadata import LayerTensor, ModelMetadata, add_metadata, read_metadata
+from qconvert.emit.metadata import (
+    InputTensor,
+    LayerTensor,
+    ModelMetadata,
+    add_metadata,
+    read_metadata,
+)
 from qconvert.ir import F32, Graph, Layer, Node
 from qconvert.ir.ops import Opaque
 from qconvert.runners.cutting import stored, tensors_of
+from qconvert.runners.interface import fed
 from qconvert.runners.ort import OrtRunner
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -26,15 +33,25 @@ _INPUT: Final = "InputLayer"
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where both forms are cut: a value of the graph, and the tensors that hold it."""
+    """Where both forms are cut: a value of the graph, and the tensors that hold it.
+
+    An ``interface`` is that of an input of the model, which may hold codes.
+    """
 
     value: str
     tensors: LayerTensor
+    interface: InputTensor | None = None
 
     @property
     def name(self) -> str:
         """The layer whose result it is, or the model's input."""
         return self.tensors.layer
+
+    def stored(self, value: F32) -> dict[str, Array]:
+        """The contents of the tensors for a result in Keras's layout."""
+        if self.interface is not None:
+            return fed([self.interface], {self.name: value})
+        return stored(self.tensors, value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +97,7 @@ class Isolated:
         return {
             name: array.astype(helper.tensor_dtype_to_np_dtype(kinds[name]))
             for point in self.points
-            for name, array in stored(point.tensors, inputs[point.name]).items()
+            for name, array in point.stored(inputs[point.name]).items()
             if name in kinds
         }
 
@@ -104,7 +121,8 @@ def isolate(graph: Graph, model: onnx.ModelProto, name: str) -> Isolated | None:
     held = {x.layer: x for x in metadata.layers if any(tensors_of(x))} if metadata else {}
     if layer is None or name not in held or layer.value not in {n.name for n in graph.nodes}:
         return None
-    points = _points(graph, held, layer)
+    taken = {each.input: each for each in metadata.inputs} if metadata else {}
+    points = _points(graph, held, layer, taken)
     part = _extracted(model, points, held[name])
     if part is None:
         return None
@@ -125,18 +143,28 @@ def isolate(graph: Graph, model: onnx.ModelProto, name: str) -> Isolated | None:
     )
 
 
-def _points(graph: Graph, held: Mapping[str, LayerTensor], layer: Layer) -> list[Point]:
+def _points(
+    graph: Graph,
+    held: Mapping[str, LayerTensor],
+    layer: Layer,
+    interface: Mapping[str, InputTensor],
+) -> list[Point]:
     """Where both forms can be cut alike: each of the values and of the tensors once.
 
     Not at the layer itself, nor at what shares a tensor with it; numbers that are dequantized
     from codes stay so, as kernels for integers run between these.
     """
     points = [
-        Point(source.name, LayerTensor(source.name, _INPUT, source.name, None, None))
+        Point(
+            source.name,
+            LayerTensor(source.name, _INPUT, source.name, None, None),
+            interface.get(source.name),
+        )
         for source in graph.inputs
     ]
     values = {layer.value, *(point.value for point in points)}
     taken = {*tensors_of(held[layer.name]), *(point.name for point in points)}
+    taken.update(name for each in interface.values() for name in each.numbers)
     for other in in_order(graph):
         tensors = held.get(other.name)
         if tensors is None or other.value in values or taken.intersection(tensors_of(tensors)):

@@ -1,6 +1,6 @@
 """An ONNX file in which layers compute from given results of the layers before them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -43,9 +43,9 @@ def cut(
     return whole
 
 
-def can_be_cut(layer: LayerTensor, model: onnx.ModelProto) -> bool:
-    """Whether the file computes the layer's tensors, and does not only take them as inputs."""
-    return not {value.name for value in model.graph.input}.intersection(tensors_of(layer))
+def can_be_cut(layer: LayerTensor, inputs: Set[str]) -> bool:
+    """Whether the file computes the layer's tensors: none is one of *inputs*, which others read."""
+    return inputs.isdisjoint(tensors_of(layer))
 
 
 def feeds(layers: Sequence[LayerTensor], forced: Mapping[str, F32]) -> dict[str, _Array]:

@@ -14,6 +14,7 @@ from qconvert.emit.metadata import CodesTensor, LayerTensor, read_metadata
 from qconvert.errors import WitnessError
 from qconvert.ir import F32
 from qconvert.runners.cutting import can_be_cut, cut, feeds, tensors_of
+from qconvert.runners.interface import fed, floats
 from qconvert.runners.traces import NOTHING, Trace
 
 #: ONNX Runtime has no types.
@@ -41,6 +42,10 @@ class OrtRunner:
         #: By layer that the file has no result of the one inside of whose operators it is.
         self.inside = {x.layer: x.inside for x in (metadata.layers if metadata else ()) if x.inside}
         self.inputs = tuple(_fed(self._model.graph))
+        self._interface = metadata.inputs if metadata else ()
+        self._coded_outputs = {
+            o.tensor: o.codes for o in (metadata.outputs if metadata else ()) if o.codes
+        }
         self.outputs = tuple(value.name for value in self._model.graph.output)
         self._sessions: dict[tuple[bool, tuple[str, ...]], _Session] = {}
         #: What the model calls its outputs, where the file has to use another name: an input's.
@@ -114,7 +119,9 @@ class OrtRunner:
     @property
     def tensors(self) -> Mapping[str, tuple[str, ...]]:
         """The layers whose results are computed, not taken, with the tensors that hold these."""
-        return {x.layer: tuple(tensors_of(x)) for x in self.layers if can_be_cut(x, self._model)}
+        taken = {value.name for value in self._model.graph.input}
+        taken.update(name for each in self._interface for name in each.numbers)
+        return {x.layer: tuple(tensors_of(x)) for x in self.layers if can_be_cut(x, taken)}
 
     @property
     def coded(self) -> frozenset[str]:
@@ -153,7 +160,11 @@ class OrtRunner:
         return self._run(session, inputs, _typed(feeds(layers, forced), session))
 
     def _results(self, values: Mapping[str, F32]) -> dict[str, F32]:
-        return {self._renamed.get(name, name): values[name] for name in self.outputs}
+        return {self._renamed.get(name, name): self._result(name, values) for name in self.outputs}
+
+    def _result(self, name: str, values: Mapping[str, _Array]) -> F32:
+        codes = self._coded_outputs.get(name)
+        return floats(codes, values[name]) if codes else values[name]
 
     def _coded(self) -> list[tuple[LayerTensor, CodesTensor]]:
         return [(layer, layer.codes) for layer in self.layers if layer.codes is not None]
@@ -170,15 +181,19 @@ class OrtRunner:
     def _run(
         self, session: _Session, inputs: Mapping[str, _Array], more: Mapping[str, _Array] = NOTHING
     ) -> dict[str, F32]:
-        """All outputs of a session, and its inputs, which may be layers' results too."""
+        """All outputs of a session, and its inputs, which may be layers' results too.
+
+        *inputs* are numbers, whatever integers the file takes for them.
+        """
         if set(inputs) != set(self.inputs):
             raise WitnessError(f"the ONNX file takes {self.inputs}, not {sorted(inputs)}")
+        taken = fed(self._interface, inputs)
         names = [output.name for output in session.get_outputs()]
         try:
-            results = session.run(names, {**inputs, **more})
+            results = session.run(names, {**taken, **more})
         except Exception as error:
             raise WitnessError(f"ONNX Runtime failed: {error}") from error
-        return {**inputs, **dict(zip(names, results, strict=True))}
+        return {**taken, **dict(zip(names, results, strict=True))}
 
 
 def _typed(arrays: Mapping[str, _Array], session: _Session) -> dict[str, _Array]:

@@ -152,6 +152,14 @@ def test_quantizers_of_other_boundaries_or_too_many_are_not_searched(quantizer: 
     assert near_sums(cone_in(replace(graph, nodes=(*graph.nodes[:-1], last)), "v7"), 0) is None
 
 
+def test_more_numbers_than_memory_has_room_for_are_not_searched() -> None:
+    """10**9 of a channel, as behind inputs of 16 bits; the same cone with few is."""
+    cone = cone_in(merged(), "v7")
+    assert near_sums(cone, 0) is not None
+    wide = {name: replace(lattice, hi=lattice.lo + 10**9) for name, lattice in cone.sources.items()}
+    assert near_sums(replace(cone, sources=wide), 0) is None
+
+
 def test_a_tie_in_reach_is_doubtful() -> None:
     """A normalization that halves: every odd sum is a tie, which no table decides for others."""
     graph = plain()

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import signal
@@ -12,7 +13,10 @@ import numpy as np
 import onnx
 import pytest
 
+from qconvert import api
 from qconvert.cli import run
+from qconvert.errors import UsageError
+from qconvert.report.stamping import sha256_of_report
 
 from .conftest import LAYERS, activation, dense
 
@@ -52,6 +56,72 @@ def test_the_metadata_of_an_exported_file_fits_its_schema(write_model: WriteMode
     schema = json.loads((SCHEMAS / "metadata.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(json.loads(text))
     assert [layer["layer"] for layer in json.loads(text)["layers"]] == ["act", "fc"]
+
+
+def test_a_file_that_was_checked_tells_the_verdict(
+    write_model: WriteModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without TensorFlow, so that nothing is proven; the file itself stays as it was checked."""
+    model, plain, checked = write_model(), tmp_path / "plain.onnx", tmp_path / "checked.onnx"
+    nowhere = ["--tf-python", "/nowhere/python"]
+    assert run(["export", str(model), "-o", str(plain)]) == 0
+    first, report = tmp_path / "first.json", tmp_path / "report.json"
+    told = ["--check", "--json", str(first)]
+    assert run(["export", str(model), "-o", str(checked), *told, *nowhere]) == 5
+    assert run(["check", str(model), str(checked), "--json", str(report), *nowhere]) == 5
+    (text,) = (e.value for e in onnx.load(checked).metadata_props if e.key == "qconvert.check")
+    schema = json.loads((SCHEMAS / "stamp.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+    stamp = json.loads(text)
+    assert (stamp["verdict"], stamp["passed"]) == ("UNCHECKED", False)
+    assert stamp["file"] == hashlib.sha256(plain.read_bytes()).hexdigest()
+    for document in (first, report):
+        assert stamp["report"] == sha256_of_report(document.read_text(encoding="utf-8"))
+    assert json.loads(report.read_text(encoding="utf-8"))["onnx"]["sha256"] == stamp["file"]
+    capsys.readouterr()
+    assert run(["inspect", str(checked)]) == 0
+    assert "checked UNCHECKED, not passed" in capsys.readouterr().out
+
+
+def test_a_verdict_of_another_file_is_told_as_such(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model()
+    target = model.with_suffix(".onnx")
+    assert run(["export", str(model), "--check", "--tf-python", "/nowhere/python"]) == 5
+    changed = onnx.load(target)
+    changed.graph.name = "changed"
+    onnx.save(changed, target)
+    capsys.readouterr()
+    assert run(["inspect", str(target)]) == 0
+    assert "checked as another file" in capsys.readouterr().out
+
+
+def test_only_the_file_that_was_checked_gets_the_verdict(
+    write_model: WriteModel, tmp_path: Path
+) -> None:
+    model = write_model()
+    target = model.with_suffix(".onnx")
+    assert run(["export", str(model)]) == 0
+    report = api.check(model, target, tf_python="/nowhere/python")
+    changed = onnx.load(target)
+    changed.graph.name = "changed"
+    onnx.save(changed, target)
+    with pytest.raises(UsageError, match="is not the file that was checked"):
+        api.stamp(target, report)
+
+
+def test_inspect_tells_where_a_file_comes_from(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model()
+    assert run(["export", str(model)]) == 0
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    capsys.readouterr()
+    assert run(["inspect", str(model.with_suffix(".onnx"))]) == 0
+    shown = capsys.readouterr().out
+    assert f"source  SHA-256 {digest}" in shown
+    assert "dialect qdq; needs no session options and no special CPU" in shown
 
 
 def test_export_gives_the_same_bytes_each_time(write_model: WriteModel, tmp_path: Path) -> None:
@@ -436,3 +506,68 @@ def test_scales_of_the_batch_need_samples(
     for command in ("inspect", "weights"):
         assert run([command, str(model), "--freeze-scales", str(samples)]) == 0
     assert run(["export", str(model), "--freeze-scales", str(samples), "-o", str(samples)]) == 6
+
+
+def test_inspect_tells_which_kernels_run(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model()
+    assert run(["export", str(model)]) == 0
+    capsys.readouterr()
+    path = str(model.with_suffix(".onnx"))
+    assert run(["inspect", path, "--optimized"]) == 0
+    assert "com.microsoft.QGemm" in capsys.readouterr().out
+    assert run(["inspect", path, "--optimized", "--json"]) == 0
+    found = {one["layer"]: one for one in json.loads(capsys.readouterr().out)["optimized"]}
+    assert found["fc"] == {"layer": "fc", "operators": ["com.microsoft.QGemm"], "in_float": []}
+    assert run(["export", str(model), "--dialect", "float", "--force"]) == 0
+    assert run(["inspect", path, "--optimized"]) == 0
+    assert "its weights are stored as floats" in capsys.readouterr().out
+    assert run(["inspect", str(model), "--optimized"]) == 2
+    assert "export the model first" in capsys.readouterr().err
+
+
+def test_integers_go_in_and_out_where_they_are_wanted(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model(layers=(*LAYERS, activation("out", "quantized_relu(4,2)")))
+    target = model.with_suffix(".onnx")
+    assert run(["export", str(model), "--io", "quantized"]) == 0
+    told = capsys.readouterr().out
+    assert "input   x is uint8, codes 0 to 15: code * 2**-4" in told
+    assert "output  out is uint8, codes 0 to 255: code * 2**-2" in told
+    (text,) = (e.value for e in onnx.load(target).metadata_props if e.key == "qconvert")
+    schema = json.loads((SCHEMAS / "metadata.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+    pixels = [str(model), "--io", "quantized", "--domain", "x=uint8/255", "--force"]
+    assert run(["export", *pixels, "--check", "--tf-python", "/nowhere/python"]) == 5
+    assert "x is an integer from 0 to 255, divided by 255" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--domain", "uint8/255"], "these are floats"),
+        (["--json", "report.json"], "--json is the report of --check"),
+        (["--io", "quantized", "--domain", "y=uint8/255"], "declares no input"),
+        (["--io", "quantized", "--dialect", "float"], "has no integers"),
+        (["--io", "quantized", "--domain", "grid(1,0,99999)"], "no integers of up to 16 bits"),
+    ],
+)
+def test_integers_that_cannot_be_are_refused(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    model = write_model()
+    assert run(["export", str(model), *options]) == 2
+    assert words in capsys.readouterr().err
+    assert not model.with_suffix(".onnx").exists()
+
+
+def test_weights_are_packed_on_request(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Too few to be worth it here; an opset without types for it is wrong usage."""
+    model = write_model()
+    assert run(["export", str(model), "--packed-weights"]) == 0
+    assert run(["export", str(model), "--packed-weights", "--opset", "17", "--force"]) == 2
+    assert "packed weights need integers" in capsys.readouterr().err

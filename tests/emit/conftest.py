@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 from unittest.mock import ANY
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import onnxruntime
 import pytest
@@ -64,7 +65,7 @@ def session(model: onnx.ModelProto, level: Any, saved: Path | None = None) -> An
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
 
 
-def execute(model: onnx.ModelProto, *inputs: F32) -> Ran:
+def execute(model: onnx.ModelProto, *inputs: npt.NDArray[Any]) -> Ran:
     onnx.checker.check_model(model, full_check=True)
     feeds = dict(zip([value.name for value in model.graph.input], inputs, strict=True))
     levels = onnxruntime.GraphOptimizationLevel

@@ -12,9 +12,12 @@ from qconvert.emit import to_onnx
 from qconvert.emit.metadata import (
     KEY,
     CodesTensor,
+    InputTensor,
+    InterfaceCodes,
     LayerTensor,
     ModelMetadata,
     OutputTensor,
+    Requirements,
     add_metadata,
     read_metadata,
 )
@@ -110,16 +113,70 @@ def test_metadata_survives_writing_and_reading() -> None:
     )
     model = onnx.ModelProto()
     assert read_metadata(model) is None
-    metadata = ModelMetadata(layers, (OutputTensor("out", "out_1"),), "qdq")
+    codes = InterfaceCodes("uint8", 0, 255, divisor=255)
+    metadata = ModelMetadata(
+        layers,
+        (OutputTensor("out", "out_1"), OutputTensor("b", "b", InterfaceCodes("int8", -8, 7, -3))),
+        "qdq",
+        (InputTensor("x", "x", codes, ("x/Div",)),),
+        "0f" * 32,
+        "1.2.3",
+        Requirements({"session.x64quantprecision": "1"}, ("VNNI",)),
+    )
     add_metadata(model, metadata)
     assert read_metadata(model) == metadata
 
 
-PERM = '"class_name":"C","codes":null,"layer":"l","perm":[0,9],"tensor":"t"'
-CODES = (
-    '"class_name":"C","codes":{"tensor":"t","exp":1000000,"zero_point":0},'
-    '"layer":"l","perm":null,"tensor":"t"'
-)
+WHOLE: dict[str, object] = {
+    "schema": "qconvert.metadata/2",
+    "dialect": "qdq",
+    "converter": "1.2.3",
+    "source": None,
+    "requires": {"session_options": {}, "cpu": []},
+    "inputs": [],
+    "outputs": [],
+    "layers": [],
+}
+LAYER: dict[str, object] = {
+    "layer": "l",
+    "class_name": "C",
+    "tensor": "t",
+    "perm": None,
+    "codes": None,
+    "converter": None,
+    "notes": [],
+}
+CODES: dict[str, object] = {
+    "type": "uint8",
+    "lo": 0,
+    "hi": 255,
+    "exp": 0,
+    "zero_point": 0,
+    "divisor": 255,
+}
+INPUT: dict[str, object] = {"input": "x", "tensor": "x", "codes": CODES, "numbers": []}
+#: One thing of `WHOLE` at a time.
+DAMAGES: list[dict[str, object]] = [
+    {"schema": "qconvert.metadata/1"},
+    {"source": "no hash"},
+    {"requires": {}},
+    {"requires": {"session_options": [], "cpu": []}},
+    {"inputs": [{"input": "x"}]},
+    {"inputs": [INPUT | {"codes": CODES | {"type": "float64"}}]},
+    {"inputs": [INPUT | {"codes": CODES | {"divisor": 0}}]},
+    {"inputs": [INPUT | {"numbers": None}]},
+    {"outputs": [{"output": "y", "tensor": "y", "codes": CODES | {"lo": 256}}]},
+    {"layers": [LAYER | {"perm": [0, 9]}]},
+    {"layers": [LAYER | {"codes": {"tensor": "t", "exp": 1000000, "zero_point": 0}}]},
+]
+
+
+def test_metadata_that_is_whole_is_read() -> None:
+    model = onnx.ModelProto()
+    model.metadata_props.add(key=KEY, value=json.dumps(WHOLE | {"layers": [LAYER]}))
+    assert read_metadata(model) == ModelMetadata(
+        (LayerTensor("l", "C", "t", None, None),), dialect="qdq", converter="1.2.3"
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,10 +186,8 @@ CODES = (
         "[]",
         '{"schema":"other"}',
         "nonsense",
-        *(
-            f'{{"schema":"qconvert.metadata/1","dialect":"qdq","outputs":[],"layers":[{{{layer}}}]}}'
-            for layer in (PERM, CODES)
-        ),
+        *(json.dumps({name: x for name, x in WHOLE.items() if name != gone}) for gone in WHOLE),
+        *(json.dumps(WHOLE | damage) for damage in DAMAGES),
     ],
 )
 def test_damaged_metadata_is_an_error(damage: str) -> None:
@@ -160,7 +215,7 @@ def test_constants_are_stored_once(network: Graph) -> None:
 def test_same_graph_gives_the_same_bytes(network: Graph) -> None:
     first = to_onnx(network).SerializeToString(deterministic=True)
     assert to_onnx(network).SerializeToString(deterministic=True) == first
-    assert json.loads(to_onnx(network).metadata_props[0].value)["schema"] == "qconvert.metadata/1"
+    assert json.loads(to_onnx(network).metadata_props[0].value)["schema"] == "qconvert.metadata/2"
 
 
 @pytest.mark.parametrize("opset", [13, 17, 21, 26])

@@ -19,9 +19,11 @@ from qconvert.checking.deployed.kernels import (
     adds_bias_early,
     begins_with_others,
     bias_of,
+    called,
     is_integer,
     kernel_of,
     kind_of,
+    operator_of,
 )
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.operators import KNOWN, QUANTIZING
@@ -67,7 +69,7 @@ def inspect_deployed(drawn: onnx.ModelProto, made: onnx.ModelProto) -> DeployedG
         layers = file.layers_of(outer, graph)
         for node, inner in graph.inside(outer):
             faults = _faults(node, inner, file, layers)
-            violations += (Remark(f"{_called(node)} {fault}", layers) for fault in faults)
+            violations += (Remark(f"{called(node)} {fault}", layers) for fault in faults)
             conditions += (Remark(text, layers) for text in _conditions(node, inner))
             if kind_of(node) in LINEAR:
                 kernels.append(_Kernel(node, layers, kernel_of(node, inner)))
@@ -96,23 +98,15 @@ class _Kernel:
 def _early_biases(file: DrawnFile, kernels: Sequence[_Kernel]) -> Iterator[Remark]:
     made = [(kernel.layers, kernel.node) for kernel in kernels if adds_bias_early(kernel.node)]
     for layers, node in (*file.early, *made):
-        yield Remark(f"{_called(node)} adds the bias before the sum is finished", layers)
+        yield Remark(f"{called(node)} adds the bias before the sum is finished", layers)
 
 
 def _operators_by_layer(kernels: Sequence[_Kernel]) -> dict[str, tuple[str, ...]]:
     found: dict[str, dict[str, None]] = {}
     for kernel in kernels:
         for layer in kernel.layers:
-            found.setdefault(layer, {})[_operator(kernel.node)] = None
+            found.setdefault(layer, {})[operator_of(kernel.node)] = None
     return {layer: tuple(names) for layer, names in found.items()}
-
-
-def _operator(node: onnx.NodeProto) -> str:
-    return ".".join(filter(None, kind_of(node)))
-
-
-def _called(node: onnx.NodeProto) -> str:
-    return f"{_operator(node)} {node.name}".strip()
 
 
 def _faults(

@@ -1,6 +1,6 @@
 """An ONNX file as it was written: to which layers its tensors belong, and their weights."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -34,26 +34,24 @@ class DrawnFile:
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        self._graph = OnnxGraph(model.graph)
+        self.graph = OnnxGraph(model.graph)
         metadata = read_metadata(model)
         layers = metadata.layers if metadata else ()
         #: What other programs converted, as nothing is proven of.
         self.opaque: Layers = frozenset(layer.layer for layer in layers if layer.converter)
-        self._tensors = {value.name for value in model.graph.input}
-        self._tensors.update(name for node in self._graph.nodes for name in node.output)
         self._results = _by_name((layer.layer, tensors_of(layer)) for layer in layers)
         self._owners = _by_name(
             (layer, (*node.output, *self._constants(node)))
-            for layer, nodes in cones_of(self._graph, layers).items()
+            for layer, nodes in cones_of(self.graph, layers).items()
             for node in nodes
         )
         self.kernels: list[tuple[Layers, Numbers]] = []
         self.rounding: list[tuple[Layers, Numbers]] = []
         self.addends: list[tuple[Layers, Numbers]] = []
         self.early: list[tuple[Layers, onnx.NodeProto]] = []
-        for outer in self._graph.nodes:
-            owners = self._owners_of(outer.output)
-            for node, graph in self._graph.inside(outer):
+        for outer in self.graph.nodes:
+            owners = self.owners_of(outer)
+            for node, graph in self.graph.inside(outer):
                 found = [(owners, k) for k in [kernel_of(node, graph)] if k is not None]
                 self.kernels += found
                 self.rounding += found if is_integer(node) else []
@@ -67,40 +65,26 @@ class DrawnFile:
         """
         places = LINEAR.get(kind_of(node))
         owners = self._owners_of([input_of(node, places.kernel)] if places else [])
-        if owners and not any(map(self._is_drawn, node.output)):
+        if owners and not any(map(self.graph.computes, node.output)):
             return owners
         return owners | self._between(node, made)
 
+    def owners_of(self, node: onnx.NodeProto) -> Layers:
+        """The layers that an operator of this file belongs to."""
+        return self._owners_of(node.output)
+
     def _between(self, node: onnx.NodeProto, made: OnnxGraph) -> Layers:
-        ends = self._nearest(node.output, made.behind)
-        starts = self._nearest(node.input, made.before)
-        nodes = self._graph.cone(ends, set(starts))
+        nodes = self.graph.drawn_for(node, made)
         owners = self._owners_of([name for each in nodes for name in each.output])
         # What becomes of a result behind it is not the layer's: codes that are not made floats.
+        starts = self.graph.nearest(node.input, made.before)
         return owners - {layer for name in starts for layer in self._results.get(name, ())}
-
-    def _nearest(self, names: Iterable[str], further: Callable[[str], Iterable[str]]) -> list[str]:
-        """The first tensors of the file among *names* and those *further* from each."""
-        pending, seen, found = list(names), set[str](), list[str]()
-        while pending:
-            name = pending.pop()
-            if not name or name in seen:
-                continue
-            seen.add(name)
-            if self._is_drawn(name):
-                found.append(name)
-            else:
-                pending += further(name)
-        return found
-
-    def _is_drawn(self, name: str) -> bool:
-        return name in self._tensors
 
     def _owners_of(self, names: Iterable[str]) -> Layers:
         return frozenset(layer for name in names for layer in self._owners.get(name, ()))
 
     def _constants(self, node: onnx.NodeProto) -> Iterator[str]:
-        return (name for name in node.input if self._graph.constant(name) is not None)
+        return (name for name in node.input if self.graph.constant(name) is not None)
 
 
 def _by_name(names: Iterable[tuple[str, Iterable[str]]]) -> dict[str, set[str]]:

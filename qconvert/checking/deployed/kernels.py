@@ -73,6 +73,16 @@ def kind_of(node: onnx.NodeProto) -> Kind:
     return ("" if node.domain == "ai.onnx" else node.domain), node.op_type
 
 
+def operator_of(node: onnx.NodeProto) -> str:
+    """The operator with its domain, as one word."""
+    return ".".join(filter(None, kind_of(node)))
+
+
+def called(node: onnx.NodeProto) -> str:
+    """The operator and its name, for people."""
+    return f"{operator_of(node)} {node.name}".strip()
+
+
 def is_integer(node: onnx.NodeProto) -> bool:
     """Whether an operator computes with codes, which scales make numbers of."""
     places = LINEAR.get(kind_of(node))

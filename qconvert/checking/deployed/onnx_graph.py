@@ -1,6 +1,6 @@
 """The graph of an ONNX file: its constants, what lies between tensors, and graphs inside it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,6 +23,8 @@ class OnnxGraph:
         self.nodes = tuple(graph.node)
         self._outer = outer
         self._makers = {name: node for node in graph.node for name in node.output}
+        self._taken = {value.name for value in graph.input}
+        self._results = {value.name for value in graph.output}
         self._order = {id(node): i for i, node in enumerate(self.nodes)}
         self._constants: dict[str, Array | None] = {
             tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer
@@ -56,9 +58,17 @@ class OnnxGraph:
         node = self._makers.get(name)
         return [] if node is None else list(node.input)
 
+    def readers(self, name: str) -> list[onnx.NodeProto]:
+        """The operators of this graph that read a tensor."""
+        return [node for node in self.nodes if name in node.input]
+
+    def returns(self, name: str) -> bool:
+        """Whether a tensor is a result of the graph."""
+        return name in self._results
+
     def behind(self, name: str) -> list[str]:
         """The tensors that are computed from one."""
-        return [result for node in self.nodes if name in node.input for result in node.output]
+        return [result for node in self.readers(name) for result in node.output]
 
     def cone(self, ends: list[str], others: set[str]) -> list[onnx.NodeProto]:
         """The nodes between the tensors of *others* and *ends*, in the file's order."""
@@ -76,12 +86,41 @@ class OnnxGraph:
     def inside(self, node: onnx.NodeProto) -> Iterator[tuple[onnx.NodeProto, "OnnxGraph"]]:
         """An operator and those of the graphs inside it, as of loops, each with its graph."""
         yield node, self
+        for inner in self.bodies(node):
+            for each in inner.nodes:
+                yield from inner.inside(each)
+
+    def bodies(self, node: onnx.NodeProto) -> Iterator["OnnxGraph"]:
+        """The graphs that an operator of this one has, as loops do."""
         for attribute in node.attribute:
             graphs = [attribute.g] if attribute.HasField("g") else attribute.graphs
-            for body in graphs:
-                inner = OnnxGraph(body, self)
-                for each in inner.nodes:
-                    yield from inner.inside(each)
+            yield from (OnnxGraph(body, self) for body in graphs)
+
+    def drawn_for(self, node: onnx.NodeProto, made: "OnnxGraph") -> list[onnx.NodeProto]:
+        """What an operator of a graph *made* of this one computes, and perhaps others with it.
+
+        The operators of this graph between the nearest tensors that both have.
+        """
+        ends = self.nearest(node.output, made.behind)
+        return self.cone(ends, set(self.nearest(node.input, made.before)))
+
+    def nearest(self, names: Iterable[str], further: Callable[[str], Iterable[str]]) -> list[str]:
+        """The first tensors of this graph among *names* and those *further* from each."""
+        pending, seen, found = list(names), set[str](), list[str]()
+        while pending:
+            name = pending.pop()
+            if not name or name in seen:
+                continue
+            seen.add(name)
+            if self.computes(name):
+                found.append(name)
+            else:
+                pending += further(name)
+        return found
+
+    def computes(self, name: str) -> bool:
+        """Whether a tensor of this graph has that name, and is not a stored one."""
+        return name in self._makers or name in self._taken
 
     def _is_fixed(self, name: str) -> bool:
         return name in self._fixed or (self._outer is not None and self._outer._is_fixed(name))

@@ -21,7 +21,7 @@ _OPTION: Final = " or the session option session.x64quantprecision=1"
 _INT8, _UINT8 = np.dtype(np.int8), np.dtype(np.uint8)
 _INT16: Final = np.iinfo(np.int16)
 #: What returns the codes that it is given, in other places.
-_MOVING: Final = frozenset(
+MOVING: Final = frozenset(
     {
         "Flatten",
         "Identity",
@@ -102,7 +102,7 @@ def _highest(name: str, graph: OnnxGraph) -> int:
         case "BitShift":
             bits = graph.constant(input_of(node, 1))
             return byte if bits is None else min(_highest(node.input[0], graph) << int(bits), byte)
-        case kind if kind in _MOVING:
+        case kind if kind in MOVING:
             return _highest(node.input[0], graph)
         case _:
             return byte

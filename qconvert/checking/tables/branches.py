@@ -22,6 +22,8 @@ from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
 #: Beyond so many steps QKeras's quantizers return other numbers than saturated codes.
 _MOST_STEPS: Final = 1 << 24
 _MOST_CODES: Final = 1 << 10
+#: Of a branch, which is held at once.
+_MOST_NUMBERS: Final = 1 << 26
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +95,10 @@ def _branch(cone: Cone, end: str, nodes: list[Node]) -> _Branch | None:
         return None
     (source,) = sources
     lattice = cone.sources[source]
-    rows = np.arange(int(lattice.counts.max()))[:, np.newaxis]
+    count = int(lattice.counts.max())
+    if count * len(lattice.counts) > _MOST_NUMBERS:
+        return None
+    rows = np.arange(count)[:, np.newaxis]
     x, around = lattice.at(np.minimum(lattice.lo + rows, lattice.hi))
     values, radii = propagated(own[::-1], {source: x}, {source: around})
     radius = radii[end]

@@ -15,6 +15,7 @@ from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects import Dialect
 from qconvert.emit.grids import rounds_to
 from qconvert.emit.lowering.linear import conv_attributes
+from qconvert.emit.packing import stored_codes
 from qconvert.emit.requantization import Chain, Phases, Requantized, phases, requantized
 from qconvert.emit.values import (
     Codes,
@@ -76,7 +77,7 @@ def _requantized(
     chain: Chain, conv: Conv, x: Value, b: Builder, spread: Phases | None = None
 ) -> Value | None:
     assert x.codes is not None
-    found = requantized(chain, conv, x.codes)
+    found = requantized(chain, conv, x.codes, packed=b.packed)
     if found is None:
         return None
     b.scope = chain.end.name
@@ -117,7 +118,7 @@ def _convolved(op: Conv, found: Requantized, x: Value, b: Builder) -> Codes:
         codes.tensor,
         b.scalar(2.0**codes.exp),
         b.constant(np.array(codes.zero, codes.dtype), "zero"),
-        b.constant((found.weights + origin).astype(kind), "kernel"),
+        stored_codes(b, (found.weights + origin).astype(kind), "kernel"),
         b.constant(scales, "kernel_scale"),
         b.constant(np.full(len(scales), origin, kind), "zero"),
         b.scalar(grid.step),

@@ -1,0 +1,75 @@
+"""By layer of a file the operators that ONNX Runtime runs, and what does not run on integers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import onnx
+
+from qconvert.checking.deployed.drawn_file import DrawnFile
+from qconvert.checking.deployed.kernels import LINEAR, called, is_integer, kind_of, operator_of
+from qconvert.checking.deployed.obstacles import obstacles
+from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.emit.metadata import read_metadata
+
+
+@dataclass(frozen=True, slots=True)
+class InFloat:
+    """A linear operator of the file that no integer kernel computes, and why; empty if unknown."""
+
+    operator: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerKernels:
+    """The operators that compute a layer, in order; all of a file without layers are of ``""``."""
+
+    layer: str
+    operators: tuple[str, ...]
+    in_float: tuple[InFloat, ...]
+
+
+def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[LayerKernels, ...]:
+    """How each layer of the file *drawn* runs in the graph *made* of it.
+
+    An operator that computes for several layers is listed with each of them.
+    """
+    file, graph = DrawnFile(drawn), OnnxGraph(made.graph)
+    operators: dict[str, list[str]] = {}
+    for outer in graph.nodes:
+        inside = [operator_of(node) for node, _ in graph.inside(outer)]
+        for layer in file.layers_of(outer, graph) or {""}:
+            operators.setdefault(layer, []).extend(inside)
+    in_float = _in_float(file, graph)
+    metadata = read_metadata(drawn)
+    names = [layer.layer for layer in metadata.layers] if metadata else []
+    return tuple(
+        LayerKernels(name, tuple(operators.get(name, ())), tuple(in_float.get(name, ())))
+        for name in (*names, "")
+        if name in in_float or (name in operators and (name or not names))
+    )
+
+
+def _in_float(file: DrawnFile, made: OnnxGraph) -> dict[str, list[InFloat]]:
+    """By layer its linear operators that are not computed by integer kernels alone."""
+    kinds: dict[str, set[bool]] = {}
+    for name, integer in _computed(file.graph, made):
+        kinds.setdefault(name, set()).add(integer)
+    found: dict[str, list[InFloat]] = {}
+    for outer in file.graph.nodes:
+        layer = min(file.owners_of(outer), default="")
+        for node, graph in file.graph.inside(outer):
+            if kind_of(node) in LINEAR and kinds.get(node.output[0]) != {True}:
+                found.setdefault(layer, []).append(InFloat(called(node), obstacles(node, graph)))
+    return found
+
+
+def _computed(drawn: OnnxGraph, made: OnnxGraph) -> Iterator[tuple[str, bool]]:
+    """The results of linear operators as drawn, with whether one that was made has integers."""
+    for node in made.nodes:
+        counterparts = drawn.drawn_for(node, made)
+        if kind_of(node) in LINEAR:
+            yield from ((each.output[0], is_integer(node)) for each in counterparts)
+        for body in made.bodies(node):
+            bodies = (inner for each in counterparts for inner in drawn.bodies(each))
+            yield from (found for inner in bodies for found in _computed(inner, body))

@@ -1,0 +1,70 @@
+"""What an exported file says about itself, as JSON and for people."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from qconvert.emit.metadata import InterfaceCodes, ModelMetadata, Requirements
+from qconvert.emit.stamp import Stamp
+from qconvert.report.document import Json
+from qconvert.report.escape import printable
+
+
+def metadata_as_json(metadata: ModelMetadata | None) -> Json:
+    """All but the layers, which a summary lists by itself."""
+    if metadata is None:
+        return None
+    return {name: value for name, value in asdict(metadata).items() if name != "layers"}
+
+
+def stamp_as_json(stamp: Stamp | None, *, fits: bool) -> Json:
+    """The stamp, and whether it is about this very file."""
+    return None if stamp is None else {**asdict(stamp), "of_this_file": fits}
+
+
+def metadata_lines(metadata: ModelMetadata | None) -> Iterator[str]:
+    """Where the file comes from, what it needs, and what the integers of its interface mean."""
+    if metadata is None:
+        return
+    yield from interface_lines(metadata)
+    yield f"source  SHA-256 {metadata.source or 'not known'}"
+    made = f"made by qconvert {metadata.converter}, dialect {metadata.dialect}"
+    yield f"{made}; {_needed(metadata.requires)}"
+
+
+def interface_lines(metadata: ModelMetadata | None) -> Iterator[str]:
+    """The inputs and outputs of a file that has integers there; nothing of one without."""
+    if metadata is None:
+        return
+    inputs = [("input", each.input, each.codes) for each in metadata.inputs]
+    outputs = [("output", each.output, each.codes) for each in metadata.outputs]
+    if not any(codes for _, _, codes in (*inputs, *outputs)):
+        return
+    for kind, name, codes in (*inputs, *outputs):
+        yield f"{kind:<7} {printable(name)} is {'float32' if codes is None else meaning(codes)}"
+
+
+def meaning(codes: InterfaceCodes) -> str:
+    """Which numbers integers stand for."""
+    code = f"(code - {codes.zero_point})" if codes.zero_point else "code"
+    scale = f" * 2**{codes.exp}" if codes.exp else ""
+    divisor = f" / {codes.divisor}" if codes.divisor != 1 else ""
+    return f"{codes.type}, codes {codes.lo} to {codes.hi}: {code}{scale}{divisor}"
+
+
+def stamp_lines(stamp: Stamp | None, *, fits: bool) -> Iterator[str]:
+    """The verdict of a check, if it is about this file."""
+    if stamp is None:
+        return
+    if not fits:
+        yield "checked as another file: what was found does not hold for this one"
+        return
+    passed = "passed" if stamp.passed else "not passed"
+    yield f"checked {printable(stamp.verdict)}, {passed}; report with SHA-256 {stamp.report}"
+    for condition in stamp.conditions:
+        yield f"        {printable(condition)}"
+
+
+def _needed(requires: Requirements) -> str:
+    options = [f"session option {name}={value}" for name, value in requires.session_options.items()]
+    needed = ", ".join(printable(text) for text in (*options, *requires.cpu))
+    return f"needs {needed}" if needed else "needs no session options and no special CPU"
