@@ -83,6 +83,7 @@ def export(
     io: str = "float32",
     domains: Sequence[str] = (),
     packed_weights: bool = False,
+    vnni: bool = False,
     force: bool = True,
     via_tensorflow: bool = False,
     opaque: str | None = None,
@@ -93,7 +94,8 @@ def export(
 
     With *io* ``"quantized"`` inputs and outputs are integers where it is known what these stand
     for: from quantizers, or from *domains* such as ``image=uint8/255``. *packed_weights* take as
-    few bits as they can in the file, and not fewer where it runs. Raises `UnsupportedError` with
+    few bits as they can in the file, and not fewer where it runs. With *vnni* 8-bit weights are
+    int8, three times as fast, and exact on no x86 CPU without VNNI. Raises `UnsupportedError` with
     everything that cannot be converted, `BadFileError`, and `OutputError` for an *output* that
     cannot be written, or exists while *force* is false. The last four options are those of `load`.
     """
@@ -106,7 +108,7 @@ def export(
         require_writable(path, force=force, inputs=source.paths)
     with opened(source) as found:
         graph = found.graph
-    form = _Form(dialect, opset, _quantized_io(io, domains), packed_weights)
+    form = _Form(dialect, opset, _quantized_io(io, domains), packed_weights, vnni)
     converted = _to_onnx(graph, found.file.sha256, form, domains)
     if path is not None:
         data = converted.SerializeToString(deterministic=True)
@@ -415,6 +417,7 @@ class _Form:
     opset: int = 21
     quantized_io: bool = False
     packed: bool = False
+    vnni: bool = False
 
 
 def _quantized_io(io: str, domains: Sequence[str]) -> bool:
@@ -439,6 +442,7 @@ def _to_onnx(
         source=source,
         quantized_io=form.quantized_io,
         packed=form.packed,
+        vnni=form.vnni,
         meanings=_domains(graph, domains),
     )
 

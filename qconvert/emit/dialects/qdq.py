@@ -13,7 +13,7 @@ from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects.protocol import Consumer, Kernel
 from qconvert.emit.grids import bytes_hold, image, rounds_to, stretch
-from qconvert.emit.packing import stored_codes
+from qconvert.emit.packing import stored_codes, type_of_weights
 from qconvert.emit.shield import shielded
 from qconvert.emit.values import Codes, Value, from_codes
 from qconvert.ir import F32, Grid, Quantizer
@@ -171,7 +171,7 @@ def _stretched(b: Builder, y: Value, quantizer: Quantizer) -> Value:
 
 
 def _dequantized(b: Builder, x: Value, found: WeightCodes, name: str) -> Tensor:
-    dtype, zero = found.storage(255 if x.codes is None else x.codes.largest)
+    dtype, zero = type_of_weights(b, found, x.codes)
     zeros = np.full(() if found.axis is None else found.exps.shape, zero, dtype)
     stored = stored_codes(b, (found.codes + zero).astype(dtype), name)
     return b.op(
