@@ -215,42 +215,6 @@ def check(
             )
 
 
-def bench(
-    onnx: AnyPath,
-    against: AnyPath | object | None = None,
-    *,
-    weights: AnyPath | None = None,
-    batches: Sequence[int] = (1, 32),
-    threads: Sequence[int] = (1, 0),
-    rounds: int = 9,
-    tf_python: AnyPath | None = None,
-    told: Callable[[str], None] | None = None,
-) -> Benchmark:
-    """Time an ONNX file, and beside it all that runs the Keras model *against* which it is held.
-
-    Each number of samples in *batches* with each number of *threads*, 0 for as many as each
-    program takes by itself; *rounds* is how often every program has its turn. A program that
-    fails is said to; `WitnessError` if the file itself does not run. *told* hears what is done.
-    """
-    from qconvert.benchmarking import Against, Plan
-    from qconvert.benchmarking import bench as measured
-    from qconvert.checking import CheckedFile
-    from qconvert.errors import UsageError
-    from qconvert.opening import Source, read_for_keras
-
-    if not batches or not threads or min([rounds, *batches]) < 1 or min(threads) < 0:
-        raise UsageError("nothing is measured in no rounds, of no samples or without threads")
-    plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds)
-    hear = told or (lambda _: None)
-    if against is None:
-        return measured(Path(onnx), None, plan, hear)
-    source = Source(against, weights, tf_python=tf_python)
-    with read_for_keras(source) as (file, keras):
-        read = CheckedFile(str(file.path), file.sha256)
-        beside = Against(read, keras, file.weights_path, source.python)
-        return measured(Path(onnx), beside, plan, hear)
-
-
 def stamp(onnx: AnyPath, report: Report) -> None:
     """Write the verdict of *report* into the metadata of the file *onnx*, which it is about.
 
@@ -364,6 +328,42 @@ def inspect(
             freeze_scales=freeze_scales,
         )
     )
+
+
+def bench(
+    onnx: AnyPath,
+    against: AnyPath | object | None = None,
+    *,
+    weights: AnyPath | None = None,
+    batches: Sequence[int] = (1, 32),
+    threads: Sequence[int] = (1, 0),
+    rounds: int = 9,
+    tf_python: AnyPath | None = None,
+    told: Callable[[str], None] | None = None,
+) -> Benchmark:
+    """Time an ONNX file, and beside it all that runs the Keras model *against* which it is held.
+
+    Each number of samples in *batches* with each number of *threads*, 0 for as many as each
+    program takes by itself; *rounds* is how often every program has its turn. A program that
+    fails is said to; `WitnessError` if the file itself does not run. *told* hears what is done.
+    """
+    from qconvert.benchmarking import Against, Plan
+    from qconvert.benchmarking import bench as measured
+    from qconvert.checking import CheckedFile
+    from qconvert.errors import UsageError
+    from qconvert.opening import Source, read_for_keras
+
+    if not batches or not threads or min([rounds, *batches]) < 1 or min(threads) < 0:
+        raise UsageError("nothing is measured in no rounds, of no samples or without threads")
+    plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds)
+    hear = told or (lambda _: None)
+    if against is None:
+        return measured(Path(onnx), None, plan, hear)
+    source = Source(against, weights, tf_python=tf_python)
+    with read_for_keras(source) as (file, keras):
+        read = CheckedFile(str(file.path), file.sha256)
+        beside = Against(read, keras, file.weights_path, source.python)
+        return measured(Path(onnx), beside, plan, hear)
 
 
 def _samples(
