@@ -21,10 +21,11 @@ class Known:
     modes: tuple[str, ...] = ()
 
     def covers(self, outcome: Outcome) -> bool:
-        """Whether an outcome is of such a file."""
+        """Whether an outcome is a difference in such a file; that it cannot run is none."""
         file = outcome.file
         given = ((self.cases, file.case), (self.dialects, file.dialect), (self.modes, outcome.mode))
-        return all(not names or name in names for names, name in given)
+        differs = outcome.difference is not None
+        return differs and all(not names or name in names for names, name in given)
 
 
 @dataclass(frozen=True, slots=True)
