@@ -207,7 +207,7 @@ def test_a_package_manager_that_fails_is_told(tmp_path: Path) -> None:
 
 
 def test_a_known_difference_excuses_its_files_alone() -> None:
-    """And only that they differ: a file that cannot run is not excused."""
+    """And only that they differ; that one cannot run has to be known by what is said then."""
     known = Known("why", cases=("residual",), dialects=("qdq",), modes=("plain",))
     target = Target("t", lambda folder: program_that(""), ("plain", "deployed"), known=(known,))
     far = Difference(elements=1, differing=1, beyond=1)
@@ -216,8 +216,11 @@ def test_a_known_difference_excuses_its_files_alone() -> None:
     found = Tried("t", {}, tuple(differing))
     excused = [each for each in differing if each not in unexplained(found, target)]
     assert [(each.file.name, each.mode) for each in excused] == [("residual.whole.qdq", "plain")]
-    failing = tuple(replace(each, difference=None, error="no kernel") for each in differing)
+    failing = tuple(replace(each, difference=None, error="no kernel, alas") for each in differing)
     assert len(unexplained(Tried("t", {}, failing), target)) == len(failing)
+    told = replace(target, known=(Known("why", cases=("residual",), error="no kernel"),))
+    assert {o.file.case for o in failing if told.cause(o)} == {"residual"}
+    assert not any(told.cause(each) for each in differing)
 
 
 def test_the_page_has_every_target_in_every_mode() -> None:
