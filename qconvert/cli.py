@@ -113,6 +113,10 @@ def cli() -> None:
     "--packed-weights", is_flag=True,
     help="Store weights of up to 4 bits in as many: a smaller file that runs as the other does.",
 )  # fmt: skip
+@click.option(
+    "--vnni", is_flag=True,
+    help="Store 8-bit weights for x86 CPUs with VNNI: three times as fast, wrong on others.",
+)  # fmt: skip
 @_FORCE
 @click.option(
     "--check", "checked", is_flag=True,
@@ -131,6 +135,7 @@ def export(
     io: str,
     domains: tuple[str, ...],
     packed_weights: bool,
+    vnni: bool,
     force: bool,
     checked: bool,
     json_file: Path | None,
@@ -155,6 +160,7 @@ def export(
         # Of floats they are for the proofs alone.
         domains=() if checked and io == "float32" else domains,
         packed_weights=packed_weights,
+        vnni=vnni,
         force=force,
         **reading,
     )

@@ -53,8 +53,10 @@ def input_value(b: Builder, name: str, shape: Shape, codes: InterfaceCodes | Non
         # The operations of whoever feeds pixels to Keras, and therefore its numbers.
         x = b.op("Cast", stored, attributes={"to": onnx.TensorProto.FLOAT})
         return Value(b.op("Div", x, _divisor(b, codes.divisor)), layout)
-    ends = codes.lo - codes.zero_point, codes.hi - codes.zero_point
-    value = from_codes(b, Codes(stored, codes.type, codes.zero_point, codes.exp, ends), layout)
+    # All that the type holds, for nothing in the file keeps users to less.
+    info, zero = np.iinfo(codes.type), codes.zero_point
+    ends = int(info.min) - zero, int(info.max) - zero
+    value = from_codes(b, Codes(stored, codes.type, zero, codes.exp, ends), layout)
     return _as_unsigned(b, value) if codes.type == "int8" else value
 
 

@@ -37,6 +37,9 @@ def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[Lay
     file, graph = DrawnFile(drawn), OnnxGraph(made.graph)
     operators: dict[str, list[str]] = {}
     for outer in graph.nodes:
+        if outer.op_type == "Transpose" and not file.draws(outer):
+            # Put in front of and behind many layers together.
+            continue
         inside = [operator_of(node) for node, _ in graph.inside(outer)]
         for layer in file.layers_of(outer, graph) or {""}:
             operators.setdefault(layer, []).extend(inside)

@@ -29,6 +29,7 @@ from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.operators import KNOWN, QUANTIZING
 from qconvert.checking.deployed.pooling import may_miss_ties, with_shapes
 from qconvert.checking.deployed.saturation import condition_of
+from qconvert.checking.deployed.ties import condition_of_sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ def inspect_deployed(drawn: onnx.ModelProto, made: onnx.ModelProto) -> DeployedG
             conditions += (Remark(text, layers) for text in [condition_of(node, inner)] if text)
             if kind_of(node) in LINEAR:
                 kernels.append(_Kernel(node, layers, kernel_of(node, inner)))
+            if text := condition_of_sum(node, inner):
+                conditions.append(Remark(text, layers))
     violations += _lost(file, kernels, tuple(violations))
     return DeployedGraph(
         tuple(violations),

@@ -39,6 +39,7 @@ class DrawnFile:
         layers = metadata.layers if metadata else ()
         #: What other programs converted, as nothing is proven of.
         self.opaque: Layers = frozenset(layer.layer for layer in layers if layer.converter)
+        self._named = {node.name: node for node in self.graph.nodes if node.name}
         self._results = _by_name((layer.layer, tensors_of(layer)) for layer in layers)
         self._owners = _by_name(
             (layer, (*node.output, *self._constants(node)))
@@ -64,10 +65,21 @@ class DrawnFile:
         Those of its kernel, and of what was drawn between the nearest tensors that both have.
         """
         places = LINEAR.get(kind_of(node))
+        same = self._named.get(node.name)
+        # What is behind a transposition has other tensors around it, but still its name.
+        if places is None and same is not None and same.op_type == node.op_type:
+            return self.owners_of(same)
+        if same is not None and node.op_type == f"QLinear{same.op_type}":
+            readers = self.graph.readers(same.output[0])
+            return self.owners_of(same).union(*map(self.owners_of, readers))
         owners = self._owners_of([input_of(node, places.kernel)] if places else [])
         if owners and not any(map(self.graph.computes, node.output)):
             return owners
         return owners | self._between(node, made)
+
+    def draws(self, node: onnx.NodeProto) -> bool:
+        """Whether the file has an operator of this name."""
+        return node.name in self._named
 
     def owners_of(self, node: onnx.NodeProto) -> Layers:
         """The layers that an operator of this file belongs to."""

@@ -13,7 +13,7 @@ from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects.protocol import Consumer, Kernel
 from qconvert.emit.grids import bytes_hold, image, rounds_to, stretch
-from qconvert.emit.packing import stored_codes
+from qconvert.emit.packing import stored_codes, type_of_weights
 from qconvert.emit.shield import shielded
 from qconvert.emit.values import Codes, Value, from_codes
 from qconvert.ir import F32, Grid, Quantizer
@@ -146,12 +146,13 @@ def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor) -> Value:
         ends = b.scalar(grid.lo * grid.step), b.scalar(grid.hi * grid.step)
         argument = b.op("Clip", argument, *ends)
     scale, origin = b.scalar(grid.step), b.constant(np.array(zero, dtype), "zero")
-    given = _given_as(b, x, (dtype, zero, grid.exp)) if argument == x.tensor else None
+    wanted = Codes("", dtype, zero, grid.exp, (grid.lo, grid.hi))
+    given = _given_as(b, x, wanted.meaning) if argument == x.tensor else None
     codes = given or b.op("QuantizeLinear", argument, scale, origin)
     if info.bits == 8 and not (whole and (x.codes is None or given)):
         ends = b.constant(np.array(lo, dtype), "lo"), b.constant(np.array(hi, dtype), "hi")
         codes = b.op("Clip", codes, *ends)
-    return from_codes(b, Codes(codes, dtype, zero, grid.exp, (grid.lo, grid.hi)), x.layout)
+    return from_codes(b, replace(wanted, tensor=codes), x.layout)
 
 
 def _given_as(b: Builder, x: Value, meaning: tuple[str, int, int]) -> Tensor | None:
@@ -170,7 +171,7 @@ def _stretched(b: Builder, y: Value, quantizer: Quantizer) -> Value:
 
 
 def _dequantized(b: Builder, x: Value, found: WeightCodes, name: str) -> Tensor:
-    dtype, zero = found.storage(255 if x.codes is None else x.codes.largest)
+    dtype, zero = type_of_weights(b, found, x.codes)
     zeros = np.full(() if found.axis is None else found.exps.shape, zero, dtype)
     stored = stored_codes(b, (found.codes + zero).astype(dtype), name)
     return b.op(

@@ -6,21 +6,24 @@ from typing import TypeAlias
 
 from qconvert.emit.builder import Attributes, Builder, Tensor
 from qconvert.emit.dialects.protocol import Dialect
-from qconvert.emit.values import Value, from_codes, natural, relayout
+from qconvert.emit.values import Layout, Value, from_codes, natural, relayout
 from qconvert.ir import Graph, Input, Op, Shape
 from qconvert.ir.ops import Recurrence
 
 Lower: TypeAlias = Callable[[Op, tuple[Value, ...], Shape, Builder, Dialect], Value]
 
-_TIME = 1
+
+def _time_first(rank: int) -> Layout:
+    return (1, 0, *range(2, rank))
 
 
 def scan(
     op: Recurrence, inputs: tuple[Value, ...], b: Builder, dialect: Dialect, lower: Lower
 ) -> Value:
     """``Scan`` over the codes of the sequences, if there are some; weights lie in its body."""
-    values = [relayout(b, value, natural(value.rank)) for value in inputs]
-    xs, given = values[: op.sequences], values[op.sequences :]
+    # Time first: Scan's own default, which ONNX's evaluator takes alone.
+    xs = [relayout(b, x, _time_first(x.rank)) for x in inputs[: op.sequences]]
+    given = [relayout(b, value, natural(value.rank)) for value in inputs[op.sequences :]]
     sources = op.body.inputs[op.sequences :]
     first = [state.tensor for state in given]
     first += [_zeros(b, xs[0], source) for source in sources[len(given) :]]
@@ -29,13 +32,11 @@ def scan(
     attributes: Attributes = {
         "body": inner.graph(f"{b.scope}/step"),
         "num_scan_inputs": len(xs),
-        "scan_input_axes": [_TIME] * len(xs),
         "scan_input_directions": [int(op.reverse)] * len(xs),
-        "scan_output_axes": [_TIME],
     }
     sequences = (x.tensor if x.codes is None else x.codes.tensor for x in xs)
     results = len(sources) + 1
-    return Value(b.scan(*first, *sequences, results=results, attributes=attributes), natural(3))
+    return Value(b.scan(*first, *sequences, results=results, attributes=attributes), _time_first(3))
 
 
 def _emit_body(body: Graph, b: Builder, xs: list[Value], dialect: Dialect, lower: Lower) -> None:
@@ -72,7 +73,7 @@ def _features(b: Builder, step: Input, x: Value) -> Value:
 
 def _zeros(b: Builder, x: Value, source: Input) -> Tensor:
     """As many zeros as the batch has samples."""
-    batch = b.op("Slice", b.op("Shape", x.tensor), b.integers([0], "begin"), b.integers([1], "end"))
+    batch = b.op("Slice", b.op("Shape", x.tensor), b.integers([1], "begin"), b.integers([2], "end"))
     width = b.integers([n or 0 for n in source.shape[1:]], "width")
     shape = b.op("Concat", batch, width, attributes={"axis": 0})
     return b.op("ConstantOfShape", shape)

@@ -16,8 +16,8 @@ from qconvert.emit.values import Codes, conv_weight
 from qconvert.ir import F32, Grid
 from qconvert.ir.ops import Conv, ConvTranspose, Quantize, Relu
 
-#: The largest weight that one byte holds, whichever its type.
-_WIDE: Final = 127
+#: The largest weight that one byte holds, whichever its type, and half of one.
+_WIDE, _PACKED = 127, 7
 #: Below, float32 holds every partial sum, so that TensorFlow's is this one.
 _LARGEST: Final = 1 << 24
 _BYTE: Final = 255
@@ -37,10 +37,13 @@ class Requantized:
     shift: int
 
 
-def requantized(chain: Chain, conv: Conv, x: Codes) -> Requantized | None:
+def requantized(
+    chain: Chain, conv: Conv, x: Codes, *, packed: bool = False, vnni: bool = False
+) -> Requantized | None:
     """What replaces a chain behind the codes *x*; *conv* computes the sums that it begins with.
 
-    ``None`` where some kernel has no such numbers, or where TensorFlow's sums can be rounded.
+    Weights of few bits stay so, if that is possible, where they are to be *packed*. ``None`` where
+    some kernel has no such numbers, or where TensorFlow's sums can be rounded.
     """
     op, quantize = chain.linear.op, chain.end.op
     if not isinstance(op, Conv | ConvTranspose) or not isinstance(quantize, Quantize):
@@ -64,7 +67,7 @@ def requantized(chain: Chain, conv: Conv, x: Codes) -> Requantized | None:
     exact = _exact(epilogue, kernels, grid)
     if exact is not None:
         return _assembled(weights, exact, grid, 0)
-    for shift, limit in _ways(x):
+    for shift, limit in _ways(x, packed=packed, vnni=vnni):
         numbers = _searched(kernels, weights, grid, limit, shift)
         if numbers is not None:
             return _assembled(weights, numbers, grid, shift)
@@ -86,14 +89,15 @@ def _exact(epilogue: Epilogue, kernels: list[Stairs], grid: Grid) -> list[Requan
     return numbers if all(is_right(one, grid, number) for one, number in pairs) else None
 
 
-def _ways(x: Codes) -> Iterator[tuple[int, int]]:
+def _ways(x: Codes, *, packed: bool, vnni: bool) -> Iterator[tuple[int, int]]:
     """Shifts of the codes with the largest weights beside them: the fastest kernels first."""
-    narrow = largest_beside(x.largest)
+    narrow = _WIDE if vnni else largest_beside(x.largest)
+    # The bits above the codes of an unsigned x, for it costs a pass over these.
+    free = [n for n in range(1, _BYTE.bit_length()) if x.ends[1] << n <= _BYTE and not x.zero]
+    if packed:
+        yield from ((shift, _PACKED) for shift in (0, *free))
     yield 0, narrow
-    # Only then the bits above the codes of an unsigned x, for it costs a pass over these.
-    for shift in range(1, _BYTE.bit_length() if x.zero == 0 else 0):
-        if x.ends[1] << shift <= _BYTE:
-            yield shift, largest_beside(x.ends[1] << shift)
+    yield from ((shift, largest_beside(x.ends[1] << shift)) for shift in free)
     if narrow < _WIDE:
         yield 0, _WIDE
 
