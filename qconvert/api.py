@@ -35,6 +35,8 @@ AnyPath: TypeAlias = str | os.PathLike[str]
 Progress: TypeAlias = Callable[[int, int], None]
 #: Called with the name of a witness that failed, and what it says.
 Failed: TypeAlias = Callable[[str, str], None]
+#: Called with a layer whose quantizer is tried on every number, and how many of how many are done.
+Scanning: TypeAlias = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,9 +120,11 @@ def check(
     seed: int = 0,
     domains: Sequence[str] = (),
     require: str = "sampled",
+    scan: bool = False,
     tf_python: AnyPath | None = None,
     progress: Progress | None = None,
     failed: Failed | None = None,
+    scanning: Scanning | None = None,
     via_tensorflow: bool = False,
     opaque: str | None = None,
     freeze_scales: Inputs | None = None,
@@ -134,6 +138,8 @@ def check(
     file, an array, or arrays by name of the model's input; else *samples* are chosen with *seed*.
     *domains* are texts like ``image=uint8/256``, which proofs then assume of the inputs; without
     a name, of all. *require* is the weakest verdict that passes: proven, bounded or sampled.
+    With *scan* quantizers that theorems do not certify are tried on every float32 number, which
+    takes minutes for each; *scanning* hears of it.
     A witness that is missing makes a report that does not pass, not an exception; *failed* hears
     of it at once. *via_tensorflow*, *opaque* and *freeze_scales* are those of `load`; samples of
     which scales are frozen are the only ones on which TensorFlow can agree, so that they are all
@@ -181,7 +187,7 @@ def check(
                 panel = assemble(graph, converted, tensorflow, known)
             checked = CheckedFile(str(file.path), file.sha256)
             by_value = None if known is None else in_words(known)
-            subject = Subject(graph, checked, onnx_file, declared, required, watch, by_value)
+            subject = Subject(graph, checked, onnx_file, declared, required, scan, watch, by_value)
             collector = None if reproducer is None else Collector(graph, converted)
             report = examine(
                 subject,
@@ -190,6 +196,7 @@ def check(
                 _counting(progress, stream.count),
                 _naming(failed),
                 collector,
+                scanning,
             )
             if reproducer is None or collector is None:
                 return report

@@ -16,7 +16,7 @@ from qconvert.errors import QConvertError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from qconvert.api import Exported, Failed, Progress
+    from qconvert.api import Exported, Failed, Progress, Scanning
     from qconvert.checking.results import Report
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
@@ -139,6 +139,10 @@ def export(
     "--require", type=click.Choice(["proven", "bounded", "sampled"], case_sensitive=False),
     default="sampled", show_default=True, help="The weakest verdict that passes.",
 )  # fmt: skip
+@click.option(
+    "--scan", is_flag=True,
+    help="Try every float32 number where theorems do not decide about a quantizer: minutes.",
+)  # fmt: skip
 @click.option("--json", "json_file", type=_PATH, help="Also write the report as JSON.")
 @click.option(
     "--reproducer", type=_PATH, metavar="DIR",
@@ -155,6 +159,7 @@ def check(
     seed: int,
     domains: tuple[str, ...],
     require: str,
+    scan: bool,
     json_file: Path | None,
     reproducer: Path | None,
     force: bool,
@@ -180,6 +185,7 @@ def check(
         seed=seed,
         domains=domains,
         require=require,
+        scan=scan,
         reproducer=reproducer,
         force=force,
         **reading,
@@ -323,6 +329,7 @@ def _check(
     seed: int = 0,
     domains: tuple[str, ...] = (),
     require: str = "sampled",
+    scan: bool = False,
     reproducer: Path | None = None,
     force: bool = False,
     **reading: Unpack[_Reading],
@@ -330,7 +337,7 @@ def _check(
     from qconvert import api
     from qconvert.report.terminal import show
 
-    with _watch() as (progress, failed):
+    with _watch() as (progress, failed, scanning):
         report = api.check(
             model,
             onnx,
@@ -339,8 +346,10 @@ def _check(
             seed=seed,
             domains=domains,
             require=require,
+            scan=scan,
             progress=progress,
             failed=failed,
+            scanning=scanning,
             reproducer=reproducer,
             force=force,
             **reading,
@@ -376,13 +385,13 @@ def _console(stream: TextIO) -> "Console":
 
 
 @contextmanager
-def _watch() -> Iterator[tuple["Progress | None", "Failed"]]:
+def _watch() -> Iterator[tuple["Progress | None", "Failed", "Scanning | None"]]:
     """Who hears of a check while it runs, on standard error.
 
     Failures of witnesses, and for people only a bar, which is gone at the end.
     """
     if not sys.stderr.isatty():
-        yield None, lambda witness, failure: click.echo(_failure(witness, failure), err=True)
+        yield None, lambda witness, failure: click.echo(_failure(witness, failure), err=True), None
         return
     from rich.progress import Progress
 
@@ -393,6 +402,9 @@ def _watch() -> Iterator[tuple["Progress | None", "Failed"]]:
                 task, completed=done, total=total, description="comparing samples"
             ),
             lambda witness, failure: bar.console.print(_failure(witness, failure), soft_wrap=True),
+            lambda layer, done, total: bar.update(
+                task, completed=done, total=total, description=f"all numbers of {layer}"
+            ),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import onnx
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark, inspect_deployed
 from qconvert.checking.deployed.stored import stored_weights
+from qconvert.checking.scans.alone import alone
 from qconvert.checking.witness import Direct, Panel, Runner, Shared, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph
@@ -73,7 +75,18 @@ def assemble(
     runners[Witness.NUMPY] = Direct(reference.run)
     ordered = {witness: runners[witness] for witness in Witness if witness in runners}
     stored = stored_weights(graph, model)
-    return Panel(ordered, qkeras, versions, unavailable, stored, ort.tensors, ort.coded, deployed)
+    return Panel(
+        ordered,
+        qkeras,
+        versions,
+        unavailable,
+        stored,
+        ort.tensors,
+        ort.coded,
+        deployed,
+        qkeras,
+        partial(alone, model) if known is None else None,
+    )
 
 
 def _inspected(model: onnx.ModelProto, ort: OrtRunner) -> DeployedGraph:

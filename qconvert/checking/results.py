@@ -51,7 +51,8 @@ class Proof:
     """Why all correct programs agree about a layer.
 
     ``bits`` of 24 are those that its largest sum takes; of the ``states`` that were tabulated
-    ``near`` ones lie next to a quantizer's boundary.
+    ``near`` ones lie next to a quantizer's boundary. ``numbers`` are those that quantizers were
+    tried on by themselves.
     """
 
     method: Method
@@ -60,6 +61,7 @@ class Proof:
     assumptions: tuple[str, ...] = ()
     states: int = 0
     near: int = 0
+    numbers: int = 0
 
 
 @dataclass(frozen=True, slots=True)

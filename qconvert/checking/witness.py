@@ -6,7 +6,8 @@ from enum import Enum
 from typing import Protocol
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph
-from qconvert.ir import F32
+from qconvert.checking.scans.alone import Alone
+from qconvert.ir import F32, Quantizer
 from qconvert.runners.tf import Disagreement
 from qconvert.runners.traces import NOTHING, Trace
 
@@ -86,13 +87,24 @@ class QKeras(Protocol):
         """How far ``predict`` differs from ``model(x)``, by name of the output."""
 
 
+class Quantizers(Protocol):
+    """The quantizers that QKeras's layers end with. It fails with `WitnessError`."""
+
+    def quantizer(self, layer: str) -> str:
+        """The quantizer that a layer ends with: its class and all options."""
+
+    def quantized(self, layer: str, x: F32, size: int | None = None) -> F32:
+        """What that quantizer makes of numbers (n,), in one tensor or in several of *size*."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
     """The witnesses of one check: those at work, and why the others cannot be.
 
     ``stored`` has the weights that were found in the ONNX file, by layer and role; ``tensors``
     those of the layers whose results can be forced there, ``coded`` the layers of integer codes.
-    ``deployed`` tells what the graph that runs does not share with the file.
+    ``deployed`` tells what the graph that runs does not share with the file. ``quantizers`` are
+    those that layers end with, and ``alone`` finds their operators in the file.
     """
 
     runners: Mapping[Witness, Runner]
@@ -103,3 +115,5 @@ class Panel:
     tensors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     coded: frozenset[str] = frozenset()
     deployed: DeployedGraph = field(default_factory=DeployedGraph)
+    quantizers: Quantizers | None = None
+    alone: Callable[[str, Quantizer], Alone] | None = None

@@ -126,6 +126,7 @@ def _proof(proof: Proof) -> Json:
         "assumptions": list(proof.assumptions),
         "states": proof.states,
         "near": proof.near,
+        "numbers": proof.numbers,
     }
 
 

@@ -122,6 +122,8 @@ def _argument(finding: Finding) -> str:
     told = ", ".join(finding.proof.arguments)
     if states:
         told += f": {finding.proof.near} of {states} states"
+    if finding.proof.numbers:
+        told += f": {finding.proof.numbers} numbers"
     return told if bits is None else f"{told}: {bits} of 24 bits"
 
 

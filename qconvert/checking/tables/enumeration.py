@@ -113,7 +113,7 @@ def _can_be_tried(
     A sum that is rounded on the way can be many numbers in one state, and some of TensorFlow's
     functions give another number at the end of a tensor: that no trial exhausts.
     """
-    if cone.end.name not in owners or cone.moved or any(_has_a_tail(x.op) for x in cone.nodes):
+    if cone.end.name not in owners or cone.moved or any(has_a_tail(x.op) for x in cone.nodes):
         return False
     return all(
         name in owners
@@ -124,7 +124,7 @@ def _can_be_tried(
     )
 
 
-def _has_a_tail(op: Op) -> bool:
+def has_a_tail(op: Op) -> bool:
     """Whether TensorFlow computes the last elements of a tensor by another function."""
     match op:
         case Elementwise(function=function):

@@ -1,0 +1,174 @@
+"""The operators of an ONNX file that compute one quantizer, as a file of their own.
+
+Where a layer is more than its quantizer, they are those that are drawn as `emit` draws this
+quantizer alone: the same operators on one another. Their constants are the file's, right or wrong.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
+from qconvert.emit import to_onnx
+from qconvert.emit.metadata import LayerTensor, read_metadata
+from qconvert.ir import F32, Graph, Input, Layer, Node, Output, Quantizer
+from qconvert.ir.ops import Quantize
+from qconvert.runners.ort import OrtRunner
+
+#: What the file calls its numbers and its results.
+INPUT: Final = "x"
+OUTPUT: Final = "y"
+
+
+class NotAloneError(Exception):
+    """Why a quantizer's operators cannot be run by themselves."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alone:
+    """A file that takes numbers ``x`` (n,) and returns what its ``end`` holds for each."""
+
+    model: onnx.ModelProto
+    end: LayerTensor
+
+    @property
+    def sha256(self) -> str:
+        """Of all that it computes with."""
+        return hashlib.sha256(self.model.SerializeToString(deterministic=True)).hexdigest()
+
+    def runner(self) -> OrtRunner:
+        """ONNX Runtime, with this file."""
+        return OrtRunner(self.model)
+
+    def number(self, result: Array) -> F32:
+        """The numbers that the results stand for."""
+        codes = self.end.codes
+        if result.dtype == np.float32 or codes is None:
+            return result
+        steps = result.astype(np.int64) - codes.zero_point
+        return np.ldexp(steps.astype(np.float64), codes.exp).astype(np.float32)
+
+
+def alone(model: onnx.ModelProto, layer: str, quantizer: Quantizer) -> Alone:
+    """The operators of *layer*'s last quantizer; `NotAloneError` if they are not found."""
+    metadata = read_metadata(model)
+    ends = [one for one in metadata.layers if one.layer == layer] if metadata else []
+    if metadata is None or not ends or not (ends[0].tensor or ends[0].codes):
+        raise NotAloneError("the file does not compute it")
+    (end,) = ends
+    graph = OnnxGraph(model.graph)
+    pattern = _pattern(quantizer, metadata.dialect, _opset(model))
+    for start in _starts(graph, _tensor(end)):
+        cone = graph.cone([_tensor(end)], {start})
+        if _drawn(graph, cone, start) == pattern:
+            _require_sorted(graph, cone)
+            return Alone(_file(graph, cone, start, end, _opset(model)), end)
+    raise NotAloneError("its operators are not those of this quantizer alone")
+
+
+def _tensor(end: LayerTensor) -> str:
+    name = end.tensor or (end.codes and end.codes.tensor)
+    assert name
+    return name
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return max((int(x.version) for x in model.opset_import if not x.domain), default=0)
+
+
+_Drawing = tuple[tuple[object, ...], ...]
+
+
+def _pattern(quantizer: Quantizer, dialect: str, opset: int) -> _Drawing:
+    """The operators that `emit` writes for it where it reads floats."""
+    shape = (None, 1)
+    node = Node(OUTPUT, Quantize(quantizer), (INPUT,), shape)
+    layer = Layer(OUTPUT, "QActivation", OUTPUT)
+    lone = Graph("alone", (Input(INPUT, shape),), (node,), (Output(OUTPUT, OUTPUT),), (layer,))
+    model = to_onnx(lone, dialect=dialect, opset=opset)
+    metadata = read_metadata(model)
+    assert metadata is not None
+    graph = OnnxGraph(model.graph)
+    return _drawn(graph, graph.cone([_tensor(metadata.layers[0])], {INPUT}), INPUT)
+
+
+def _starts(graph: OnnxGraph, end: str) -> Iterator[str]:
+    """The tensors that alone *end* is computed from, nearest first."""
+    needed = {end}
+    for node in reversed(graph.cone([end], set())):
+        if needed.intersection(node.output):
+            needed -= set(node.output)
+            needed |= {name for name in node.input if name and graph.constant(name) is None}
+            if len(needed) == 1:
+                yield next(iter(needed))
+
+
+def _drawn(graph: OnnxGraph, cone: Sequence[onnx.NodeProto], start: str) -> _Drawing:
+    """Operators with their attributes, and which of them each reads; constants by shape."""
+    number = {start: -1}
+    drawn: list[tuple[object, ...]] = []
+    for node in (node for node in cone if not _is_constant(graph, node)):
+        reads = tuple(_read(graph, name, number) for name in node.input)
+        attributes = tuple(sorted(str(attribute) for attribute in node.attribute))
+        number |= dict.fromkeys(node.output, len(drawn))
+        drawn.append((node.op_type, node.domain, attributes, reads))
+    return tuple(drawn)
+
+
+def _is_constant(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
+    return all(graph.constant(name) is not None for name in node.output)
+
+
+def _read(graph: OnnxGraph, name: str, number: dict[str, int]) -> object:
+    if name in number or not name:
+        return number.get(name, name)
+    array = graph.constant(name)
+    return "another tensor" if array is None else (array.dtype.str, array.ndim)
+
+
+def _require_sorted(graph: OnnxGraph, cone: Sequence[onnx.NodeProto]) -> None:
+    """A search among numbers rises with what is looked for only if these are in order."""
+    gathered = {
+        node.output[0]: graph.constant(node.input[0]) for node in cone if node.op_type == "Gather"
+    }
+    for node in cone:
+        table = gathered.get(node.input[1]) if node.op_type == "GreaterOrEqual" else None
+        if table is not None and np.any(table[1:] < table[:-1]):
+            raise NotAloneError("its thresholds are not in order")
+
+
+def _file(
+    graph: OnnxGraph, cone: Sequence[onnx.NodeProto], start: str, end: LayerTensor, opset: int
+) -> onnx.ModelProto:
+    nodes = [node for node in cone if not _is_constant(graph, node)]
+    names = dict.fromkeys(name for node in nodes for name in node.input if name)
+    constants = {name: array for name in names if (array := graph.constant(name)) is not None}
+    # Called by their places, so that equal operators make equal files.
+    called = {name: f"c{i}" for i, name in enumerate(constants)} | {start: INPUT}
+    called |= {name: f"t{i}" for i, node in enumerate(nodes) for name in node.output}
+    called[_tensor(end)] = OUTPUT
+    made = [_renamed(node, called) for node in nodes]
+    graph_proto = helper.make_graph(
+        made,
+        "alone",
+        [helper.make_tensor_value_info(INPUT, onnx.TensorProto.FLOAT, ["n"])],
+        [onnx.ValueInfoProto(name=OUTPUT)],
+        [numpy_helper.from_array(np.asarray(a), called[n]) for n, a in constants.items()],
+    )
+    return helper.make_model(
+        graph_proto, opset_imports=[helper.make_opsetid("", opset)], ir_version=10
+    )
+
+
+def _renamed(node: onnx.NodeProto, called: dict[str, str]) -> onnx.NodeProto:
+    new = onnx.NodeProto()
+    new.CopyFrom(node)
+    new.input[:] = [called[name] if name else "" for name in node.input]
+    new.output[:] = [called[name] for name in node.output]
+    new.name = new.doc_string = ""
+    return new
