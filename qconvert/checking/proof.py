@@ -21,8 +21,8 @@ _NAMES: Final[Mapping[Argument, str]] = {
     Argument.ROUNDED_ONCE: "one rounding",
     Argument.TABULATED: "no state is next to a boundary",
     Argument.TRIED: "all states next to a boundary were tried",
-    Argument.DECIDED: "numbers next to a boundary were tried, between them nothing changes",
-    Argument.SCANNED: "every float32 number was tried",
+    Argument.DECIDED: "verified thresholds",
+    Argument.SCANNED: "every float32 number",
     Argument.CODES: "the codes behind it are the same, whatever it rounds",
 }
 _METHODS: Final[Mapping[Argument, Method]] = {

@@ -123,7 +123,7 @@ def _argument(finding: Finding) -> str:
     if states:
         told += f": {finding.proof.near} of {states} states"
     if finding.proof.numbers:
-        told += f": {finding.proof.numbers} numbers"
+        told += f": {finding.proof.numbers} numbers tried"
     return told if bits is None else f"{told}: {bits} of 24 bits"
 
 

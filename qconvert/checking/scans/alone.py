@@ -31,10 +31,14 @@ class NotAloneError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alone:
-    """A file that takes numbers ``x`` (n,) and returns what its ``end`` holds for each."""
+    """A file that takes numbers ``x`` (n,) and returns what its ``end`` holds for each.
+
+    ``thresholds`` are all numbers that it looks for *x*, or something made of it, among.
+    """
 
     model: onnx.ModelProto
     end: LayerTensor
+    thresholds: F32
 
     @property
     def sha256(self) -> str:
@@ -66,8 +70,8 @@ def alone(model: onnx.ModelProto, layer: str, quantizer: Quantizer) -> Alone:
     for start in _starts(graph, _tensor(end)):
         cone = graph.cone([_tensor(end)], {start})
         if _drawn(graph, cone, start) == pattern:
-            _require_sorted(graph, cone)
-            return Alone(_file(graph, cone, start, end, _opset(model)), end)
+            thresholds = _thresholds(graph, cone)
+            return Alone(_file(graph, cone, start, end, _opset(model)), end, thresholds)
     raise NotAloneError("its operators are not those of this quantizer alone")
 
 
@@ -131,15 +135,18 @@ def _read(graph: OnnxGraph, name: str, number: dict[str, int]) -> object:
     return "another tensor" if array is None else (array.dtype.str, array.ndim)
 
 
-def _require_sorted(graph: OnnxGraph, cone: Sequence[onnx.NodeProto]) -> None:
-    """A search among numbers rises with what is looked for only if these are in order."""
+def _thresholds(graph: OnnxGraph, cone: Sequence[onnx.NodeProto]) -> F32:
+    """All that is compared with numbers from tables, which a search needs in order."""
     gathered = {
         node.output[0]: graph.constant(node.input[0]) for node in cone if node.op_type == "Gather"
     }
+    found = [np.zeros(0, np.float32)]
     for node in cone:
         table = gathered.get(node.input[1]) if node.op_type == "GreaterOrEqual" else None
         if table is not None and np.any(table[1:] < table[:-1]):
             raise NotAloneError("its thresholds are not in order")
+        found += [] if table is None else [table.ravel()]
+    return np.unique(np.concatenate(found))
 
 
 def _file(

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.checking.radius import FUNCTION_ULPS, SIGMOID_FLOOR, TINY, gamma
-from qconvert.ir import Grid, Quantizer, grid_of
+from qconvert.ir import F32, Grid, Quantizer, grid_of
 from qconvert.ir.quantizers import (
     QuantizedHswish,
     QuantizedPo2,
@@ -81,6 +81,13 @@ def pieces(q: Quantizer) -> list[float]:
             return [-_EPSILON, 0.0, _EPSILON]
         case _:
             return [0.0]
+
+
+def scales(q: Quantizer) -> F32:
+    """Where a number is looked for in a table, x may be that times one of these."""
+    slope = q.negative_slope if isinstance(q, QuantizedReluPo2) else 0.0
+    both = [1.0, -1.0, *([-1 / slope] if slope else [])]
+    return np.array(both, np.float32)
 
 
 def codes_at(q: Quantizer, x: _F64) -> Codes | None:

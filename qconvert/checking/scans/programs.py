@@ -1,7 +1,7 @@
 """A quantizer as every witness computes it, and what is found where they disagree."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -17,15 +17,19 @@ Program: TypeAlias = Callable[[F32], F32]
 _MOST_LEVELS: Final = 1 << 17
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Programs:
-    """The witnesses inside a long tensor, and TensorFlow for the last elements of one."""
+    """The witnesses inside a long tensor, and TensorFlow for the last elements of one.
+
+    ``thresholds`` are the numbers that the exported file searches among.
+    """
 
     inside: Mapping[Witness, Program]
     at_the_end: Program
+    thresholds: F32 = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Scan:
     """What is known of a quantizer for all float32 numbers up to the magnitude ``limit``.
 

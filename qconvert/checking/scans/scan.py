@@ -152,6 +152,7 @@ def _programs(subject: _Subject, lone: Alone, qkeras: Quantizers) -> Programs:
             Witness.DEPLOYED: deployed,
         },
         lambda x: qkeras.quantized(layer, x, _END),
+        lone.thresholds,
     )
 
 

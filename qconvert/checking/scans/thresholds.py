@@ -2,6 +2,7 @@
 
 Intervals of float32 numbers are halved until each program returns one result at both ends, and
 every correct program is known to return one code between (`certain`): or until nothing is between.
+A search among thresholds, which may lie anywhere, is constant between two of these; all are tried.
 """
 
 import math
@@ -11,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from qconvert.checking.scans.certain import codes_at, limit_of, pieces
+from qconvert.checking.scans.certain import codes_at, limit_of, pieces, scales
 from qconvert.checking.scans.floats import LAST, Mask, Positions, Ranges, floats_at, positions_of
 from qconvert.checking.scans.programs import Program, Programs, Scan, few, unequal
 from qconvert.checking.witness import Witness
@@ -49,7 +50,7 @@ class _Tried:
 def decided(q: Quantizer, programs: Programs, *, tail: bool) -> Scan:
     """All numbers up to the limit, by thresholds; with *tail* TensorFlow's ends of tensors too."""
     limit = limit_of(q)
-    tried = _search(q, programs.inside, limit)
+    tried = _search(q, programs, limit)
     if tried is None:
         return Scan(limit, _MOST_TRIED, False, unknown="too many numbers are next to a boundary")
     truth = tried.results[Witness.TENSORFLOW]
@@ -67,13 +68,13 @@ def _with_tail(found: Scan, tried: _Tried, program: Program) -> Scan:
     return replace(found, ambiguous=_spread(tried, differs))
 
 
-def _search(q: Quantizer, programs: Mapping[Witness, Program], limit: float) -> _Tried | None:
-    tried = _run(programs, _first(q, limit))
+def _search(q: Quantizer, programs: Programs, limit: float) -> _Tried | None:
+    tried = _run(programs.inside, _first(q, programs.thresholds, limit))
     while (gaps := tried.open_gaps(q)).any():
         below, above = tried.positions[:-1][gaps], tried.positions[1:][gaps]
         if len(tried.positions) + len(below) > _MOST_TRIED:
             return None
-        tried |= _run(programs, below + (above - below) // 2)
+        tried |= _run(programs.inside, below + (above - below) // 2)
     return tried
 
 
@@ -82,14 +83,21 @@ def _run(programs: Mapping[Witness, Program], positions: Positions) -> _Tried:
     return _Tried(positions, {witness: program(x) for witness, program in programs.items()})
 
 
-def _first(q: Quantizer, limit: float) -> Positions:
-    """Powers of two, both ends, and the ends of pieces, in order."""
+def _first(q: Quantizer, thresholds: F32, limit: float) -> Positions:
+    """Powers of two, both ends, the ends of pieces and what is next to thresholds, in order."""
     powers = np.ldexp(np.float32(1), np.arange(-149, 128, dtype=np.int32)).astype(np.float32)
     magnitudes = positions_of(powers)
     ends = positions_of(np.array(pieces(q), np.float32))
     end = LAST if math.isinf(limit) else int(positions_of(np.array([limit], np.float32))[0])
-    all_of_them = np.concatenate([-magnitudes, magnitudes, ends, [-end, end, 0]])
+    near = _next_to(np.outer(thresholds, scales(q)).ravel())
+    all_of_them = np.concatenate([-magnitudes, magnitudes, ends, near, [-end, end, 0]])
     return np.unique(all_of_them[np.abs(all_of_them) <= end])
+
+
+def _next_to(numbers: F32) -> Positions:
+    """Those that are as near as a product with a slope may round."""
+    finite = positions_of(numbers[np.isfinite(numbers)].astype(np.float32))
+    return (finite[:, np.newaxis] + np.arange(-2, 3)).ravel()
 
 
 def _certain(q: Quantizer, x: F32) -> Mask:

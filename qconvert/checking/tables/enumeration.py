@@ -67,7 +67,7 @@ def tabulate(
         seen = run(_trials(group, owners, shapes, probe))
         evidence = evidence.merge(seen)
         alike |= {x.tried.cone.end.name for x in group if _agrees(seen, x.tried.layer)}
-    certificates = {c.end.name: _certificate(c, known, alike) for c, known in found}
+    certificates = {c.end.name: _certificate(c, known, alike, analysis) for c, known in found}
     proven = [c for c, _ in found if isinstance(certificates[c.end.name], Certificate)]
     known = {**analysis.certificates, **_stronger(certificates, analysis.certificates)}
     inner = _inner(graph, proven, known, analysis)
@@ -224,15 +224,27 @@ def _agrees(evidence: Evidence, layer: Layer) -> bool:
     return same and present >= set(REQUIRED) and not evidence.failures
 
 
-def _certificate(cone: Cone, known: Margins, alike: Set[str]) -> Certificate | Doubt:
+def _certificate(
+    cone: Cone, known: Margins, alike: Set[str], analysis: Analysis
+) -> Certificate | Doubt:
     near = len(known.doubtful)
-    assumptions = tuple(text for x in cone.sources.values() for text in x.assumptions)
+    assumptions = _assumed(cone, analysis)
     if not near:
         return Certificate(Argument.TABULATED, assumptions=assumptions, states=known.total)
     if cone.end.name in alike:
-        assumed = (*assumptions, THIS_MACHINE)
+        assumed = tuple(dict.fromkeys((*assumptions, THIS_MACHINE)))
         return Certificate(Argument.TRIED, assumptions=assumed, states=known.total, near=near)
     return Doubt(f"{near} of {known.total} states are next to a boundary of the quantizer")
+
+
+def _assumed(cone: Cone, analysis: Analysis) -> tuple[str, ...]:
+    """What the numbers of the sources rest on, and quantizers in the cone that were tried alone."""
+    found = [text for lattice in cone.sources.values() for text in lattice.assumptions]
+    for node in cone.nodes:
+        inner = analysis.certificates[node.name]
+        if isinstance(inner, Certificate) and inner.numbers:
+            found += inner.assumptions
+    return tuple(dict.fromkeys(found))
 
 
 def _bound(cone: Cone, known: Margins) -> Bound:
