@@ -190,6 +190,32 @@ def test_other_operators_are_not_taken_for_the_quantizer() -> None:
         alone(model, "y", SIGMOIDAL)
 
 
+def scalar(model: onnx.ModelProto, number: float, other: float) -> onnx.ModelProto:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for tensor in copy.graph.initializer:
+        if np.array_equal(numpy_helper.to_array(tensor), np.float32(number)):
+            tensor.CopyFrom(numpy_helper.from_array(np.array(other, np.float32), tensor.name))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "number", "other"), [(LEAKY, 8.0, -8.0), (HSWISH, 3.0, 3.05)]
+)
+def test_constants_that_turn_rising_to_falling_elsewhere_are_not_trusted(
+    quantizer: Quantizer, number: float, other: float
+) -> None:
+    model = to_onnx(single(quantizer))
+    alone(model, "y", quantizer)
+    with pytest.raises(NotAloneError, match="operators"):
+        alone(scalar(model, number, other), "y", quantizer)
+
+
+def test_another_constant_is_found() -> None:
+    model = to_onnx(single(SIGMOIDAL))
+    assert scan(SIGMOIDAL, scalar(model, 0.5, 0.4999)).different
+
+
 def test_a_layer_that_the_file_does_not_compute_has_no_operators() -> None:
     with pytest.raises(NotAloneError, match="does not compute"):
         alone(to_onnx(single(TANH)), "z", TANH)

@@ -1,7 +1,8 @@
 """The operators of an ONNX file that compute one quantizer, as a file of their own.
 
 Where a layer is more than its quantizer, they are those that are drawn as `emit` draws this
-quantizer alone: the same operators on one another. Their constants are the file's, right or wrong.
+quantizer alone: the same operators on one another. Their constants are the file's, right or wrong,
+as long as operations with them rise and fall as they should.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from qconvert.emit import to_onnx
 from qconvert.emit.metadata import LayerTensor, read_metadata
 from qconvert.ir import F32, Graph, Input, Layer, Node, Output, Quantizer
 from qconvert.ir.ops import Quantize
+from qconvert.ir.quantizers import QuantizedHswish
 from qconvert.runners.ort import OrtRunner
 
 #: What the file calls its numbers and its results.
@@ -69,10 +71,20 @@ def alone(model: onnx.ModelProto, layer: str, quantizer: Quantizer) -> Alone:
     pattern = _pattern(quantizer, metadata.dialect, _opset(model))
     for start in _starts(graph, _tensor(end)):
         cone = graph.cone([_tensor(end)], {start})
-        if _drawn(graph, cone, start) == pattern:
+        if _drawn(graph, cone, start) == pattern and _fits(graph, cone, quantizer):
             thresholds = _thresholds(graph, cone)
             return Alone(_file(graph, cone, start, end, _opset(model)), end, thresholds)
     raise NotAloneError("its operators are not those of this quantizer alone")
+
+
+def _fits(graph: OnnxGraph, cone: Sequence[onnx.NodeProto], quantizer: Quantizer) -> bool:
+    """Whether what turns from falling to rising does so where it should."""
+    if not isinstance(quantizer, QuantizedHswish):
+        return True
+    names = {name for node in cone for name in node.input}
+    known = {float(a) for name in names if (a := graph.constant(name)) is not None and a.size == 1}
+    wanted = (quantizer.relu_shift, quantizer.relu_upper_bound)
+    return known >= {float(np.float32(number)) for number in wanted}
 
 
 def _tensor(end: LayerTensor) -> str:
@@ -113,7 +125,7 @@ def _starts(graph: OnnxGraph, end: str) -> Iterator[str]:
 
 
 def _drawn(graph: OnnxGraph, cone: Sequence[onnx.NodeProto], start: str) -> _Drawing:
-    """Operators with their attributes, and which of them each reads; constants by shape."""
+    """Operators with their attributes, and which of them each reads; constants by their signs."""
     number = {start: -1}
     drawn: list[tuple[object, ...]] = []
     for node in (node for node in cone if not _is_constant(graph, node)):
@@ -132,7 +144,10 @@ def _read(graph: OnnxGraph, name: str, number: dict[str, int]) -> object:
     if name in number or not name:
         return number.get(name, name)
     array = graph.constant(name)
-    return "another tensor" if array is None else (array.dtype.str, array.ndim)
+    if array is None:
+        return "another tensor"
+    # What rises by a positive constant falls by a negative one.
+    return array.dtype.str, array.ndim, float(np.sign(array)) if array.size == 1 else None
 
 
 def _thresholds(graph: OnnxGraph, cone: Sequence[onnx.NodeProto]) -> F32:
