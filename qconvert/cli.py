@@ -148,6 +148,10 @@ def export(
     "--reproducer", type=_PATH, metavar="DIR",
     help="If something differs, write the first wrong layer by itself and a script to this folder.",
 )  # fmt: skip
+@click.option(
+    "--repair", type=_PATH, metavar="ONNX",
+    help="Move constants until all codes are TensorFlow's, check that, and write it to this file.",
+)  # fmt: skip
 @_FORCE
 @click.pass_context
 def check(
@@ -162,6 +166,7 @@ def check(
     scan: bool,
     json_file: Path | None,
     reproducer: Path | None,
+    repair: Path | None,
     force: bool,
     **reading: Unpack[_Reading],
 ) -> None:
@@ -187,11 +192,14 @@ def check(
         require=require,
         scan=scan,
         reproducer=reproducer,
+        repair=repair,
         force=force,
         **reading,
     )
     if reproducer and report.reproducer is None:
         click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
+    if repair and report.repair.path is None:
+        click.echo(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
     if json_file:
         from qconvert.report import to_json
 
@@ -331,6 +339,7 @@ def _check(
     require: str = "sampled",
     scan: bool = False,
     reproducer: Path | None = None,
+    repair: Path | None = None,
     force: bool = False,
     **reading: Unpack[_Reading],
 ) -> "Report":
@@ -351,6 +360,7 @@ def _check(
             failed=failed,
             scanning=scanning,
             reproducer=reproducer,
+            repair=repair,
             force=force,
             **reading,
         )
@@ -363,6 +373,12 @@ def _nothing_to_reproduce(report: "Report") -> str:
 
     differs = report.verdict is Verdict.DIFFERS
     return "no sample was run" if differs else "nothing differs beyond rounding"
+
+
+def _nothing_to_repair(report: "Report") -> str:
+    if report.repair.unrepaired:
+        return "not everything can be repaired"
+    return "there is nothing to move" if report.passed else "the check does not pass with it"
 
 
 def _describe(exported: "Exported", path: Path) -> Iterator[str]:

@@ -33,6 +33,7 @@ from qconvert.checking.judge import (
     with_inherited,
 )
 from qconvert.checking.other_files.by_value import told_by_value
+from qconvert.checking.repair.moves import Repair
 from qconvert.checking.results import (
     AmbiguousResult,
     ByValue,
@@ -138,6 +139,7 @@ def examine(
         required=subject.required,
         seconds=tuple(watch.seconds.items()),
         by_value=subject.by_value,
+        repair=Repair(panel.moves),
     )
 
 

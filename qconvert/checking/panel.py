@@ -10,6 +10,7 @@ import onnx
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark, inspect_deployed
 from qconvert.checking.deployed.stored import stored_weights
+from qconvert.checking.repair.moves import read_moves
 from qconvert.checking.scans.alone import alone
 from qconvert.checking.witness import Direct, Panel, Runner, Shared, Witness
 from qconvert.errors import WitnessError
@@ -86,6 +87,7 @@ def assemble(
         deployed,
         qkeras,
         partial(alone, model) if known is None else None,
+        read_moves(model),
     )
 
 

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Protocol
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph
+from qconvert.checking.repair.moves import Move
 from qconvert.checking.scans.alone import Alone
 from qconvert.ir import F32, Quantizer
 from qconvert.runners.tf import Disagreement
@@ -104,7 +105,8 @@ class Panel:
     ``stored`` has the weights that were found in the ONNX file, by layer and role; ``tensors``
     those of the layers whose results can be forced there, ``coded`` the layers of integer codes.
     ``deployed`` tells what the graph that runs does not share with the file. ``quantizers`` are
-    those that layers end with, and ``alone`` finds their operators in the file.
+    those that layers end with, and ``alone`` finds their operators in the file; ``moves`` is what
+    the file says of its constants.
     """
 
     runners: Mapping[Witness, Runner]
@@ -117,3 +119,4 @@ class Panel:
     deployed: DeployedGraph = field(default_factory=DeployedGraph)
     quantizers: Quantizers | None = None
     alone: Callable[[str, Quantizer], Alone] | None = None
+    moves: tuple[Move, ...] = ()

@@ -56,15 +56,15 @@ def tabulate(
     owners = {layer.value: layer for layer in reversed(graph.layers)}
     shapes = shapes_in(graph, probe)
     near = [
-        _Tried(cone, states, owners[cone.end.name], shapes[cone.end.name])
+        Tried(cone, states, owners[cone.end.name], shapes[cone.end.name])
         for cone, known in found
         if len(states := known.doubtful | known.edges)
-        and _can_be_tried(cone, owners, forcible, shapes)
+        and can_be_tried(cone, owners, forcible, shapes)
     ]
     evidence = Evidence()
     alike: set[str] = set()
     for group in _groups(shapes, near):
-        seen = run(_trials(group, owners, shapes, probe))
+        seen = run(trials_of(group, owners, shapes, probe))
         evidence = evidence.merge(seen)
         alike |= {x.tried.cone.end.name for x in group if _agrees(seen, x.tried.layer)}
     certificates = {c.end.name: _certificate(c, known, alike, analysis) for c, known in found}
@@ -87,7 +87,7 @@ def _stronger(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Tried:
+class Tried:
     """A cone of which some states are tried, and the layer that shows its results."""
 
     cone: Cone
@@ -102,7 +102,7 @@ class _Tried:
         return -(-most // math.prod(self.shape[1:-1]))
 
 
-def _can_be_tried(
+def can_be_tried(
     cone: Cone,
     owners: Mapping[str, Layer],
     forcible: Set[str],
@@ -138,10 +138,10 @@ def has_a_tail(op: Op) -> bool:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Slot:
+class Slot:
     """A cone, and the first of the samples that hold its states."""
 
-    tried: _Tried
+    tried: Tried
     start: int
 
     @property
@@ -150,14 +150,14 @@ class _Slot:
         return self.start + self.tried.rows
 
 
-def _groups(shapes: Mapping[str, tuple[int, ...]], near: Sequence[_Tried]) -> list[list[_Slot]]:
+def _groups(shapes: Mapping[str, tuple[int, ...]], near: Sequence[Tried]) -> list[list[Slot]]:
     """Cones that take about as many samples run together; what takes too many does not."""
     elements = sum(math.prod(shape[1:]) for shape in shapes.values())
-    alike: dict[int, list[_Tried]] = defaultdict(list)
+    alike: dict[int, list[Tried]] = defaultdict(list)
     for one in near:
         alike[one.rows.bit_length()].append(one)
     left = _MOST_ELEMENTS
-    result: list[list[_Slot]] = []
+    result: list[list[Slot]] = []
     for _, cones_alike in sorted(alike.items()):
         group = _side_by_side(cones_alike)
         left -= 2 * elements * max(slot.end for slot in group)
@@ -166,19 +166,19 @@ def _groups(shapes: Mapping[str, tuple[int, ...]], near: Sequence[_Tried]) -> li
     return result
 
 
-def _side_by_side(group: Sequence[_Tried]) -> list[_Slot]:
+def _side_by_side(group: Sequence[Tried]) -> list[Slot]:
     """Cones that have a source in common get samples of their own, one behind the other."""
     free: dict[str, int] = defaultdict(int)
-    slots: list[_Slot] = []
+    slots: list[Slot] = []
     for one in group:
-        slot = _Slot(one, max(free[name] for name in one.cone.sources))
+        slot = Slot(one, max(free[name] for name in one.cone.sources))
         free |= dict.fromkeys(one.cone.sources, slot.end)
         slots.append(slot)
     return slots
 
 
-def _trials(
-    group: Sequence[_Slot],
+def trials_of(
+    group: Sequence[Slot],
     owners: Mapping[str, Layer],
     shapes: Mapping[str, tuple[int, ...]],
     probe: Batch,
@@ -205,7 +205,7 @@ def _trials(
             )
 
 
-def _placed(tried: _Tried, name: str, lattice: Lattice, shape: tuple[int, ...], turn: int) -> Ints:
+def _placed(tried: Tried, name: str, lattice: Lattice, shape: tuple[int, ...], turn: int) -> Ints:
     """Samples of codes in which each channel's states take turns, in turn 1 from the last one."""
     states = tried.states
     flat = np.empty((tried.rows * math.prod(shape[:-1]), shape[-1]), np.int64)
