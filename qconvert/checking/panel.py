@@ -10,6 +10,7 @@ import onnx
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark, inspect_deployed
 from qconvert.checking.deployed.stored import stored_weights
+from qconvert.checking.repair.computed import with_program
 from qconvert.checking.repair.moves import read_moves
 from qconvert.checking.scans.alone import alone
 from qconvert.checking.witness import Direct, Panel, Runner, Shared, Witness
@@ -72,7 +73,9 @@ def assemble(
     except WitnessError as error:
         unavailable[Witness.TENSORFLOW] = str(error)
         qkeras = None
-    reference = ReferenceRunner(graph, None if shared is None else shared.finish)
+    moves = read_moves(model)
+    lender = None if shared is None else shared.finish
+    reference = ReferenceRunner(with_program(graph, moves), lender)
     runners[Witness.NUMPY] = Direct(reference.run)
     ordered = {witness: runners[witness] for witness in Witness if witness in runners}
     stored = stored_weights(graph, model)
@@ -87,7 +90,7 @@ def assemble(
         deployed,
         qkeras,
         partial(alone, model) if known is None else None,
-        read_moves(model),
+        moves,
     )
 
 

@@ -7,9 +7,10 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.emit.codes import WeightCodes, encode
 from qconvert.ir import F32
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -20,12 +21,16 @@ _STEPS: Final = {"Sub": "subtract", "Mul": "multiply", "Add": "add"}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constant:
-    """What one operator computes with: its operand at that place, in the operator's own type."""
+    """What one operator computes with: its operand at that place, in the operator's own type.
+
+    The file may hold it as integers, ``dequantized``.
+    """
 
     kind: str
     node: onnx.NodeProto
     place: int
     stored: Floats
+    dequantized: bool = False
 
     @property
     def flat(self) -> Floats:
@@ -41,11 +46,16 @@ class Constant:
 def constants_in(file: OnnxGraph, cone: Sequence[onnx.NodeProto]) -> list[Constant]:
     """Those of a layer's operators, in the order of its program."""
     return [
-        Constant(_STEPS[node.op_type], node, place, array)
+        Constant(_STEPS[node.op_type], node, place, array, _is_dequantized(file, name))
         for node in cone
         for place, name in enumerate(node.input)
         if node.op_type in _STEPS and (array := file.constant(name)) is not None
     ]
+
+
+def _is_dequantized(file: OnnxGraph, name: str) -> bool:
+    maker = file.maker(name)
+    return maker is not None and maker.op_type == "DequantizeLinear"
 
 
 def applied(constants: Sequence[Constant], arrays: Sequence[F32], x: F32) -> F32:
@@ -79,8 +89,36 @@ def replaced(model: onnx.ModelProto, layer: str, changes: Sequence[tuple[Constan
     for constant, numbers in changes:
         name = _free(model, f"{layer}/{constant.kind}")
         array = numbers.astype(constant.stored.dtype).reshape(constant.stored.shape)
-        model.graph.initializer.append(numpy_helper.from_array(array, name))
+        codes = encode(numbers.reshape(array.shape), 0) if constant.dequantized else None
+        if codes is None:
+            model.graph.initializer.append(numpy_helper.from_array(array, name))
+        else:
+            _add_dequantized(model, name, codes)
         constant.node.input[constant.place] = name
+    _drop_unused(model)
+
+
+def _add_dequantized(model: onnx.ModelProto, name: str, codes: WeightCodes) -> None:
+    """A constant as ``export`` writes it: no optimizer folds it into the operator before."""
+    scales = np.ldexp(np.float32(1), codes.exps.astype(np.int32)).astype(np.float32)
+    stored = {
+        f"{name}_codes": codes.codes.astype(np.int32),
+        f"{name}_scale": scales.reshape(()) if codes.axis is None else scales,
+    }
+    for each, array in stored.items():
+        model.graph.initializer.append(numpy_helper.from_array(array, each))
+    node = helper.make_node("DequantizeLinear", list(stored), [name], name=name)
+    if codes.axis is not None:
+        node.attribute.append(helper.make_attribute("axis", codes.axis))
+    model.graph.node.insert(0, node)
+
+
+def _drop_unused(model: onnx.ModelProto) -> None:
+    """Constants, dequantized or not, that nothing reads any more."""
+    used = {name for node in model.graph.node for name in node.input}
+    used |= {value.name for value in model.graph.output}
+    for node in [x for x in model.graph.node if not used.intersection(x.output)]:
+        model.graph.node.remove(node)
     used = {name for node in model.graph.node for name in node.input}
     for tensor in [tensor for tensor in model.graph.initializer if tensor.name not in used]:
         model.graph.initializer.remove(tensor)

@@ -81,6 +81,7 @@ def affine(op: Affine, x: Value, b: Builder, dialect: Dialect) -> Value:
 
 def batch_normalization(op: BatchNormalization, x: Value, b: Builder, dialect: Dialect) -> Value:
     """The operations of TensorFlow's program, with its constants."""
+    assert op.program is None, "what was moved in a file is no part of a model"
     return _fused(op, x, b) if op.fused else _separate(op, x, b, dialect)
 
 
