@@ -87,7 +87,7 @@ def replaced(model: onnx.ModelProto, layer: str, changes: Sequence[tuple[Constan
     Each gets a constant of its own, called after its layer: what others share stays.
     """
     for constant, numbers in changes:
-        name = _free(model, f"{layer}/{constant.kind}")
+        name = unused(model, f"{layer}/{constant.kind}")
         array = numbers.astype(constant.stored.dtype).reshape(constant.stored.shape)
         codes = encode(numbers.reshape(array.shape), 0) if constant.dequantized else None
         if codes is None:
@@ -95,7 +95,7 @@ def replaced(model: onnx.ModelProto, layer: str, changes: Sequence[tuple[Constan
         else:
             _add_dequantized(model, name, codes)
         constant.node.input[constant.place] = name
-    _drop_unused(model)
+    drop_unused(model)
 
 
 def _add_dequantized(model: onnx.ModelProto, name: str, codes: WeightCodes) -> None:
@@ -113,7 +113,7 @@ def _add_dequantized(model: onnx.ModelProto, name: str, codes: WeightCodes) -> N
     model.graph.node.insert(0, node)
 
 
-def _drop_unused(model: onnx.ModelProto) -> None:
+def drop_unused(model: onnx.ModelProto) -> None:
     """Constants, dequantized or not, that nothing reads any more."""
     used = {name for node in model.graph.node for name in node.input}
     used |= {value.name for value in model.graph.output}
@@ -124,7 +124,7 @@ def _drop_unused(model: onnx.ModelProto) -> None:
         model.graph.initializer.remove(tensor)
 
 
-def _free(model: onnx.ModelProto, name: str) -> str:
+def unused(model: onnx.ModelProto, name: str) -> str:
     """*name*, or a longer one that nothing is called yet."""
     taken = {tensor.name for tensor in model.graph.initializer}
     taken |= {name for node in model.graph.node for name in (*node.input, *node.output)}

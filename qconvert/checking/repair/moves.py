@@ -22,6 +22,8 @@ KEY: Final = "qconvert.repair"
 _SCHEMA: Final = "qconvert.repair/1"
 #: Half of what theorem 6 allows: TensorFlow's own constants are a few units off, too.
 MOST_ULPS: Final = 4
+#: Proven by trying the quantizer, so that it may be anywhere.
+THRESHOLD: Final = "threshold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Move:
     """One number of a file off what its model makes: by ``ulps`` float32 numbers.
 
     ``step`` of a layer's program computes with it, and ``constant`` is what that does: subtract,
-    multiply or add.
+    multiply or add. A `THRESHOLD` of a quantizer has its number for a channel.
     """
 
     layer: str
@@ -78,7 +80,7 @@ def read_moves(model: onnx.ModelProto) -> tuple[Move, ...]:
         moves = tuple(map(_move, content["moved"]))
     except (ValueError, KeyError, TypeError):
         return ()
-    return tuple(move for move in moves if abs(move.ulps) <= MOST_ULPS)
+    return tuple(x for x in moves if abs(x.ulps) <= MOST_ULPS or x.constant == THRESHOLD)
 
 
 def write_moves(model: onnx.ModelProto, moves: Iterable[Move]) -> None:

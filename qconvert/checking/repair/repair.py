@@ -14,6 +14,7 @@ from qconvert.checking.repair.codes import Codes, all_codes
 from qconvert.checking.repair.constants import constants_in, replaced
 from qconvert.checking.repair.moves import Move, Unrepaired, moves_between, write_moves
 from qconvert.checking.repair.search import Normalization, solved
+from qconvert.checking.repair.tables import follow_tables
 from qconvert.checking.witness import Panel, Witness
 from qconvert.emit.metadata import read_metadata
 from qconvert.exactness import Analysis
@@ -59,6 +60,7 @@ def restored(graph: Graph, model: onnx.ModelProto) -> onnx.ModelProto:
     copy = _copied(model)
     found = _normalizations(graph, copy)
     _put(copy, found, {name: [x for _, x in each.expected] for name, each in found.items()})
+    write_moves(copy, ())
     return copy
 
 
@@ -74,7 +76,11 @@ def _moved(
     for codes in all_codes(graph, analysis, panel, probe, forcible):
         inside = [found[node.name] for node in codes.cone.nodes if node.name in found]
         left += _of_cone(codes, inside, numbers)
-    return Repaired(copy, _put(copy, found, numbers), tuple(left))
+    tables = list(follow_tables(graph, analysis, copy, panel))
+    left += [each for each in tables if isinstance(each, Unrepaired)]
+    moves = _put(copy, found, numbers) + tuple(each for each in tables if isinstance(each, Move))
+    write_moves(copy, moves)
+    return Repaired(copy, moves, tuple(left))
 
 
 def _copied(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -136,11 +142,10 @@ def _flips(codes: Codes, channel: int) -> tuple[int, tuple[tuple[str, float], ..
 def _put(
     model: onnx.ModelProto, found: Mapping[str, Normalization], numbers: _Numbers
 ) -> tuple[Move, ...]:
-    """Have *model* compute with *numbers* and tell by how much they are off the model's."""
+    """Have *model* compute with *numbers*; by how much they are off the model's."""
     moves: list[Move] = []
     for name, each in found.items():
         pairs = list(zip(each.constants, numbers[name], strict=True))
         moves += moves_between(each.layer, each.expected, numbers[name])
         replaced(model, each.layer, [(a, b) for a, b in pairs if not np.array_equal(a.flat, b)])
-    write_moves(model, moves)
     return tuple(moves)

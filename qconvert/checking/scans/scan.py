@@ -41,7 +41,7 @@ _END: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
-class _Subject:
+class Subject:
     """A quantizer that is the last operation of a layer."""
 
     node: Node
@@ -60,7 +60,7 @@ def scans(
         return Scans()
     done: dict[str, Scan | Doubt] = {}
     found: dict[str, Scan | Doubt] = {}
-    for each in _subjects(graph, analysis):
+    for each in subjects(graph, analysis):
         try:
             lone = panel.alone(each.layer, each.quantizer)
         except NotAloneError as error:
@@ -88,14 +88,15 @@ def differences(graph: Graph, analysis: Analysis, panel: Panel, found: Scans) ->
         x = analysis.values[node.inputs[0]]
         numbers = differing(scan, x)
         if numbers.size and x is not None and panel.quantizers and panel.alone:
-            subject = _Subject(node, node.op.quantizer, layer.name)
+            subject = Subject(node, node.op.quantizer, layer.name)
             lone = panel.alone(layer.name, node.op.quantizer)
-            programs = _programs(subject, lone, panel.quantizers).inside
+            programs = programs_of(subject, lone, panel.quantizers).inside
             layers[layer.name] = compare_all({w: run(numbers) for w, run in programs.items()})
     return Evidence(layers)
 
 
-def _subjects(graph: Graph, analysis: Analysis) -> Iterator[_Subject]:
+def subjects(graph: Graph, analysis: Analysis) -> Iterator[Subject]:
+    """The quantizers that numbers may settle, each once."""
     seen: set[str] = set()
     for layer in graph.layers:
         nodes = own_nodes(graph, layer)
@@ -104,11 +105,11 @@ def _subjects(graph: Graph, analysis: Analysis) -> Iterator[_Subject]:
             continue
         if analysis.certificates[node.name] in SCANNED and not is_data_dependent(node.op.quantizer):
             seen.add(node.name)
-            yield _Subject(node, node.op.quantizer, layer.name)
+            yield Subject(node, node.op.quantizer, layer.name)
 
 
 def _scan(
-    subject: _Subject,
+    subject: Subject,
     lone: Alone,
     qkeras: Quantizers,
     key: Key,
@@ -121,7 +122,7 @@ def _scan(
         tail, decidable = has_a_tail(Quantize(subject.quantizer)), is_decidable(subject.quantizer)
         if not decidable and (tail or not whole):
             return Doubt("its thresholds do not tell all, and not every number is tried")
-        programs = _programs(subject, lone, qkeras)
+        programs = programs_of(subject, lone, qkeras)
         found = decided(subject.quantizer, programs, tail=tail) if decidable else None
         if whole:
             every = scanned(programs, told and partial(told, subject.layer))
@@ -131,7 +132,8 @@ def _scan(
     return found
 
 
-def _programs(subject: _Subject, lone: Alone, qkeras: Quantizers) -> Programs:
+def programs_of(subject: Subject, lone: Alone, qkeras: Quantizers) -> Programs:
+    """All witnesses, for the quantizer alone."""
     runner, layer = lone.runner(), subject.layer
 
     def tensorflow(x: F32) -> F32:
@@ -156,7 +158,7 @@ def _programs(subject: _Subject, lone: Alone, qkeras: Quantizers) -> Programs:
     )
 
 
-def _key(subject: _Subject, lone: Alone, panel: Panel, qkeras: Quantizers, *, whole: bool) -> Key:
+def _key(subject: Subject, lone: Alone, panel: Panel, qkeras: Quantizers, *, whole: bool) -> Key:
     """All that a scan depends on."""
     builds = {
         f"{witness.value} {name}": build

@@ -59,6 +59,19 @@ def decided(q: Quantizer, programs: Programs, *, tail: bool) -> Scan:
     return _with_tail(found, tried, programs.at_the_end) if tail else found
 
 
+def steps(q: Quantizer, programs: Programs) -> tuple[F32, F32] | None:
+    """Where TensorFlow's result changes (n,), and the results between (n + 1,), as `emit` has them.
+
+    ``None`` if too many numbers are next to a boundary.
+    """
+    tried = _search(q, programs, limit_of(q))
+    if tried is None:
+        return None
+    truth = tried.results[Witness.TENSORFLOW]
+    changes = np.flatnonzero(unequal(truth[1:], truth[:-1])) + 1
+    return floats_at(tried.positions[changes]), truth[np.append(0, changes)]
+
+
 def _with_tail(found: Scan, tried: _Tried, program: Program) -> Scan:
     if len(tried.positions) > _MOST_AT_THE_END:
         few_enough = f"too many numbers for the ends of TensorFlow's tensors: {found.tried}"
