@@ -63,13 +63,13 @@ def _judged(scan: Scan, x: Values) -> Certificate | Doubt:
         return Doubt(scan.unknown)
     twice = reached(scan.ambiguous, x)
     if twice.size:
+        where = _numbers(scan.ambiguous, twice)
         return Doubt(
-            f"TensorFlow disagrees with itself about {_numbers(scan.ambiguous)}, such as"
-            f" {twice[0]:.9g}: it computes the last elements of a tensor by another function"
+            f"TensorFlow disagrees with itself about the last elements of a tensor {where}"
         )
     different = differing(scan, x)
     if different.size:
-        return Doubt(f"runtimes differ for {_numbers(scan.different)}, such as {different[0]:.9g}")
+        return Doubt(f"runtimes differ {_numbers(scan.different, different)}")
     return _within(scan, x, _limit(scan))
 
 
@@ -97,5 +97,6 @@ def _reach(scan: Scan, rank: int) -> Reach | None:
     return Reach(*(each.reshape((1,) * rank) for each in (whole.lo, whole.hi, whole.exp)))
 
 
-def _numbers(ranges: Ranges) -> str:
-    return f"{ranges.count} number{'s' * (ranges.count != 1)}"
+def _numbers(ranges: Ranges, reached: F32) -> str:
+    many = "" if ranges.count == 1 else "s"
+    return f"({ranges.count} number{many}, such as {reached[0]:.9g})"
