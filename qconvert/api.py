@@ -197,7 +197,7 @@ def check(
             if repair is not None:
                 with watch.part("repair"):
                     converted, left = _repaired(graph, converted, known, declared, tensorflow)
-                onnx_file = in_memory(converted)
+                onnx_file = onnx_file if converted == given else in_memory(converted)
             if known is not None:
                 with watch.part("finding layers"):
                     known, stream = found_by_value(graph, converted, known, stream)

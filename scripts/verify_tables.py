@@ -26,9 +26,10 @@ import tensorflow as tf
 from tensorflow.python.ops import array_ops
 from tensorflow.python.util import nest
 
-from qconvert.checking.scans.alone import INPUT, OUTPUT, alone
+from qconvert.checking.scans.alone import alone
 from qconvert.checking.scans.everything import scanned
-from qconvert.checking.scans.programs import Program, Programs
+from qconvert.checking.scans.floats import Program
+from qconvert.checking.scans.programs import Programs
 from qconvert.checking.scans.thresholds import decided
 from qconvert.checking.witness import Witness
 from qconvert.emit import to_onnx
@@ -111,11 +112,11 @@ def differences(setting: Setting) -> Iterator[str]:
     """Where the three disagree, in words."""
     known = reference(setting)
     lone = alone(exported(known), "y", known)
-    runner, real = lone.runner(), theirs(setting)
+    real = theirs(setting)
     inside: dict[Witness, Program] = {
         Witness.TENSORFLOW: real,
         Witness.NUMPY: lambda x: quantize_inside(known, x),
-        Witness.DEPLOYED: lambda x: lone.number(runner.run_deployed({INPUT: x}).outputs[OUTPUT]),
+        Witness.DEPLOYED: lone.programs()[1],
     }
     programs = Programs(inside, real, lone.thresholds)
     found = decided(known, programs, tail=False)

@@ -9,10 +9,10 @@ import pytest
 from onnx import numpy_helper
 
 from qconvert.checking.scans import everything, thresholds
-from qconvert.checking.scans.alone import INPUT, OUTPUT, Alone, NotAloneError, alone
+from qconvert.checking.scans.alone import Alone, NotAloneError, alone
 from qconvert.checking.scans.certain import is_decidable, limit_of
-from qconvert.checking.scans.floats import FINITE, LAST, Ranges, floats_at, positions_of
-from qconvert.checking.scans.programs import Program, Programs, Scan
+from qconvert.checking.scans.floats import FINITE, LAST, Program, Ranges, floats_at, positions_of
+from qconvert.checking.scans.programs import Programs, Scan
 from qconvert.checking.scans.thresholds import decided
 from qconvert.checking.witness import Witness
 from qconvert.emit import to_onnx
@@ -79,11 +79,11 @@ def theirs(quantizer: Quantizer, size: int | None = None) -> Program:
 
 def programs(quantizer: Quantizer, model: onnx.ModelProto) -> Programs:
     lone = alone(model, "y", quantizer)
-    runner = lone.runner()
+    plain, deployed = lone.programs()
     inside = {
         Witness.TENSORFLOW: theirs(quantizer),
-        Witness.ORT: lambda x: lone.number(runner.run_layers({INPUT: x}).outputs[OUTPUT]),
-        Witness.DEPLOYED: lambda x: lone.number(runner.run_deployed({INPUT: x}).outputs[OUTPUT]),
+        Witness.ORT: plain,
+        Witness.DEPLOYED: deployed,
     }
     return Programs(inside, theirs(quantizer, 7), lone.thresholds)
 
@@ -206,6 +206,14 @@ def test_constants_that_turn_rising_to_falling_elsewhere_are_not_trusted(
 def test_another_constant_is_found() -> None:
     model = to_onnx(single(SIGMOIDAL))
     assert scan(SIGMOIDAL, scalar(model, 0.5, 0.4999)).different
+
+
+def test_operators_that_do_not_run_alone_are_told() -> None:
+    lone = alone(to_onnx(single(LEAKY)), "y", LEAKY)
+    lone.model.graph.node[0].op_type = "Unheard"
+    for program in lone.programs():
+        with pytest.raises(NotAloneError, match="does not load"):
+            program(np.ones(3, np.float32))
 
 
 def test_a_layer_that_the_file_does_not_compute_has_no_operators() -> None:

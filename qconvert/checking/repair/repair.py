@@ -17,6 +17,7 @@ from qconvert.checking.repair.search import Normalization, solved
 from qconvert.checking.repair.tables import follow_tables
 from qconvert.checking.witness import Panel, Witness
 from qconvert.emit.metadata import read_metadata
+from qconvert.errors import WitnessError
 from qconvert.exactness import Analysis
 from qconvert.ir import F32, Graph
 from qconvert.reference.normalization import constants
@@ -44,15 +45,19 @@ def repaired(
     assembled: Callable[[onnx.ModelProto], Panel],
     probe: Batch,
 ) -> Repaired:
-    """*model* with constants by which all tables are TensorFlow's; without it, as it is.
+    """*model* with constants by which all tables are TensorFlow's.
 
-    The panels that *assembled* makes run it. Fails with `WitnessError`.
+    The panels that *assembled* makes run it; if a witness is missing or fails, it stays as it is.
     """
     known = restored(graph, model)
     panel = assembled(known)
     if panel.unavailable or Witness.TENSORFLOW not in panel.runners:
         return Repaired(model)
-    return _moved(graph, analysis, known, panel, probe)
+    try:
+        return _moved(graph, analysis, known, panel, probe)
+    except WitnessError:
+        # Which the check that follows finds and tells.
+        return Repaired(model)
 
 
 def restored(graph: Graph, model: onnx.ModelProto) -> onnx.ModelProto:

@@ -43,9 +43,9 @@ def _follow(
         return
     try:
         lone = panel.alone(subject.layer, q)
+        found = steps(q, programs_of(subject, lone, panel.quantizers))
     except NotAloneError:
         return
-    found = steps(q, programs_of(subject, lone, panel.quantizers))
     tables = _tables(model, subject.layer)
     if found is None or tables is None:
         return

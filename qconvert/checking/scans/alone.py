@@ -6,7 +6,7 @@ as long as operations with them rise and fall as they should.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,16 +15,19 @@ import onnx
 from onnx import helper, numpy_helper
 
 from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
+from qconvert.checking.scans.floats import Program
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import LayerTensor, read_metadata
+from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph, Input, Layer, Node, Output, Quantizer
 from qconvert.ir.ops import Quantize
 from qconvert.ir.quantizers import QuantizedHswish
 from qconvert.runners.ort import OrtRunner
+from qconvert.runners.traces import Trace
 
 #: What the file calls its numbers and its results.
-INPUT: Final = "x"
-OUTPUT: Final = "y"
+_INPUT: Final = "x"
+_OUTPUT: Final = "y"
 
 
 class NotAloneError(Exception):
@@ -47,12 +50,25 @@ class Alone:
         """Of all that it computes with."""
         return hashlib.sha256(self.model.SerializeToString(deterministic=True)).hexdigest()
 
-    def runner(self) -> OrtRunner:
-        """ONNX Runtime, with this file."""
-        return OrtRunner(self.model)
+    def programs(self) -> tuple[Program, Program]:
+        """ONNX Runtime with this file, optimizations off and on.
 
-    def number(self, result: Array) -> F32:
-        """The numbers that the results stand for."""
+        Both raise `NotAloneError` where it cannot run it.
+        """
+        runner = OrtRunner(self.model)
+        return self._program(runner.run_layers), self._program(runner.run_deployed)
+
+    def _program(self, run: Callable[[Mapping[str, F32]], Trace]) -> Program:
+        def program(x: F32) -> F32:
+            try:
+                return self._numbers(run({_INPUT: x}).outputs[_OUTPUT])
+            except WitnessError as error:
+                raise NotAloneError(f"its operators alone: {error}") from error
+
+        return program
+
+    def _numbers(self, result: Array) -> F32:
+        """What the results stand for."""
         codes = self.end.codes
         if result.dtype == np.float32 or codes is None:
             return result
@@ -103,14 +119,14 @@ _Drawing = tuple[tuple[object, ...], ...]
 def _pattern(quantizer: Quantizer, dialect: str, opset: int) -> _Drawing:
     """The operators that `emit` writes for it where it reads floats."""
     shape = (None, 1)
-    node = Node(OUTPUT, Quantize(quantizer), (INPUT,), shape)
-    layer = Layer(OUTPUT, "QActivation", OUTPUT)
-    lone = Graph("alone", (Input(INPUT, shape),), (node,), (Output(OUTPUT, OUTPUT),), (layer,))
+    node = Node(_OUTPUT, Quantize(quantizer), (_INPUT,), shape)
+    layer = Layer(_OUTPUT, "QActivation", _OUTPUT)
+    lone = Graph("alone", (Input(_INPUT, shape),), (node,), (Output(_OUTPUT, _OUTPUT),), (layer,))
     model = to_onnx(lone, dialect=dialect, opset=opset)
     metadata = read_metadata(model)
     assert metadata is not None
     graph = OnnxGraph(model.graph)
-    return _drawn(graph, graph.cone([_tensor(metadata.layers[0])], {INPUT}), INPUT)
+    return _drawn(graph, graph.cone([_tensor(metadata.layers[0])], {_INPUT}), _INPUT)
 
 
 def _starts(graph: OnnxGraph, end: str) -> Iterator[str]:
@@ -171,15 +187,15 @@ def _file(
     names = dict.fromkeys(name for node in nodes for name in node.input if name)
     constants = {name: array for name in names if (array := graph.constant(name)) is not None}
     # Called by their places, so that equal operators make equal files.
-    called = {name: f"c{i}" for i, name in enumerate(constants)} | {start: INPUT}
+    called = {name: f"c{i}" for i, name in enumerate(constants)} | {start: _INPUT}
     called |= {name: f"t{i}" for i, node in enumerate(nodes) for name in node.output}
-    called[_tensor(end)] = OUTPUT
+    called[_tensor(end)] = _OUTPUT
     made = [_renamed(node, called) for node in nodes]
     graph_proto = helper.make_graph(
         made,
         "alone",
-        [helper.make_tensor_value_info(INPUT, onnx.TensorProto.FLOAT, ["n"])],
-        [onnx.ValueInfoProto(name=OUTPUT)],
+        [helper.make_tensor_value_info(_INPUT, onnx.TensorProto.FLOAT, ["n"])],
+        [onnx.ValueInfoProto(name=_OUTPUT)],
         [numpy_helper.from_array(np.asarray(a), called[n]) for n, a in constants.items()],
     )
     return helper.make_model(

@@ -1,4 +1,4 @@
-"""Every finite float32 number through all programs of a quantizer, a few millions at a time."""
+"""Every finite float32 number through all programs of a quantizer, some millions at a time."""
 
 from collections.abc import Callable
 from typing import Final
@@ -10,8 +10,8 @@ from qconvert.checking.scans.programs import Programs, Scan, few, unequal
 from qconvert.checking.witness import Witness
 from qconvert.ir import F32
 
-#: Numbers that are run together: 64 megabytes.
-_CHUNK: Final = 1 << 24
+#: Numbers that are run together: 16 megabytes.
+_CHUNK: Final = 1 << 22
 
 
 def scanned(programs: Programs, done: Callable[[int, int], None] | None = None) -> Scan:

@@ -1,6 +1,6 @@
 """The finite float32 numbers in order, and sets of them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, TypeAlias
@@ -12,6 +12,8 @@ from qconvert.ir import F32
 
 Positions: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
+#: The results for numbers (n,), element for element.
+Program: TypeAlias = Callable[[F32], F32]
 
 #: The largest finite number's.
 LAST: Final = 0x7F7FFFFF

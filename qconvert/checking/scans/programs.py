@@ -1,17 +1,14 @@
 """A quantizer as every witness computes it, and what is found where they disagree."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 
-from qconvert.checking.scans.floats import NONE, Mask, Ranges
+from qconvert.checking.scans.floats import NONE, Mask, Program, Ranges
 from qconvert.checking.witness import Witness
 from qconvert.ir import F32
-
-#: The results for numbers (n,), element for element.
-Program: TypeAlias = Callable[[F32], F32]
 
 #: Different levels that a grid is looked for in.
 _MOST_LEVELS: Final = 1 << 17

@@ -15,7 +15,7 @@ from qconvert.checking.audit import Evidence
 from qconvert.checking.compare import compare_all
 from qconvert.checking.judge import Differences
 from qconvert.checking.proof import own_nodes
-from qconvert.checking.scans.alone import INPUT, OUTPUT, Alone, NotAloneError
+from qconvert.checking.scans.alone import Alone, NotAloneError
 from qconvert.checking.scans.cache import Key, keep, kept, processor
 from qconvert.checking.scans.certain import is_decidable
 from qconvert.checking.scans.everything import scanned
@@ -63,14 +63,13 @@ def scans(
     for each in subjects(graph, analysis):
         try:
             lone = panel.alone(each.layer, each.quantizer)
+            key = _key(each, lone, panel, panel.quantizers, whole=whole)
+            name = str(sorted(key.items()))
+            if name not in done:
+                done[name] = _scan(each, lone, panel.quantizers, key, whole=whole, told=told)
+            found[each.node.name] = done[name]
         except NotAloneError as error:
             found[each.node.name] = Doubt(str(error))
-            continue
-        key = _key(each, lone, panel, panel.quantizers, whole=whole)
-        name = str(sorted(key.items()))
-        if name not in done:
-            done[name] = _scan(each, lone, panel.quantizers, key, whole=whole, told=told)
-        found[each.node.name] = done[name]
     return Scans(found)
 
 
@@ -134,17 +133,12 @@ def _scan(
 
 def programs_of(subject: Subject, lone: Alone, qkeras: Quantizers) -> Programs:
     """All witnesses, for the quantizer alone."""
-    runner, layer = lone.runner(), subject.layer
+    plain, deployed = lone.programs()
+    layer = subject.layer
 
     def tensorflow(x: F32) -> F32:
         padded = np.append(x, np.ones(-x.size % _VECTORS, np.float32))
         return qkeras.quantized(layer, padded)[: x.size]
-
-    def plain(x: F32) -> F32:
-        return lone.number(runner.run_layers({INPUT: x}).outputs[OUTPUT])
-
-    def deployed(x: F32) -> F32:
-        return lone.number(runner.run_deployed({INPUT: x}).outputs[OUTPUT])
 
     return Programs(
         {

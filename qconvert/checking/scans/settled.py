@@ -43,10 +43,10 @@ class Scans:
 def differing(scan: Scan, x: Values) -> F32:
     """Examples of numbers for which witnesses differ, of those that *x* can be.
 
-    Of what any number can come to, not those that are far beyond all levels.
+    Not those that are far beyond all levels.
     """
     numbers = reached(scan.different, x)
-    return numbers if magnitude(x) is not None else numbers[abs(numbers) <= _limit(scan)]
+    return numbers[abs(numbers) <= _limit(scan)]
 
 
 def _limit(scan: Scan) -> float:
@@ -63,10 +63,8 @@ def _judged(scan: Scan, x: Values) -> Certificate | Doubt:
         return Doubt(scan.unknown)
     twice = reached(scan.ambiguous, x)
     if twice.size:
-        where = _numbers(scan.ambiguous, twice)
-        return Doubt(
-            f"TensorFlow disagrees with itself about the last elements of a tensor {where}"
-        )
+        told = _numbers(scan.ambiguous, twice)
+        return Doubt(f"TensorFlow disagrees with itself at the end of a tensor {told}")
     different = differing(scan, x)
     if different.size:
         return Doubt(f"runtimes differ {_numbers(scan.different, different)}")

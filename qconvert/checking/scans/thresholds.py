@@ -13,8 +13,16 @@ from typing import Final
 import numpy as np
 
 from qconvert.checking.scans.certain import codes_at, limit_of, pieces, scales
-from qconvert.checking.scans.floats import LAST, Mask, Positions, Ranges, floats_at, positions_of
-from qconvert.checking.scans.programs import Program, Programs, Scan, few, unequal
+from qconvert.checking.scans.floats import (
+    LAST,
+    Mask,
+    Positions,
+    Program,
+    Ranges,
+    floats_at,
+    positions_of,
+)
+from qconvert.checking.scans.programs import Programs, Scan, few, unequal
 from qconvert.checking.witness import Witness
 from qconvert.ir import F32, Quantizer
 
