@@ -24,6 +24,7 @@ from qconvert.checking.scans.settled import Scans, differing
 from qconvert.checking.scans.thresholds import decided
 from qconvert.checking.tables.enumeration import has_a_tail
 from qconvert.checking.witness import Panel, Quantizers, Witness
+from qconvert.errors import WitnessError
 from qconvert.exactness import Analysis, Doubt
 from qconvert.exactness.quantizers import SCANNED
 from qconvert.ir import F32, Graph, Node, Quantizer
@@ -54,7 +55,7 @@ def scans(
 ) -> Scans:
     """Of every quantizer with a doubt that its rule leaves, all numbers; *whole* one by one.
 
-    Fails with `WitnessError`.
+    What cannot be run alone stays doubtful; a witness that died is found by the trials behind.
     """
     if panel.quantizers is None or panel.alone is None or graph.opaque:
         return Scans()
@@ -68,8 +69,8 @@ def scans(
             if name not in done:
                 done[name] = _scan(each, lone, panel.quantizers, key, whole=whole, told=told)
             found[each.node.name] = done[name]
-        except NotAloneError as error:
-            found[each.node.name] = Doubt(str(error))
+        except (NotAloneError, WitnessError) as error:
+            found[each.node.name] = Doubt(str(error).partition("\n")[0])
     return Scans(found)
 
 
