@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Final, Literal
 
 import numpy as np
 import pytest
@@ -18,10 +19,11 @@ from qconvert.errors import WitnessError
 from qconvert.exactness import Doubt, analyse
 from qconvert.ir import F32, Graph, Input, Layer, Node, Output, Quantizer
 from qconvert.ir.ops import Quantize
-from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu, QuantizedTanh
+from qconvert.ir.quantizers import QuantizedBits, QuantizedPo2, QuantizedRelu, QuantizedTanh
 from qconvert.numerics import quantize, quantize_inside
 
 TANH = QuantizedTanh(4, use_real_tanh=True)
+HOW: Final[tuple[Literal["rnd", "floor"], ...]] = ("rnd", "floor")
 MIXED = QuantizedRelu(4, qnoise_factor=0.5)
 
 
@@ -70,6 +72,14 @@ def test_what_theorems_certify_is_not_scanned() -> None:
     assert list(scanned(model, QKeras(model)).found) == ["q0"]
 
 
+def test_operators_that_others_read_too_are_found() -> None:
+    """The file has a magnitude and a sign once, before all that read them."""
+    powers = [QuantizedPo2(4, most, log2_rounding=how) for most in (None, 1.0) for how in HOW]
+    model = graph(*powers, *(replace(one, bits=3) for one in powers))
+    found = scanned(model, QKeras(model)).found
+    assert len(found) == 8 and all(isinstance(one, Scan) for one in found.values())
+
+
 def test_equal_quantizers_are_scanned_once() -> None:
     one, two = graph(TANH), graph(TANH, TANH)
     seen = [QKeras(one), QKeras(two)]
@@ -110,7 +120,7 @@ def test_what_thresholds_do_not_tell_needs_every_number(monkeypatch: pytest.Monk
     monkeypatch.setattr(everything, "LAST", 1 << 12)
     model = graph(MIXED)
     some, all_of_them = (scanned(model, QKeras(model), whole=w).found["q0"] for w in (False, True))
-    assert isinstance(some, Doubt) and "not every number is tried" in some.reason
+    assert isinstance(some, Doubt) and "--scan tries every number" in some.reason
     assert isinstance(all_of_them, Scan) and all_of_them.whole and not all_of_them.different
 
 

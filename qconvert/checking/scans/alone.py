@@ -86,7 +86,7 @@ def alone(model: onnx.ModelProto, layer: str, quantizer: Quantizer) -> Alone:
     graph = OnnxGraph(model.graph)
     pattern = _pattern(quantizer, metadata.dialect, _opset(model))
     for start in _starts(graph, _tensor(end)):
-        cone = graph.cone([_tensor(end)], {start})
+        cone = _ordered(graph, _tensor(end), start)
         if _drawn(graph, cone, start) == pattern and _fits(graph, cone, quantizer):
             thresholds = _thresholds(graph, cone)
             return Alone(_file(graph, cone, start, end, _opset(model)), end, thresholds)
@@ -126,7 +126,7 @@ def _pattern(quantizer: Quantizer, dialect: str, opset: int) -> _Drawing:
     metadata = read_metadata(model)
     assert metadata is not None
     graph = OnnxGraph(model.graph)
-    return _drawn(graph, graph.cone([_tensor(metadata.layers[0])], {_INPUT}), _INPUT)
+    return _drawn(graph, _ordered(graph, _tensor(metadata.layers[0]), _INPUT), _INPUT)
 
 
 def _starts(graph: OnnxGraph, end: str) -> Iterator[str]:
@@ -140,20 +140,36 @@ def _starts(graph: OnnxGraph, end: str) -> Iterator[str]:
                 yield next(iter(needed))
 
 
+def _ordered(graph: OnnxGraph, end: str, start: str) -> list[onnx.NodeProto]:
+    """The operators between both, each behind those that it reads, whatever the file's order is.
+
+    Others may read some of them, too, so that they stand elsewhere in the file.
+    """
+    found: dict[str, onnx.NodeProto] = {}
+
+    def visit(name: str) -> None:
+        node = graph.maker(name)
+        if name == start or node is None or graph.constant(name) is not None:
+            return
+        if node.output[0] not in found:
+            for each in node.input:
+                visit(each)
+            found[node.output[0]] = node
+
+    visit(end)
+    return list(found.values())
+
+
 def _drawn(graph: OnnxGraph, cone: Sequence[onnx.NodeProto], start: str) -> _Drawing:
     """Operators with their attributes, and which of them each reads; constants by their signs."""
     number = {start: -1}
     drawn: list[tuple[object, ...]] = []
-    for node in (node for node in cone if not _is_constant(graph, node)):
+    for node in cone:
         reads = tuple(_read(graph, name, number) for name in node.input)
         attributes = tuple(sorted(str(attribute) for attribute in node.attribute))
         number |= dict.fromkeys(node.output, len(drawn))
         drawn.append((node.op_type, node.domain, attributes, reads))
     return tuple(drawn)
-
-
-def _is_constant(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
-    return all(graph.constant(name) is not None for name in node.output)
 
 
 def _read(graph: OnnxGraph, name: str, number: dict[str, int]) -> object:
@@ -183,14 +199,13 @@ def _thresholds(graph: OnnxGraph, cone: Sequence[onnx.NodeProto]) -> F32:
 def _file(
     graph: OnnxGraph, cone: Sequence[onnx.NodeProto], start: str, end: LayerTensor, opset: int
 ) -> onnx.ModelProto:
-    nodes = [node for node in cone if not _is_constant(graph, node)]
-    names = dict.fromkeys(name for node in nodes for name in node.input if name)
+    names = dict.fromkeys(name for node in cone for name in node.input if name)
     constants = {name: array for name in names if (array := graph.constant(name)) is not None}
     # Called by their places, so that equal operators make equal files.
     called = {name: f"c{i}" for i, name in enumerate(constants)} | {start: _INPUT}
-    called |= {name: f"t{i}" for i, node in enumerate(nodes) for name in node.output}
+    called |= {name: f"t{i}" for i, node in enumerate(cone) for name in node.output}
     called[_tensor(end)] = _OUTPUT
-    made = [_renamed(node, called) for node in nodes]
+    made = [_renamed(node, called) for node in cone]
     graph_proto = helper.make_graph(
         made,
         "alone",

@@ -120,8 +120,10 @@ def _scan(
     found = kept(key)
     if found is None:
         tail, decidable = has_a_tail(Quantize(subject.quantizer)), is_decidable(subject.quantizer)
-        if not decidable and (tail or not whole):
-            return Doubt("its thresholds do not tell all, and not every number is tried")
+        if not decidable and tail:
+            return Doubt("neither thresholds nor single numbers tell what ends of tensors get")
+        if not decidable and not whole:
+            return Doubt("its thresholds do not tell all (--scan tries every number)")
         programs = programs_of(subject, lone, qkeras)
         found = decided(subject.quantizer, programs, tail=tail) if decidable else None
         if whole:
