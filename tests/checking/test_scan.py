@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from qconvert.checking import assemble
-from qconvert.checking.scans import everything
+from qconvert.checking.scans import everything, thresholds
 from qconvert.checking.scans.programs import Scan
 from qconvert.checking.scans.scan import differences, scans
 from qconvert.checking.scans.settled import Scans
@@ -19,7 +19,13 @@ from qconvert.errors import WitnessError
 from qconvert.exactness import Doubt, analyse
 from qconvert.ir import F32, Graph, Input, Layer, Node, Output, Quantizer
 from qconvert.ir.ops import Quantize
-from qconvert.ir.quantizers import QuantizedBits, QuantizedPo2, QuantizedRelu, QuantizedTanh
+from qconvert.ir.quantizers import (
+    QuantizedBits,
+    QuantizedPo2,
+    QuantizedRelu,
+    QuantizedSigmoid,
+    QuantizedTanh,
+)
 from qconvert.numerics import quantize, quantize_inside
 
 TANH = QuantizedTanh(4, use_real_tanh=True)
@@ -122,6 +128,20 @@ def test_what_thresholds_do_not_tell_needs_every_number(monkeypatch: pytest.Monk
     some, all_of_them = (scanned(model, QKeras(model), whole=w).found["q0"] for w in (False, True))
     assert isinstance(some, Doubt) and "--scan tries every number" in some.reason
     assert isinstance(all_of_them, Scan) and all_of_them.whole and not all_of_them.different
+
+
+def test_every_number_tells_nothing_of_the_ends_of_tensors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(everything, "LAST", 1 << 12)
+    model = graph(QuantizedSigmoid(4, use_real_sigmoid=True))
+    found = scanned(model, QKeras(model), whole=True).found["q0"]
+    assert isinstance(found, Scan) and found.whole and found.ambiguous
+    monkeypatch.setattr(thresholds, "_MOST_AT_THE_END", 99)
+    found = scanned(model, QKeras(model), whole=True).found["q0"]
+    assert isinstance(found, Scan) and "ends of TensorFlow's tensors" in found.unknown
+    known = analyse(model, None, Scans({"q0": found}).settled)
+    assert isinstance(known.certificates["q0"], Doubt)
 
 
 def test_differences_are_evidence_where_they_can_come() -> None:

@@ -117,21 +117,27 @@ def _scan(
     whole: bool,
     told: Scanning | None,
 ) -> Scan | Doubt:
-    found = kept(key)
-    if found is None:
-        tail, decidable = has_a_tail(Quantize(subject.quantizer)), is_decidable(subject.quantizer)
-        if not decidable and tail:
-            return Doubt("neither thresholds nor single numbers tell what ends of tensors get")
-        if not decidable and not whole:
-            return Doubt("its thresholds do not tell all (--scan tries every number)")
-        programs = programs_of(subject, lone, qkeras)
-        found = decided(subject.quantizer, programs, tail=tail) if decidable else None
-        if whole:
-            every = scanned(programs, told and partial(told, subject.layer))
-            found = replace(every, ambiguous=found.ambiguous) if found else every
-        assert found is not None
-        keep(key, found)
+    q, found = subject.quantizer, kept(key)
+    if found is not None:
+        return found
+    tail, decidable = has_a_tail(Quantize(q)), is_decidable(q)
+    if not decidable and tail:
+        return Doubt("neither thresholds nor single numbers tell what ends of tensors get")
+    if not decidable and not whole:
+        return Doubt("its thresholds do not tell all (--scan tries every number)")
+    programs = programs_of(subject, lone, qkeras)
+    found = decided(q, programs, tail=tail) if tail or not whole else None
+    if whole:
+        every = scanned(programs, told and partial(told, subject.layer))
+        found = every if found is None else _with_ends(every, found)
+    assert found is not None
+    keep(key, found)
     return found
+
+
+def _with_ends(every: Scan, decided: Scan) -> Scan:
+    """With what thresholds tell of the ends of tensors, as far as they do."""
+    return replace(every, limit=decided.limit, ambiguous=decided.ambiguous, unknown=decided.unknown)
 
 
 def programs_of(subject: Subject, lone: Alone, qkeras: Quantizers) -> Programs:
