@@ -103,6 +103,8 @@ def test_differences_of_numbers_that_overflow_are_assumed_away() -> None:
     found = Scan(np.inf, FINITE, True, at(2.0**125), levels=LEVELS)
     certificate = settled(found, None)
     assert isinstance(certificate, Certificate) and "overflows" in certificate.assumptions[1]
+    mixture = settled(Scan(np.inf, FINITE, True, at(2.0**125)), None)
+    assert isinstance(mixture, Certificate)
     nearer = settled(Scan(np.inf, FINITE, True, at(2.0**20), levels=LEVELS), Free())
     assert isinstance(nearer, Certificate) and "beyond 1.04858e+06" in nearer.assumptions[1]
 

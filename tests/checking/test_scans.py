@@ -276,6 +276,8 @@ def test_beyond_the_residue_nothing_is_said() -> None:
         quantize_inside(LEAKY, -beyond)[0] != quantize_inside(LEAKY, np.array([-99], np.float32))[0]
     )
     assert not is_decidable(replace(LEAKY, qnoise_factor=0.5))
+    for slope in (0.3, -0.25):
+        assert not is_decidable(replace(LEAKY, negative_slope=slope))
     assert not is_decidable(QuantizedBits(4, alpha=0.3))
 
 

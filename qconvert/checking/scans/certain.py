@@ -40,8 +40,9 @@ _EXACT_STEPS: Final = 1 << 24
 def is_decidable(q: Quantizer) -> bool:
     """Whether thresholds tell all of it: it returns codes, and `codes_at` or order bounds them."""
     match q:
-        case QuantizedRelu(qnoise_factor=factor, bits=bits):
-            return factor == 1 and bits <= _WIDEST
+        case QuantizedRelu(qnoise_factor=factor, bits=bits, negative_slope=slope):
+            # Of other slopes the levels lie on no grid, so that the residue is not 0.
+            return factor == 1 and bits <= _WIDEST and (slope == 0 or math.frexp(slope)[0] == 0.5)
         case QuantizedTanh(bits=bits) | QuantizedSigmoid(bits=bits) | QuantizedUlaw(bits=bits):
             return bits <= _WIDEST
         case QuantizedPo2(qnoise_factor=factor, bits=bits):

@@ -52,10 +52,11 @@ def differing(scan: Scan, x: Values) -> F32:
 def _limit(scan: Scan) -> float:
     """Up to which magnitude witnesses are equal, if they differ for far larger numbers alone."""
     nearest = scan.different.nearest
-    if nearest is None or scan.levels is None:
+    if nearest is None:
         return scan.limit
     last = float(floats_at(np.array([max(nearest - 1, 0)]))[0])
-    return min(scan.limit, last) if last > _FAR * max(map(abs, scan.levels)) else scan.limit
+    far = _HUGE if scan.levels is None else _FAR * max(map(abs, scan.levels))
+    return min(scan.limit, last) if last > far else scan.limit
 
 
 def _judged(scan: Scan, x: Values) -> Certificate | Doubt:
