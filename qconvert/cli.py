@@ -16,7 +16,7 @@ from qconvert.errors import QConvertError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from qconvert.api import Exported, Failed, Progress
+    from qconvert.api import Exported, Failed, Progress, Scanning
     from qconvert.checking.results import Report
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
@@ -185,10 +185,18 @@ def export(
     "--require", type=click.Choice(["proven", "bounded", "sampled"], case_sensitive=False),
     default="sampled", show_default=True, help="The weakest verdict that passes.",
 )  # fmt: skip
+@click.option(
+    "--scan", is_flag=True,
+    help="Try every float32 number where theorems do not decide about a quantizer: minutes.",
+)  # fmt: skip
 @click.option("--json", "json_file", type=_PATH, help="Also write the report as JSON.")
 @click.option(
     "--reproducer", type=_PATH, metavar="DIR",
     help="If something differs, write the first wrong layer by itself and a script to this folder.",
+)  # fmt: skip
+@click.option(
+    "--repair", type=_PATH, metavar="ONNX",
+    help="Move constants until all codes are TensorFlow's, check that, and write it to this file.",
 )  # fmt: skip
 @_FORCE
 @click.pass_context
@@ -201,8 +209,10 @@ def check(
     seed: int,
     domains: tuple[str, ...],
     require: str,
+    scan: bool,
     json_file: Path | None,
     reproducer: Path | None,
+    repair: Path | None,
     force: bool,
     **reading: Unpack[_Reading],
 ) -> None:
@@ -225,12 +235,16 @@ def check(
         seed=seed,
         domains=domains,
         require=require,
+        scan=scan,
         reproducer=reproducer,
+        repair=repair,
         force=force,
         **reading,
     )
     if reproducer and report.reproducer is None:
         click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
+    if repair and report.repair.path is None:
+        click.echo(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
     _write_report(report, json_file, force=force, sources=sources)
     context.exit(report.exit_code)
 
@@ -430,14 +444,16 @@ def _check(
     seed: int = 0,
     domains: tuple[str, ...] = (),
     require: str = "sampled",
+    scan: bool = False,
     reproducer: Path | None = None,
+    repair: Path | None = None,
     force: bool = False,
     **reading: Unpack[_Reading],
 ) -> "Report":
     from qconvert import api
     from qconvert.report.terminal import show
 
-    with _watch() as (progress, failed):
+    with _watch() as (progress, failed, scanning):
         report = api.check(
             model,
             onnx,
@@ -446,9 +462,12 @@ def _check(
             seed=seed,
             domains=domains,
             require=require,
+            scan=scan,
             progress=progress,
             failed=failed,
+            scanning=scanning,
             reproducer=reproducer,
+            repair=repair,
             force=force,
             **reading,
         )
@@ -475,6 +494,12 @@ def _nothing_to_reproduce(report: "Report") -> str:
     return "no sample was run" if differs else "nothing differs beyond rounding"
 
 
+def _nothing_to_repair(report: "Report") -> str:
+    if report.repair.unrepaired:
+        return "not everything can be repaired"
+    return "there is nothing to move" if report.passed else "the check does not pass with it"
+
+
 def _describe(exported: "Exported", path: Path) -> Iterator[str]:
     from qconvert.emit.metadata import read_metadata
     from qconvert.report.described import interface_lines
@@ -498,13 +523,13 @@ def _console(stream: TextIO) -> "Console":
 
 
 @contextmanager
-def _watch() -> Iterator[tuple["Progress | None", "Failed"]]:
+def _watch() -> Iterator[tuple["Progress | None", "Failed", "Scanning | None"]]:
     """Who hears of a check while it runs, on standard error.
 
     Failures of witnesses, and for people only a bar, which is gone at the end.
     """
     if not sys.stderr.isatty():
-        yield None, lambda witness, failure: click.echo(_failure(witness, failure), err=True)
+        yield None, lambda witness, failure: click.echo(_failure(witness, failure), err=True), None
         return
     from rich.progress import Progress
 
@@ -515,6 +540,9 @@ def _watch() -> Iterator[tuple["Progress | None", "Failed"]]:
                 task, completed=done, total=total, description="comparing samples"
             ),
             lambda witness, failure: bar.console.print(_failure(witness, failure), soft_wrap=True),
+            lambda layer, done, total: bar.update(
+                task, completed=done, total=total, description=f"all numbers of {layer}"
+            ),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ import onnx
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark, inspect_deployed
 from qconvert.checking.deployed.stored import stored_weights
+from qconvert.checking.repair.computed import with_program
+from qconvert.checking.repair.moves import read_moves
+from qconvert.checking.scans.alone import alone
 from qconvert.checking.witness import Direct, Panel, Runner, Shared, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph
@@ -69,12 +73,25 @@ def assemble(
     except WitnessError as error:
         unavailable[Witness.TENSORFLOW] = str(error)
         qkeras = None
-    reference = ReferenceRunner(graph, None if shared is None else shared.finish)
+    moves = read_moves(model)
+    lender = None if shared is None else shared.finish
+    reference = ReferenceRunner(with_program(graph, moves), lender)
     runners[Witness.NUMPY] = Direct(reference.run)
     ordered = {witness: runners[witness] for witness in Witness if witness in runners}
     stored = stored_weights(graph, model)
     return Panel(
-        ordered, qkeras, versions, unavailable, stored, ort.tensors, ort.coded, ort.inside, deployed
+        ordered,
+        qkeras,
+        versions,
+        unavailable,
+        stored,
+        ort.tensors,
+        ort.coded,
+        ort.inside,
+        deployed,
+        qkeras,
+        partial(alone, model) if known is None else None,
+        moves,
     )
 
 

@@ -96,6 +96,7 @@ def test_proofs_and_bounds_are_written_with_what_they_rest_on(
     assert found["seconds"] == {"samples": 1.235}
     conv, act = found["layers"]
     assert conv["proof"]["method"] == "codes" and conv["proof"]["states"] == 4096
+    assert conv["proof"]["numbers"] == 77
     assert act["bound"] == {
         "largest": 0.25,
         "steps": 1.0,

@@ -47,7 +47,9 @@ def test_a_pass_ends_in_what_it_rests_on(passing: Report) -> None:
 
 def test_what_is_proven_and_what_bounds_the_rest(bounded: Report) -> None:
     text = shown(bounded)
-    assert "no state is next to a boundary: 0 of 4096 states: 12 of 24 bits" in text
+    assert (
+        "no state is next to a boundary: 0 of 4096 states: 77 numbers tried: 12 of 24 bits" in text
+    )
     assert (
         "3 states; off by 1 step at most, in 3 of 4096 states, as where conv is -0.5 in channel 7"
     ) in text

@@ -159,8 +159,9 @@ def test_layers_are_counted_by_how_they_are_known() -> None:
         "bits": None,
         "assumptions": [],
         "states": 0,
+        "near": 0,
     }
-    proven = {**layer("d", "PROVEN"), "proof": {**proof, "near": 0}}
+    proven = {**layer("d", "PROVEN"), "proof": {**proof, "numbers": 0}}
     layers = [layer("a", "SAMPLED"), layer("b", "BOUNDED"), layer("c", "UNCHECKED"), proven]
     row = checked(MODEL, Ended(1, ""), report(layers, 0, 0), 0.0)
     assert (row.cells[3:9], row.answered) == (("0", "1", "0", "1", "1", "1"), True)
