@@ -212,7 +212,7 @@ def check(
                 with watch.part("finding layers"):
                     known, stream = found_by_value(graph, converted, known, stream)
             with watch.part("starting TensorFlow"):
-                panel = assemble(graph, converted, tensorflow, known)
+                panel = assemble(graph, converted, tensorflow, known, declared)
             checked = CheckedFile(str(file.path), file.sha256)
             by_value = None if known is None else in_words(known)
             subject = Subject(graph, checked, onnx_file, declared, required, scan, watch, by_value)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import onnx
@@ -15,8 +16,10 @@ from qconvert.checking.repair.moves import read_moves
 from qconvert.checking.scans.alone import alone
 from qconvert.checking.witness import Direct, Panel, Runner, Shared, Witness
 from qconvert.errors import WitnessError
+from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph
 from qconvert.runners.foreign import Correspondence, ForeignRunner
+from qconvert.runners.interface import InputDomain
 from qconvert.runners.ort import OrtRunner
 from qconvert.runners.reference import ReferenceRunner
 from qconvert.runners.tf import TensorFlowRunner
@@ -42,10 +45,11 @@ def assemble(
     model: onnx.ModelProto,
     tensorflow: TensorFlowRunner | str,
     known: Correspondence | None = None,
+    domains: Mapping[str, InputDomain] = MappingProxyType({}),
 ) -> Panel:
     """All witnesses that are available, in the order in which their values are shown.
 
-    *known* tells what stands where in a *model* that does not say it.
+    *known* tells what stands where in a *model* that does not say it, *domains* what inputs can be.
     """
     runners: dict[Witness, Runner] = {}
     versions: dict[Witness, Mapping[str, str]] = {}
@@ -75,7 +79,8 @@ def assemble(
         qkeras = None
     moves = read_moves(model)
     lender = None if shared is None else shared.finish
-    reference = ReferenceRunner(with_program(graph, moves), lender)
+    computed = with_program(graph, moves)
+    reference = ReferenceRunner(computed, lender, analyse(computed, domains))
     runners[Witness.NUMPY] = Direct(reference.run)
     ordered = {witness: runners[witness] for witness in Witness if witness in runners}
     stored = stored_weights(graph, model)

@@ -21,6 +21,9 @@ class Witness(Enum):
     NUMPY = "NumPy"
     DEPLOYED = "ONNX Runtime as deployed"
 
+    #: Each is one object; that of `Enum` is a Python function, which merging calls very often.
+    __hash__ = object.__hash__
+
 
 class Runner(Protocol):
     """A witness at work. It fails with `WitnessError`, then or when it is asked again.
