@@ -101,7 +101,6 @@ def kernel_name(model: onnx.ModelProto, place: int) -> str:
         (4, scaled),
         (8, more(40)),
         (8, more(-40)),
-        (1, lambda scale: scale * 2),
         (6, lambda scale: scale * 2),
     ],
 )
@@ -154,3 +153,36 @@ def test_the_ends_of_the_clip_count(place: int, to: int) -> None:
     model.graph.initializer.append(end)
     clip.input[place] = "other"
     assert np.isnan(read_back(graph, model)["norm", "beta"]).any()
+
+
+@pytest.mark.parametrize(
+    ("place", "array"), [(1, np.array(0.125, np.float32)), (2, np.array(1, np.uint8))]
+)
+def test_codes_that_are_taken_for_others_leave_nothing_known(place: int, array: Array) -> None:
+    """Another scale or zero point of the input than its codes have."""
+    graph = model_of(CONV)
+    model = to_onnx(graph)
+    (product,) = (each for each in model.graph.node if each.op_type == "QLinearConv")
+    model.graph.initializer.append(numpy_helper.from_array(array, "other"))
+    product.input[place] = "other"
+    assert read_back(graph, model) == {}
+
+
+@pytest.mark.parametrize("bits", [3, 4, 5])
+def test_codes_may_be_shifted_into_bits_that_are_free(bits: int) -> None:
+    """As the scale says: by other places the sums are others, and by 5 the codes are lost."""
+    graph = model_of(CONV)
+    model = to_onnx(graph)
+    (product,) = (each for each in model.graph.node if each.op_type == "QLinearConv")
+    for name, array in (("places", np.array(bits, np.uint8)), ("step", np.float32(0.25 / 16))):
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(array), name))
+    shift = onnx.helper.make_node(
+        "BitShift", [product.input[0], "places"], ["shifted"], "shift", direction="LEFT"
+    )
+    model.graph.node.insert(list(model.graph.node).index(product), shift)
+    product.input[0], product.input[1] = "shifted", "step"
+    found = read_back(graph, model)
+    assert bool(found) == (bits == 4)
+    if found:
+        # The multiplier is one of unshifted sums: weights are right, and codes are not.
+        assert np.isnan(found["norm", "beta"]).all()

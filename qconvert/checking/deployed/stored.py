@@ -3,6 +3,7 @@
 What belongs to a layer is what lies between its tensor and those of the layers before it.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.checking.deployed.kernels import is_conv, kernel_of
+from qconvert.checking.deployed.meaning import Meaning
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.requantized import Judged, judged, rounding_kernels
 from qconvert.checking.repair.constants import constants_in
@@ -38,7 +40,13 @@ def stored_weights(graph: Graph, model: onnx.ModelProto) -> dict[tuple[str, str]
     file = OnnxGraph(model.graph)
     cones, moves = cones_of(file, metadata.layers), read_moves(model)
     inside = {layer.layer: layer.inside or layer.layer for layer in metadata.layers}
-    rounding = _rounding(graph, file, {name: cones[name] for name in inside.values()})
+    given = {
+        each.tensor: (math.ldexp(1.0, each.codes.exp), each.codes.zero_point)
+        for each in metadata.inputs
+        if each.codes is not None and each.codes.divisor == 1
+    }
+    own = {name: cones[name] for name in inside.values()}
+    rounding = _rounding(graph, file, own, given)
     found: dict[tuple[str, str], F32] = {}
     for layer in graph.layers:
         cone, end = cones.get(layer.name, []), inside.get(layer.name, "")
@@ -69,11 +77,14 @@ def cones_of(file: OnnxGraph, layers: Sequence[LayerTensor]) -> dict[str, list[o
 
 
 def _rounding(
-    graph: Graph, file: OnnxGraph, cones: Mapping[str, list[onnx.NodeProto]]
+    graph: Graph,
+    file: OnnxGraph,
+    cones: Mapping[str, list[onnx.NodeProto]],
+    given: Mapping[str, Meaning],
 ) -> dict[str, Judged | None]:
     """What is found of each layer whose operators round sums to codes, if anything is."""
     values = {layer.name: layer.value for layer in graph.layers}
-    kernels = {name: list(rounding_kernels(cone, file)) for name, cone in cones.items()}
+    kernels = {name: list(rounding_kernels(cone, file, given)) for name, cone in cones.items()}
     analysis = analyse(graph) if any(kernels.values()) else Analysis()
     return {
         name: judged(graph, analysis, values.get(name, ""), own[0]) if len(own) == 1 else None
