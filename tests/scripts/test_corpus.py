@@ -102,6 +102,7 @@ def report(layers: list[dict[str, Any]], off: int, deployed: int) -> Mapping[str
         "environment": {"qconvert": "0", "python": "3", "machine": "m"},
         "seconds": {"samples": 1.5},
         "reproducer": None,
+        "repair": {"path": None, "moved": [], "unrepaired": []},
     }
     jsonschema.validate(made, json.loads(SCHEMA.read_text(encoding="utf-8")))
     return made
