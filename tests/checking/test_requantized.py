@@ -11,13 +11,14 @@ from onnx import numpy_helper
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.emit import to_onnx
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
-from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Quantize
-from qconvert.ir.quantizers import QuantizedRelu
+from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Quantize, Relu
+from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 
 from .deployed_models import Array, change, node
 
 CHANNELS: Final = 3
 ACT: Final = Quantize(QuantizedRelu(4, 2))
+SIGNED: Final = Quantize(QuantizedBits(4, 1, alpha=1.0))
 ROLES: Final = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
@@ -26,12 +27,13 @@ def drawn(*shape: int, seed: int = 0) -> F32:
     return (whole / 8).astype(np.float32)
 
 
-def model_of(op: Conv | ConvTranspose) -> Graph:
-    """A quantizer, a convolution with a kernel, a normalization, and a quantizer."""
+def model_of(op: Conv | ConvTranspose, *front: tuple[str, Op]) -> Graph:
+    """A quantizer, *front*, a convolution with a kernel, a normalization, and a quantizer."""
     numbers = [drawn(CHANNELS, seed=k) + np.float32(0.3) for k in range(3)]
     variance = np.array([0.7, 1.3, 2.9], np.float32)
     steps: list[tuple[str, Op]] = [
         ("q", ACT),
+        *front,
         ("conv", op),
         (
             "norm",
@@ -72,6 +74,24 @@ def test_all_weights_are_found(op: Conv | ConvTranspose) -> None:
     for layer in graph.layers:
         for role, weight in layer.weights.items():
             np.testing.assert_array_equal(found[layer.name, role], weight.effective)
+
+
+def test_all_codes_of_a_quantizer_are_right_behind_it() -> None:
+    """Also those that a rectifier before it never makes: so the layer behind is right by itself."""
+    scale = Affine(np.array([0.3, -0.7], np.float32), None)
+    front: list[tuple[str, Op]] = [
+        ("before", Conv(drawn(1, 1, 2, 2), None, (1, 1), (1, 1), ((0, 0), (0, 0))))
+    ]
+    between: list[tuple[str, Op]] = [
+        ("scaled", scale),
+        ("positive", Relu(max_value=1.5)),
+        ("signed", SIGNED),
+    ]
+    graph = model_of(CONV, *front, *between)
+    model = to_onnx(graph)
+    assert [each.op_type for each in model.graph.node].count("QLinearConv") == 2
+    found = read_back(graph, model)
+    assert not any(np.isnan(array).any() for array in found.values())
 
 
 def more(by: int, channel: int = 1) -> Callable[[Array], Array]:
