@@ -224,7 +224,10 @@ def requantized() -> Model:
     """
     image = Input((7, 6, 3), name="image")
     x = QActivation("quantized_bits(4, 1, alpha=1)", name="signed")(image)
-    conv = QConv2D(5, (3, 2), strides=2, padding="same", name="conv", **PLAIN)(x)
+    conv = QConv2D(
+        5, (3, 2), strides=2, padding="same", kernel_quantizer=FOUR_BITS, use_bias=False,
+        name="conv",
+    )(x)  # fmt: skip
     normalized = QActivation(NIBBLE, name="normalized")(_gains("conv", conv))
     depthwise = QDepthwiseConv2D(
         3, padding="same", depth_multiplier=2,
@@ -242,11 +245,16 @@ def requantized() -> Model:
     wide = QActivation(EIGHT_BITS, name="wide")(
         _gains("wide", QConv2D(6, 2, name="wide_conv", **PLAIN)(normalized))
     )
-    between = _gains("capped", QConv2D(4, 2, name="capped_conv", **PLAIN)(normalized))
+    scaled = QConv2D(
+        4, 2, kernel_quantizer=AUTOMATIC, bias_quantizer=EIGHT_BITS, name="capped_conv"
+    )(normalized)  # fmt: skip
+    between = _gains("capped", scaled)
     capped = QActivation(NIBBLE, name="capped")(ReLU(1.3, name="cap")(between))
     # Codes without 0, which padding has all the same.
     positive = QActivation("quantized_sigmoid(3, symmetric=True)", name="positive")(image)
-    around = QConv2D(4, 3, padding="same", name="padded_conv", **PLAIN)(positive)
+    around = QConv2D(
+        4, 3, padding="same", kernel_quantizer=FOUR_BITS, use_bias=False, name="padded_conv"
+    )(positive)  # fmt: skip
     padded = QActivation(EIGHT_BITS, name="padded")(_gains("padded", around))
     outputs = [pooled, pooled_first, spread, wide, capped, padded]
     return Model(image, outputs, name="requantized")
