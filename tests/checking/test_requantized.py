@@ -8,8 +8,10 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from qconvert.checking.deployed.requantized import RoundingKernel, judged
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.emit import to_onnx
+from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
 from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Quantize, Relu
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
@@ -174,3 +176,25 @@ def test_the_ends_of_the_clip_count(place: int, to: int) -> None:
     model.graph.initializer.append(end)
     clip.input[place] = "other"
     assert np.isnan(read_back(graph, model)["norm", "beta"]).any()
+
+
+@pytest.mark.parametrize(("ends", "right"), [((0, 15), True), ((1, 15), False), ((0, 14), False)])
+def test_the_first_sum_and_the_last_one_count(ends: tuple[int, int], right: bool) -> None:
+    """A kernel that returns what comes in, but for one of 16 sums."""
+    one = Conv(np.ones((1, 1, 1, 1), np.float32), None, (1, 1), (1, 1), ((0, 0), (0, 0)))
+    shape = (None, 2, 2, 1)
+    steps: list[tuple[str, Op, str]] = [("q", ACT, "x"), ("conv", one, "q"), ("act", ACT, "conv")]
+    nodes = tuple(Node(name, op, (source,), shape) for name, op, source in steps)
+    graph = Graph("m", (Input("x", shape),), nodes, (Output("act", "act"),), ())
+    kernel = RoundingKernel(
+        np.ones((1, 1, 1, 1), np.int64),
+        np.zeros(1, np.int64),
+        np.ones(1, np.float32),
+        x_scale=0.25,
+        y_scale=0.25,
+        zero=0,
+        ends=ends,
+    )
+    found = judged(graph, analyse(graph), "act", kernel)
+    assert found is not None
+    assert (bool(found.weights.all()), bool(found.codes.all())) == (True, right)
