@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,22 +20,30 @@ if TYPE_CHECKING:
 
     from qconvert.benchmarking import Benchmark
     from qconvert.checking.inputs import Samples
+    from qconvert.checking.repair.moves import Unrepaired
     from qconvert.checking.results import CheckedFile, Report, Verdict
     from qconvert.checking.witness import Witness
     from qconvert.ir import F32, Graph
-    from qconvert.opening import Source
+    from qconvert.opening import Opened, Source
     from qconvert.report.summary import Summary
+    from qconvert.runners.foreign import Correspondence
     from qconvert.runners.interface import InputDomain
+    from qconvert.runners.tf import TensorFlowRunner
 
     Array: TypeAlias = npt.NDArray[np.generic]
     #: A ``.npy`` or ``.npz`` file, an array, or arrays by name of the model's input.
     Inputs: TypeAlias = "AnyPath | Array | Mapping[str, Array]"
+
+#: Samples that a repair is tried on, besides the states of tables.
+_PROBE = 8
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 #: Called with the number of samples done and the number to do.
 Progress: TypeAlias = Callable[[int, int], None]
 #: Called with the name of a witness that failed, and what it says.
 Failed: TypeAlias = Callable[[str, str], None]
+#: Called with a layer whose quantizer is tried on every number, and how many of how many are done.
+Scanning: TypeAlias = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +91,7 @@ def export(
     io: str = "float32",
     domains: Sequence[str] = (),
     packed_weights: bool = False,
+    vnni: bool = False,
     force: bool = True,
     via_tensorflow: bool = False,
     opaque: str | None = None,
@@ -93,7 +102,8 @@ def export(
 
     With *io* ``"quantized"`` inputs and outputs are integers where it is known what these stand
     for: from quantizers, or from *domains* such as ``image=uint8/255``. *packed_weights* take as
-    few bits as they can in the file, and not fewer where it runs. Raises `UnsupportedError` with
+    few bits as they can in the file, and not fewer where it runs. With *vnni* 8-bit weights are
+    int8, three times as fast, and exact on no x86 CPU without VNNI. Raises `UnsupportedError` with
     everything that cannot be converted, `BadFileError`, and `OutputError` for an *output* that
     cannot be written, or exists while *force* is false. The last four options are those of `load`.
     """
@@ -106,8 +116,8 @@ def export(
         require_writable(path, force=force, inputs=source.paths)
     with opened(source) as found:
         graph = found.graph
-    form = _Form(dialect, opset, _quantized_io(io, domains), packed_weights)
-    converted = _to_onnx(graph, found.file.sha256, form, domains)
+    form = _Form(dialect, opset, _quantized_io(io, domains), packed_weights, vnni)
+    converted = _to_onnx(graph, _digest(source, found), form, domains)
     if path is not None:
         data = converted.SerializeToString(deterministic=True)
         write(path, data, force=force, inputs=source.paths)
@@ -125,13 +135,16 @@ def check(
     seed: int = 0,
     domains: Sequence[str] = (),
     require: str = "sampled",
+    scan: bool = False,
     tf_python: AnyPath | None = None,
     progress: Progress | None = None,
     failed: Failed | None = None,
+    scanning: Scanning | None = None,
     via_tensorflow: bool = False,
     opaque: str | None = None,
     freeze_scales: Inputs | None = None,
     reproducer: AnyPath | None = None,
+    repair: AnyPath | None = None,
     force: bool = True,
 ) -> Report:
     """Compare every layer of a model in TensorFlow, ONNX Runtime and NumPy.
@@ -141,12 +154,16 @@ def check(
     file, an array, or arrays by name of the model's input; else *samples* are chosen with *seed*.
     *domains* are texts like ``image=uint8/256``, which proofs then assume of the inputs; without
     a name, of all. *require* is the weakest verdict that passes: proven, bounded or sampled.
+    With *scan* quantizers that theorems do not certify are tried on every float32 number, which
+    takes minutes for each; *scanning* hears of it.
     A witness that is missing makes a report that does not pass, not an exception; *failed* hears
     of it at once. *via_tensorflow*, *opaque* and *freeze_scales* are those of `load`; samples of
     which scales are frozen are the only ones on which TensorFlow can agree, so that they are all
     that is compared, as one batch. If something differs, *reproducer* is a folder for the first
     wrong layer by itself and a script that shows it; `OutputError` if it cannot be written, or
-    has content while *force* is false.
+    has content while *force* is false. *repair* is a file for the ONNX file with constants moved
+    until its codes are TensorFlow's in every state of the tables: that file is what is checked
+    then, and written if it passes and is another one.
     """
     from qconvert.checking import (
         CheckedFile,
@@ -158,17 +175,21 @@ def check(
         tensorflow_started,
     )
     from qconvert.checking.declared import with_codes_of
+    from qconvert.checking.onnx_file import in_memory
     from qconvert.checking.other_files.interface import interface
     from qconvert.checking.stopwatch import Stopwatch
     from qconvert.checking.witness import Witness
     from qconvert.emit.metadata import read_metadata
     from qconvert.errors import UsageError
     from qconvert.opening import Source, opened
-    from qconvert.output import require_writable_folder
+    from qconvert.output import require_writable, require_writable_folder
     from qconvert.reproducing import Collector, write_reproducer
 
     if reproducer is not None:
         require_writable_folder(Path(reproducer), force=force)
+    if repair is not None:
+        sources = [Path(x) for x in (model, onnx) if isinstance(x, (str, os.PathLike))]
+        require_writable(Path(repair), force=force, inputs=sources)
     if freeze_scales is not None and (inputs is not None or samples is not None or domains):
         raise UsageError("the samples that scales are frozen on are the inputs of the check")
     required, watch = _required(require), Stopwatch()
@@ -176,20 +197,25 @@ def check(
     with ExitStack() as stack:
         with watch.part("reading and exporting"):
             found = stack.enter_context(opened(source, for_keras=True))
-            converted, onnx_file = _onnx(onnx, found.graph, found.file.sha256)
+            converted, onnx_file = given, _ = _onnx(onnx, found.graph, _digest(source, found))
         file, graph = found.file, found.graph
         known = interface(graph, converted)
         declared = with_codes_of(read_metadata(converted), _domains(graph, domains))
         stream = found.frozen_on or _samples(graph, inputs, samples, seed, declared)
         with tensorflow_started(found.keras, file.weights_path, source.python) as tensorflow:
+            left: tuple[Unrepaired, ...] = ()
+            if repair is not None:
+                with watch.part("repair"):
+                    converted, left = _repaired(graph, converted, known, declared, tensorflow)
+                onnx_file = onnx_file if converted == given else in_memory(converted)
             if known is not None:
                 with watch.part("finding layers"):
                     known, stream = found_by_value(graph, converted, known, stream)
             with watch.part("starting TensorFlow"):
-                panel = assemble(graph, converted, tensorflow, known)
+                panel = assemble(graph, converted, tensorflow, known, declared)
             checked = CheckedFile(str(file.path), file.sha256)
             by_value = None if known is None else in_words(known)
-            subject = Subject(graph, checked, onnx_file, declared, required, watch, by_value)
+            subject = Subject(graph, checked, onnx_file, declared, required, scan, watch, by_value)
             collector = None if reproducer is None else Collector(graph, converted)
             report = examine(
                 subject,
@@ -198,7 +224,10 @@ def check(
                 _counting(progress, stream.count),
                 _naming(failed),
                 collector,
+                scanning,
             )
+            if repair is not None:
+                report = _with_repair(report, converted, left, given, Path(repair), force=force)
             if reproducer is None or collector is None:
                 return report
             return write_reproducer(
@@ -211,42 +240,6 @@ def check(
                 inputs=_paths(source, onnx, inputs),
                 tensorflow=panel.runners.get(Witness.TENSORFLOW),
             )
-
-
-def bench(
-    onnx: AnyPath,
-    against: AnyPath | object | None = None,
-    *,
-    weights: AnyPath | None = None,
-    batches: Sequence[int] = (1, 32),
-    threads: Sequence[int] = (1, 0),
-    rounds: int = 9,
-    tf_python: AnyPath | None = None,
-    told: Callable[[str], None] | None = None,
-) -> Benchmark:
-    """Time an ONNX file, and beside it all that runs the Keras model *against* which it is held.
-
-    Each number of samples in *batches* with each number of *threads*, 0 for as many as each
-    program takes by itself; *rounds* is how often every program has its turn. A program that
-    fails is said to; `WitnessError` if the file itself does not run. *told* hears what is done.
-    """
-    from qconvert.benchmarking import Against, Plan
-    from qconvert.benchmarking import bench as measured
-    from qconvert.checking import CheckedFile
-    from qconvert.errors import UsageError
-    from qconvert.opening import Source, read_for_keras
-
-    if not batches or not threads or min([rounds, *batches]) < 1 or min(threads) < 0:
-        raise UsageError("nothing is measured in no rounds, of no samples or without threads")
-    plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds)
-    hear = told or (lambda _: None)
-    if against is None:
-        return measured(Path(onnx), None, plan, hear)
-    source = Source(against, weights, tf_python=tf_python)
-    with read_for_keras(source) as (file, keras):
-        read = CheckedFile(str(file.path), file.sha256)
-        beside = Against(read, keras, file.weights_path, source.python)
-        return measured(Path(onnx), beside, plan, hear)
 
 
 def stamp(onnx: AnyPath, report: Report) -> None:
@@ -266,6 +259,46 @@ def stamp(onnx: AnyPath, report: Report) -> None:
         raise UsageError(f"{path} is not the file that was checked")
     add_stamp(model, stamp_of(report))
     write(path, model.SerializeToString(deterministic=True), force=True)
+
+
+def _repaired(
+    graph: Graph,
+    model: onnx.ModelProto,
+    known: Correspondence | None,
+    domains: Mapping[str, InputDomain],
+    tensorflow: TensorFlowRunner | str,
+) -> tuple[onnx.ModelProto, tuple[Unrepaired, ...]]:
+    from qconvert.checking import assemble, seeded
+    from qconvert.checking.repair.repair import repaired
+    from qconvert.errors import UsageError
+    from qconvert.exactness import analyse
+
+    if known is not None:
+        raise UsageError("a file that qconvert did not write is not repaired: export the model")
+    probe = next(seeded(graph, _PROBE, 0, domains).batches)
+    analysis = analyse(graph, domains)
+    found = repaired(graph, analysis, model, lambda m: assemble(graph, m, tensorflow), probe)
+    return found.model, found.unrepaired
+
+
+def _with_repair(
+    report: Report,
+    model: onnx.ModelProto,
+    left: tuple[Unrepaired, ...],
+    given: onnx.ModelProto,
+    path: Path,
+    *,
+    force: bool,
+) -> Report:
+    """The report on a repaired file, which is written if it passes and is not the *given* one."""
+    from qconvert.output import write
+
+    report = replace(report, repair=replace(report.repair, unrepaired=left))
+    if model == given or not report.passed:
+        return report
+    write(path, model.SerializeToString(deterministic=True), force=force)
+    file = replace(report.onnx, path=str(path))
+    return replace(report, onnx=file, repair=replace(report.repair, path=str(path)))
 
 
 def effective_weights(
@@ -364,6 +397,42 @@ def inspect(
     )
 
 
+def bench(
+    onnx: AnyPath,
+    against: AnyPath | object | None = None,
+    *,
+    weights: AnyPath | None = None,
+    batches: Sequence[int] = (1, 32),
+    threads: Sequence[int] = (1, 0),
+    rounds: int = 9,
+    tf_python: AnyPath | None = None,
+    told: Callable[[str], None] | None = None,
+) -> Benchmark:
+    """Time an ONNX file, and beside it all that runs the Keras model *against* which it is held.
+
+    Each number of samples in *batches* with each number of *threads*, 0 for as many as each
+    program takes by itself; *rounds* is how often every program has its turn. A program that
+    fails is said to; `WitnessError` if the file itself does not run. *told* hears what is done.
+    """
+    from qconvert.benchmarking import Against, Plan
+    from qconvert.benchmarking import bench as measured
+    from qconvert.checking import CheckedFile
+    from qconvert.errors import UsageError
+    from qconvert.opening import Source, read_for_keras
+
+    if not batches or not threads or min([rounds, *batches]) < 1 or min(threads) < 0:
+        raise UsageError("nothing is measured in no rounds, of no samples or without threads")
+    plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds)
+    hear = told or (lambda _: None)
+    if against is None:
+        return measured(Path(onnx), None, plan, hear)
+    source = Source(against, weights, tf_python=tf_python)
+    with read_for_keras(source) as (file, keras):
+        read = CheckedFile(str(file.path), file.sha256)
+        beside = Against(read, keras, file.weights_path, source.python)
+        return measured(Path(onnx), beside, plan, hear)
+
+
 def _samples(
     graph: Graph,
     inputs: Inputs | None,
@@ -385,7 +454,7 @@ def _paths(source: Source, *given: object) -> list[Path]:
 
 
 def _onnx(
-    given: AnyPath | onnx.ModelProto | Exported | None, graph: Graph, source: str
+    given: AnyPath | onnx.ModelProto | Exported | None, graph: Graph, source: str | None
 ) -> tuple[onnx.ModelProto, CheckedFile]:
     from qconvert.checking.onnx_file import in_memory, read_onnx
 
@@ -407,6 +476,11 @@ def _required(text: str) -> Verdict:
     return names[text.lower()]
 
 
+def _digest(source: Source, found: Opened) -> str | None:
+    """The hash of the model file; a live model has none that anybody could compute."""
+    return found.file.sha256 if isinstance(source.model, (str, os.PathLike)) else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Form:
     """How a model is written."""
@@ -415,6 +489,7 @@ class _Form:
     opset: int = 21
     quantized_io: bool = False
     packed: bool = False
+    vnni: bool = False
 
 
 def _quantized_io(io: str, domains: Sequence[str]) -> bool:
@@ -428,7 +503,7 @@ def _quantized_io(io: str, domains: Sequence[str]) -> bool:
 
 
 def _to_onnx(
-    graph: Graph, source: str, form: _Form = _Form(), domains: Sequence[str] = ()
+    graph: Graph, source: str | None, form: _Form = _Form(), domains: Sequence[str] = ()
 ) -> onnx.ModelProto:
     from qconvert.emit import to_onnx
 
@@ -439,6 +514,7 @@ def _to_onnx(
         source=source,
         quantized_io=form.quantized_io,
         packed=form.packed,
+        vnni=form.vnni,
         meanings=_domains(graph, domains),
     )
 

@@ -25,18 +25,6 @@ from qconvert.benchmarking.document import to_json
 from qconvert.benchmarking.programs import EAGER, MEASURED, TF2ONNX
 from qconvert.benchmarking.results import Operator, Spread, Timing
 
-NETWORKS: Final = (
-    "jet_tagger",
-    "plain_cnn",
-    "mnist_cnn",
-    "resnet8",
-    "mobilenet",
-    "keyword_spotting",
-    "autoencoder",
-    "unet",
-    "wide_cnn",
-    "wide_normalized_cnn",
-)
 #: Softmax, which runtimes round each in their way.
 ROUNDING: Final = frozenset({"jet_tagger"})
 WIDE: Final = frozenset({"wide_cnn", "wide_normalized_cnn"})
@@ -165,24 +153,23 @@ def missed(network: Network) -> Iterator[str]:
         yield f"{name}: {_equal(network)}"
 
 
-def built(folder: Path, names: Sequence[str]) -> None:
-    """Have the networks written, in a process that may end with TensorFlow in it."""
+def built(folder: Path, names: Sequence[str]) -> list[str]:
+    """Have the networks written, all if none is named, by a process that has TensorFlow."""
     command = [sys.executable, Path(__file__).with_name("architectures.py"), folder, *names]
-    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
+    return [path.stem for path in sorted(folder.glob("*.h5"), key=lambda x: x.stat().st_mtime_ns)]
 
 
 def main() -> int:
     """Build, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NETWORK", help=", ".join(NETWORKS))
+    parser.add_argument("names", nargs="*", metavar="NETWORK")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", type=Path, metavar="FOLDER", help="one file a network")
     options = parser.parse_args()
-    names = options.names or NETWORKS
     faults: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        built(Path(folder), names)
-        for name in names:
+        for name in built(Path(folder), options.names):
             network = measured(name, Path(folder), options.rounds)
             print("\n".join(lines(network)), flush=True)
             faults += missed(network)

@@ -55,9 +55,12 @@ def _lines(found: Benchmark) -> Iterator[Text]:
 def _head(found: Benchmark) -> Iterator[Text]:
     macs = "" if found.macs is None else f", {_count(found.macs)} multiplications a sample"
     yield Text(f"{printable(str(found.file.path))}: {found.bytes} bytes{macs}", "bold")
-    if found.against is not None:
-        yield Text(f"beside {printable(str(found.against.path))}")
-    yield Text(f"medians of {found.rounds} rounds; a ratio above 1: the file is faster", "dim")
+    rounds = f"medians of {found.rounds} rounds"
+    if found.against is None:
+        yield Text(rounds, "dim")
+        return
+    yield Text(f"beside {printable(str(found.against.path))}")
+    yield Text(f"{rounds}; a ratio above 1: the file is faster", "dim")
 
 
 def _threads(threads: int) -> str:

@@ -90,7 +90,9 @@ def compare(
     a, b = (arrays[witness] for witness in pair)
     if a.shape != b.shape:
         return _shape_mismatch(pair, a, b, start)
-    unequal = (a != b) & ~(np.isnan(a) & np.isnan(b))
+    unequal = a != b
+    if unequal.any():
+        unequal &= ~(np.isnan(a) & np.isnan(b))
     differing = int(np.count_nonzero(unequal))
     if not differing:
         return Difference(elements=a.size)

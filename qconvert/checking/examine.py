@@ -32,6 +32,7 @@ from qconvert.checking.judge import (
     with_inherited,
 )
 from qconvert.checking.other_files.by_value import told_by_value
+from qconvert.checking.repair.moves import Repair
 from qconvert.checking.results import (
     AmbiguousResult,
     ByValue,
@@ -46,11 +47,12 @@ from qconvert.checking.results import (
     WitnessResult,
 )
 from qconvert.checking.rounding import Misfits, misfits, rounding_in
+from qconvert.checking.scans.scan import Scanning, differences, scans
 from qconvert.checking.stopwatch import Stopwatch
 from qconvert.checking.weights import FOLDED, ComparedWeights, compare_weights, with_weights
 from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
-from qconvert.exactness import analyse
+from qconvert.exactness import Analysis, analyse
 from qconvert.ir import Graph, Layer
 from qconvert.runners.interface import InputDomain
 from qconvert.runners.traces import Trace
@@ -63,8 +65,8 @@ class Subject:
     """What is checked: the model as it was read, and the files it stands for.
 
     ``domains`` are what the user says that inputs can be, ``required`` the weakest verdict that
-    is to pass; ``stopwatch`` has what was done before, ``by_value`` what was found in an ONNX file
-    that does not say where its layers are.
+    is to pass; ``scan`` has quantizers tried on every float32 number. ``stopwatch`` has what was
+    done before, ``by_value`` what was found in an ONNX file that does not say where its layers are.
     """
 
     graph: Graph
@@ -72,6 +74,7 @@ class Subject:
     onnx: CheckedFile
     domains: Mapping[str, InputDomain] = field(default_factory=dict)
     required: Verdict = Verdict.SAMPLED
+    scan: bool = False
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     by_value: ByValue | None = None
 
@@ -83,8 +86,9 @@ def examine(
     progress: Progress | None = None,
     failed: Failed | None = None,
     observe: Observe | None = None,
+    scanning: Scanning | None = None,
 ) -> Report:
-    """Check *subject* with the witnesses of *panel* on *samples*; the last three watch it."""
+    """Check *subject* with the witnesses of *panel* on *samples*; the last four watch it."""
     graph, watch = subject.graph, subject.stopwatch
     failures: dict[Witness, str] = dict(panel.unavailable)
     with watch.part("weights"):
@@ -100,6 +104,10 @@ def examine(
         evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed, observe)
     with watch.part("proofs"):
         analysis = analyse(graph, subject.domains)
+    if not failures and subject.by_value is None:
+        with watch.part("quantizers"):
+            analysis, seen = _with_scans(subject, analysis, panel, failures, scanning)
+        evidence = evidence.with_forced(seen)
     proofs = Proofs(analysis)
     if probe is not None and not evidence.failures and subject.by_value is None:
         proofs = tried(graph, analysis, panel, probe, rounding, watch, observe)
@@ -132,7 +140,27 @@ def examine(
         required=subject.required,
         seconds=tuple(watch.seconds.items()),
         by_value=subject.by_value,
+        repair=Repair(panel.moves),
     )
+
+
+def _with_scans(
+    subject: Subject,
+    analysis: Analysis,
+    panel: Panel,
+    failures: dict[Witness, str],
+    scanning: Scanning | None,
+) -> tuple[Analysis, Evidence]:
+    """With what quantizers are known to return for all numbers, and where witnesses differ."""
+    try:
+        found = scans(subject.graph, analysis, panel, whole=subject.scan, told=scanning)
+        if not found.found:
+            return analysis, Evidence()
+        known = analyse(subject.graph, subject.domains, found.settled)
+        return known, differences(subject.graph, known, panel, found)
+    except WitnessError as error:
+        failures[Witness.TENSORFLOW] = str(error)
+        return analysis, Evidence()
 
 
 def _peek(batches: Iterator[Batch]) -> tuple[Batch | None, Iterator[Batch]]:

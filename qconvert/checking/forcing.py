@@ -21,6 +21,7 @@ from qconvert.ir import F32, Graph, Grid, Op, grid_of
 from qconvert.ir.ops import Quantize, Recurrence
 from qconvert.ir.stock import StepMask
 from qconvert.reference import evaluate
+from qconvert.runners.certified import exact_in_any_order
 
 Codes = npt.NDArray[np.int64]
 
@@ -44,7 +45,8 @@ def forced_trials(
     """
     drawn = _drawn(graph, analysis, batch, layers, seed)
     if drawn:
-        values = evaluate(graph, batch, instead=drawn)
+        certified = exact_in_any_order(graph, analysis, batch, drawn)
+        values = evaluate(graph, batch, {}, drawn, certified)
         every = {x.name: _flushed(drawn.get(x.value, values[x.value])) for x in graph.layers}
         yield Trial(batch, {name: every[name] for name in every if name in layers})
     by_codes = {x.name: drawn[x.value] for x in graph.layers if x.value in drawn}

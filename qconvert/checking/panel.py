@@ -2,17 +2,24 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import onnx
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark, inspect_deployed
 from qconvert.checking.deployed.stored import stored_weights
+from qconvert.checking.repair.computed import with_program
+from qconvert.checking.repair.moves import read_moves
+from qconvert.checking.scans.alone import alone
 from qconvert.checking.witness import Direct, Panel, Runner, Shared, Witness
 from qconvert.errors import WitnessError
+from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph
 from qconvert.runners.foreign import Correspondence, ForeignRunner
+from qconvert.runners.interface import InputDomain
 from qconvert.runners.ort import OrtRunner
 from qconvert.runners.reference import ReferenceRunner
 from qconvert.runners.tf import TensorFlowRunner
@@ -38,10 +45,11 @@ def assemble(
     model: onnx.ModelProto,
     tensorflow: TensorFlowRunner | str,
     known: Correspondence | None = None,
+    domains: Mapping[str, InputDomain] = MappingProxyType({}),
 ) -> Panel:
     """All witnesses that are available, in the order in which their values are shown.
 
-    *known* tells what stands where in a *model* that does not say it.
+    *known* tells what stands where in a *model* that does not say it, *domains* what inputs can be.
     """
     runners: dict[Witness, Runner] = {}
     versions: dict[Witness, Mapping[str, str]] = {}
@@ -69,12 +77,26 @@ def assemble(
     except WitnessError as error:
         unavailable[Witness.TENSORFLOW] = str(error)
         qkeras = None
-    reference = ReferenceRunner(graph, None if shared is None else shared.finish)
+    moves = read_moves(model)
+    lender = None if shared is None else shared.finish
+    computed = with_program(graph, moves)
+    reference = ReferenceRunner(computed, lender, analyse(computed, domains))
     runners[Witness.NUMPY] = Direct(reference.run)
     ordered = {witness: runners[witness] for witness in Witness if witness in runners}
     stored = stored_weights(graph, model)
     return Panel(
-        ordered, qkeras, versions, unavailable, stored, ort.tensors, ort.coded, ort.inside, deployed
+        ordered,
+        qkeras,
+        versions,
+        unavailable,
+        stored,
+        ort.tensors,
+        ort.coded,
+        ort.inside,
+        deployed,
+        qkeras,
+        partial(alone, model) if known is None else None,
+        moves,
     )
 
 

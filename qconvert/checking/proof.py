@@ -21,11 +21,15 @@ _NAMES: Final[Mapping[Argument, str]] = {
     Argument.ROUNDED_ONCE: "one rounding",
     Argument.TABULATED: "no state is next to a boundary",
     Argument.TRIED: "all states next to a boundary were tried",
+    Argument.DECIDED: "verified thresholds",
+    Argument.SCANNED: "every float32 number",
     Argument.CODES: "the codes behind it are the same, whatever it rounds",
 }
 _METHODS: Final[Mapping[Argument, Method]] = {
     Argument.TABULATED: Method.CODES,
     Argument.TRIED: Method.ENUMERATED,
+    Argument.DECIDED: Method.ENUMERATED,
+    Argument.SCANNED: Method.ENUMERATED,
     Argument.CODES: Method.CODES,
 }
 
@@ -165,4 +169,5 @@ def _together(certificates: Sequence[Certificate]) -> Proof:
         tuple(assumptions),
         sum(one.states for one in certificates),
         sum(one.near for one in certificates),
+        sum(one.numbers for one in certificates),
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from qconvert.checking.compare import Difference, Example
+from qconvert.checking.repair.moves import NOT_REPAIRED, Repair
 from qconvert.checking.witness import Witness
 
 
@@ -51,7 +52,8 @@ class Proof:
     """Why all correct programs agree about a layer.
 
     ``bits`` of 24 are those that its largest sum takes; of the ``states`` that were tabulated
-    ``near`` ones lie next to a quantizer's boundary.
+    ``near`` ones lie next to a quantizer's boundary. ``numbers`` are those that quantizers were
+    tried on by themselves.
     """
 
     method: Method
@@ -60,6 +62,7 @@ class Proof:
     assumptions: tuple[str, ...] = ()
     states: int = 0
     near: int = 0
+    numbers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +226,8 @@ class Report:
     """Everything a check found, layers in topological order.
 
     ``required`` is the weakest verdict that is to pass, ``seconds`` what each part took;
-    ``by_value`` tells how an ONNX file was read that qconvert did not write.
+    ``by_value`` tells how an ONNX file was read that qconvert did not write, and ``repair`` what
+    was moved in it.
     """
 
     model: CheckedFile
@@ -240,6 +244,7 @@ class Report:
     seconds: tuple[tuple[str, float], ...] = ()
     reproducer: Reproducer | None = None
     by_value: ByValue | None = None
+    repair: Repair = NOT_REPAIRED
 
     @property
     def verdict(self) -> Verdict:
@@ -297,4 +302,5 @@ class Report:
             *(verdict for gone, verdict in layers if not (gone and verdict is Verdict.UNCHECKED)),
             *(weight.verdict for weight in self.weights),
             *(output.finding.verdict for output in self.outputs),
+            *(Verdict.DIFFERS for _ in self.repair.unrepaired),
         )

@@ -6,7 +6,9 @@ from enum import Enum
 from typing import Protocol
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph
-from qconvert.ir import F32
+from qconvert.checking.repair.moves import Move
+from qconvert.checking.scans.alone import Alone
+from qconvert.ir import F32, Quantizer
 from qconvert.runners.tf import Disagreement
 from qconvert.runners.traces import NOTHING, Trace
 
@@ -18,6 +20,9 @@ class Witness(Enum):
     ORT = "ONNX Runtime"
     NUMPY = "NumPy"
     DEPLOYED = "ONNX Runtime as deployed"
+
+    #: Each is one object; that of `Enum` is a Python function, which merging calls very often.
+    __hash__ = object.__hash__
 
 
 class Runner(Protocol):
@@ -86,6 +91,16 @@ class QKeras(Protocol):
         """How far ``predict`` differs from ``model(x)``, by name of the output."""
 
 
+class Quantizers(Protocol):
+    """The quantizers that QKeras's layers end with. It fails with `WitnessError`."""
+
+    def quantizer(self, layer: str) -> str:
+        """The quantizer that a layer ends with: its class and all options."""
+
+    def quantized(self, layer: str, x: F32, size: int | None = None) -> F32:
+        """What that quantizer makes of numbers (n,), in one tensor or in several of *size*."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
     """The witnesses of one check: those at work, and why the others cannot be.
@@ -93,7 +108,9 @@ class Panel:
     ``stored`` has the weights that were found in the ONNX file, by layer and role; ``tensors``
     those of the layers whose results can be forced there, ``coded`` the layers of integer codes.
     By layer that the file has no results of, ``inside`` has the one whose operators compute it.
-    ``deployed`` tells what the graph that runs does not share with the file.
+    ``deployed`` tells what the graph that runs does not share with the file. ``quantizers`` are
+    those that layers end with, and ``alone`` finds their operators in the file; ``moves`` is what
+    the file says of its constants.
     """
 
     runners: Mapping[Witness, Runner]
@@ -105,3 +122,6 @@ class Panel:
     coded: frozenset[str] = frozenset()
     inside: Mapping[str, str] = field(default_factory=dict)
     deployed: DeployedGraph = field(default_factory=DeployedGraph)
+    quantizers: Quantizers | None = None
+    alone: Callable[[str, Quantizer], Alone] | None = None
+    moves: tuple[Move, ...] = ()

@@ -29,10 +29,13 @@ class Builder:
         batch: str | None = BATCH,
         *,
         packed: bool = False,
+        vnni: bool = False,
     ) -> None:
         self.opset = opset
         #: Whether weights are to take as few bits as they can.
         self.packed = packed
+        #: Whether x86 CPUs add pairs of products of bytes in 32 bits, and if that became necessary.
+        self.vnni, self.needs_vnni = vnni, False
         self._batch = batch
         self.scope = ""
         self._taken = set(reserved)
@@ -49,7 +52,7 @@ class Builder:
         Its batch may be another one, where every step of time is a sample, and has no name:
         ONNX Runtime would put tensors whose axes are called alike into one place.
         """
-        inner = Builder(self.opset, batch=None, packed=self.packed)
+        inner = Builder(self.opset, batch=None, packed=self.packed, vnni=self.vnni)
         inner.scope, inner._taken = scope, self._taken
         return inner
 

@@ -44,15 +44,9 @@ class WeightCodes:
             return 7
         return next(n for n in (8, 16, 32) if -(1 << (n - 1)) <= lo and hi < 1 << (n - 1))
 
-    def storage(self, x_largest: int) -> tuple[str, int]:
-        """The integer type, up to 16 bits, and zero point, beside bytes up to *x_largest*.
-
-        Kernels of int8 are the fastest on x86, and those of uint8 exact on all of them.
-        """
-        if self.bits > 8:
-            return "int16", 0
-        narrow = abs(self.codes).max(initial=0) <= largest_beside(x_largest)
-        return ("int8", 0) if narrow else ("uint8", 128)
+    def is_safe(self, x_largest: int) -> bool:
+        """Whether products with bytes up to *x_largest* saturate on no CPU, as int8."""
+        return bool(abs(self.codes).max(initial=0) <= largest_beside(x_largest))
 
 
 def encode(array: F32, axis: int) -> WeightCodes | None:

@@ -71,8 +71,8 @@ def output_codes(value: Value) -> InterfaceCodes | None:
     codes = value.codes
     if codes is None:
         return None
-    info = np.iinfo(codes.dtype)
-    return InterfaceCodes(codes.dtype, int(info.min), int(info.max), codes.exp, codes.zero)
+    lo, hi = (end + codes.zero for end in codes.ends)
+    return InterfaceCodes(codes.dtype, lo, hi, codes.exp, codes.zero)
 
 
 def _as_unsigned(b: Builder, value: Value) -> Value:

@@ -193,7 +193,7 @@ def _metadata(content: Mapping[str, Any]) -> ModelMetadata:
 
 def _layer(entry: Mapping[str, Any]) -> LayerTensor:
     perm, codes, tensor = entry["perm"], entry["codes"], entry["tensor"]
-    converter = entry["converter"]
+    converter, inside = entry["converter"], entry["inside"]
     if perm is not None and sorted(perm) != list(range(len(perm))):
         raise ValueError(f"{perm} is no permutation")
     return LayerTensor(
@@ -204,7 +204,7 @@ def _layer(entry: Mapping[str, Any]) -> LayerTensor:
         None if codes is None else _codes(codes),
         None if converter is None else str(converter),
         tuple(str(note) for note in entry["notes"]),
-        None if entry["inside"] is None else str(entry["inside"]),
+        None if inside is None else str(inside),
     )
 
 

@@ -17,6 +17,7 @@ from qconvert.emit.metadata import (
     LayerTensor,
     ModelMetadata,
     OutputTensor,
+    Requirements,
     add_metadata,
 )
 from qconvert.emit.packing import PACKED_OPSET
@@ -29,6 +30,8 @@ from qconvert.ir import Graph, Input, Layer, Node, Output
 _OLDEST_OPSET, _NEWEST_OPSET = 13, 26
 #: The dialects whose values have codes.
 _WITH_CODES = frozenset({"qdq"})
+#: As `check` finds it.
+_VNNI = "on x86 a CPU with VNNI, or the session option session.x64quantprecision=1"
 
 
 def to_onnx(
@@ -40,6 +43,7 @@ def to_onnx(
     quantized_io: bool = False,
     meanings: Mapping[str, Meaning] = MappingProxyType({}),
     packed: bool = False,
+    vnni: bool = False,
 ) -> onnx.ModelProto:
     """Export *graph*; the same graph gives the same bytes.
 
@@ -47,8 +51,9 @@ def to_onnx(
     outputs are float32 in Keras's layout and have Keras's names, except an input that is also an
     output, whose name the metadata tells; the batch axis is called ``batch``. *quantized_io* makes
     them integers where a quantizer, or *meanings* of inputs, say what these stand for, which the
-    metadata tells, too; *packed* stores weights of up to 4 bits in as many. `UsageError` if there
-    is no such dialect or opset, or nothing to quantize.
+    metadata tells, too; *packed* stores weights of up to 4 bits in as many; with *vnni* those of 8
+    may be such that x86 CPUs without it saturate. `UsageError` if there is no such dialect or
+    opset, or nothing to quantize.
     """
     newest = min(_NEWEST_OPSET, onnx.defs.onnx_opset_version())
     if dialect not in DIALECTS:
@@ -59,7 +64,7 @@ def to_onnx(
         raise UsageError(f"the dialect {dialect!r} has no integers for inputs and outputs")
     if packed and (dialect not in _WITH_CODES or opset < PACKED_OPSET):
         raise UsageError(f"packed weights need integers, as in qdq, and opset {PACKED_OPSET}")
-    b = Builder(opset, _names(graph), packed=packed)
+    b = Builder(opset, _names(graph), packed=packed, vnni=vnni)
     coded = input_codes(graph, meanings, opset) if quantized_io else {}
     values, hidden = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
     outputs = tuple(
@@ -74,9 +79,8 @@ def to_onnx(
     inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
     layers = _layers(graph, b, values, hidden)
     model = b.model(graph.name, producer)
-    add_metadata(
-        model, ModelMetadata(layers, outputs, dialect, inputs, source, converter=producer[1])
-    )
+    needs = Requirements(cpu=(_VNNI,) if b.needs_vnni else ())
+    add_metadata(model, ModelMetadata(layers, outputs, dialect, inputs, source, producer[1], needs))
     return model
 
 

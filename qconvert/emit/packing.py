@@ -11,6 +11,8 @@ import numpy.typing as npt
 from onnx import TensorProto, helper
 
 from qconvert.emit.builder import Builder, Tensor
+from qconvert.emit.codes import WeightCodes
+from qconvert.emit.values import Codes
 
 #: The first opset that has types of less than a byte.
 PACKED_OPSET: Final = 21
@@ -22,6 +24,7 @@ _TYPES: Final = (
     (TensorProto.INT4, -8, 7, PACKED_OPSET),
     (TensorProto.UINT4, 0, 15, PACKED_OPSET),
 )
+_BYTE, _LARGEST_BYTE = 8, 255
 #: Below so many weights the operator takes more than is saved.
 _FEWEST: Final = 256
 
@@ -33,6 +36,18 @@ def stored_codes(b: Builder, codes: npt.NDArray[Any], name: str) -> Tensor:
         return b.constant(codes, name)
     narrow = b.constant(codes.astype(helper.tensor_dtype_to_np_dtype(kind)), name)
     return b.op("Cast", narrow, attributes={"to": helper.np_dtype_to_tensor_dtype(codes.dtype)})
+
+
+def type_of_weights(b: Builder, weights: WeightCodes, x: Codes | None) -> tuple[str, int]:
+    """The integer type, up to 16 bits, and zero point of weights beside the codes *x*.
+
+    On x86 kernels of int8 are the fastest, and those of uint8 exact on all CPUs.
+    """
+    if weights.bits > _BYTE:
+        return "int16", 0
+    safe = weights.is_safe(_LARGEST_BYTE if x is None else x.largest)
+    b.needs_vnni |= b.vnni and not safe
+    return ("int8", 0) if safe or b.vnni else ("uint8", 128)
 
 
 def _narrow(codes: npt.NDArray[Any], opset: int) -> int | None:

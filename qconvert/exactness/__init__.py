@@ -3,9 +3,10 @@
 from qconvert.exactness.analysis import Analysis, analyse
 from qconvert.exactness.certificate import Argument, Certificate, Doubt
 from qconvert.exactness.lattice import Lattice, lattice_of, product_sums
-from qconvert.exactness.reach import Divided, Free, Reach
+from qconvert.exactness.reach import LARGEST_EXACT, Divided, Free, Reach, contains
 
 __all__ = [
+    "LARGEST_EXACT",
     "Analysis",
     "Argument",
     "Certificate",
@@ -15,6 +16,7 @@ __all__ = [
     "Lattice",
     "Reach",
     "analyse",
+    "contains",
     "lattice_of",
     "product_sums",
 ]

@@ -1,7 +1,8 @@
 """A whole graph: what every value can be, and which ops are certified."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from qconvert.ir.ops import Recurrence
 #: Steps after which the states of a loop have to have become what they stay.
 _ROUNDS = 8
 
+#: A node, what its inputs can be, and what the rules know of it: what is known then.
+Settled: TypeAlias = Callable[[Node, tuple[Values, ...], Known], Known]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
@@ -24,10 +28,18 @@ class Analysis:
     certificates: Mapping[str, Certificate | Doubt] = field(default_factory=dict)
 
 
-def analyse(graph: Graph, domains: Mapping[str, Grid | Quotients] | None = None) -> Analysis:
-    """Follow the values from the inputs, which lie on *domains*; others are any finite floats."""
+def analyse(
+    graph: Graph,
+    domains: Mapping[str, Grid | Quotients] | None = None,
+    settled: Settled | None = None,
+) -> Analysis:
+    """Follow the values from the inputs, which lie on *domains*; others are any finite floats.
+
+    *settled* may know more than the rules do.
+    """
     declared = domains or {}
-    return _followed(graph, {x.name: _declared(x, declared.get(x.name)) for x in graph.inputs})
+    values = {x.name: _declared(x, declared.get(x.name)) for x in graph.inputs}
+    return _followed(graph, values, settled)
 
 
 def _declared(source: Input, domain: Grid | Quotients | None) -> Values:
@@ -40,11 +52,14 @@ def _declared(source: Input, domain: Grid | Quotients | None) -> Values:
             return Free()
 
 
-def _followed(graph: Graph, values: dict[str, Values]) -> Analysis:
+def _followed(graph: Graph, values: dict[str, Values], settled: Settled | None = None) -> Analysis:
     certificates: dict[str, Certificate | Doubt] = {}
     shapes = graph.shapes
     for node in graph.nodes:
-        values[node.name], certificates[node.name] = _step(node, values, shapes)
+        known = _step(node, values, shapes)
+        if settled is not None:
+            known = settled(node, tuple(values[name] for name in node.inputs), known)
+        values[node.name], certificates[node.name] = known
     return Analysis(values, certificates)
 
 

@@ -20,6 +20,8 @@ class Argument(Enum):
     ROUNDED_ONCE = "one IEEE operation rounds equal operands"
     TABULATED = "no state comes near a boundary of the quantizer (theorem 6)"
     TRIED = "the states next to a boundary were tried in all runtimes (theorem 7)"
+    DECIDED = "the numbers next to a boundary were tried in all runtimes, alone (theorem 8)"
+    SCANNED = "every float32 number was tried in all runtimes"
     CODES = "whatever rounding does, all quantizers behind it return the same codes"
 
 
@@ -28,7 +30,8 @@ class Certificate:
     """From equal inputs every correct program computes equal results.
 
     ``magnitude`` is the largest number on the way, in steps of ``2**exp``, where sums are exact.
-    Of a table ``states`` counts the rows, and ``near`` those next to a boundary.
+    Of a table ``states`` counts the rows, and ``near`` those next to a boundary; ``numbers`` are
+    those that a quantizer was tried on by itself.
     """
 
     argument: Argument
@@ -37,6 +40,7 @@ class Certificate:
     assumptions: tuple[str, ...] = ()
     states: int = 0
     near: int = 0
+    numbers: int = 0
 
     @property
     def bits(self) -> int | None:

@@ -32,6 +32,9 @@ from qconvert.ir.quantizers import (
 NO_OVERFLOW = "no number overflows"
 _TABLE = Doubt("levels from a table")
 _NO_GRID = Doubt("a scale that is no power of two, or a mixture with the input")
+_TWO_ROUNDINGS = Doubt("a product and a sum, which a program may round once or twice")
+#: What trying numbers settles, whatever comes to the quantizer.
+SCANNED = frozenset({_TABLE, _NO_GRID, _TWO_ROUNDINGS})
 UNKNOWN_RANGE = Doubt("the range of what is quantized is not known")
 
 
@@ -105,7 +108,7 @@ def _hard(function: HardFunction, x: Values, rank: int) -> tuple[Reach | None, C
             # Half of x is exact, so that the sum alone rounds.
             return None, ROUNDED_ONCE
         case HardFunction.SMOOTH_SIGMOID | HardFunction.SMOOTH_TANH:
-            return None, Doubt("a product and a sum, which a program may round once or twice")
+            return None, _TWO_ROUNDINGS
 
 
 def _clipped(x: Values) -> Certificate:

@@ -55,7 +55,8 @@ class Reach:
 
 def exact_sums(magnitude: Ints, exp: Ints) -> npt.NDArray[np.bool_]:
     """Where float32 holds all multiples of ``2**exp`` up to *magnitude* of them (lemma 0)."""
-    bits = np.array([int(n).bit_length() for n in np.ravel(magnitude)]).reshape(magnitude.shape)
+    # Of integers that float64 holds, as all are that do not fail anyway, this is the length.
+    bits = np.frexp(magnitude.astype(np.float64))[1]
     held = (magnitude <= LARGEST_EXACT) & (exp >= SMALLEST_EXP) & (bits + exp <= FLOAT_END)
     result: npt.NDArray[np.bool_] = (magnitude == 0) | held
     return result
@@ -73,7 +74,8 @@ def of_array(array: F32) -> Reach:
     whole = np.ldexp(mantissa, 24).astype(np.int64)
     low = np.where(whole == 0, 1, whole & -whole)
     codes = whole // low
-    zeros = np.array([int(n).bit_length() - 1 for n in np.ravel(low)], np.int64).reshape(low.shape)
+    # float64 holds every power of two.
+    zeros = np.frexp(low.astype(np.float64))[1] - 1
     return Reach(codes, codes, np.where(whole == 0, 0, exponent - 24 + zeros).astype(np.int64))
 
 
@@ -173,3 +175,25 @@ class Divided:
 
 #: What is known of a value; ``None`` is nothing but that it is float32.
 Values: TypeAlias = Reach | Divided | Free | None
+
+
+def contains(known: Values, x: F32) -> bool:
+    """Whether all numbers of *x* are among those that are *known* to be possible."""
+    match known:
+        case Reach():
+            return _holds(known, x.astype(np.float64))
+        case Divided(codes=codes, divisor=divisor):
+            whole = np.rint(x.astype(np.float64) * divisor)
+            return _holds(codes, whole) and np.array_equal((whole / divisor).astype(np.float32), x)
+        case Free():
+            return bool(np.all(np.isfinite(x)))
+        case None:
+            return True
+
+
+def _holds(reach: Reach, x: npt.NDArray[np.float64]) -> bool:
+    """A step that is beyond float64 holds nothing."""
+    with np.errstate(all="ignore"):
+        steps = x * np.ldexp(1.0, -reach.exp)
+        whole = (steps == np.rint(steps)) & (reach.lo <= steps) & (steps <= reach.hi)
+    return bool(np.all(whole))

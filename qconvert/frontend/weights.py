@@ -8,13 +8,15 @@ import numpy as np
 
 from qconvert.frontend.problems import Malformed, Unsupported
 from qconvert.ir.graph import Weight
-from qconvert.ir.quantizers import Quantizer
+from qconvert.ir.quantizers import QuantizedBits, Quantizer
 from qconvert.ir.types import F32
 from qconvert.modelfile import StoredWeight
 from qconvert.numerics import quantize
 
 #: Variables that count steps or samples of training: whole numbers, without effect at inference.
 _COUNTERS: Final = frozenset({"count", "iteration", "pruning_step"})
+#: Weights that are quantized at once: several arrays of as many numbers are needed on the way.
+_BLOCK: Final = 1 << 18
 
 
 class Weights:
@@ -99,11 +101,24 @@ def quantized(raw: F32, quantizer: Quantizer | None) -> F32:
     if quantizer is None:
         return raw
     try:
-        result = quantize(quantizer, raw)
+        result = _in_blocks(quantizer, raw)
     except (IndexError, ValueError) as error:
         raise Malformed(f"the scales of {quantizer} do not fit the shape {raw.shape}") from error
     expect_shape("the quantized weight", result, raw.shape)
     return result
+
+
+def _in_blocks(quantizer: Quantizer, raw: F32) -> F32:
+    """The quantized weights; those that do not depend on one another without memory for all."""
+    match quantizer:
+        case QuantizedBits(alpha=None | float(), post_training_scale=None) if raw.size > _BLOCK:
+            flat, result = raw.reshape(-1), np.empty(raw.size, np.float32)
+            for start in range(0, raw.size, _BLOCK):
+                block = slice(start, start + _BLOCK)
+                result[block] = quantize(quantizer, flat[block])
+            return result.reshape(raw.shape)
+        case _:
+            return quantize(quantizer, raw)
 
 
 def _role(stored: StoredWeight, roles: Sequence[str]) -> str:

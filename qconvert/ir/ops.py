@@ -73,7 +73,8 @@ class BatchNormalization:
     """Normalization with moving statistics over the last axis; all arrays (channels,).
 
     ``fused`` tells which of its two programs TensorFlow runs (``FusedBatchNormV3`` or
-    ``tf.nn.batch_normalization``): they round differently.
+    ``tf.nn.batch_normalization``): they round differently. ``program`` are the numbers that a
+    repaired file has in the place of those that the others make, one array a step.
     """
 
     mean: F32
@@ -82,6 +83,7 @@ class BatchNormalization:
     beta: F32 | None
     epsilon: float
     fused: bool = False
+    program: tuple[F32, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ It knows neither TensorFlow nor ONNX, nor the grids that `emit` relies on, so th
 catch a mistake of the others.
 """
 
+from qconvert.reference.any_order import is_faster
 from qconvert.reference.evaluate import apply, evaluate, first_states
 from qconvert.reference.freezing import freeze
 
-__all__ = ["apply", "evaluate", "first_states", "freeze"]
+__all__ = ["apply", "evaluate", "first_states", "freeze", "is_faster"]

@@ -1,6 +1,6 @@
 """What an op computes, and a graph run with every value kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import reduce
 from types import MappingProxyType
 from typing import Final, assert_never
@@ -34,6 +34,7 @@ from qconvert.ir.ops import (
 )
 from qconvert.ir.types import F32
 from qconvert.numerics import quantize
+from qconvert.reference import any_order
 from qconvert.reference.activations import elementwise, relu, softmax
 from qconvert.reference.linear import affine, conv, conv_transpose, dense
 from qconvert.reference.normalization import batch_normalization
@@ -49,10 +50,13 @@ def evaluate(
     inputs: Mapping[str, F32],
     given: Mapping[str, F32] = _NOTHING,
     instead: Mapping[str, F32] = _NOTHING,
+    unordered: Set[str] = frozenset(),
 ) -> dict[str, F32]:
     """Every value of *graph* by name, the inputs included; *given* has those of opaque layers.
 
-    Where *instead* has a value, the ops that read it get that one.
+    Where *instead* has a value, the ops that read it get that one. The convolutions that are
+    *unordered* may sum in another order, which is faster: the caller knows that it returns the
+    same.
     """
     values = {wanted.name: inputs[wanted.name] for wanted in graph.inputs}
     for node in graph.nodes:
@@ -60,7 +64,8 @@ def evaluate(
             values[node.name] = given[node.name]
         else:
             read = (instead.get(name, values[name]) for name in node.inputs)
-            values[node.name] = apply(node.op, *read)
+            compute = _apply_unordered if node.name in unordered else apply
+            values[node.name] = compute(node.op, *read)
     return values
 
 
@@ -68,6 +73,13 @@ def apply(op: Op, *inputs: F32) -> F32:
     """The result of *op*; overflow and NaN pass silently, as they do in TensorFlow."""
     with np.errstate(all="ignore"):
         return _apply(op, inputs)
+
+
+def _apply_unordered(op: Op, *inputs: F32) -> F32:
+    if not any_order.is_faster(op):
+        return apply(op, *inputs)
+    with np.errstate(all="ignore"):
+        return any_order.conv(op, inputs[0])
 
 
 def _apply(op: Op, inputs: tuple[F32, ...]) -> F32:

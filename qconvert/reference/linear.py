@@ -1,6 +1,7 @@
 """Sums of products: dense layers, convolutions and their transposes, and channels by themselves.
 
-The order of the sums is none of TensorFlow's. It matters only where a layer is not proven exact.
+The order of the sums is none of TensorFlow's. It matters only where a layer is not proven exact;
+where it is, `any_order` computes the same.
 """
 
 from functools import reduce
@@ -16,7 +17,7 @@ from qconvert.reference.windows import pad, taps
 
 def dense(op: Dense, x: F32) -> F32:
     """``x @ kernel + bias`` over the last axis."""
-    return _add_bias(_mix(x, op.kernel), op.bias)
+    return add_bias(_mix(x, op.kernel), op.bias)
 
 
 def conv(op: Conv, x: F32) -> F32:
@@ -25,8 +26,8 @@ def conv(op: Conv, x: F32) -> F32:
     seen = taps(pad(x, op.padding), tuple(window), op.strides, op.dilations)
     kernel = op.kernel.reshape(-1, inputs, outputs)
     if 1 < op.groups == x.shape[-1]:
-        return _add_bias(_depthwise(seen, kernel), op.bias)
-    return _add_bias(_dense_groups(seen, kernel, op.groups), op.bias)
+        return add_bias(_depthwise(seen, kernel), op.bias)
+    return add_bias(_dense_groups(seen, kernel, op.groups), op.bias)
 
 
 def affine(op: Affine, x: F32) -> F32:
@@ -46,7 +47,7 @@ def conv_transpose(op: ConvTranspose, x: F32) -> F32:
             slice(i * d, i * d + n * s, s) for i, (n, _, s, d) in zip(index, geometry, strict=True)
         )
         y[(slice(None), *places)] += _mix(x, op.kernel[index].T)
-    return _add_bias(crop(y, op.cropping), op.bias)
+    return add_bias(crop(y, op.cropping), op.bias)
 
 
 def _mix(x: F32, kernel: F32) -> F32:
@@ -72,5 +73,6 @@ def _depthwise(seen: list[F32], kernel: F32) -> F32:
     return reduce(np.add, products)
 
 
-def _add_bias(y: F32, bias: F32 | None) -> F32:
+def add_bias(y: F32, bias: F32 | None) -> F32:
+    """The finished sums and the bias, which is rounded once."""
     return y if bias is None else y + bias

@@ -18,6 +18,14 @@ def batch_normalization(op: BatchNormalization, x: F32) -> F32:
 
 def constants(op: BatchNormalization) -> tuple[tuple[str, F32], ...]:
     """What the program subtracts, multiplies by and adds, one after the other: (channels,) each."""
+    made = _made(op)
+    if op.program is None:
+        return made
+    return tuple((kind, array) for (kind, _), array in zip(made, op.program, strict=True))
+
+
+def _made(op: BatchNormalization) -> tuple[tuple[str, F32], ...]:
+    """Those that the weights make."""
     if not op.fused:
         inverse = reciprocal_sqrt(op.variance + np.float32(op.epsilon))
         if op.gamma is not None:

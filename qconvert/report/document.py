@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from qconvert.checking.compare import Difference, Example
+from qconvert.checking.repair.moves import Move, Repair, Unrepaired
 from qconvert.checking.results import (
     AmbiguousResult,
     Bound,
@@ -61,6 +62,7 @@ def _report(report: Report) -> Json:
         "environment": _environment(report.environment),
         "seconds": {part: round(seconds, 3) for part, seconds in report.seconds},
         "reproducer": None if report.reproducer is None else _reproducer(report.reproducer),
+        "repair": _repair(report.repair),
     }
 
 
@@ -70,6 +72,34 @@ def _file(file: CheckedFile) -> Json:
 
 def _reproducer(reproducer: Reproducer) -> Json:
     return {"path": reproducer.path, "summary": reproducer.summary}
+
+
+def _repair(repair: Repair) -> Json:
+    return {
+        "path": repair.path,
+        "moved": [_move(move) for move in repair.moved],
+        "unrepaired": [_unrepaired(one) for one in repair.unrepaired],
+    }
+
+
+def _move(move: Move) -> Json:
+    return {
+        "layer": move.layer,
+        "constant": move.constant,
+        "step": move.step,
+        "channel": move.channel,
+        "ulps": move.ulps,
+    }
+
+
+def _unrepaired(one: Unrepaired) -> Json:
+    return {
+        "layer": one.layer,
+        "reason": one.reason,
+        "channel": one.channel,
+        "states": one.states,
+        "example": {name: _number(value) for name, value in one.example},
+    }
 
 
 def _by_value(found: ByValue) -> Json:
@@ -126,6 +156,7 @@ def _proof(proof: Proof) -> Json:
         "assumptions": list(proof.assumptions),
         "states": proof.states,
         "near": proof.near,
+        "numbers": proof.numbers,
     }
 
 

@@ -40,6 +40,7 @@ class Tensor:
 class LayerSummary:
     """One layer; ``activation`` is what quantizes its output, ``tensor`` carries it in ONNX.
 
+    An ONNX file has none of what is computed ``inside`` of another layer's operators.
     ``converter`` is the other program that converted it, if one did; ``notes`` tell what QKeras
     does there that its user may not expect.
     """
@@ -52,6 +53,7 @@ class LayerSummary:
     tensor: str | None = None
     converter: str | None = None
     notes: tuple[str, ...] = ()
+    inside: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,15 @@ def _exported_layer(layer: LayerTensor) -> LayerSummary:
         text = f"codes in {found.tensor}, zero point {found.zero_point}, step 2**{found.exp}"
         codes = Codes(text, None, None)
     return LayerSummary(
-        layer.layer, layer.class_name, None, codes, (), layer.tensor, layer.converter, layer.notes
+        layer.layer,
+        layer.class_name,
+        None,
+        codes,
+        (),
+        layer.tensor,
+        layer.converter,
+        layer.notes,
+        layer.inside,
     )
 
 

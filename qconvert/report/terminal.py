@@ -24,6 +24,7 @@ from qconvert.report.columns import aligned
 from qconvert.report.escape import printable
 from qconvert.report.failure import lines_of
 from qconvert.report.notes import note_lines
+from qconvert.report.repair import repair_lines
 
 _STYLES: Final = {
     Verdict.PROVEN: "bold green",
@@ -50,6 +51,7 @@ def _lines(report: Report) -> Iterator[Text]:
     yield Text()
     yield from _details(report)
     yield from _reproducer(report)
+    yield from repair_lines(report.repair)
     yield from _notes(report)
     yield from _assumptions(report)
     yield from _conditions(report)
@@ -122,6 +124,8 @@ def _argument(finding: Finding) -> str:
     told = ", ".join(finding.proof.arguments)
     if states:
         told += f": {finding.proof.near} of {states} states"
+    if finding.proof.numbers:
+        told += f": {finding.proof.numbers} numbers tried"
     return told if bits is None else f"{told}: {bits} of 24 bits"
 
 

@@ -52,13 +52,19 @@ def _contents(
 ) -> Contents | None:
     """One layer by itself, or else the whole; nothing where no sample was run."""
     first, whole = report.first_difference, collector.whole
-    small = None if first is None else reduced(collector.cases_of(first.name))
+    small = None if first is None else reduced(_cases(collector, first.name))
     if small is None and whole is not None and whole.differs:
         small = _searched(collector, graph, whole)
     if small is None:
         return None if whole is None else of_model(report, graph, model, whole)
     frozen = any(layer.frozen for layer in graph.layers)
     return of_layer(report, small, None if frozen else _confirmed(small, whole, tensorflow))
+
+
+def _cases(collector: Collector, name: str) -> tuple[Case, ...]:
+    """Of the layer *name*, or of the first that differs, if the file has no results of *name*."""
+    hidden = collector.isolated(name) is None
+    return collector.cases if hidden else collector.cases_of(name)
 
 
 def _confirmed(small: Reduced, whole: Whole | None, tensorflow: Runner | None) -> bool | None:

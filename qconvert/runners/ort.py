@@ -232,7 +232,8 @@ def _keras_layout(value: _Array, layer: LayerTensor) -> F32:
         return value
     if len(layer.perm) != value.ndim:
         raise WitnessError(f"{layer.layer}: {value.ndim} axes, and the order {layer.perm} of them")
-    return np.transpose(value, layer.perm)
+    # It is compared many times, and with arrays in this order.
+    return np.ascontiguousarray(np.transpose(value, layer.perm))
 
 
 def _dequantized(tensor: CodesTensor, values: Mapping[str, _Array]) -> F32:

@@ -153,6 +153,21 @@ class TensorFlowRunner:
         """Weights with a batch normalization in them before they are quantized."""
         return self._asked("folded")
 
+    def quantizer(self, layer: str) -> str:
+        """The quantizer that a layer ends with, by its trace key: its class and all options."""
+        self.load()
+        self._process.send("quantizer", {"layer": layer})
+        return str(self._process.receive().get("quantizer"))
+
+    def quantized(self, layer: str, x: F32, size: int | None = None) -> F32:
+        """What that quantizer makes of numbers (n,), in one tensor or in several of *size*."""
+        self.load()
+        outputs = self._new_file()
+        request = {"layer": layer, "size": size, "outputs": str(outputs)}
+        self._process.send("quantize", {**request, "inputs": self._written("numbers", {"x": x})})
+        (y,) = self._received(outputs).values()
+        return y
+
     def _asked(self, request: str) -> Mapping[str, F32]:
         self.load()
         outputs = self._new_file()

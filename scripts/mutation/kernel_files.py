@@ -83,7 +83,7 @@ KERNELS: Final = (
         operand("by_channel/QLinearConv", _WEIGHTS, _of_channel(1, np.negative)),
     ),
     FileMutant(
-        "scale-of-what-comes-in", "G07", _MODEL, "gains_conv",
+        "scale-of-what-comes-in", "G07", _MODEL, "normalized",
         operand("normalized/QLinearConv", _X_SCALE, lambda scale: scale * np.float32(2)),
     ),
     FileMutant(

@@ -6,6 +6,7 @@ from typing import Final
 
 from qconvert.emit.dialects import DIALECTS
 from scripts.targeted.cases import WHOLE
+from scripts.targeted.environments import last_line
 from scripts.targeted.fileset import File
 from scripts.targeted.judging import Outcome, Tried
 from scripts.targeted.targets import TARGETS, Known, Target, unexplained
@@ -98,7 +99,7 @@ def difference(outcome: Outcome) -> str:
     """How an answer differs from TensorFlow's, in a few words."""
     found = outcome.difference
     if found is None:
-        return f"cannot run: {outcome.error.splitlines()[-1]}"
+        return f"cannot run: {last_line(outcome.error)}"
     return f"differs in {found.differing} of {found.elements}, by {found.largest:.2g} at most"
 
 

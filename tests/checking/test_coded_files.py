@@ -96,9 +96,10 @@ Tamper = Callable[[onnx.ModelProto], object]
 
 
 def divides_by_254(model: onnx.ModelProto) -> None:
-    for tensor in model.graph.initializer:
-        if not tensor.dims and numpy_helper.to_array(tensor) == np.float32(255):
-            tensor.CopyFrom(numpy_helper.from_array(np.array(254, np.float32), tensor.name))
+    integers = (t for t in model.graph.initializer if t.data_type == onnx.TensorProto.INT32)
+    (divisor,) = (tensor for tensor in integers if not tensor.dims)
+    assert numpy_helper.to_array(divisor) == 255
+    divisor.CopyFrom(numpy_helper.from_array(np.array(254, np.int32), divisor.name))
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,6 @@ def kernel_name(model: onnx.ModelProto, place: int) -> str:
         (4, scaled),
         (8, more(40)),
         (8, more(-40)),
-        (1, lambda scale: scale * 2),
         (6, lambda scale: scale * 2),
     ],
 )
@@ -198,3 +197,36 @@ def test_the_first_sum_and_the_last_one_count(ends: tuple[int, int], right: bool
     found = judged(graph, analyse(graph), "act", kernel)
     assert found is not None
     assert (bool(found.weights.all()), bool(found.codes.all())) == (True, right)
+
+
+@pytest.mark.parametrize(
+    ("place", "array"), [(1, np.array(0.125, np.float32)), (2, np.array(1, np.uint8))]
+)
+def test_codes_that_are_taken_for_others_leave_nothing_known(place: int, array: Array) -> None:
+    """Another scale or zero point of the input than its codes have."""
+    graph = model_of(CONV)
+    model = to_onnx(graph)
+    (product,) = (each for each in model.graph.node if each.op_type == "QLinearConv")
+    model.graph.initializer.append(numpy_helper.from_array(array, "other"))
+    product.input[place] = "other"
+    assert read_back(graph, model) == {}
+
+
+@pytest.mark.parametrize("bits", [3, 4, 5])
+def test_codes_may_be_shifted_into_bits_that_are_free(bits: int) -> None:
+    """As the scale says: by other places the sums are others, and by 5 the codes are lost."""
+    graph = model_of(CONV)
+    model = to_onnx(graph)
+    (product,) = (each for each in model.graph.node if each.op_type == "QLinearConv")
+    for name, array in (("places", np.array(bits, np.uint8)), ("step", np.float32(0.25 / 16))):
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(array), name))
+    shift = onnx.helper.make_node(
+        "BitShift", [product.input[0], "places"], ["shifted"], "shift", direction="LEFT"
+    )
+    model.graph.node.insert(list(model.graph.node).index(product), shift)
+    product.input[0], product.input[1] = "shifted", "step"
+    found = read_back(graph, model)
+    assert bool(found) == (bits == 4)
+    if found:
+        # The multiplier is one of unshifted sums: weights are right, and codes are not.
+        assert np.isnan(found["norm", "beta"]).all()

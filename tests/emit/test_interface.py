@@ -87,7 +87,7 @@ def test_an_input_quantizer_gives_codes_their_meaning(
     graph = make({"x": (6, 5, 2)}, steps)
     taken, returned = interfaces(model_of(graph))
     assert taken == [expected]
-    assert returned == [InterfaceCodes("uint8", 0, 255, -2)]
+    assert returned == [InterfaceCodes("uint8", 0, 15, -2)]
     operators = same_as_with_floats(graph)
     if expected.type == "uint8":
         assert "QLinearConv" in operators

@@ -145,6 +145,7 @@ LAYER: dict[str, object] = {
     "codes": None,
     "converter": None,
     "notes": [],
+    "inside": None,
 }
 CODES: dict[str, object] = {
     "type": "uint8",

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from qconvert.emit import to_onnx
 from qconvert.emit.requantization.epilogue import Stairs
-from qconvert.emit.requantization.search import Requantization, search
+from qconvert.emit.requantization.search import (
+    Requantization,
+    _interval,
+    _likely,
+    _limits,
+    _widest,
+    search,
+)
 from qconvert.ir import F32, Graph, Grid, Op
 from qconvert.ir.ops import (
     Affine,
@@ -103,6 +110,25 @@ def test_channels_of_four_bits_and_less_all_have_numbers(bits: int) -> None:
 def test_stairs_that_no_line_has_have_no_numbers() -> None:
     codes = np.repeat([0, 1, 2, 3], [10, 1, 10, 10])
     assert search(of(codes, 0), Grid(0, 3, 0), range(64, 0, -1)) is None
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_no_bias_has_a_wider_interval_than_the_one_found(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    lowest, count = -int(random.integers(0, 9000)), int(random.integers(2, 20_000))
+    grid = Grid(0, 255, 0) if seed % 2 else Grid(-128, 127, 0)
+    sums = lowest + np.arange(count)
+    slope, offset = 10 ** random.uniform(-3, 0), random.uniform(-200, 200)
+    stairs = of(np.clip(np.rint(sums * slope + offset), grid.lo, grid.hi).astype(np.int64), lowest)
+    limits, factor = _limits(stairs, grid), int(random.integers(1, 64))
+    biases = _likely(stairs, limits, factor)
+    low, high = _interval(limits, factor, biases)
+    bias, least, most = _widest(limits, factor, biases)
+    assert (least, most) == (low[bias - biases[0]], high[bias - biases[0]])
+    feasible = high > low
+    assert (most > least) == feasible.any()
+    if feasible.any():
+        assert most / least == (high[feasible] / low[feasible]).max()
 
 
 def checked(run: Run, graph: Graph, x: F32, kernels: Sequence[str] = ("QLinearConv",)) -> list[str]:

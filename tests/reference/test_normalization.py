@@ -62,6 +62,14 @@ def test_fused_multiply_add_survives_double_rounding() -> None:
     assert multiply_add(f32(-97), f32(172961), f32(-tiny)) == f32(-(2.0**24) - 2)
 
 
+def test_fused_multiply_add_survives_double_rounding_of_denormal_numbers() -> None:
+    """13613 * 1893029 is 3 * 2**33 + 1; in units of 2**-149 the sum is 2**22 + 2.5 and a bit."""
+    a, b = f32(13613 * 2.0**-90), f32(1893029 * 2.0**-93)
+    c = f32(2.0**-127 + 2.0**-149)
+    assert multiply_add(a, b, c) == f32(2.0**-127 + 3 * 2.0**-149)
+    assert multiply_add(-a, b, -c) == f32(-(2.0**-127) - 3 * 2.0**-149)
+
+
 @given(FLOATS, FLOATS, FLOATS)
 def test_fused_multiply_add_is_the_nearest_float(a: float, b: float, c: float) -> None:
     result = multiply_add(f32(a), f32(b), f32(c))[0]

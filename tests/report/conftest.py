@@ -65,7 +65,7 @@ def bounded(passing: Report) -> Report:
     """A layer of which codes are proven, and one that is bounded by one step in a few states."""
     conv, act = passing.layers
     argument, assumed = "no state is next to a boundary", "no dust"
-    proof = Proof(Method.CODES, (argument,), 12, (assumed,), states=4096)
+    proof = Proof(Method.CODES, (argument,), 12, (assumed,), states=4096, numbers=77)
     bound = Bound(0.25, 1.0, 4096, 3, State(7, (("conv", -0.5),)))
     proven = replace(conv.finding, verdict=Verdict.PROVEN, proof=proof)
     known = replace(act.finding, verdict=Verdict.BOUNDED, doubt="3 states", bound=bound)

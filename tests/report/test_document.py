@@ -7,6 +7,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from qconvert.checking.repair.moves import Move, Repair, Unrepaired
 from qconvert.checking.results import Report, Verdict
 from qconvert.report import to_json
 
@@ -96,6 +97,7 @@ def test_proofs_and_bounds_are_written_with_what_they_rest_on(
     assert found["seconds"] == {"samples": 1.235}
     conv, act = found["layers"]
     assert conv["proof"]["method"] == "codes" and conv["proof"]["states"] == 4096
+    assert conv["proof"]["numbers"] == 77
     assert act["bound"] == {
         "largest": 0.25,
         "steps": 1.0,
@@ -103,6 +105,20 @@ def test_proofs_and_bounds_are_written_with_what_they_rest_on(
         "near": 3,
         "example": {"channel": 7, "values": {"conv": -0.5}},
     }
+
+
+def test_moves_are_written_with_their_places(
+    passing: Report, validator: jsonschema.Draft202012Validator
+) -> None:
+    left = Unrepaired("act", "nothing is near enough", 7, 3, (("conv", float("inf")),))
+    repair = Repair((Move("bn", 1, "add", 2, 4),), (left,), "repaired.onnx")
+    found = document(replace(passing, repair=repair))
+    validator.validate(found)
+    assert found["repair"]["moved"] == [
+        {"layer": "bn", "constant": "add", "step": 1, "channel": 2, "ulps": 4}
+    ]
+    assert found["repair"]["unrepaired"][0]["example"] == {"conv": "inf"}
+    assert (found["repair"]["path"], found["passed"]) == ("repaired.onnx", False)
 
 
 def test_the_same_report_gives_the_same_text(failing: Report) -> None:

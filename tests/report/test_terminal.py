@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from qconvert.checking.repair.moves import Move, Repair, Unrepaired
 from qconvert.checking.results import Report, Verdict
 from qconvert.report.escape import printable
 from qconvert.report.failure import LIMIT, lines_of
@@ -47,7 +48,9 @@ def test_a_pass_ends_in_what_it_rests_on(passing: Report) -> None:
 
 def test_what_is_proven_and_what_bounds_the_rest(bounded: Report) -> None:
     text = shown(bounded)
-    assert "no state is next to a boundary: 0 of 4096 states: 12 of 24 bits" in text
+    assert (
+        "no state is next to a boundary: 0 of 4096 states: 77 numbers tried: 12 of 24 bits" in text
+    )
     assert (
         "3 states; off by 1 step at most, in 3 of 4096 states, as where conv is -0.5 in channel 7"
     ) in text
@@ -184,3 +187,16 @@ def test_a_condition_is_told_once_with_what_first_needs_it(passing: Report) -> N
     ]
     text = shown(dataclasses.replace(passing, layers=tuple(silent)))
     assert "condition since y: " in text
+
+
+def test_what_was_moved_and_what_could_not_be_repaired(passing: Report) -> None:
+    moved = tuple(Move("bn", 0, "multiply", channel, -2) for channel in range(10))
+    left = Unrepaired("act", "nothing is near enough", 7, 3, (("conv", -0.5),))
+    repaired = dataclasses.replace(passing, repair=Repair(moved, (left,), "repaired.onnx"))
+    text = shown(repaired)
+    assert "repaired: repaired.onnx" in text
+    assert "moved: bn: multiply, channel 0, by -2 ulp" in text and "moved: 2 more constants" in text
+    told = "not repaired: act, channel 7: codes flip in 3 states, as where conv is -0.5; nothing"
+    assert told in text
+    assert (repaired.verdict, repaired.exit_code) == (Verdict.DIFFERS, 1)
+    assert "moved" not in shown(passing)

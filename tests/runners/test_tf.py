@@ -61,6 +61,24 @@ def test_layers_compute_from_forced_results(models: Path) -> None:
     assert_array_equal(trace.layers["head@1"], expected["head@1"])
 
 
+def test_a_quantizer_is_run_by_itself(models: Path) -> None:
+    """``quantized_relu(4)`` of a model inside the model, by whichever call, and of a layer."""
+    x = np.array([-1.0, 0.03, 0.04, 0.95, 99.0] * 2, np.float32)
+    expected = np.array([0.0, 0.0, 0.0625, 0.9375, 0.9375] * 2, np.float32)
+    with TensorFlowRunner(models / "shared.h5") as runner:
+        names = [runner.quantizer(name) for name in ("encoder/act", "encoder@1/act", "late")]
+        whole = runner.quantized("encoder/act", x)
+        parts = runner.quantized("encoder@1/act", x, 7)
+        with pytest.raises(WitnessError, match="no layer nowhere"):
+            runner.quantizer("encoder/nowhere")
+        with pytest.raises(WitnessError, match="sum ends with no quantizer"):
+            runner.quantizer("sum")
+    assert names[0] == names[1] and names[0].startswith('quantized_relu({"bits": 4,')
+    assert names[2].startswith("quantized_bits(")
+    assert_array_equal(whole, expected)
+    assert_array_equal(parts, expected)
+
+
 def test_the_real_worker_answers_everything(models: Path) -> None:
     with np.load(models / "shared_inputs.npz") as arrays:
         inputs = dict(arrays)

@@ -102,6 +102,7 @@ def report(layers: list[dict[str, Any]], off: int, deployed: int) -> Mapping[str
         "environment": {"qconvert": "0", "python": "3", "machine": "m"},
         "seconds": {"samples": 1.5},
         "reproducer": None,
+        "repair": {"path": None, "moved": [], "unrepaired": []},
     }
     jsonschema.validate(made, json.loads(SCHEMA.read_text(encoding="utf-8")))
     return made
@@ -159,8 +160,9 @@ def test_layers_are_counted_by_how_they_are_known() -> None:
         "bits": None,
         "assumptions": [],
         "states": 0,
+        "near": 0,
     }
-    proven = {**layer("d", "PROVEN"), "proof": {**proof, "near": 0}}
+    proven = {**layer("d", "PROVEN"), "proof": {**proof, "numbers": 0}}
     layers = [layer("a", "SAMPLED"), layer("b", "BOUNDED"), layer("c", "UNCHECKED"), proven]
     row = checked(MODEL, Ended(1, ""), report(layers, 0, 0), 0.0)
     assert (row.cells[3:9], row.answered) == (("0", "1", "0", "1", "1", "1"), True)

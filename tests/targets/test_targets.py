@@ -15,6 +15,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from qconvert.checking.compare import Difference
 from scripts import targets as script
 from scripts.targeted import environments
 from scripts.targeted.cases import CASES, EXACT, ROOT, WHOLE
@@ -22,7 +23,7 @@ from scripts.targeted.document import BEGIN, END, page
 from scripts.targeted.environments import UnavailableError
 from scripts.targeted.expected import computed, read, stored
 from scripts.targeted.fileset import File, write
-from scripts.targeted.judging import Tried, judged
+from scripts.targeted.judging import Outcome, Tried, judged
 from scripts.targeted.runners import Runner, run_set
 from scripts.targeted.targets import TARGETS, Known, Target, unexplained
 
@@ -205,14 +206,21 @@ def test_a_package_manager_that_fails_is_told(tmp_path: Path) -> None:
         environments.python_with(tmp_path, "onnxruntime")
 
 
-def test_a_known_difference_excuses_its_files_alone(tmp_path: Path) -> None:
+def test_a_known_difference_excuses_its_files_alone() -> None:
+    """And only that they differ; that one cannot run has to be known by what is said then."""
     known = Known("why", cases=("residual",), dialects=("qdq",), modes=("plain",))
     target = Target("t", lambda folder: program_that(""), ("plain", "deployed"), known=(known,))
-    found = script.tried("t", target, tmp_path)
-    excused = set(found.outcomes) - set(unexplained(found, target))
-    assert {(each.file.name, each.mode) for each in excused} == {("residual.whole.qdq", "plain")}
-    nothing = replace(target, known=())
-    assert len(unexplained(found, nothing)) == len(found.outcomes)
+    far = Difference(elements=1, differing=1, beyond=1)
+    files = [File(case, WHOLE, dialect) for case in CASES for dialect in ("qdq", "float")]
+    differing = [Outcome(f, mode, False, far) for f in files for mode in target.modes]
+    found = Tried("t", {}, tuple(differing))
+    excused = [each for each in differing if each not in unexplained(found, target)]
+    assert [(each.file.name, each.mode) for each in excused] == [("residual.whole.qdq", "plain")]
+    failing = tuple(replace(each, difference=None, error="no kernel, alas") for each in differing)
+    assert len(unexplained(Tried("t", {}, failing), target)) == len(failing)
+    told = replace(target, known=(Known("why", cases=("residual",), error="no kernel"),))
+    assert {o.file.case for o in failing if told.cause(o)} == {"residual"}
+    assert not any(told.cause(each) for each in differing)
 
 
 def test_the_page_has_every_target_in_every_mode() -> None:

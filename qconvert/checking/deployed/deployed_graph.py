@@ -70,9 +70,11 @@ def inspect_deployed(drawn: onnx.ModelProto, made: onnx.ModelProto) -> DeployedG
         for node, inner in graph.inside(outer):
             faults = _faults(node, inner, file, layers)
             violations += (Remark(f"{called(node)} {fault}", layers) for fault in faults)
-            conditions += (Remark(text, layers) for text in _conditions(node, inner))
+            conditions += (Remark(text, layers) for text in [condition_of(node, inner)] if text)
             if kind_of(node) in LINEAR:
                 kernels.append(_Kernel(node, layers, kernel_of(node, inner)))
+            if text := condition_of_sum(node, inner):
+                conditions.append(Remark(text, layers))
     violations += _lost(file, kernels, tuple(violations))
     return DeployedGraph(
         tuple(violations),
@@ -80,10 +82,6 @@ def inspect_deployed(drawn: onnx.ModelProto, made: onnx.ModelProto) -> DeployedG
         tuple(dict.fromkeys(_early_biases(file, kernels))),
         _operators_by_layer(kernels),
     )
-
-
-def _conditions(node: onnx.NodeProto, graph: OnnxGraph) -> Iterator[str]:
-    yield from filter(None, (condition_of(node, graph), condition_of_sum(node, graph)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

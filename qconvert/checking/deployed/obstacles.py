@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import onnx
 
-from qconvert.checking.deployed.kernels import LINEAR, called, input_of, kind_of
+from qconvert.checking.deployed.kernels import LINEAR, called, input_of, is_integer, kind_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.saturation import MOVING
 from qconvert.emit.codes import encode
@@ -26,6 +26,8 @@ _BYTE: Final = 8
 def obstacles(node: onnx.NodeProto, graph: OnnxGraph) -> tuple[str, ...]:
     """What stands in the way, in the order of the computation; each of them suffices."""
     kind = node.op_type
+    if is_integer(node):
+        return ()
     if kind not in _RETURNS_FLOATS:
         return (f"ONNX Runtime has no integer kernel of {kind}",)
     behind = [] if _RETURNS_FLOATS[kind] else _of_result(node.output[0], graph)

@@ -5,7 +5,7 @@ sums of a layer and its quantizer is in these numbers, so what they are is judge
 for every sum that the layer can have, the code is compared with that of the reference.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.checking.deployed.kernels import LINEAR, codes_of, input_of, kind_of
+from qconvert.checking.deployed.meaning import Meaning, meaning_of
 from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
 from qconvert.exactness import Analysis, product_sums
 from qconvert.ir import F32, Graph, Node
@@ -74,12 +75,20 @@ class RoundingKernel:
         return result
 
 
-def rounding_kernels(cone: list[onnx.NodeProto], file: OnnxGraph) -> Iterator[RoundingKernel]:
-    """The operators of a cone that round, with the ``Clip`` behind each."""
+def rounding_kernels(
+    cone: list[onnx.NodeProto], file: OnnxGraph, given: Mapping[str, Meaning]
+) -> Iterator[RoundingKernel]:
+    """The operators of a cone that round, with the ``Clip`` behind each.
+
+    Without those that take codes for something else than these are; *given* is what inputs are.
+    """
     for node in cone:
         if node.op_type == _ROUNDING and not node.domain:
             kernel = _kernel(node, cone, file)
-            if kernel is not None:
+            zero = file.constant(input_of(node, LINEAR[kind_of(node)].x_zero))
+            if kernel is None or zero is None or zero.size != 1:
+                continue
+            if meaning_of(node.input[0], file, given) == (kernel.x_scale, int(np.squeeze(zero))):
                 yield kernel
 
 

@@ -84,10 +84,10 @@ def _pairs(node: onnx.NodeProto, kernel: Array) -> tuple[int, int]:
 def _largest(name: str, graph: OnnxGraph, zero: Array | None) -> int:
     """The largest of unsigned codes, among them the zero point, which borders are padded with."""
     padding = 0 if zero is None else int(zero.max())
-    return max(padding, _highest(name, graph))
+    return max(padding, highest(name, graph))
 
 
-def _highest(name: str, graph: OnnxGraph) -> int:
+def highest(name: str, graph: OnnxGraph) -> int:
     """The largest code that a ``Clip`` leaves of a tensor, or of all that is joined in it."""
     byte = int(np.iinfo(np.uint8).max)
     node = graph.maker(name)
@@ -98,11 +98,11 @@ def _highest(name: str, graph: OnnxGraph) -> int:
             high = graph.constant(input_of(node, 2))
             return byte if high is None else int(high)
         case "Concat":
-            return max(_highest(part, graph) for part in node.input)
+            return max(highest(part, graph) for part in node.input)
         case "BitShift":
             bits = graph.constant(input_of(node, 1))
-            return byte if bits is None else min(_highest(node.input[0], graph) << int(bits), byte)
+            return byte if bits is None else min(highest(node.input[0], graph) << int(bits), byte)
         case kind if kind in MOVING:
-            return _highest(node.input[0], graph)
+            return highest(node.input[0], graph)
         case _:
             return byte

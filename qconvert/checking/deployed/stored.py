@@ -3,6 +3,7 @@
 What belongs to a layer is what lies between its tensor and those of the layers before it.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -11,8 +12,11 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.checking.deployed.kernels import is_conv, kernel_of
+from qconvert.checking.deployed.meaning import Meaning
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.requantized import Judged, judged, rounding_kernels
+from qconvert.checking.repair.constants import constants_in
+from qconvert.checking.repair.moves import Move, read_moves, with_moves
 from qconvert.emit.metadata import LayerTensor, read_metadata
 from qconvert.exactness import Analysis, analyse
 from qconvert.ir import F32, Graph, Layer, Node
@@ -20,8 +24,6 @@ from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Dense
 from qconvert.reference.normalization import constants
 from qconvert.runners.cutting import tensors_of
 
-#: The operators of a normalization, and what they do with its constants.
-_STEPS: Final = {"Sub": "subtract", "Mul": "multiply", "Add": "add"}
 _LINEAR: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
@@ -30,15 +32,21 @@ def stored_weights(graph: Graph, model: onnx.ModelProto) -> dict[tuple[str, str]
 
     Recurrent layers, whose weights lie in the graphs of loops, are not looked for. Of
     normalizations, whose programs read other numbers, those of a channel are all wrong (NaN)
-    where one of these is not what the weights make.
+    where one of these is not what the weights make, moved as far as the file tells.
     """
     metadata = read_metadata(model)
     if metadata is None:
         return {}
     file = OnnxGraph(model.graph)
-    cones = cones_of(file, metadata.layers)
+    cones, moves = cones_of(file, metadata.layers), read_moves(model)
     inside = {layer.layer: layer.inside or layer.layer for layer in metadata.layers}
-    rounding = _rounding(graph, file, {name: cones[name] for name in inside.values()})
+    given = {
+        each.tensor: (math.ldexp(1.0, each.codes.exp), each.codes.zero_point)
+        for each in metadata.inputs
+        if each.codes is not None and each.codes.divisor == 1
+    }
+    own = {name: cones[name] for name in inside.values()}
+    rounding = _rounding(graph, file, own, given)
     found: dict[tuple[str, str], F32] = {}
     for layer in graph.layers:
         cone, end = cones.get(layer.name, []), inside.get(layer.name, "")
@@ -50,7 +58,10 @@ def stored_weights(graph: Graph, model: onnx.ModelProto) -> dict[tuple[str, str]
             inner = () if known is None else _in_a_kernel(layer, known, alone=alone)
             found |= {(layer.name, role): array for role, array in inner}
             continue
-        parts = (_weights(graph, layer, file, cone), _of_normalization(graph, layer, file, cone))
+        parts = (
+            _weights(graph, layer, file, cone),
+            _of_normalization(graph, layer, file, cone, moves),
+        )
         found |= {(layer.name, role): array for part in parts for role, array in part}
     return found
 
@@ -66,11 +77,14 @@ def cones_of(file: OnnxGraph, layers: Sequence[LayerTensor]) -> dict[str, list[o
 
 
 def _rounding(
-    graph: Graph, file: OnnxGraph, cones: Mapping[str, list[onnx.NodeProto]]
+    graph: Graph,
+    file: OnnxGraph,
+    cones: Mapping[str, list[onnx.NodeProto]],
+    given: Mapping[str, Meaning],
 ) -> dict[str, Judged | None]:
     """What is found of each layer whose operators round sums to codes, if anything is."""
     values = {layer.name: layer.value for layer in graph.layers}
-    kernels = {name: list(rounding_kernels(cone, file)) for name, cone in cones.items()}
+    kernels = {name: list(rounding_kernels(cone, file, given)) for name, cone in cones.items()}
     analysis = analyse(graph) if any(kernels.values()) else Analysis()
     return {
         name: judged(graph, analysis, values.get(name, ""), own[0]) if len(own) == 1 else None
@@ -128,24 +142,30 @@ def _weights(
 
 
 def _of_normalization(
-    graph: Graph, layer: Layer, file: OnnxGraph, cone: list[onnx.NodeProto]
+    graph: Graph,
+    layer: Layer,
+    file: OnnxGraph,
+    cone: list[onnx.NodeProto],
+    moves: Sequence[Move],
 ) -> Iterator[tuple[str, F32]]:
-    ops = [node.op for node in graph.nodes if _belongs(node, layer)]
-    if len(ops) != 1 or not isinstance(ops[0], BatchNormalization):
+    op = normalization_of(graph, layer)
+    if op is None:
         return
-    expected = constants(ops[0])
-    found = [
-        (_STEPS[node.op_type], array.reshape(-1))
-        for node in cone
-        for name in node.input
-        if node.op_type in _STEPS and (array := file.constant(name)) is not None
-    ]
-    if [step for step, _ in found] != [step for step, _ in expected]:
+    expected = with_moves(layer.name, constants(op), moves)
+    found = constants_in(file, cone)
+    if [each.kind for each in found] != [kind for kind, _ in expected]:
         return
     pairs = zip(found, expected, strict=True)
-    right = np.all([np.equal(*np.broadcast_arrays(a, b)) for (_, a), (_, b) in pairs], axis=0)
+    # In the file's own type: a number of float64 that rounds to the right one is another.
+    right = np.all([np.equal(*np.broadcast_arrays(a.flat, b)) for a, (_, b) in pairs], axis=0)
     for role, weight in layer.weights.items():
         yield role, np.where(right, weight.effective, np.float32(np.nan))
+
+
+def normalization_of(graph: Graph, layer: Layer) -> BatchNormalization | None:
+    """What a layer computes that is a normalization and nothing else."""
+    ops = [node.op for node in graph.nodes if _belongs(node, layer)]
+    return ops[0] if len(ops) == 1 and isinstance(ops[0], BatchNormalization) else None
 
 
 def _belongs(node: Node, layer: Layer) -> bool:

@@ -1,4 +1,4 @@
-"""Sums of two branches with too many pairs of states to compute each.
+"""Sums of two branches, which have too many pairs of states to compute each.
 
 For every state of one branch those of the other are found, by bisection in its sorted numbers,
 whose sum with it comes near a boundary of the quantizer; these alone are computed.

@@ -62,7 +62,7 @@ def tabulate(
     owners = {layer.value: layer for layer in reversed(graph.layers)}
     shapes = shapes_in(graph, probe)
     near = [
-        _Tried(
+        Tried(
             cone,
             states,
             owners[cone.end.name],
@@ -71,15 +71,15 @@ def tabulate(
         )
         for cone, known in found
         if len(states := known.doubtful | known.edges)
-        and _can_be_tried(cone, owners, forcible, shapes)
+        and can_be_tried(cone, owners, forcible, shapes)
     ]
     evidence = Evidence()
     alike: set[str] = set()
     for group in _groups(shapes, near):
-        seen = run(_trials(group, owners, shapes, probe))
+        seen = run(trials_of(group, owners, shapes, probe))
         evidence = evidence.merge(seen)
         alike |= {x.tried.cone.end.name for x in group if _agrees(seen, x.tried)}
-    certificates = {c.end.name: _certificate(c, known, alike) for c, known in found}
+    certificates = {c.end.name: _certificate(c, known, alike, analysis) for c, known in found}
     proven = [c for c, _ in found if isinstance(certificates[c.end.name], Certificate)]
     known = {**analysis.certificates, **_stronger(certificates, analysis.certificates)}
     inner = _inner(graph, proven, known, analysis)
@@ -99,7 +99,7 @@ def _stronger(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Tried:
+class Tried:
     """A cone of which some states are tried, and the layer that shows its results.
 
     *hidden* from ONNX Runtime are the sources, or not.
@@ -109,7 +109,7 @@ class _Tried:
     states: States
     layer: Layer
     shape: tuple[int, ...]
-    hidden: bool
+    hidden: bool = False
 
     @property
     def rows(self) -> int:
@@ -118,7 +118,7 @@ class _Tried:
         return -(-most // math.prod(self.shape[1:-1]))
 
 
-def _can_be_tried(
+def can_be_tried(
     cone: Cone,
     owners: Mapping[str, Layer],
     forcible: Set[str],
@@ -129,7 +129,7 @@ def _can_be_tried(
     A sum that is rounded on the way can be many numbers in one state, and some of TensorFlow's
     functions give another number at the end of a tensor: that no trial exhausts.
     """
-    if cone.end.name not in owners or cone.moved or any(_has_a_tail(x.op) for x in cone.nodes):
+    if cone.end.name not in owners or cone.moved or any(has_a_tail(x.op) for x in cone.nodes):
         return False
     return all(
         name in owners
@@ -140,7 +140,7 @@ def _can_be_tried(
     )
 
 
-def _has_a_tail(op: Op) -> bool:
+def has_a_tail(op: Op) -> bool:
     """Whether TensorFlow computes the last elements of a tensor by another function."""
     match op:
         case Elementwise(function=function):
@@ -154,10 +154,10 @@ def _has_a_tail(op: Op) -> bool:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Slot:
+class Slot:
     """A cone, and the first of the samples that hold its states."""
 
-    tried: _Tried
+    tried: Tried
     start: int
 
     @property
@@ -166,14 +166,14 @@ class _Slot:
         return self.start + self.tried.rows
 
 
-def _groups(shapes: Mapping[str, tuple[int, ...]], near: Sequence[_Tried]) -> list[list[_Slot]]:
+def _groups(shapes: Mapping[str, tuple[int, ...]], near: Sequence[Tried]) -> list[list[Slot]]:
     """Cones that take about as many samples run together; what takes too many does not."""
     elements = sum(math.prod(shape[1:]) for shape in shapes.values())
-    alike: dict[tuple[int, bool], list[_Tried]] = defaultdict(list)
+    alike: dict[tuple[int, bool], list[Tried]] = defaultdict(list)
     for one in near:
         alike[one.rows.bit_length(), one.hidden].append(one)
     left = _MOST_ELEMENTS
-    result: list[list[_Slot]] = []
+    result: list[list[Slot]] = []
     for _, cones_alike in sorted(alike.items()):
         group = _side_by_side(cones_alike)
         left -= 2 * elements * max(slot.end for slot in group)
@@ -182,19 +182,19 @@ def _groups(shapes: Mapping[str, tuple[int, ...]], near: Sequence[_Tried]) -> li
     return result
 
 
-def _side_by_side(group: Sequence[_Tried]) -> list[_Slot]:
+def _side_by_side(group: Sequence[Tried]) -> list[Slot]:
     """Cones that have a source in common get samples of their own, one behind the other."""
     free: dict[str, int] = defaultdict(int)
-    slots: list[_Slot] = []
+    slots: list[Slot] = []
     for one in group:
-        slot = _Slot(one, max(free[name] for name in one.cone.sources))
+        slot = Slot(one, max(free[name] for name in one.cone.sources))
         free |= dict.fromkeys(one.cone.sources, slot.end)
         slots.append(slot)
     return slots
 
 
-def _trials(
-    group: Sequence[_Slot],
+def trials_of(
+    group: Sequence[Slot],
     owners: Mapping[str, Layer],
     shapes: Mapping[str, tuple[int, ...]],
     probe: Batch,
@@ -221,7 +221,7 @@ def _trials(
             )
 
 
-def _placed(tried: _Tried, name: str, lattice: Lattice, shape: tuple[int, ...], turn: int) -> Ints:
+def _placed(tried: Tried, name: str, lattice: Lattice, shape: tuple[int, ...], turn: int) -> Ints:
     """Samples of codes in which each channel's states take turns, in turn 1 from the last one."""
     states = tried.states
     flat = np.empty((tried.rows * math.prod(shape[:-1]), shape[-1]), np.int64)
@@ -232,7 +232,7 @@ def _placed(tried: _Tried, name: str, lattice: Lattice, shape: tuple[int, ...], 
     return flat.reshape(tried.rows, *shape)
 
 
-def _agrees(evidence: Evidence, tried: _Tried) -> bool:
+def _agrees(evidence: Evidence, tried: Tried) -> bool:
     """Whether all witnesses returned the same for the layer."""
     compared = evidence.layers.get(tried.layer.name, {})
     present = {w for pair, found in compared.items() if found.elements for w in pair}
@@ -241,15 +241,27 @@ def _agrees(evidence: Evidence, tried: _Tried) -> bool:
     return same and present >= needed and not evidence.failures
 
 
-def _certificate(cone: Cone, known: Margins, alike: Set[str]) -> Certificate | Doubt:
+def _certificate(
+    cone: Cone, known: Margins, alike: Set[str], analysis: Analysis
+) -> Certificate | Doubt:
     near = len(known.doubtful)
-    assumptions = tuple(text for x in cone.sources.values() for text in x.assumptions)
+    assumptions = _assumed(cone, analysis)
     if not near:
         return Certificate(Argument.TABULATED, assumptions=assumptions, states=known.total)
     if cone.end.name in alike:
-        assumed = (*assumptions, THIS_MACHINE)
+        assumed = tuple(dict.fromkeys((*assumptions, THIS_MACHINE)))
         return Certificate(Argument.TRIED, assumptions=assumed, states=known.total, near=near)
     return Doubt(f"{near} of {known.total} states are next to a boundary of the quantizer")
+
+
+def _assumed(cone: Cone, analysis: Analysis) -> tuple[str, ...]:
+    """What the numbers of the sources rest on, and quantizers in the cone that were tried alone."""
+    found = [text for lattice in cone.sources.values() for text in lattice.assumptions]
+    for node in cone.nodes:
+        inner = analysis.certificates[node.name]
+        if isinstance(inner, Certificate) and inner.numbers:
+            found += inner.assumptions
+    return tuple(dict.fromkeys(found))
 
 
 def _bound(cone: Cone, known: Margins) -> Bound:

@@ -17,7 +17,7 @@ from qconvert.checking.tables.cones import Cone
 from qconvert.checking.tables.states import MOST_DOUBTFUL, Ints, Margins, States, table
 from qconvert.exactness import Lattice
 
-#: States of one cone that are all computed; beyond, only those next to boundaries are.
+#: States of one cone that are all computed, if there is no way to those next to boundaries.
 MOST_STATES: Final = 1 << 24
 _CHUNK: Final = 1 << 16
 
@@ -28,7 +28,8 @@ def margins(cone: Cone) -> Margins | None:
     total = sum(_product(column) for column in zip(*counts, strict=True))
     if cone.monotone and len(cone.sources) == 1:
         return searched(cone, total)
-    return _all_of_them(cone, total) if total <= MOST_STATES else near_sums(cone, total)
+    near = near_sums(cone, total) if len(cone.sources) == 2 else None
+    return _all_of_them(cone, total) if near is None and total <= MOST_STATES else near
 
 
 def _product(numbers: tuple[np.int64, ...]) -> int:

@@ -13,7 +13,7 @@ from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects.protocol import Consumer, Kernel
 from qconvert.emit.grids import bytes_hold, image, rounds_to, stretch
-from qconvert.emit.packing import stored_codes
+from qconvert.emit.packing import stored_codes, type_of_weights
 from qconvert.emit.shield import shielded
 from qconvert.emit.values import Codes, Value, from_codes
 from qconvert.ir import F32, Grid, Quantizer
@@ -147,7 +147,7 @@ def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor) -> Value:
         argument = b.op("Clip", argument, *ends)
     scale, origin = b.scalar(grid.step), b.constant(np.array(zero, dtype), "zero")
     wanted = Codes("", dtype, zero, grid.exp, (grid.lo, grid.hi))
-    given = _given_as(b, x, wanted) if argument == x.tensor else None
+    given = _given_as(b, x, wanted.meaning) if argument == x.tensor else None
     codes = given or b.op("QuantizeLinear", argument, scale, origin)
     if info.bits == 8 and not (whole and (x.codes is None or given)):
         ends = b.constant(np.array(lo, dtype), "lo"), b.constant(np.array(hi, dtype), "hi")
@@ -155,9 +155,9 @@ def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor) -> Value:
     return from_codes(b, replace(wanted, tensor=codes), x.layout)
 
 
-def _given_as(b: Builder, x: Value, wanted: Codes) -> Tensor | None:
-    """The codes of *x* if the user supplies just the *wanted* ones, which need no rounding."""
-    if x.codes is None or x.codes.meaning != wanted.meaning or not b.supplies(x.codes.tensor):
+def _given_as(b: Builder, x: Value, meaning: tuple[str, int, int]) -> Tensor | None:
+    """The codes of *x* if the user supplies them in just this *meaning*: nothing is to round."""
+    if x.codes is None or x.codes.meaning != meaning or not b.supplies(x.codes.tensor):
         return None
     return x.codes.tensor
 
@@ -171,7 +171,7 @@ def _stretched(b: Builder, y: Value, quantizer: Quantizer) -> Value:
 
 
 def _dequantized(b: Builder, x: Value, found: WeightCodes, name: str) -> Tensor:
-    dtype, zero = found.storage(255 if x.codes is None else x.codes.largest)
+    dtype, zero = type_of_weights(b, found, x.codes)
     zeros = np.full(() if found.axis is None else found.exps.shape, zero, dtype)
     stored = stored_codes(b, (found.codes + zero).astype(dtype), name)
     return b.op(

@@ -80,6 +80,7 @@ def affine(op: Affine, x: Value, b: Builder, dialect: Dialect) -> Value:
 
 def batch_normalization(op: BatchNormalization, x: Value, b: Builder, dialect: Dialect) -> Value:
     """The operations of TensorFlow's program, with its constants."""
+    assert op.program is None, "what was moved in a file is no part of a model"
     steps = normalization(op)
     if steps.mean is None:
         factor = dialect.constant(b, per_channel(steps.factor, x.layout), "inverse")

@@ -15,7 +15,7 @@ from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects import Dialect
 from qconvert.emit.grids import rounds_to
 from qconvert.emit.lowering.linear import conv_attributes
-from qconvert.emit.packing import stored_codes
+from qconvert.emit.packing import stored_codes, type_of_weights
 from qconvert.emit.requantization import Chain, Phases, Requantized, phases, requantized
 from qconvert.emit.values import (
     Codes,
@@ -77,7 +77,7 @@ def _requantized(
     chain: Chain, conv: Conv, x: Value, b: Builder, spread: Phases | None = None
 ) -> Value | None:
     assert x.codes is not None
-    found = requantized(chain, conv, x.codes, packed=b.packed)
+    found = requantized(chain, conv, x.codes, packed=b.packed, vnni=b.vnni)
     if found is None:
         return None
     b.scope = chain.end.name
@@ -111,7 +111,7 @@ def _convolved(op: Conv, found: Requantized, x: Value, b: Builder) -> Codes:
     zero = 128 if grid.lo < 0 else 0
     codes = _shifted(b, x.codes, found.shift)
     weights = WeightCodes(found.weights, np.zeros(1, np.int64), None)
-    kind, origin = weights.storage(codes.largest)
+    kind, origin = type_of_weights(b, weights, codes)
     scales = np.ldexp(found.multipliers, grid.exp - codes.exp).astype(np.float32)
     y = b.op(
         "QLinearConv",

@@ -40,7 +40,9 @@ class Requantized:
     shift: int
 
 
-def requantized(chain: Chain, conv: Conv, x: Codes, *, packed: bool = False) -> Requantized | None:
+def requantized(
+    chain: Chain, conv: Conv, x: Codes, *, packed: bool = False, vnni: bool = False
+) -> Requantized | None:
     """What replaces a chain behind the codes *x*; *conv* computes the sums that it begins with.
 
     Weights of few bits stay so, if that is possible, where they are to be *packed*. ``None`` where
@@ -69,7 +71,7 @@ def requantized(chain: Chain, conv: Conv, x: Codes, *, packed: bool = False) -> 
     exact = _exact(epilogue, kernels, clipped)
     if exact is not None:
         return _assembled(weights, exact, grid, clipped, 0)
-    for shift, limit in _ways(x, packed=packed):
+    for shift, limit in _ways(x, packed=packed, vnni=vnni):
         numbers = _searched(kernels, weights, clipped, limit, shift)
         if numbers is not None:
             return _assembled(weights, numbers, grid, clipped, shift)
@@ -91,9 +93,9 @@ def _exact(epilogue: Epilogue, kernels: list[Stairs], grid: Grid) -> list[Requan
     return numbers if all(is_right(one, grid, number) for one, number in pairs) else None
 
 
-def _ways(x: Codes, *, packed: bool) -> Iterator[tuple[int, int]]:
+def _ways(x: Codes, *, packed: bool, vnni: bool) -> Iterator[tuple[int, int]]:
     """Shifts of the codes with the largest weights beside them: the fastest kernels first."""
-    narrow = largest_beside(x.largest)
+    narrow = _WIDE if vnni else largest_beside(x.largest)
     # The bits above the codes of an unsigned x, for it costs a pass over these.
     free = [n for n in range(1, _BYTE.bit_length()) if x.ends[1] << n <= _BYTE and not x.zero]
     if packed:

@@ -21,6 +21,8 @@ Floats = npt.NDArray[np.float64]
 _LARGEST: Final = 1 << 24
 #: How many biases are tried on both sides of the likely one, in sums, and at most.
 _AROUND, _MOST_TRIED = 2, 4096
+#: How many of them are looked at together.
+_AT_ONCE: Final = 32
 #: The least distance of two codes in accumulators; stairs need none that is less.
 _LEAST: Final = 2.0**-8
 
@@ -87,13 +89,10 @@ def _with_factor(stairs: Stairs, limits: _Limits, factor: int) -> Requantization
     biases = biases[abs(biases) + largest <= _LARGEST]
     if not len(biases):
         return None
-    low, high = _interval(limits, factor, biases)
-    # The widest, in proportion, keeps farthest away from all ties.
-    best = int(np.argmax(high / low))
-    if not high[best] > low[best]:
+    bias, low, high = _widest(limits, factor, biases)
+    if not high > low:
         return None
-    multiplier = np.float32(2 / (high[best] + low[best]))
-    bias = int(biases[best])
+    multiplier = np.float32(2 / (high + low))
     if not _holds(limits, factor, bias, multiplier):
         return None
     return Requantization(-factor if stairs.falling else factor, bias, float(multiplier))
@@ -114,6 +113,23 @@ def _likely(stairs: Stairs, limits: _Limits, factor: int) -> Integers:
     steepness = 1 + abs(np.append(limits.above, limits.below)).max(initial=0.0) / max(1, count)
     around = min(int(_AROUND * factor * steepness) + 1, _MOST_TRIED)
     return np.arange(int(np.floor(middle)) - around, int(np.ceil(middle)) + around + 1)
+
+
+def _widest(limits: _Limits, factor: int, biases: Integers) -> tuple[int, float, float]:
+    """Of consecutive *biases* the one whose interval is the widest in proportion, and its ends.
+
+    It keeps farthest away from all ties. A lower end is the largest of lines over the bias and an
+    upper one the least of lines, so that their quotient has one peak: few are looked at, and then
+    those between the neighbours of the best.
+    """
+    while True:
+        distance = -(-len(biases) // _AT_ONCE)
+        low, high = _interval(limits, factor, biases[::distance])
+        best = int(np.argmax(np.where(high > 0, high / low, high)))
+        if distance == 1:
+            return int(biases[best]), float(low[best]), float(high[best])
+        at = best * distance
+        biases = biases[max(0, at - distance + 1) : at + distance]
 
 
 def _interval(limits: _Limits, factor: int, biases: Integers) -> tuple[Floats, Floats]:

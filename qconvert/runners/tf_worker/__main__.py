@@ -49,6 +49,7 @@ from . import keras3
 from .loading import load_model
 from .opaque import opaque
 from .programs import to_onnx
+from .quantizers import described, quantized, quantizer_of
 from .saved_model import convert
 from .states import State, batches, joined, new, put, states
 from .timing import Timer, peak
@@ -110,6 +111,10 @@ class Worker:
             return opaque(request)
         if do == "weights":
             return keys_of(request["outputs"], effective_weights(self._model))
+        if do == "quantizer":
+            return {"quantizer": described(quantizer_of(self._model, request["layer"]))}
+        if do == "quantize":
+            return self.quantize(request)
         if do == "folded":
             return keys_of(request["outputs"], unquantized_folded_weights(self._model))
         return self.timing(request)
@@ -182,6 +187,12 @@ class Worker:
         eager = joined([self._outputs(batch) for batch in found], arrays)
         graph = joined([self._outputs(batch, graph=True) for batch in found], arrays)
         return {"differences": {name: difference(eager[name], graph[name]) for name in eager}}
+
+    def quantize(self, request: Json) -> Config:
+        """What the quantizer of one layer makes of numbers."""
+        (x,) = arrays_of(request["inputs"]).values()
+        y = quantized(quantizer_of(self._model, request["layer"]), x, request["size"])
+        return keys_of(request["outputs"], {"y": y})
 
     def _read(self, request: Json) -> dict[str, Array]:
         """What the model takes, states included."""

@@ -1,0 +1,40 @@
+"""What the codes of a tensor stand for, by the operators of a file that make them."""
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from qconvert.checking.deployed.kernels import input_of
+from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.saturation import MOVING, highest
+
+#: The step, and the code of 0.
+Meaning: TypeAlias = tuple[float, int]
+
+#: Where operators that make codes have their scale and zero point.
+_MAKERS: Final = {"QuantizeLinear": (1, 2), "QLinearConv": (6, 7)}
+#: These return some of the codes, or nearest ones, or 0.
+_KEEPING: Final = MOVING | {"Clip", "Pad", "Resize"}
+_BYTE: Final = np.iinfo(np.uint8).max
+
+
+def meaning_of(name: str, file: OnnxGraph, given: Mapping[str, Meaning]) -> Meaning | None:
+    """The meaning of a tensor, or ``None`` if it is not known; *given* are those of inputs."""
+    node = file.maker(name)
+    if node is None:
+        return given.get(name)
+    if node.op_type in _MAKERS and not node.domain:
+        scale, zero = (file.constant(input_of(node, at)) for at in _MAKERS[node.op_type])
+        if scale is None or zero is None or not scale.size == zero.size == 1:
+            return None
+        return float(np.squeeze(scale)), int(np.squeeze(zero))
+    if node.op_type == "Concat":
+        parts = {meaning_of(part, file, given) for part in node.input}
+        return parts.pop() if len(parts) == 1 else None
+    before = meaning_of(node.input[0], file, given) if node.input else None
+    if node.op_type == "BitShift" and before is not None:
+        bits = file.constant(input_of(node, 1))
+        fits = bits is not None and before[1] == 0 and highest(node.input[0], file) << bits <= _BYTE
+        return (before[0] / (1 << int(bits)), 0) if fits and bits is not None else None
+    return before if node.op_type in _KEEPING else None

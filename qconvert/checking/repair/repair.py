@@ -1,0 +1,156 @@
+"""Repair an exported file: where ONNX Runtime's codes are not TensorFlow's, move its constants."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.stored import cones_of, normalization_of
+from qconvert.checking.forcing import can_be_forced
+from qconvert.checking.inputs import Batch
+from qconvert.checking.repair.codes import Codes, all_codes
+from qconvert.checking.repair.constants import constants_in, replaced
+from qconvert.checking.repair.moves import Move, Unrepaired, moves_between, write_moves
+from qconvert.checking.repair.search import Normalization, solved
+from qconvert.checking.repair.tables import follow_tables
+from qconvert.checking.witness import Panel, Witness
+from qconvert.emit.metadata import read_metadata
+from qconvert.errors import WitnessError
+from qconvert.exactness import Analysis
+from qconvert.ir import F32, Graph
+from qconvert.reference.normalization import constants
+
+_AMBIGUOUS = "TensorFlow has several codes for one state"
+_NONE_IN_REACH = "no constants of a normalization before it are near enough"
+
+#: By node of the graph, the numbers of each step of its program.
+_Numbers = dict[str, list[F32]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repaired:
+    """A file with other constants, all that these are off the model's, and what is left."""
+
+    model: onnx.ModelProto
+    moves: tuple[Move, ...] = ()
+    unrepaired: tuple[Unrepaired, ...] = ()
+
+
+def repaired(
+    graph: Graph,
+    analysis: Analysis,
+    model: onnx.ModelProto,
+    assembled: Callable[[onnx.ModelProto], Panel],
+    probe: Batch,
+) -> Repaired:
+    """*model* with constants by which all tables are TensorFlow's.
+
+    The panels that *assembled* makes run it; if a witness is missing or fails, it stays as it is.
+    """
+    known = restored(graph, model)
+    panel = assembled(known)
+    if panel.unavailable or Witness.TENSORFLOW not in panel.runners:
+        return Repaired(model)
+    try:
+        return _moved(graph, analysis, known, panel, probe)
+    except WitnessError:
+        # Which the check that follows finds and tells.
+        return Repaired(model)
+
+
+def restored(graph: Graph, model: onnx.ModelProto) -> onnx.ModelProto:
+    """*model* with the constants of normalizations that the model's weights make, unmoved."""
+    copy = _copied(model)
+    found = _normalizations(graph, copy)
+    _put(copy, found, {name: [x for _, x in each.expected] for name, each in found.items()})
+    write_moves(copy, ())
+    return copy
+
+
+def _moved(
+    graph: Graph, analysis: Analysis, model: onnx.ModelProto, panel: Panel, probe: Batch
+) -> Repaired:
+    """A `restored` *model*, with its constants moved where codes flip."""
+    copy = _copied(model)
+    found = _normalizations(graph, copy)
+    numbers = {name: [x.copy() for _, x in each.expected] for name, each in found.items()}
+    left: list[Unrepaired] = []
+    forcible = can_be_forced(graph, panel.tensors)
+    for codes in all_codes(graph, analysis, panel, probe, forcible):
+        inside = [found[node.name] for node in codes.cone.nodes if node.name in found]
+        left += _of_cone(codes, inside, numbers)
+    tables = list(follow_tables(graph, analysis, copy, panel))
+    left += [each for each in tables if isinstance(each, Unrepaired)]
+    moves = _put(copy, found, numbers) + tuple(each for each in tables if isinstance(each, Move))
+    write_moves(copy, moves)
+    return Repaired(copy, moves, tuple(left))
+
+
+def _copied(model: onnx.ModelProto) -> onnx.ModelProto:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return copy
+
+
+def _normalizations(graph: Graph, model: onnx.ModelProto) -> dict[str, Normalization]:
+    """By node, those of which the file has the program, step by step."""
+    metadata = read_metadata(model)
+    if metadata is None:
+        return {}
+    file, result = OnnxGraph(model.graph), dict[str, Normalization]()
+    cones = cones_of(file, metadata.layers)
+    for layer in graph.layers:
+        op = normalization_of(graph, layer)
+        stored = constants_in(file, cones.get(layer.name, []))
+        expected = () if op is None else constants(op)
+        if expected and [each.kind for each in stored] == [kind for kind, _ in expected]:
+            result[layer.value] = Normalization(layer.value, layer.name, stored, expected)
+    return result
+
+
+def _of_cone(
+    codes: Codes, inside: Sequence[Normalization], numbers: _Numbers
+) -> Iterator[Unrepaired]:
+    """Change the *numbers* of channels in which codes flip; those for which there are none."""
+    several = codes.ambiguous
+    for channel in np.flatnonzero(codes.flipped.any(axis=0)).tolist():
+        solution = None if several[channel] else _solution(codes, inside, channel)
+        if solution is None:
+            reason = _AMBIGUOUS if several[channel] else _NONE_IN_REACH
+            yield Unrepaired(codes.layer.name, reason, channel, *_flips(codes, channel))
+            continue
+        node, values = solution
+        for array, value in zip(numbers[node], values, strict=True):
+            array[channel] = value
+
+
+def _solution(
+    codes: Codes, inside: Sequence[Normalization], channel: int
+) -> tuple[str, list[float]] | None:
+    for each in inside:
+        values = solved(codes, each, channel)
+        if values is not None:
+            return each.node, values
+    return None
+
+
+def _flips(codes: Codes, channel: int) -> tuple[int, tuple[tuple[str, float], ...]]:
+    """In how many states of a channel codes flip, and one of them."""
+    rows = codes.flipped[:, channel]
+    states = np.stack([x[rows, channel] for x in codes.sources.values()])
+    first = zip(codes.sources, states[:, 0].tolist(), strict=True)
+    return np.unique(states, axis=1).shape[1], tuple(first)
+
+
+def _put(
+    model: onnx.ModelProto, found: Mapping[str, Normalization], numbers: _Numbers
+) -> tuple[Move, ...]:
+    """Have *model* compute with *numbers*; by how much they are off the model's."""
+    moves: list[Move] = []
+    for name, each in found.items():
+        pairs = list(zip(each.constants, numbers[name], strict=True))
+        moves += moves_between(each.layer, each.expected, numbers[name])
+        replaced(model, each.layer, [(a, b) for a, b in pairs if not np.array_equal(a.flat, b)])
+    return tuple(moves)

@@ -1,0 +1,1 @@
+"""Proofs about quantizers for all float32 numbers: verified thresholds, or every number."""

@@ -1,0 +1,227 @@
+"""The operators of an ONNX file that compute one quantizer, as a file of their own.
+
+Where a layer is more than its quantizer, they are those that are drawn as `emit` draws this
+quantizer alone: the same operators on one another. Their constants are the file's, right or wrong,
+as long as operations with them rise and fall as they should.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
+from qconvert.checking.scans.floats import Program
+from qconvert.emit import to_onnx
+from qconvert.emit.metadata import LayerTensor, read_metadata
+from qconvert.errors import WitnessError
+from qconvert.ir import F32, Graph, Input, Layer, Node, Output, Quantizer
+from qconvert.ir.ops import Quantize
+from qconvert.ir.quantizers import QuantizedHswish
+from qconvert.runners.ort import OrtRunner
+from qconvert.runners.traces import Trace
+
+#: What the file calls its numbers and its results.
+_INPUT: Final = "x"
+_OUTPUT: Final = "y"
+
+
+class NotAloneError(Exception):
+    """Why a quantizer's operators cannot be run by themselves."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alone:
+    """A file that takes numbers ``x`` (n,) and returns what its ``end`` holds for each.
+
+    ``thresholds`` are all numbers that it looks for *x*, or something made of it, among.
+    """
+
+    model: onnx.ModelProto
+    end: LayerTensor
+    thresholds: F32
+
+    @property
+    def sha256(self) -> str:
+        """Of all that it computes with."""
+        return hashlib.sha256(self.model.SerializeToString(deterministic=True)).hexdigest()
+
+    def programs(self) -> tuple[Program, Program]:
+        """ONNX Runtime with this file, optimizations off and on.
+
+        Both raise `NotAloneError` where it cannot run it.
+        """
+        runner = OrtRunner(self.model)
+        return self._program(runner.run_layers), self._program(runner.run_deployed)
+
+    def _program(self, run: Callable[[Mapping[str, F32]], Trace]) -> Program:
+        def program(x: F32) -> F32:
+            try:
+                return self._numbers(run({_INPUT: x}).outputs[_OUTPUT])
+            except WitnessError as error:
+                raise NotAloneError(f"its operators alone: {error}") from error
+
+        return program
+
+    def _numbers(self, result: Array) -> F32:
+        """What the results stand for."""
+        codes = self.end.codes
+        if result.dtype == np.float32 or codes is None:
+            return result
+        steps = result.astype(np.int64) - codes.zero_point
+        return np.ldexp(steps.astype(np.float64), codes.exp).astype(np.float32)
+
+
+def alone(model: onnx.ModelProto, layer: str, quantizer: Quantizer) -> Alone:
+    """The operators of *layer*'s last quantizer; `NotAloneError` if they are not found."""
+    metadata = read_metadata(model)
+    ends = [one for one in metadata.layers if one.layer == layer] if metadata else []
+    if metadata is None or not ends or not (ends[0].tensor or ends[0].codes):
+        raise NotAloneError("the file does not compute it")
+    (end,) = ends
+    graph = OnnxGraph(model.graph)
+    pattern = _pattern(quantizer, metadata.dialect, _opset(model))
+    for start in _starts(graph, _tensor(end)):
+        cone = _ordered(graph, _tensor(end), start)
+        if _drawn(graph, cone, start) == pattern and _fits(graph, cone, quantizer):
+            thresholds = _thresholds(graph, cone)
+            return Alone(_file(graph, cone, start, end, _opset(model)), end, thresholds)
+    raise NotAloneError("its operators are not those of this quantizer alone")
+
+
+def _fits(graph: OnnxGraph, cone: Sequence[onnx.NodeProto], quantizer: Quantizer) -> bool:
+    """Whether what turns from falling to rising does so where it should."""
+    if not isinstance(quantizer, QuantizedHswish):
+        return True
+    names = {name for node in cone for name in node.input}
+    known = {float(a) for name in names if (a := graph.constant(name)) is not None and a.size == 1}
+    wanted = (quantizer.relu_shift, quantizer.relu_upper_bound)
+    return known >= {float(np.float32(number)) for number in wanted}
+
+
+def _tensor(end: LayerTensor) -> str:
+    name = end.tensor or (end.codes and end.codes.tensor)
+    assert name
+    return name
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return max((int(x.version) for x in model.opset_import if not x.domain), default=0)
+
+
+_Drawing = tuple[tuple[object, ...], ...]
+
+
+def _pattern(quantizer: Quantizer, dialect: str, opset: int) -> _Drawing:
+    """The operators that `emit` writes for it where it reads floats."""
+    shape = (None, 1)
+    node = Node(_OUTPUT, Quantize(quantizer), (_INPUT,), shape)
+    layer = Layer(_OUTPUT, "QActivation", _OUTPUT)
+    lone = Graph("alone", (Input(_INPUT, shape),), (node,), (Output(_OUTPUT, _OUTPUT),), (layer,))
+    model = to_onnx(lone, dialect=dialect, opset=opset)
+    metadata = read_metadata(model)
+    assert metadata is not None
+    graph = OnnxGraph(model.graph)
+    return _drawn(graph, _ordered(graph, _tensor(metadata.layers[0]), _INPUT), _INPUT)
+
+
+def _starts(graph: OnnxGraph, end: str) -> Iterator[str]:
+    """The tensors that alone *end* is computed from, nearest first."""
+    needed = {end}
+    for node in reversed(graph.cone([end], set())):
+        if needed.intersection(node.output):
+            needed -= set(node.output)
+            needed |= {name for name in node.input if name and graph.constant(name) is None}
+            if len(needed) == 1:
+                yield next(iter(needed))
+
+
+def _ordered(graph: OnnxGraph, end: str, start: str) -> list[onnx.NodeProto]:
+    """The operators between both, each behind those that it reads, whatever the file's order is.
+
+    Others may read some of them, too, so that they stand elsewhere in the file.
+    """
+    found: dict[str, onnx.NodeProto] = {}
+
+    def visit(name: str) -> None:
+        node = graph.maker(name)
+        if name == start or node is None or graph.constant(name) is not None:
+            return
+        if node.output[0] not in found:
+            for each in node.input:
+                visit(each)
+            found[node.output[0]] = node
+
+    visit(end)
+    return list(found.values())
+
+
+def _drawn(graph: OnnxGraph, cone: Sequence[onnx.NodeProto], start: str) -> _Drawing:
+    """Operators with their attributes, and which of them each reads; constants by their signs."""
+    number = {start: -1}
+    drawn: list[tuple[object, ...]] = []
+    for node in cone:
+        reads = tuple(_read(graph, name, number) for name in node.input)
+        attributes = tuple(sorted(str(attribute) for attribute in node.attribute))
+        number |= dict.fromkeys(node.output, len(drawn))
+        drawn.append((node.op_type, node.domain, attributes, reads))
+    return tuple(drawn)
+
+
+def _read(graph: OnnxGraph, name: str, number: dict[str, int]) -> object:
+    if name in number or not name:
+        return number.get(name, name)
+    array = graph.constant(name)
+    if array is None:
+        return "another tensor"
+    # What rises by a positive constant falls by a negative one.
+    return array.dtype.str, array.ndim, float(np.sign(array)) if array.size == 1 else None
+
+
+def _thresholds(graph: OnnxGraph, cone: Sequence[onnx.NodeProto]) -> F32:
+    """All that is compared with numbers from tables, which a search needs in order."""
+    gathered = {
+        node.output[0]: graph.constant(node.input[0]) for node in cone if node.op_type == "Gather"
+    }
+    found = [np.zeros(0, np.float32)]
+    for node in cone:
+        table = gathered.get(node.input[1]) if node.op_type == "GreaterOrEqual" else None
+        if table is not None and np.any(table[1:] < table[:-1]):
+            raise NotAloneError("its thresholds are not in order")
+        found += [] if table is None else [table.ravel()]
+    return np.unique(np.concatenate(found))
+
+
+def _file(
+    graph: OnnxGraph, cone: Sequence[onnx.NodeProto], start: str, end: LayerTensor, opset: int
+) -> onnx.ModelProto:
+    names = dict.fromkeys(name for node in cone for name in node.input if name)
+    constants = {name: array for name in names if (array := graph.constant(name)) is not None}
+    # Called by their places, so that equal operators make equal files.
+    called = {name: f"c{i}" for i, name in enumerate(constants)} | {start: _INPUT}
+    called |= {name: f"t{i}" for i, node in enumerate(cone) for name in node.output}
+    called[_tensor(end)] = _OUTPUT
+    made = [_renamed(node, called) for node in cone]
+    graph_proto = helper.make_graph(
+        made,
+        "alone",
+        [helper.make_tensor_value_info(_INPUT, onnx.TensorProto.FLOAT, ["n"])],
+        [onnx.ValueInfoProto(name=_OUTPUT)],
+        [numpy_helper.from_array(np.asarray(a), called[n]) for n, a in constants.items()],
+    )
+    return helper.make_model(
+        graph_proto, opset_imports=[helper.make_opsetid("", opset)], ir_version=10
+    )
+
+
+def _renamed(node: onnx.NodeProto, called: dict[str, str]) -> onnx.NodeProto:
+    new = onnx.NodeProto()
+    new.CopyFrom(node)
+    new.input[:] = [called[name] if name else "" for name in node.input]
+    new.output[:] = [called[name] for name in node.output]
+    new.name = new.doc_string = ""
+    return new

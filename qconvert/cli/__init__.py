@@ -1,0 +1,103 @@
+"""The command line; each command imports what it needs, so that ``--help`` is quick."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn, TextIO
+
+import click
+
+from qconvert.cli.check import check
+from qconvert.cli.export import export, weights
+from qconvert.cli.look import bench, doctor, inspect
+from qconvert.errors import QConvertError
+
+__all__ = ["cli", "run"]
+
+_AGAIN_SECONDS = 3
+
+
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        click.echo(f"qconvert {version('qconvert')}")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+    help="Show the version and exit.",
+)  # fmt: skip
+def cli() -> None:
+    """QKeras models to ONNX files that give the same answers, checked layer by layer."""
+
+
+for _command in (export, check, inspect, weights, bench, doctor):
+    cli.add_command(_command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of the command *arguments*; errors are one message on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names in a model may have characters that the terminal's encoding lacks.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, _terminate)
+    try:
+        code = _invoke(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout)
+        return 141
+    return code
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    try:
+        # Not click's own main, which makes code 1 of a pipe that was closed.
+        with cli.make_context("qconvert", list(arguments)) as context:
+            cli.invoke(context)
+        return 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", 130)
+    except QConvertError as error:
+        return _fail(str(error), error.exit_code)
+    except MemoryError:
+        return _fail("out of memory", 7)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        remedy = "set QCONVERT_DEBUG=1 for the traceback"
+        return _fail(f"internal: {type(error).__name__}: {error} ({remedy})", 70)
+
+
+def _fail(message: str, code: int) -> int:
+    from qconvert.report.escape import printable
+
+    if os.environ.get("QCONVERT_DEBUG"):
+        traceback.print_exc()
+    lines = "\n".join(printable(line) for line in message.split("\n"))
+    click.echo(f"qconvert: error: {lines}", err=True)
+    return code
+
+
+def _terminate(_: int, __: object) -> NoReturn:
+    # As an exception, so that temporary files and the worker process go away. Where a library
+    # swallows it (onnxruntime does, while it is imported), the next alarm raises it again.
+    signal.alarm(_AGAIN_SECONDS)
+    raise SystemExit(143)
+
+
+def _silence(stream: TextIO) -> None:
+    """Keep the interpreter from complaining about *stream* when it flushes it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

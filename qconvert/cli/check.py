@@ -1,0 +1,166 @@
+"""The command ``check``, and what ``export --check`` has of it."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+import click
+
+from qconvert.cli.options import (
+    DOMAIN,
+    FORCE,
+    MODEL,
+    PATH,
+    SAMPLES,
+    SEED,
+    Reading,
+    reading_options,
+    sources_of,
+)
+from qconvert.cli.showing import console, watched
+
+if TYPE_CHECKING:
+    from qconvert.checking.results import Report
+
+
+@click.command()
+@MODEL
+@click.argument("onnx", type=PATH, required=False)
+@reading_options
+@click.option("--inputs", type=PATH, help="Samples: .npy, or .npz by name of the model's input.")
+@SAMPLES
+@SEED
+@DOMAIN
+@click.option(
+    "--require", type=click.Choice(["proven", "bounded", "sampled"], case_sensitive=False),
+    default="sampled", show_default=True, help="The weakest verdict that passes.",
+)  # fmt: skip
+@click.option(
+    "--scan", is_flag=True,
+    help="Try every float32 number where theorems do not decide about a quantizer: minutes.",
+)  # fmt: skip
+@click.option("--json", "json_file", type=PATH, help="Also write the report as JSON.")
+@click.option(
+    "--reproducer", type=PATH, metavar="DIR",
+    help="If something differs, write the first wrong layer by itself and a script to this folder.",
+)  # fmt: skip
+@click.option(
+    "--repair", type=PATH, metavar="ONNX",
+    help="Move constants until all codes are TensorFlow's, check that, and write it to this file.",
+)  # fmt: skip
+@FORCE
+@click.pass_context
+def check(
+    context: click.Context,
+    model: Path,
+    onnx: Path | None,
+    inputs: Path | None,
+    samples: int | None,
+    seed: int,
+    domains: tuple[str, ...],
+    require: str,
+    scan: bool,
+    json_file: Path | None,
+    reproducer: Path | None,
+    repair: Path | None,
+    force: bool,
+    **reading: Unpack[Reading],
+) -> None:
+    """Compare every layer of MODEL in TensorFlow, ONNX Runtime and NumPy.
+
+    Without an ONNX file the model is exported to memory first; in one of another converter layers
+    are found by their values. The exit code is 0 if everything was compared, nothing differs
+    beyond rounding, and the verdict is at least the required one.
+    """
+    from qconvert.output import require_writable
+
+    sources = [path for path in (onnx, inputs, *sources_of(model, reading)) if path is not None]
+    if json_file:
+        require_writable(json_file, force=force, inputs=sources)
+    report = checked(
+        model,
+        onnx,
+        inputs=inputs,
+        samples=samples,
+        seed=seed,
+        domains=domains,
+        require=require,
+        scan=scan,
+        reproducer=reproducer,
+        repair=repair,
+        force=force,
+        **reading,
+    )
+    if reproducer and report.reproducer is None:
+        click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
+    if repair and report.repair.path is None:
+        click.echo(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
+    write_report(report, json_file, force=force, sources=sources)
+    context.exit(report.exit_code)
+
+
+def checked(
+    model: Path,
+    onnx: Path | None,
+    *,
+    inputs: Path | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    domains: tuple[str, ...] = (),
+    require: str = "sampled",
+    scan: bool = False,
+    reproducer: Path | None = None,
+    repair: Path | None = None,
+    force: bool = False,
+    **reading: Unpack[Reading],
+) -> "Report":
+    """Check a model while people watch, and show the report."""
+    from qconvert import api
+    from qconvert.report.terminal import show
+
+    with watched() as (progress, failed, scanning):
+        report = api.check(
+            model,
+            onnx,
+            inputs=inputs,
+            samples=samples,
+            seed=seed,
+            domains=domains,
+            require=require,
+            scan=scan,
+            progress=progress,
+            failed=failed,
+            scanning=scanning,
+            reproducer=reproducer,
+            repair=repair,
+            force=force,
+            **reading,
+        )
+    show(report, console(sys.stdout))
+    return report
+
+
+def write_report(
+    report: "Report", path: Path | None, *, force: bool, sources: Sequence[Path]
+) -> None:
+    """Write *report* as JSON, if it is wanted."""
+    from qconvert.output import write
+    from qconvert.report import to_json
+
+    if path is not None:
+        write(path, to_json(report).encode(), force=force, inputs=sources)
+        click.echo(f"report  {path}")
+
+
+def _nothing_to_reproduce(report: "Report") -> str:
+    from qconvert.checking.results import Verdict
+
+    differs = report.verdict is Verdict.DIFFERS
+    return "no sample was run" if differs else "nothing differs beyond rounding"
+
+
+def _nothing_to_repair(report: "Report") -> str:
+    if report.repair.unrepaired:
+        return "not everything can be repaired"
+    return "there is nothing to move" if report.passed else "the check does not pass with it"

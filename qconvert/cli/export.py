@@ -1,0 +1,126 @@
+"""The commands that write files of a model: ``export`` and ``weights``."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+import click
+
+from qconvert.cli.check import checked as check_of
+from qconvert.cli.check import write_report
+from qconvert.cli.options import (
+    DIALECT,
+    DOMAIN,
+    FORCE,
+    MODEL,
+    OPSET,
+    PATH,
+    Reading,
+    beside,
+    reading_options,
+    sources_of,
+)
+
+if TYPE_CHECKING:
+    from qconvert.api import Exported
+
+
+@click.command()
+@MODEL
+@click.option("--output", "-o", type=PATH, help="The ONNX file [default: MODEL with .onnx].")
+@reading_options
+@DIALECT
+@OPSET
+@click.option(
+    "--io", type=click.Choice(["float32", "quantized"]), default="float32", show_default=True,
+    help="Inputs and outputs: numbers, or integers where a quantizer or --domain gives a meaning.",
+)  # fmt: skip
+@DOMAIN
+@click.option(
+    "--packed-weights", is_flag=True,
+    help="Store weights of up to 4 bits in as many: a smaller file that runs as the other does.",
+)  # fmt: skip
+@click.option(
+    "--vnni", is_flag=True,
+    help="Store 8-bit weights for x86 CPUs with VNNI: three times as fast, wrong on others.",
+)  # fmt: skip
+@FORCE
+@click.option(
+    "--check", "checked", is_flag=True,
+    help="Check the file that was written, and write the verdict into it.",
+)  # fmt: skip
+@click.option("--json", "json_file", type=PATH, help="With --check: also write the report as JSON.")
+@click.pass_context
+def export(
+    context: click.Context,
+    model: Path,
+    output: Path | None,
+    dialect: str,
+    opset: int,
+    io: str,
+    domains: tuple[str, ...],
+    packed_weights: bool,
+    vnni: bool,
+    force: bool,
+    checked: bool,
+    json_file: Path | None,
+    **reading: Unpack[Reading],
+) -> None:
+    """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
+    from qconvert import api
+    from qconvert.output import require_writable
+
+    target = beside(model, ".onnx") if output is None else output
+    sources = [target, *sources_of(model, reading)]
+    if json_file and not checked:
+        raise click.UsageError("--json is the report of --check")
+    if json_file:
+        require_writable(json_file, force=force, inputs=sources)
+    exported = api.export(
+        model,
+        target,
+        dialect=dialect,
+        opset=opset,
+        io=io,
+        # Of floats they are for the proofs alone.
+        domains=() if checked and io == "float32" else domains,
+        packed_weights=packed_weights,
+        vnni=vnni,
+        force=force,
+        **reading,
+    )
+    for line in _describe(exported, target):
+        click.echo(line)
+    if checked:
+        report = check_of(model, target, domains=domains, **reading)
+        api.stamp(target, report)
+        write_report(report, json_file, force=force, sources=sources)
+        context.exit(report.exit_code)
+
+
+@click.command()
+@MODEL
+@click.option("--output", "-o", type=PATH, help="The .npz [default: MODEL with .weights.npz].")
+@reading_options
+@FORCE
+def weights(model: Path, output: Path | None, force: bool, **reading: Unpack[Reading]) -> None:
+    """Write the weights that the layers of MODEL compute with, quantized, to an .npz file.
+
+    Its arrays are LAYER/ROLE, and where the values lie on a power-of-two grid LAYER/ROLE:codes
+    and LAYER/ROLE:scale, whose product they are.
+    """
+    from qconvert import api
+
+    target = beside(model, ".weights.npz") if output is None else output
+    count = api.save_weights(model, target, force=force, **reading)
+    click.echo(f"{target}: {count} weights")
+
+
+def _describe(exported: "Exported", path: Path) -> Iterator[str]:
+    from qconvert.emit.metadata import read_metadata
+    from qconvert.report.described import interface_lines
+    from qconvert.report.notes import note_lines
+
+    yield f"{path}: {len(exported.layers)} layers, {path.stat().st_size} bytes"
+    yield from interface_lines(read_metadata(exported.model))
+    yield from note_lines(exported.notes.items())

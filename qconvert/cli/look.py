@@ -1,0 +1,105 @@
+"""The commands that tell something: ``inspect``, ``bench`` and ``doctor``."""
+
+import sys
+from pathlib import Path
+from typing import Unpack
+
+import click
+
+from qconvert.cli.options import FORCE, MODEL, PATH, TF_PYTHON, WEIGHTS, Reading, reading_options
+from qconvert.cli.showing import console, tell
+
+
+@click.command()
+@MODEL
+@reading_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--optimized", is_flag=True,
+    help="Of an ONNX file: which layer ONNX Runtime runs as which kernel, and why not on integers.",
+)  # fmt: skip
+def inspect(model: Path, as_json: bool, optimized: bool, **reading: Unpack[Reading]) -> None:
+    """Show layers, quantizers, bits, grids and sizes of MODEL, which may be an ONNX file too."""
+    from qconvert import api
+    from qconvert.report.inspection import show, to_json
+
+    summary = api.inspect(model, optimized=optimized, **reading)
+    if as_json:
+        click.echo(to_json(summary), nl=False)
+    else:
+        show(summary, console(sys.stdout))
+
+
+@click.command()
+@click.argument("onnx", type=PATH)
+@click.option("--against", type=PATH, metavar="MODEL", help="Its Keras model, to measure too.")
+@WEIGHTS
+@click.option(
+    "--batch", "batches", multiple=True, type=click.IntRange(min=1), default=(1, 32),
+    show_default=True, help="How many samples a call has; can be given again.",
+)  # fmt: skip
+@click.option(
+    "--threads", multiple=True, type=click.IntRange(min=0), default=(1, 0), show_default=True,
+    help="How many threads compute, 0 for each program's own choice; can be given again.",
+)  # fmt: skip
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=9, show_default=True,
+    help="How often every program has its turn.",
+)  # fmt: skip
+@TF_PYTHON
+@click.option("--json", "json_file", type=PATH, help="Also write the numbers as JSON.")
+@FORCE
+def bench(
+    onnx: Path,
+    against: Path | None,
+    weights: Path | None,
+    batches: tuple[int, ...],
+    threads: tuple[int, ...],
+    rounds: int,
+    tf_python: Path | None,
+    json_file: Path | None,
+    force: bool,
+) -> None:
+    """Time the file ONNX, and TensorFlow, TensorFlow Lite and tf2onnx's file of the same model.
+
+    Each program has a process of its own; they take turns, and ratios are those within a round.
+    """
+    from qconvert import api, output
+    from qconvert.benchmarking.document import to_json
+    from qconvert.benchmarking.table import show
+
+    sources = [path for path in (onnx, against, weights) if path is not None]
+    if json_file:
+        output.require_writable(json_file, force=force, inputs=sources)
+    found = api.bench(
+        onnx,
+        against,
+        weights=weights,
+        batches=batches,
+        threads=threads,
+        rounds=rounds,
+        tf_python=tf_python,
+        told=tell if sys.stderr.isatty() else None,
+    )
+    show(found, console(sys.stdout))
+    if json_file:
+        output.write(json_file, to_json(found).encode(), force=force, inputs=sources)
+        click.echo(f"numbers  {json_file}")
+
+
+@click.command()
+@TF_PYTHON
+@click.pass_context
+def doctor(context: click.Context, tf_python: Path | None) -> None:
+    """Say what is installed, what conflicts, and which commands mend it.
+
+    Nothing is imported and nothing is changed. The exit code is 0 if check can run, 5 if not.
+    """
+    from qconvert.report.doctor import describe, diagnose
+    from qconvert.runners.environment import probe
+
+    here = probe(Path(sys.executable))
+    diagnosis = diagnose(here, here if tf_python is None else probe(tf_python))
+    for line in describe(diagnosis):
+        click.echo(line)
+    context.exit(0 if diagnosis.ready else 5)

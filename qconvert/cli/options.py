@@ -1,0 +1,77 @@
+"""Options and arguments that commands have in common."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypedDict, TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+PATH = click.Path(path_type=Path)
+MODEL = click.argument("model", type=PATH)
+WEIGHTS = click.option(
+    "--weights", "-w", type=PATH, help="Weights (.h5) of a MODEL that is an architecture (.json)."
+)
+DIALECT = click.option(
+    "--dialect",
+    type=click.Choice(["qdq", "float"]),
+    default="qdq",
+    show_default=True,
+    help="How quantization is written: QuantizeLinear pairs, or plain float operations.",
+)
+OPSET = click.option("--opset", type=int, default=21, show_default=True, help="ONNX opset.")
+DOMAIN = click.option(
+    "--domain", "domains", multiple=True, metavar="INPUT=DOMAIN",
+    help="What an input can be: uint8/255, int16, grid(STEP,LO,HI) or float.",
+)  # fmt: skip
+FORCE = click.option("--force", is_flag=True, help="Replace an existing output file.")
+SAMPLES = click.option("--samples", type=click.IntRange(min=1), help="How many samples to run.")
+SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of chosen inputs."
+)
+TF_PYTHON = click.option(
+    "--tf-python", type=PATH, help="Python interpreter that has TensorFlow and QKeras."
+)
+VIA_TENSORFLOW = click.option(
+    "--via-tensorflow",
+    is_flag=True,
+    help="MODEL is a SavedModel folder that you trust: TensorFlow reads it, in its own process.",
+)
+OPAQUE = click.option(
+    "--opaque",
+    type=click.Choice(["tf2onnx"]),
+    help="Have stock Keras layers that are not known converted by this program.",
+)
+FREEZE_SCALES = click.option(
+    "--freeze-scales",
+    type=PATH,
+    help="Samples (.npy, .npz), of which activations with alpha='auto' get their scale for good.",
+)
+
+
+class Reading(TypedDict):
+    """How MODEL is read."""
+
+    weights: Path | None
+    via_tensorflow: bool
+    opaque: str | None
+    tf_python: Path | None
+    freeze_scales: Path | None
+
+
+def reading_options(command: _Command) -> _Command:
+    """The options of `Reading`."""
+    for option in (WEIGHTS, VIA_TENSORFLOW, OPAQUE, TF_PYTHON, FREEZE_SCALES):
+        command = option(command)
+    return command
+
+
+def sources_of(model: Path, reading: Reading) -> list[Path]:
+    """The files that a model is read from."""
+    return [path for path in (model, reading["weights"], reading["freeze_scales"]) if path]
+
+
+def beside(model: Path, suffix: str) -> Path:
+    """The output's default name; a folder such as ``.`` has none to change."""
+    return model.with_suffix(suffix) if model.name else model / f"model{suffix}"

@@ -1,0 +1,43 @@
+"""Weights of eight bits for CPUs that do not saturate, where the user has such."""
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+
+from qconvert.emit import to_onnx
+from qconvert.emit.metadata import read_metadata
+from qconvert.ir import F32
+from qconvert.ir.ops import Conv, Quantize
+from qconvert.ir.quantizers import QuantizedRelu
+
+from .conftest import Make
+
+#: Codes of x by bits, largest weight, and whether any CPU saturates with both.
+CASES = [(8, 64, False), (8, 65, True), (8, 127, True), (7, 127, False), (4, 127, False)]
+
+
+@pytest.mark.parametrize(("bits", "weight", "saturates"), CASES)
+@pytest.mark.parametrize("vnni", [False, True])
+def test_what_saturates_elsewhere_is_signed_on_request_alone(
+    make: Make,
+    codes: Callable[..., F32],
+    bits: int,
+    weight: int,
+    saturates: bool,
+    vnni: bool,
+) -> None:
+    kernel = codes(-weight, weight, -7, 3, 3, 4, 8)
+    kernel[0, 0, 0, :2] = weight / 128, -weight / 128
+    conv = Conv(kernel, None, (1, 1), (1, 1), ((0, 0), (0, 0)))
+    steps = [("q", Quantize(QuantizedRelu(bits, 0)), ["x"]), ("c", conv, ["q"])]
+    graph = make({"x": (8, 8, 4)}, [*steps, ("a", Quantize(QuantizedRelu(8, 4)), ["c"])])
+    model = to_onnx(graph, vnni=vnni)
+    (stored,) = (t for t in model.graph.initializer if t.name == "c/kernel")
+    signed = vnni or not saturates
+    assert stored.data_type == (onnx.TensorProto.INT8 if signed else onnx.TensorProto.UINT8)
+    metadata = read_metadata(model)
+    assert metadata is not None
+    assert bool(metadata.requires.cpu) == (vnni and saturates)
+    assert np.prod(stored.dims) == kernel.size

@@ -1,0 +1,79 @@
+"""Every expectation of `scripts/bench_inference.py` turns red where it is not met."""
+
+import pytest
+
+from qconvert.benchmarking import Benchmark
+from qconvert.benchmarking.results import Column, Operator, Setting, Spread, Timing
+from qconvert.checking.results import CheckedFile
+from scripts.bench_inference import Network, lines, missed
+
+
+def network(
+    *,
+    name: str = "wide_cnn",
+    ratio: float = 5.0,
+    at_one: float = 2.0,
+    size: int = 5000,
+    peak: float = 0.8,
+    differing: int = 0,
+) -> Network:
+    """A network whose file, of 1000 bytes, is beside tf2onnx's of *size* and ``model(x)``."""
+
+    def setting(ratios: tuple[float, float] | None, of_peak: float) -> tuple[Setting, ...]:
+        timings = (
+            Timing(
+                batch,
+                Spread.of([0.001]),
+                None if ratios is None else Spread.of([ratios[number]]),
+                Spread.of([of_peak]),
+            )
+            for number, batch in enumerate((1, 32))
+        )
+        return (Setting(1, 0.1, 1, tuple(timings)),)
+
+    columns = (
+        Column("ONNX Runtime", 1000, setting(None, peak)),
+        Column("tf2onnx's file", size, setting((at_one, ratio), peak)),
+        Column("TensorFlow model(x)", 1, setting((9.0, 9.0), peak), differing, 320),
+        Column("TensorFlow Lite", None, (), failure="no such operator"),
+    )
+    operators = (
+        Operator("a", "QLinearConv", ("conv",), 0.6, True),
+        Operator("b", "Conv", ("other",), 0.4, False),
+    )
+    file = CheckedFile("m.onnx", "0" * 64)
+    return Network(
+        name,
+        Benchmark(file, 1000, 10**6, file, 1, (1, 32), columns, {}, operators, {}),
+    )
+
+
+def test_what_keeps_all_expectations_is_not_told() -> None:
+    assert list(missed(network())) == []
+
+
+@pytest.mark.parametrize(
+    ("planted", "told"),
+    [
+        (network(ratio=3.9), "3.90 times as fast as tf2onnx's file at batch 32, not 4"),
+        (network(at_one=0.9), "slower than tf2onnx's file at batch 1: 0.90"),
+        (network(size=3900), "0.26 of the size"),
+        (network(peak=0.69), "69% of the int8 peak, not 70%"),
+        (network(differing=1), "1 outputs differ from model(x)"),
+    ],
+)
+def test_each_expectation_is_told_where_it_is_missed(planted: Network, told: str) -> None:
+    (text,) = missed(planted)
+    assert told in text
+
+
+def test_narrow_networks_need_no_peak_and_a_softmax_may_round() -> None:
+    assert list(missed(network(name="resnet8", peak=0.1))) == []
+    assert list(missed(network(name="jet_tagger", differing=9))) == []
+
+
+def test_layers_are_told_in_the_order_of_their_cost_with_what_runs_in_floats() -> None:
+    text = list(lines(network()))
+    assert text[-2].split() == ["60%", "conv:", "QLinearConv"]
+    assert text[-1].split() == ["40%", "other:", "Conv", "FLOAT"]
+    assert any("TensorFlow Lite failed: no such operator" in line for line in text)
