@@ -31,18 +31,23 @@ OUTPUT: Final = "output:"
 
 @dataclass(slots=True)
 class Recorded:
-    """TensorFlow's results of earlier, batch by batch in the order of the recording."""
+    """TensorFlow's results of earlier, batch by batch in the order of the recording.
+
+    Nothing is recorded of layers that are given other inputs: those of tables, which are left out.
+    """
 
     folder: Path
     started: int = 0
+    forced: bool = False
 
     def start(self, inputs: Batch, forced: Batch = NOTHING) -> None:
         """Take the next batch."""
-        self.started += 1
+        self.forced = bool(forced)
+        self.started += not forced
 
     def finish(self) -> Trace:
         """The results of the batch that was started."""
-        return read_batch(self.folder, self.started - 1)[1]
+        return Trace({}, {}) if self.forced else read_batch(self.folder, self.started - 1)[1]
 
     def effective_weights(self) -> Mapping[str, F32]:
         """The weights that QKeras computes with."""

@@ -6,6 +6,7 @@ from scripts.mutation.coder_files import CODERS
 from scripts.mutation.dense_files import DENSE
 from scripts.mutation.file_mutant import FileMutant
 from scripts.mutation.image_files import IMAGES
+from scripts.mutation.kernel_files import KERNELS
 from scripts.mutation.made_files import MADE
 
-FILE_MUTANTS: Final[tuple[FileMutant, ...]] = (*CODERS, *DENSE, *IMAGES, *MADE)
+FILE_MUTANTS: Final[tuple[FileMutant, ...]] = (*CODERS, *DENSE, *IMAGES, *KERNELS, *MADE)

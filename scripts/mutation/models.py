@@ -1,7 +1,8 @@
 """Writes the QKeras models that the mutants are checked on into the folder given.
 
 All scales, statistics and inputs are powers of two or multiples of such, so that every correct
-program returns the same bits, and a difference is never a matter of rounding. Names of layers
+program returns the same bits, and a difference is never a matter of rounding; but for the
+normalizations that become parts of integer kernels, of which codes alone are seen. Names of layers
 say which bug they make visible; shapes are odd and axes of different length.
 """
 
@@ -25,6 +26,7 @@ from qkeras import (
     QConv1D,
     QConv2D,
     QConv2DBatchnorm,
+    QConv2DTranspose,
     QDense,
     QDepthwiseConv2D,
     QDepthwiseConv2DBatchnorm,
@@ -62,6 +64,7 @@ Tensor = Any
 FOUR_BITS = "quantized_bits(4, 0, alpha=1)"
 SIX_BITS = "quantized_bits(6, 2, alpha=1)"
 EIGHT_BITS = "quantized_bits(8, 3, alpha=1)"
+NIBBLE = "quantized_relu(4, 2)"
 #: Without an alpha a kernel gets a scale of its own in each channel.
 AUTOMATIC = "quantized_bits(4, 0)"
 PLAIN = {"kernel_quantizer": FOUR_BITS, "bias_quantizer": EIGHT_BITS}
@@ -214,6 +217,53 @@ def sequences() -> Model:
     return Model(series, outputs, name="sequences")
 
 
+def requantized() -> Model:
+    """What integer kernels round by themselves, each at a quantizer called for what is before it.
+
+    All that is called ``gains_*`` has factors of both signs and no power of two.
+    """
+    image = Input((7, 6, 3), name="image")
+    x = QActivation("quantized_bits(4, 1, alpha=1)", name="signed")(image)
+    conv = QConv2D(
+        5, (3, 2), strides=2, padding="same", kernel_quantizer=FOUR_BITS, use_bias=False,
+        name="conv",
+    )(x)  # fmt: skip
+    normalized = QActivation(NIBBLE, name="normalized")(_gains("conv", conv))
+    depthwise = QDepthwiseConv2D(
+        3, padding="same", depth_multiplier=2,
+        depthwise_quantizer=FOUR_BITS, use_bias=False, name="depthwise",
+    )(x)  # fmt: skip
+    by_channel = QActivation(NIBBLE, name="by_channel")(_gains("depthwise", depthwise))
+    before_pool = _gains("before_pool", QConv2D(4, 2, name="pooled_conv", **PLAIN)(by_channel))
+    pooled = QActivation(NIBBLE, name="pooled")(MaxPooling2D(2, name="pool")(before_pool))
+    first = MaxPooling2D(2, name="first")(QConv2D(4, 2, name="first_conv", **PLAIN)(by_channel))
+    pooled_first = QActivation(NIBBLE, name="pooled_first")(_gains("behind_pool", first))
+    up = QConv2DTranspose(
+        3, (3, 4), strides=2, padding="same", name="transposed", **PLAIN
+    )(normalized)  # fmt: skip
+    spread = QActivation(NIBBLE, name="spread")(_gains("transposed", up))
+    wide = QActivation(EIGHT_BITS, name="wide")(
+        _gains("wide", QConv2D(6, 2, name="wide_conv", **PLAIN)(normalized))
+    )
+    scaled = QConv2D(
+        4, 2, kernel_quantizer=AUTOMATIC, bias_quantizer=EIGHT_BITS, name="capped_conv"
+    )(normalized)  # fmt: skip
+    between = _gains("capped", scaled)
+    capped = QActivation(NIBBLE, name="capped")(ReLU(1.3, name="cap")(between))
+    # Codes without 0, which padding has all the same.
+    positive = QActivation("quantized_sigmoid(3, symmetric=True)", name="positive")(image)
+    around = QConv2D(
+        4, 3, padding="same", kernel_quantizer=FOUR_BITS, use_bias=False, name="padded_conv"
+    )(positive)  # fmt: skip
+    padded = QActivation(EIGHT_BITS, name="padded")(_gains("padded", around))
+    outputs = [pooled, pooled_first, spread, wide, capped, padded]
+    return Model(image, outputs, name="requantized")
+
+
+def _gains(name: str, x: Tensor) -> Tensor:
+    return BatchNormalization(name=f"gains_{name}")(x)
+
+
 def fill(model: Model) -> None:
     """Give every weight multiples of 1/64, and statistics of which the square root is exact."""
     random = np.random.default_rng(7)
@@ -224,6 +274,9 @@ def fill(model: Model) -> None:
 
 def _values(name: str, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
     last = np.arange(shape[-1] if shape else 1)
+    if name.startswith("gains"):
+        positive = random.uniform(0.4, 2.1, shape)
+        return positive * (-1.0) ** last if "gamma" in name else positive
     if "variance" in name:
         return 4.0 ** (last % 3 - 1) - EPSILON
     if "gamma" in name:
@@ -254,8 +307,9 @@ def save(model: Model, path: Path) -> None:
 
 if __name__ == "__main__":
     # What QKeras 0.9.0 uses of TensorFlow and TensorFlow no longer has.
-    array_ops.unstack, nest.is_sequence = tf.unstack, nest.is_nested
-    for build in (convolutions, linear, quantizers, sequences):
+    array_ops.stack, array_ops.unstack = tf.stack, tf.unstack
+    nest.is_sequence = nest.is_nested
+    for build in (convolutions, linear, quantizers, sequences, requantized):
         made = build()
         fill(made)
         save(made, Path(sys.argv[1]) / f"{made.name}.h5")

@@ -7,6 +7,7 @@ import tf_keras
 from tf_keras import Input, Model
 
 from scripts.randomized.arguments import Layer
+from scripts.randomized.chains import RANKS, random_chain
 from scripts.randomized.layers import random_layer, random_merge, random_table
 from scripts.randomized.quantizers import Random, chance, one_of
 
@@ -50,9 +51,28 @@ def _grown(
     """The inputs, and the results of *count* layers behind them: *tables* first, or others."""
     tensors = [*inputs, *_looked_up(random, inputs if tables else [])]
     shared: Shared = []
+    tensors += _chained(random, tensors[-1])
     for _ in range(count):
         tensors.append(_step(random, tensors, shared))
-    return tensors
+    # Of what comes last no other layer reads a part, which then has to be there.
+    return [*tensors, *_chained(random, tensors[-1])]
+
+
+def _chained(random: Random, x: Tensor) -> list[Tensor]:
+    """In half of the cases a chain behind *x*; layers that do not fit are left out."""
+    rank = len(x.shape)
+    found: list[Tensor] = []
+    if rank not in RANKS or chance(random):
+        return found
+    for layer in random_chain(random, rank):
+        try:
+            y = layer(x)
+        except _MISFITS:
+            continue
+        if 0 < np.prod(y.shape[1:]) <= _LARGEST:
+            x = y
+            found.append(y)
+    return found
 
 
 def _looked_up(random: Random, inputs: list[Tensor]) -> list[Tensor]:

@@ -8,16 +8,19 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from qconvert.checking.deployed.requantized import RoundingKernel, judged
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.emit import to_onnx
+from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
-from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Quantize
-from qconvert.ir.quantizers import QuantizedRelu
+from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Quantize, Relu
+from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 
 from .deployed_models import Array, change, node
 
 CHANNELS: Final = 3
 ACT: Final = Quantize(QuantizedRelu(4, 2))
+SIGNED: Final = Quantize(QuantizedBits(4, 1, alpha=1.0))
 ROLES: Final = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
@@ -26,12 +29,13 @@ def drawn(*shape: int, seed: int = 0) -> F32:
     return (whole / 8).astype(np.float32)
 
 
-def model_of(op: Conv | ConvTranspose) -> Graph:
-    """A quantizer, a convolution with a kernel, a normalization, and a quantizer."""
+def model_of(op: Conv | ConvTranspose, *front: tuple[str, Op]) -> Graph:
+    """A quantizer, *front*, a convolution with a kernel, a normalization, and a quantizer."""
     numbers = [drawn(CHANNELS, seed=k) + np.float32(0.3) for k in range(3)]
     variance = np.array([0.7, 1.3, 2.9], np.float32)
     steps: list[tuple[str, Op]] = [
         ("q", ACT),
+        *front,
         ("conv", op),
         (
             "norm",
@@ -72,6 +76,24 @@ def test_all_weights_are_found(op: Conv | ConvTranspose) -> None:
     for layer in graph.layers:
         for role, weight in layer.weights.items():
             np.testing.assert_array_equal(found[layer.name, role], weight.effective)
+
+
+def test_all_codes_of_a_quantizer_are_right_behind_it() -> None:
+    """Also those that a rectifier before it never makes: so the layer behind is right by itself."""
+    scale = Affine(np.array([0.3, -0.7], np.float32), None)
+    front: list[tuple[str, Op]] = [
+        ("before", Conv(drawn(1, 1, 2, 2), None, (1, 1), (1, 1), ((0, 0), (0, 0))))
+    ]
+    between: list[tuple[str, Op]] = [
+        ("scaled", scale),
+        ("positive", Relu(max_value=1.5)),
+        ("signed", SIGNED),
+    ]
+    graph = model_of(CONV, *front, *between)
+    model = to_onnx(graph)
+    assert [each.op_type for each in model.graph.node].count("QLinearConv") == 2
+    found = read_back(graph, model)
+    assert not any(np.isnan(array).any() for array in found.values())
 
 
 def more(by: int, channel: int = 1) -> Callable[[Array], Array]:
@@ -153,6 +175,28 @@ def test_the_ends_of_the_clip_count(place: int, to: int) -> None:
     model.graph.initializer.append(end)
     clip.input[place] = "other"
     assert np.isnan(read_back(graph, model)["norm", "beta"]).any()
+
+
+@pytest.mark.parametrize(("ends", "right"), [((0, 15), True), ((1, 15), False), ((0, 14), False)])
+def test_the_first_sum_and_the_last_one_count(ends: tuple[int, int], right: bool) -> None:
+    """A kernel that returns what comes in, but for one of 16 sums."""
+    one = Conv(np.ones((1, 1, 1, 1), np.float32), None, (1, 1), (1, 1), ((0, 0), (0, 0)))
+    shape = (None, 2, 2, 1)
+    steps: list[tuple[str, Op, str]] = [("q", ACT, "x"), ("conv", one, "q"), ("act", ACT, "conv")]
+    nodes = tuple(Node(name, op, (source,), shape) for name, op, source in steps)
+    graph = Graph("m", (Input("x", shape),), nodes, (Output("act", "act"),), ())
+    kernel = RoundingKernel(
+        np.ones((1, 1, 1, 1), np.int64),
+        np.zeros(1, np.int64),
+        np.ones(1, np.float32),
+        x_scale=0.25,
+        y_scale=0.25,
+        zero=0,
+        ends=ends,
+    )
+    found = judged(graph, analyse(graph), "act", kernel)
+    assert found is not None
+    assert (bool(found.weights.all()), bool(found.codes.all())) == (True, right)
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def _convolved(op: Conv, found: Requantized, x: Value, b: Builder) -> Codes:
         b.constant(found.bias.astype(np.int32), "bias"),
         attributes=conv_attributes(op),
     )
-    ends = grid.lo + zero, grid.hi + zero
+    ends = tuple(end + zero for end in found.ends)
     if ends != (0, 255):
         lo, hi = (b.constant(np.array(n, dtype), "end") for n in ends)
         y = b.op("Clip", y, lo, hi)

@@ -25,15 +25,18 @@ _BYTE: Final = 255
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Requantized:
-    """``rint((weights * x * 2**shift + bias) * multipliers)`` are the codes on *grid*.
+    """``rint((weights * x * 2**shift + bias) * multipliers)``, clipped, are the codes on *grid*.
 
-    By channel, which is axis 0; the codes of *x* are to be shifted to the left.
+    By channel, which is axis 0; the codes of *x* are to be shifted to the left. The ``grid`` is all
+    of the quantizer's, for what comes behind has to be right for each of its codes, as it is by
+    itself; ``ends`` are those to which the results are clipped.
     """
 
     weights: Integers
     bias: Integers
     multipliers: F32
     grid: Grid
+    ends: tuple[int, int]
     shift: int
 
 
@@ -61,16 +64,17 @@ def requantized(
     assert channels is not None
     epilogue = Epilogue(exps + x.exp, channels, op.bias, ops, quantize.quantizer, grid)
     kernels = stairs(epilogue, lo, hi)
+    clipped = grid
     if any(isinstance(each, Relu) for each in ops):
         # Its ends are inside the quantizer's, and clip as well.
-        grid = Grid(min(k.first for k in kernels), max(k.last for k in kernels), grid.exp)
-    exact = _exact(epilogue, kernels, grid)
+        clipped = Grid(min(k.first for k in kernels), max(k.last for k in kernels), grid.exp)
+    exact = _exact(epilogue, kernels, clipped)
     if exact is not None:
-        return _assembled(weights, exact, grid, 0)
+        return _assembled(weights, exact, grid, clipped, 0)
     for shift, limit in _ways(x, packed=packed, vnni=vnni):
-        numbers = _searched(kernels, weights, grid, limit, shift)
+        numbers = _searched(kernels, weights, clipped, limit, shift)
         if numbers is not None:
-            return _assembled(weights, numbers, grid, shift)
+            return _assembled(weights, numbers, grid, clipped, shift)
     return None
 
 
@@ -132,7 +136,7 @@ def _searched(
 
 
 def _assembled(
-    weights: Integers, numbers: list[Requantization], grid: Grid, shift: int
+    weights: Integers, numbers: list[Requantization], grid: Grid, clipped: Grid, shift: int
 ) -> Requantized:
     factors = np.array([n.factor >> shift for n in numbers]).reshape(-1, *[1] * (weights.ndim - 1))
     return Requantized(
@@ -140,5 +144,6 @@ def _assembled(
         np.array([n.bias for n in numbers]),
         np.array([n.multiplier for n in numbers], np.float32),
         grid,
+        (clipped.lo, clipped.hi),
         shift,
     )
