@@ -23,6 +23,7 @@ from scripts.mutation.edits import (
 from scripts.mutation.file_mutant import FileMutant
 
 _BYTE: Final = np.int8(0)
+_TIME_FIRST: Final = Step("Transpose", attributes={"perm": [1, 0, 2]})
 
 
 def _by_multiplier(kernel: Array) -> Array:
@@ -221,7 +222,11 @@ SEQUENCES: Final = (
     FileMutant("directions-exchanged", "G19", "sequences", "both", _reversed("both/Concat")),
     FileMutant(
         "mask-of-one", "G36", "sequences", "agreed",
-        reads("agreed:recurrence/Scan", 2, "masked:stepmask"),
+        together(
+            reads("agreed:recurrence/Scan", 2, "masked:stepmask"),
+            # Time first, as the loop has its sequences.
+            preceded("agreed:recurrence/Scan", 2, _TIME_FIRST),
+        ),
     ),
     FileMutant(
         "fresh-states", "G36", "sequences", "resumed",
