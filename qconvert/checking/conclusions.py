@@ -57,9 +57,7 @@ def tried(
     other = [f"{name}={value}" for name, value in settings if name.endswith(_OTHER_KERNELS)]
     if other:
         return Proofs(analysis, reservation=f"TensorFlow runs with {', '.join(other)}")
-    # What is inside of an operator of the file can be forced in the other witnesses alone.
-    hidden: dict[str, tuple[str, ...]] = dict.fromkeys(panel.inside, ())
-    forcible = can_be_forced(graph, {**panel.tensors, **hidden})
+    forcible = can_be_forced(graph, panel.places)
     layers = forcible - panel.inside.keys()
 
     def run(trials: Iterable[Trial]) -> Evidence:

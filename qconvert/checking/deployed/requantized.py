@@ -5,7 +5,7 @@ sums of a layer and its quantizer is in these numbers, so what they are is judge
 for every sum that the layer can have, the code is compared with that of the reference.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,7 +15,7 @@ import onnx
 
 from qconvert.checking.deployed.kernels import LINEAR, codes_of, input_of, kind_of
 from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
-from qconvert.exactness import Analysis, product_sums
+from qconvert.exactness import Analysis, Sums, product_sums
 from qconvert.ir import F32, Graph, Node
 from qconvert.ir.ops import (
     Conv,
@@ -31,6 +31,7 @@ from qconvert.reference import apply
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.float64]
 
 #: All sums of all channels together that are gone through.
 _MOST_STATES: Final = 1 << 28
@@ -42,18 +43,25 @@ _ROUNDING: Final = "QLinearConv"
 class RoundingKernel:
     """The numbers of a ``QLinearConv``, by output channel; ``ends`` are the codes that it leaves.
 
-    ``weights`` (outputs, inputs / groups, *window) are without their zero point.
+    ``weights`` (outputs, inputs / groups, *window) are without their zero point, and ``scales``
+    are theirs.
     """
 
+    node: onnx.NodeProto
     weights: Ints
     bias: Ints
-    multipliers: F32
+    scales: F32
     x_scale: float
     y_scale: float
     zero: int
     ends: tuple[int, int]
 
-    def factors(self, effective: F32) -> npt.NDArray[np.float64]:
+    @property
+    def multipliers(self) -> F32:
+        """What sums become codes by, as the operator computes it."""
+        return np.float32(self.x_scale) * self.scales / np.float32(self.y_scale)
+
+    def factors(self, effective: F32) -> Numbers:
         """By channel what the *effective* weights are multiplied by; NaN where it is no number."""
         theirs = self.weights.reshape(len(self.weights), -1).astype(np.float64)
         ours = effective.reshape(theirs.shape).astype(np.float64)
@@ -64,9 +72,13 @@ class RoundingKernel:
         same = np.all(ours * found[:, np.newaxis] == theirs, axis=1)
         return np.where(same, found, np.nan)
 
-    def results(self, sums: npt.NDArray[np.float64], factors: npt.NDArray[np.float64]) -> F32:
+    def products(self, sums: Numbers, factors: Numbers) -> Ints:
+        """What the operator sums up, but for its bias, where the effective weights make *sums*."""
+        return np.rint(sums * (factors / self.x_scale)).astype(np.int64)
+
+    def results(self, sums: Numbers, factors: Numbers) -> F32:
         """What the operator returns where the effective weights make *sums* (n, channels)."""
-        accumulators = np.rint(sums * (factors / self.x_scale)).astype(np.int64) + self.bias
+        accumulators = self.products(sums, factors) + self.bias
         # Into int32 and on to float32, as the operator has it.
         scaled = accumulators.astype(np.int32).astype(np.float32) * self.multipliers
         codes = np.clip(np.rint(scaled) + np.float32(self.zero), *self.ends)
@@ -97,9 +109,10 @@ def _kernel(
     channels = len(codes)
     origin = zero.astype(np.int64).reshape(-1, *[1] * (codes.ndim - 1))
     return RoundingKernel(
+        node,
         codes.astype(np.int64) - origin,
         np.zeros(channels, np.int64) if bias is None else bias.astype(np.int64),
-        np.broadcast_to(x_scale * w_scale / y_scale, (channels,)),
+        np.broadcast_to(w_scale, (channels,)),
         float(x_scale),
         float(y_scale),
         int(y_zero),
@@ -119,6 +132,75 @@ def _ends(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Demand:
+    """What a kernel has to return: the reference's results for all sums of a convolution.
+
+    Behind *linear* come *nodes*. ``effective`` are the weights as the operator has them, with one
+    kernel for each of its ``sums``; several of a transposed convolution are of one channel.
+    """
+
+    linear: Node
+    nodes: Sequence[Node]
+    effective: F32
+    sums: Sums
+
+    @property
+    def channels(self) -> int:
+        """How many the result has: kernel ``i`` is of channel ``i % channels``."""
+        return self.linear.shape[-1] or 1
+
+    def states(self) -> Iterator[tuple[Numbers, F32]]:
+        """All sums of products, and what the last node makes of them: (n, kernels), in parts."""
+        counts = self.sums.hi - self.sums.lo + 1
+        rows = max(1, _CHUNK // len(counts))
+        for start in range(0, int(counts.max()), rows):
+            codes = self.sums.lo + np.arange(start, start + rows)[:, np.newaxis]
+            exact = np.ldexp(np.minimum(codes, self.sums.hi).astype(np.float64), self.sums.exp)
+            expected = self.behind(exact)
+            for node in self.nodes:
+                expected = apply(node.op, expected)
+            yield exact, expected.reshape(exact.shape)
+
+    def behind(self, sums: Numbers) -> F32:
+        """The convolution's results, (n, channels), for its sums of products."""
+        assert isinstance(self.linear.op, Conv | ConvTranspose)
+        bias = self.linear.op.bias
+        result = sums.astype(np.float32).reshape(-1, self.channels)
+        return result if bias is None else result + bias
+
+    def right(self, kernel: RoundingKernel) -> tuple[Numbers, Mask]:
+        """By kernel what effective weights are multiplied by (or NaN), and if all codes are these.
+
+        They cannot be where the weights are no multiples.
+        """
+        factors = kernel.factors(self.effective)
+        right: Mask = np.isfinite(factors)
+        known = np.where(right, factors, 0.0)
+        for sums, expected in self.states():
+            right &= np.all(kernel.results(sums, known) == expected, axis=0)
+        return factors, right
+
+
+def demanded(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel) -> Demand | None:
+    """What *kernel* has to return as the value *end*.
+
+    ``None`` where that is no function of one sum a channel, or these cannot all be gone through.
+    """
+    found = _epilogue(graph, end)
+    if found is None:
+        return None
+    linear, nodes = found
+    assert isinstance(linear.op, Conv | ConvTranspose)
+    conv = _convolution(linear.op, kernel.weights)
+    sums = None if conv is None else product_sums(replace(linear, op=conv), analysis.values)
+    if conv is None or sums is None or len(sums.lo) != len(kernel.bias):
+        return None
+    if int((sums.hi - sums.lo + 1).max()) * len(sums.lo) > _MOST_STATES:
+        return None
+    return Demand(linear, nodes, np.moveaxis(conv.kernel, (-1, -2), (0, 1)), sums)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Judged:
     """By channel, whether weights are the model's times one number, and codes for all sums.
 
@@ -131,39 +213,16 @@ class Judged:
 
 
 def judged(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel) -> Judged | None:
-    """Whether *kernel* returns the value *end* for every sum of the convolution before it.
-
-    ``None`` where *end* is no function of one sum a channel, or these cannot all be gone through.
-    """
-    found = _epilogue(graph, end)
-    if found is None:
+    """Whether *kernel* returns the value *end*; ``None`` where that cannot be told."""
+    demand = demanded(graph, analysis, end, kernel)
+    if demand is None:
         return None
-    linear, nodes = found
-    assert isinstance(linear.op, Conv | ConvTranspose)
-    conv = _convolution(linear.op, kernel.weights)
-    sums = None if conv is None else product_sums(replace(linear, op=conv), analysis.values)
-    if conv is None or sums is None or len(sums.lo) != len(kernel.bias):
-        return None
-    counts = sums.hi - sums.lo + 1
-    if int(counts.max()) * len(counts) > _MOST_STATES:
-        return None
-    factors = kernel.factors(np.moveaxis(conv.kernel, (-1, -2), (0, 1)))
-    same: Mask = np.isfinite(factors)
-    known, right = np.where(same, factors, 0.0), same.copy()
-    rows = max(1, _CHUNK // len(counts))
-    for start in range(0, int(counts.max()), rows):
-        codes = np.minimum(sums.lo + np.arange(start, start + rows)[:, np.newaxis], sums.hi)
-        exact = np.ldexp(codes.astype(np.float64), sums.exp)
-        expected = exact.astype(np.float32).reshape(-1, linear.shape[-1] or 1)
-        if linear.op.bias is not None:
-            expected = expected + linear.op.bias
-        for node in nodes:
-            expected = apply(node.op, expected)
-        right &= np.all(kernel.results(exact, known) == expected.reshape(exact.shape), axis=0)
+    factors, right = demand.right(kernel)
     # The kernels of one channel of a transposed convolution stand apart by all channels.
-    each = same.reshape(-1, linear.shape[-1] or 1), right.reshape(-1, linear.shape[-1] or 1)
-    transposed = isinstance(linear.op, ConvTranspose)
-    return Judged(np.all(each[0], axis=0), np.all(each[1], axis=0), transposed)
+    weights, codes = (
+        np.all(each.reshape(-1, demand.channels), axis=0) for each in (np.isfinite(factors), right)
+    )
+    return Judged(weights, codes, isinstance(demand.linear.op, ConvTranspose))
 
 
 def _convolution(op: Conv | ConvTranspose, weights: Ints) -> Conv | None:

@@ -1,13 +1,13 @@
 """What TensorFlow and ONNX Runtime return in the states of a table, next to its boundaries."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.checking.forcing import shapes_in
+from qconvert.checking.forcing import can_be_forced, shapes_in
 from qconvert.checking.inputs import Batch
 from qconvert.checking.scans.programs import unequal
 from qconvert.checking.tables.cones import Cone, cones
@@ -20,6 +20,8 @@ from qconvert.ir import F32, Graph, Layer
 _T = TypeVar("_T", bound=np.generic)
 
 _JUDGED: Final = (Witness.ORT, Witness.DEPLOYED)
+#: What is inside of a kernel of the file cannot be forced there.
+_HIDDEN: Final = (Witness.NUMPY,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +29,8 @@ class Codes:
     """All states of a cone that were tried: numbers of its sources and results, (states, channels).
 
     ``truth`` is TensorFlow's, and ``ambiguous`` where it has another in the same state elsewhere;
-    ``flipped`` is where ONNX Runtime returns something else, optimized or not.
+    ``flipped`` is where ONNX Runtime returns something else, optimized or not; or the reference,
+    where a cone begins inside of an operator.
     """
 
     cone: Cone
@@ -53,10 +56,9 @@ def _has_several(column: npt.NDArray[np.float32]) -> bool:
     return int(results) > int(states)
 
 
-def all_codes(
-    graph: Graph, analysis: Analysis, panel: Panel, probe: Batch, forcible: Set[str]
-) -> Iterator[Codes]:
+def all_codes(graph: Graph, analysis: Analysis, panel: Panel, probe: Batch) -> Iterator[Codes]:
     """Of every cone that can be tried; fails with `WitnessError`."""
+    forcible = can_be_forced(graph, panel.places)
     owners = {layer.value: layer for layer in reversed(graph.layers)}
     shapes = shapes_in(graph, probe)
     for cone in cones(graph, analysis):
@@ -64,7 +66,8 @@ def all_codes(
         states = None if known is None else known.doubtful | known.edges
         if states is None or not len(states) or not can_be_tried(cone, owners, forcible, shapes):
             continue
-        tried = Tried(cone, states, owners[cone.end.name], shapes[cone.end.name])
+        hidden = any(owners[name].name in panel.inside for name in cone.sources)
+        tried = Tried(cone, states, owners[cone.end.name], shapes[cone.end.name], hidden)
         yield _codes(tried, owners, shapes, panel, probe)
 
 
@@ -78,15 +81,16 @@ def _codes(
     sources: dict[str, list[F32]] = {name: [] for name in tried.cone.sources}
     truth: list[F32] = []
     flipped: list[npt.NDArray[np.bool_]] = []
+    judged = _HIDDEN if tried.hidden else _JUDGED
     for trial in trials_of([Slot(tried, 0)], owners, shapes, probe):
         found: dict[Witness, F32] = {}
-        for witness in (Witness.TENSORFLOW, *_JUDGED):
+        for witness in (Witness.TENSORFLOW, *judged):
             panel.runners[witness].start(trial.inputs, trial.forced)
             trace = panel.runners[witness].finish()
             if tried.layer.name in trace.layers:
                 found[witness] = trace.layers[tried.layer.name]
         theirs = found[Witness.TENSORFLOW]
-        others = [unequal(found[w], theirs) for w in _JUDGED if w in found]
+        others = [unequal(found[w], theirs) for w in judged if w in found]
         truth.append(_flat(theirs))
         flipped.append(_flat(np.any(others, axis=0)))
         for name, arrays in sources.items():
