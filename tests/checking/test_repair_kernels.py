@@ -13,7 +13,7 @@ from qconvert.checking.repair.moves import MOST_ULPS, read_moves, write_moves
 from qconvert.checking.results import Report, Verdict
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
-from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Weight, infer_shape
+from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
 from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Quantize
 from qconvert.ir.quantizers import QuantizedBits
 
@@ -38,7 +38,7 @@ def network(
     """
     random = np.random.default_rng(seed)
     kernel = (random.integers(-7, 8, (2, 2, 3, CHANNELS)) / 8).astype(np.float32)
-    conv: Op = Conv(kernel, None, (1, 1), (1, 1), ((0, 0), (0, 0)))
+    conv: Conv | ConvTranspose = Conv(kernel, None, (1, 1), (1, 1), ((0, 0), (0, 0)))
     if transposed:
         crop = ((0, 0), (0, 0))
         conv = ConvTranspose(np.swapaxes(kernel, -1, -2).copy(), None, (2, 2), (1, 1), crop)
@@ -60,7 +60,8 @@ def network(
 
 
 def chained(first: Op, conv: Conv | ConvTranspose, bn: BatchNormalization, last: Op) -> Graph:
-    name, shape = "x", (None, 4, 4, 3)
+    name = "x"
+    shape: Shape = (None, 4, 4, 3)
     nodes: list[Node] = []
     for own, op in zip(("q", "conv", "bn", "act"), (first, conv, bn, last), strict=True):
         shape = infer_shape(op, shape)
@@ -122,8 +123,15 @@ def planted(model: onnx.ModelProto, place: int, by: float) -> onnx.ModelProto:
     return copy
 
 
-@pytest.mark.parametrize("transposed", [False, True], ids=["plain", "transposed"])
-@pytest.mark.parametrize(("place", "by"), [(4, 2.0**-3), (4, -(2.0**-3)), (8, 40), (8, -40)])
+@pytest.mark.parametrize(
+    ("place", "by", "transposed"),
+    [
+        *((4, by, False) for by in (2.0**-8, -(2.0**-8))),
+        *((8, by, False) for by in (3, -3)),
+        # Of the few sums that one of its kernels has, not so many are next to a tie.
+        *((place, by, True) for place, by in ((4, 2.0**-3), (8, -40))),
+    ],
+)
 def test_numbers_that_are_off_are_put_right(place: int, by: float, transposed: bool) -> None:
     graph = network(0, transposed=transposed)
     broken = planted(to_onnx(graph), place, by)

@@ -11,7 +11,7 @@ from qconvert.checking.repair.stairs import Stairs, climbed
 def rounded(sums: np.ndarray, bias: int, multiplier: float, lo: int, hi: int) -> np.ndarray:
     """The operator's own arithmetic."""
     product = (sums + bias).astype(np.float32) * np.float32(multiplier)
-    return np.clip(np.rint(product), lo, hi).astype(np.int64)
+    return np.asarray(np.clip(np.rint(product), lo, hi).astype(np.int64))
 
 
 def exist(stairs: Stairs) -> bool:
