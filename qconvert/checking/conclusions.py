@@ -57,9 +57,7 @@ def tried(
     other = [f"{name}={value}" for name, value in settings if name.endswith(_OTHER_KERNELS)]
     if other:
         return Proofs(analysis, reservation=f"TensorFlow runs with {', '.join(other)}")
-    # What is inside of an operator of the file can be forced in the other witnesses alone.
-    hidden: dict[str, tuple[str, ...]] = dict.fromkeys(panel.inside, ())
-    forcible = can_be_forced(graph, {**panel.tensors, **hidden})
+    forcible = can_be_forced(graph, panel.places)
     layers = forcible - panel.inside.keys()
 
     def run(trials: Iterable[Trial]) -> Evidence:
@@ -101,8 +99,12 @@ def for_all_inputs(
         ]
         for result in results
     }
+    groups = {
+        end: [layers[name] for name, other in inside.items() if other == end]
+        for end in inside.values()
+    }
     found = {
-        x.name: _for_all(graph, proofs, layers[x.name], x, owned[x.name])
+        x.name: _for_all(graph, proofs, layers[x.name], x, owned[x.name], groups.get(x.name, ()))
         for x in results
         if x.name in layers and x.name not in inside
     }
@@ -120,13 +122,16 @@ def _for_all(
     layer: Layer,
     result: LayerResult,
     own: Sequence[WeightResult],
+    absorbed: Sequence[Layer],
 ) -> Finding:
     if proofs.reservation:
         return replace(result.finding, doubt=proofs.reservation)
     bound, step = bound_of(graph, proofs.analysis, proofs.tables, layer), step_of(graph, layer)
     if bound is not None and bound.largest is not None and step is not None:
         bound = replace(bound, steps=bound.largest / step)
-    proof = proof_of(graph, proofs.analysis, layer)
+    # What a kernel absorbs has no results of its own that could be compared: all of it counts.
+    each = [proof_of(graph, proofs.analysis, x) for x in (layer, *absorbed)]
+    proof = next((one for one in each if isinstance(one, Doubt)), each[0])
     if isinstance(proof, Proof):
         assumed = assumed_codes(graph, proofs.analysis, layer)
         proof = replace(proof, assumptions=(*proof.assumptions, *assumed))

@@ -10,11 +10,13 @@ import numpy as np
 import onnx
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark, inspect_deployed
+from qconvert.checking.deployed.requantized import absorbed
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.checking.repair.computed import with_program
 from qconvert.checking.repair.moves import read_moves
 from qconvert.checking.scans.alone import alone
 from qconvert.checking.witness import Direct, Panel, Runner, Shared, Witness
+from qconvert.emit.metadata import read_metadata
 from qconvert.errors import WitnessError
 from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph
@@ -77,13 +79,13 @@ def assemble(
     except WitnessError as error:
         unavailable[Witness.TENSORFLOW] = str(error)
         qkeras = None
-    moves = read_moves(model)
+    moves, metadata = read_moves(model), read_metadata(model)
     lender = None if shared is None else shared.finish
     computed = with_program(graph, moves)
     reference = ReferenceRunner(computed, lender, analyse(computed, domains))
     runners[Witness.NUMPY] = Direct(reference.run)
     ordered = {witness: runners[witness] for witness in Witness if witness in runners}
-    stored = stored_weights(graph, model)
+    stored = stored_weights(graph, model, domains)
     return Panel(
         ordered,
         qkeras,
@@ -92,7 +94,7 @@ def assemble(
         stored,
         ort.tensors,
         ort.coded,
-        ort.inside,
+        {} if metadata is None else absorbed(graph, metadata.layers),
         deployed,
         qkeras,
         partial(alone, model) if known is None else None,

@@ -125,3 +125,8 @@ class Panel:
     quantizers: Quantizers | None = None
     alone: Callable[[str, Quantizer], Alone] | None = None
     moves: tuple[Move, ...] = ()
+
+    @property
+    def places(self) -> Mapping[str, tuple[str, ...]]:
+        """``tensors``, and none for what is ``inside``: forced in the other witnesses alone."""
+        return {**self.tensors, **dict.fromkeys(self.inside, ())}

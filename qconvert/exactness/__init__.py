@@ -3,6 +3,7 @@
 from qconvert.exactness.analysis import Analysis, analyse
 from qconvert.exactness.certificate import Argument, Certificate, Doubt
 from qconvert.exactness.lattice import Lattice, lattice_of, product_sums
+from qconvert.exactness.linear import Sums
 from qconvert.exactness.reach import LARGEST_EXACT, Divided, Free, Reach, contains
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Free",
     "Lattice",
     "Reach",
+    "Sums",
     "analyse",
     "contains",
     "lattice_of",

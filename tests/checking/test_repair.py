@@ -1,32 +1,28 @@
 """Constants of a file are moved until its codes are those of the program in TensorFlow's place."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import pytest
 
-from qconvert.checking import assemble, seeded
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.stored import cones_of, stored_weights
-from qconvert.checking.examine import Subject, examine
 from qconvert.checking.repair.constants import Constant, constants_in, replaced
 from qconvert.checking.repair.moves import MOST_ULPS, Move, read_moves, with_moves, write_moves
-from qconvert.checking.repair.repair import Repaired, repaired
-from qconvert.checking.results import CheckedFile, Report, Verdict
-from qconvert.checking.witness import Direct, Panel, Runner, Witness
+from qconvert.checking.results import Verdict
+from qconvert.checking.witness import Direct
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
-from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph, Node, Weight
 from qconvert.ir.ops import BatchNormalization, Quantize
 from qconvert.ir.quantizers import QuantizedBits
 from qconvert.runners.reference import ReferenceRunner
-from qconvert.runners.tf import Disagreement
 from qconvert.runners.traces import NOTHING, Trace
 from tests.checking.batch_normalized import SHAPE, normalization, plain
+from tests.checking.repairing import check, repair
 
 CHANNEL = 2
 #: So many codes that some states are next to a boundary.
@@ -52,42 +48,6 @@ def moved(op: BatchNormalization, ulps: int, more: float = 0.0) -> BatchNormaliz
     for _ in range(abs(ulps)):
         beta[CHANNEL] = np.nextafter(beta[CHANNEL], np.float32(np.sign(ulps) * 99))
     return replace(op, beta=beta)
-
-
-@dataclass
-class Weights:
-    graph: Graph
-
-    def effective_weights(self) -> Mapping[str, F32]:
-        return {
-            f"{layer.name}/{role}": weight.effective
-            for layer in self.graph.layers
-            for role, weight in layer.weights.items()
-        }
-
-    def folded_weights(self) -> Mapping[str, F32]:
-        return {}
-
-    def predict_differences(self, inputs: Mapping[str, F32]) -> Mapping[str, Disagreement]:
-        return {}
-
-
-def panel_of(graph: Graph, model: onnx.ModelProto, truth: Runner) -> Panel:
-    panel = assemble(graph, model, "another takes its place")
-    runners = {Witness.TENSORFLOW: truth, **panel.runners}
-    return replace(panel, runners=runners, qkeras=Weights(graph), unavailable={})
-
-
-def repair(graph: Graph, model: onnx.ModelProto, truth: Graph | Runner) -> Repaired:
-    runner = Direct(ReferenceRunner(truth).run) if isinstance(truth, Graph) else truth
-    probe = {"x": np.zeros((2, 20), np.float32)}
-    return repaired(graph, analyse(graph), model, lambda m: panel_of(graph, m, runner), probe)
-
-
-def check(graph: Graph, model: onnx.ModelProto, truth: Graph) -> Report:
-    panel = panel_of(graph, model, Direct(ReferenceRunner(truth).run))
-    subject = Subject(graph, CheckedFile("model.h5", ""), CheckedFile(None, ""))
-    return examine(subject, panel, seeded(graph, 9))
 
 
 def constants(model: onnx.ModelProto) -> list[Constant]:

@@ -17,11 +17,14 @@ from qconvert.report import to_json
 SCHEMA = Path(__file__).parents[2] / "schemas" / "report.schema.json"
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[12, 4], ids=["floats", "kernel"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With so few bits, that the normalization becomes part of an integer kernel, or with more."""
     path = tmp_path_factory.mktemp("repaired") / "model.h5"
     script = Path(__file__).with_name("repaired_model.py")
-    subprocess.run([sys.executable, script, path], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, script, path, str(request.param)], check=True, capture_output=True
+    )
     return path
 
 

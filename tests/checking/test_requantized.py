@@ -1,7 +1,7 @@
 """Kernels that round by themselves: every number of theirs is held against all sums."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -185,7 +185,9 @@ def test_the_first_sum_and_the_last_one_count(ends: tuple[int, int], right: bool
     steps: list[tuple[str, Op, str]] = [("q", ACT, "x"), ("conv", one, "q"), ("act", ACT, "conv")]
     nodes = tuple(Node(name, op, (source,), shape) for name, op, source in steps)
     graph = Graph("m", (Input("x", shape),), nodes, (Output("act", "act"),), ())
+    attributes: dict[str, Any] = {"strides": [1, 1], "dilations": [1, 1], "pads": [0] * 4}
     kernel = RoundingKernel(
+        onnx.helper.make_node("QLinearConv", [], ["y"], group=1, **attributes),
         np.ones((1, 1, 1, 1), np.int64),
         np.zeros(1, np.int64),
         np.ones(1, np.float32),

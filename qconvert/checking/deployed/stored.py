@@ -4,7 +4,8 @@ What belongs to a layer is what lies between its tensor and those of the layers 
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -12,56 +13,60 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.checking.deployed.kernels import is_conv, kernel_of
-from qconvert.checking.deployed.meaning import Meaning
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.requantized import Judged, judged, rounding_kernels
+from qconvert.checking.deployed.requantized import (
+    Judged,
+    RoundingKernel,
+    absorbed,
+    judged,
+    rounding_kernel,
+)
+from qconvert.checking.repair.computed import belongs, normalization_of, with_program
 from qconvert.checking.repair.constants import constants_in
-from qconvert.checking.repair.moves import Move, read_moves, with_moves
-from qconvert.emit.metadata import LayerTensor, read_metadata
+from qconvert.checking.repair.moves import read_moves
+from qconvert.emit.metadata import LayerTensor, ModelMetadata, read_metadata
 from qconvert.exactness import Analysis, analyse
-from qconvert.ir import F32, Graph, Layer, Node
-from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Dense
+from qconvert.ir import F32, Graph, Layer
+from qconvert.ir.ops import Conv, ConvTranspose, Dense
 from qconvert.reference.normalization import constants
 from qconvert.runners.cutting import tensors_of
+from qconvert.runners.interface import InputDomain
 
+_NOTHING: Final[Mapping[str, InputDomain]] = MappingProxyType({})
 _LINEAR: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
-def stored_weights(graph: Graph, model: onnx.ModelProto) -> dict[tuple[str, str], F32]:
+def stored_weights(
+    graph: Graph, model: onnx.ModelProto, domains: Mapping[str, InputDomain] = _NOTHING
+) -> dict[tuple[str, str], F32]:
     """Kernels and biases by layer and role, in Keras's shapes; what is not found is left out.
 
     Recurrent layers, whose weights lie in the graphs of loops, are not looked for. Of
     normalizations, whose programs read other numbers, those of a channel are all wrong (NaN)
-    where one of these is not what the weights make, moved as far as the file tells.
+    where one of these is not what the weights make, moved as far as the file tells; so are those
+    of a kernel that does not round as these do, for inputs of the *domains*.
     """
     metadata = read_metadata(model)
     if metadata is None:
         return {}
-    file = OnnxGraph(model.graph)
-    cones, moves = cones_of(file, metadata.layers), read_moves(model)
-    inside = {layer.layer: layer.inside or layer.layer for layer in metadata.layers}
-    given = {
-        each.tensor: (math.ldexp(1.0, each.codes.exp), each.codes.zero_point)
-        for each in metadata.inputs
-        if each.codes is not None and each.codes.divisor == 1
-    }
-    own = {name: cones[name] for name in inside.values()}
-    rounding = _rounding(graph, file, own, given)
+    file, graph = OnnxGraph(model.graph), with_program(graph, read_moves(model))
+    cones, inside = cones_of(file, metadata.layers), absorbed(graph, metadata.layers)
+    rounding = _rounding(graph, kernels_of(file, metadata), domains)
     found: dict[tuple[str, str], F32] = {}
     for layer in graph.layers:
-        cone, end = cones.get(layer.name, []), inside.get(layer.name, "")
+        end = inside.get(layer.name, layer.name)
+        cone = cones.get(end, [])
+        parts: tuple[Iterable[tuple[str, F32]], ...]
         if end in rounding:
+            group = [x for x in graph.layers if inside.get(x.name, x.name) == end]
+            alone = not any(map(_others, group))
             known = rounding[end]
-            alone = not any(
-                _others(other) for other in graph.layers if inside.get(other.name) == end
+            parts = () if known is None else (_in_a_kernel(layer, known, alone=alone),)
+        else:
+            parts = (
+                _weights(graph, layer, file, cone),
+                _of_normalization(graph, layer, file, cone),
             )
-            inner = () if known is None else _in_a_kernel(layer, known, alone=alone)
-            found |= {(layer.name, role): array for role, array in inner}
-            continue
-        parts = (
-            _weights(graph, layer, file, cone),
-            _of_normalization(graph, layer, file, cone, moves),
-        )
         found |= {(layer.name, role): array for part in parts for role, array in part}
     return found
 
@@ -73,23 +78,36 @@ def cones_of(file: OnnxGraph, layers: Sequence[LayerTensor]) -> dict[str, list[o
     """
     ends = {name for layer in layers for name in tensors_of(layer)}
     own = {layer.layer: file.cone(list(tensors_of(layer)), ends) for layer in layers}
-    return {x.layer: own[x.layer] if x.inside is None else own[x.inside] for x in layers}
+    return {x.layer: own.get(x.inside or x.layer, []) for x in layers}
+
+
+def kernels_of(file: OnnxGraph, metadata: ModelMetadata) -> dict[str, RoundingKernel]:
+    """The operators that round sums to codes, by the layer that ends with these."""
+    given = {
+        each.tensor: (math.ldexp(1.0, each.codes.exp), each.codes.zero_point)
+        for each in metadata.inputs
+        if each.codes is not None and each.codes.divisor == 1
+    }
+    cones = cones_of(file, metadata.layers)
+    found = {
+        layer.layer: rounding_kernel(cones[layer.layer], file, given)
+        for layer in metadata.layers
+        if any(tensors_of(layer))
+    }
+    return {name: kernel for name, kernel in found.items() if kernel is not None}
 
 
 def _rounding(
     graph: Graph,
-    file: OnnxGraph,
-    cones: Mapping[str, list[onnx.NodeProto]],
-    given: Mapping[str, Meaning],
+    kernels: Mapping[str, RoundingKernel],
+    domains: Mapping[str, InputDomain],
 ) -> dict[str, Judged | None]:
     """What is found of each layer whose operators round sums to codes, if anything is."""
     values = {layer.name: layer.value for layer in graph.layers}
-    kernels = {name: list(rounding_kernels(cone, file, given)) for name, cone in cones.items()}
-    analysis = analyse(graph) if any(kernels.values()) else Analysis()
+    analysis = analyse(graph, domains) if kernels else Analysis()
     return {
-        name: judged(graph, analysis, values.get(name, ""), own[0]) if len(own) == 1 else None
-        for name, own in kernels.items()
-        if own
+        name: judged(graph, analysis, values.get(name, ""), kernel)
+        for name, kernel in kernels.items()
     }
 
 
@@ -124,7 +142,7 @@ def _weights(
 ) -> Iterator[tuple[str, F32]]:
     kernels = [array for node in cone if (array := _kernel(node, file)) is not None]
     roles = [role for role in layer.weights if role.endswith("kernel")]
-    ops = [node.op for node in graph.nodes if _belongs(node, layer)]
+    ops = [node.op for node in graph.nodes if belongs(node, layer)]
     linear = [op for op in ops if isinstance(op, Dense | Conv | ConvTranspose)]
     if not len(kernels) == len(roles) == len(linear):
         return
@@ -142,16 +160,12 @@ def _weights(
 
 
 def _of_normalization(
-    graph: Graph,
-    layer: Layer,
-    file: OnnxGraph,
-    cone: list[onnx.NodeProto],
-    moves: Sequence[Move],
+    graph: Graph, layer: Layer, file: OnnxGraph, cone: list[onnx.NodeProto]
 ) -> Iterator[tuple[str, F32]]:
     op = normalization_of(graph, layer)
     if op is None:
         return
-    expected = with_moves(layer.name, constants(op), moves)
+    expected = constants(op)
     found = constants_in(file, cone)
     if [each.kind for each in found] != [kind for kind, _ in expected]:
         return
@@ -160,16 +174,6 @@ def _of_normalization(
     right = np.all([np.equal(*np.broadcast_arrays(a.flat, b)) for a, (_, b) in pairs], axis=0)
     for role, weight in layer.weights.items():
         yield role, np.where(right, weight.effective, np.float32(np.nan))
-
-
-def normalization_of(graph: Graph, layer: Layer) -> BatchNormalization | None:
-    """What a layer computes that is a normalization and nothing else."""
-    ops = [node.op for node in graph.nodes if _belongs(node, layer)]
-    return ops[0] if len(ops) == 1 and isinstance(ops[0], BatchNormalization) else None
-
-
-def _belongs(node: Node, layer: Layer) -> bool:
-    return node.name == layer.name or node.name.startswith(f"{layer.name}:")
 
 
 def _kernel(node: onnx.NodeProto, file: OnnxGraph) -> F32 | None:

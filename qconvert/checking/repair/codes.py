@@ -1,17 +1,18 @@
 """What TensorFlow and ONNX Runtime return in the states of a table, next to its boundaries."""
 
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.checking.forcing import shapes_in
+from qconvert.checking.forcing import Trial, can_be_forced, shapes_in
 from qconvert.checking.inputs import Batch
 from qconvert.checking.scans.programs import unequal
 from qconvert.checking.tables.cones import Cone, cones
-from qconvert.checking.tables.enumeration import Slot, Tried, can_be_tried, trials_of
+from qconvert.checking.tables.enumeration import Tried, can_be_tried, groups, trials_of
 from qconvert.checking.tables.margins import margins
 from qconvert.checking.witness import Panel, Witness
 from qconvert.exactness import Analysis
@@ -20,6 +21,8 @@ from qconvert.ir import F32, Graph, Layer
 _T = TypeVar("_T", bound=np.generic)
 
 _JUDGED: Final = (Witness.ORT, Witness.DEPLOYED)
+#: What is inside of a kernel of the file cannot be forced there.
+_HIDDEN: Final = (Witness.NUMPY,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +30,8 @@ class Codes:
     """All states of a cone that were tried: numbers of its sources and results, (states, channels).
 
     ``truth`` is TensorFlow's, and ``ambiguous`` where it has another in the same state elsewhere;
-    ``flipped`` is where ONNX Runtime returns something else, optimized or not.
+    ``flipped`` is where ONNX Runtime returns something else, optimized or not; or the reference,
+    where a cone begins inside of an operator.
     """
 
     cone: Cone
@@ -53,46 +57,69 @@ def _has_several(column: npt.NDArray[np.float32]) -> bool:
     return int(results) > int(states)
 
 
-def all_codes(
-    graph: Graph, analysis: Analysis, panel: Panel, probe: Batch, forcible: Set[str]
-) -> Iterator[Codes]:
+def all_codes(graph: Graph, analysis: Analysis, panel: Panel, probe: Batch) -> Iterator[Codes]:
     """Of every cone that can be tried; fails with `WitnessError`."""
+    forcible = can_be_forced(graph, panel.places)
     owners = {layer.value: layer for layer in reversed(graph.layers)}
     shapes = shapes_in(graph, probe)
+    near: list[Tried] = []
     for cone in cones(graph, analysis):
         known = margins(cone)
         states = None if known is None else known.doubtful | known.edges
         if states is None or not len(states) or not can_be_tried(cone, owners, forcible, shapes):
             continue
-        tried = Tried(cone, states, owners[cone.end.name], shapes[cone.end.name])
-        yield _codes(tried, owners, shapes, panel, probe)
+        hidden = any(owners[name].name in panel.inside for name in cone.sources)
+        near.append(Tried(cone, states, owners[cone.end.name], shapes[cone.end.name], hidden))
+    for group in groups(shapes, near):
+        judged = _HIDDEN if group[0].tried.hidden else _JUDGED
+        found = [_Found(slot.tried) for slot in group]
+        for trial in trials_of(group, owners, shapes, probe):
+            results = _results(panel, (Witness.TENSORFLOW, *judged), trial)
+            for each in found:
+                each.add(trial, results, owners)
+        yield from (each.codes() for each in found)
 
 
-def _codes(
-    tried: Tried,
-    owners: Mapping[str, Layer],
-    shapes: Mapping[str, tuple[int, ...]],
-    panel: Panel,
-    probe: Batch,
-) -> Codes:
-    sources: dict[str, list[F32]] = {name: [] for name in tried.cone.sources}
-    truth: list[F32] = []
-    flipped: list[npt.NDArray[np.bool_]] = []
-    for trial in trials_of([Slot(tried, 0)], owners, shapes, probe):
-        found: dict[Witness, F32] = {}
-        for witness in (Witness.TENSORFLOW, *_JUDGED):
-            panel.runners[witness].start(trial.inputs, trial.forced)
-            trace = panel.runners[witness].finish()
-            if tried.layer.name in trace.layers:
-                found[witness] = trace.layers[tried.layer.name]
-        theirs = found[Witness.TENSORFLOW]
-        others = [unequal(found[w], theirs) for w in _JUDGED if w in found]
-        truth.append(_flat(theirs))
-        flipped.append(_flat(np.any(others, axis=0)))
-        for name, arrays in sources.items():
-            arrays.append(_flat(trial.forced[owners[name].name]))
-    joined = {name: np.concatenate(arrays) for name, arrays in sources.items()}
-    return Codes(tried.cone, tried.layer, joined, np.concatenate(truth), np.concatenate(flipped))
+def _results(
+    panel: Panel, witnesses: tuple[Witness, ...], trial: Trial
+) -> dict[Witness, Mapping[str, F32]]:
+    """By witness and layer, one witness after the other."""
+    results: dict[Witness, Mapping[str, F32]] = {}
+    for witness in witnesses:
+        panel.runners[witness].start(trial.inputs, trial.forced)
+        results[witness] = panel.runners[witness].finish().layers
+    return results
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was seen of one cone so far, trial by trial."""
+
+    tried: Tried
+    sources: dict[str, list[F32]] = field(default_factory=lambda: defaultdict(list))
+    truth: list[F32] = field(default_factory=list)
+    flipped: list[npt.NDArray[np.bool_]] = field(default_factory=list)
+
+    def add(
+        self,
+        trial: Trial,
+        results: Mapping[Witness, Mapping[str, F32]],
+        owners: Mapping[str, Layer],
+    ) -> None:
+        """The results of TensorFlow, and where another witness has some that are others."""
+        layer = self.tried.layer.name
+        found = {witness: layers[layer] for witness, layers in results.items() if layer in layers}
+        theirs = found.pop(Witness.TENSORFLOW)
+        self.truth.append(_flat(theirs))
+        self.flipped.append(_flat(np.any([unequal(x, theirs) for x in found.values()], axis=0)))
+        for name in self.tried.cone.sources:
+            self.sources[name].append(_flat(trial.forced[owners[name].name]))
+
+    def codes(self) -> Codes:
+        """All of it together."""
+        joined = {name: np.concatenate(arrays) for name, arrays in self.sources.items()}
+        truth, flipped = np.concatenate(self.truth), np.concatenate(self.flipped)
+        return Codes(self.tried.cone, self.tried.layer, joined, truth, flipped)
 
 
 def _flat(array: npt.NDArray[_T]) -> npt.NDArray[_T]:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from qconvert.checking.deployed.stored import normalization_of
 from qconvert.checking.repair.moves import Move, with_moves
-from qconvert.ir import Graph
+from qconvert.ir import Graph, Layer, Node
+from qconvert.ir.ops import BatchNormalization
 from qconvert.reference.normalization import constants
 
 
@@ -19,3 +19,14 @@ def with_program(graph: Graph, moves: Sequence[Move]) -> Graph:
             ops[layer.value] = replace(op, program=tuple(array for _, array in steps))
     nodes = (replace(node, op=ops.get(node.name, node.op)) for node in graph.nodes)
     return replace(graph, nodes=tuple(nodes)) if ops else graph
+
+
+def normalization_of(graph: Graph, layer: Layer) -> BatchNormalization | None:
+    """What a layer computes that is a normalization and nothing else."""
+    ops = [node.op for node in graph.nodes if belongs(node, layer)]
+    return ops[0] if len(ops) == 1 and isinstance(ops[0], BatchNormalization) else None
+
+
+def belongs(node: Node, layer: Layer) -> bool:
+    """Whether *layer* computes *node*, by their names."""
+    return node.name == layer.name or node.name.startswith(f"{layer.name}:")

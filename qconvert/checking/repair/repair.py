@@ -7,11 +7,12 @@ import numpy as np
 import onnx
 
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.stored import cones_of, normalization_of
-from qconvert.checking.forcing import can_be_forced
+from qconvert.checking.deployed.stored import cones_of
 from qconvert.checking.inputs import Batch
 from qconvert.checking.repair.codes import Codes, all_codes
+from qconvert.checking.repair.computed import normalization_of, with_program
 from qconvert.checking.repair.constants import constants_in, replaced
+from qconvert.checking.repair.kernels import demands, follow_kernels
 from qconvert.checking.repair.moves import Move, Unrepaired, moves_between, write_moves
 from qconvert.checking.repair.search import Normalization, solved
 from qconvert.checking.repair.tables import follow_tables
@@ -77,15 +78,20 @@ def _moved(
     found = _normalizations(graph, copy)
     numbers = {name: [x.copy() for _, x in each.expected] for name, each in found.items()}
     left: list[Unrepaired] = []
-    forcible = can_be_forced(graph, panel.tensors)
-    for codes in all_codes(graph, analysis, panel, probe, forcible):
+    for codes in all_codes(graph, analysis, panel, probe):
         inside = [found[node.name] for node in codes.cone.nodes if node.name in found]
         left += _of_cone(codes, inside, numbers)
     tables = list(follow_tables(graph, analysis, copy, panel))
     left += [each for each in tables if isinstance(each, Unrepaired)]
-    moves = _put(copy, found, numbers) + tuple(each for each in tables if isinstance(each, Move))
+    moves = _put(copy, found, numbers)
+    rounded = list(follow_kernels(with_program(graph, moves), copy))
+    left += rounded
+    # Kernels that cannot follow stay where the model's own numbers have them.
+    stuck = {(each.layer, each.channel) for each in rounded}
+    moves = [x for x in moves if (panel.inside.get(x.layer, x.layer), x.channel) not in stuck]
+    moves += [each for each in tables if isinstance(each, Move)]
     write_moves(copy, moves)
-    return Repaired(copy, moves, tuple(left))
+    return Repaired(copy, tuple(moves), tuple(left))
 
 
 def _copied(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -95,18 +101,24 @@ def _copied(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _normalizations(graph: Graph, model: onnx.ModelProto) -> dict[str, Normalization]:
-    """By node, those of which the file has the program, step by step."""
+    """By node, those of which the file has the program, step by step, or a kernel that follows."""
     metadata = read_metadata(model)
     if metadata is None:
         return {}
     file, result = OnnxGraph(model.graph), dict[str, Normalization]()
     cones = cones_of(file, metadata.layers)
+    followed = demands(graph, model)
+    inside = {layer.layer for layer in metadata.layers if layer.inside in followed}
     for layer in graph.layers:
         op = normalization_of(graph, layer)
         stored = constants_in(file, cones.get(layer.name, []))
-        expected = () if op is None else constants(op)
-        if expected and [each.kind for each in stored] == [kind for kind, _ in expected]:
-            result[layer.value] = Normalization(layer.value, layer.name, stored, expected)
+        if op is None:
+            continue
+        expected = constants(op)
+        if layer.name in inside:
+            result[layer.value] = Normalization(layer.value, layer.name, op, [], expected)
+        elif [each.kind for each in stored] == [kind for kind, _ in expected]:
+            result[layer.value] = Normalization(layer.value, layer.name, op, stored, expected)
     return result
 
 
@@ -146,11 +158,12 @@ def _flips(codes: Codes, channel: int) -> tuple[int, tuple[tuple[str, float], ..
 
 def _put(
     model: onnx.ModelProto, found: Mapping[str, Normalization], numbers: _Numbers
-) -> tuple[Move, ...]:
+) -> list[Move]:
     """Have *model* compute with *numbers*; by how much they are off the model's."""
     moves: list[Move] = []
     for name, each in found.items():
-        pairs = list(zip(each.constants, numbers[name], strict=True))
         moves += moves_between(each.layer, each.expected, numbers[name])
+        # Inside of a kernel there are no constants: its own follow.
+        pairs = zip(each.constants, numbers[name], strict=False)
         replaced(model, each.layer, [(a, b) for a, b in pairs if not np.array_equal(a.flat, b)])
-    return tuple(moves)
+    return moves

@@ -1,7 +1,7 @@
 """Constants with which a file's operators return TensorFlow's codes, channel by channel."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Final
 
@@ -13,6 +13,7 @@ from qconvert.checking.repair.moves import MOST_ULPS, Steps
 from qconvert.checking.scans.floats import floats_at, positions_of
 from qconvert.checking.scans.programs import unequal
 from qconvert.ir import F32
+from qconvert.ir.ops import BatchNormalization
 from qconvert.reference import apply
 
 #: The steps that are moved: the last product and the last sum.
@@ -21,12 +22,22 @@ _MOVED: Final = ("multiply", "add")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Normalization:
-    """One of the nodes in a cone: its constants in the file, and those that the model makes."""
+    """One of the nodes in a cone: its constants in the file, and those that the model makes.
+
+    One that is inside of an operator has none in the file.
+    """
 
     node: str
     layer: str
+    op: BatchNormalization
     constants: Sequence[Constant]
     expected: Steps
+
+    def computed(self, arrays: Sequence[F32], x: F32) -> F32:
+        """What becomes of *x* with other numbers: in the file, or where it has none in NumPy."""
+        if self.constants:
+            return applied(self.constants, arrays, x)
+        return apply(replace(self.op, program=tuple(arrays)), x)
 
 
 def solved(codes: Codes, each: Normalization, channel: int) -> list[float] | None:
@@ -75,14 +86,14 @@ def _results(
     sources: Mapping[str, F32],
     numbers: Sequence[float],
 ) -> F32:
-    arrays = [constant.numbers for constant in each.constants]
+    arrays = [array.copy() for _, array in each.expected]
     for array, number in zip(arrays, numbers, strict=True):
         array[channel] = number
     values = dict(sources)
     for node in codes.cone.nodes:
         inputs = [values[name] for name in node.inputs]
         if node.name == each.node:
-            values[node.name] = applied(each.constants, arrays, inputs[0])
+            values[node.name] = each.computed(arrays, inputs[0])
         else:
             values[node.name] = apply(node.op, *inputs)
     return values[codes.cone.end.name][:, channel]

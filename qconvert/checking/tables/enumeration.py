@@ -75,7 +75,7 @@ def tabulate(
     ]
     evidence = Evidence()
     alike: set[str] = set()
-    for group in _groups(shapes, near):
+    for group in groups(shapes, near):
         seen = run(trials_of(group, owners, shapes, probe))
         evidence = evidence.merge(seen)
         alike |= {x.tried.cone.end.name for x in group if _agrees(seen, x.tried)}
@@ -166,7 +166,7 @@ class Slot:
         return self.start + self.tried.rows
 
 
-def _groups(shapes: Mapping[str, tuple[int, ...]], near: Sequence[Tried]) -> list[list[Slot]]:
+def groups(shapes: Mapping[str, tuple[int, ...]], near: Sequence[Tried]) -> list[list[Slot]]:
     """Cones that take about as many samples run together; what takes too many does not."""
     elements = sum(math.prod(shape[1:]) for shape in shapes.values())
     alike: dict[tuple[int, bool], list[Tried]] = defaultdict(list)
