@@ -11,7 +11,14 @@ import pytest
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.stored import cones_of, stored_weights
 from qconvert.checking.repair.constants import Constant, constants_in, replaced
-from qconvert.checking.repair.moves import MOST_ULPS, Move, read_moves, with_moves, write_moves
+from qconvert.checking.repair.moves import (
+    MOST_ULPS,
+    THRESHOLD,
+    Move,
+    read_moves,
+    with_moves,
+    write_moves,
+)
 from qconvert.checking.results import Verdict
 from qconvert.checking.witness import Direct
 from qconvert.emit import to_onnx
@@ -220,3 +227,19 @@ def test_constants_stay_such_that_nothing_folds_them() -> None:
     assert after.dequantized
     np.testing.assert_array_equal(after.numbers, numbers)
     onnx.checker.check_model(model)
+
+
+def test_moves_that_add_up_are_none() -> None:
+    """Each near enough, and together anywhere."""
+    model = onnx.ModelProto()
+    write_moves(model, [Move("bn", 1, "add", 0, 4), Move("bn", 1, "add", 0, 4)])
+    assert read_moves(model) == ()
+    write_moves(model, [Move("bn", 1, "add", 0, 4), Move("bn", 1, "add", 1, 4)])
+    assert len(read_moves(model)) == 2
+
+
+def test_a_threshold_moves_no_constant_of_a_normalization() -> None:
+    steps = [("multiply", np.ones(2, np.float32)), ("add", np.ones(2, np.float32))]
+    moved = with_moves("bn", steps, [Move("bn", 1, THRESHOLD, 0, 3000), Move("bn", 0, "add", 0, 1)])
+    for (_, before), (_, after) in zip(steps, moved, strict=True):
+        np.testing.assert_array_equal(before, after)

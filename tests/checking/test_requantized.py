@@ -1,6 +1,7 @@
 """Kernels that round by themselves: every number of theirs is held against all sums."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -8,12 +9,14 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from qconvert.checking.deployed.requantized import RoundingKernel, judged
-from qconvert.checking.deployed.stored import stored_weights
+from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.requantized import RoundingKernel, absorbed, judged
+from qconvert.checking.deployed.stored import cones_of, kernels_of, stored_weights
 from qconvert.emit import to_onnx
+from qconvert.emit.metadata import read_metadata
 from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
-from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Quantize, Relu
+from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Pool, Quantize, Relu
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 
 from .deployed_models import Array, change, node
@@ -232,3 +235,105 @@ def test_codes_may_be_shifted_into_bits_that_are_free(bits: int) -> None:
     if found:
         # The multiplier is one of unshifted sums: weights are right, and codes are not.
         assert np.isnan(found["norm", "beta"]).all()
+
+
+def product_of(model: onnx.ModelProto) -> onnx.NodeProto:
+    (product,) = (each for each in model.graph.node if each.op_type == "QLinearConv")
+    found: onnx.NodeProto = product
+    return found
+
+
+def capped(model: onnx.ModelProto) -> None:
+    """An operator behind the kernel that no table knows."""
+    clip = node(model, "act/Clip")
+    cap = numpy_helper.from_array(np.full((1, CHANNELS, 1, 1), 14, np.uint8), "cap")
+    least = onnx.helper.make_node("Min", ["uncapped", "cap"], [clip.output[0]], "min")
+    clip.output[0] = "uncapped"
+    model.graph.initializer.append(cap)
+    model.graph.node.insert(list(model.graph.node).index(clip) + 1, least)
+
+
+def computed_end(model: onnx.ModelProto) -> None:
+    """A bound of the Clip that depends on the input."""
+    most = onnx.helper.make_node("ReduceMax", ["q/Clip"], ["most"], "most", keepdims=0)
+    clip = node(model, "act/Clip")
+    clip.input[2] = "most"
+    model.graph.node.insert(list(model.graph.node).index(clip), most)
+
+
+def another_one(model: onnx.ModelProto) -> None:
+    """Two convolutions where one is to be: the second one returns what it is given."""
+    product = product_of(model)
+    kernel = np.eye(CHANNELS, dtype=np.int8).reshape(CHANNELS, CHANNELS, 1, 1)
+    model.graph.initializer.append(numpy_helper.from_array(kernel, "eye"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), "one"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(0, np.int8), "nought"))
+    clip = node(model, "act/Clip")
+    scale, zero = product.input[6], product.input[7]
+    places = [product.output[0], scale, zero, "eye", "one", "nought", scale, zero]
+    second = onnx.helper.make_node("QLinearConv", places, ["twice"], "twice")
+    clip.input[0] = "twice"
+    model.graph.node.insert(list(model.graph.node).index(clip), second)
+
+
+def laid_out_otherwise(name: str, value: object) -> Callable[[onnx.ModelProto], None]:
+    def edit(model: onnx.ModelProto) -> None:
+        attributes = product_of(model).attribute
+        kept = [each for each in attributes if each.name != name]
+        del attributes[:]
+        attributes.extend([*kept, onnx.helper.make_attribute(name, value)])
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        capped,
+        computed_end,
+        another_one,
+        laid_out_otherwise("dilations", [2, 1]),
+        laid_out_otherwise("strides", [1, 2]),
+        laid_out_otherwise("pads", [1, 1, 0, 2]),
+    ],
+)
+def test_what_stands_beside_a_kernel_leaves_nothing_known(
+    edit: Callable[[onnx.ModelProto], None],
+) -> None:
+    graph = model_of(CONV)
+    model = to_onnx(graph)
+    edit(model)
+    assert read_back(graph, model) == {}
+
+
+def test_a_layer_is_inside_of_a_kernel_only_where_the_graph_has_it() -> None:
+    graph = model_of(CONV)
+    metadata = read_metadata(to_onnx(graph))
+    assert metadata is not None
+    layers = metadata.layers
+    assert absorbed(graph, layers) == {"conv": "act", "norm": "act"}
+    q, conv, norm, act = layers
+    claims = (
+        replace(q, tensor=None, codes=None, inside="act"),
+        replace(conv, inside="nowhere"),
+        replace(norm, inside="conv"),
+        act,
+    )
+    assert absorbed(graph, claims) == {}
+    assert absorbed(graph, (q, replace(conv, tensor="x"), norm, act)) == {"norm": "act"}
+    assert cones_of(OnnxGraph(to_onnx(graph).graph), claims)["conv"] == []
+
+
+def test_the_largest_of_what_falls_is_judged_by_nobody() -> None:
+    """A pool in front of a normalization with negative gains."""
+    graph = model_of(CONV)
+    pool = Node("pool", Pool("max", (2, 2), (2, 2), ((0, 0), (0, 0))), ("conv",), (None, 2, 2, 3))
+    q, conv, norm, act = graph.nodes
+    nodes = (q, conv, pool, replace(norm, inputs=("pool",)), act)
+    model = to_onnx(graph)
+    metadata = read_metadata(model)
+    assert metadata is not None
+    kernel = kernels_of(OnnxGraph(model.graph), metadata)["act"]
+    assert judged(graph, analyse(graph), "act", kernel) is not None
+    moved = replace(graph, nodes=nodes)
+    assert judged(moved, analyse(graph), "act", kernel) is None

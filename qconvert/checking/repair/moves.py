@@ -71,7 +71,7 @@ NOT_REPAIRED: Final = Repair()
 
 
 def read_moves(model: onnx.ModelProto) -> tuple[Move, ...]:
-    """The moves that the file tells of; none where that is damaged, or too far."""
+    """The moves that the file tells of; none where that is damaged, too far, or told twice."""
     texts = [entry.value for entry in model.metadata_props if entry.key == KEY]
     try:
         content = json.loads(texts[0]) if texts else {"schema": _SCHEMA, "moved": []}
@@ -79,6 +79,9 @@ def read_moves(model: onnx.ModelProto) -> tuple[Move, ...]:
             return ()
         moves = tuple(map(_move, content["moved"]))
     except (ValueError, KeyError, TypeError):
+        return ()
+    if len({(x.layer, x.step, x.constant, x.channel) for x in moves}) < len(moves):
+        # Together they could go as far as they like.
         return ()
     return tuple(x for x in moves if abs(x.ulps) <= MOST_ULPS or x.constant == THRESHOLD)
 
@@ -101,6 +104,7 @@ def with_moves(layer: str, steps: Steps, moves: Iterable[Move]) -> list[tuple[st
         if (
             move.layer == layer
             and move.step < len(arrays)
+            and move.constant == steps[move.step][0]
             and move.channel < arrays[move.step].size
         ):
             array, at = arrays[move.step], slice(move.channel, move.channel + 1)
