@@ -75,12 +75,8 @@ def within(finding: Finding, name: str, other: Finding) -> Finding:
             verdict=Verdict.PROVEN,
             proof=replace(other.proof, arguments=(argument,), states=0, near=0),
         )
-    verdict = weakest((finding.verdict, other.verdict))
-    return replace(
-        finding,
-        verdict=verdict if verdict.passes else finding.verdict,
-        doubt=f"computed inside of {name}",
-    )
+    verdict = other.verdict if other.verdict.passes else finding.verdict
+    return replace(finding, verdict=verdict, doubt=f"computed inside of {name}", bound=other.bound)
 
 
 def _unseen(finding: Finding, weights: Sequence[WeightResult]) -> str:

@@ -1,7 +1,14 @@
 from dataclasses import replace
 
 from qconvert.checking.compare import PAIRS, Difference
-from qconvert.checking.proof import assumed_codes, concluded, own_nodes, proof_of, prove
+from qconvert.checking.proof import (
+    assumed_codes,
+    concluded,
+    own_nodes,
+    proof_of,
+    prove,
+    within,
+)
 from qconvert.checking.results import Bound, Comparison, Finding, Method, Proof, Verdict
 from qconvert.exactness import Doubt, analyse
 from qconvert.ir import Graph, Grid, Layer, Node
@@ -100,3 +107,21 @@ def test_an_output_says_which_layer_keeps_it_from_a_proof(graph: Graph) -> None:
     assert two.doubt == "BOUNDED before it: q_in and 1 more"
     assert concluded(EQUAL, graph, "v3", {**every, "dense": Verdict.DIFFERS}) == EQUAL
     assert concluded(OFF, graph, "v3", every) == OFF
+
+
+def test_what_is_inside_of_a_kernel_is_what_the_kernel_is() -> None:
+    own = Finding(Verdict.SAMPLED, "", ())
+    proof = Proof(Method.ENUMERATED, ("all states",), 12, ("this machine",), 7, 2)
+    proven = within(own, "act", Finding(Verdict.PROVEN, "", (), proof=proof))
+    assert proven.verdict is Verdict.PROVEN and proven.proof is not None
+    assert proven.proof.method is Method.ENUMERATED and "act" in proven.proof.arguments[0]
+    bounded = within(own, "act", Finding(Verdict.BOUNDED, "", (), proof=proof))
+    assert (bounded.verdict, bounded.proof, bounded.doubt) == (
+        Verdict.BOUNDED,
+        None,
+        "computed inside of act",
+    )
+    unchecked = within(own, "act", Finding(Verdict.UNCHECKED, "", ()))
+    assert unchecked.verdict is Verdict.SAMPLED
+    wrong = Finding(Verdict.DIFFERS, "", ())
+    assert within(wrong, "act", Finding(Verdict.PROVEN, "", (), proof=proof)) is wrong
