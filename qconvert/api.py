@@ -417,6 +417,8 @@ def bench(
     from qconvert.benchmarking import Against, Plan
     from qconvert.benchmarking import bench as measured
     from qconvert.checking import CheckedFile
+    from qconvert.checking.onnx_file import read_onnx
+    from qconvert.emit.metadata import read_metadata
     from qconvert.errors import UsageError
     from qconvert.opening import Source, read_for_keras
 
@@ -426,6 +428,12 @@ def bench(
     hear = told or (lambda _: None)
     if against is None:
         return measured(Path(onnx), None, plan, hear)
+    described = read_metadata(read_onnx(Path(onnx))[0])
+    if described is not None and any(x.codes for x in (*described.inputs, *described.outputs)):
+        raise UsageError(
+            f"{onnx} takes or returns integers, and its model numbers: export it without --io "
+            "quantized to measure both"
+        )
     source = Source(against, weights, tf_python=tf_python)
     with read_for_keras(source) as (file, keras):
         read = CheckedFile(str(file.path), file.sha256)

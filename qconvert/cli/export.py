@@ -74,6 +74,8 @@ def export(
     sources = [target, *sources_of(model, reading)]
     if json_file and not checked:
         raise click.UsageError("--json is the report of --check")
+    if json_file and json_file.resolve() == target.resolve():
+        raise click.UsageError(f"{json_file} cannot be the ONNX file and the report")
     if json_file:
         require_writable(json_file, force=force, inputs=sources)
     exported = api.export(

@@ -72,8 +72,8 @@ def to_onnx(
     )
     if quantized_io and not coded and not any(output.codes for output in outputs):
         raise UsageError(
-            "no input and no output is quantized, and nothing says what integers would stand for: "
-            "name the domain of an input, such as uint8/255"
+            "no input and no output is quantized to 8 bits, or with opset 21 to 16, and nothing "
+            "says what integers would stand for: name the domain of an input, such as uint8/255"
         )
     producer = "qconvert", version("qconvert")
     inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
