@@ -429,7 +429,7 @@ def bench(
     if against is None:
         return measured(Path(onnx), None, plan, hear)
     described = read_metadata(read_onnx(Path(onnx))[0])
-    if described is not None and any(x.codes for x in (*described.inputs, *described.outputs)):
+    if described is not None and described.has_codes:
         raise UsageError(
             f"{onnx} takes or returns integers, and its model numbers: export it without --io "
             "quantized to measure both"

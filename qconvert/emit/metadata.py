@@ -114,6 +114,12 @@ class ModelMetadata:
     converter: str = ""
     requires: Requirements = Requirements()
 
+    @property
+    def has_codes(self) -> bool:
+        """Whether users give or get integers."""
+        coded = [x.codes for x in self.inputs] + [x.codes for x in self.outputs]
+        return any(each is not None for each in coded)
+
 
 def add_metadata(model: onnx.ModelProto, metadata: ModelMetadata) -> None:
     """Write *metadata* into *model*."""
