@@ -10,10 +10,17 @@ from qconvert.checking.bounds import bound_of
 from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
 from qconvert.checking.inputs import Batch
 from qconvert.checking.proof import assumed_codes, concluded, own_nodes, proof_of, prove, within
-from qconvert.checking.results import Finding, LayerResult, OutputResult, Proof, WeightResult
+from qconvert.checking.results import (
+    Finding,
+    LayerResult,
+    OutputResult,
+    Proof,
+    Verdict,
+    WeightResult,
+)
 from qconvert.checking.stopwatch import Stopwatch
 from qconvert.checking.tables.enumeration import Tables, tabulate
-from qconvert.checking.weights import ComparedWeights
+from qconvert.checking.weights import FOLDED, ComparedWeights
 from qconvert.checking.witness import Panel, Witness
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt
 from qconvert.ir import Graph, Layer
@@ -139,7 +146,19 @@ def _for_all(
             proof = Doubt("the weights of a further call, which are not looked for in the file")
     end = proofs.analysis.certificates.get(layer.value)
     hidden = isinstance(end, Certificate) and end.argument is Argument.CODES
-    return prove(result.finding, proof, own, bound, tried=proofs.tried, hidden=hidden)
+    others = [w for w in own if not _is_rounded(w, layer)]
+    if len(others) < len(own):
+        # TensorFlow computes what is absorbed with other weights: ours, but for rounding.
+        proof = Doubt(FOLDED)
+    found = prove(result.finding, proof, others, bound, tried=proofs.tried, hidden=hidden)
+    explained = found.verdict is Verdict.SAMPLED and found.doubt == FOLDED
+    return replace(found, verdict=Verdict.BOUNDED) if explained else found
+
+
+def _is_rounded(weight: WeightResult, layer: Layer) -> bool:
+    """Whether *layer* absorbs a weight of the file that rounding made another in TensorFlow."""
+    bounded = weight.verdict is Verdict.BOUNDED and weight.stored is not None
+    return bounded and weight.layer != layer.name
 
 
 def of_outputs(

@@ -11,6 +11,7 @@ from onnx import numpy_helper
 
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.requantized import RoundingKernel, absorbed, judged
+from qconvert.checking.deployed.saturation import highest
 from qconvert.checking.deployed.stored import cones_of, kernels_of, stored_weights
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
@@ -337,3 +338,20 @@ def test_the_largest_of_what_falls_is_judged_by_nobody() -> None:
     assert judged(graph, analyse(graph), "act", kernel) is not None
     moved = replace(graph, nodes=nodes)
     assert judged(moved, analyse(graph), "act", kernel) is None
+
+
+@pytest.mark.parametrize(("filler", "most"), [(None, 15), (9, 15), (200, 200)])
+def test_what_is_padded_is_no_more_than_it_was_or_than_the_padding(
+    filler: int | None, most: int
+) -> None:
+    """What an exporter that counts on a Clip has to find again behind a layer of padding."""
+    ends = [numpy_helper.from_array(np.array(n, np.uint8), f"end{n}") for n in (0, 15)]
+    sizes = numpy_helper.from_array(np.zeros(2, np.int64), "sizes")
+    given = [] if filler is None else [numpy_helper.from_array(np.array(filler, np.uint8), "with")]
+    nodes = [
+        onnx.helper.make_node("Clip", ["x", "end0", "end15"], ["clipped"]),
+        onnx.helper.make_node("Pad", ["clipped", "sizes", *(t.name for t in given)], ["padded"]),
+        onnx.helper.make_node("Transpose", ["padded"], ["moved"]),
+    ]
+    graph = onnx.helper.make_graph(nodes, "g", [], [], [*ends, sizes, *given])
+    assert highest("moved", OnnxGraph(graph)) == most

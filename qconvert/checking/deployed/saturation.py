@@ -102,7 +102,10 @@ def highest(name: str, graph: OnnxGraph) -> int:
         case "BitShift":
             bits = graph.constant(input_of(node, 1))
             return byte if bits is None else min(highest(node.input[0], graph) << int(bits), byte)
-        case kind if kind in MOVING:
+        case "Pad":
+            filler = graph.constant(input_of(node, 2))
+            return max(highest(node.input[0], graph), 0 if filler is None else int(filler))
+        case kind if kind in MOVING or kind == "Resize":
             return highest(node.input[0], graph)
         case _:
             return byte
