@@ -332,6 +332,7 @@ def _path(graph: Graph, end: str) -> list[Node] | None:
 
 
 def _moves(node: Node) -> bool:
+    # Said here again: that these commute with rounding is a claim of the exporter's.
     match node.op:
         case Pool(kind="max") | Reshape() | Transpose() | UpSample():
             return True

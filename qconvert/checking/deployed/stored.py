@@ -52,16 +52,15 @@ def stored_weights(
     file, graph = OnnxGraph(model.graph), with_program(graph, read_moves(model))
     cones, inside = cones_of(file, metadata.layers), absorbed(graph, metadata.layers)
     rounding = _rounding(graph, kernels_of(file, metadata), domains)
+    beside = {inside.get(x.name, x.name) for x in graph.layers if _others(x)}
     found: dict[tuple[str, str], F32] = {}
     for layer in graph.layers:
         end = inside.get(layer.name, layer.name)
         cone = cones.get(end, [])
         parts: tuple[Iterable[tuple[str, F32]], ...]
         if end in rounding:
-            group = [x for x in graph.layers if inside.get(x.name, x.name) == end]
-            alone = not any(map(_others, group))
             known = rounding[end]
-            parts = () if known is None else (_in_a_kernel(layer, known, alone=alone),)
+            parts = () if known is None else (_in_a_kernel(layer, known, alone=end not in beside),)
         else:
             parts = (
                 _weights(graph, layer, file, cone),

@@ -43,7 +43,7 @@ def demands(graph: Graph, model: onnx.ModelProto) -> dict[str, Demanded]:
     metadata = read_metadata(model)
     kernels = kernels_of(OnnxGraph(model.graph), metadata) if metadata else {}
     values = {layer.name: layer.value for layer in graph.layers}
-    # As they are read back: a domain that is stated for one check is none of the file's.
+    # For all inputs: a domain that is stated for one check is none of the file's.
     analysis = analyse(graph) if kernels else None
     found: dict[str, Demanded] = {}
     for layer, kernel in kernels.items():
