@@ -25,10 +25,13 @@ _SHA256_DIGITS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class CodesTensor:
-    """An integer tensor that holds ``(code - zero_point) * 2**exp``."""
+    """An integer tensor that holds ``(code - zero_point) * 2**exp``.
+
+    Of sums, ``exp`` has one exponent for each element of the last axis.
+    """
 
     tensor: str
-    exp: int
+    exp: int | tuple[int, ...]
     zero_point: int
 
 
@@ -215,6 +218,10 @@ def _layer(entry: Mapping[str, Any]) -> LayerTensor:
 
 
 def _codes(entry: Mapping[str, Any]) -> CodesTensor:
+    if isinstance(entry["exp"], list):
+        scales = [_scale(entry | {"exp": exp}) for exp in entry["exp"]]
+        exps = tuple(exp for exp, _ in scales)
+        return CodesTensor(str(entry["tensor"]), exps, int(entry["zero_point"]))
     exp, zero_point = _scale(entry)
     return CodesTensor(str(entry["tensor"]), exp, zero_point)
 

@@ -9,7 +9,8 @@ import onnx
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import DIALECTS, Dialect
 from qconvert.emit.interface import Meaning, input_codes, input_value, output_codes
-from qconvert.emit.lowering import lower, lower_chain
+from qconvert.emit.lowering import lower, lower_chain, lower_sums
+from qconvert.emit.lowering.sums import summed
 from qconvert.emit.metadata import (
     CodesTensor,
     InputTensor,
@@ -103,6 +104,7 @@ def _emit(
         b.scope = source.name
         values[source.name] = input_value(b, source.name, source.shape, coded.get(source.name))
     known = chains(graph) if dialect.integer_kernels else {}
+    products = summed(graph) if dialect.integer_kernels else frozenset()
     hidden: dict[str, str] = {}
     for node in graph.nodes:
         if node.name in values or node.name in hidden:
@@ -112,7 +114,8 @@ def _emit(
         y = None if chain is None else lower_chain(chain, inputs[0], b, dialect)
         if chain is None or y is None:
             b.scope = node.name
-            y = lower(node.op, inputs, node.shape, b, dialect)
+            y = lower_sums(node.op, inputs[0], b) if node.name in products else None
+            y = y or lower(node.op, inputs, node.shape, b, dialect)
         else:
             node = chain.end
             hidden |= dict.fromkeys(chain.hidden, node.name)
@@ -173,17 +176,22 @@ def _layers(
 def _layer(
     layer: Layer, value: Value, b: Builder, alive: set[str], converter: str | None
 ) -> LayerTensor:
-    codes = value.codes
-    kept = codes is not None and codes.tensor in alive
     return LayerTensor(
         layer.name,
         layer.class_name,
         b.name_of(value.tensor) if value.tensor in alive else None,
         _perm(value),
-        CodesTensor(b.name_of(codes.tensor), codes.exp, codes.zero) if codes and kept else None,
+        _codes(value, b, alive),
         converter,
         layer.notes,
     )
+
+
+def _codes(value: Value, b: Builder, alive: set[str]) -> CodesTensor | None:
+    codes, sums = value.codes, value.sums
+    if codes is not None and codes.tensor in alive:
+        return CodesTensor(b.name_of(codes.tensor), codes.exp, codes.zero)
+    return None if sums is None else CodesTensor(b.name_of(sums.tensor), sums.exps, 0)
 
 
 def _perm(value: Value) -> tuple[int, ...] | None:

@@ -10,6 +10,7 @@ from qconvert.emit.lowering import (
     recurrence,
     reduction,
     requantized,
+    sums,
 )
 from qconvert.emit.lowering.stock import lower_stock
 from qconvert.emit.requantization import Chain
@@ -88,6 +89,11 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
             return opaque.spliced(op, inputs, b, dialect)
         case _:
             return lower_stock(op, inputs, shape, b, dialect)
+
+
+def lower_sums(op: Op, x: Value, b: Builder) -> Value | None:
+    """Emit a product of matrices as integers; ``None`` if it is none of bytes."""
+    return sums.sums(op, x, b) if isinstance(op, Dense) else None
 
 
 def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect) -> Value | None:

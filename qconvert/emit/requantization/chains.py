@@ -1,4 +1,4 @@
-"""Linear layers whose results nothing sees but one quantizer."""
+"""Convolutions whose results nothing sees but one quantizer."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from qconvert.ir.ops import (
     BatchNormalization,
     Conv,
     ConvTranspose,
-    Dense,
     Pool,
     Quantize,
     Relu,
@@ -50,7 +49,7 @@ def chains(graph: Graph) -> dict[str, Chain]:
     owned = {layer.value for layer in graph.layers}
     found: dict[str, Chain] = {}
     for node in graph.nodes:
-        if isinstance(node.op, Dense | Conv | ConvTranspose):
+        if isinstance(node.op, Conv | ConvTranspose):
             chain = _chain(node, readers, seen)
             if chain is not None and chain.end.name in owned:
                 found[node.name] = chain
