@@ -219,9 +219,10 @@ def _layer(entry: Mapping[str, Any]) -> LayerTensor:
 
 def _codes(entry: Mapping[str, Any]) -> CodesTensor:
     if isinstance(entry["exp"], list):
-        scales = [_scale(entry | {"exp": exp}) for exp in entry["exp"]]
-        exps = tuple(exp for exp, _ in scales)
-        return CodesTensor(str(entry["tensor"]), exps, int(entry["zero_point"]))
+        scales = [_scale({**entry, "exp": exp}) for exp in entry["exp"]]
+        if not scales:
+            raise ValueError("sums without exponents")
+        return CodesTensor(str(entry["tensor"]), tuple(exp for exp, _ in scales), scales[0][1])
     exp, zero_point = _scale(entry)
     return CodesTensor(str(entry["tensor"]), exp, zero_point)
 

@@ -10,7 +10,7 @@ import onnx
 from qconvert.checking.ancestry import in_order
 from qconvert.checking.bits import activation_quantizer, bits_of
 from qconvert.checking.deployed.by_layer import LayerKernels, kernels_by_layer
-from qconvert.emit.metadata import LayerTensor, ModelMetadata, read_metadata
+from qconvert.emit.metadata import CodesTensor, LayerTensor, ModelMetadata, read_metadata
 from qconvert.emit.stamp import Stamp, read_stamp, sha256_of
 from qconvert.ir import Graph, Grid, Layer, Quantizer, Shape, Weight, grid_of
 from qconvert.ir.quantizers import HardFunction
@@ -172,8 +172,7 @@ def _exported_layer(layer: LayerTensor) -> LayerSummary:
     found = layer.codes
     codes = None
     if found is not None:
-        text = f"codes in {found.tensor}, zero point {found.zero_point}, step 2**{found.exp}"
-        codes = Codes(text, None, None)
+        codes = Codes(_stored(found), None, None)
     return LayerSummary(
         layer.layer,
         layer.class_name,
@@ -185,6 +184,14 @@ def _exported_layer(layer: LayerTensor) -> LayerSummary:
         layer.notes,
         layer.inside,
     )
+
+
+def _stored(codes: CodesTensor) -> str:
+    if isinstance(codes.exp, int):
+        return f"codes in {codes.tensor}, zero point {codes.zero_point}, step 2**{codes.exp}"
+    lo, hi = min(codes.exp), max(codes.exp)
+    steps = f"step 2**{lo}" if lo == hi else f"steps by channel, from 2**{lo} to 2**{hi}"
+    return f"sums in {codes.tensor}, {steps}"
 
 
 def _initializer(tensor: onnx.TensorProto) -> Tensor:

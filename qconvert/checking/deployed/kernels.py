@@ -8,12 +8,14 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
+from qconvert.checking.deployed.sums import scale_behind
 
 #: A domain, "" for ONNX's own, and an operator.
 Kind: TypeAlias = tuple[str, str]
 Numbers: TypeAlias = npt.NDArray[np.float64]
 
 _MICROSOFT: Final = "com.microsoft"
+MATMUL_INTEGER: Final = ("", "MatMulInteger")
 #: Weights in blocks of channels, as wide as the vectors of the CPU, with zeros appended.
 BLOCKED: Final = ("com.microsoft.nchwc", "Conv")
 
@@ -51,7 +53,7 @@ LINEAR: Final[dict[Kind, Places]] = {
     (_MICROSOFT, "FusedMatMul"): Places(1),
     BLOCKED: Places(1, 2),
     ("", "ConvInteger"): Places(1, zero=3, x_zero=2),
-    ("", "MatMulInteger"): Places(1, zero=3, x_zero=2),
+    MATMUL_INTEGER: Places(1, zero=3, x_zero=2),
     ("", "QLinearConv"): _QLINEAR_CONV,
     (_MICROSOFT, "QLinearConv"): _QLINEAR_CONV,
     ("", "QLinearMatMul"): _QLINEAR_MATMUL,
@@ -122,7 +124,8 @@ def kernel_of(node: onnx.NodeProto, graph: OnnxGraph) -> Numbers | None:
     """The constant that a linear operator multiplies by, exactly.
 
     That of a convolution has ONNX's layout, that of a product of matrices [..., in, out]; it is
-    ``None`` for other operators, and where both factors depend on inputs.
+    ``None`` for other operators, and where both factors depend on inputs. To that of sums which
+    stay integers belongs what multiplies them next, but for a step of all of them.
     """
     places = LINEAR.get(kind_of(node))
     codes = None if places is None else codes_of(node, graph)
@@ -132,6 +135,8 @@ def kernel_of(node: onnx.NodeProto, graph: OnnxGraph) -> Numbers | None:
     if not places.integer:
         return codes.astype(np.float64) * alpha
     scale, zero = (graph.constant(input_of(node, p)) for p in (places.scale, places.zero))
+    if kind_of(node) == MATMUL_INTEGER:
+        scale = scale_behind(node, graph)
     steps = codes.astype(np.int64)
     if zero is not None:
         steps = steps - _along(zero.astype(np.int64), node, steps.ndim)

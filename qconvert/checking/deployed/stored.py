@@ -3,7 +3,6 @@
 What belongs to a layer is what lies between its tensor and those of the layers before it.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -12,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from qconvert.checking.deployed.kernels import is_conv, kernel_of
+from qconvert.checking.deployed.kernels import MATMUL_INTEGER, is_conv, kernel_of, kind_of
+from qconvert.checking.deployed.meaning import given_codes
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.products import products_of
 from qconvert.checking.deployed.requantized import (
     Judged,
     RoundingKernel,
@@ -52,6 +53,7 @@ def stored_weights(
     file, graph = OnnxGraph(model.graph), with_program(graph, read_moves(model))
     cones, inside = cones_of(file, metadata.layers), absorbed(graph, metadata.layers)
     rounding = _rounding(graph, kernels_of(file, metadata), domains)
+    products = products_of(file, metadata)
     beside = {inside.get(x.name, x.name) for x in graph.layers if _others(x)}
     found: dict[tuple[str, str], F32] = {}
     for layer in graph.layers:
@@ -63,8 +65,8 @@ def stored_weights(
             parts = () if known is None else (_in_a_kernel(layer, known, alone=end not in beside),)
         else:
             parts = (
-                _weights(graph, layer, file, cone),
-                _of_normalization(graph, layer, file, cone),
+                _weights(graph, layer, file, cone, products),
+                _of_normalization(graph, layer, file, cone, products),
             )
         found |= {(layer.name, role): array for part in parts for role, array in part}
     return found
@@ -82,12 +84,7 @@ def cones_of(file: OnnxGraph, layers: Sequence[LayerTensor]) -> dict[str, list[o
 
 def kernels_of(file: OnnxGraph, metadata: ModelMetadata) -> dict[str, RoundingKernel]:
     """The operators that round sums to codes, by the layer that ends with these."""
-    given = {
-        each.tensor: (math.ldexp(1.0, each.codes.exp), each.codes.zero_point)
-        for each in metadata.inputs
-        if each.codes is not None and each.codes.divisor == 1
-    }
-    cones = cones_of(file, metadata.layers)
+    cones, given = cones_of(file, metadata.layers), given_codes(metadata)
     found = {
         layer.layer: rounding_kernel(cones[layer.layer], file, given)
         for layer in metadata.layers
@@ -137,9 +134,13 @@ def _without(array: F32, wrong: npt.NDArray[np.bool_], *, transposed: bool) -> F
 
 
 def _weights(
-    graph: Graph, layer: Layer, file: OnnxGraph, cone: list[onnx.NodeProto]
+    graph: Graph,
+    layer: Layer,
+    file: OnnxGraph,
+    cone: list[onnx.NodeProto],
+    products: Mapping[str, F32],
 ) -> Iterator[tuple[str, F32]]:
-    kernels = [array for node in cone if (array := _kernel(node, file)) is not None]
+    kernels = [array for node in cone if (array := _kernel(node, file, products)) is not None]
     roles = [role for role in layer.weights if role.endswith("kernel")]
     ops = [node.op for node in graph.nodes if belongs(node, layer)]
     linear = [op for op in ops if isinstance(op, Dense | Conv | ConvTranspose)]
@@ -159,10 +160,14 @@ def _weights(
 
 
 def _of_normalization(
-    graph: Graph, layer: Layer, file: OnnxGraph, cone: list[onnx.NodeProto]
+    graph: Graph,
+    layer: Layer,
+    file: OnnxGraph,
+    cone: list[onnx.NodeProto],
+    products: Mapping[str, F32],
 ) -> Iterator[tuple[str, F32]]:
     op = normalization_of(graph, layer)
-    if op is None:
+    if op is None or not products.keys() >= set(_sums_in(cone, file)):
         return
     expected = constants(op)
     found = constants_in(file, cone)
@@ -175,8 +180,19 @@ def _of_normalization(
         yield role, np.where(right, weight.effective, np.float32(np.nan))
 
 
-def _kernel(node: onnx.NodeProto, file: OnnxGraph) -> F32 | None:
+def _sums_in(cone: list[onnx.NodeProto], file: OnnxGraph) -> Iterator[str]:
+    """The sums of codes that operators read."""
+    for node in cone:
+        for name in node.input:
+            maker = file.maker(name)
+            if maker is not None and kind_of(maker) == MATMUL_INTEGER:
+                yield name
+
+
+def _kernel(node: onnx.NodeProto, file: OnnxGraph, products: Mapping[str, F32]) -> F32 | None:
     """The second factor of a linear operator, in Keras's layout."""
+    if node.output[0] in products:
+        return products[node.output[0]]
     if node.op_type not in _LINEAR:
         return None
     array = kernel_of(node, file)
