@@ -36,6 +36,8 @@ class Builder:
         self.packed = packed
         #: Whether x86 CPUs add pairs of products of bytes in 32 bits, and if that became necessary.
         self.vnni, self.needs_vnni = vnni, False
+        #: Whether an operator rounds as elsewhere only on x86.
+        self.needs_x86 = False
         self._batch = batch
         self.scope = ""
         self._taken = set(reserved)

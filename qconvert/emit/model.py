@@ -33,6 +33,7 @@ _OLDEST_OPSET, _NEWEST_OPSET = 13, 26
 _WITH_CODES = frozenset({"qdq"})
 #: As `check` finds it.
 _VNNI = "on x86 a CPU with VNNI, or the session option session.x64quantprecision=1"
+_X86 = "no ARM CPU, or optimizations off"
 
 
 def to_onnx(
@@ -80,7 +81,7 @@ def to_onnx(
     inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
     layers = _layers(graph, b, values, hidden)
     model = b.model(graph.name, producer)
-    needs = Requirements(cpu=(_VNNI,) if b.needs_vnni else ())
+    needs = Requirements(cpu=(_VNNI,) * b.needs_vnni + (_X86,) * b.needs_x86)
     add_metadata(model, ModelMetadata(layers, outputs, dialect, inputs, source, producer[1], needs))
     return model
 

@@ -112,7 +112,7 @@ def _addends(node: onnx.NodeProto, graph: OnnxGraph) -> Iterator[Numbers]:
     bias = bias_of(node, graph)
     if bias is not None:
         yield bias
-    if node.op_type in ("Add", "Sub"):
-        sign = 1 if node.op_type == "Add" else -1
+    if node.op_type in ("Add", "Sub", "Sum"):
+        sign = -1 if node.op_type == "Sub" else 1
         constants = map(graph.constant, node.input)
         yield from (sign * array.astype(np.float64) for array in constants if array is not None)

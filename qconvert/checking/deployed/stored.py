@@ -35,6 +35,7 @@ from qconvert.runners.interface import InputDomain
 
 _NOTHING: Final[Mapping[str, InputDomain]] = MappingProxyType({})
 _LINEAR: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+_ADDING: Final = frozenset({"Add", "Sum"})
 
 
 def stored_weights(
@@ -205,7 +206,7 @@ def _kernel(node: onnx.NodeProto, file: OnnxGraph, products: Mapping[str, F32]) 
 def _bias(effective: F32, file: OnnxGraph, cone: list[onnx.NodeProto]) -> F32 | None:
     """The constant beside a linear operator, or added behind it; the equal one if there is one."""
     names = [node.input[2] for node in cone if node.op_type in _LINEAR and len(node.input) > 2]
-    names += [name for node in cone if node.op_type == "Add" for name in node.input]
+    names += [name for node in cone if node.op_type in _ADDING for name in node.input]
     subtracted = [node.input[1] for node in cone if node.op_type == "Sub"]
     constants = [file.constant(name) for name in names]
     constants += [None if a is None else -a for a in map(file.constant, subtracted)]

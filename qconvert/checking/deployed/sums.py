@@ -43,15 +43,21 @@ def scale_behind(product: onnx.NodeProto, graph: OnnxGraph) -> Array | None:
     return graph.constant((_last_factor(operand, graph) or operand).name)
 
 
-def are_in_steps(sums: CodesTensor, graph: OnnxGraph) -> bool:
-    """Whether what multiplies *sums* takes them for numbers in the steps that they have."""
+def multiplier(product: onnx.NodeProto, graph: OnnxGraph) -> Array | None:
+    """All that sums are multiplied by."""
+    operand = _behind(product, graph)
+    return None if operand is None else graph.constant(operand.name)
+
+
+def steps_of(sums: CodesTensor, graph: OnnxGraph) -> Array | None:
+    """The steps of *sums*, if what multiplies these takes them for numbers in such."""
     product = graph.maker(sums.tensor)
     operand = None if product is None else _behind(product, graph)
     if operand is None:
-        return False
+        return None
     steps = np.ldexp(1.0, np.array(sums.exp))
     found = innermost(operand.node, operand.place, graph).steps
-    return bool(np.all(np.broadcast_to(found, steps.shape) == steps))
+    return steps if np.all(np.broadcast_to(found, steps.shape) == steps) else None
 
 
 def _behind(product: onnx.NodeProto, graph: OnnxGraph) -> Operand | None:

@@ -17,7 +17,7 @@ from qconvert.ir import F32
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
 #: Operators that compute with one, and what they do with it.
-_STEPS: Final = {"Sub": "subtract", "Mul": "multiply", "Add": "add"}
+_STEPS: Final = {"Sub": "subtract", "Mul": "multiply", "Add": "add", "Sum": "add"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

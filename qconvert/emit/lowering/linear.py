@@ -5,7 +5,7 @@ import onnx
 
 from qconvert.emit.builder import Attributes, Builder, Tensor
 from qconvert.emit.dialects.protocol import Consumer, Dialect
-from qconvert.emit.lowering.sums import times
+from qconvert.emit.lowering.sums import biased, normalized, sums
 from qconvert.emit.normalization import normalization
 from qconvert.emit.values import (
     Value,
@@ -21,9 +21,16 @@ from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Den
 
 
 def dense(op: Dense, x: Value, b: Builder, dialect: Dialect) -> Value:
-    """``MatMul``; ``Gemm`` on matrices where integer kernels take its bias, or where none exist."""
+    """``MatMul``; ``Gemm`` on matrices where integer kernels take its bias, or where none exist.
+
+    With a bias that is off the grid of the products, sums of integers.
+    """
     x = relayout(b, x, natural(x.rank))
-    if x.rank != 2 or dialect.multiplies_integers(x, op.kernel, op.bias):
+    integer = dialect.multiplies_integers(x, op.kernel, op.bias)
+    whole = sums(op, x, b) if integer and op.bias is not None else None
+    if whole is not None and whole.sums is not None and op.bias is not None:
+        return Value(biased(b, whole.sums, op.bias), x.layout)
+    if x.rank != 2 or integer:
         kernel = dialect.kernel(b, x, op.kernel, 1, Consumer.MATMUL)
         y = Value(b.op("MatMul", x.tensor, kernel.tensor), x.layout)
         # Subtracted: of a sum ONNX Runtime makes a Gemm, which has no kernel for integers alone.
@@ -72,8 +79,7 @@ def conv_transpose(op: ConvTranspose, x: Value, b: Builder, dialect: Dialect) ->
 def affine(op: Affine, x: Value, b: Builder, dialect: Dialect) -> Value:
     """``Mul`` and ``Add``, in a form that no product before them absorbs."""
     if x.sums is not None and op.factor is not None:
-        y = Value(times(b, x.sums, op.factor), x.layout)
-        return y if op.offset is None else _added(b, y, op.offset, "offset")
+        return Value(normalized(b, x.sums, op.factor, op.offset), x.layout)
     y = Value(x.tensor, x.layout)
     for kind, array in (("Mul", op.factor), ("Add", op.offset)):
         if array is not None:
@@ -87,20 +93,16 @@ def batch_normalization(op: BatchNormalization, x: Value, b: Builder, dialect: D
     assert op.program is None, "what was moved in a file is no part of a model"
     steps = normalization(op)
     if steps.mean is None:
-        y = Value(_by_inverse(b, x, steps.factor, dialect), x.layout)
+        if x.sums is not None:
+            return Value(normalized(b, x.sums, steps.factor, steps.addend), x.layout)
+        factor = dialect.constant(b, per_channel(steps.factor, x.layout), "inverse")
+        y = Value(b.op("Mul", x.tensor, factor), x.layout)
         return _added(b, y, steps.addend, "offset")
     mean = b.constant(per_channel(steps.mean, x.layout), "mean")
     y = _times(b, Value(b.op("Sub", x.tensor, mean), x.layout), steps.factor)
     if steps.gamma is None:
         return _added(b, y, steps.addend, "beta")
     return _multiply_add(b, y, steps.gamma, steps.addend)
-
-
-def _by_inverse(b: Builder, x: Value, inverse: F32, dialect: Dialect) -> Tensor:
-    if x.sums is not None:
-        return times(b, x.sums, inverse)
-    factor = dialect.constant(b, per_channel(inverse, x.layout), "inverse")
-    return b.op("Mul", x.tensor, factor)
 
 
 def _times(b: Builder, x: Value, array: F32) -> Value:

@@ -3,8 +3,9 @@
 A sum of codes becomes a float once, and is multiplied once: by its step and by the factor that
 stands behind it, a power of two and a float32, whose product is exact. So every runtime rounds as
 TensorFlow does. ONNX Runtime has one operator, ``MatMulIntegerToFloat``, for all of that and an
-addition behind it, if it does not compute the factor when it loads the file: that of dequantized
-numbers it leaves alone.
+``Add`` behind it, if it does not compute the factor when it loads the file: that of dequantized
+numbers it leaves alone. On ARM that operator rounds product and sum together, so that by default
+only a product without rounding gets an ``Add``.
 """
 
 from collections import Counter
@@ -43,7 +44,7 @@ def _multiplies(node: Node) -> bool:
 
 
 def sums(op: Dense, x: Value, b: Builder) -> Value | None:
-    """The products of *op* as integers; ``None`` where they are none of bytes.
+    """The products of *op*, without its bias, as integers; ``None`` where they are none of bytes.
 
     Or where they may pass 2**24, beyond which float32 does not hold all of them.
     """
@@ -68,19 +69,38 @@ def sums(op: Dense, x: Value, b: Builder) -> Value | None:
     return Value(b.op("Mul", _float(b, whole), steps), x.layout, sums=whole)
 
 
-def times(b: Builder, x: Sums, factor: F32) -> Tensor:
-    """The sums in float, multiplied by channel."""
-    exps = np.array(x.exps)
-    least = int(exps.min(initial=0))
-    # Dequantized, for ONNX Runtime computes no product of that when it loads the file; and then
-    # multiplied, for it has a DequantizeLinear of its own for each reader of one.
-    one = b.op("DequantizeLinear", b.constant(np.array(1, np.int32), "one"), b.scalar(1.0))
-    step = b.op("Mul", one, b.scalar(2.0**least))
+def biased(b: Builder, x: Sums, bias: F32) -> Tensor:
+    """The sums in float, with a bias by channel."""
+    steps = np.ldexp(np.float32(1), np.array(x.exps) - min(x.exps)).astype(np.float32)
+    return b.op("Add", _scaled(b, x, b.constant(steps, "steps")), b.constant(bias, "bias"))
+
+
+def normalized(b: Builder, x: Sums, factor: F32, addend: F32 | None) -> Tensor:
+    """The sums in float, multiplied by channel, and something added."""
+    product = _times(b, x, factor)
+    if addend is None:
+        return product
+    b.needs_x86 |= b.vnni
+    # Of a Sum ONNX Runtime makes no part of another operator.
+    return b.op("Add" if b.vnni else "Sum", product, b.constant(addend, "offset"))
+
+
+def _times(b: Builder, x: Sums, factor: F32) -> Tensor:
+    exps, least = np.array(x.exps), min(x.exps)
     each = b.constant(factor, "factor")
     if np.any(exps != least):
         more = np.ldexp(np.float32(1), exps - least).astype(np.float32)
         each = b.op("Mul", b.constant(more, "steps"), each)
-    return b.op("Mul", _float(b, x), b.op("Mul", step, each))
+    return _scaled(b, x, each)
+
+
+def _scaled(b: Builder, x: Sums, factor: Tensor) -> Tensor:
+    """The sums multiplied by their least step and a factor."""
+    # Dequantized, for ONNX Runtime computes no product of that when it loads the file; and then
+    # multiplied, for it has a DequantizeLinear of its own for each reader of one.
+    one = b.op("DequantizeLinear", b.constant(np.array(1, np.int32), "one"), b.scalar(1.0))
+    step = b.op("Mul", one, b.scalar(2.0 ** min(x.exps)))
+    return b.op("Mul", _float(b, x), b.op("Mul", step, factor))
 
 
 def _float(b: Builder, x: Sums) -> Tensor:
