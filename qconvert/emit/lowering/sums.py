@@ -3,8 +3,7 @@
 A sum of codes becomes a float once, and is multiplied once: by its step and by the factor that
 stands behind it, a power of two and a float32, whose product is exact. So every runtime rounds as
 TensorFlow does. ONNX Runtime has one operator, ``MatMulIntegerToFloat``, for all of that and an
-``Add`` behind it, if it does not compute the factor when it loads the file: that of dequantized
-numbers it leaves alone. On ARM that operator rounds product and sum together, so that by default
+``Add`` behind it, if the factor is a product that it does not compute when it loads the file. On ARM that operator rounds product and sum together, so that by default
 only a product without rounding gets an ``Add``.
 """
 
@@ -16,6 +15,7 @@ import onnx
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import LARGEST_CODE, WeightCodes, encode
 from qconvert.emit.packing import stored_codes, type_of_weights
+from qconvert.emit.shield import shielded
 from qconvert.emit.values import Codes, Sums, Value, natural, relayout
 from qconvert.ir import F32, Graph, Node
 from qconvert.ir.ops import Affine, BatchNormalization, Dense
@@ -96,10 +96,8 @@ def _times(b: Builder, x: Sums, factor: F32) -> Tensor:
 
 def _scaled(b: Builder, x: Sums, factor: Tensor) -> Tensor:
     """The sums multiplied by their least step and a factor."""
-    # Dequantized, for ONNX Runtime computes no product of that when it loads the file; and then
-    # multiplied, for it has a DequantizeLinear of its own for each reader of one.
-    one = b.op("DequantizeLinear", b.constant(np.array(1, np.int32), "one"), b.scalar(1.0))
-    step = b.op("Mul", one, b.scalar(2.0 ** min(x.exps)))
+    # ONNX Runtime makes no part of its operator of a factor that it has computed beforehand.
+    step = shielded(b, b.scalar(2.0 ** min(x.exps)))
     return b.op("Mul", _float(b, x), b.op("Mul", step, factor))
 
 
