@@ -3,8 +3,9 @@
 A sum of codes becomes a float once, and is multiplied once: by its step and by the factor that
 stands behind it, a power of two and a float32, whose product is exact. So every runtime rounds as
 TensorFlow does. ONNX Runtime has one operator, ``MatMulIntegerToFloat``, for all of that and an
-``Add`` behind it, if the factor is a product that it does not compute when it loads the file. On ARM that operator rounds product and sum together, so that by default
-only a product without rounding gets an ``Add``.
+``Add`` behind it, if the factor is a product that it does not compute when it loads the file. On
+ARM that operator rounds product and sum together, so that by default only products that are not
+rounded get an ``Add``.
 """
 
 from collections import Counter
