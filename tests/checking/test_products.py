@@ -37,7 +37,11 @@ def network(*, bias: bool = False) -> Graph:
     if not bias:
         op = BatchNormalization(MEAN, VARIANCE, GAMMA, BETA, 1e-3, fused=False)
         behind = [("bn", op), *behind]
-    steps = [("q", Quantize(QuantizedBits(8, 1, alpha=1.0))), ("dense", dense), *behind]
+    steps: list[tuple[str, Op]] = [
+        ("q", Quantize(QuantizedBits(8, 1, alpha=1.0))),
+        ("dense", dense),
+        *behind,
+    ]
     names = ["x", *(name for name, _ in steps)]
     nodes = tuple(
         Node(name, op, (before,), (None, INPUTS) if name == "q" else SHAPE)
