@@ -27,7 +27,7 @@ _SHA256_DIGITS: Final = 64
 class CodesTensor:
     """An integer tensor that holds ``(code - zero_point) * 2**exp``.
 
-    Of sums, ``exp`` has one exponent for each element of the last axis.
+    Of sums, ``exp`` can have one exponent for each element of the last axis.
     """
 
     tensor: str

@@ -1,6 +1,7 @@
 """Sums that stay integers are read back with the steps that they have, and what multiplies them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -10,7 +11,7 @@ from onnx import numpy_helper
 from qconvert.checking.deployed.deployed_graph import inspect_deployed
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.emit import to_onnx
-from qconvert.emit.metadata import read_metadata
+from qconvert.emit.metadata import CodesTensor, read_metadata
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Weight
 from qconvert.ir.ops import BatchNormalization, Dense, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
@@ -162,11 +163,20 @@ def test_results_are_the_sums_in_their_steps() -> None:
     np.testing.assert_array_equal(forced["bn"], layers["bn"][::-1])
 
 
-def test_metadata_tells_the_steps_of_channels() -> None:
-    metadata = read_metadata(to_onnx(network()))
+def codes_of_dense(graph: Graph) -> CodesTensor | None:
+    metadata = read_metadata(to_onnx(graph))
     assert metadata is not None
     (codes,) = (each.codes for each in metadata.layers if each.layer == "dense")
+    return codes
+
+
+def test_metadata_tells_the_steps_of_channels() -> None:
+    codes = codes_of_dense(network())
     assert codes is not None and codes.exp == tuple(e - 6 for e in (-7, -8, -7, -9, -7))
+
+
+def test_sums_that_no_output_needs_are_not_told_of() -> None:
+    assert codes_of_dense(replace(network(), outputs=(Output("y", "q"),))) is None
 
 
 @pytest.mark.parametrize("vnni", [False, True])
