@@ -124,6 +124,17 @@ def test_an_output_is_a_float(make: Make, kernel: F32) -> None:
     assert "MatMulInteger" not in kinds(to_onnx(graph))
 
 
+@pytest.mark.parametrize(("exps", "integer"), [((-118, -118), True), ((-118, -121), False)])
+def test_steps_that_float32_may_not_hold_stay_floats(
+    make: Make, kernel: F32, exps: tuple[int, int], integer: bool
+) -> None:
+    """Of sums; those of the codes in front are 2**-6."""
+    ones = np.ldexp(np.ones((INPUTS, 2), np.float32), exps).astype(np.float32)
+    by = Affine(FACTOR[:2], OFFSET[:2])
+    graph = behind(make, ones, ("by", by, ["dense"]))
+    assert ("MatMulInteger" in kinds(to_onnx(graph))) is integer
+
+
 def test_sums_that_float32_may_not_hold_stay_floats(make: Make, codes: Codes) -> None:
     """255 * 127 * 519 passes 2**24, and 518 products do not."""
     for inputs, integer in ((518, True), (519, False)):

@@ -22,6 +22,8 @@ from qconvert.ir import F32, Graph, Node
 from qconvert.ir.ops import Affine, BatchNormalization, Dense
 
 _BYTE = 8
+#: Of the smallest normal float32, and of its reciprocal.
+_LEAST = -126
 
 
 def summed(graph: Graph) -> frozenset[str]:
@@ -47,12 +49,14 @@ def _multiplies(node: Node) -> bool:
 def sums(op: Dense, x: Value, b: Builder) -> Value | None:
     """The products of *op*, without its bias, as integers; ``None`` where they are none of bytes.
 
-    Or where they may pass 2**24, beyond which float32 does not hold all of them.
+    Or where they may pass 2**24, beyond which float32 does not hold all of them, or their steps
+    the powers of two that it has.
     """
     found = encode(op.kernel, 1)
     if x.codes is None or not x.integer or found is None or found.bits > _BYTE:
         return None
-    if _widest(found, x.codes) > LARGEST_CODE:
+    exps = np.resize(found.exps + x.codes.exp, op.kernel.shape[1])
+    if _widest(found, x.codes) > LARGEST_CODE or exps.min() < _LEAST or np.ptp(exps) > -_LEAST:
         return None
     x = relayout(b, x, natural(x.rank))
     assert x.codes is not None
@@ -64,7 +68,6 @@ def sums(op: Dense, x: Value, b: Builder) -> Value | None:
         b.constant(np.array(x.codes.zero, x.codes.dtype), "zero"),
         b.constant(np.array(origin, kind), "zero"),
     )
-    exps = np.resize(found.exps + x.codes.exp, op.kernel.shape[1])
     steps = b.constant(np.ldexp(np.float32(1), exps).astype(np.float32), "steps")
     whole = Sums(product, tuple(exps.tolist()))
     return Value(b.op("Mul", _float(b, whole), steps), x.layout, sums=whole)
