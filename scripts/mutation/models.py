@@ -165,7 +165,7 @@ def linear() -> Model:
     normalized = QActivation(SIX_BITS, name="rounded")(
         BatchNormalization(epsilon=EPSILON, name="normalized")(sums)
     )
-    off_grid = QDense(4, kernel_quantizer=AUTOMATIC, name="off_grid")(small)
+    off_grid = QDense(6, kernel_quantizer="quantized_bits(3, 1, alpha=1)", name="off_grid")(small)
     outputs = [minus, total, average, larger, padded, repeated, leaky, capped, softer, pruned]
     return Model(series, [*outputs, *dense, normalized, off_grid], name="linear")
 
