@@ -11,8 +11,8 @@ from qconvert.checking.examine import Subject, examine
 from qconvert.checking.repair.repair import Repaired, repaired
 from qconvert.checking.results import CheckedFile, Report
 from qconvert.checking.witness import Direct, Panel, Runner, Witness
-from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph
+from qconvert.runners.interface import InputDomain
 from qconvert.runners.reference import ReferenceRunner
 from qconvert.runners.tf import Disagreement
 
@@ -41,11 +41,16 @@ def panel_of(graph: Graph, model: onnx.ModelProto, truth: Runner) -> Panel:
     return replace(panel, runners=runners, qkeras=Weights(graph), unavailable={})
 
 
-def repair(graph: Graph, model: onnx.ModelProto, truth: Graph | Runner) -> Repaired:
+def repair(
+    graph: Graph,
+    model: onnx.ModelProto,
+    truth: Graph | Runner,
+    domains: Mapping[str, InputDomain] = {},
+) -> Repaired:
     runner = Direct(ReferenceRunner(truth).run) if isinstance(truth, Graph) else truth
     shapes = {source.name: [n or 2 for n in source.shape] for source in graph.inputs}
     probe = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-    return repaired(graph, analyse(graph), model, lambda m: panel_of(graph, m, runner), probe)
+    return repaired(graph, model, lambda m: panel_of(graph, m, runner), probe, domains)
 
 
 def check(graph: Graph, model: onnx.ModelProto, truth: Graph) -> Report:

@@ -48,11 +48,11 @@ def tabulate(
     probe: Batch,
     forcible: Set[str],
     run: Callable[[Iterator[Trial]], Evidence],
-    hidden: Set[str] = frozenset(),
+    fused: Set[str] = frozenset(),
 ) -> Tables:
     """Tables of all cones; *run* tries trials that force layers of *forcible* in all runtimes.
 
-    ONNX Runtime has no results of *hidden* layers. What its file makes of all their states is
+    ONNX Runtime has no results of *fused* layers. What its file makes of all their states is
     compared with the reference elsewhere; tried is whether TensorFlow's are those, too.
     """
     if any(layer.frozen for layer in graph.layers):
@@ -67,7 +67,7 @@ def tabulate(
             states,
             owners[cone.end.name],
             shapes[cone.end.name],
-            any(owners[name].name in hidden for name in cone.sources),
+            any(owners[name].name in fused for name in cone.sources),
         )
         for cone, known in found
         if len(states := known.doubtful | known.edges)
@@ -102,14 +102,14 @@ def _stronger(
 class Tried:
     """A cone of which some states are tried, and the layer that shows its results.
 
-    *hidden* from ONNX Runtime are the sources, or not.
+    ``fused`` is whether ONNX Runtime has no results of some of the sources.
     """
 
     cone: Cone
     states: States
     layer: Layer
     shape: tuple[int, ...]
-    hidden: bool = False
+    fused: bool = False
 
     @property
     def rows(self) -> int:
@@ -171,7 +171,7 @@ def groups(shapes: Mapping[str, tuple[int, ...]], near: Sequence[Tried]) -> list
     elements = sum(math.prod(shape[1:]) for shape in shapes.values())
     alike: dict[tuple[int, bool], list[Tried]] = defaultdict(list)
     for one in near:
-        alike[one.rows.bit_length(), one.hidden].append(one)
+        alike[one.rows.bit_length(), one.fused].append(one)
     left = _MOST_ELEMENTS
     result: list[list[Slot]] = []
     for _, cones_alike in sorted(alike.items()):
@@ -237,7 +237,7 @@ def _agrees(evidence: Evidence, tried: Tried) -> bool:
     compared = evidence.layers.get(tried.layer.name, {})
     present = {w for pair, found in compared.items() if found.elements for w in pair}
     same = all(not found.differing for found in compared.values())
-    needed = set(REQUIRED) - ({Witness.ORT} if tried.hidden else set())
+    needed = set(REQUIRED) - ({Witness.ORT} if tried.fused else set())
     return same and present >= needed and not evidence.failures
 
 
@@ -300,12 +300,12 @@ def _inner(
         for name in node.inputs:
             readers[name].append(node)
     ends = {cone.end.name for cone in proven}
-    inside = {name for cone in proven for name in cone.names} - ends
+    interior = {name for cone in proven for name in cone.names} - ends
     sums = {n for cone in proven for n in cone.sources if isinstance(known.get(n), Doubt)}
-    inside |= {name for name in sums if not isinstance(analysis.values[name], Reach)}
-    hidden: set[str] = set()
+    interior |= {name for name in sums if not isinstance(analysis.values[name], Reach)}
+    unseen: set[str] = set()
     for node in reversed(graph.nodes):
         seen = [reader.name for reader in readers[node.name]]
-        if node.name in inside - outputs and all(one in ends | hidden for one in seen):
-            hidden.add(node.name)
-    return {name: Certificate(Argument.CODES) for name in hidden}
+        if node.name in interior - outputs and all(one in ends | unseen for one in seen):
+            unseen.add(node.name)
+    return {name: Certificate(Argument.CODES) for name in unseen}
