@@ -12,8 +12,8 @@ from qconvert.checking.forcing import Trial, can_be_forced, shapes_in
 from qconvert.checking.inputs import Batch
 from qconvert.checking.scans.programs import unequal
 from qconvert.checking.tables.cones import Cone, cones
-from qconvert.checking.tables.enumeration import Tried, can_be_tried, groups, trials_of
 from qconvert.checking.tables.margins import margins
+from qconvert.checking.tables.trials import Tried, can_be_tried, groups, trials_of
 from qconvert.checking.witness import Panel, Witness
 from qconvert.exactness import Analysis
 from qconvert.ir import F32, Graph, Layer

@@ -22,7 +22,7 @@ from qconvert.checking.scans.everything import scanned
 from qconvert.checking.scans.programs import Programs, Scan
 from qconvert.checking.scans.settled import Scans, differing
 from qconvert.checking.scans.thresholds import decided
-from qconvert.checking.tables.enumeration import has_a_tail
+from qconvert.checking.tables.trials import has_a_tail
 from qconvert.checking.witness import Panel, Quantizers, Witness
 from qconvert.errors import WitnessError
 from qconvert.exactness import Analysis, Doubt
