@@ -153,7 +153,7 @@ def _layers(
 ) -> tuple[LayerTensor, ...]:
     alive = b.live()
     opaque = graph.opaque
-    owners = {layer.value: layer.name for layer in reversed(graph.layers)}
+    owners = graph.owners
     return tuple(
         LayerTensor(
             layer.name,
@@ -162,7 +162,7 @@ def _layers(
             None,
             None,
             notes=layer.notes,
-            fused_into=owners[fused[layer.value]],
+            fused_into=owners[fused[layer.value]].name,
         )
         if layer.value in fused
         else _layer(layer, values[layer.value], b, alive, opaque.get(layer.name))
