@@ -16,6 +16,8 @@ from qconvert.ir import F32, Grid
 BINS: Final = 64
 #: Codes of a grid whose use is counted one by one.
 _COUNTED_CODES: Final = 1 << 16
+#: Numbers of bins stay below, so that they are exact.
+_LARGEST_BIN: Final = 1 << 40
 #: No float32 has a smaller distance from another.
 _FINEST: Final = -149
 
@@ -147,7 +149,7 @@ class NumberTally:
         low, high = (float(np.floor(np.ldexp(x, -self._exp))) for x in (lowest, highest))
         if self._counts.size:
             low, high = min(low, self._first), max(high, self._first + self._counts.size - 1)
-        return high - low < BINS
+        return high - low < BINS and max(-low, high) < _LARGEST_BIN
 
 
 def _coarse(first: int, exp: int, counts: _Integers) -> Histogram:

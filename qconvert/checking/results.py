@@ -34,8 +34,7 @@ def weakest(verdicts: "tuple[Verdict, ...]") -> Verdict:
 class Comparison:
     """What came out for one pair of witnesses; ``largest_steps`` counts quantization steps."""
 
-    first: Witness
-    second: Witness
+    witnesses: tuple[Witness, Witness]
     difference: Difference
     largest_steps: float | None
 

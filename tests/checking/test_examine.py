@@ -168,9 +168,7 @@ def test_the_first_difference_has_its_sample_and_all_values(bench: Bench) -> Non
 
 def test_steps_are_those_of_the_quantizer(bench: Bench) -> None:
     report = bench.run({NUMPY: FakeRunner({"q_out": bump})})
-    steps = {
-        (c.first, c.second): c.largest_steps for c in named(report, "q_out").finding.comparisons
-    }
+    steps = {c.witnesses: c.largest_steps for c in named(report, "q_out").finding.comparisons}
     assert steps[TF, NUMPY] == 8.0
     assert steps[TF, ORT] == 0.0
     assert {c.largest_steps for c in named(report, "dense").finding.comparisons} == {None}
