@@ -42,6 +42,10 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--json", "json_file", type=PATH, help="Also write the report as JSON.")
 @click.option(
+    "--report", "folder", type=PATH, metavar="DIR",
+    help="Also write the report to this folder: HTML, JSON, JUnit, SARIF, Markdown.",
+)  # fmt: skip
+@click.option(
     "--reproducer", type=PATH, metavar="DIR",
     help="If something differs, write the first wrong layer by itself and a script to this folder.",
 )  # fmt: skip
@@ -62,6 +66,7 @@ def check(
     require: str,
     scan: bool,
     json_file: Path | None,
+    folder: Path | None,
     reproducer: Path | None,
     repair: Path | None,
     force: bool,
@@ -73,11 +78,13 @@ def check(
     are found by their values. The exit code is 0 if everything was compared, nothing differs
     beyond rounding, and the verdict is at least the required one.
     """
-    from qconvert.output import require_writable
+    from qconvert.output import require_writable, require_writable_folder
 
     sources = [path for path in (onnx, inputs, *sources_of(model, reading)) if path is not None]
     if json_file:
         require_writable(json_file, force=force, inputs=sources)
+    if folder:
+        require_writable_folder(folder, force=force)
     report = checked(
         model,
         onnx,
@@ -97,6 +104,8 @@ def check(
     if repair and report.repair.path is None:
         click.echo(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
     write_report(report, json_file, force=force, sources=sources)
+    if folder:
+        write_all(report, folder, force=force, sources=sources)
     context.exit(report.exit_code)
 
 
@@ -151,6 +160,15 @@ def write_report(
     if path is not None:
         write(path, to_json(report).encode(), force=force, inputs=sources)
         click.echo(f"report  {path}")
+
+
+def write_all(report: "Report", folder: Path, *, force: bool, sources: Sequence[Path]) -> None:
+    """Write *report* to *folder* in every format, all files at once."""
+    from qconvert.output import write_folder
+    from qconvert.report.formats import FORMATS, rendered
+
+    write_folder(folder, rendered(report), force=force, inputs=sources)
+    click.echo(f"report  {folder}: {', '.join(form.file for form in FORMATS.values())}")
 
 
 def _nothing_to_reproduce(report: "Report") -> str:

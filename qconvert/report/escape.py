@@ -8,7 +8,8 @@ import re
 import unicodedata
 from typing import Final
 
-_PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")
+#: What Markdown reads something out of within a line; a colon and a dot make addresses.
+_MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|~#@&:!]|(?<=www)\.)")
 
 
 def printable(text: str) -> str:
@@ -23,7 +24,7 @@ def markdown(text: str) -> str:
 
     A platform reads a name behind an at sign, and a number behind a hash, after that.
     """
-    escaped = _PUNCTUATION.sub(r"\\\1", printable(text))
+    escaped = _MARKDOWN.sub(r"\\\1", printable(text))
     return escaped.replace("@", "@<!-- -->").replace("\\#", "\\#<!-- -->")
 
 

@@ -121,9 +121,8 @@ def _details(report: Report) -> Iterator[Text]:
         yield from _example(first.finding.example)
     for weight in report.weights:
         if weight.layer == first.name and weight.difference.first:
-            yield Text(
-                f"  weight {printable(weight.role)}: {words.elements_that_differ(weight.difference)}"
-            )
+            told = words.elements_that_differ(weight.difference)
+            yield Text(f"  weight {printable(weight.role)}: {told}")
             yield from _example(weight.difference.first)
     yield Text()
 

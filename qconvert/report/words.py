@@ -162,3 +162,27 @@ def summary(report: Report) -> str:
         f"{report.verdict.value}: {len(report.layers)} layers ({of_layers or 'none'}) "
         f"on {report.samples} samples; {_of_weights(report)}"
     )
+
+
+def provenance(report: Report) -> dict[str, str]:
+    """What the report is about and who took part, so that it belongs to these files alone."""
+    environment = report.environment
+    versions = {
+        result.witness.value: ", ".join(f"{name} {version}" for name, version in result.versions)
+        for result in report.witnesses
+        if result.versions
+    }
+    return {
+        "verdict": report.verdict.value,
+        "required": report.required.value,
+        "model": report.model.path or "in memory",
+        "model SHA-256": report.model.sha256,
+        "ONNX file": report.onnx.path or "exported to memory",
+        "ONNX file SHA-256": report.onnx.sha256,
+        "inputs": report.inputs,
+        "inputs SHA-256": report.inputs_sha256 or "none were read",
+        "qconvert": environment.qconvert,
+        "Python": environment.python,
+        "machine": environment.machine,
+        **versions,
+    }
