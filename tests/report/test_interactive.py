@@ -44,7 +44,8 @@ def test_a_notebook_gets_one_frame_in_which_nothing_runs(failing: Report) -> Non
 
 def test_a_table_has_a_row_for_every_layer_and_output(failing: Report) -> None:
     table = CheckReport.of(failing).to_dataframe()
-    assert list(table["name"]) == [x.name for x in (*failing.layers, *failing.outputs)]
+    names = [layer.name for layer in failing.layers] + [output.name for output in failing.outputs]
+    assert list(table["name"]) == names
     assert list(table["verdict"]) == ["UNCHECKED", "DIFFERS", "DIFFERS", "DIFFERS"]
     assert (table["differing"][1], table["largest_steps"][1]) == (12, 1.0)
 
