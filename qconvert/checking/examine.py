@@ -22,6 +22,7 @@ from qconvert.checking.bits import activation_quantizer, bits_of, step_of, weigh
 from qconvert.checking.conclusions import Proofs, for_all_inputs, of_outputs, tried
 from qconvert.checking.deployed.deployment import layers_as_deployed, outputs_as_deployed
 from qconvert.checking.forcing import Trial
+from qconvert.checking.gathering import Gatherer, both, with_distributions
 from qconvert.checking.inputs import Batch, Samples
 from qconvert.checking.judge import (
     REQUIRED,
@@ -99,9 +100,10 @@ def examine(
     probe, batches = _peek(samples.batches)
     if failures:
         batches = islice(batches, BATCHES_WITHOUT_ALL)
-    rounding = _rounding(graph, weights)
+    rounding, gatherer = _rounding(graph, weights), Gatherer(graph)
+    watched = both(gatherer, observe)
     with watch.part("samples"):
-        evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed, observe)
+        evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed, watched)
     with watch.part("proofs"):
         analysis = analyse(graph, subject.domains)
     if not failures and subject.by_value is None:
@@ -131,8 +133,8 @@ def examine(
         onnx=subject.onnx,
         inputs=samples.description,
         samples=evidence.samples,
-        layers=layers,
-        weights=weights.results,
+        layers=gatherer.layers(layers),
+        weights=with_distributions(graph, weights.results),
         outputs=outputs_as_deployed(graph, outputs, deployed),
         ambiguous=ambiguous,
         witnesses=tuple(_witness(witness, panel, failures) for witness in Witness),
@@ -141,6 +143,7 @@ def examine(
         seconds=tuple(watch.seconds.items()),
         by_value=subject.by_value,
         repair=Repair(panel.moves),
+        inputs_sha256=gatherer.sha256,
     )
 
 

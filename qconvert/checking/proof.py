@@ -81,7 +81,7 @@ def within(finding: Finding, name: str, other: Finding) -> Finding:
 
 def _unseen(finding: Finding, weights: Sequence[WeightResult]) -> str:
     """What was not found in the file, in words."""
-    if not any(Witness.ORT in (one.first, one.second) for one in finding.comparisons):
+    if not any(Witness.ORT in one.witnesses for one in finding.comparisons):
         return "the file does not compute it"
     unseen = [w.role for w in weights if w.verdict is not Verdict.PROVEN or w.stored is None]
     if unseen:

@@ -12,6 +12,7 @@ import click
 from qconvert.cli.check import check
 from qconvert.cli.export import export, weights
 from qconvert.cli.look import bench, doctor, inspect
+from qconvert.cli.report import report
 from qconvert.errors import QConvertError
 
 __all__ = ["cli", "run"]
@@ -36,7 +37,7 @@ def cli() -> None:
     """QKeras models to ONNX files that give the same answers, checked layer by layer."""
 
 
-for _command in (export, check, inspect, weights, bench, doctor):
+for _command in (export, check, report, inspect, weights, bench, doctor):
     cli.add_command(_command)
 
 

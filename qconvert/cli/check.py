@@ -56,6 +56,10 @@ class Checking(Reading, total=False):
 )  # fmt: skip
 @click.option("--json", "json_file", type=PATH, help="Also write the report as JSON.")
 @click.option(
+    "--report", "folder", type=PATH, metavar="DIR",
+    help="Also write the report to this folder: HTML, JSON, JUnit, SARIF, Markdown.",
+)  # fmt: skip
+@click.option(
     "--reproducer", type=PATH, metavar="DIR",
     help="If something differs, write the first wrong layer by itself and a script to this folder.",
 )  # fmt: skip
@@ -70,6 +74,7 @@ def check(
     model: Path,
     onnx: Path | None,
     json_file: Path | None,
+    folder: Path | None,
     **options: Unpack[Checking],
 ) -> None:
     """Compare every layer of MODEL in TensorFlow, ONNX Runtime and NumPy.
@@ -78,19 +83,23 @@ def check(
     are found by their values. The exit code is 0 if everything was compared, nothing differs
     beyond rounding, and the verdict is at least the required one.
     """
-    from qconvert.output import require_writable
+    from qconvert.output import require_writable, require_writable_folder
 
     given = (onnx, options["inputs"], *sources_of(model, options))
     sources = [path for path in given if path is not None]
     force, reproducer, repair = options["force"], options["reproducer"], options["repair"]
     if json_file:
         require_writable(json_file, force=force, inputs=sources)
+    if folder:
+        require_writable_folder(folder, force=force)
     report = checked(model, onnx, **options)
     if reproducer and report.reproducer is None:
         click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
     if repair and report.repair.path is None:
         click.echo(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
     write_report(report, json_file, force=force, sources=sources)
+    if folder:
+        write_all(report, folder, force=force, sources=sources)
     context.exit(report.exit_code)
 
 
@@ -117,6 +126,15 @@ def write_report(
     if path is not None:
         write(path, to_json(report).encode(), force=force, inputs=sources)
         click.echo(f"report  {path}")
+
+
+def write_all(report: "Report", folder: Path, *, force: bool, sources: Sequence[Path]) -> None:
+    """Write *report* to *folder* in every format, all files at once."""
+    from qconvert.output import write_folder
+    from qconvert.report.formats import FORMATS, rendered
+
+    write_folder(folder, rendered(report), force=force, inputs=sources)
+    click.echo(f"report  {folder}: {', '.join(form.file for form in FORMATS.values())}")
 
 
 def _nothing_to_reproduce(report: "Report") -> str:

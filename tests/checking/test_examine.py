@@ -153,9 +153,7 @@ def test_the_first_difference_has_its_sample_and_all_values(bench: Bench) -> Non
 
 def test_steps_are_those_of_the_quantizer(bench: Bench) -> None:
     report = bench.run({NUMPY: FakeRunner({"q_out": bump})})
-    steps = {
-        (c.first, c.second): c.largest_steps for c in named(report, "q_out").finding.comparisons
-    }
+    steps = {c.witnesses: c.largest_steps for c in named(report, "q_out").finding.comparisons}
     assert steps[TF, NUMPY] == 8.0
     assert steps[TF, ORT] == 0.0
     assert {c.largest_steps for c in named(report, "dense").finding.comparisons} == {None}
@@ -298,3 +296,36 @@ def test_nothing_is_proven_of_a_tensorflow_with_other_kernels(bench: Bench) -> N
         "TensorFlow runs with TF_USE_DEEP_CONV2D=1"
     }
     assert set(verdicts(report).values()) == {"SAMPLED"}
+
+
+def test_a_report_has_the_numbers_of_layers_and_weights(bench: Bench) -> None:
+    report = bench.run()
+    assert [layer.sources for layer in report.layers] == [(), ("q_in",), ("dense",)]
+    found = named(report, "dense").results
+    assert found is not None and found.elements == 200 and found.grid is None
+    codes = named(report, "q_out").results
+    # The stand-in rounds to integers, of which only 0 and -1 are codes of four bits.
+    assert codes is not None and (codes.elements, codes.outside, codes.used) == (200, 198, 2)
+    (weight,) = report.weights
+    assert weight.raw is not None and weight.effective is not None
+    assert (weight.raw.outside, weight.effective.used, weight.effective.elements) == (0, 3, 4)
+    assert all(layer.errors is None for layer in report.layers)
+
+
+def test_a_report_says_where_witnesses_differ(bench: Bench) -> None:
+    report = bench.run({ORT: FakeRunner({"dense": bump})})
+    errors = named(report, "dense").errors
+    # Once in every batch: of one sample, and of up to 64.
+    assert errors is not None and errors.shape == (2,) and errors.channels == (0, 3)
+    assert named(report, "q_in").errors is None
+
+
+def test_the_hash_is_of_the_samples_whatever_their_batches(bench: Bench) -> None:
+    x = np.arange(200, dtype=np.float32).reshape(100, 2)
+
+    def digest(*batches: F32) -> str | None:
+        samples = Samples("x", 100, iter([{"x": batch} for batch in batches]))
+        return bench.run(samples=samples).inputs_sha256
+
+    assert digest(x) == digest(x[:1], x[1:]) == bench.run().inputs_sha256
+    assert digest(x) != digest(x + 1)
