@@ -1,11 +1,10 @@
 """From a model file to the graph: nested models inlined, every call of every layer parsed."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from qconvert.errors import BadFileError, Problem, UnsupportedError
+from qconvert.errors import BadFileError, Problem, UnsupportedError, similar
 from qconvert.frontend.assembly import chained
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
@@ -21,7 +20,7 @@ from qconvert.frontend.opaque import (
     parse_opaque,
 )
 from qconvert.frontend.order import call_order
-from qconvert.frontend.problems import Blocked, Malformed, Unsupported
+from qconvert.frontend.problems import Blocked, Malformed, Reason, Unsupported
 from qconvert.frontend.repeated import refuse_repeated_scales
 from qconvert.frontend.topology import (
     FUNCTION,
@@ -77,14 +76,14 @@ def build_graph(
         spec = read_model_spec(model.config)
         graph = builder.build(spec)
     except Malformed as error:
-        raise BadFileError(model.path, str(error)) from None
+        raise BadFileError(error.code, model.path, str(error)) from None
     if builder.problems:
         raise UnsupportedError(list(dict.fromkeys(builder.problems)))
     assert graph is not None
     try:
         validate(graph, freezing=freezing)
     except ValueError as error:
-        raise BadFileError(model.path, str(error)) from None
+        raise BadFileError("QC315", model.path, str(error)) from None
     return graph
 
 
@@ -109,7 +108,7 @@ class _Builder:
         results = self._run(spec, inputs, Scope())
         unused = sorted(k for k, v in self._model.weights.items() if v and k not in self._used)
         if unused:
-            raise Malformed(f"weights of unknown layers: {', '.join(unused)}")
+            raise Malformed(f"weights of unknown layers: {', '.join(unused)}", "QC505")
         known = [value for value in results if value is not None]
         if self.problems or len(known) < len(results):
             return None
@@ -126,18 +125,20 @@ class _Builder:
 
     def _input(self, layers: Mapping[str, LayerSpec], name: str) -> Value | None:
         if name not in layers:
-            raise Malformed(f"the model's input {name!r} does not exist")
+            raise Malformed(f"the model's input {name!r} does not exist", "QC311")
         config = layers[name].config
         shape = input_shape(name, config)
         if shape is None:
-            self._note(name, "the model does not say which shape its input has")
+            self._note(name, "the model does not say which shape its input has", "QC316")
             return None
         return Value(name, shape)
 
     def _run(self, spec: ModelSpec, inputs: Values, scope: Scope) -> Values:
         """Call a model: the values of its outputs."""
         if len(inputs) != len(spec.inputs):
-            raise Malformed(f"{spec.name!r} takes {len(spec.inputs)} inputs, not {len(inputs)}")
+            raise Malformed(
+                f"{spec.name!r} takes {len(spec.inputs)} inputs, not {len(inputs)}", "QC315"
+            )
         values: dict[tuple[str, int], Values] = {}
         for ref, value in zip(spec.inputs, inputs, strict=True):
             values[ref.layer, 0] = [value]
@@ -165,9 +166,9 @@ class _Builder:
             pass
         except Unsupported as error:
             for reason in error.reasons:
-                self._note(path, reason)
+                self._note(path, reason.text, reason.code)
         except Malformed as error:
-            raise Malformed(f"layer {path!r}: {error}") from None
+            raise Malformed(f"layer {path!r}: {error}", error.code) from None
         return [None]
 
     def _parse(self, layer: LayerSpec, call: Invocation, given: Values, path: str) -> Parsed:
@@ -175,13 +176,13 @@ class _Builder:
         if not known and not (self._opaque and layer.class_name in STOCK):
             raise Unsupported(_unknown(layer.class_name))
         if layer.module.split(".")[0] not in _PACKAGES:
-            raise Unsupported(f"{layer.class_name} of the module {layer.module!r}")
+            raise Unsupported(f"{layer.class_name} of the module {layer.module!r}", code="QC303")
         arguments = Config(call.arguments)
         function = layer.class_name in _FUNCTIONS or layer.class_name.startswith(FUNCTION)
         if layer.class_name not in TAKING_ARGUMENTS and not function:
             self._check_arguments(path, arguments)
         if call.constant is not None and not function:
-            raise Unsupported(f"{layer.class_name} of a constant")
+            raise Unsupported(f"{layer.class_name} of a constant", code="QC326")
         stored = self._model.weights.get(path, ())
         shapes = tuple(None if value is None else value.shape for value in given)
         masks = tuple(value.mask.shape if value and value.mask else None for value in given)
@@ -280,9 +281,9 @@ class _Builder:
             config.done()
         except Unsupported as error:
             for reason in error.reasons:
-                self._note(path, reason)
+                self._note(path, reason.text, reason.code)
         except Malformed as error:
-            raise Malformed(f"layer {path!r}: {error}") from None
+            raise Malformed(f"layer {path!r}: {error}", error.code) from None
 
     def _check_arguments(self, path: str, arguments: Config) -> None:
         """Inference is meant, so that ``training=False`` says nothing new."""
@@ -294,10 +295,10 @@ class _Builder:
             arguments.done()
         except Unsupported as error:
             for reason in error.reasons:
-                self._note(path, f"called with {reason}")
+                self._note(path, f"called with {reason.text}", "QC326")
 
-    def _note(self, path: str, reason: str) -> None:
-        self.problems.append(Problem(path, reason))
+    def _note(self, path: str, reason: str, code: str) -> None:
+        self.problems.append(Problem(code, path, reason))
 
 
 def _feeds_tables(spec: ModelSpec, name: str) -> bool:
@@ -310,11 +311,12 @@ def _feeds_tables(spec: ModelSpec, name: str) -> bool:
     return set(readers) == {"Embedding"}
 
 
-def _unknown(class_name: str) -> str:
+def _unknown(class_name: str) -> Reason:
     if class_name in _CODE:
-        return f"{class_name} layers run code from the file; nothing of it was executed"
+        text = f"{class_name} layers run code from the file; nothing of it was executed"
+        return Reason(text, "QC301")
     if class_name in STOCK:
-        return f"layers of class {class_name} are not supported natively; {TRY_OPAQUE}"
-    near = difflib.get_close_matches(class_name, LAYERS, n=2)
-    hint = f" (similar names: {', '.join(near)})" if near else ""
-    return f"layers of class {class_name} are not supported{hint}"
+        text = f"layers of class {class_name} are not supported natively; {TRY_OPAQUE}"
+        return Reason(text, "QC302")
+    hint = similar(class_name, LAYERS)
+    return Reason(f"layers of class {class_name} are not supported{hint}", "QC302")

@@ -142,7 +142,9 @@ class TensorFlowRunner:
         answer = self._process.receive()
         differences = _disagreements(answer)
         if set(differences) != set(model.outputs):
-            raise WitnessError(f"the worker compared {sorted(differences)}, not {model.outputs}")
+            raise WitnessError(
+                "QC723", f"the worker compared {sorted(differences)}, not {model.outputs}"
+            )
         return differences
 
     def effective_weights(self) -> Mapping[str, F32]:
@@ -190,9 +192,9 @@ class TensorFlowRunner:
             arrays = read_npz(path)
             path.unlink()
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            raise WitnessError(f"the worker wrote no results: {error}") from error
+            raise WitnessError("QC723", f"the worker wrote no results: {error}") from error
         if list(arrays) != keys:
-            raise WitnessError(f"the worker announced {keys} and wrote {list(arrays)}")
+            raise WitnessError("QC723", f"the worker announced {keys} and wrote {list(arrays)}")
         return arrays
 
     def _require_complete(self, trace: Trace, size: int) -> None:
@@ -201,10 +203,10 @@ class TensorFlowRunner:
             set(model.outputs) - set(trace.outputs)
         )
         if missing:
-            raise WitnessError(f"the worker returned nothing for {sorted(missing)}")
+            raise WitnessError("QC723", f"the worker returned nothing for {sorted(missing)}")
         for name, value in trace.outputs.items():
             if value.shape[:1] != (size,):
-                raise WitnessError(f"output {name} is {value.shape} for a batch of {size}")
+                raise WitnessError("QC723", f"output {name} is {value.shape} for a batch of {size}")
 
 
 def _described(answer: Answer) -> TensorFlowModel:
@@ -222,7 +224,7 @@ def _described(answer: Answer) -> TensorFlowModel:
                 {key: str(value) for key, value in versions.items()},
             )
         case _:
-            raise WitnessError(f"the worker did not describe the model: {sorted(answer)}")
+            raise WitnessError("QC723", f"the worker did not describe the model: {sorted(answer)}")
 
 
 def _input(item: object) -> tuple[str, tuple[int | None, ...]]:
@@ -230,7 +232,7 @@ def _input(item: object) -> tuple[str, tuple[int | None, ...]]:
         case {"name": str(name), "shape": list(shape)}:
             return name, tuple(shape)
         case _:
-            raise WitnessError(f"the worker described an input as {item}")
+            raise WitnessError("QC723", f"the worker described an input as {item}")
 
 
 def _disagreements(answer: Answer) -> dict[str, Disagreement]:
@@ -245,5 +247,5 @@ def _disagreements(answer: Answer) -> dict[str, Disagreement]:
             }:
                 result[name] = Disagreement(different, elements, float(distance))
             case _:
-                raise WitnessError(f"the worker described a difference as {item}")
+                raise WitnessError("QC723", f"the worker described a difference as {item}")
     return result
