@@ -22,7 +22,7 @@ def inspect(
     if isinstance(model, (str, os.PathLike)) and Path(model).suffix == ".onnx":
         return _of_file(Path(model), optimized)
     if optimized:
-        raise UsageError("only an ONNX file is optimized: export the model first")
+        raise UsageError("QC002", "only an ONNX file is optimized: export the model first")
     return of_graph(load(model, **reading))
 
 
