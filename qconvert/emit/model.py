@@ -9,7 +9,7 @@ import onnx
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import DIALECTS, Dialect
 from qconvert.emit.interface import Meaning, input_codes, input_value, output_codes
-from qconvert.emit.lowering import lower, lower_chain
+from qconvert.emit.lowering import lower, lower_chain, lower_sums
 from qconvert.emit.metadata import (
     CodesTensor,
     InputTensor,
@@ -103,16 +103,19 @@ def _emit(
         b.scope = source.name
         values[source.name] = input_value(b, source.name, source.shape, coded.get(source.name))
     known = chains(graph) if dialect.integer_kernels else {}
+    owned = {layer.value for layer in graph.layers}
     hidden: dict[str, str] = {}
     for node in graph.nodes:
         if node.name in values or node.name in hidden:
             continue
         inputs = tuple(values[name] for name in node.inputs)
         chain = known.get(node.name)
-        y = None if chain is None else lower_chain(chain, inputs[0], b, dialect)
+        y = lower_chain(chain, inputs[0], b, dialect) if chain and chain.end.name in owned else None
         if chain is None or y is None:
             b.scope = node.name
-            y = lower(node.op, inputs, node.shape, b, dialect)
+            if dialect.integer_kernels:
+                y = lower_sums(node.op, chain, inputs[0], node.shape, b)
+            y = y or lower(node.op, inputs, node.shape, b, dialect)
         else:
             node = chain.end
             hidden |= dict.fromkeys(chain.hidden, node.name)
