@@ -19,9 +19,9 @@ from qconvert.emit.values import Value, channels_first, conv_weight, per_channel
 from qconvert.ir import Shape
 from qconvert.ir.ops import Conv
 
-#: Of weights, whatever these are: ONNX Runtime multiplies int8 ones with uint8 thrice as slowly,
-#: and on ARM not at all; two uint8 saturate nowhere.
-_ZERO: Final = 128
+#: Zero points of weights, of 2, 4 and 8 bits. All are uint8: ONNX Runtime multiplies int8 ones with
+#: uint8 thrice as slowly, and on ARM not at all; two uint8 saturate nowhere.
+_ZEROS: Final = (2, 8, 128)
 #: In float32 with all its bits.
 _SMALLEST_EXP, _LARGEST_EXP = -126, 127
 #: What pays for the passes over the results and, but for windows of one element, over the input:
@@ -42,12 +42,13 @@ def integer_sums(op: Conv, x: Value, shape: Shape, b: Builder) -> Value | None:
         return None
     x = relayout(b, x, channels_first(x.rank))
     assert x.codes is not None
+    zero = _zero(found.codes)
     y = b.op(
         "ConvInteger",
         x.codes.tensor,
-        stored_codes(b, (found.codes + _ZERO).astype(np.uint8), "kernel"),
+        stored_codes(b, (found.codes + zero).astype(np.uint8), "kernel"),
         b.constant(np.array(x.codes.zero, np.uint8), "zero"),
-        b.constant(np.array(_ZERO, np.uint8), "zero"),
+        b.constant(np.array(zero, np.uint8), "zero"),
         attributes=conv_attributes(op),
     )
     # No DequantizeLinear: ONNX Runtime moves one with one scale behind what follows, to int32
@@ -57,6 +58,11 @@ def integer_sums(op: Conv, x: Value, shape: Shape, b: Builder) -> Value | None:
     scale = scales.reshape(()) if found.axis is None else per_channel(scales, x.layout)
     y = b.op("Mul", y, b.constant(scale, "scale"))
     return plus(b, Value(y, x.layout), op.bias)
+
+
+def _zero(codes: Integers) -> int:
+    """The least with which signed *codes* are unsigned, so that few bits stay few."""
+    return next(n for n in _ZEROS if -n <= codes.min() and codes.max() < n)
 
 
 def _in_range(exps: Integers) -> bool:

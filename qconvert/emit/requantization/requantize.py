@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from qconvert.emit.codes import WeightCodes, encode, largest_beside, on_grid
-from qconvert.emit.grids import rising
+from qconvert.emit.grids import rising, stretch
 from qconvert.emit.requantization.chains import Chain
 from qconvert.emit.requantization.epilogue import Epilogue, Integers, Stairs, stairs
 from qconvert.emit.requantization.search import Requantization, is_right, search
@@ -85,8 +85,10 @@ def _exact(epilogue: Epilogue, kernels: list[Stairs], grid: Grid) -> list[Requan
     biases = on_grid(np.resize(bias, len(exps)), exps)
     if biases is None:
         return None
+    # It rounds to it before it multiplies by a power of two.
+    rounded = grid.exp - stretch(epilogue.quantizer)
     numbers = [
-        Requantization(1, int(b), math.ldexp(1.0, int(exp) - grid.exp))
+        Requantization(1, int(b), math.ldexp(1.0, int(exp) - rounded))
         for b, exp in zip(biases, exps, strict=True)
     ]
     pairs = zip(kernels, numbers, strict=True)
