@@ -30,6 +30,7 @@ from qconvert.checking.deployed.requantized import (
     judged,
     rounding_kernel,
 )
+from qconvert.checking.deployed.scaled_sums import scale_behind
 from qconvert.checking.repair.computed import belongs, normalization_of, with_program
 from qconvert.checking.repair.constants import constants_in
 from qconvert.checking.repair.moves import read_moves
@@ -209,10 +210,15 @@ def _kernel(node: onnx.NodeProto, file: OnnxGraph, given: Mapping[str, Meaning])
 def _beside_codes(
     node: onnx.NodeProto, file: OnnxGraph, given: Mapping[str, Meaning]
 ) -> Numbers | None:
-    """The kernel beside the numbers whose codes an operator reads, if it takes these for them."""
+    """The kernel beside the numbers whose codes an operator reads, if it takes these for them.
+
+    ``None`` also where no scale alone is behind the sums.
+    """
     kernel, known = kernel_of(node, file), meaning_of(node.input[0], file, given)
     zero = file.constant(input_of(node, LINEAR[kind_of(node)].x_zero))
     if kernel is None or known is None or zero is None or zero != known[1]:
+        return None
+    if scale_behind(node, file, kernel) is None:
         return None
     return kernel / known[0]
 
