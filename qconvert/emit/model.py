@@ -110,15 +110,17 @@ def _emit(
             continue
         inputs = tuple(values[name] for name in node.inputs)
         chain = known.get(node.name)
-        y = lower_chain(chain, inputs[0], b, dialect) if chain and chain.end.name in owned else None
-        if chain is None or y is None:
-            b.scope = node.name
-            if dialect.integer_kernels:
-                y = lower_sums(node.op, chain, inputs[0], node.shape, b)
-            y = y or lower(node.op, inputs, node.shape, b, dialect)
-        else:
+        y = None
+        if chain is not None and chain.end.name in owned:
+            y = lower_chain(chain, inputs[0], b, dialect)
+        if chain is not None and y is not None:
             node = chain.end
             hidden |= dict.fromkeys(chain.hidden, node.name)
+        b.scope = node.name
+        if y is None and dialect.integer_kernels:
+            y = lower_sums(node.op, chain, inputs[0], node.shape, b)
+        if y is None:
+            y = lower(node.op, inputs, node.shape, b, dialect)
         values[node.name] = y
         b.rename(y.tensor, _float_name(graph, b, node, y, quantized_io))
     return values, hidden
