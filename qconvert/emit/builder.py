@@ -91,11 +91,14 @@ class Builder:
         return tensor
 
     def constant(self, value: npt.NDArray[np.generic], name: str) -> Tensor:
-        """An initializer with these contents, called after *name* if it is the first such."""
+        """An initializer with these contents, called after *name* if it is the first such.
+
+        Single numbers, which many nodes read, belong to no scope.
+        """
         array = np.asarray(value, order="C")
         key = (array.dtype.name, array.shape, array.tobytes())
         if key not in self._known:
-            tensor = self.fresh(f"{self.scope}/{name}")
+            tensor = self.fresh(f"{self.scope}/{name}" if array.ndim else name)
             self._constants[tensor] = numpy_helper.from_array(array, tensor)
             self._known[key] = tensor
         return self._known[key]

@@ -194,4 +194,4 @@ def _axis(found: WeightCodes) -> dict[str, int]:
 
 def _scales(b: Builder, found: WeightCodes, name: str) -> Tensor:
     scales = np.ldexp(np.float32(1), found.exps.astype(np.int32)).astype(np.float32)
-    return b.constant(scales.reshape(()) if found.axis is None else scales, f"{name}_scale")
+    return b.scalar(scales.item()) if found.axis is None else b.constant(scales, f"{name}_scale")
