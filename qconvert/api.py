@@ -412,10 +412,12 @@ def bench(
 
     Each number of samples in *batches* with each number of *threads*, 0 for as many as each
     program takes by itself; *rounds* is how often every program has its turn. A program that
-    fails is said to; `WitnessError` if the file itself does not run. *told* hears what is done.
+    fails is said to; `WitnessError` if the file itself does not run, `UsageError` if it takes or
+    returns something else than the model. *told* hears what is done.
     """
     from qconvert.benchmarking import Against, Plan
     from qconvert.benchmarking import bench as measured
+    from qconvert.benchmarking.same_model import require_same_model
     from qconvert.checking import CheckedFile
     from qconvert.checking.onnx_file import read_onnx
     from qconvert.emit.metadata import read_metadata
@@ -428,7 +430,8 @@ def bench(
     hear = told or (lambda _: None)
     if against is None:
         return measured(Path(onnx), None, plan, hear)
-    described = read_metadata(read_onnx(Path(onnx))[0])
+    timed, _ = read_onnx(Path(onnx))
+    described = read_metadata(timed)
     if described is not None and described.has_codes:
         raise UsageError(
             f"{onnx} takes or returns integers, and its model numbers: export it without --io "
@@ -436,6 +439,7 @@ def bench(
         )
     source = Source(against, weights, tf_python=tf_python)
     with read_for_keras(source) as (file, keras):
+        require_same_model(file, timed)
         read = CheckedFile(str(file.path), file.sha256)
         beside = Against(read, keras, file.weights_path, source.python)
         return measured(Path(onnx), beside, plan, hear)

@@ -16,6 +16,8 @@ from qconvert.runners.tf import start_worker
 
 #: For each answer; converting and loading a large model takes minutes.
 _SECONDS: Final = 1800.0
+#: The kind of program that makes a file of the model, and runs that.
+CONVERTING: Final = "tflite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,20 @@ class Program:
     inputs: Mapping[int, Path]
     weights: Path | None = None
     python: Path | None = None
+
+    @property
+    def bytes(self) -> int:
+        """The size of what it reads."""
+        files = [self.file] if self.weights is None else [self.file, self.weights]
+        return sum(each.stat().st_size for each in files)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """How a program started; ``converted`` is the size of the file that it made of the model."""
+
+    seconds: float
+    converted: int | None = None
 
 
 class Running:
@@ -65,9 +81,11 @@ class Running:
         self._process.close(patience=0.0 if error else 5.0)
         self._temporary.cleanup()
 
-    def startup(self) -> float:
-        """Wait until the program can be called; the seconds that it took to start."""
-        return _number(self._process.receive(), "seconds")
+    def startup(self) -> Started:
+        """Wait until the program can be called."""
+        answer = self._process.receive()
+        converted = int(_number(answer, "bytes")) if "bytes" in answer else None
+        return Started(_number(answer, "seconds"), converted)
 
     def time(self, batch: int, seconds: float) -> float:
         """The seconds of the fastest of calls with so many samples, over about *seconds*."""
