@@ -50,13 +50,15 @@ Scanning: TypeAlias = Callable[[str, int, int], None]
 class Exported:
     """An exported model; ``path`` is ``None`` if it was not written to a file.
 
-    ``notes`` tell, by layer, what QKeras does that its user may not expect, and the file as well.
+    ``notes`` tell, by layer, what QKeras does that its user may not expect, and the file as well;
+    ``without_effect`` which options changed nothing, and why.
     """
 
     path: Path | None
     model: onnx.ModelProto
     layers: tuple[str, ...]
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    without_effect: tuple[str, ...] = ()
 
 
 def load(
@@ -107,6 +109,7 @@ def export(
     everything that cannot be converted, `BadFileError`, and `OutputError` for an *output* that
     cannot be written, or exists while *force* is false. The last four options are those of `load`.
     """
+    from qconvert.emit.effects import without_effect
     from qconvert.opening import Source, opened
     from qconvert.output import require_writable, write
 
@@ -122,7 +125,8 @@ def export(
         data = converted.SerializeToString(deterministic=True)
         write(path, data, force=force, inputs=source.paths)
     notes = {layer.name: layer.notes for layer in graph.layers if layer.notes}
-    return Exported(path, converted, tuple(layer.name for layer in graph.layers), notes)
+    idle = tuple(without_effect(converted, packed=packed_weights, vnni=vnni))
+    return Exported(path, converted, tuple(layer.name for layer in graph.layers), notes, idle)
 
 
 def check(

@@ -34,8 +34,10 @@ class Builder:
         self.opset = opset
         #: Whether weights are to take as few bits as they can.
         self.packed = packed
-        #: Whether x86 CPUs add pairs of products of bytes in 32 bits, and if that became necessary.
-        self.vnni, self.needs_vnni = vnni, False
+        #: Whether x86 CPUs add pairs of products of bytes in 32 bits.
+        self.vnni = vnni
+        #: For which kernels they have to.
+        self.need_vnni: set[str] = set()
         self._batch = batch
         self.scope = ""
         self._taken = set(reserved)
@@ -53,7 +55,7 @@ class Builder:
         ONNX Runtime would put tensors whose axes are called alike into one place.
         """
         inner = Builder(self.opset, batch=None, packed=self.packed, vnni=self.vnni)
-        inner.scope, inner._taken = scope, self._taken
+        inner.scope, inner._taken, inner.need_vnni = scope, self._taken, self.need_vnni
         return inner
 
     def input(self, name: str, shape: Shape, dtype: str = "float32") -> Tensor:

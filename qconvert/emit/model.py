@@ -77,7 +77,7 @@ def to_onnx(
     inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
     layers = _layers(graph, b, values, hidden)
     model = b.model(graph.name, producer)
-    needs = requirements(model.graph, vnni=b.needs_vnni)
+    needs = requirements(model.graph, vnni=bool(b.need_vnni))
     add_metadata(model, ModelMetadata(layers, outputs, dialect, inputs, source, producer[1], needs))
     return model
 

@@ -4,7 +4,6 @@ The conditions are those that docs/TARGETS.md was measured to have; each is stat
 that it is about, so that most files have few.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -12,9 +11,10 @@ import onnx
 from onnx import numpy_helper
 
 from qconvert.emit.metadata import Requirements
+from qconvert.emit.subgraphs import with_inner
 
 #: As `check` finds it.
-_VNNI: Final = "on x86 a CPU with VNNI, or the session option session.x64quantprecision=1"
+VNNI: Final = "on x86 a CPU with VNNI, or the session option session.x64quantprecision=1"
 #: There sums of codes are rounded otherwise.
 _ARM: Final = "on ARM optimizations off, or the dialect float"
 #: Without it OpenVINO computes in bfloat16, and quantizes what dense layers read.
@@ -28,7 +28,7 @@ _BYTES: Final = frozenset({onnx.TensorProto.UINT8, onnx.TensorProto.INT8})
 def requirements(graph: onnx.GraphProto, *, vnni: bool) -> Requirements:
     """Those of a finished *graph*; *vnni* says that products of its bytes may saturate."""
     file = _File(graph)
-    cpu = {_VNNI: vnni, _ARM: any(map(file.rounds_sum, file.nodes))}
+    cpu = {VNNI: vnni, _ARM: any(map(file.rounds_sum, file.nodes))}
     openvino = {
         _ACCURACY: any(node.op_type in _LINEAR for node in file.nodes),
         _FLOAT: any(map(file.misleads_openvino, file.nodes)),
@@ -43,7 +43,7 @@ class _File:
     """A graph with those inside of its nodes, of which no two tensors have one name."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
-        graphs = list(_with_inner(graph))
+        graphs = list(with_inner(graph))
         self.nodes = [node for each in graphs for node in each.node]
         self._stored = {tensor.name: tensor for each in graphs for tensor in each.initializer}
         self._makers = {name: node for node in self.nodes for name in node.output}
@@ -90,11 +90,3 @@ class _File:
 
     def _kind(self, node: onnx.NodeProto) -> int:
         return int(self._stored[node.input[2]].data_type)
-
-
-def _with_inner(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _with_inner(attribute.g)
