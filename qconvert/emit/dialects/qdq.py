@@ -44,6 +44,8 @@ class QdqDialect:
             y = Value(quantizers.apply(b, x, quantizer), x.layout)
             results = image(quantizer)
             return y if results is None else _to_codes(b, y, results, y.tensor)
+        if _supplied_in_words(b, x, grid) and _only_rounds(b, x, quantizer):
+            return _clipped(b, x, grid)
         if not _has_codes(b, x, grid):
             return Value(quantizers.apply(b, x, quantizer), x.layout)
         y = _to_codes(b, x, grid, quantizers.rounded_argument(b, x, quantizer))
@@ -153,6 +155,27 @@ def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor) -> Value:
         ends = b.constant(np.array(lo, dtype), "lo"), b.constant(np.array(hi, dtype), "hi")
         codes = b.op("Clip", codes, *ends)
     return from_codes(b, replace(wanted, tensor=codes), x.layout)
+
+
+def _supplied_in_words(b: Builder, x: Value, grid: Grid) -> bool:
+    """Whether the user supplies numbers of this grid in 16 bits, of which nothing is to round."""
+    codes = x.codes
+    if codes is None or codes.narrow or codes.zero or codes.exp != grid.exp:
+        return False
+    return b.supplies(codes.tensor)
+
+
+def _only_rounds(b: Builder, x: Value, quantizer: Quantizer) -> bool:
+    return quantizers.rounded_argument(b, x, quantizer) == x.tensor and not stretch(quantizer)
+
+
+def _clipped(b: Builder, x: Value, grid: Grid) -> Value:
+    """Codes in 16 bits may be others than those of the grid."""
+    assert x.codes is not None
+    if x.codes.ends == (grid.lo, grid.hi):
+        return x
+    ends = b.scalar(grid.lo * grid.step), b.scalar(grid.hi * grid.step)
+    return Value(b.op("Clip", x.tensor, *ends), x.layout)
 
 
 def _given_as(b: Builder, x: Value, meaning: tuple[str, int, int]) -> Tensor | None:
