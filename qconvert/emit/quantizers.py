@@ -13,6 +13,7 @@ import numpy as np
 from qconvert.emit import power_of_two, tables
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.mixing import SMALLEST_NORMAL, flushed, mixed, straight_through
+from qconvert.emit.shield import unfolded
 from qconvert.emit.values import Value, broadcast, per_channel
 from qconvert.ir import F32, Grid, Quantizer, grid_of
 from qconvert.ir.quantizers import (
@@ -244,7 +245,8 @@ def _relu_part(b: Builder, x: Tensor, q: QuantizedRelu, slope: float) -> Tensor:
 
 
 def _affine(b: Builder, x: Tensor, slope: float) -> Tensor:
-    return b.op("Add", b.op("Mul", x, b.scalar(slope)), b.scalar(0.5))
+    factor = unfolded(b, np.array(slope, np.float32), "slope")
+    return b.op("Add", b.op("Mul", x, factor), b.scalar(0.5))
 
 
 def _hard(b: Builder, x: Tensor, function: HardFunction) -> Tensor:

@@ -14,7 +14,7 @@ from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects.protocol import Consumer, Kernel
 from qconvert.emit.grids import bytes_hold, image, rounds_to, stretch
 from qconvert.emit.packing import stored_codes, type_of_weights
-from qconvert.emit.shield import shielded
+from qconvert.emit.shield import axis_of, dequantized_int32, scales_of, shielded
 from qconvert.emit.values import Codes, Value, from_codes
 from qconvert.ir import F32, Grid, Quantizer
 from qconvert.ir.quantizers import (
@@ -61,7 +61,7 @@ class QdqDialect:
             return Kernel(tensor if x.codes is None else shielded(b, tensor))
         if found.bits == 32 or (found.bits == 16 and b.opset < _INT16_OPSET):
             # Shielded, for ONNX Runtime makes an invalid QLinearConv of int32 weights.
-            return Kernel(shielded(b, _dequantize_int32(b, found, "kernel")))
+            return Kernel(shielded(b, dequantized_int32(b, found, "kernel")))
         tensor = _dequantized(b, x, found, "kernel")
         if consumer is Consumer.MATMUL and not (x.integer and found.bits <= 8):
             # Shielded, for ONNX Runtime would quantize x dynamically (MatMulNBits).
@@ -80,7 +80,7 @@ class QdqDialect:
         if codes is None:
             return None
         axis = None if kernel.codes.axis is None else 0
-        return _dequantize_int32(b, WeightCodes(codes, exps, axis), "bias")
+        return dequantized_int32(b, WeightCodes(codes, exps, axis), "bias")
 
     def multiplies_integers(self, x: Value, array: F32, bias: F32 | None) -> bool:
         """Of bytes, with no bias or one that is off the grid of the products."""
@@ -94,7 +94,7 @@ class QdqDialect:
         found = encode(array, 0)
         if found is None or array.ndim == 0:
             return b.constant(array, name)
-        return _dequantize_int32(b, found, name)
+        return dequantized_int32(b, found, name)
 
 
 def _leaves_residue(quantizer: Quantizer) -> bool:
@@ -200,21 +200,7 @@ def _dequantized(b: Builder, x: Value, found: WeightCodes, name: str) -> Tensor:
     return b.op(
         "DequantizeLinear",
         stored,
-        _scales(b, found, name),
+        scales_of(b, found, name),
         b.constant(zeros, "zero"),
-        attributes=_axis(found),
+        attributes=axis_of(found),
     )
-
-
-def _dequantize_int32(b: Builder, found: WeightCodes, name: str) -> Tensor:
-    stored = b.constant(found.codes.astype(np.int32), name)
-    return b.op("DequantizeLinear", stored, _scales(b, found, name), attributes=_axis(found))
-
-
-def _axis(found: WeightCodes) -> dict[str, int]:
-    return {} if found.axis is None else {"axis": found.axis}
-
-
-def _scales(b: Builder, found: WeightCodes, name: str) -> Tensor:
-    scales = np.ldexp(np.float32(1), found.exps.astype(np.int32)).astype(np.float32)
-    return b.scalar(scales.item()) if found.axis is None else b.constant(scales, f"{name}_scale")
