@@ -22,9 +22,17 @@ def unfolded(b: Builder, array: F32, name: str) -> Tensor:
     Of one power of two that would change no result.
     """
     found = encode(array, 0)
-    if found is None or _is_power(array):
+    if found is None or is_of_columns(array) or _is_power(array):
         return b.constant(array, name)
     return dequantized_int32(b, found, name)
+
+
+def is_of_columns(array: F32) -> bool:
+    """Whether a factor is one for each column of a product of matrices: none of these are folded.
+
+    Of convolutions, whose channels stand first, the factors have more axes.
+    """
+    return array.ndim == 1 and array.size > 1
 
 
 def dequantized_int32(b: Builder, found: WeightCodes, name: str) -> Tensor:

@@ -14,7 +14,7 @@ from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects.protocol import Consumer, Kernel
 from qconvert.emit.grids import bytes_hold, image, rounds_to, stretch
 from qconvert.emit.packing import stored_codes, type_of_weights
-from qconvert.emit.shield import axis_of, dequantized_int32, scales_of, shielded
+from qconvert.emit.shield import axis_of, dequantized_int32, is_of_columns, scales_of, shielded
 from qconvert.emit.values import Codes, Value, from_codes
 from qconvert.ir import F32, Grid, Quantizer
 from qconvert.ir.quantizers import (
@@ -90,9 +90,9 @@ class QdqDialect:
         return bias is None or on_grid(bias, found.exps + x.codes.exp) is None
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
-        """Dequantized integers, which no optimizer folds."""
+        """Dequantized integers, which no optimizer folds, where it would fold numbers."""
         found = encode(array, 0)
-        if found is None or array.ndim == 0:
+        if found is None or array.ndim == 0 or is_of_columns(array):
             return b.constant(array, name)
         return dequantized_int32(b, found, name)
 
