@@ -179,7 +179,9 @@ def _is_power(alpha: Alpha) -> bool:
 
 
 def _constant(b: Builder, x: Value, scale: F32) -> Tensor:
-    return b.constant(per_channel(scale, x.layout) if scale.ndim else scale, "scale")
+    return (
+        b.constant(per_channel(scale, x.layout), "scale") if scale.ndim else b.scalar(scale.item())
+    )
 
 
 def _sign(b: Builder, x: Tensor, low: float) -> Tensor:
