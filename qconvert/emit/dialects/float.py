@@ -9,7 +9,7 @@ from qconvert.ir import F32, Quantizer
 
 
 class FloatDialect:
-    """For tools that know no quantization; ONNX Runtime folds what it likes."""
+    """For tools that know no quantization; integers are there only to keep factors from folding."""
 
     integer_kernels = False
 
