@@ -125,4 +125,5 @@ def _describe(exported: "Exported", path: Path) -> Iterator[str]:
 
     yield f"{path}: {len(exported.layers)} layers, {path.stat().st_size} bytes"
     yield from interface_lines(read_metadata(exported.model))
+    yield from exported.without_effect
     yield from note_lines(exported.notes.items())

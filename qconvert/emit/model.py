@@ -17,11 +17,11 @@ from qconvert.emit.metadata import (
     LayerTensor,
     ModelMetadata,
     OutputTensor,
-    Requirements,
     add_metadata,
 )
 from qconvert.emit.packing import PACKED_OPSET
 from qconvert.emit.requantization import chains
+from qconvert.emit.requirements import requirements
 from qconvert.emit.values import Value, natural, relayout
 from qconvert.errors import UsageError
 from qconvert.ir import Graph, Input, Layer, Node, Output
@@ -30,8 +30,6 @@ from qconvert.ir import Graph, Input, Layer, Node, Output
 _OLDEST_OPSET, _NEWEST_OPSET = 13, 26
 #: The dialects whose values have codes.
 _WITH_CODES = frozenset({"qdq"})
-#: As `check` finds it.
-_VNNI = "on x86 a CPU with VNNI, or the session option session.x64quantprecision=1"
 
 
 def to_onnx(
@@ -82,7 +80,7 @@ def to_onnx(
     inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
     layers = _layers(graph, b, values, fused)
     model = b.model(graph.name, producer)
-    needs = Requirements(cpu=(_VNNI,) if b.needs_vnni else ())
+    needs = requirements(model.graph, vnni=bool(b.need_vnni))
     add_metadata(model, ModelMetadata(layers, outputs, dialect, inputs, source, producer[1], needs))
     return model
 

@@ -71,4 +71,6 @@ def stamp_lines(stamp: Stamp | None, *, fits: bool) -> Iterator[str]:
 def _needed(requires: Requirements) -> str:
     options = [f"session option {name}={value}" for name, value in requires.session_options.items()]
     needed = ", ".join(printable(text) for text in (*options, *requires.cpu))
-    return f"needs {needed}" if needed else "needs no session options and no special CPU"
+    there = ", ".join(map(printable, requires.openvino))
+    elsewhere = f"; in OpenVINO {there}" if there else ""
+    return f"needs {needed or 'no session options and no special CPU'}{elsewhere}"

@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import onnx
@@ -12,6 +11,7 @@ from qconvert.checking.bits import activation_quantizer, bits_of
 from qconvert.checking.deployed.by_layer import LayerKernels, kernels_by_layer
 from qconvert.emit.metadata import LayerTensor, ModelMetadata, read_metadata
 from qconvert.emit.stamp import Stamp, read_stamp, sha256_of
+from qconvert.emit.subgraphs import with_inner
 from qconvert.ir import Graph, Grid, Layer, Quantizer, Shape, Weight, grid_of
 from qconvert.ir.quantizers import HardFunction
 
@@ -103,7 +103,7 @@ def of_onnx(model: onnx.ModelProto, optimized: onnx.ModelProto | None = None) ->
     metadata, stamp = read_metadata(model), read_stamp(model)
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
-    graphs = list(_with_inner(graph))
+    graphs = list(with_inner(graph))
     operators = Counter(node.op_type for each in graphs for node in each.node)
     return Summary(
         "ONNX",
@@ -118,15 +118,6 @@ def of_onnx(model: onnx.ModelProto, optimized: onnx.ModelProto | None = None) ->
         stamp is not None and stamp.file == sha256_of(model),
         None if optimized is None else kernels_by_layer(model, optimized),
     )
-
-
-def _with_inner(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """A graph, and those inside its nodes."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                yield from _with_inner(attribute.g)
 
 
 def _layer(graph: Graph, layer: Layer, shape: Shape) -> LayerSummary:

@@ -324,6 +324,8 @@ def laid_out_otherwise(name: str, value: object) -> Callable[[onnx.ModelProto], 
         laid_out_otherwise("dilations", [2, 1]),
         laid_out_otherwise("strides", [1, 2]),
         laid_out_otherwise("pads", [1, 1, 0, 2]),
+        laid_out_otherwise("pads", [0, 0, 0, 0]),
+        laid_out_otherwise("auto_pad", "SAME_LOWER"),
     ],
 )
 def test_what_stands_beside_a_kernel_leaves_nothing_known(

@@ -570,5 +570,6 @@ def test_weights_are_packed_on_request(
     """Too few to be worth it here; an opset without types for it is wrong usage."""
     model = write_model()
     assert run(["export", str(model), "--packed-weights"]) == 0
+    assert "--packed-weights changes nothing of this model" in capsys.readouterr().out
     assert run(["export", str(model), "--packed-weights", "--opset", "17", "--force"]) == 2
     assert "packed weights need integers" in capsys.readouterr().err

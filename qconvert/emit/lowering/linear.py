@@ -1,9 +1,11 @@
 """Dense, convolutions, and batch normalization."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 
-from qconvert.emit.builder import Attributes, Builder, Tensor
+from qconvert.emit.builder import Attribute, Attributes, Builder, Tensor
 from qconvert.emit.dialects.protocol import Consumer, Dialect
 from qconvert.emit.normalization import normalization
 from qconvert.emit.values import (
@@ -44,13 +46,19 @@ def conv(op: Conv, x: Value, b: Builder, dialect: Dialect) -> Value:
 
 
 def conv_attributes(op: Conv) -> Attributes:
-    """Of ``Conv`` and ``QLinearConv``."""
-    return {
-        "strides": list(op.strides),
-        "dilations": list(op.dilations),
-        "pads": pads(op.padding),
-        "group": op.groups,
-    }
+    """Of ``Conv`` and ``QLinearConv``, but for those with ONNX's defaults."""
+    stated = _window(op.strides, op.dilations, op.padding)
+    return stated | {"group": op.groups} if op.groups > 1 else stated
+
+
+def _window(
+    strides: Sequence[int], dilations: Sequence[int], padding: Padding
+) -> dict[str, Attribute]:
+    wide = {"strides": list(strides), "dilations": list(dilations)}
+    stated: dict[str, Attribute] = {name: each for name, each in wide.items() if max(each) > 1}
+    if any(map(any, padding)):
+        stated["pads"] = pads(padding)
+    return stated
 
 
 def conv_transpose(op: ConvTranspose, x: Value, b: Builder, dialect: Dialect) -> Value:
@@ -59,11 +67,7 @@ def conv_transpose(op: ConvTranspose, x: Value, b: Builder, dialect: Dialect) ->
     weight = contiguous(op.kernel, (x.rank - 1, x.rank - 2, *range(x.rank - 2)))
     kernel = dialect.kernel(b, x, weight, 1, Consumer.CONV_TRANSPOSE)
     cropped = tuple((max(before, 0), max(after, 0)) for before, after in op.cropping)
-    attributes: Attributes = {
-        "strides": list(op.strides),
-        "dilations": list(op.dilations),
-        "pads": pads(cropped),
-    }
+    attributes = _window(op.strides, op.dilations, cropped)
     y = Value(_call(b, "ConvTranspose", x, kernel.tensor, None, attributes), x.layout)
     return plus(b, _extended(b, y, op.cropping), op.bias)
 
