@@ -181,11 +181,14 @@ class Page:
             if event.get("method") == "Log.entryAdded"
         ]
 
-    def screenshot(self, height: int) -> bytes:
-        """So many pixels of the page from its top on, or all if it has less, as PNG."""
+    def screenshot(self, height: int, start: str = "body") -> bytes:
+        """So many pixels of the page as PNG, or all there are, from the element *start* on."""
         size = self.ask("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "scale": 1}
-        clip["height"] = min(height, size["height"])
+        box = "getBoundingClientRect()"
+        top = self.value(f"document.querySelector('{start}').{box}.top + scrollY")
+        assert isinstance(top, (int, float))
+        clip = {"x": 0, "y": top, "width": size["width"], "scale": 1}
+        clip["height"] = min(height, size["height"] - top)
         taken = self.ask("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
         return base64.b64decode(taken["data"])
 

@@ -83,7 +83,7 @@ def test_the_same_report_gives_the_same_page_however_long_it_took(report: Report
 def test_the_verdict_says_what_it_means_for_a_release(
     passing: Report, bounded: Report, failing: Report
 ) -> None:
-    assert "Equal on all samples, but not proven" in PageReader(check_page(passing)).text
+    assert "Right on all samples, but not proven" in PageReader(check_page(passing)).text
     text = PageReader(check_page(bounded)).text
     assert "This is no pass: PROVEN is required, which is not known of act" in text
     text = PageReader(check_page(failing)).text
@@ -117,7 +117,7 @@ def test_the_first_difference_is_told_with_its_place_its_values_and_its_reproduc
     text = PageReader(check_page(failing)).text
     begin = text.index("First difference")
     told = text[begin : text.index("What was compared")]
-    assert "At [3, 1, 0]" in told
+    assert "At [3, 1, 0], the sample first" in told
     assert re.search(r"TensorFlow\s*0\.1\s", told) and re.search(r"ONNX Runtime\s*0\.25", told)
     assert r"shown\u{1b}: act by itself" in told
     assert "Weight kernel: 1 of 4 elements differ" in told
