@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields
 
 import onnx
 
-from qconvert.checking.ancestry import in_order
-from qconvert.checking.bits import activation_quantizer, bits_of
 from qconvert.checking.deployed.by_layer import LayerKernels, kernels_by_layer
 from qconvert.emit.metadata import LayerTensor, ModelMetadata, read_metadata
 from qconvert.emit.stamp import Stamp, read_stamp, sha256_of
 from qconvert.ir import Graph, Grid, Layer, Quantizer, Shape, Weight, grid_of
+from qconvert.ir.bits import activation_quantizer, bits_of
+from qconvert.ir.graph import in_order
 from qconvert.ir.quantizers import HardFunction
 
 
