@@ -368,33 +368,37 @@ def inspect(
     tf_python: AnyPath | None = None,
     freeze_scales: Inputs | None = None,
     optimized: bool = False,
+    domains: Sequence[str] = (),
 ) -> Summary:
-    """Layers, quantizers, bits, grids and sizes of a model or of an ``.onnx`` file.
+    """Layers, quantizers, bits, sums, costs and sizes of a model or of an ``.onnx`` file.
 
+    *domains* such as ``image=uint8/256`` say what inputs of a model can be, which bounds its sums.
     *optimized* also has ONNX Runtime optimize such a file, and tells which layer then runs as
     which kernel, and why not on integers; `WitnessError` if it is missing.
     """
     from qconvert.errors import UsageError
-    from qconvert.report.summary import of_graph, of_onnx
+    from qconvert.report.summary import of_graph
 
     if isinstance(model, (str, os.PathLike)) and Path(model).suffix == ".onnx":
         from qconvert.checking.onnx_file import read_onnx
+        from qconvert.report.onnx_summary import of_onnx
         from qconvert.runners.ort import OrtRunner
 
+        if domains:
+            raise UsageError("an ONNX file does not tell what its layers add up: name the model")
         file, _ = read_onnx(Path(model))
         return of_onnx(file, OrtRunner(file).optimized() if optimized else None)
     if optimized:
         raise UsageError("only an ONNX file is optimized: export the model first")
-    return of_graph(
-        load(
-            model,
-            weights=weights,
-            via_tensorflow=via_tensorflow,
-            opaque=opaque,
-            tf_python=tf_python,
-            freeze_scales=freeze_scales,
-        )
+    graph = load(
+        model,
+        weights=weights,
+        via_tensorflow=via_tensorflow,
+        opaque=opaque,
+        tf_python=tf_python,
+        freeze_scales=freeze_scales,
     )
+    return of_graph(graph, _domains(graph, domains))
 
 
 def bench(

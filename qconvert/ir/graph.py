@@ -105,6 +105,11 @@ def in_order(graph: Graph) -> tuple[Layer, ...]:
     return tuple(sorted(graph.layers, key=lambda layer: position[layer.value]))
 
 
+def belongs(node: Node, layer: Layer) -> bool:
+    """Whether *layer* computes *node*, by their names."""
+    return node.name == layer.name or node.name.startswith(f"{layer.name}:")
+
+
 def first_call(name: str) -> str:
     """The call of a layer that has its weights, of whichever call *name* is."""
     return re.sub(r"@\d+(?=/|$)", "", name)
