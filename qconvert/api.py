@@ -340,23 +340,23 @@ def save_weights(
     tf_python: AnyPath | None = None,
     freeze_scales: Inputs | None = None,
 ) -> int:
-    """Write the effective weights with codes and scales to an ``.npz``; how many there are."""
-    from qconvert.opening import Source
-    from qconvert.output import require_writable, write
-    from qconvert.report.weights import to_npz
+    """Write effective and raw weights with codes and scales; how many weights there are.
 
-    sources = Source(model, weights, freeze_scales=freeze_scales).paths
-    require_writable(Path(output), force=force, inputs=sources)
-    effective = effective_weights(
-        model,
-        weights=weights,
-        via_tensorflow=via_tensorflow,
-        opaque=opaque,
-        tf_python=tf_python,
-        freeze_scales=freeze_scales,
-    )
-    write(Path(output), to_npz(effective), force=force, inputs=sources)
-    return sum(map(len, effective.values()))
+    *output* is an ``.npz`` or a ``.safetensors``, as its suffix says. The options are those of
+    `load`.
+    """
+    from qconvert.opening import Source, opened
+    from qconvert.output import require_writable, write
+    from qconvert.report.weights import count_of, require_format, serialized
+
+    source = Source(model, weights, via_tensorflow, opaque, tf_python, freeze_scales)
+    path = Path(output)
+    require_format(path)
+    require_writable(path, force=force, inputs=source.paths)
+    with opened(source) as found:
+        graph, digest = found.graph, _digest(source, found)
+    write(path, serialized(graph, digest, path), force=force, inputs=source.paths)
+    return count_of(graph)
 
 
 def inspect(

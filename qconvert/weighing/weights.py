@@ -88,6 +88,19 @@ def weigh(weight: Weight) -> Weighed:
     )
 
 
+def codes_and_scales(weight: Weight) -> tuple[npt.NDArray[Any], F32] | None:
+    """The codes and scales of a quantizer that clips; QKeras may round their product further.
+
+    ``None`` for other quantizers, and where a code is not the nearest to its weight.
+    """
+    found = None if weight.quantizer is None else _coded(weight, weight.quantizer)
+    if found is None or found.steps is None:
+        return None
+    with np.errstate(all="ignore"):
+        nearest = np.nan_to_num(np.rint(weight.effective / found.scale))
+    return (found.codes, found.scale) if np.array_equal(nearest, found.codes) else None
+
+
 def width_of(weight: Weight) -> int:
     """The bits of a number of *weight*."""
     return (bits_of(weight.quantizer) if weight.quantizer else None) or FLOAT_BITS
@@ -105,8 +118,7 @@ def distinct_in(numbers: npt.NDArray[Any]) -> int:
 
 def _coded(weight: Weight, quantizer: Quantizer) -> _Coded | None:
     """The codes, where the quantizer returns codes times a scale."""
-    # Folded weights are quantized after the normalization has gone into them.
-    source = flushed(weight.folding.values if weight.folding else weight.raw)
+    source = _source(weight)
     match quantizer:
         case Binary():
             return _signs(weight.effective, 0 if quantizer.use_01 else -1, 2)
@@ -123,6 +135,11 @@ def _coded(weight: Weight, quantizer: Quantizer) -> _Coded | None:
             )
         case _:
             return _on_grid(quantizer, weight.effective, source, np.ones((), np.float32))
+
+
+def _source(weight: Weight) -> F32:
+    """What is quantized; folded weights are after the normalization has gone into them."""
+    return flushed(weight.folding.values if weight.folding else weight.raw)
 
 
 def _signs(effective: F32, lo: int, count: int) -> _Coded:
