@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qconvert.checking.repair.moves import Unrepaired
     from qconvert.checking.results import CheckedFile, Report, Verdict
     from qconvert.checking.witness import Witness
+    from qconvert.differing.results import Differences
     from qconvert.ir import F32, Graph
     from qconvert.opening import Opened, Source
     from qconvert.report.summary import Summary
@@ -399,6 +400,31 @@ def inspect(
         freeze_scales=freeze_scales,
     )
     return of_graph(graph, _domains(graph, domains))
+
+
+def diff(
+    first: AnyPath | object,
+    second: AnyPath | object,
+    *,
+    first_weights: AnyPath | None = None,
+    second_weights: AnyPath | None = None,
+    via_tensorflow: bool = False,
+    opaque: str | None = None,
+    tf_python: AnyPath | None = None,
+) -> Differences:
+    """What changed between two models, two ONNX files, a model and its file, or two reports.
+
+    Models are compared by what they compute, files by their operators and constants, whatever
+    their order and names; a file beside a model by what it says of itself, and by its weights.
+    The options are those of `load`. Raises `UsageError` for two that cannot be compared.
+    """
+    from qconvert.differing.differ import diff as differ
+    from qconvert.opening import Source
+
+    return differ(
+        Source(first, first_weights, via_tensorflow, opaque, tf_python),
+        Source(second, second_weights, via_tensorflow, opaque, tf_python),
+    )
 
 
 def bench(

@@ -82,11 +82,20 @@ def _exported_layer(layer: LayerTensor, counts: Mapping[str, int | None]) -> Lay
 
 def _initializer(tensor: onnx.TensorProto, graph: onnx.GraphProto) -> Tensor:
     kind = onnx.TensorProto.DataType.Name(tensor.data_type)
+    shape, weighed = tuple(tensor.dims), _weighed(tensor, _bits(tensor), graph)
+    return Tensor(tensor.name, shape, kind.lower(), bytes_of(tensor), weighed=weighed)
+
+
+def bytes_of(tensor: onnx.TensorProto) -> int:
+    """What a stored tensor takes."""
+    elements: int = math.prod(tensor.dims)
+    return -(-elements * _bits(tensor) // 8)
+
+
+def _bits(tensor: onnx.TensorProto) -> int:
+    kind = onnx.TensorProto.DataType.Name(tensor.data_type)
     packed = {"INT4": 4, "UINT4": 4, "INT2": 2, "UINT2": 2}
-    bits = packed.get(kind) or 8 * _itemsize(tensor.data_type)
-    size = -(-math.prod(tensor.dims) * bits // 8)
-    weighed = _weighed(tensor, bits, graph)
-    return Tensor(tensor.name, tuple(tensor.dims), kind.lower(), size, weighed=weighed)
+    return packed.get(kind) or 8 * _itemsize(tensor.data_type)
 
 
 def _weighed(tensor: onnx.TensorProto, bits: int, graph: onnx.GraphProto) -> Weighed | None:
