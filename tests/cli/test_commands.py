@@ -226,6 +226,47 @@ def test_a_domain_bounds_the_sums_of_the_first_layer(
     assert run(["inspect", model.replace(".h5", ".onnx"), "--domain", "uint8"]) == 2
 
 
+def test_diff_tells_what_changed_and_ends_with_1(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Text and JSON, of models, of their files, and of one with the other's."""
+    schema = json.loads((SCHEMAS / "diff.schema.json").read_text(encoding="utf-8"))
+    relus = (activation("act", f"quantized_relu({bits})") for bits in (4, 3))
+    models = [
+        str(write_model(f"{i}.h5", (LAYERS[0], relu, LAYERS[2]))) for i, relu in enumerate(relus)
+    ]
+    files = [model.replace(".h5", ".onnx") for model in models]
+    for model in models:
+        assert run(["export", model]) == 0
+    for one, other in (models, files, (models[0], files[1])):
+        for first, second, code in ((one, one, 0), (one, other, 1)):
+            capsys.readouterr()
+            assert run(["diff", first, second]) == code
+            text = capsys.readouterr().out
+            assert ("nothing differs" in text) is (code == 0)
+            assert run(["diff", first, second, "--json"]) == code
+            found = json.loads(capsys.readouterr().out)
+            jsonschema.Draft202012Validator(schema).validate(found)
+            assert found["equal"] is (code == 0)
+    assert run(["diff", *models]) == 1
+    told = "  ~ quantizer: QuantizedRelu(bits=4) -> QuantizedRelu(bits=3)"
+    assert f"act\n{told}\n\n1 change, in 1 layer" in capsys.readouterr().out
+
+
+def test_a_report_cannot_steer_the_terminal_that_its_diff_is_shown_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "\x1b[2J\u202eact"
+    for name, verdict in (("a.json", "PROVEN"), ("b.json", evil)):
+        layers = [{"name": evil, "verdict": verdict, "reason": f"{name} {evil}"}]
+        report = {"schema": "qconvert.report/1", "layers": layers}
+        (tmp_path / name).write_text(json.dumps(report), encoding="utf-8")
+    assert run(["diff", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 1
+    shown = capsys.readouterr().out
+    assert shown.count("\\u{1b}[2J\\u{202e}act") == 4
+    assert "\x1b" not in shown and "\u202e" not in shown
+
+
 def missing(folder: Path, write: WriteModel) -> list[str]:
     return ["export", str(folder / "missing.h5")]
 

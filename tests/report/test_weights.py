@@ -71,13 +71,8 @@ def test_a_file_tells_its_model_and_quantizers(tmp_path: Path, suffix: str) -> N
 @pytest.mark.parametrize("suffix", ["npz", "safetensors"])
 def test_every_process_writes_the_same_bytes(tmp_path: Path, suffix: str) -> None:
     for number in range(3):
-        command = [
-            sys.executable,
-            "-c",
-            WRITE,
-            DATA / "jet_mlp.h5",
-            tmp_path / f"{number}.{suffix}",
-        ]
+        model, path = str(DATA / "jet_mlp.h5"), str(tmp_path / f"{number}.{suffix}")
+        command: list[str] = [sys.executable, "-c", WRITE, model, path]
         subprocess.run(command, check=True)
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
 
