@@ -226,6 +226,18 @@ def test_graphs_inside_of_operators_are_compared() -> None:
     assert told(file_changes(scanned(2), outside)) == [("", "Add B (outer)")]
 
 
+def test_what_only_a_graph_inside_reads_is_compared_too() -> None:
+    def read_inside(kind: str) -> onnx.ModelProto:
+        model = scanned(2)
+        made = helper.make_node(kind, ["x"], ["outer"])
+        del model.graph.initializer[:]
+        model.graph.node.insert(0, made)
+        return model
+
+    found = told(file_changes(read_inside("Neg"), read_inside("Abs")))
+    assert found[:2] == [("", "operator Neg"), ("", "operator Abs")]
+
+
 def test_nothing_where_a_constant_was_is_told() -> None:
     def clipped(*bounds: str) -> onnx.ModelProto:
         constants = [helper.make_tensor(b, TensorProto.FLOAT, [], [0.0]) for b in bounds if b]

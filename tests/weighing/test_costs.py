@@ -154,3 +154,9 @@ def test_the_widest_channel_decides(chain: Chain) -> None:
     assert found is not None
     # -8 fits in four bits, 8 would not.
     assert (found.lo, found.hi, found.bits) == (-8, 0, 4)
+
+
+def test_of_equal_sums_the_positive_ones_are_wider(chain: Chain) -> None:
+    kernel = floats(-1, 1, -3, 3).reshape(2, 2)
+    found = only(chain, Dense(kernel, None), 2, x=Grid(0, 2, 0)).accumulator
+    assert found is not None and (found.hi, found.bits) == (8, 5)
