@@ -62,12 +62,12 @@ class _Counted:
 def costs(graph: Graph, domains: Mapping[str, Grid | Quotients] | None = None) -> dict[str, Cost]:
     """By layer, of those that multiply by weights or tensors; inputs lie on *domains*."""
     analysis = analyse(graph, domains)
-    widths = Widths(graph, analysis)
+    widths, shapes = Widths(graph, analysis), graph.shapes
     weights = {layer.name: layer.weights for layer in graph.layers}
     found: dict[str, Cost] = {}
     for layer in graph.layers:
         nodes = [node for node in graph.nodes if belongs(node, layer)]
-        products = [one for node in nodes for one in _products(node, widths, graph.shapes)]
+        products = [one for node in nodes for one in _products(node, widths, shapes)]
         if products:
             kernels = _kernels(weights.get(first_call(layer.name), {}))
             found[layer.name] = _cost(_counted(products, kernels), nodes, analysis)
