@@ -67,10 +67,15 @@ def _values(change: Change) -> str:
 
 
 def _numbers(found: Numbers) -> str:
-    """How many, how far, and the first of them."""
+    """How many, how far, and the first of them; of one number alone, how far."""
+    pair = f"{found.before:.9g} -> {found.after:.9g}"
+    steps = "" if found.steps is None else f", {_steps(found.steps)}"
+    if found.elements == 1:
+        return f"{pair}{steps}"
     index = ",".join(map(str, found.first))
-    far = f"by up to {found.largest:.6g}"
-    if found.steps is not None:
-        far += f", {found.steps:.6g} step{'s' * (found.steps != 1)}"
-    first = f"first [{index}] {found.before:.9g} -> {found.after:.9g}"
-    return f"{found.differing:,} of {found.elements:,} numbers, {far}; {first}"
+    share = f"{found.differing:,} of {found.elements:,} numbers"
+    return f"{share}, by up to {found.largest:.6g}{steps}; first [{index}] {pair}"
+
+
+def _steps(steps: float) -> str:
+    return "1 step" if steps == 1 else f"{steps:.6g} steps"

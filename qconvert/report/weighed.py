@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
@@ -29,15 +29,20 @@ def weighed_lines(summary: Summary) -> Iterator[Text]:
     costs = [_cost_cells(each) for each in summary.layers if each.cost or each.weights]
     weights = [_weight_cells(each, one) for each in summary.layers for one in each.weights]
     tensors = [_tensor_cells(tensor) for tensor in summary.tensors]
-    if costs:
+    yield from _table(_COSTS, costs, right=range(1, 7))
+    yield from _table(_WEIGHTS, weights, right=range(3, 7))
+    yield from _table(_TENSORS, tensors, right=range(3, 6))
+
+
+def _table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], right: Container[int]
+) -> Iterator[Text]:
+    """With an empty line before it; columns in which nothing stands are left out."""
+    filled = [i for i in range(len(header)) if any(row[i] for row in rows)]
+    if filled:
         yield Text()
-        yield from aligned([_COSTS, *costs], right=range(1, 7))
-    if weights:
-        yield Text()
-        yield from aligned([_WEIGHTS, *weights], right=range(3, 7))
-    if tensors:
-        yield Text()
-        yield from aligned([_TENSORS, *tensors], right=range(3, 6))
+        flush = {place for place, i in enumerate(filled) if i in right}
+        yield from aligned([[row[i] for i in filled] for row in (header, *rows)], right=flush)
 
 
 def quantized_by(codes: Codes) -> str:
