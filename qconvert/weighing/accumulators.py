@@ -1,15 +1,16 @@
 """The integers that hold every partial sum of a layer, whatever the order of its terms."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from qconvert.exactness import Analysis, Certificate, Divided, Reach, Sums
 from qconvert.exactness.linear import sums, with_bias
 from qconvert.exactness.reach import TooWideError, exact_sums
-from qconvert.ir import Node
+from qconvert.ir import F32, Node, Op, Weight
 from qconvert.ir.ops import Conv, ConvTranspose, Dense, Recurrence
 from qconvert.ir.stock import MatMul
+from qconvert.weighing.weights import codes_and_scales
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +18,12 @@ class Accumulator:
     """Partial sums from ``lo`` to ``hi``, in steps of ``2**exp``, of the channel that has most.
 
     ``bias`` tells whether it is among the terms: one that would need much finer steps is not.
+    Sums of codes whose scale is no power of two have no ``exp``, and no bias.
     """
 
     lo: int
     hi: int
-    exp: int
+    exp: int | None
     bias: bool
 
     @property
@@ -30,8 +32,17 @@ class Accumulator:
         return (max(self.hi + 1, -self.lo) - 1).bit_length() + 1
 
 
-def accumulator(node: Node, analysis: Analysis) -> Accumulator | None:
-    """That of a product, and of a loop the largest number of a step; ``None`` if not bounded."""
+def accumulator(node: Node, analysis: Analysis, kernel: Weight | None = None) -> Accumulator | None:
+    """That of a product, and of a loop the largest number of a step; ``None`` if not bounded.
+
+    *kernel* is the weight of a single product, which may have codes that its numbers hide.
+    """
+    codes = None if kernel is None else _codes_for(node.op, kernel)
+    if codes is not None and isinstance(node.op, Dense | Conv):
+        found = _of_linear(
+            replace(node.op, kernel=codes, bias=None), analysis.values.get(node.inputs[0])
+        )
+        return found and replace(found, exp=None)
     match node.op:
         case Dense() | Conv() | ConvTranspose():
             return _of_linear(node.op, analysis.values.get(node.inputs[0]))
@@ -73,6 +84,21 @@ def _widest(found: Sums, *, bias: bool) -> Accumulator:
         for each in (found.positive, found.negative, found.exp)
     )
     return Accumulator(-negative, positive, exp, bias)
+
+
+def _codes_for(op: Op, kernel: Weight) -> F32 | None:
+    """Codes in the place of the operation's kernel, where the sums of a channel share a scale.
+
+    Of powers of two the numbers themselves have as few bits.
+    """
+    found = codes_and_scales(kernel)
+    if found is None or not isinstance(op, Dense | Conv) or kernel.raw.size != op.kernel.size:
+        return None
+    codes, scale = (np.broadcast_to(each, kernel.raw.shape) for each in found)
+    by_channel = scale.reshape(-1, op.kernel.shape[-1])
+    if np.all(np.frexp(scale)[0] == 0.5) or not np.all(by_channel == by_channel[0]):
+        return None
+    return codes.reshape(op.kernel.shape).astype(np.float32)
 
 
 def _of_certificate(found: object) -> Accumulator | None:

@@ -70,7 +70,7 @@ def costs(graph: Graph, domains: Mapping[str, Grid | Quotients] | None = None) -
         products = [one for node in nodes for one in _products(node, widths, shapes)]
         if products:
             kernels = _kernels(weights.get(first_call(layer.name), {}))
-            found[layer.name] = _cost(_counted(products, kernels), nodes, analysis)
+            found[layer.name] = _cost(products, kernels, nodes, analysis)
     return found
 
 
@@ -78,15 +78,20 @@ def _kernels(weights: Mapping[str, Weight]) -> list[Weight]:
     return [weight for role, weight in weights.items() if role.endswith("kernel")]
 
 
-def _cost(products: list[_Counted], nodes: list[Node], analysis: Analysis) -> Cost:
+def _cost(
+    products: list[_Product], kernels: list[Weight], nodes: list[Node], analysis: Analysis
+) -> Cost:
+    counted = _counted(products, kernels)
     multiplying = [node for node in nodes if isinstance(node.op, MULTIPLYING)]
-    accumulators = [one for node in multiplying if (one := accumulator(node, analysis))]
+    own = kernels if len(kernels) == len(multiplying) else [None] * len(multiplying)
+    pairs = zip(multiplying, own, strict=True)
+    accumulators = [one for node, kernel in pairs if (one := accumulator(node, analysis, kernel))]
     bounded = len(accumulators) == len(multiplying)
     return Cost(
-        total(each.multiplications for each in products),
-        total(each.bit_operations for each in products),
-        max(each.weight_bits for each in products),
-        max(each.input_bits for each in products),
+        total(each.multiplications for each in counted),
+        total(each.bit_operations for each in counted),
+        max(each.weight_bits for each in counted),
+        max(each.input_bits for each in counted),
         max(accumulators, key=lambda each: each.bits) if bounded else None,
     )
 

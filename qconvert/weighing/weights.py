@@ -89,12 +89,17 @@ def weigh(weight: Weight) -> Weighed:
 
 
 def codes_and_scales(weight: Weight) -> tuple[npt.NDArray[Any], F32] | None:
-    """The codes and scales of a quantizer that clips; QKeras may round their product further.
+    """Codes, and the scales that they are multiplied with; QKeras may round products further.
 
-    ``None`` for other quantizers, and where a code is not the nearest to its weight.
+    ``None`` where there are none, or a code is not the nearest to its weight.
     """
-    found = None if weight.quantizer is None else _coded(weight, weight.quantizer)
-    if found is None or found.steps is None:
+    match weight.quantizer:
+        case None | Binary(elements_per_scale=int() | tuple()) | Binary(scale_axis=int() | tuple()):
+            # Of groups of signs the scales are not known.
+            return None
+        case quantizer:
+            found = _coded(weight, quantizer)
+    if found is None:
         return None
     with np.errstate(all="ignore"):
         nearest = np.nan_to_num(np.rint(weight.effective / found.scale))

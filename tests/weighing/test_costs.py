@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from qconvert.ir import F32, Graph, Grid, Input, Layer, Node, Op, Output
+from qconvert.ir import F32, Graph, Grid, Input, Layer, Node, Op, Output, Quantizer, Weight
 from qconvert.ir.ops import (
     BatchNormalization,
     Conv,
@@ -14,7 +14,8 @@ from qconvert.ir.ops import (
     Recurrence,
     Relu,
 )
-from qconvert.ir.quantizers import QuantizedBits, QuantizedPo2, QuantizedRelu
+from qconvert.ir.quantizers import Binary, QuantizedBits, QuantizedPo2, QuantizedRelu, Ternary
+from qconvert.numerics import quantize
 from qconvert.weighing.costs import Cost, costs
 
 from .conftest import Chain, floats, weight
@@ -128,6 +129,7 @@ def test_an_accumulator_holds_every_partial_sum_and_is_no_wider(
     for x in itertools.product(range(domain.lo, domain.hi + 1), repeat=3):
         terms = [a * float(b) for a, b in zip(x, kernel.ravel(), strict=True)]
         seen |= partial_sums(terms + ([] if bias is None else [float(bias[0])]))
+    assert found.exp is not None
     steps = {number / 2.0**found.exp for number in seen}
     assert (min(steps), max(steps)) == (found.lo, found.hi)
     half = 2 ** (found.bits - 1)
@@ -160,3 +162,25 @@ def test_of_equal_sums_the_positive_ones_are_wider(chain: Chain) -> None:
     kernel = floats(-1, 1, -3, 3).reshape(2, 2)
     found = only(chain, Dense(kernel, None), 2, x=Grid(0, 2, 0)).accumulator
     assert found is not None and (found.hi, found.bits) == (8, 5)
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "largest_code"),
+    [(QuantizedBits(4, alpha="auto"), 7), (Ternary(alpha="auto"), 1), (Binary(alpha="auto"), 1)],
+)
+def test_codes_with_a_scale_are_added_up_without_it(
+    chain: Chain, quantizer: Quantizer, largest_code: int
+) -> None:
+    """Their numbers take 24 bits each, and are multiples of a code all the same."""
+    raw = np.random.default_rng(0).standard_normal((10, 3)).astype(np.float32)
+    effective = quantize(quantizer, raw)
+    graph = chain(
+        (None, 10),
+        [(Dense(effective, floats(1, 2, 3)), {"kernel": Weight(raw, effective, quantizer)})],
+    )
+    found = costs(graph, {"x": Grid(0, 1, 0)})["layer0"].accumulator
+    assert found is not None and (found.exp, found.bias) == (None, False)
+    codes = np.rint(effective * largest_code / abs(effective).max(axis=0))
+    positive, negative = codes.clip(0).sum(axis=0), -codes.clip(None, 0).sum(axis=0)
+    need = int(np.maximum(positive + 1, negative).max())
+    assert max(found.hi + 1, -found.lo) == need
