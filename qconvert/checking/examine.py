@@ -21,6 +21,7 @@ from qconvert.checking.audit import (
 from qconvert.checking.conclusions import Proofs, for_all_inputs, of_outputs, tried
 from qconvert.checking.deployed.deployment import layers_as_deployed, outputs_as_deployed
 from qconvert.checking.forcing import Trial
+from qconvert.checking.gathering import Gatherer, both, with_distributions
 from qconvert.checking.inputs import Batch, Samples
 from qconvert.checking.judge import (
     REQUIRED,
@@ -100,9 +101,10 @@ def examine(
     probe, batches = _peek(samples.batches)
     if failures:
         batches = islice(batches, BATCHES_WITHOUT_ALL)
-    rounding = _rounding(graph, weights)
+    rounding, gatherer = _rounding(graph, weights), Gatherer(graph)
+    watched = both(gatherer, observe)
     with watch.part("samples"):
-        evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed, observe)
+        evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed, watched)
     with watch.part("proofs"):
         analysis = analyse(graph, subject.domains)
     if not failures and subject.by_value is None:
@@ -117,10 +119,10 @@ def examine(
     failures = {**evidence.failures, **failures}
     with watch.part("predict"):
         ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
-    layers = _layers(graph, evidence, weights.results, failures, panel.inside)
+    layers = _layers(graph, evidence, weights.results, failures, panel.fused)
     deployed = panel.deployed
     if subject.by_value is None:
-        layers = for_all_inputs(graph, proofs, layers, weights, panel.inside)
+        layers = for_all_inputs(graph, proofs, layers, weights, panel.fused)
     else:
         layers = told_by_value(graph, layers, subject.by_value)
         # Another converter's file may be folded as it is run: nothing is said of it but results.
@@ -132,8 +134,8 @@ def examine(
         onnx=subject.onnx,
         inputs=samples.description,
         samples=evidence.samples,
-        layers=layers,
-        weights=weights.results,
+        layers=gatherer.layers(layers),
+        weights=with_distributions(graph, weights.results),
         outputs=outputs_as_deployed(graph, outputs, deployed),
         ambiguous=ambiguous,
         witnesses=tuple(_witness(witness, panel, failures) for witness in Witness),
@@ -142,6 +144,7 @@ def examine(
         seconds=tuple(watch.seconds.items()),
         by_value=subject.by_value,
         repair=Repair(panel.moves),
+        inputs_sha256=gatherer.sha256,
     )
 
 
@@ -203,7 +206,7 @@ def _layers(
     evidence: Evidence,
     weights: tuple[WeightResult, ...],
     failures: Mapping[Witness, str],
-    inside: Mapping[str, str],
+    fused: Mapping[str, str],
 ) -> tuple[LayerResult, ...]:
     inherited = inheritance(graph, evidence.layers)
     known = tuple(
@@ -217,7 +220,7 @@ def _layers(
                 weights=[w for w in weights if w.layer == layer.name],
                 inherited_from=inherited[layer.name],
                 rounding=_causes(graph, layer, weights),
-                required=_required(graph, layer.value, hidden=layer.name in inside),
+                required=_required(graph, layer.value, fused=layer.name in fused),
                 note=_note(graph, layer.value, frozen=layer.frozen),
             ),
         )
@@ -248,14 +251,14 @@ def _causes(graph: Graph, layer: Layer, weights: tuple[WeightResult, ...]) -> st
     return FOLDED if folded else rounding_in(graph, layer)
 
 
-def _required(graph: Graph, value: str, *, hidden: bool = False) -> tuple[Witness, ...]:
+def _required(graph: Graph, value: str, *, fused: bool = False) -> tuple[Witness, ...]:
     """The witnesses that have to have computed *value*.
 
     Of opaque layers NumPy knows nothing, and the file has no results that nothing reads, or that
-    are *hidden* inside of an operator.
+    are *fused* into an operator.
     """
     unknown = {Witness.NUMPY} if value in graph.opaque else set[Witness]()
-    unknown |= {Witness.ORT} if hidden or value not in read_values(graph) else set()
+    unknown |= {Witness.ORT} if fused or value not in read_values(graph) else set()
     return tuple(witness for witness in REQUIRED if witness not in unknown)
 
 

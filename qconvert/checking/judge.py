@@ -51,7 +51,7 @@ def judge(
     *note* what the reader of any verdict has to know.
     """
     comparisons = tuple(
-        Comparison(*pair, difference, _steps(difference, step))
+        Comparison(pair, difference, _steps(difference, step))
         for pair, difference in differences.items()
     )
     wrong = _wrong_weights(weights)

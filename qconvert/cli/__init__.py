@@ -13,6 +13,7 @@ from qconvert.cli.check import check
 from qconvert.cli.differ import diff
 from qconvert.cli.export import export, weights
 from qconvert.cli.look import bench, doctor, inspect
+from qconvert.cli.report import report
 from qconvert.errors import QConvertError
 
 __all__ = ["cli", "run"]
@@ -37,7 +38,7 @@ def cli() -> None:
     """QKeras models to ONNX files that give the same answers, checked layer by layer."""
 
 
-for _command in (export, check, inspect, diff, weights, bench, doctor):
+for _command in (export, check, report, inspect, diff, weights, bench, doctor):
     cli.add_command(_command)
 
 

@@ -42,7 +42,7 @@ def file_changes(first: onnx.ModelProto, second: onnx.ModelProto) -> Iterator[Ch
 def _layers(view: View, metadata: ModelMetadata) -> list[Part]:
     """By layer the operators that compute it; those of no layer are a part of their own."""
     cones = cones_of(OnnxGraph(view.graph), metadata.layers)
-    own = [layer.layer for layer in metadata.layers if layer.inside is None]
+    own = [layer.layer for layer in metadata.layers if layer.fused_into is None]
     owners = {node.output[0]: name for name in own for node in cones[name]}
     parts: dict[str, list[onnx.NodeProto]] = {}
     for node in view.operators:

@@ -1,7 +1,6 @@
 """What is compared, read: a Keras model, an ONNX file, or a report."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +46,7 @@ Side: TypeAlias = ModelSide | FileSide | ReportSide
 
 def read_side(source: Source) -> Side:
     """Told by the suffix ``.onnx`` and by the schema of a report; all others are Keras models."""
-    path = Path(source.model) if isinstance(source.model, (str, os.PathLike)) else None
+    path = None if source.is_live else source.paths[0]
     if path is not None and path.suffix == ".onnx":
         model, file = read_onnx(path)
         return FileSide(Compared(Format.FILE, str(path), file.sha256), model)
@@ -55,12 +54,8 @@ def read_side(source: Source) -> Side:
     if report is not None:
         return ReportSide(Compared(Format.REPORT, str(path), None), report)
     with opened(source) as found:
-        about = Compared(
-            Format.MODEL,
-            None if path is None else str(path),
-            None if path is None else found.file.sha256,
-        )
-        return ModelSide(about, found.graph)
+        named = None if path is None else str(path)
+        return ModelSide(Compared(Format.MODEL, named, found.digest), found.graph)
 
 
 def _report(path: Path) -> dict[str, Any] | None:

@@ -94,6 +94,20 @@ class Graph:
         return {value.name: value.shape for value in values}
 
     @property
+    def readers(self) -> dict[str, list[Node]]:
+        """The nodes that read each value, in order; of an output that nothing reads, none."""
+        found: dict[str, list[Node]] = {name: [] for name in self.shapes}
+        for node in self.nodes:
+            for name in node.inputs:
+                found[name].append(node)
+        return found
+
+    @property
+    def owners(self) -> dict[str, Layer]:
+        """The layer that each value is the result of, the first one if there are several."""
+        return {layer.value: layer for layer in reversed(self.layers)}
+
+    @property
     def opaque(self) -> dict[str, str]:
         """The values that no reference can compute, with the converter that knows them."""
         return {node.name: node.op.converter for node in self.nodes if isinstance(node.op, Opaque)}

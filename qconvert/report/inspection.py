@@ -71,7 +71,7 @@ def _layer(layer: LayerSummary) -> Json:
         "activation": _codes(layer.activation),
         "weights": [_tensor(weight) for weight in layer.weights],
         "tensor": layer.tensor,
-        "inside": layer.inside,
+        "fused_into": layer.fused_into,
         "notes": list(layer.notes),
         "cost": None if layer.cost is None else _cost(layer.cost),
     }
@@ -146,8 +146,8 @@ def _saturates(codes: Codes | None) -> bool:
 
 def _rows(layers: tuple[LayerSummary, ...]) -> Iterator[tuple[str, ...]]:
     for layer in layers:
-        inside = f"inside of {layer.inside}" if layer.inside else ""
-        where = layer.tensor or inside if layer.shape is None else shown(layer.shape)
+        fused = f"inside of {layer.fused_into}" if layer.fused_into else ""
+        where = layer.tensor or fused if layer.shape is None else shown(layer.shape)
         kind = f"{layer.class_name} (opaque)" if layer.converter else layer.class_name
         quantized = "" if layer.activation is None else quantized_by(layer.activation)
         yield printable(layer.name), printable(kind), printable(where), quantized

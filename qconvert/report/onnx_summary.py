@@ -75,7 +75,7 @@ def _exported_layer(layer: LayerTensor, counts: Mapping[str, int | None]) -> Lay
         layer.tensor,
         layer.converter,
         layer.notes,
-        layer.inside,
+        layer.fused_into,
         Cost(counts[layer.layer]) if layer.layer in counts else None,
     )
 

@@ -23,7 +23,7 @@ def multiplications_by_layer(
     """For one sample, of the operators between each of *layers* and those before it."""
     graph, shapes = _inferred(with_one_sample(model))
     cones = cones_of(graph, layers)
-    own = [layer.layer for layer in layers if layer.inside is None]
+    own = [layer.layer for layer in layers if layer.fused_into is None]
     return {name: _total(graph, cones[name], shapes) for name in own if _multiply(cones[name])}
 
 
@@ -52,7 +52,7 @@ def _total(
 ) -> int | None:
     total = 0
     for outer in nodes:
-        for node, inner in graph.inside(outer):
+        for node, inner in graph.nested(outer):
             if kind_of(node) not in LINEAR:
                 continue
             count = _count(node, shapes) if inner is graph else 0
