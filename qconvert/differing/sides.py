@@ -10,6 +10,7 @@ import onnx
 
 from qconvert.checking.onnx_file import read_onnx
 from qconvert.differing.results import Compared, Format
+from qconvert.errors import UsageError
 from qconvert.ir import Graph
 from qconvert.opening import Source, opened
 
@@ -48,6 +49,8 @@ def read_side(source: Source) -> Side:
     """Told by the suffix ``.onnx`` and by the schema of a report; all others are Keras models."""
     path = None if source.is_live else source.paths[0]
     if path is not None and path.suffix == ".onnx":
+        if source.weights is not None:
+            raise UsageError(f"{path} holds its own weights; only a .json takes a weights file")
         model, file = read_onnx(path)
         return FileSide(Compared(Format.FILE, str(path), file.sha256), model)
     report = None if path is None else _report(path)

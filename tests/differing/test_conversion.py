@@ -90,14 +90,15 @@ def test_a_file_that_is_no_report_is_read_as_a_model(tmp_path: Path) -> None:
             qconvert.diff(tmp_path / "r.json", MODEL)
 
 
-def test_an_architecture_takes_its_weights() -> None:
+def test_an_architecture_takes_its_weights_and_nothing_else_does(path: Path) -> None:
     weights = DATA / "encoder_weights.hdf5"
     found = qconvert.diff(
         DATA / "encoder.json", DATA / "encoder.json", first_weights=weights, second_weights=weights
     )
     assert found.equal
-    with pytest.raises(UsageError):
-        qconvert.diff(MODEL, MODEL, first_weights=weights)
+    for other in (MODEL, path):
+        with pytest.raises(UsageError, match="holds its own weights"):
+            qconvert.diff(other, MODEL, first_weights=weights)
 
 
 def test_weights_differ_by_their_numbers(tmp_path: Path) -> None:
