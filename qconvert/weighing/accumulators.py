@@ -7,7 +7,7 @@ import numpy as np
 from qconvert.exactness import Analysis, Certificate, Divided, Reach, Sums
 from qconvert.exactness.linear import sums, with_bias
 from qconvert.exactness.reach import TooWideError, exact_sums
-from qconvert.ir import F32, Node, Op, Weight
+from qconvert.ir import F32, Node, Op, Weight, grid_of
 from qconvert.ir.ops import Conv, ConvTranspose, Dense, Recurrence
 from qconvert.ir.stock import MatMul
 from qconvert.weighing.weights import codes_and_scales
@@ -91,7 +91,8 @@ def _codes_for(op: Op, kernel: Weight) -> F32 | None:
 
     Of powers of two the numbers themselves have as few bits.
     """
-    found = codes_and_scales(kernel)
+    on_grid = kernel.quantizer is None or grid_of(kernel.quantizer) is not None
+    found = None if on_grid else codes_and_scales(kernel)
     if found is None or not isinstance(op, Dense | Conv) or kernel.raw.size != op.kernel.size:
         return None
     codes, scale = (np.broadcast_to(each, kernel.raw.shape) for each in found)

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.ir import F32, Quantizer, Weight, grid_of
+from qconvert.ir import F32, Grid, Quantizer, Weight, grid_of
 from qconvert.ir.bits import bits_of
 from qconvert.ir.quantizers import Binary, QuantizedBits, Ternary
 from qconvert.numerics.automatic_scale import codes_and_scale
@@ -75,7 +75,7 @@ def weigh(weight: Weight) -> Weighed:
     plain = Weighed(weight.effective.size, width_of(weight), zeros, distinct_in(numbers))
     if found is None:
         return plain
-    scale = np.unique(found.scale)
+    scale = np.unique(np.nan_to_num(found.scale))
     scales = Scales(scale.size, float(scale[0]), float(scale[-1]))
     lo, hi = found.lo, found.hi
     coded = replace(plain, codes=found.count, lo=lo, hi=hi, scales=scales)
@@ -123,7 +123,9 @@ def distinct_in(numbers: npt.NDArray[Any]) -> int:
 
 def _coded(weight: Weight, quantizer: Quantizer) -> _Coded | None:
     """The codes, where the quantizer returns codes times a scale."""
-    source = _source(weight)
+    source, grid = _source(weight), grid_of(quantizer)
+    if grid is not None:
+        return _on_grid(grid, weight.effective, source, np.ones((), np.float32))
     match quantizer:
         case Binary():
             return _signs(weight.effective, 0 if quantizer.use_01 else -1, 2)
@@ -134,12 +136,9 @@ def _coded(weight: Weight, quantizer: Quantizer) -> _Coded | None:
         case QuantizedBits(alpha=str(), post_training_scale=None, qnoise_factor=1.0):
             return _with_scales_of(quantizer, source)
         case QuantizedBits(alpha=float() | tuple() as alpha, post_training_scale=None):
-            unscaled = replace(quantizer, alpha=1.0)
-            return _on_grid(
-                unscaled, quantize(unscaled, source), source, np.asarray(alpha, np.float32)
-            )
+            return _scaled(replace(quantizer, alpha=1.0), source, np.asarray(alpha, np.float32))
         case _:
-            return _on_grid(quantizer, weight.effective, source, np.ones((), np.float32))
+            return None
 
 
 def _source(weight: Weight) -> F32:
@@ -163,10 +162,14 @@ def _with_scales_of(q: QuantizedBits, source: F32) -> _Coded:
     return _Coded(codes, scale * unit, 2 * half + 1, -half, half, steps)
 
 
-def _on_grid(quantizer: Quantizer, values: F32, source: F32, alpha: F32) -> _Coded | None:
-    grid = grid_of(quantizer)
-    if grid is None:
-        return None
-    codes, steps = (np.ldexp(array, -grid.exp) for array in (values, source))
-    scale = alpha * np.float32(grid.step)
-    return _Coded(codes, np.asarray(scale), grid.hi - grid.lo + 1, grid.lo, grid.hi, steps)
+def _scaled(unscaled: QuantizedBits, source: F32, alpha: F32) -> _Coded | None:
+    grid = grid_of(unscaled)
+    return None if grid is None else _on_grid(grid, quantize(unscaled, source), source, alpha)
+
+
+def _on_grid(grid: Grid, values: F32, source: F32, alpha: F32) -> _Coded:
+    # Far beyond the range numbers may overflow in steps, and are outside all the same.
+    with np.errstate(over="ignore"):
+        codes, steps = (np.ldexp(array, -grid.exp) for array in (values, source))
+        scale = np.asarray(alpha * np.float32(grid.step))
+    return _Coded(codes, scale, grid.hi - grid.lo + 1, grid.lo, grid.hi, steps)

@@ -102,3 +102,10 @@ def test_different_numbers_are_counted_in_every_type(numbers: F32) -> None:
 
 def test_nothing_has_no_numbers() -> None:
     assert distinct_in(floats()) == 0
+
+
+def test_numbers_that_overflow_in_steps_are_outside() -> None:
+    raw = floats(3e38, -3e38, 0)
+    quantizer = QuantizedBits(4, 0, alpha=1)
+    found = weigh(Weight(raw, floats(0.875, -1, 0), quantizer))
+    assert (found.outside, found.at_ends) == (2, 2)
