@@ -30,7 +30,9 @@ def bench(
     fails is said to; `WitnessError` if the file itself does not run. *told* hears what is done.
     """
     if not batches or not threads or min([rounds, *batches]) < 1 or min(threads) < 0:
-        raise UsageError("nothing is measured in no rounds, of no samples or without threads")
+        raise UsageError(
+            "QC003", "nothing is measured in no rounds, of no samples or without threads"
+        )
     plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds)
     hear = told or (lambda _: None)
     if against is None:
@@ -48,6 +50,7 @@ def _require_numbers(onnx: Path) -> None:
     described = read_metadata(read_onnx(onnx)[0])
     if described is not None and described.has_codes:
         raise UsageError(
+            "QC002",
             f"{onnx} takes or returns integers, and its model numbers: export it without --io "
-            "quantized to measure both"
+            "quantized to measure both",
         )

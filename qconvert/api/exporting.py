@@ -87,7 +87,9 @@ def domains_of(graph: Graph, texts: Sequence[str]) -> "dict[str, InputDomain]":
 
 def _quantized_io(io: str, domains: Sequence[str]) -> bool:
     if io not in ("float32", "quantized"):
-        raise UsageError(f"inputs and outputs are float32 or quantized, not {io!r}")
+        raise UsageError("QC003", f"inputs and outputs are float32 or quantized, not {io!r}")
     if domains and io == "float32":
-        raise UsageError("domains say what the integers of quantized inputs mean; these are floats")
+        raise UsageError(
+            "QC002", "domains say what the integers of quantized inputs mean; these are floats"
+        )
     return io == "quantized"

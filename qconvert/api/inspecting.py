@@ -31,10 +31,10 @@ def inspect(
     """
     if isinstance(model, (str, os.PathLike)) and Path(model).suffix == ".onnx":
         if domains:
-            raise UsageError("an ONNX file does not tell what its layers add up: name the model")
+            raise UsageError("QC002", "an ONNX file does not tell its sums: name the model")
         return _of_file(Path(model), optimized)
     if optimized:
-        raise UsageError("only an ONNX file is optimized: export the model first")
+        raise UsageError("QC002", "only an ONNX file is optimized: export the model first")
     graph = load(model, **reading)
     return of_graph(graph, _domains(graph, domains))
 

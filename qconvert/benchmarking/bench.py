@@ -72,7 +72,7 @@ def _measured(all_: Programs, threads: int, rounds: int, told: Told) -> tuple[Me
     words = f"{threads} thread(s)" if threads else "default threads"
     found = measure(listed, threads, rounds, lambda text: told(f"{words}: {text}"))
     if found[0].failure is not None:
-        raise WitnessError(found[0].failure)
+        raise WitnessError("QC727", found[0].failure)
     return found
 
 

@@ -70,14 +70,14 @@ class Running(Worker):
             with np.load(outputs, allow_pickle=False) as arrays:
                 return [arrays[name] for name in arrays.files]
         except Exception as error:
-            raise WitnessError(f"the worker wrote no results: {error}") from error
+            raise WitnessError("QC723", f"the worker wrote no results: {error}") from error
 
     def profile(self, batch: int) -> list[tuple[str, str, float]]:
         """Name, type and seconds a call of each operator of an ONNX file."""
         asked = self._asked(inputs=str(self.program.inputs[batch]))
         found = self.ask("profile", asked).get("operators")
         if not isinstance(found, list):
-            raise WitnessError("the worker profiled nothing")
+            raise WitnessError("QC723", "the worker profiled nothing")
         return [_operator(each) for each in found]
 
     def _asked(self, **more: Json) -> dict[str, Json]:
@@ -93,7 +93,7 @@ def convert_with_tf2onnx(
         asked = {"model": str(model.resolve()), "weights": given, "output": str(output)}
         answer = worker.ask("tf2onnx", asked)
     if "refused" in answer:
-        raise WitnessError(f"tf2onnx does not convert the model: {answer['refused']}")
+        raise WitnessError("QC731", f"tf2onnx does not convert the model: {answer['refused']}")
 
 
 def _operator(given: Json) -> tuple[str, str, float]:
@@ -101,11 +101,11 @@ def _operator(given: Json) -> tuple[str, str, float]:
         case [str(name), str(kind), float(seconds)]:
             return name, kind, seconds
         case _:
-            raise WitnessError(f"the worker profiled something else: {given}")
+            raise WitnessError("QC723", f"the worker profiled something else: {given}")
 
 
 def _number(answer: Answer, name: str) -> float:
     value = answer.get(name)
     if not isinstance(value, (int, float)):
-        raise WitnessError(f"the worker answered no {name}: {sorted(answer)}")
+        raise WitnessError("QC723", f"the worker answered no {name}: {sorted(answer)}")
     return float(value)

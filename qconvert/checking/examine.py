@@ -163,7 +163,7 @@ def _with_scans(
         known = analyse(subject.graph, subject.domains, found.settled)
         return known, differences(subject.graph, known, panel, found)
     except WitnessError as error:
-        failures[Witness.TENSORFLOW] = str(error)
+        failures[Witness.TENSORFLOW] = error.coded
         return analysis, Evidence()
 
 
@@ -192,7 +192,7 @@ def _ambiguous(
     try:
         found = panel.qkeras.predict_differences(probe)
     except WitnessError as error:
-        failures[Witness.TENSORFLOW] = str(error)
+        failures[Witness.TENSORFLOW] = error.coded
         return ()
     return tuple(
         AmbiguousResult(name, d.elements, d.different, d.max_abs)

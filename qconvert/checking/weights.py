@@ -65,7 +65,7 @@ def compare_weights(
         if qkeras and any(weight.folding for weight in ours.values()):
             folded = _by_layer(qkeras.folded_weights(), graph)
     except WitnessError as error:
-        failure = str(error)
+        failure = error.coded
     results = tuple(
         _compared(key, ours.get(key), theirs.get(key), folded.get(key), stored.get(key))
         for key in dict.fromkeys((*ours, *theirs))

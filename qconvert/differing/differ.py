@@ -34,15 +34,16 @@ def between(first: Side, second: Side) -> Differences:
             return _reports(first, second)
         case _:
             given = f"{first.about.format.value} and {second.about.format.value}"
-            raise UsageError(f"{given} have nothing in common: reports are compared with reports")
+            raise UsageError(
+                "QC002", f"{given} have nothing in common: reports are compared with reports"
+            )
 
 
 def _conversion(model: ModelSide, file: FileSide) -> Differences:
     metadata = read_metadata(file.model)
     if metadata is None:
-        raise UsageError(
-            f"{file.about.path} does not tell its layers: qconvert check finds them by value"
-        )
+        told = "does not tell its layers: qconvert check finds them by value"
+        raise UsageError("QC705", f"{file.about.path} {told}")
     found = conversion_changes(model.graph, model.about.sha256, file.model, metadata)
     return Differences(model.about, file.about, tuple(found[0]), tuple(found[1]))
 
@@ -52,5 +53,5 @@ def _reports(first: ReportSide, second: ReportSide) -> Differences:
         changes = tuple(report_changes(first.report, second.report))
     except (AttributeError, KeyError, TypeError) as error:
         both = f"{first.about.path} and {second.about.path}"
-        raise BadFileError(both, f"one of these reports is damaged: {error!r}") from error
+        raise BadFileError("QC140", both, f"one of these reports is damaged: {error!r}") from error
     return Differences(first.about, second.about, changes)

@@ -50,7 +50,9 @@ def read_side(source: Source) -> Side:
     path = None if source.is_live else source.paths[0]
     if path is not None and path.suffix == ".onnx":
         if source.weights is not None:
-            raise UsageError(f"{path} holds its own weights; only a .json takes a weights file")
+            raise UsageError(
+                "QC002", f"{path} holds its own weights; only a .json takes a weights file"
+            )
         model, file = read_onnx(path)
         return FileSide(Compared(Format.FILE, str(path), file.sha256), model)
     report = None if path is None else _report(path)

@@ -57,13 +57,15 @@ def to_onnx(
     """
     newest = min(_NEWEST_OPSET, onnx.defs.onnx_opset_version())
     if dialect not in DIALECTS:
-        raise UsageError(f"there is no dialect {dialect!r}, only {', '.join(DIALECTS)}")
+        raise UsageError("QC003", f"there is no dialect {dialect!r}, only {', '.join(DIALECTS)}")
     if not _OLDEST_OPSET <= opset <= newest:
-        raise UsageError(f"opset {opset} is not between {_OLDEST_OPSET} and {newest}")
+        raise UsageError("QC003", f"opset {opset} is not between {_OLDEST_OPSET} and {newest}")
     if quantized_io and dialect not in _WITH_CODES:
-        raise UsageError(f"the dialect {dialect!r} has no integers for inputs and outputs")
+        raise UsageError("QC002", f"the dialect {dialect!r} has no integers for inputs and outputs")
     if packed and (dialect not in _WITH_CODES or opset < PACKED_OPSET):
-        raise UsageError(f"packed weights need integers, as in qdq, and opset {PACKED_OPSET}")
+        raise UsageError(
+            "QC002", f"packed weights need integers, as in qdq, and opset {PACKED_OPSET}"
+        )
     b = Builder(opset, _names(graph), packed=packed, vnni=vnni)
     coded = input_codes(graph, meanings, opset) if quantized_io else {}
     values, fused = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
@@ -72,8 +74,9 @@ def to_onnx(
     )
     if quantized_io and not coded and not any(output.codes for output in outputs):
         raise UsageError(
+            "QC002",
             "no input and no output is quantized to 8 bits, or with opset 21 to 16, and nothing "
-            "says what integers would stand for: name the domain of an input, such as uint8/255"
+            "says what integers would stand for: name the domain of an input, such as uint8/255",
         )
     producer = "qconvert", version("qconvert")
     inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)

@@ -19,7 +19,7 @@ from qconvert.frontend.opaque import (
     parse_opaque,
 )
 from qconvert.frontend.order import call_order
-from qconvert.frontend.problems import Blocked, Malformed, Unsupported
+from qconvert.frontend.problems import Blocked, Malformed, Reason, Unsupported
 from qconvert.frontend.refused import require_known, require_plain_call, require_plain_input
 from qconvert.frontend.repeated import refuse_repeated_scales
 from qconvert.frontend.topology import (
@@ -61,14 +61,14 @@ def build_graph(
         spec = read_model_spec(model.config)
         graph = builder.build(spec)
     except Malformed as error:
-        raise BadFileError(model.path, str(error)) from None
+        raise BadFileError(error.code, model.path, str(error)) from None
     if builder.problems:
         raise UnsupportedError(list(dict.fromkeys(builder.problems)))
     assert graph is not None
     try:
         validate(graph, freezing=freezing)
     except ValueError as error:
-        raise BadFileError(model.path, str(error)) from None
+        raise BadFileError("QC315", model.path, str(error)) from None
     return graph
 
 
@@ -93,7 +93,7 @@ class _Builder:
         results = self._run(spec, inputs, Scope())
         unused = sorted(k for k, v in self._model.weights.items() if v and k not in self._used)
         if unused:
-            raise Malformed(f"weights of unknown layers: {', '.join(unused)}")
+            raise Malformed(f"weights of unknown layers: {', '.join(unused)}", "QC505")
         known = [value for value in results if value is not None]
         if self.problems or len(known) < len(results):
             return None
@@ -110,18 +110,21 @@ class _Builder:
 
     def _input(self, layers: Mapping[str, LayerSpec], name: str) -> Value | None:
         if name not in layers:
-            raise Malformed(f"the model's input {name!r} does not exist")
+            raise Malformed(f"the model's input {name!r} does not exist", "QC311")
         config = layers[name].config
         shape = input_shape(name, config)
         if shape is None:
-            self._note(name, "the model does not say which shape its input has")
+            reason = "the model does not say which shape its input has"
+            self._note(name, Reason(reason, "QC316"))
             return None
         return Value(name, shape)
 
     def _run(self, spec: ModelSpec, inputs: Values, scope: Scope) -> Values:
         """Call a model: the values of its outputs."""
         if len(inputs) != len(spec.inputs):
-            raise Malformed(f"{spec.name!r} takes {len(spec.inputs)} inputs, not {len(inputs)}")
+            raise Malformed(
+                f"{spec.name!r} takes {len(spec.inputs)} inputs, not {len(inputs)}", "QC315"
+            )
         values: dict[tuple[str, int], Values] = {}
         for ref, value in zip(spec.inputs, inputs, strict=True):
             values[ref.layer, 0] = [value]
@@ -154,7 +157,7 @@ class _Builder:
         if layer.class_name not in TAKING_ARGUMENTS and not function:
             self._check_arguments(path, arguments)
         if call.constant is not None and not function:
-            raise Unsupported(f"{layer.class_name} of a constant")
+            raise Unsupported(f"{layer.class_name} of a constant", code="QC326")
         stored = self._model.weights.get(path, ())
         shapes = tuple(None if value is None else value.shape for value in given)
         masks = tuple(value.mask.shape if value and value.mask else None for value in given)
@@ -262,7 +265,7 @@ class _Builder:
         except Unsupported as error:
             self._note(path, *error.reasons)
         except Malformed as error:
-            raise Malformed(f"layer {path!r}: {error}") from None
+            raise Malformed(f"layer {path!r}: {error}", error.code) from None
 
-    def _note(self, path: str, *reasons: str) -> None:
-        self.problems += [Problem(path, reason) for reason in reasons]
+    def _note(self, path: str, *reasons: Reason) -> None:
+        self.problems += [Problem(reason.code, path, reason.text) for reason in reasons]

@@ -26,9 +26,9 @@ class Options:
     name: str
     values: Mapping[str, object]
 
-    def error(self, reason: str) -> QuantizerError:
+    def error(self, reason: str, code: str = "QC403") -> QuantizerError:
         """An error that names the class."""
-        return QuantizerError(f"{self.name}: {reason}")
+        return QuantizerError(code, f"{self.name}: {reason}")
 
     def integer(self, key: str, default: int, lo: int, hi: int) -> int:
         """A whole number from ``lo`` to ``hi``."""
@@ -36,7 +36,7 @@ class Options:
         if not isinstance(value, int) or isinstance(value, bool):
             raise self.error(f"{key}={value!r} is not a whole number")
         if not lo <= value <= hi:
-            raise self.error(f"{key}={value} is outside {lo}..{hi}")
+            raise self.error(f"{key}={value} is outside {lo}..{hi}", "QC404")
         return value
 
     def flag(self, key: str, default: bool) -> bool:
@@ -59,7 +59,7 @@ class Options:
         """``negative_slope``: 0 or a power of two, as QKeras asserts."""
         value = self.number("negative_slope", 0.0)
         if value < 0 or (value > 0 and math.frexp(value)[0] != 0.5):
-            raise self.error(f"negative_slope={value} is neither 0 nor a power of two")
+            raise self.error(f"negative_slope={value} is neither 0 nor a power of two", "QC404")
         return value
 
     def choice(self, key: str, default: str, choices: tuple[str, ...]) -> str:
@@ -163,14 +163,14 @@ class Options:
         except (TypeError, ValueError) as error:
             raise self.error("post_training_scale is no array of numbers") from error
         if array.size == 0 or not (np.isfinite(array) & (array > 0)).all():
-            raise self.error("post_training_scale has numbers that are not positive")
+            raise self.error("post_training_scale has numbers that are not positive", "QC404")
         return FrozenScale(tuple(array.ravel().tolist()), array.shape)
 
     def _finite(self, key: str, value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise self.error(f"{key}={value!r} is not a number")
         if not abs(value) <= _LARGEST:
-            raise self.error(f"{key}={value} is no finite float32 number")
+            raise self.error(f"{key}={value} is no finite float32 number", "QC404")
         return float(value)
 
 

@@ -1,12 +1,12 @@
 """What is refused of any layer, whatever parser knows it: its inputs, its arguments, its origin."""
 
-import difflib
 from typing import Final
 
+from qconvert.errors import similar
 from qconvert.frontend.config import Config
 from qconvert.frontend.layers import LAYERS
 from qconvert.frontend.opaque import STOCK, TRY_OPAQUE
-from qconvert.frontend.problems import Unsupported
+from qconvert.frontend.problems import Reason, Unsupported
 from qconvert.frontend.topology import LayerSpec, ModelSpec
 
 _PACKAGES: Final = frozenset(
@@ -31,7 +31,7 @@ def require_known(layer: LayerSpec, *, opaque: bool) -> None:
     if layer.class_name not in LAYERS and not (opaque and layer.class_name in STOCK):
         raise Unsupported(_unknown(layer.class_name))
     if layer.module.split(".")[0] not in _PACKAGES:
-        raise Unsupported(f"{layer.class_name} of the module {layer.module!r}")
+        raise Unsupported(f"{layer.class_name} of the module {layer.module!r}", code="QC303")
 
 
 def require_plain_input(spec: ModelSpec, layer: LayerSpec) -> None:
@@ -56,7 +56,8 @@ def require_plain_call(arguments: Config) -> None:
     try:
         arguments.done()
     except Unsupported as error:
-        raise Unsupported(*(f"called with {reason}" for reason in error.reasons)) from None
+        reasons = (f"called with {reason.text}" for reason in error.reasons)
+        raise Unsupported(*reasons, code="QC326") from None
 
 
 def _feeds_tables(spec: ModelSpec, name: str) -> bool:
@@ -69,11 +70,12 @@ def _feeds_tables(spec: ModelSpec, name: str) -> bool:
     return set(readers) == {"Embedding"}
 
 
-def _unknown(class_name: str) -> str:
+def _unknown(class_name: str) -> Reason:
     if class_name in _CODE:
-        return f"{class_name} layers run code from the file; nothing of it was executed"
+        text = f"{class_name} layers run code from the file; nothing of it was executed"
+        return Reason(text, "QC301")
     if class_name in STOCK:
-        return f"layers of class {class_name} are not supported natively; {TRY_OPAQUE}"
-    near = difflib.get_close_matches(class_name, LAYERS, n=2)
-    hint = f" (similar names: {', '.join(near)})" if near else ""
-    return f"layers of class {class_name} are not supported{hint}"
+        text = f"layers of class {class_name} are not supported natively; {TRY_OPAQUE}"
+        return Reason(text, "QC302")
+    hint = similar(class_name, LAYERS)
+    return Reason(f"layers of class {class_name} are not supported{hint}", "QC302")

@@ -32,7 +32,7 @@ _INTEGERS: Final = (np.int8, np.uint8, np.int16, np.uint16, np.int32)
 def require_format(path: Path) -> None:
     """`UsageError` unless the name says which format is wanted."""
     if path.suffix not in _SUFFIXES:
-        raise UsageError(f"{path}: weights are written to {' or '.join(_SUFFIXES)} files")
+        raise UsageError("QC003", f"{path}: weights are written to {' or '.join(_SUFFIXES)} files")
 
 
 def serialized(graph: Graph, source: str | None, path: Path) -> bytes:

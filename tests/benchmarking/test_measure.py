@@ -36,12 +36,12 @@ class Recorded:
 
     def startup(self) -> float:
         if self._name == "b":
-            raise WitnessError("b does not start")
+            raise WitnessError("QC727", "b does not start")
         return 0.5
 
     def time(self, batch: int, seconds: float) -> float:
         if self._name == "c" and ("c", batch) in self.turns:
-            raise WitnessError("c ends")
+            raise WitnessError("QC727", "c ends")
         self.turns.append((self._name, batch))
         return float(len(self.turns))
 

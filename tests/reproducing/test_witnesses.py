@@ -86,7 +86,7 @@ def test_tensorflow_is_asked_about_the_numbers_that_are_shown(
 
     def tensorflow(inputs: Mapping[str, F32], forced: Mapping[str, F32]) -> Trace:
         if forced and dies:
-            raise WitnessError("killed")
+            raise WitnessError("QC721", "killed")
         found = reference.run(inputs, forced)
         total = found.layers["total"] + np.float32(bool(forced))
         return Trace({**found.layers, "total": total}, found.outputs)
