@@ -10,6 +10,7 @@ from typing import NoReturn, TextIO
 import click
 
 from qconvert.cli.check import check
+from qconvert.cli.differ import diff
 from qconvert.cli.explaining import help_
 from qconvert.cli.export import export, weights
 from qconvert.cli.look import bench, doctor, inspect
@@ -41,7 +42,7 @@ def cli() -> None:
     """
 
 
-for _command in (export, check, report, inspect, weights, bench, doctor, help_):
+for _command in (export, check, report, inspect, diff, weights, bench, doctor, help_):
     cli.add_command(_command)
 
 

@@ -14,7 +14,6 @@ from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from qconvert.errors import QConvertError
 from qconvert.report.document import Json
 
 Answer: TypeAlias = dict[str, Any]
@@ -34,10 +33,8 @@ _OPTIONS: Final = (
 )
 
 
-class BrowserError(QConvertError):
+class BrowserError(Exception):
     """Chromium is missing, or did not do what it was asked for."""
-
-    exit_code = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,12 +31,13 @@ from qconvert.checking.deployed.requantized import (
     rounding_kernel,
 )
 from qconvert.checking.deployed.scaled_sums import scale_behind
-from qconvert.checking.repair.computed import belongs, normalization_of, with_program
+from qconvert.checking.repair.computed import normalization_of, with_program
 from qconvert.checking.repair.constants import constants_in
 from qconvert.checking.repair.moves import read_moves
 from qconvert.emit.metadata import LayerTensor, ModelMetadata, read_metadata
 from qconvert.exactness import Analysis, analyse
 from qconvert.ir import F32, Graph, Layer
+from qconvert.ir.graph import belongs
 from qconvert.ir.ops import Conv, ConvTranspose, Dense
 from qconvert.reference.normalization import constants
 from qconvert.runners.cutting import tensors_of
