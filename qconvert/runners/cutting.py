@@ -73,7 +73,7 @@ def _codes(layer: LayerTensor, tensor: CodesTensor, value: F32) -> _Array:
     steps = np.ldexp(value.astype(np.float64), -exps)
     if np.any(steps != np.rint(steps)):
         step = f"2**{tensor.exp}" if exps.ndim == 0 else "the steps of its channels"
-        raise WitnessError(f"{layer.layer}: forced results are not multiples of {step}")
+        raise WitnessError("QC728", f"{layer.layer}: forced results are not multiples of {step}")
     return np.ascontiguousarray(steps.astype(np.int64) + tensor.zero_point)
 
 

@@ -5,33 +5,37 @@ What belongs to a layer is what lies between its tensor and those of the layers 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 
-from qconvert.checking.deployed.kernels import MATMUL_INTEGER, is_conv, kernel_of, kind_of
+from qconvert.checking.deployed.kernels import RAW, Numbers, is_conv, kernel_of, kind_of
 from qconvert.checking.deployed.meaning import given_codes
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.products import products_of
 from qconvert.checking.deployed.requantized import (
     Judged,
     RoundingKernel,
-    absorbed,
+    fusions,
     judged,
     rounding_kernel,
 )
-from qconvert.checking.repair.computed import belongs, normalization_of, with_program
+from qconvert.checking.repair.computed import normalization_of, with_program
 from qconvert.checking.repair.constants import constants_in
 from qconvert.checking.repair.moves import read_moves
 from qconvert.emit.metadata import LayerTensor, ModelMetadata, read_metadata
 from qconvert.exactness import Analysis, analyse
 from qconvert.ir import F32, Graph, Layer
+from qconvert.ir.graph import belongs
 from qconvert.ir.ops import Conv, ConvTranspose, Dense
 from qconvert.reference.normalization import constants
 from qconvert.runners.cutting import tensors_of
 from qconvert.runners.interface import InputDomain
+
+#: By layer the operators that compute it.
+Cones: TypeAlias = Mapping[str, list[onnx.NodeProto]]
 
 _NOTHING: Final[Mapping[str, InputDomain]] = MappingProxyType({})
 _LINEAR: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
@@ -52,13 +56,13 @@ def stored_weights(
     if metadata is None:
         return {}
     file, graph = OnnxGraph(model.graph), with_program(graph, read_moves(model))
-    cones, inside = cones_of(file, metadata.layers), absorbed(graph, metadata.layers)
-    rounding = _rounding(graph, kernels_of(file, metadata), domains)
+    cones, fused = cones_of(file, metadata.layers), fusions(graph, metadata.layers)
+    rounding = _rounding(graph, kernels_of(file, metadata, cones), domains)
     products = products_of(file, metadata)
-    beside = {inside.get(x.name, x.name) for x in graph.layers if _others(x)}
+    beside = {fused.get(x.name, x.name) for x in graph.layers if _others(x)}
     found: dict[tuple[str, str], F32] = {}
     for layer in graph.layers:
-        end = inside.get(layer.name, layer.name)
+        end = fused.get(layer.name, layer.name)
         cone = cones.get(end, [])
         parts: tuple[Iterable[tuple[str, F32]], ...]
         if end in rounding:
@@ -73,19 +77,19 @@ def stored_weights(
     return found
 
 
-def cones_of(file: OnnxGraph, layers: Sequence[LayerTensor]) -> dict[str, list[onnx.NodeProto]]:
+def cones_of(file: OnnxGraph, layers: Sequence[LayerTensor]) -> Cones:
     """By layer the operators between its tensors and those of other layers, in the file's order.
 
-    For one that is computed inside of another layer's operators, these.
+    For one that is fused into another layer's operators, these.
     """
     ends = {name for layer in layers for name in tensors_of(layer)}
     own = {layer.layer: file.cone(list(tensors_of(layer)), ends) for layer in layers}
-    return {x.layer: own.get(x.inside or x.layer, []) for x in layers}
+    return {x.layer: own.get(x.fused_into or x.layer, []) for x in layers}
 
 
-def kernels_of(file: OnnxGraph, metadata: ModelMetadata) -> dict[str, RoundingKernel]:
-    """The operators that round sums to codes, by the layer that ends with these."""
-    cones, given = cones_of(file, metadata.layers), given_codes(metadata)
+def kernels_of(file: OnnxGraph, metadata: ModelMetadata, cones: Cones) -> dict[str, RoundingKernel]:
+    """The operators in *cones* that round sums to codes, by the layer that ends with these."""
+    given = given_codes(metadata)
     found = {
         layer.layer: rounding_kernel(cones[layer.layer], file, given)
         for layer in metadata.layers
@@ -139,7 +143,7 @@ def _weights(
     layer: Layer,
     file: OnnxGraph,
     cone: list[onnx.NodeProto],
-    products: Mapping[str, F32],
+    products: Mapping[str, Numbers],
 ) -> Iterator[tuple[str, F32]]:
     kernels = [array for node in cone if (array := _kernel(node, file, products)) is not None]
     roles = [role for role in layer.weights if role.endswith("kernel")]
@@ -165,7 +169,7 @@ def _of_normalization(
     layer: Layer,
     file: OnnxGraph,
     cone: list[onnx.NodeProto],
-    products: Mapping[str, F32],
+    products: Mapping[str, Numbers],
 ) -> Iterator[tuple[str, F32]]:
     op = normalization_of(graph, layer)
     if op is None or not products.keys() >= set(_sums_in(cone, file)):
@@ -186,17 +190,16 @@ def _sums_in(cone: list[onnx.NodeProto], file: OnnxGraph) -> Iterator[str]:
     for node in cone:
         for name in node.input:
             maker = file.maker(name)
-            if maker is not None and kind_of(maker) == MATMUL_INTEGER:
+            if maker is not None and kind_of(maker) in RAW:
                 yield name
 
 
-def _kernel(node: onnx.NodeProto, file: OnnxGraph, products: Mapping[str, F32]) -> F32 | None:
+def _kernel(node: onnx.NodeProto, file: OnnxGraph, products: Mapping[str, Numbers]) -> F32 | None:
     """The second factor of a linear operator, in Keras's layout."""
-    if node.output[0] in products:
-        return products[node.output[0]]
-    if node.op_type not in _LINEAR:
+    raw = kind_of(node) in RAW
+    if not raw and node.op_type not in _LINEAR:
         return None
-    array = kernel_of(node, file)
+    array = products.get(node.output[0]) if raw else kernel_of(node, file)
     if array is None:
         return None
     kernel: F32 = array.astype(np.float32)

@@ -10,7 +10,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.sums import Operand, innermost
+from qconvert.checking.deployed.scaled_sums import Operand, innermost
 from qconvert.emit.codes import WeightCodes, encode
 from qconvert.ir import F32
 
@@ -47,7 +47,7 @@ class Constant:
 def constants_in(file: OnnxGraph, cone: Sequence[onnx.NodeProto]) -> list[Constant]:
     """Those of a layer's operators, in the order of its program."""
     return [
-        _constant(_STEPS[node.op_type], innermost(node, place, file), file)
+        _constant(_STEPS[node.op_type], innermost(Operand(node, place), file), file)
         for node in cone
         if node.op_type in _STEPS and file.constant(node.output[0]) is None
         for place, name in enumerate(node.input)

@@ -3,6 +3,8 @@
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import Dialect
 from qconvert.emit.lowering import (
+    conv_sums,
+    dense_sums,
     elementwise,
     linear,
     movement,
@@ -10,12 +12,11 @@ from qconvert.emit.lowering import (
     recurrence,
     reduction,
     requantized,
-    sums,
 )
 from qconvert.emit.lowering.stock import lower_stock
 from qconvert.emit.requantization import Chain
 from qconvert.emit.values import Value
-from qconvert.ir import Op, Shape
+from qconvert.ir import F32, Node, Op, Shape
 from qconvert.ir.ops import (
     Affine,
     BatchNormalization,
@@ -91,11 +92,23 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
             return lower_stock(op, inputs, shape, b, dialect)
 
 
-def lower_sums(op: Op, x: Value, b: Builder) -> Value | None:
-    """Emit a product of matrices as integers; ``None`` if it is none of bytes."""
-    return sums.sums(op, x, b) if isinstance(op, Dense) else None
-
-
 def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect) -> Value | None:
     """Emit a whole chain behind *x* as one integer kernel; ``None`` if it cannot be one."""
     return requantized.lower_chain(chain, x, b, dialect, lower)
+
+
+def lower_sums(
+    node: Node, chain: Chain | None, factor: F32 | None, x: Value, b: Builder
+) -> Value | None:
+    """Emit *node* with sums of integers that become floats; ``None`` if others are as fast.
+
+    *chain* is what begins with it and did not become one kernel, if something does; *factor* what
+    alone reads it and multiplies it by channel.
+    """
+    match node.op:
+        case Conv() if chain is None or not requantized.fuses(chain, x):
+            return conv_sums.conv_sums(node.op, x, node.shape, b)
+        case Dense() if factor is not None:
+            return dense_sums.dense_sums(node.op, factor, x, b)
+        case _:
+            return None

@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from qconvert.emit import to_onnx
+from qconvert.emit.effects import without_effect
 from qconvert.emit.metadata import read_metadata
 from qconvert.ir import F32, Graph, Op
 from qconvert.ir.ops import Affine, BatchNormalization, Dense, Quantize, Relu
@@ -21,6 +22,7 @@ BYTE = Quantize(QuantizedRelu(8, 2))
 SIGNED = Quantize(QuantizedBits(8, 2, alpha=1.0))
 RANDOM = np.random.default_rng(3)
 FACTOR, OFFSET = RANDOM.normal(0, 1, (2, CHANNELS)).astype(np.float32)
+EXPS = np.arange(CHANNELS)
 FUSED = "MatMulIntegerToFloat"
 
 
@@ -65,16 +67,19 @@ def test_each_float_operation_is_rounded_as_in_tensorflow(
 
 
 @pytest.mark.parametrize("vnni", [False, True])
-def test_an_addition_is_rounded_apart_unless_no_arm_is_meant(
-    make: Make, kernel: F32, vnni: bool
+@pytest.mark.parametrize(("factor", "rounds"), [(FACTOR, True), (np.float32(2) ** -EXPS, False)])
+def test_what_is_added_to_a_rounded_product_is_rounded_apart_unless_no_arm_is_meant(
+    make: Make, kernel: F32, factor: F32, rounds: bool, vnni: bool
 ) -> None:
     """There the operator rounds product and sum together; the file says so where it has it."""
-    graph = behind(make, kernel, ("by", Affine(FACTOR, OFFSET), ["dense"]))
+    graph = behind(make, kernel, ("by", Affine(factor, OFFSET), ["dense"]))
     model = to_onnx(graph, vnni=vnni)
     metadata = read_metadata(model)
     assert metadata is not None
-    assert any("ARM" in text for text in metadata.requires.cpu) is vnni
-    assert any(node.op_type == "Sum" for node in model.graph.node) is not vnni
+    assert any("ARM" in text for text in metadata.requires.cpu) is (rounds and vnni)
+    assert ("Sum" in kinds(model)) is (rounds and not vnni)
+    idle = [text.split()[0] for text in without_effect(model, packed=False, vnni=vnni)]
+    assert idle == ["--vnni"] * (vnni and model == to_onnx(graph))
 
 
 def test_a_bias_off_the_grid_is_part_of_the_operator(
@@ -124,13 +129,26 @@ def test_an_output_is_a_float(make: Make, kernel: F32) -> None:
     assert "MatMulInteger" not in kinds(to_onnx(graph))
 
 
-@pytest.mark.parametrize(("exps", "integer"), [((-118, -118), True), ((-118, -121), False)])
+@pytest.mark.parametrize(
+    ("exps", "factor", "integer"),
+    [
+        ((-118, -118), 1.0, True),
+        ((-118, -121), 1.0, False),
+        ((-118, -118), 1.1, True),
+        # With the step, less than the smallest number of all bits.
+        ((-118, -118), 0.1, False),
+        ((-118, -118), 0.0, True),
+        ((112, 109), 1e-30, True),
+        # Before the least step multiplies it, more than the largest number.
+        ((-100, 10), 1e6, False),
+    ],
+)
 def test_steps_that_float32_may_not_hold_stay_floats(
-    make: Make, kernel: F32, exps: tuple[int, int], integer: bool
+    make: Make, exps: tuple[int, int], factor: float, integer: bool
 ) -> None:
-    """Of sums; those of the codes in front are 2**-6."""
+    """Of sums, by themselves and times the factor; those of the codes in front are 2**-6."""
     ones = np.ldexp(np.ones((INPUTS, 2), np.float32), exps).astype(np.float32)
-    by = Affine(FACTOR[:2], OFFSET[:2])
+    by = Affine(np.full(2, factor, np.float32), OFFSET[:2])
     graph = behind(make, ones, ("by", by, ["dense"]))
     assert ("MatMulInteger" in kinds(to_onnx(graph))) is integer
 
