@@ -31,7 +31,7 @@ def dense(op: Dense, x: Value, b: Builder, dialect: Dialect) -> Value:
     kernel = dialect.kernel(b, x, contiguous(op.kernel, (1, 0)), 0, Consumer.GEMM)
     bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.GEMM)
     y = Value(_call(b, "Gemm", x, kernel.tensor, bias, {"transB": 1}), x.layout)
-    return y if bias is not None else _plus(b, y, op.bias)
+    return y if bias is not None else plus(b, y, op.bias)
 
 
 def conv(op: Conv, x: Value, b: Builder, dialect: Dialect) -> Value:
@@ -40,7 +40,7 @@ def conv(op: Conv, x: Value, b: Builder, dialect: Dialect) -> Value:
     kernel = dialect.kernel(b, x, conv_weight(op), 0, Consumer.CONV)
     bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.CONV)
     y = Value(_call(b, "Conv", x, kernel.tensor, bias, conv_attributes(op)), x.layout)
-    return y if bias is not None else _plus(b, y, op.bias)
+    return y if bias is not None else plus(b, y, op.bias)
 
 
 def conv_attributes(op: Conv) -> Attributes:
@@ -65,7 +65,7 @@ def conv_transpose(op: ConvTranspose, x: Value, b: Builder, dialect: Dialect) ->
         "pads": pads(cropped),
     }
     y = Value(_call(b, "ConvTranspose", x, kernel.tensor, None, attributes), x.layout)
-    return _plus(b, _extended(b, y, op.cropping), op.bias)
+    return plus(b, _extended(b, y, op.cropping), op.bias)
 
 
 def affine(op: Affine, x: Value, b: Builder, dialect: Dialect) -> Value:
@@ -122,7 +122,8 @@ def _call(
     return b.op(kind, *inputs, attributes=attributes)
 
 
-def _plus(b: Builder, y: Value, bias: F32 | None) -> Value:
+def plus(b: Builder, y: Value, bias: F32 | None) -> Value:
+    """*y* and a *bias*, if there is one, by channel."""
     return y if bias is None else _added(b, y, bias, "bias")
 
 
