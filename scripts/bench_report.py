@@ -5,7 +5,10 @@ Once all layers pass, and once all differ from the first on. Exits 1 where a lim
 
 import sys
 import time
+from pathlib import Path
 from typing import Final
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from qconvert.report.html import check_page
 from scripts.browsing.large_report import large_report

@@ -86,6 +86,7 @@ class Browser:
     answers: BufferedReader
     numbers: Iterator[int] = field(default_factory=itertools.count)
     events: list[Answer] = field(default_factory=list)
+    target: str | None = None
 
     def ask(self, method: str, session: str | None = None, **parameters: object) -> Answer:
         """The answer to a command; `BrowserError` if there is none."""
@@ -107,9 +108,11 @@ class Browser:
             self.events.append(self._next())
 
     def open(self, path: Path, screen: Screen) -> "Page":
-        """The page of a file, loaded."""
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.ask("Target.attachToTarget", targetId=target, flatten=True)
+        """The page of a file, loaded; the one before is closed."""
+        if self.target is not None:
+            self.ask("Target.closeTarget", targetId=self.target)
+        self.target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.ask("Target.attachToTarget", targetId=self.target, flatten=True)
         page = Page(self, attached["sessionId"])
         self.events.clear()
         for domain in ("Page", "Network", "Log", "Runtime"):
@@ -178,11 +181,14 @@ class Page:
             if event.get("method") == "Log.entryAdded"
         ]
 
-    def screenshot(self, height: int | None = None) -> bytes:
-        """The page as PNG, from its top on; all of it, or so many pixels."""
+    def screenshot(self, height: int, start: str = "body") -> bytes:
+        """So many pixels of the page as PNG, or all there are, from the element *start* on."""
         size = self.ask("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "scale": 1}
-        clip["height"] = size["height"] if height is None else min(height, size["height"])
+        box = "getBoundingClientRect()"
+        top = self.value(f"document.querySelector('{start}').{box}.top + scrollY")
+        assert isinstance(top, (int, float))
+        clip = {"x": 0, "y": top, "width": size["width"], "scale": 1}
+        clip["height"] = min(height, size["height"] - top)
         taken = self.ask("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
         return base64.b64decode(taken["data"])
 

@@ -49,14 +49,14 @@ _PASSED: Final[Mapping[Verdict, tuple[str, str]]] = {
     ),
     Verdict.BOUNDED: (
         "Equal but for rounding, which is bounded",
-        "Where results differ at all, correct programs differ that much, too: by no more than the"
-        " bounds that were derived for all inputs, layer by layer. What is PROVEN is equal bit for"
-        " bit.",
+        "From equal inputs every layer returns what correct programs return: the same bits where"
+        " it is PROVEN, else numbers within a bound that was derived for all inputs. Bounds of"
+        " layers do not add up to one of the output.",
     ),
     Verdict.SAMPLED: (
-        "Equal on all samples, but not proven",
-        "Nothing differs on the samples that were tried. What other inputs give is not known of"
-        " the layers that are SAMPLED.",
+        "Right on all samples, but not proven",
+        "Nothing differs by more than rounding on the samples that were tried. What other inputs"
+        " give is not known of the layers that are SAMPLED.",
     ),
 }
 _NOT_CHECKED: Final = (
