@@ -128,7 +128,7 @@ def test_what_was_not_checked_is_told_with_its_reason(failing: Report, by_value:
     assert "TensorFlow was not run: the worker; was killed by signal 9" in text
     assert "Not compared: no counterpart (conv)" in text
     assert "Weight act/bias: no counterpart in QKeras" in text
-    assert "predict differs from model(x) at y: 3 of 100" in text
+    assert "TensorFlow's predict at y: unlike its model(x), 3 of 100 elements differ" in text
     text = PageReader(check_page(by_value)).text
     assert "1 of 2 layers were not found in the file" in text
     assert "The file was not written by qconvert" in text

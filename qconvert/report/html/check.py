@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from qconvert.checking.results import LayerResult, Report, Verdict, WeightResult
-from qconvert.report import wording
+from qconvert.report import words
 from qconvert.report.document import SCHEMA
 from qconvert.report.html import captions, comparisons, release
 from qconvert.report.html.graph import graph_of, mark_of
@@ -61,7 +61,7 @@ def check_page(report: Report) -> str:
         "mantissa": _MANTISSA,
         "captions": captions,
         "comparisons": comparisons,
-        "wording": wording,
+        "words": words,
         "mark_of": mark_of,
         "figure_of": _figure_of,
         "sentence": _sentence,

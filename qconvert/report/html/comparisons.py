@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from qconvert.checking.compare import Difference, Example
 from qconvert.checking.results import Comparison
-from qconvert.report import wording
+from qconvert.report import words
 
 
 def agreement(comparisons: Sequence[Comparison]) -> str:
@@ -29,7 +29,7 @@ def disagreements(comparisons: Sequence[Comparison]) -> Iterator[str]:
         pairs = ", ".join(" ≠ ".join(w.value for w in one.witnesses) for one in several)
         found = f"{difference.differing:,} of {difference.elements:,}, {_beyond(difference)}"
         first = "" if difference.first is None else f"; first {at(difference.first)}"
-        yield f"{pairs}: {found}, by up to {wording.largest(several[0])}{first}"
+        yield f"{pairs}: {found}, by up to {words.largest(several[0])}{first}"
 
 
 def at(example: Example) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from qconvert.checking.compare import PAIRS, Difference
 from qconvert.checking.results import Finding, LayerResult, Report, Verdict
 from qconvert.checking.witness import Witness
-from qconvert.report import wording
+from qconvert.report import words
 from qconvert.report.failure import lines_of
 
 
@@ -74,7 +74,7 @@ def conclusion(report: Report) -> Conclusion:
         return Conclusion("warn", "Not everything was checked", _NOT_CHECKED)
     headline, meaning = _PASSED[report.verdict]
     if not report.passed:
-        return Conclusion("warn", headline, f"{meaning} This is {wording.short_of(report)}.")
+        return Conclusion("warn", headline, f"{meaning} This is no pass: {words.short_of(report)}.")
     return Conclusion("good", headline, f"{meaning} It passes: {_required(report)}.")
 
 
@@ -89,7 +89,7 @@ def _first_difference(report: Report) -> str:
     found = [
         *(f"output {o.name}: {o.finding.reason}" for o in report.outputs if _differs(o.finding)),
         *(
-            f"weight {w.layer}/{w.role}: {wording.of_weight(w)}"
+            f"weight {w.layer}/{w.role}: {words.of_weight(w)}"
             for w in report.weights
             if w.verdict is Verdict.DIFFERS
         ),
@@ -105,9 +105,9 @@ def _differs(finding: Finding) -> bool:
 def pairs(report: Report) -> Sequence[Pair]:
     """Who was compared with whom, and on how many numbers."""
     found: dict[tuple[Witness, Witness], list[Difference]] = {pair: [] for pair in PAIRS}
-    for result in wording.results(report):
-        for one in result.finding.comparisons:
-            found[one.witnesses].append(one.difference)
+    findings = (*(x.finding for x in report.layers), *(x.finding for x in report.outputs))
+    for one in (comparison for finding in findings for comparison in finding.comparisons):
+        found[one.witnesses].append(one.difference)
     return [
         Pair(pair, len(of), total.elements, total.differing, total.beyond)
         for pair, of in found.items()
@@ -131,14 +131,15 @@ def gaps(report: Report) -> Iterator[Gap]:
             yield Gap(f"Output {output.name}", output.finding.reason)
     for weight in report.weights:
         if weight.verdict is Verdict.UNCHECKED:
-            yield Gap(f"Weight {weight.layer}/{weight.role}", wording.of_weight(weight))
+            yield Gap(f"Weight {weight.layer}/{weight.role}", words.of_weight(weight))
     if report.not_found:
-        yield Gap("Layers by themselves", wording.of_not_found(report))
+        yield Gap("Layers by themselves", words.of_not_found(report))
     foreign = tuple(layer for layer in report.layers if layer.converter)
     if foreign:
         yield Gap("Not computed by NumPy", "another program converted them", foreign)
     for ambiguous in report.ambiguous:
-        yield Gap("TensorFlow's predict", wording.of_ambiguous(ambiguous))
+        found = f"{ambiguous.differing} of {ambiguous.elements} elements differ"
+        yield Gap(f"TensorFlow's predict at {ambiguous.name}", f"unlike its model(x), {found}")
     yield from _of_layers("Inputs other than the samples", report.layers, Verdict.SAMPLED)
 
 
@@ -147,6 +148,6 @@ def _of_layers(what: str, layers: Iterable[LayerResult], verdict: Verdict) -> It
     by_reason: dict[str, list[LayerResult]] = {}
     for layer in layers:
         if layer.finding.verdict is verdict:
-            by_reason.setdefault(wording.why(layer.finding), []).append(layer)
+            by_reason.setdefault(words.why(layer.finding), []).append(layer)
     for reason, found in by_reason.items():
         yield Gap(what, reason or "no proof is known for what they compute", tuple(found))
