@@ -133,6 +133,13 @@ def test_what_was_not_checked_is_told_with_its_reason(failing: Report, by_value:
     assert "1 of 2 layers were not found in the file" in text
     assert "The file was not written by qconvert" in text
     assert r"Input x: the tensor 'in\u{1b}[31m'" in text
+    assert "Output y: compared on the samples alone" in text
+
+
+def test_an_output_that_was_not_checked_is_told(passing: Report) -> None:
+    lost = replace(passing.outputs[0].finding, verdict=Verdict.UNCHECKED, reason="not in the file")
+    page = check_page(replace(passing, outputs=(replace(passing.outputs[0], finding=lost),)))
+    assert "Output y: not in the file" in PageReader(page).text
 
 
 def test_nothing_compared_is_no_pass(passing: Report) -> None:
@@ -168,7 +175,7 @@ def test_saturated_and_unused_codes_are_told_and_marked(passing: Report) -> None
     assert "3 (75.0 %) at the lowest, -2; 1 (25.0 %) at the highest, 1.75" in act
     marked = page[page.index('id="l2"') :]
     assert re.search(r'<path class="s" d="M0 0[^"]+"/>', marked)
-    (unused,) = re.findall(r'<path class="u" d="([^"]+)"', marked)
+    (unused,) = re.findall(r'<path class="u"[^>]* d="([^"]+)"', marked)
     assert unused.count("v4") == 14
 
 
@@ -180,6 +187,17 @@ def test_differing_pairs_are_told_with_places_and_values(failing: Report) -> Non
         " [3, 1, 0]: TensorFlow 0.1, ONNX Runtime 0.25, NumPy nan"
     ) in told
     assert "Differences from TensorFlow, of 2 x 3 x 2: by place, by channel" in told
+
+
+def test_what_differs_by_rounding_is_not_called_equal(passing: Report) -> None:
+    conv, act = passing.layers
+    first, second = act.finding.comparisons
+    rounded = replace(first.difference, differing=5, beyond=0, largest=1e-7, largest_ulp=3)
+    comparisons = (replace(first, difference=rounded, largest_steps=None), second)
+    layer = replace(act, finding=replace(act.finding, comparisons=comparisons))
+    told = section_of(check_page(replace(passing, layers=(conv, layer))), 2)
+    assert "Equal: TensorFlow = NumPy (1,024 numbers)" in told
+    assert "TensorFlow ≠ ONNX Runtime: 5 of 1,024, all by rounding, by up to 1e-07 (3 ulp)" in told
 
 
 def test_only_what_differs_by_itself_is_open_among_many_layers() -> None:

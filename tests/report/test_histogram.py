@@ -69,6 +69,13 @@ def test_zero_is_not_saturated_where_it_is_the_lowest_code() -> None:
     assert "at the lowest" not in captions.of_results(found)
 
 
+def test_captions_tell_either_end_of_the_codes_by_itself() -> None:
+    told = captions.of_results(codes(0, 0, 0, 6, 0, 0, 0, 2, highest=2))
+    assert told == "8 numbers; 8 of 8 codes used, in steps of 0.25; 2 (25.0 %) at the highest, 0.75"
+    told = captions.of_results(codes(2, 0, 0, 6, 0, 0, 0, 0, lowest=2))
+    assert told == "8 numbers; 8 of 8 codes used, in steps of 0.25; 2 (25.0 %) at the lowest, -1"
+
+
 def test_raw_weights_beyond_the_clip_range_are_drawn_beyond_it() -> None:
     raw = np.array([-2.0, 0.1, 0.1, 1.4], np.float32)
     effective = np.array([-1.0, 0.0, 0.0, 0.75], np.float32)

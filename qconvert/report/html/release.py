@@ -56,7 +56,7 @@ _PASSED: Final[Mapping[Verdict, tuple[str, str]]] = {
     Verdict.SAMPLED: (
         "Right on all samples, but not proven",
         "Nothing differs by more than rounding on the samples that were tried. What other inputs"
-        " give is not known of the layers that are SAMPLED.",
+        " give is not known of what is SAMPLED.",
     ),
 }
 _NOT_CHECKED: Final = (
@@ -141,6 +141,9 @@ def gaps(report: Report) -> Iterator[Gap]:
         found = f"{ambiguous.differing} of {ambiguous.elements} elements differ"
         yield Gap(f"TensorFlow's predict at {ambiguous.name}", f"unlike its model(x), {found}")
     yield from _of_layers("Inputs other than the samples", report.layers, Verdict.SAMPLED)
+    for output in report.outputs:
+        if output.finding.verdict is Verdict.SAMPLED:
+            yield Gap(f"Output {output.name}", "compared on the samples alone")
 
 
 def _of_layers(what: str, layers: Iterable[LayerResult], verdict: Verdict) -> Iterator[Gap]:
