@@ -15,6 +15,7 @@ from qconvert.checking.witness import Witness
 from qconvert.report.html import check_page
 from scripts.bench_report import BYTES
 from scripts.browsing.large_report import large_report
+from tests.report.contrast import contrast
 from tests.report.hostile import hostile
 from tests.report.page_reader import PageReader
 
@@ -223,20 +224,12 @@ def test_provenance_names_everything_that_took_part(passing: Report) -> None:
         assert part in provenance
 
 
+def channels(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour.removeprefix("#")))
+
+
 def palette(sheet: str) -> dict[str, str]:
     return dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", sheet))
-
-
-def contrast(first: str, second: str) -> float:
-    """The ratio of WCAG 2.1 between two colours."""
-    lower, higher = sorted(map(luminance, (first, second)))
-    return (higher + 0.05) / (lower + 0.05)
-
-
-def luminance(colour: str) -> float:
-    channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -250,9 +243,9 @@ def test_colours_can_be_told_apart(dark: bool) -> None:
     drawings = [("accent", "raised"), ("good", "good-fill"), ("warn", "warn-fill")]
     drawings += [("bad", "bad-fill")]
     for first, second in text:
-        assert contrast(colours[first], colours[second]) >= 4.5, (first, second)
+        assert contrast(channels(colours[first]), channels(colours[second])) >= 4.5, (first, second)
     for first, second in drawings:
-        assert contrast(colours[first], colours[second]) >= 3, (first, second)
+        assert contrast(channels(colours[first]), channels(colours[second])) >= 3, (first, second)
 
 
 def test_the_sheet_has_no_colours_but_those_that_are_compared() -> None:
