@@ -20,7 +20,7 @@ from PIL import Image
 
 import qconvert
 from qconvert.checking.results import Report
-from qconvert.report.html import check_page
+from qconvert.report.html.check import check_page
 from scripts.browsing.devtools import Browser, Screen, chromium
 from scripts.browsing.large_report import large_report
 
