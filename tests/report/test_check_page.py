@@ -12,7 +12,7 @@ import qconvert.report.html
 from qconvert.checking.repair.moves import Repair, Unrepaired
 from qconvert.checking.results import Report, Verdict, WitnessResult
 from qconvert.checking.witness import Witness
-from qconvert.report.html import check_page
+from qconvert.report.html.check import check_page
 from scripts.bench_report import BYTES
 from scripts.browsing.large_report import large_report
 from tests.report.contrast import contrast
