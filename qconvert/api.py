@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qconvert.checking.repair.moves import Unrepaired
     from qconvert.checking.results import CheckedFile, Report, Verdict
     from qconvert.checking.witness import Witness
+    from qconvert.explaining import Explanation
     from qconvert.ir import F32, Graph
     from qconvert.opening import Opened, Source
     from qconvert.report.summary import Summary
@@ -439,6 +440,42 @@ def bench(
         read = CheckedFile(str(file.path), file.sha256)
         beside = Against(read, keras, file.weights_path, source.python)
         return measured(Path(onnx), beside, plan, hear)
+
+
+def explain(
+    model: AnyPath | object,
+    layer: str,
+    at: Sequence[int] | None = None,
+    *,
+    inputs: Inputs | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+    domains: Sequence[str] = (),
+    onnx: AnyPath | None = None,
+    witnesses: bool = True,
+    found: Callable[[Explanation], None] | None = None,
+    weights: AnyPath | None = None,
+    via_tensorflow: bool = False,
+    opaque: str | None = None,
+    tf_python: AnyPath | None = None,
+    freeze_scales: Inputs | None = None,
+) -> Explanation:
+    """One number in the result of a *layer*, term by term: *at* is its index without the batch.
+
+    *inputs* are those of `check`, or a picture (PNG), whose pixels are what *domains* say:
+    ``uint8/255``. *sample* is which of them. Without *inputs* it is one that `check` would choose
+    with this *seed*; without *at* an element that has something to show. *onnx* is the exported
+    file, if it is not to be made anew. TensorFlow and ONNX Runtime are asked for the same element
+    unless *witnesses* is false; what is missing is said to be. *found* hears of the explanation
+    before they answer. `UsageError` for a layer or an element that is not there. The other
+    options are those of `load`.
+    """
+    from qconvert.asking import Question, asked
+    from qconvert.opening import Source
+
+    source = Source(model, weights, via_tensorflow, opaque, tf_python, freeze_scales)
+    question = Question(layer, at, inputs, sample, seed, domains)
+    return asked(source, question, onnx=onnx, witnesses=witnesses, found=found)
 
 
 def _samples(

@@ -10,6 +10,7 @@ from typing import NoReturn, TextIO
 import click
 
 from qconvert.cli.check import check
+from qconvert.cli.explain import explain
 from qconvert.cli.export import export, weights
 from qconvert.cli.look import bench, doctor, inspect
 from qconvert.errors import QConvertError
@@ -36,7 +37,7 @@ def cli() -> None:
     """QKeras models to ONNX files that give the same answers, checked layer by layer."""
 
 
-for _command in (export, check, inspect, weights, bench, doctor):
+for _command in (export, check, explain, inspect, weights, bench, doctor):
     cli.add_command(_command)
 
 

@@ -1,5 +1,5 @@
 """Pages of HTML: one file each, that needs no network and runs no script."""
 
-from qconvert.report.html.page import page
+from qconvert.report.html.page import page, part
 
-__all__ = ["page"]
+__all__ = ["page", "part"]

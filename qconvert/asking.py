@@ -1,0 +1,222 @@
+"""One element of a model's layer: explained, and asked of all programs that compute it."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from qconvert.checking import Samples, from_user, seeded, tensorflow_started
+from qconvert.checking.declared import read_domains, with_codes_of
+from qconvert.checking.images import image_of, is_image
+from qconvert.checking.inputs import Batch
+from qconvert.checking.onnx_file import read_onnx, require_interface_of
+from qconvert.checking.witness import Witness
+from qconvert.emit import to_onnx
+from qconvert.emit.metadata import read_metadata
+from qconvert.errors import UsageError, WitnessError
+from qconvert.exactness import analyse
+from qconvert.explaining import Explanation, Index, Run, Testimony, explain, layer_called
+from qconvert.ir import F32, Graph
+from qconvert.opening import AnyPath, Opened, Source, opened
+from qconvert.reference import evaluate
+from qconvert.runners import OrtRunner, TensorFlowRunner, Trace
+from qconvert.runners.interface import InputDomain
+
+if TYPE_CHECKING:
+    import onnx
+
+    from qconvert.opening import Arrays
+
+Found: TypeAlias = Callable[[Explanation], None]
+
+#: Of the samples that `check` chooses the first one is a pattern, and the next one random.
+_RANDOM: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which element of which layer, and on which sample.
+
+    Without *inputs* samples are those that `check` chooses with this *seed*; without a *sample*
+    it is the first of *inputs*.
+    """
+
+    layer: str
+    at: Sequence[int] | None = None
+    inputs: "AnyPath | Arrays | None" = None
+    sample: int | None = None
+    seed: int = 0
+    domains: Sequence[str] = ()
+
+
+def asked(
+    source: Source,
+    question: Question,
+    *,
+    onnx: AnyPath | None = None,
+    witnesses: bool = True,
+    found: Found | None = None,
+) -> Explanation:
+    """The explanation, with what TensorFlow and ONNX Runtime return if *witnesses* are asked.
+
+    *onnx* is the file that ONNX Runtime gets, which else is exported to memory. *found* hears of
+    the explanation before these have answered. One that is missing is said to be.
+    """
+    with ExitStack() as stack:
+        model = stack.enter_context(opened(source, for_keras=True))
+        layer_called(model.graph, question.layer)
+        file = None if onnx is None else _file(model.graph, Path(onnx))
+        chosen = _chosen(model, question, file)
+        tensorflow: TensorFlowRunner | str = "not asked"
+        if witnesses or model.graph.opaque:
+            started = tensorflow_started(model.keras, model.file.weights_path, source.python)
+            tensorflow = stack.enter_context(started)
+        keras = _Keras(tensorflow, chosen.batch)
+        explanation = explain(_run(model, chosen, keras), question.layer, question.at)
+        if not witnesses:
+            return explanation
+        if found is not None:
+            found(explanation)
+        element = _Asked(question.layer, (chosen.sample, *explanation.index), chosen.batch)
+        told = (
+            element.of(Witness.TENSORFLOW, lambda: keras.trace),
+            *_of_ort(element, to_onnx(model.graph) if file is None else file),
+            Testimony(Witness.NUMPY.value, explanation.value),
+        )
+        return replace(explanation, witnesses=told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """A batch, the number of the sample in it, and where it comes from, in words."""
+
+    batch: Batch
+    sample: int
+    described: str
+    domains: Mapping[str, InputDomain]
+
+
+class _Keras:
+    """TensorFlow, which runs the batch once."""
+
+    def __init__(self, runner: TensorFlowRunner | str, batch: Batch) -> None:
+        self._runner, self._batch = runner, batch
+
+    @cached_property
+    def trace(self) -> Trace:
+        """Every layer's result; `WitnessError` if it cannot run."""
+        if isinstance(self._runner, str):
+            raise WitnessError(self._runner)
+        return self._runner.run(self._batch)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The element that programs are asked for, by the index with the batch."""
+
+    layer: str
+    index: Index
+    batch: Batch
+
+    def of(self, witness: Witness, run: Callable[[], Trace], missing: str = "") -> Testimony:
+        """The number, or why there is none."""
+        try:
+            result = run().layers.get(self.layer)
+        except WitnessError as error:
+            return Testimony(witness.value, None, str(error))
+        if result is None:
+            return Testimony(witness.value, None, missing)
+        return Testimony(witness.value, float(result[self.index]))
+
+
+def _file(graph: Graph, path: Path) -> "onnx.ModelProto":
+    file, _ = read_onnx(path)
+    require_interface_of(graph, file)
+    if read_metadata(file) is None:
+        raise UsageError(f"{path} was not written by qconvert: it does not tell where layers are")
+    return file
+
+
+def _chosen(model: Opened, question: Question, file: "onnx.ModelProto | None") -> _Chosen:
+    """The sample that is looked at; scales that are frozen are so for a whole batch."""
+    texts = [question.domains] if isinstance(question.domains, str) else question.domains
+    declared = read_domains(model.graph, texts)
+    domains = declared if file is None else with_codes_of(read_metadata(file), declared)
+    if model.frozen_on is not None:
+        if question.inputs is not None:
+            raise UsageError("the samples that scales are frozen on are those that are explained")
+        samples, number = model.frozen_on, question.sample or 0
+        _require_sample(samples, number)
+        batch = next(samples.batches)
+        return _Chosen(batch, number, f"sample {number} of {samples.description}", domains)
+    samples, number = _samples(model.graph, question, domains)
+    batch = _sample(samples, number)
+    return _Chosen(batch, 0, f"sample {number} of {samples.description}", domains)
+
+
+def _samples(
+    graph: Graph, question: Question, domains: Mapping[str, InputDomain]
+) -> tuple[Samples, int]:
+    """Samples, and which one of them."""
+    given = question.inputs
+    if given is None:
+        number = _RANDOM if question.sample is None else question.sample
+        samples = seeded(graph, number + 1, question.seed, domains)
+        return replace(
+            samples, description=f"those that check chooses with seed {question.seed}"
+        ), number
+    number = question.sample or 0
+    if not isinstance(given, (str, os.PathLike)):
+        return from_user(graph, given, None, domains), number
+    path = Path(given)
+    if not is_image(path):
+        return from_user(graph, path, None, domains), number
+    samples = from_user(graph, image_of(graph, path, domains), None, domains)
+    return replace(samples, description=f"the picture {path}"), number
+
+
+def _sample(samples: Samples, number: int) -> Batch:
+    """One sample as a batch of its own."""
+    _require_sample(samples, number)
+    for batch in samples.batches:
+        size = len(next(iter(batch.values())))
+        if number < size:
+            return {name: array[number : number + 1] for name, array in batch.items()}
+        number -= size
+    raise AssertionError(number)
+
+
+def _require_sample(samples: Samples, number: int) -> None:
+    if not 0 <= number < samples.count:
+        raise UsageError(f"there is no sample {number}: they count from 0, and are {samples.count}")
+
+
+def _run(model: Opened, chosen: _Chosen, keras: _Keras) -> Run:
+    """Every value of the NumPy reference, which takes those of opaque layers from TensorFlow."""
+    given: dict[str, F32] = {name: keras.trace.layers[name] for name in model.graph.opaque}
+    return Run(
+        str(model.file.path),
+        model.file.sha256,
+        model.graph,
+        evaluate(model.graph, chosen.batch, given),
+        analyse(model.graph, chosen.domains),
+        chosen.described,
+        chosen.sample,
+    )
+
+
+def _of_ort(element: _Asked, model: "onnx.ModelProto") -> Iterator[Testimony]:
+    """With every layer looked at, and as deployed, which shows layers that end in codes."""
+    runner = OrtRunner(model)
+    inside = runner.inside.get(element.layer)
+    missing = (
+        "the file has no tensor of it"
+        if inside is None
+        else f"no tensor of its own: {inside}'s operators compute it"
+    )
+    yield element.of(Witness.ORT, lambda: runner.run_layers(element.batch), missing)
+    if element.layer in runner.coded:
+        yield element.of(Witness.DEPLOYED, lambda: runner.run_tapped(element.batch))
