@@ -18,7 +18,7 @@ from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
 from qconvert.errors import UsageError, WitnessError
 from qconvert.exactness import analyse
-from qconvert.explaining import Explanation, Index, Run, Testimony, explain, layer_called
+from qconvert.explaining import Explanation, Index, Run, Statement, explain, layer_called
 from qconvert.ir import F32, Graph
 from qconvert.opening import AnyPath, Opened, Source, opened
 from qconvert.reference import evaluate
@@ -84,7 +84,7 @@ def asked(
         told = (
             element.of(Witness.TENSORFLOW, lambda: keras.trace),
             *_of_ort(element, to_onnx(model.graph) if file is None else file),
-            Testimony(Witness.NUMPY.value, explanation.value),
+            Statement(Witness.NUMPY.value, explanation.value),
         )
         return replace(explanation, witnesses=told)
 
@@ -121,15 +121,15 @@ class _Asked:
     index: Index
     batch: Batch
 
-    def of(self, witness: Witness, run: Callable[[], Trace], missing: str = "") -> Testimony:
+    def of(self, witness: Witness, run: Callable[[], Trace], missing: str = "") -> Statement:
         """The number, or why there is none."""
         try:
             result = run().layers.get(self.layer)
         except WitnessError as error:
-            return Testimony(witness.value, None, str(error))
+            return Statement(witness.value, None, str(error))
         if result is None:
-            return Testimony(witness.value, None, missing)
-        return Testimony(witness.value, float(result[self.index]))
+            return Statement(witness.value, None, missing)
+        return Statement(witness.value, float(result[self.index]))
 
 
 def _file(graph: Graph, path: Path) -> "onnx.ModelProto":
@@ -208,7 +208,7 @@ def _run(model: Opened, chosen: _Chosen, keras: _Keras) -> Run:
     )
 
 
-def _of_ort(element: _Asked, model: "onnx.ModelProto") -> Iterator[Testimony]:
+def _of_ort(element: _Asked, model: "onnx.ModelProto") -> Iterator[Statement]:
     """With every layer looked at, and as deployed, which shows layers that end in codes."""
     runner = OrtRunner(model)
     inside = runner.inside.get(element.layer)

@@ -3,10 +3,15 @@
 import math
 from collections.abc import Iterable
 from fractions import Fraction
+from typing import Final
 
 import numpy as np
 
 from qconvert.explaining.results import Agreement
+
+#: The largest float32, and where rounding leads beyond it.
+_LARGEST: Final = float(np.finfo(np.float32).max)
+_OVERFLOW: Final = Fraction(2**128 - 2**103)
 
 
 def step_of(numbers: Iterable[float]) -> int | None:
@@ -42,16 +47,12 @@ def agreement(exact: Fraction, result: float) -> Agreement:
 
 def nearest(exact: Fraction) -> float:
     """The float32 next to *exact*, of two the one whose last bit is 0; infinity beyond them."""
-    try:
-        # Rounded twice, this is that number or a neighbour of it.
-        close = np.float32(float(exact))
-    except OverflowError:
+    if abs(exact) >= _OVERFLOW:
         return math.copysign(math.inf, exact)
-    if not np.isfinite(close):
-        return float(close)
-    up, down = (np.nextafter(close, np.float32(end)) for end in (math.inf, -math.inf))
-    around = [each for each in (close, up, down) if np.isfinite(each)]
-    distance = {float(each): abs(Fraction(float(each)) - exact) for each in around}
+    # Rounded twice, this is that number or a neighbour of it.
+    close = np.clip(np.float64(float(exact)), -_LARGEST, _LARGEST).astype(np.float32)
+    up, down = (np.nextafter(close, np.float32(end)) for end in (_LARGEST, -_LARGEST))
+    distance = {float(each): abs(Fraction(float(each)) - exact) for each in (close, up, down)}
     least = min(distance.values())
     even = [x for x in distance if distance[x] == least]
     return min(even, key=lambda x: int(np.float32(x).view(np.uint32)) & 1)

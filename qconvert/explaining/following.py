@@ -1,10 +1,10 @@
 """From one element of a layer's result back to what the layer reads, operation by operation."""
 
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import assert_never
 
-from qconvert.exactness import Analysis, Certificate, Reach
+from qconvert.exactness import Analysis, Certificate, Doubt, Reach
 from qconvert.exactness.certificate import Argument
 from qconvert.explaining.operands import Operand
 from qconvert.explaining.results import (
@@ -23,6 +23,7 @@ from qconvert.explaining.results import (
     Unknown,
 )
 from qconvert.explaining.rules import Case, reason
+from qconvert.explaining.sums import Proof
 from qconvert.ir import F32, Graph, Node, Weight
 from qconvert.ir.ops import Recurrence
 from qconvert.reference import evaluate
@@ -50,13 +51,16 @@ class Scope:
         found = reach if isinstance(reach, Reach) else None
         return Operand(name, self.values[name], self.samples, found)
 
-    def proof(self, name: str) -> str | None:
-        """Why no order of additions can round, if that is certain."""
-        certificate = self.analysis.certificates.get(name)
-        if not isinstance(certificate, Certificate) or certificate.argument is not Argument.EXACT:
-            return None
-        bits = "" if certificate.bits is None else f", which take {certificate.bits} of 24 bits"
-        return f"{certificate.argument.value}{bits}"
+    def proof(self, name: str) -> Proof:
+        """Why no order of additions can round, or why that is not known."""
+        match self.analysis.certificates.get(name):
+            case Certificate(argument=Argument.EXACT as argument, bits=bits):
+                taken = "" if bits is None else f"; it takes {bits} of 24 bits"
+                return Proof(f"{argument.value}{taken}")
+            case Doubt(reason=reason):
+                return Proof(doubt=reason)
+            case _:
+                return Proof()
 
 
 def followed(scope: Scope, value: str, index: Index) -> tuple[Step, ...]:
@@ -124,32 +128,41 @@ def _of_largest(terms: tuple[Term, ...]) -> tuple[Element, ...]:
 def _loop(scope: Scope, op: Recurrence, inputs: list[Operand], index: Index) -> Loop:
     """One step of a recurrent layer: *index* is (sample, step, column of all states)."""
     sample, step, column = index
-    sequences, given = inputs[: op.sequences], inputs[op.sequences :]
-    count = sequences[0].array.shape[1]
+    count = inputs[0].array.shape[1]
     times = range(count)[:: -1 if op.reverse else 1]
+    values = _values_of_step(op, inputs, times[: step + 1], scope.samples)
     names = [source.name for source in op.body.inputs]
-    states = first_states(op, [x.array for x in given], scope.samples)
-    values: dict[str, F32] = {}
-    for time in times[: step + 1]:
-        features = [x.array[:, time] for x in sequences]
-        values = evaluate(op.body, dict(zip(names, [*features, *states], strict=True)))
-        before, states = states, [values[output.value] for output in op.body.outputs]
-    number = 0
-    while column >= states[number].shape[1]:
-        column -= states[number].shape[1]
-        number += 1
     body = Scope(
         op.body, values, frozenset(names), scope.weights, Analysis(), scope.sample, scope.samples
     )
-    own = [
-        n for n, array in zip(names[op.sequences :], before, strict=True) if column < array.shape[1]
-    ]
-    after = [output.value for output in op.body.outputs]
+    after = {n: out.value for n, out in zip(names[op.sequences :], op.body.outputs, strict=True)}
+    state = next(iter(after))
+    for state in after:
+        if column < values[state].shape[1]:
+            break
+        column -= values[state].shape[1]
+    place = (sample, column)
+    own = [name for name in after if column < values[name].shape[1]]
     return Loop(
         step,
         count,
         times[step],
-        tuple(body.operand(name).at((sample, column)) for name in own),
-        tuple(body.operand(name).at((sample, column)) for name in after),
-        followed(body, after[number], (sample, column)),
+        tuple(body.operand(name).at(place) for name in own),
+        tuple(replace(body.operand(after[name]).at(place), value=name) for name in own),
+        followed(body, after[state], place),
     )
+
+
+def _values_of_step(
+    op: Recurrence, inputs: list[Operand], times: Sequence[int], samples: int
+) -> dict[str, F32]:
+    """Every value of the body in the last of the steps that read *times*."""
+    sequences, given = inputs[: op.sequences], inputs[op.sequences :]
+    names = [source.name for source in op.body.inputs]
+    states = first_states(op, [x.array for x in given], samples)
+    values: dict[str, F32] = {}
+    for time in times:
+        features = [x.array[:, time] for x in sequences]
+        values = evaluate(op.body, dict(zip(names, [*features, *states], strict=True)))
+        states = [values[output.value] for output in op.body.outputs]
+    return values

@@ -63,7 +63,8 @@ class Sum:
     """``(sum of x * factor, + bias) / divisor``: a dense layer, a convolution, a mean.
 
     Numbers x are multiples of ``2**x_exp``, factors of ``2**factor_exp``, products of ``2**exp``.
-    ``proof`` says why every order of float32 additions returns the same, if that is proven.
+    ``proof`` says why every order of float32 additions returns the same, for whatever inputs;
+    ``doubt`` why that is not known.
     """
 
     terms: tuple[Term, ...]
@@ -75,6 +76,7 @@ class Sum:
     exact: Fraction
     agreement: Agreement
     proof: str | None = None
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +220,7 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
+class Statement:
     """What a program returns for the element, or why it says nothing."""
 
     witness: str
@@ -246,7 +248,7 @@ class Explanation:
     steps: tuple[Step, ...]
     raw: Raw | None
     notes: tuple[str, ...] = ()
-    witnesses: tuple[Testimony, ...] = ()
+    witnesses: tuple[Statement, ...] = ()
 
     def _repr_html_(self) -> str:
         """What notebooks show."""

@@ -64,14 +64,14 @@ from qconvert.ir.stock import (
 class Case:
     """One element of what an operation returned: ``index``, with the batch, of ``value``.
 
-    ``weights`` are the layer's; ``proof`` says why float32 cannot round here, if it cannot.
+    ``weights`` are the layer's; ``proof`` says whether float32 can round here.
     """
 
     inputs: Sequence[Operand]
     value: F32
     index: Index
     weights: Mapping[str, Weight]
-    proof: str | None = None
+    proof: sums.Proof
 
     @property
     def result(self) -> float:

@@ -13,6 +13,14 @@ from qconvert.ir.ops import Conv, ConvTranspose, Dense, Pool, Reduce
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """Why every order of additions returns the same, or why that is not known."""
+
+    proof: str | None = None
+    doubt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """What a sum is of: numbers, what each is multiplied by, and where the numbers are."""
 
@@ -109,7 +117,7 @@ def window(op: Pool, x: Operand, index: Index) -> list[Index]:
     return found
 
 
-def summed(parts: Parts, x: Operand, result: float, proof: str | None) -> Sum | None:
+def summed(parts: Parts, x: Operand, result: float, proof: Proof) -> Sum | None:
     """The exact sum in integers; ``None`` if some number is not finite."""
     numbers = [each.number for each in parts.x]
     factors = [_number(each) for each in parts.factors]
@@ -134,7 +142,8 @@ def summed(parts: Parts, x: Operand, result: float, proof: str | None) -> Sum | 
         parts.divisor,
         exact,
         agreement(exact, result),
-        proof,
+        proof.proof,
+        proof.doubt,
     )
 
 

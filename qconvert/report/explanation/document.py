@@ -16,11 +16,11 @@ from qconvert.explaining import (
     Raw,
     Reason,
     Rounded,
+    Statement,
     Step,
     Sum,
     Taken,
     Term,
-    Testimony,
     Unknown,
     WeightElement,
 )
@@ -53,7 +53,7 @@ def _explanation(one: Explanation) -> Json:
         "value": _number(one.value),
         "steps": [_step(step) for step in one.steps],
         "raw": None if one.raw is None else _raw(one.raw),
-        "witnesses": [_testimony(each) for each in one.witnesses],
+        "witnesses": [_statement(each) for each in one.witnesses],
         "notes": list(one.notes),
     }
 
@@ -121,6 +121,7 @@ def _sum(why: Sum) -> Json:
         "exact": _fraction(why.exact),
         "agreement": why.agreement.name.lower(),
         "proof": why.proof,
+        "doubt": why.doubt,
     }
 
 
@@ -208,7 +209,7 @@ def _raw(raw: Raw) -> Json:
     }
 
 
-def _testimony(one: Testimony) -> Json:
+def _statement(one: Statement) -> Json:
     return {
         "witness": one.witness,
         "value": None if one.value is None else _number(one.value),

@@ -8,7 +8,7 @@ import numpy as np
 from qconvert.explaining import Element, Index, WeightElement
 
 #: Digits up to which numbers are written in full.
-_FEW: Final = 12
+_FEW: Final = 16
 
 
 def float32(number: float) -> str:

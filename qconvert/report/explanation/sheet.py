@@ -1,16 +1,24 @@
 """A whole explanation in words."""
 
+import math
 from collections.abc import Iterator
+from typing import Final
 
-from qconvert.explaining import Explanation, Raw, RawWeight
+from qconvert.explaining import Explanation, Raw, RawWeight, Statement
 from qconvert.ir import Shape
 from qconvert.report.explanation.numbers import element, float32, index
 from qconvert.report.explanation.sections import Line, Row, Section, Sheet, Table, Tone
 from qconvert.report.explanation.steps import sections_of
+from qconvert.report.failure import lines_of
 from qconvert.report.summary import describe
 
 #: Terms up to which all are shown.
-FEW = 64
+FEW: Final = 64
+#: What stands side by side in the kernels of recurrent layers, by the end of the class's name.
+_GATES: Final = {
+    "LSTM": "the input gate, the forget gate, the candidate and the output gate, a quarter each",
+    "GRU": "the update gate, the reset gate and the candidate, a third each",
+}
 
 
 def sheet_of(explanation: Explanation, *, all_terms: bool = False) -> Sheet:
@@ -26,17 +34,18 @@ def witness_section(explanation: Explanation) -> Section | None:
     """What the programs return for the element, if any was asked."""
     if not explanation.witnesses:
         return None
-    rows = []
-    for one in explanation.witnesses:
-        if one.value is None:
-            rows.append(Row((one.witness, "", one.missing or "")))
-            continue
-        equal = one.value == explanation.value
-        told = "the same" if equal else f"not NumPy's {float32(explanation.value)}"
-        rows.append(Row((one.witness, float32(one.value), told), Tone.PLAIN if equal else Tone.BAD))
-    table = Table(("program", "returns", ""), tuple(rows), frozenset({1}))
     place = f"{explanation.layer}{index(explanation.index)}"
+    rows = tuple(_of_witness(one, explanation.value) for one in explanation.witnesses)
+    table = Table(("program", "returns", ""), rows, frozenset({1}))
     return Section(f"What programs return for {place}", (), table)
+
+
+def _of_witness(one: Statement, value: float) -> Row:
+    if one.value is None:
+        return Row((one.witness, "", "; ".join(lines_of(one.missing or ""))), Tone.MUTED)
+    if one.value == value or (math.isnan(one.value) and math.isnan(value)):
+        return Row((one.witness, float32(one.value), "the same"))
+    return Row((one.witness, float32(one.value), f"not NumPy's {float32(value)}"), Tone.BAD)
 
 
 def _about(explanation: Explanation) -> Iterator[Line]:
@@ -44,9 +53,18 @@ def _about(explanation: Explanation) -> Iterator[Line]:
         f"{explanation.class_name} of {explanation.model}, result {_shape(explanation.shape)}; "
         f"input: {explanation.sample}"
     )
+    for end, gates in _GATES.items():
+        if explanation.class_name.endswith(end):
+            yield Line(f"From left to right its kernels have the columns of {gates}.")
     if explanation.chosen:
-        told = "No index was given: this one is in the middle, large but not the largest of all."
-        yield Line(told, Tone.MUTED)
+        yield Line("No index was given, so that this one was chosen.", Tone.MUTED)
+    raw = explanation.raw
+    if raw is not None and raw.value not in (None, explanation.value):
+        yield Line(
+            f"With what get_weights() returns it would be {float32(raw.value)}, which is wrong: "
+            "the layer computes with other numbers than it stores.",
+            Tone.BAD,
+        )
 
 
 def _shape(shape: Shape) -> str:
@@ -79,7 +97,8 @@ def _of_raw(explanation: Explanation, raw: Raw) -> Section:
         if one.raw is not None
     )
     header = ("number", "in the layer", "with get_weights()")
-    table = Table(header, rows, frozenset({1, 2})) if rows else None
+    differing = any(weight.differing for weight in raw.weights)
+    table = Table(header, rows, frozenset({1, 2})) if rows and differing else None
     return Section("With get_weights()", tuple(_about_raw(explanation, raw)), table)
 
 

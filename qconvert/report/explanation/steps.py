@@ -33,7 +33,7 @@ from qconvert.report.summary import describe
 
 
 def sections_of(steps: tuple[Step, ...], most: int | None, within: str = "") -> Iterator[Section]:
-    """One each, in the order of computing; those within a step of a loop come before it."""
+    """One each, in the order of computing; a loop comes before what is computed within."""
     for one in steps:
         if isinstance(one.reason, Loop):
             yield from _of_loop(one, one.reason, most)
@@ -68,7 +68,6 @@ def _section(one: Step, most: int | None, within: str) -> Section:
 
 def _of_loop(one: Step, why: Loop, most: int | None) -> Iterator[Section]:
     place = f"step {why.step + 1} of {why.count}"
-    yield from sections_of(why.steps, most, f"{place}, ")
     old = tuple(Row(("before", each.value, float32(each.number))) for each in why.before)
     new = tuple(Row(("after", each.value, float32(each.number))) for each in why.after)
     yield Section(
@@ -76,6 +75,7 @@ def _of_loop(one: Step, why: Loop, most: int | None) -> Iterator[Section]:
         (Line(f"The states of this unit in {place}, which reads time {why.time} of the input."),),
         Table(("when", "state", "number"), (*old, *new), frozenset({2})),
     )
+    yield from sections_of(why.steps, most, f"{place}, ")
 
 
 def _of_arithmetic(title: str, why: Arithmetic, result: float) -> Section:

@@ -24,7 +24,7 @@ _PADDING: Final = "padding"
 
 def section_of_sum(title: str, why: Sum, result: float, most: int | None) -> Section:
     """The terms, the bias, and what float32 makes of their sum."""
-    form = _Form(why, _is_fixed(why), factors=bool(why.terms) and why.terms[0].factor is not None)
+    form = _Form(why, _is_fixed(why))
     header = form.header
     numeric = frozenset(i for i, name in enumerate(header) if name not in ("input", "times"))
     table = Table(header, tuple(_rows(form, most)), numeric)
@@ -47,17 +47,27 @@ def _is_fixed(why: Sum) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How a sum is written: with codes if it is ``fixed``, with or without ``factors``."""
+    """How a sum is written: with codes if it is ``fixed``."""
 
     why: Sum
     fixed: bool
-    factors: bool
+
+    @property
+    def factors(self) -> bool:
+        """Whether it is one of products."""
+        return any(term.factor is not None for term in self.why.terms)
+
+    @property
+    def weights(self) -> bool:
+        """Whether these are products with weights."""
+        return any(isinstance(term.factor, WeightElement) for term in self.why.terms)
 
     @property
     def header(self) -> tuple[str, ...]:
         """The names of the columns."""
         codes = ("code",) * self.fixed
-        times = ("times", "get_weights()", "weight", *codes, "product") if self.factors else ()
+        number = ("get_weights()", "weight") if self.weights else ("number",)
+        times = ("times", *number, *codes, "product") if self.factors else ()
         return ("input", "x", *codes, *times, "sum")
 
     def row(self, name: str, x: str, x_code: str, times: tuple[str, ...], total: int) -> Row:
@@ -69,10 +79,9 @@ class _Form:
     def times(self, factor: WeightElement | Element, product: int) -> tuple[str, ...]:
         """Name, as it is stored, as it counts, its code, and the product."""
         number = number_of(factor)
-        raw = factor.raw if isinstance(factor, WeightElement) else None
-        codes = (str(code(number, self.why.factor_exp)),) * self.fixed
-        stored = "" if raw is None else float32(raw)
-        return (named(factor), stored, float32(number), *codes, self.amount(product))
+        codes = (str(code(number, self.why.factor_exp)),) if self.fixed else ()
+        stored = (_stored(factor),) if isinstance(factor, WeightElement) else ()
+        return (named(factor), *stored, float32(number), *codes, self.amount(product))
 
     def amount(self, steps: int) -> str:
         """A product or a sum."""
@@ -89,8 +98,8 @@ def _before(form: _Form) -> Iterator[Line]:
     yield Line(f"The sum of {of}{bias}{divided}{beside}.")
     if form.fixed and form.factors:
         yield Line(
-            f"Codes are in steps of {step(why.x_exp)} (x) and {step(why.factor_exp)} (weight), "
-            f"products and sums in steps of {step(why.exp)}.",
+            f"Codes of x are in steps of {step(why.x_exp)}, those behind in steps of "
+            f"{step(why.factor_exp)}, products and sums in steps of {step(why.exp)}.",
             Tone.MUTED,
         )
     elif form.fixed:
@@ -115,10 +124,13 @@ def _of_bias(form: _Form, bias: WeightElement) -> Row:
     """It is a product with 1, and has no code of its own: it may be finer than weights are."""
     why = form.why
     total = int(why.exact * why.divisor / dyadic(1, why.exp))
-    stored = "" if bias.raw is None else float32(bias.raw)
     counts = (float32(bias.effective), *("",) * form.fixed)
     amount = form.amount(code(bias.effective, why.exp))
-    return form.row("bias", "", "", (named(bias), stored, *counts, amount), total)
+    return form.row("bias", "", "", (named(bias), _stored(bias), *counts, amount), total)
+
+
+def _stored(weight: WeightElement) -> str:
+    return "" if weight.raw is None else float32(weight.raw)
 
 
 def _left_out(form: _Form, kept: set[int]) -> Row:
@@ -131,11 +143,14 @@ def _left_out(form: _Form, kept: set[int]) -> Row:
 
 def _after(why: Sum, result: float) -> Iterator[Line]:
     exact = fraction(why.exact)
-    if why.agreement is Agreement.EXACT:
-        order = f"in every order: {why.proof}" if why.proof else "on this input"
-        yield Line(f"The exact sum is {exact}, and float32 returns it {order}.", Tone.GOOD)
-    else:
+    if why.agreement is not Agreement.EXACT:
         yield of_agreement(why.agreement, exact, result)
+    elif why.proof:
+        told = f"{exact} is exact, and float32 returns it for every input and in every order"
+        yield Line(f"{told}: {why.proof}.", Tone.GOOD)
+    else:
+        doubt = f"; not proven for others: {why.doubt}" if why.doubt else ""
+        yield Line(f"{exact} is exact, and float32 returns it for this input{doubt}.", Tone.GOOD)
 
 
 def of_agreement(agreement: Agreement, exact: str, result: float) -> Line:
