@@ -149,7 +149,8 @@ def _chosen(model: Opened, question: Question, file: "onnx.ModelProto | None") -
         if question.inputs is not None:
             raise UsageError("the samples that scales are frozen on are those that are explained")
         samples, number = model.frozen_on, question.sample or 0
-        _require_sample(samples, number)
+        if not 0 <= number < samples.count:
+            raise _no_sample(samples, number)
         batch = next(samples.batches)
         return _Chosen(batch, number, f"sample {number} of {samples.description}", domains)
     samples, number = _samples(model.graph, question, domains)
@@ -180,18 +181,18 @@ def _samples(
 
 def _sample(samples: Samples, number: int) -> Batch:
     """One sample as a batch of its own."""
-    _require_sample(samples, number)
+    left = number
+    # To the end, where files are closed, if there is no such sample.
     for batch in samples.batches:
         size = len(next(iter(batch.values())))
-        if number < size:
-            return {name: array[number : number + 1] for name, array in batch.items()}
-        number -= size
-    raise AssertionError(number)
+        if 0 <= left < size:
+            return {name: array[left : left + 1] for name, array in batch.items()}
+        left -= size
+    raise _no_sample(samples, number)
 
 
-def _require_sample(samples: Samples, number: int) -> None:
-    if not 0 <= number < samples.count:
-        raise UsageError(f"there is no sample {number}: they count from 0, and are {samples.count}")
+def _no_sample(samples: Samples, number: int) -> UsageError:
+    return UsageError(f"there is no sample {number}: they count from 0, and are {samples.count}")
 
 
 def _run(model: Opened, chosen: _Chosen, keras: _Keras) -> Run:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from qconvert.errors import BadFileError, UsageError
+from qconvert.errors import BadFileError, UsageError, WitnessError
 from qconvert.ir import F32, Graph, Input, Shape
 from qconvert.runners.interface import InputDomain, numbers
 
@@ -50,7 +50,9 @@ def _pixels(path: Path, source: Input) -> "np.ndarray[tuple[int, ...], np.dtype[
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
-        raise UsageError(f"reading {path} takes Pillow: pip install 'qconvert[images]'") from error
+        raise WitnessError(
+            f"reading {path} takes Pillow: pip install 'qconvert[images]'"
+        ) from error
     try:
         with Image.open(path, formats=["PNG", "BMP"]) as image:
             # Before any pixel is decoded: the size alone may be hostile.

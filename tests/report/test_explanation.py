@@ -198,9 +198,7 @@ def test_no_word_of_saturation_or_ties_without_them() -> None:
 def test_what_get_weights_would_give_is_told_with_the_reason() -> None:
     shown = lines(explained())
     assert "With get_weights() this element would be 0.115, which is wrong: it is 0.09375." in shown
-    assert (
-        "kernel: quantized by QuantizedBits(bits=4, alpha=1.0); 5 of 6 numbers are others." in shown
-    )
+    assert "kernel: quantized by QuantizedBits(bits=4, alpha=1.0); 5 of 6 numbers differ." in shown
     assert not any(line.startswith("bias: ") for line in shown)
     folded = Raw(0.115, (RawWeight("kernel", 6, 6, BITS, True),))
     assert any("batch normalization is folded" in line for line in lines(explained(raw=folded)))

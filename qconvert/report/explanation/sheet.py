@@ -132,4 +132,4 @@ def _of_weight(weight: RawWeight) -> str:
         how = f"quantized by {quantized}"
     else:
         how = "the layer uses other numbers in its place"
-    return f"{weight.role}: {how}; {weight.differing} of {weight.size} numbers are others."
+    return f"{weight.role}: {how}; {weight.differing} of {weight.size} numbers differ."
