@@ -19,7 +19,7 @@ from qconvert.emit.metadata import read_metadata
 from qconvert.errors import UsageError, WitnessError
 from qconvert.exactness import analyse
 from qconvert.explaining import Explanation, Index, Run, Statement, explain, layer_called
-from qconvert.ir import F32, Graph
+from qconvert.ir import F32, Graph, Layer, Node
 from qconvert.opening import AnyPath, Opened, Source, opened
 from qconvert.reference import evaluate
 from qconvert.runners import OrtRunner, TensorFlowRunner, Trace
@@ -67,15 +67,16 @@ def asked(
     """
     with ExitStack() as stack:
         model = stack.enter_context(opened(source, for_keras=True))
-        layer_called(model.graph, question.layer)
+        part = _behind(model.graph, layer_called(model.graph, question.layer))
         file = None if onnx is None else _file(model.graph, Path(onnx))
         chosen = _chosen(model, question, file)
         tensorflow: TensorFlowRunner | str = "not asked"
-        if witnesses or model.graph.opaque:
+        if witnesses or part.opaque:
             started = tensorflow_started(model.keras, model.file.weights_path, source.python)
             tensorflow = stack.enter_context(started)
         keras = _Keras(tensorflow, chosen.batch)
-        explanation = explain(_run(model, chosen, keras), question.layer, question.at)
+        run = _run(model, part, chosen, keras)
+        explanation = explain(run, question.layer, question.at)
         if not witnesses:
             return explanation
         if found is not None:
@@ -195,15 +196,25 @@ def _no_sample(samples: Samples, number: int) -> UsageError:
     return UsageError(f"there is no sample {number}: they count from 0, and are {samples.count}")
 
 
-def _run(model: Opened, chosen: _Chosen, keras: _Keras) -> Run:
+def _behind(graph: Graph, layer: Layer) -> Graph:
+    """The graph with the nodes alone that the layer's result depends on."""
+    wanted, nodes = {layer.value}, list[Node]()
+    for node in reversed(graph.nodes):
+        if node.name in wanted:
+            nodes.append(node)
+            wanted |= set(node.inputs)
+    return replace(graph, nodes=tuple(reversed(nodes)))
+
+
+def _run(model: Opened, part: Graph, chosen: _Chosen, keras: _Keras) -> Run:
     """Every value of the NumPy reference, which takes those of opaque layers from TensorFlow."""
-    given: dict[str, F32] = {name: keras.trace.layers[name] for name in model.graph.opaque}
+    given: dict[str, F32] = {name: keras.trace.layers[name] for name in part.opaque}
     return Run(
         str(model.file.path),
         model.file.sha256,
-        model.graph,
-        evaluate(model.graph, chosen.batch, given),
-        analyse(model.graph, chosen.domains),
+        part,
+        evaluate(part, chosen.batch, given),
+        analyse(part, chosen.domains),
         chosen.described,
         chosen.sample,
     )

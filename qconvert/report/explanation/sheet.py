@@ -36,7 +36,7 @@ def witness_section(explanation: Explanation) -> Section | None:
         return None
     place = f"{explanation.layer}{index(explanation.index)}"
     rows = tuple(_of_witness(one, explanation.value) for one in explanation.witnesses)
-    table = Table(("program", "returns", ""), rows, frozenset({1}))
+    table = Table(("program", "returns", "compared"), rows, frozenset({1}))
     return Section(f"What programs return for {place}", (), table)
 
 

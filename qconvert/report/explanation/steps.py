@@ -85,7 +85,7 @@ def _of_arithmetic(title: str, why: Arithmetic, result: float) -> Section:
         for each in why.operations
     ]
     exact = why.operations[-1].after if why.operations else Fraction(number_of(why.start))
-    header = ("", "what", "number", "exactly")
+    header = ("sign", "what", "number", "exactly")
     after = of_agreement(why.agreement, fraction(exact), result)
     return Section(title, (), Table(header, tuple(rows), frozenset({2, 3})), (after,))
 
