@@ -10,7 +10,7 @@ from qconvert.errors import UsageError
 from qconvert.exactness import Analysis
 from qconvert.explaining.following import Scope, followed
 from qconvert.explaining.results import Explanation, Index, Raw, Step
-from qconvert.explaining.weights import base_name, compared, raw_op
+from qconvert.explaining.weights import base_name, call_name, compared, raw_op
 from qconvert.ir import F32, Graph, Layer, Node
 from qconvert.ir.ops import Opaque
 from qconvert.reference import apply
@@ -87,10 +87,10 @@ def explain(run: Run, name: str, at: Sequence[int] | None = None) -> Explanation
 
 def _known(graph: Graph, layer: Layer) -> set[str]:
     """The inputs and the results of other layers; a layer that does nothing has such a one."""
-    name = base_name(layer.name)
-    known = {other.value for other in graph.layers if base_name(other.name) != name}
+    name = call_name(layer.name)
+    known = {other.value for other in graph.layers if call_name(other.name) != name}
     owner = next(other for other in graph.layers if other.value == layer.value)
-    if base_name(owner.name) == name:
+    if call_name(owner.name) == name:
         known.discard(layer.value)
     return known | {source.name for source in graph.inputs}
 

@@ -46,13 +46,26 @@ class Source:
 
 
 def source(array: F32, role: str, weights: Mapping[str, Weight]) -> Source:
-    """The variable whose effective numbers *array* shows: all of them, or a part."""
-    for find in (_in_place, _copied):
-        for name, weight in weights.items():
-            places = find(array, weight.effective)
-            if places is not None:
-                return Source(name, array, weight, places)
-    return Source(role, array)
+    """The variable whose effective numbers *array* shows: all of them, or a part.
+
+    An array that is none of the layer's own, as in a further call, is that of the only variable
+    of this *role* that has the same numbers.
+    """
+    for name, weight in weights.items():
+        places = _in_place(array, weight.effective)
+        if places is not None:
+            return Source(name, array, weight, places)
+    copies = {
+        name: weight
+        for name, weight in weights.items()
+        if name.endswith(role) and np.array_equal(array.reshape(-1), weight.effective.reshape(-1))
+    }
+    if not copies:
+        return Source(role, array)
+    (name, weight), *others = copies.items()
+    if any(not np.array_equal(weight.raw, other.raw) for _, other in others):
+        return Source(role, array)
+    return Source(name, array, weight, np.arange(array.size).reshape(array.shape))
 
 
 def raw_op(op: Op, weights: Mapping[str, Weight]) -> Op | None:
@@ -92,7 +105,12 @@ def compared(layer: Layer) -> tuple[RawWeight, ...]:
 
 def base_name(name: str) -> str:
     """The name of the first result of the first call of a layer, which lists the weights."""
-    return re.sub(r"@\d+(?=[/:]|$)", "", re.sub(r":\d+$", "", name))
+    return re.sub(r"@\d+(?=/|$)", "", call_name(name))
+
+
+def call_name(name: str) -> str:
+    """The name of the first result of a call, of which there may be several."""
+    return re.sub(r":\d+$", "", name)
 
 
 def _in_place(array: F32, whole: F32) -> _Places | None:
@@ -104,11 +122,5 @@ def _in_place(array: F32, whole: F32) -> _Places | None:
     for axis, (length, stride) in enumerate(zip(array.shape, array.strides, strict=True)):
         steps = np.arange(length) * (stride // whole.itemsize)
         places += steps.reshape(-1, *(1,) * (array.ndim - 1 - axis))
-    return places
-
-
-def _copied(array: F32, whole: F32) -> _Places | None:
-    """The same for a copy of all of it."""
-    if array.size != whole.size or not np.array_equal(array.reshape(-1), whole.reshape(-1)):
-        return None
-    return np.arange(whole.size).reshape(array.shape)
+    inside = places.min() >= 0 and places.max() < whole.size
+    return places if inside else None

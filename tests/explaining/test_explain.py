@@ -318,20 +318,37 @@ def test_a_layer_that_does_nothing_has_no_steps(conv: Run) -> None:
     assert len(explain(run, "y").steps) == 2
 
 
-def test_the_second_call_has_the_weights_of_the_first(conv: Run) -> None:
-    nodes = tuple(
-        replace(
-            node, name=node.name.replace("y", "y@1"), inputs=(node.inputs[0].replace("y", "y@1"),)
-        )
-        for node in conv.graph.nodes
+@pytest.fixture
+def twice(prepare: Prepare, random: np.random.Generator) -> Run:
+    """A dense layer, called again on its own result, where the weights are copies."""
+    kernel = weight(random.uniform(-1, 1, (2, 2)).astype(np.float32))
+    again = Dense(kernel.effective.copy(), None)
+    run = prepare(
+        np.ones((1, 2), np.float32),
+        Dense(kernel.effective, None),
+        again,
+        weights={"kernel": kernel},
     )
-    layers = (*conv.graph.layers, Layer("y@1", "QLayer", "y@1"))
-    graph = replace(conv.graph, nodes=(*conv.graph.nodes, *nodes), layers=layers)
-    values = {**conv.values, **{f"y@1{k[1:]}": v for k, v in conv.values.items() if k[0] == "y"}}
     first, second = (
-        explain(replace(conv, graph=graph, values=values), name, (1, 1, 2)) for name in ("y", "y@1")
+        Layer("y", "QDense", "y:0", run.graph.layers[0].weights),
+        Layer("y@1", "QDense", "y"),
     )
-    assert second.raw == first.raw is not None
+    return replace(run, graph=replace(run.graph, layers=(first, second)))
+
+
+def test_a_further_call_begins_behind_the_call_before(twice: Run) -> None:
+    (step,) = explain(twice, "y@1").steps
+    assert isinstance(step.reason, Sum)
+    assert {term.x.value for term in step.reason.terms} == {"y:0"}
+
+
+def test_a_further_call_has_the_stored_weights_of_the_first(twice: Run) -> None:
+    first, second = (explain(twice, name, (1,)) for name in ("y", "y@1"))
+    assert first.raw is not None
+    assert second.raw is not None
+    assert second.raw.weights == first.raw.weights
+    (layer, _) = twice.graph.layers
+    assert second.raw.value == (twice.values["y:0"] @ layer.weights["kernel"].raw)[0, 1]
 
 
 def test_of_an_opaque_layer_nothing_is_claimed(prepare: Prepare, few: Callable[[Run], Run]) -> None:
