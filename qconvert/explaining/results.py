@@ -39,13 +39,15 @@ class Element:
 class WeightElement:
     """One weight, as the layer computes with it and as ``get_weights()`` returns it.
 
-    ``index`` is that of Keras's variable ``role``; ``raw`` is ``None`` where no variable holds it.
+    ``index`` is that of Keras's variable ``role``, whose ``shape`` it is; ``raw`` is ``None`` where
+    no variable holds it.
     """
 
     role: str
     index: Index
     effective: float
     raw: float | None
+    shape: Index
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,10 +32,10 @@ class Source:
         where = tuple(index)
         number = float(self.array[where])
         if self.weight is None or self.places is None:
-            return WeightElement(self.role, tuple(map(int, index)), number, None)
+            return WeightElement(self.role, tuple(map(int, index)), number, None, self.array.shape)
         raw, place = self.weight.raw, int(self.places[where])
         found = tuple(int(i) for i in np.unravel_index(place, raw.shape))
-        return WeightElement(self.role, found, number, float(raw.reshape(-1)[place]))
+        return WeightElement(self.role, found, number, float(raw.reshape(-1)[place]), raw.shape)
 
     @property
     def raw(self) -> F32 | None:

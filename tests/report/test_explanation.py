@@ -48,13 +48,13 @@ def summed(count: int = 3, **changes: Any) -> Sum:
     terms = tuple(
         Term(
             Element("x", (i - 1, 0), 0.125 if i else 0.0, padding=not i),
-            WeightElement("kernel", (i, 1), 0.25, 0.3),
+            WeightElement("kernel", (i, 1), 0.25, 0.3, (count, 2)),
             1 if i else 0,
             i,
         )
         for i in range(count)
     )
-    bias = WeightElement("bias", (1,), 0.03125, 0.04)
+    bias = WeightElement("bias", (1,), 0.03125, 0.04, (2,))
     exact = Fraction(count, 32)
     return replace(Sum(terms, -3, -2, -5, bias, 1, exact, Agreement.EXACT), **changes)
 
@@ -67,7 +67,7 @@ REASONS: Final[Mapping[str, Reason]] = {
         Agreement.DIFFERENT,
     ),
     "choice": Choice("largest", (Element("x", (0,), 1.0), Element("x", (1,), 2.0)), 1, 1),
-    "taken": Taken(WeightElement("embeddings", (1, 0), 0.5, 0.75), Element("x", (0,), 1.0)),
+    "taken": Taken(WeightElement("embeddings", (1, 0), 0.5, 0.75, (2, 1)), Element("x", (0,), 1.0)),
     "zero": Taken(None),
     "saturated": Rounded(
         QuantizedRelu(4), Element("x", (0,), 7.0), 15, -4, 0, 15, Fraction(112, 1)
@@ -190,6 +190,25 @@ def test_every_kind_of_reason_is_told(reason: str, line: str) -> None:
     assert line in lines(explained(REASONS[reason]))
 
 
+@pytest.mark.parametrize(
+    ("class_name", "columns", "gates"),
+    [
+        ("QLSTM", 8, ["input gate", "input gate", "forget gate", "forget gate", "candidate"]),
+        ("GRU", 6, ["update gate", "update gate", "reset gate", "reset gate", "candidate"]),
+    ],
+)
+def test_the_sums_of_recurrent_layers_are_called_by_their_gates(
+    class_name: str, columns: int, gates: list[str]
+) -> None:
+    def column(number: int) -> Sum:
+        factor = WeightElement("kernel", (0, number), 0.25, 0.3, (1, columns))
+        return summed(terms=(replace(summed().terms[0], factor=factor),))
+
+    steps = tuple(Step("Dense", Element("z", (i,), 1.0), column(i)) for i in range(5))
+    shown = lines(explained(class_name=class_name, steps=steps))
+    assert [line.partition(" (")[2][:-1] for line in shown if line.startswith("Dense:")] == gates
+
+
 def test_no_word_of_saturation_or_ties_without_them() -> None:
     inside = Rounded(BITS, Element("x", (0,), 0.2), 2, -3, -8, 7, Fraction(8, 5))
     assert not re.search("Saturated|tie", told(explained(inside)))
@@ -269,7 +288,7 @@ class Seen(HTMLParser):
 
 def hostile() -> Explanation:
     element = Element(HOSTILE, (0,), 1.0)
-    weight = WeightElement(HOSTILE, (0,), 1.0, 2.0)
+    weight = WeightElement(HOSTILE, (0,), 1.0, 2.0, (1,))
     why = summed()
     terms = tuple(Term(element, weight, 1, 1) for _ in why.terms)
     return explained(

@@ -190,6 +190,7 @@ def _weight(one: WeightElement) -> Json:
         "index": list(one.index),
         "effective": _number(one.effective),
         "raw": None if one.raw is None else _number(one.raw),
+        "shape": list(one.shape),
     }
 
 

@@ -8,7 +8,7 @@ from qconvert.explaining import Explanation, Raw, RawWeight, Statement
 from qconvert.ir import Shape
 from qconvert.report.explanation.numbers import element, float32, index
 from qconvert.report.explanation.sections import Line, Row, Section, Sheet, Table, Tone
-from qconvert.report.explanation.steps import sections_of
+from qconvert.report.explanation.steps import Form, sections_of
 from qconvert.report.failure import lines_of
 from qconvert.report.summary import describe
 
@@ -16,8 +16,8 @@ from qconvert.report.summary import describe
 FEW: Final = 64
 #: What stands side by side in the kernels of recurrent layers, by the end of the class's name.
 _GATES: Final = {
-    "LSTM": "the input gate, the forget gate, the candidate and the output gate, a quarter each",
-    "GRU": "the update gate, the reset gate and the candidate, a third each",
+    "LSTM": ("input gate", "forget gate", "candidate", "output gate"),
+    "GRU": ("update gate", "reset gate", "candidate"),
 }
 
 
@@ -53,9 +53,6 @@ def _about(explanation: Explanation) -> Iterator[Line]:
         f"{explanation.class_name} of {explanation.model}, result {_shape(explanation.shape)}; "
         f"input: {explanation.sample}"
     )
-    for end, gates in _GATES.items():
-        if explanation.class_name.endswith(end):
-            yield Line(f"From left to right its kernels have the columns of {gates}.")
     if explanation.chosen:
         yield Line("No index was given, so that this one was chosen.", Tone.MUTED)
     raw = explanation.raw
@@ -73,7 +70,8 @@ def _shape(shape: Shape) -> str:
 
 def _sections(explanation: Explanation, most: int | None) -> Iterator[Section]:
     if explanation.steps:
-        yield from sections_of(explanation.steps, most)
+        ends = (gates for end, gates in _GATES.items() if explanation.class_name.endswith(end))
+        yield from sections_of(explanation.steps, Form(most, next(ends, ())))
     else:
         yield Section("Nothing is computed", (Line("The layer returns what it gets."),))
     if explanation.raw is not None:

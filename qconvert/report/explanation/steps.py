@@ -1,6 +1,7 @@
 """A section for each operation inside of a layer."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import assert_never
 
@@ -32,31 +33,39 @@ from qconvert.report.explanation.sums import of_agreement, section_of_sum, shown
 from qconvert.report.summary import describe
 
 
-def sections_of(steps: tuple[Step, ...], most: int | None, within: str = "") -> Iterator[Section]:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How many terms are shown, ``None`` for all, and what kernels have side by side."""
+
+    most: int | None = None
+    gates: tuple[str, ...] = ()
+
+
+def sections_of(steps: tuple[Step, ...], form: Form, within: str = "") -> Iterator[Section]:
     """One each, in the order of computing; a loop comes before what is computed within."""
     for one in steps:
         if isinstance(one.reason, Loop):
-            yield from _of_loop(one, one.reason, most)
+            yield from _of_loop(one, one.reason, form)
         else:
-            yield _section(one, most, within)
+            yield _section(one, form, within)
 
 
-def _section(one: Step, most: int | None, within: str) -> Section:
+def _section(one: Step, form: Form, within: str) -> Section:
     title = f"{within}{one.operation}: {element(one.result)} = {float32(one.result.number)}"
     why = one.reason
     match why:
         case Sum():
-            return section_of_sum(title, why, one.result.number, most)
+            return section_of_sum(title + _gate(why, form.gates), why, one.result.number, form.most)
         case Arithmetic():
             return _of_arithmetic(title, why, one.result.number)
         case Choice():
-            return _of_choice(title, why, most)
+            return _of_choice(title, why, form.most)
         case Taken():
             return Section(title, tuple(_of_taken(why)))
         case Rounded():
             return Section(title, tuple(_of_rounded(why, one.result.number)))
         case Applied():
-            return _of_applied(title, why, most)
+            return _of_applied(title, why, form.most)
         case Unknown(converter=converter):
             told = f"An opaque layer: only {converter} and TensorFlow know what it computes."
             return Section(title, (Line(told, Tone.WARN),))
@@ -66,7 +75,16 @@ def _section(one: Step, most: int | None, within: str) -> Section:
             assert_never(why)
 
 
-def _of_loop(one: Step, why: Loop, most: int | None) -> Iterator[Section]:
+def _gate(why: Sum, gates: tuple[str, ...]) -> str:
+    """Which part of a recurrent layer's kernel is summed up."""
+    weights = [term.factor for term in why.terms if isinstance(term.factor, WeightElement)]
+    if not gates or not weights:
+        return ""
+    first = weights[0]
+    return f" ({gates[first.index[-1] * len(gates) // first.shape[-1]]})"
+
+
+def _of_loop(one: Step, why: Loop, form: Form) -> Iterator[Section]:
     place = f"step {why.step + 1} of {why.count}"
     old = tuple(Row(("before", each.value, float32(each.number))) for each in why.before)
     new = tuple(Row(("after", each.value, float32(each.number))) for each in why.after)
@@ -75,7 +93,7 @@ def _of_loop(one: Step, why: Loop, most: int | None) -> Iterator[Section]:
         (Line(f"The states of this unit in {place}, which reads time {why.time} of the input."),),
         Table(("when", "state", "number"), (*old, *new), frozenset({2})),
     )
-    yield from sections_of(why.steps, most, f"{place}, ")
+    yield from sections_of(why.steps, form, f"{place}, ")
 
 
 def _of_arithmetic(title: str, why: Arithmetic, result: float) -> Section:
