@@ -82,12 +82,11 @@ def asked(
         if found is not None:
             found(explanation)
         element = _Asked(question.layer, (chosen.sample, *explanation.index), chosen.batch)
-        told = (
-            element.of(Witness.TENSORFLOW, lambda: keras.trace),
-            *_of_ort(element, to_onnx(model.graph) if file is None else file),
-            Statement(Witness.NUMPY.value, explanation.value),
-        )
-        return replace(explanation, witnesses=told)
+        # While TensorFlow starts.
+        told = tuple(_of_ort(element, to_onnx(model.graph) if file is None else file))
+        of_keras = element.of(Witness.TENSORFLOW, lambda: keras.trace)
+        numpy = Statement(Witness.NUMPY.value, explanation.value)
+        return replace(explanation, witnesses=(of_keras, *told, numpy))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,10 @@ class _Asked:
             return Statement(witness.value, None, str(error))
         if result is None:
             return Statement(witness.value, None, missing)
-        return Statement(witness.value, float(result[self.index]))
+        try:
+            return Statement(witness.value, result[self.index].item())
+        except (IndexError, ValueError):
+            return Statement(witness.value, None, f"its result has the shape {result.shape}")
 
 
 def _file(graph: Graph, path: Path) -> "onnx.ModelProto":

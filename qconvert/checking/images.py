@@ -13,8 +13,10 @@ from qconvert.runners.interface import InputDomain, numbers
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+#: Names of pictures.
+SUFFIXES: Final = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 #: Formats without loss, of which everybody reads the same pixels.
-SUFFIXES: Final = frozenset({".bmp", ".png"})
+_FORMATS: Final = ("PNG", "BMP")
 #: Pillow's names of one, three and four channels.
 _MODES: Final = {1: "L", 3: "RGB", 4: "RGBA"}
 _PIXELS: Final = (0, 255)
@@ -54,7 +56,7 @@ def _pixels(path: Path, source: Input) -> "np.ndarray[tuple[int, ...], np.dtype[
             f"reading {path} takes Pillow: pip install 'qconvert[images]'"
         ) from error
     try:
-        with Image.open(path, formats=["PNG", "BMP"]) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             # Before any pixel is decoded: the size alone may be hostile.
             shape, mode = _fitting(path, image, source)
             return np.asarray(image.convert(mode)).reshape(shape)

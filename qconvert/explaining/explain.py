@@ -42,7 +42,7 @@ def layer_called(graph: Graph, name: str) -> Layer:
             return layer
     names = [layer.name for layer in graph.layers]
     near = difflib.get_close_matches(name, names, _SUGGESTIONS, cutoff=0.4)
-    hint = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(names)}"
+    hint = f"did you mean {', '.join(near)}?" if near else f"inspect shows its {len(names)} layers"
     raise UsageError(f"the model has no layer {name!r}; {hint}")
 
 
@@ -66,7 +66,7 @@ def explain(run: Run, name: str, at: Sequence[int] | None = None) -> Explanation
         run.sample,
         len(value),
     )
-    steps, raw = followed(scope, layer.value, whole), _raw_values(scope, layer.value)
+    steps, raw = _with_raw(scope, first, layer.value, whole)
     return Explanation(
         run.model,
         run.sha256,
@@ -77,10 +77,8 @@ def explain(run: Run, name: str, at: Sequence[int] | None = None) -> Explanation
         at is None,
         run.described,
         float(value[whole]),
-        tuple(_beside_raw(scope, step, raw) for step in steps) if first.weights and raw else steps,
-        Raw(float(raw[layer.value][whole]) if raw else None, compared(first))
-        if first.weights
-        else None,
+        steps,
+        raw,
         first.notes,
     )
 
@@ -97,6 +95,8 @@ def _known(graph: Graph, layer: Layer) -> set[str]:
 
 def _telling(array: F32) -> Index:
     """An element of which there is something to tell."""
+    if not array.size:
+        raise UsageError("there is nothing to explain: the layer's result has no elements")
     if not array.ndim:
         return ()
     place = tuple(n // 2 for n in array.shape[:-1])
@@ -124,6 +124,20 @@ def _first(graph: Graph, layer: Layer) -> Layer:
         return layer
     name = base_name(layer.name)
     return next((other for other in graph.layers if other.name == name), layer)
+
+
+def _with_raw(
+    scope: Scope, layer: Layer, value: str, index: Index
+) -> tuple[tuple[Step, ...], Raw | None]:
+    """The steps to an element, and what each would be with the stored weights, if there are any."""
+    steps = followed(scope, value, index)
+    if not layer.weights:
+        return steps, None
+    stored, weights = _raw_values(scope, value), compared(layer)
+    if stored is None:
+        return steps, Raw(None, weights)
+    beside = tuple(_beside_raw(scope, step, stored) for step in steps)
+    return beside, Raw(float(stored[value][index]), weights)
 
 
 def _raw_values(scope: Scope, value: str) -> dict[str, F32] | None:

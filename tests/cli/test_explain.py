@@ -109,6 +109,22 @@ def test_a_file_with_another_weight_is_seen(
     assert "not NumPy's 0.1875" in capsys.readouterr().out
 
 
+def test_a_result_of_another_shape_has_no_such_element(
+    write_model: WriteModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file says that the result of ``act`` (3,) is in the tensor of ``fc`` (2,)."""
+    model, path = write_model(), tmp_path / "model.onnx"
+    exported = qconvert.export(model).model
+    (entry,) = (each for each in exported.metadata_props if each.key == "qconvert")
+    metadata = json.loads(entry.value)
+    act, fc = metadata["layers"]
+    act |= {"tensor": fc["tensor"], "codes": None}
+    entry.value = json.dumps(metadata)
+    onnx.save(exported, path)
+    assert explain(model, "--onnx", path, "--layer", "act", "--at", "2", *NOWHERE) == 0
+    assert "its result has the shape (1, 2)" in capsys.readouterr().out
+
+
 def test_a_file_of_others_is_refused(write_model: WriteModel, tmp_path: Path) -> None:
     model = write_model()
     exported = qconvert.export(model).model
@@ -235,7 +251,8 @@ def test_what_is_no_picture_is_a_bad_file(
     whole = picture(tmp_path / "whole.png", [1, 2, 3]).read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     model = write_model(layers=PICTURE)
-    for name in ("x.png", "cut.png", "missing.png"):
+    Image.new("L", (3, 1)).save(tmp_path / "lossy.jpg")
+    for name in ("x.png", "cut.png", "missing.png", "lossy.jpg"):
         given = ("--input", tmp_path / name, "--domain", "uint8/255", "--no-run")
         assert explain(model, "--layer", "fc", *given) == 4, name
         assert name in capsys.readouterr().err

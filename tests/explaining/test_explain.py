@@ -277,7 +277,7 @@ def test_a_loop_shows_the_states_around_its_step(
 
 
 def test_an_unknown_layer_is_told_with_names_like_it(conv: Run) -> None:
-    with pytest.raises(UsageError, match=r"no layer 'x1'; it has y"):
+    with pytest.raises(UsageError, match=r"no layer 'x1'; inspect shows its 1 layers"):
         explain(conv, "x1")
     graph = replace(conv.graph, layers=(replace(conv.graph.layers[0], name="conv2d_1"),))
     with pytest.raises(UsageError, match=r"did you mean conv2d_1\?"):
@@ -309,6 +309,11 @@ def test_without_an_index_it_is_in_the_middle_and_not_clipped(
     explanation = explain(run, "y")
     assert explanation.chosen
     assert explanation.index == index
+
+
+def test_a_result_without_elements_has_nothing_to_explain(prepare: Prepare) -> None:
+    with pytest.raises(UsageError, match="has no elements"):
+        explain(prepare(np.ones((1, 0), np.float32), Scale(1.0)), "y")
 
 
 def test_a_layer_that_does_nothing_has_no_steps(conv: Run) -> None:
