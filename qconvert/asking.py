@@ -67,7 +67,8 @@ def asked(
     """
     with ExitStack() as stack:
         model = stack.enter_context(opened(source, for_keras=True))
-        part = _behind(model.graph, layer_called(model.graph, question.layer))
+        layer = layer_called(model.graph, question.layer)
+        part = _behind(model.graph, layer)
         file = None if onnx is None else _file(model.graph, Path(onnx))
         chosen = _chosen(model, question, file)
         tensorflow: TensorFlowRunner | str = "not asked"
@@ -83,10 +84,10 @@ def asked(
             found(explanation)
         element = _Asked(question.layer, (chosen.sample, *explanation.index), chosen.batch)
         # While TensorFlow starts.
-        told = tuple(_of_ort(element, to_onnx(model.graph) if file is None else file))
+        of_ort = tuple(_of_ort(element, to_onnx(model.graph) if file is None else file))
         of_keras = element.of(Witness.TENSORFLOW, lambda: keras.trace)
-        numpy = Statement(Witness.NUMPY.value, explanation.value)
-        return replace(explanation, witnesses=(of_keras, *told, numpy))
+        of_numpy = _of_numpy(explanation.value, known=layer.value not in part.opaque)
+        return replace(explanation, witnesses=(of_keras, *of_ort, of_numpy))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +221,13 @@ def _run(model: Opened, part: Graph, chosen: _Chosen, keras: _Keras) -> Run:
         chosen.described,
         chosen.sample,
     )
+
+
+def _of_numpy(value: float, *, known: bool) -> Statement:
+    if known:
+        return Statement(Witness.NUMPY.value, value)
+    lent = "it does not know this layer, and goes on with TensorFlow's number"
+    return Statement(Witness.NUMPY.value, None, lent)
 
 
 def _of_ort(element: _Asked, model: "onnx.ModelProto") -> Iterator[Statement]:
