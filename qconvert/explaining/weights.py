@@ -1,48 +1,60 @@
 """Where the weights of an operation come from: Keras's variables, as they are stored."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
+from numpy.lib.stride_tricks import as_strided
 
 from qconvert.explaining.results import RawWeight, WeightElement
 from qconvert.ir import F32, Layer, Op, Weight
 from qconvert.ir.ops import Conv, ConvTranspose, Dense, Recurrence
 
-_Places: TypeAlias = npt.NDArray[np.intp]
-
 #: The operations all of whose arrays are variables.
 _LINEAR: Final = (Dense, Conv, ConvTranspose)
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where in a variable the elements of an array lie, in numbers from its first one on."""
+
+    offset: int
+    strides: tuple[int, ...]
+
+    def place(self, index: Sequence[int]) -> int:
+        """That of one element."""
+        return self.offset + sum(i * s for i, s in zip(index, self.strides, strict=True))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """An array of an operation, and the variable whose numbers it has, by element at *places*."""
+    """An array of an operation, and the variable whose numbers it shows through a *view*."""
 
     role: str
     array: F32
     weight: Weight | None = None
-    places: _Places | None = None
+    view: View | None = None
 
     def at(self, index: Sequence[int]) -> WeightElement:
         """One number."""
-        where = tuple(index)
-        number = float(self.array[where])
-        if self.weight is None or self.places is None:
+        number = float(self.array[tuple(index)])
+        if self.weight is None or self.view is None:
             return WeightElement(self.role, tuple(map(int, index)), number, None, self.array.shape)
-        raw, place = self.weight.raw, int(self.places[where])
+        raw, place = self.weight.raw, self.view.place(index)
         found = tuple(int(i) for i in np.unravel_index(place, raw.shape))
-        return WeightElement(self.role, found, number, float(raw.reshape(-1)[place]), raw.shape)
+        return WeightElement(self.role, found, number, float(raw[found]), raw.shape)
 
     @property
     def raw(self) -> F32 | None:
         """The array as it would be of the stored numbers."""
-        if self.weight is None or self.places is None:
+        if self.weight is None or self.view is None:
             return None
-        return self.weight.raw.reshape(-1)[self.places]
+        flat = np.ascontiguousarray(self.weight.raw).reshape(-1)
+        strides = [stride * flat.itemsize for stride in self.view.strides]
+        return as_strided(flat[self.view.offset :], self.array.shape, strides)
 
 
 def source(array: F32, role: str, weights: Mapping[str, Weight]) -> Source:
@@ -52,9 +64,9 @@ def source(array: F32, role: str, weights: Mapping[str, Weight]) -> Source:
     of this *role* that has the same numbers.
     """
     for name, weight in weights.items():
-        places = _in_place(array, weight.effective)
-        if places is not None:
-            return Source(name, array, weight, places)
+        view = _view(array, weight.effective)
+        if view is not None:
+            return Source(name, array, weight, view)
     copies = {
         name: weight
         for name, weight in weights.items()
@@ -65,7 +77,8 @@ def source(array: F32, role: str, weights: Mapping[str, Weight]) -> Source:
     (name, weight), *others = copies.items()
     if any(not np.array_equal(weight.raw, other.raw) for _, other in others):
         return Source(role, array)
-    return Source(name, array, weight, np.arange(array.size).reshape(array.shape))
+    strides = (math.prod(array.shape[axis + 1 :]) for axis in range(array.ndim))
+    return Source(name, array, weight, View(0, tuple(strides)))
 
 
 def raw_op(op: Op, weights: Mapping[str, Weight]) -> Op | None:
@@ -74,11 +87,7 @@ def raw_op(op: Op, weights: Mapping[str, Weight]) -> Op | None:
     ``None`` where the variable of a kernel or a bias is not found.
     """
     if isinstance(op, Recurrence):
-        inside = [(node, raw_op(node.op, weights)) for node in op.body.nodes]
-        nodes = tuple(replace(node, op=raw) for node, raw in inside if raw is not None)
-        return (
-            replace(op, body=replace(op.body, nodes=nodes)) if len(nodes) == len(inside) else None
-        )
+        return _raw_loop(op, weights)
     arrays = {field.name: getattr(op, field.name) for field in fields(op)}
     raw: dict[str, Any] = {
         name: source(array, name, weights).raw
@@ -87,6 +96,16 @@ def raw_op(op: Op, weights: Mapping[str, Weight]) -> Op | None:
     }
     found = {name: array for name, array in raw.items() if array is not None}
     return None if isinstance(op, _LINEAR) and len(found) < len(raw) else replace(op, **found)
+
+
+def _raw_loop(op: Recurrence, weights: Mapping[str, Weight]) -> Recurrence | None:
+    nodes = []
+    for node in op.body.nodes:
+        raw = raw_op(node.op, weights)
+        if raw is None:
+            return None
+        nodes.append(replace(node, op=raw))
+    return replace(op, body=replace(op.body, nodes=tuple(nodes)))
 
 
 def compared(layer: Layer) -> tuple[RawWeight, ...]:
@@ -113,14 +132,13 @@ def call_name(name: str) -> str:
     return re.sub(r":\d+$", "", name)
 
 
-def _in_place(array: F32, whole: F32) -> _Places | None:
-    """Where in *whole* the elements of a view of it lie."""
-    if not whole.flags.c_contiguous or not np.may_share_memory(array, whole):
+def _view(array: F32, whole: F32) -> View | None:
+    """How *array* is a part of the memory of *whole*, if it is."""
+    if not array.size or not whole.flags.c_contiguous or not np.may_share_memory(array, whole):
         return None
     start = array.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
-    places = np.full(array.shape, start // whole.itemsize, np.intp)
-    for axis, (length, stride) in enumerate(zip(array.shape, array.strides, strict=True)):
-        steps = np.arange(length) * (stride // whole.itemsize)
-        places += steps.reshape(-1, *(1,) * (array.ndim - 1 - axis))
-    inside = places.min() >= 0 and places.max() < whole.size
-    return places if inside else None
+    view = View(start // whole.itemsize, tuple(n // whole.itemsize for n in array.strides))
+    ends = zip(array.shape, view.strides, strict=True)
+    reach = [(length - 1) * stride for length, stride in ends]
+    first, last = (view.offset + sum(pick(n, 0) for n in reach) for pick in (min, max))
+    return view if first >= 0 and last < whole.size else None
