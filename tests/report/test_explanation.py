@@ -35,6 +35,7 @@ from qconvert.explaining import (
 )
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 from qconvert.report.explanation.document import to_json
+from qconvert.report.explanation.numbers import apart
 from qconvert.report.explanation.page import fragment, to_html
 from qconvert.report.explanation.terminal import show, show_witnesses
 
@@ -230,8 +231,17 @@ def test_what_get_weights_would_give_is_told_with_the_reason() -> None:
 def test_witnesses_that_differ_or_are_missing_are_told() -> None:
     shown = lines(explained())
     assert "TensorFlow No module named 'tensorflow'" in shown
-    assert "ONNX Runtime 0.125 not NumPy's 0.09375" in shown
+    # From 3/32 to 4/32, between which 3/32 has a step of 2**-27.
+    assert f"ONNX Runtime 0.125 not NumPy's 0.09375: {2**22} float32 numbers apart" in shown
     assert "NumPy 0.09375 the same" in shown
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "count"),
+    [(1.0, 1.0 + 2**-23, 1), (0.0, -0.0, 0), (-(2.0**-149), 2.0**-149, 2), (-1.0, -2.0, 2**23)],
+)
+def test_distances_count_float32_numbers(a: float, b: float, count: int) -> None:
+    assert apart(a, b) == apart(b, a) == count
 
 
 def test_witnesses_can_be_shown_by_themselves() -> None:

@@ -25,6 +25,15 @@ def fraction(exact: Fraction) -> str:
     return shown if Fraction(close) == exact else f"≈{shown}"
 
 
+def apart(a: float, b: float) -> int:
+    """How many float32 numbers further *b* is than *a*, in either direction; both are finite."""
+    ordered = []
+    for number in (a, b):
+        bits = int(np.float32(number).view(np.int32))
+        ordered.append(bits if bits >= 0 else -(bits & 0x7FFFFFFF))
+    return abs(ordered[0] - ordered[1])
+
+
 def index(at: Index) -> str:
     """An index as in Python."""
     return f"[{','.join(map(str, at))}]"

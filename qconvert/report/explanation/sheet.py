@@ -6,7 +6,7 @@ from typing import Final
 
 from qconvert.explaining import Explanation, Raw, RawWeight, Statement
 from qconvert.ir import Shape
-from qconvert.report.explanation.numbers import element, float32, index
+from qconvert.report.explanation.numbers import apart, element, float32, index, many
 from qconvert.report.explanation.sections import Line, Row, Section, Sheet, Table, Tone
 from qconvert.report.explanation.steps import Form, sections_of
 from qconvert.report.failure import lines_of
@@ -45,7 +45,10 @@ def _of_witness(one: Statement, value: float) -> Row:
         return Row((one.witness, "", "; ".join(lines_of(one.missing or ""))), Tone.MUTED)
     if one.value == value or (math.isnan(one.value) and math.isnan(value)):
         return Row((one.witness, float32(one.value), "the same"))
-    return Row((one.witness, float32(one.value), f"not NumPy's {float32(value)}"), Tone.BAD)
+    told = f"not NumPy's {float32(value)}"
+    if math.isfinite(one.value) and math.isfinite(value):
+        told += f": {many(apart(one.value, value), 'float32 number')} apart"
+    return Row((one.witness, float32(one.value), told), Tone.BAD)
 
 
 def _about(explanation: Explanation) -> Iterator[Line]:
