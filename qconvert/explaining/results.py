@@ -153,11 +153,15 @@ class Rounded:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A function of some numbers, written ``function``; ``along`` are all on which it depends."""
+    """A function of some numbers, written ``function``; ``along`` are all on which it depends.
+
+    ``doubt`` says why programs may round it in different ways.
+    """
 
     function: str
     of: tuple[Element, ...]
     along: tuple[Element, ...] = ()
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

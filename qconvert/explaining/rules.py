@@ -120,7 +120,7 @@ def reason(op: Op, case: Case) -> Reason:
         case Softmax(axis=axis):
             return _along("exp(x - max) / sum(exp(x - max))", case, (axis,))
         case Elementwise(function=function):
-            return Applied(f"{function.value}(x)", (x.at(index),))
+            return Applied(f"{function.value}(x)", (x.at(index),), doubt=case.proof.doubt)
         case Concat():
             return moves.concatenated(op, case.inputs, index)
         case Reshape():
@@ -155,7 +155,8 @@ def _stock(op: StockOp, case: Case) -> Reason:
             factor = case.source("slope", slope)
             return _computed(case, *arithmetic.parametric(op, factor, x, index))
         case Power(exponent=exponent):
-            return Applied(f"x to the power of {exponent:g}", (x.at(index),))
+            text = f"x to the power of {exponent:g}"
+            return Applied(text, (x.at(index),), doubt=case.proof.doubt)
         case MatMul():
             return _summed(case, sums.matrix_product(case.inputs, index))
         case Resize():
@@ -220,7 +221,7 @@ def _choice(kind: str, candidates: Sequence[Element], case: Case) -> Reason:
 def _along(function: str, case: Case, axes: Sequence[int]) -> Applied:
     x = case.inputs[0]
     others = tuple(x.at(index) for index in x.along(axes, case.index))
-    return Applied(function, (x.at(case.index),), others)
+    return Applied(function, (x.at(case.index),), others, case.proof.doubt)
 
 
 def _relu(op: Relu) -> str:

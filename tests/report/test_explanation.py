@@ -75,7 +75,9 @@ REASONS: Final[Mapping[str, Reason]] = {
     ),
     "tie": Rounded(BITS, Element("x", (0,), 0.1875), 2, -3, -8, 7, Fraction(3, 2)),
     "no code": Rounded(BITS, Element("x", (0,), 0.1)),
-    "applied": Applied("exp(x)", (Element("x", (0,), 1.0),), (Element("x", (1,), float("inf")),)),
+    "applied": Applied(
+        "exp(x)", (Element("x", (0,), 1.0),), (Element("x", (1,), float("inf")),), "a function"
+    ),
     "loop": Loop(
         1,
         4,
@@ -182,6 +184,7 @@ def test_a_large_term_at_the_end_is_not_left_out() -> None:
         ("tie", "A tie: exactly between two codes, and rounded to the even one."),
         ("no code", "It returns 0.09375."),
         ("applied", "exp(x), with x = x[0] = 1."),
+        ("applied", "Not proven to be the same in every program: a function."),
         ("loop", "The states of this unit in step 2 of 4, which reads time 2 of the input."),
         ("loop", "step 2 of 4, Dense: dense[0] = 1"),
         ("unknown", "An opaque layer: only tf2onnx and TensorFlow know what it computes."),

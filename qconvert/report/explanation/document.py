@@ -94,12 +94,13 @@ def _reason(why: Reason) -> Json:
             }
         case Rounded():
             return _rounded(why)
-        case Applied(function=function, of=of, along=along):
+        case Applied(function=function, of=of, along=along, doubt=doubt):
             return {
                 "kind": "applied",
                 "function": function,
                 "of": [_element(each) for each in of],
                 "along": [_element(each) for each in along],
+                "doubt": doubt,
             }
         case Loop():
             return _loop(why)

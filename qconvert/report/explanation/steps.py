@@ -153,10 +153,12 @@ def _of_rounded(why: Rounded, result: float) -> Iterator[Line]:
 def _of_applied(title: str, why: Applied, most: int | None) -> Section:
     of = ", ".join(f"{element(each)} = {float32(each.number)}" for each in why.of)
     lines = (Line(f"{why.function}{f', with x = {of}' if of else ''}."),)
+    doubt = f"Not proven to be the same in every program: {why.doubt}."
+    after = () if why.doubt is None else (Line(doubt, Tone.WARN),)
     if not why.along:
-        return Section(title, lines)
+        return Section(title, lines, None, after)
     rows = _rows_of(why.along, most)
-    return Section(title, lines, Table(("of all", "x"), rows, frozenset({1})))
+    return Section(title, lines, Table(("of all", "x"), rows, frozenset({1})), after)
 
 
 def _rows_of(
