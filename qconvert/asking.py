@@ -20,15 +20,13 @@ from qconvert.errors import UsageError, WitnessError
 from qconvert.exactness import analyse
 from qconvert.explaining import Explanation, Index, Run, Statement, explain, layer_called
 from qconvert.ir import F32, Graph, Layer, Node
-from qconvert.opening import AnyPath, Opened, Source, opened
+from qconvert.opening import AnyPath, Inputs, Opened, Source, opened
 from qconvert.reference import evaluate
 from qconvert.runners import OrtRunner, TensorFlowRunner, Trace
 from qconvert.runners.interface import InputDomain
 
 if TYPE_CHECKING:
     import onnx
-
-    from qconvert.opening import Arrays
 
 Found: TypeAlias = Callable[[Explanation], None]
 
@@ -46,7 +44,7 @@ class Question:
 
     layer: str
     at: Sequence[int] | None = None
-    inputs: "AnyPath | Arrays | None" = None
+    inputs: Inputs | None = None
     sample: int | None = None
     seed: int = 0
     domains: Sequence[str] = ()
@@ -85,7 +83,7 @@ def asked(
         element = _Asked(question.layer, (chosen.sample, *explanation.index), chosen.batch)
         # While TensorFlow starts.
         of_ort = tuple(_of_ort(element, to_onnx(model.graph) if file is None else file))
-        of_keras = element.of(Witness.TENSORFLOW, lambda: keras.trace)
+        of_keras = keras.of(element)
         of_numpy = _of_numpy(explanation.value, known=layer.value not in part.opaque)
         return replace(explanation, witnesses=(of_keras, *of_ort, of_numpy))
 
@@ -110,8 +108,15 @@ class _Keras:
     def trace(self) -> Trace:
         """Every layer's result; `WitnessError` if it cannot run."""
         if isinstance(self._runner, str):
-            raise WitnessError(self._runner)
+            needed = "opaque layers can be computed from TensorFlow's results only"
+            raise WitnessError("QC729", f"{needed}: {self._runner}")
         return self._runner.run(self._batch)
+
+    def of(self, element: "_Asked") -> Statement:
+        """What it returns for an element."""
+        if isinstance(self._runner, str):
+            return Statement(Witness.TENSORFLOW.value, None, self._runner)
+        return element.of(Witness.TENSORFLOW, lambda: self.trace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,7 @@ class _Asked:
         try:
             result = run().layers.get(self.layer)
         except WitnessError as error:
-            return Statement(witness.value, None, str(error))
+            return Statement(witness.value, None, error.coded)
         if result is None:
             return Statement(witness.value, None, missing)
         try:
@@ -140,7 +145,9 @@ def _file(graph: Graph, path: Path) -> "onnx.ModelProto":
     file, _ = read_onnx(path)
     require_interface_of(graph, file)
     if read_metadata(file) is None:
-        raise UsageError(f"{path} was not written by qconvert: it does not tell where layers are")
+        raise UsageError(
+            "QC705", f"{path} was not written by qconvert: it does not tell where layers are"
+        )
     return file
 
 
@@ -151,7 +158,9 @@ def _chosen(model: Opened, question: Question, file: "onnx.ModelProto | None") -
     domains = declared if file is None else with_codes_of(read_metadata(file), declared)
     if model.frozen_on is not None:
         if question.inputs is not None:
-            raise UsageError("the samples that scales are frozen on are those that are explained")
+            raise UsageError(
+                "QC002", "the samples that scales are frozen on are those that are explained"
+            )
         samples, number = model.frozen_on, question.sample or 0
         if not 0 <= number < samples.count:
             raise _no_sample(samples, number)
@@ -196,7 +205,9 @@ def _sample(samples: Samples, number: int) -> Batch:
 
 
 def _no_sample(samples: Samples, number: int) -> UsageError:
-    return UsageError(f"there is no sample {number}: they count from 0, and are {samples.count}")
+    return UsageError(
+        "QC003", f"there is no sample {number}: they count from 0, and are {samples.count}"
+    )
 
 
 def _behind(graph: Graph, layer: Layer) -> Graph:
@@ -233,12 +244,9 @@ def _of_numpy(value: float, *, known: bool) -> Statement:
 def _of_ort(element: _Asked, model: "onnx.ModelProto") -> Iterator[Statement]:
     """With every layer looked at, and as deployed, which shows layers that end in codes."""
     runner = OrtRunner(model)
-    inside = runner.inside.get(element.layer)
-    missing = (
-        "the file has no tensor of it"
-        if inside is None
-        else f"no tensor of its own: {inside}'s operators compute it"
-    )
+    missing = "the file has no tensor of it"
+    if element.layer in runner.fused:
+        missing += f": {runner.fused[element.layer]}'s operators compute it"
     yield element.of(Witness.ORT, lambda: runner.run_layers(element.batch), missing)
     if element.layer in runner.coded:
         yield element.of(Witness.DEPLOYED, lambda: runner.run_tapped(element.batch))

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
+
+import numpy as np
+import numpy.typing as npt
 
 from qconvert.errors import BadFileError, UsageError
 from qconvert.frontend import build_graph
@@ -15,19 +18,27 @@ from qconvert.ir.graph import is_of_batch
 from qconvert.modelfile import ModelFile, copy_saved_model, read_model
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from qconvert.checking import Samples
+    from qconvert.frontend.opaque import Converted, StockLayer
     from qconvert.runners.assistant import Assistant
 
-    Array: TypeAlias = npt.NDArray[np.generic]
-    Arrays: TypeAlias = Array | Mapping[str, Array]
-
+Array: TypeAlias = npt.NDArray[np.generic]
 AnyPath: TypeAlias = str | os.PathLike[str]
+#: A ``.npy`` or ``.npz`` file, an array, or arrays by name of the model's input.
+Inputs: TypeAlias = AnyPath | Array | Mapping[str, Array]
 
 #: Who may convert the layers that qconvert does not know.
 OPAQUE_CONVERTERS = ("tf2onnx",)
+
+
+class Reading(TypedDict, total=False):
+    """The help to read a model that the caller allows: the fields of `Source` besides it."""
+
+    weights: AnyPath | None
+    via_tensorflow: bool
+    opaque: str | None
+    tf_python: AnyPath | None
+    freeze_scales: Inputs | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +50,12 @@ class Source:
     via_tensorflow: bool = False
     opaque: str | None = None
     tf_python: AnyPath | None = None
-    freeze_scales: "AnyPath | Arrays | None" = None
+    freeze_scales: Inputs | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the model is an object, which no file is read for."""
+        return not isinstance(self.model, (str, os.PathLike))
 
     @property
     def paths(self) -> list[Path]:
@@ -57,12 +73,14 @@ class Source:
 class Opened:
     """A model as it was read; ``keras`` is a file of it that Keras loads.
 
+    ``digest`` is the hash of the model file; a live model has none that anybody could compute.
     ``frozen_on`` are the samples whose scales the graph has, in one batch.
     """
 
     file: ModelFile
     graph: Graph
     keras: Path
+    digest: str | None
     frozen_on: "Samples | None" = None
 
 
@@ -71,18 +89,20 @@ def opened(source: Source, *, for_keras: bool = False) -> Iterator[Opened]:
     """Read a model; its files stay until the end. A live one is saved only *for_keras*."""
     if source.opaque is not None and source.opaque not in OPAQUE_CONVERTERS:
         wanted = ", ".join(OPAQUE_CONVERTERS)
-        raise UsageError(f"there is no converter {source.opaque!r} of layers, only {wanted}")
+        raise UsageError(
+            "QC003", f"there is no converter {source.opaque!r} of layers, only {wanted}"
+        )
     with ExitStack() as stack:
         helper = _Helper(source.python, stack)
         file, keras = _read(source, helper)
-        converter = None if source.opaque is None else helper.assistant.to_opaque
+        converter = None if source.opaque is None else helper.to_opaque
         graph = build_graph(file, converter, freezing=source.freeze_scales is not None)
         frozen_on = None
         if source.freeze_scales is not None:
             graph, frozen_on = _frozen(graph, source.freeze_scales)
-        if for_keras and not isinstance(source.model, (str, os.PathLike)):
+        if for_keras and source.is_live:
             _save(source.model, file, keras)
-        yield Opened(file, graph, keras, frozen_on)
+        yield Opened(file, graph, keras, None if source.is_live else file.sha256, frozen_on)
 
 
 @contextmanager
@@ -90,20 +110,24 @@ def read_for_keras(source: Source) -> Iterator[tuple[ModelFile, Path]]:
     """A model with whatever layers, and a file of it for Keras, which stays until the end."""
     with ExitStack() as stack:
         file, keras = _read(source, _Helper(source.python, stack))
-        if not isinstance(source.model, (str, os.PathLike)):
+        if source.is_live:
             _save(source.model, file, keras)
         yield file, keras
 
 
-def _frozen(graph: Graph, given: "AnyPath | Arrays") -> "tuple[Graph, Samples]":
+def _frozen(graph: Graph, given: Inputs) -> "tuple[Graph, Samples]":
     """The graph with the scales of the samples *given*, which are one batch."""
     from qconvert.checking import Samples, from_user, in_one_batch
     from qconvert.reference import freeze
 
     if graph.opaque:
-        raise UsageError("scales are frozen by the NumPy reference, which knows no opaque layers")
+        raise UsageError(
+            "QC002", "scales are frozen by the NumPy reference, which knows no opaque layers"
+        )
     if not any(is_of_batch(node.op) for node in graph.nodes):
-        raise UsageError("there is no scale to freeze: none of the model depends on the batch")
+        raise UsageError(
+            "QC013", "there is no scale to freeze: none of the model depends on the batch"
+        )
     inputs = Path(given) if isinstance(given, (str, os.PathLike)) else given
     samples = in_one_batch(from_user(graph, inputs))
     batch = next(samples.batches)
@@ -127,6 +151,10 @@ class _Helper:
             self.started = self.stack.enter_context(Assistant(self.python))
         return self.started
 
+    def to_opaque(self, layer: "StockLayer") -> "Converted":
+        """A stock layer as tf2onnx converts it; none may need it, and TensorFlow never start."""
+        return self.assistant.to_opaque(layer)
+
     def folder(self) -> Path:
         """A new folder."""
         return Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="qconvert-")))
@@ -138,7 +166,7 @@ def _read(source: Source, helper: _Helper) -> tuple[ModelFile, Path]:
         from qconvert.frontend.live import model_file
 
         if source.weights is not None or source.via_tensorflow:
-            raise UsageError("a live model has its own weights, and is no folder")
+            raise UsageError("QC002", "a live model has its own weights, and is no folder")
         return model_file(source.model), helper.folder() / "model.h5"
     path = Path(source.model)
     if source.via_tensorflow:
@@ -149,7 +177,9 @@ def _read(source: Source, helper: _Helper) -> tuple[ModelFile, Path]:
 def _converted(folder: Path, source: Source, helper: _Helper) -> tuple[ModelFile, Path]:
     """A SavedModel as TensorFlow writes it anew; it is called by its folder all the same."""
     if source.weights is not None or (folder.exists() and not folder.is_dir()):
-        raise UsageError("--via-tensorflow is for SavedModel folders, which hold their weights")
+        raise UsageError(
+            "QC002", "--via-tensorflow is for SavedModel folders, which hold their weights"
+        )
     temporary = helper.folder()
     path = temporary / "model.h5"
     digest = copy_saved_model(folder, temporary / "saved_model")
@@ -157,7 +187,7 @@ def _converted(folder: Path, source: Source, helper: _Helper) -> tuple[ModelFile
     try:
         return replace(read_model(path), path=folder, sha256=digest), path
     except BadFileError as error:
-        raise BadFileError(folder, error.reason) from None
+        raise BadFileError(error.code, folder, error.reason) from None
 
 
 def _save(model: object, file: ModelFile, path: Path) -> None:

@@ -35,13 +35,14 @@ def image_of(graph: Graph, path: Path, domains: Mapping[str, InputDomain]) -> di
     """
     if len(graph.inputs) != 1:
         names = ", ".join(source.name for source in graph.inputs)
-        raise UsageError(f"a picture is one input; the model has {names}")
+        raise UsageError("QC711", f"a picture is one input; the model has {names}")
     (source,) = graph.inputs
     domain = domains.get(source.name)
     if domain is None or (domain.lo, domain.hi) != _PIXELS:
         raise UsageError(
+            "QC011",
             f"say what the pixels of {path} stand for, with a domain of 256 numbers: uint8/255, "
-            "uint8/256, or uint8 for the pixels themselves"
+            "uint8/256, or uint8 for the pixels themselves",
         )
     pixels = _pixels(path, source)
     return {source.name: numbers(domain, pixels.astype(np.float64)[np.newaxis])}
@@ -53,7 +54,7 @@ def _pixels(path: Path, source: Input) -> "np.ndarray[tuple[int, ...], np.dtype[
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
         raise WitnessError(
-            f"reading {path} takes Pillow: pip install 'qconvert[images]'"
+            "QC725", f"reading {path} takes Pillow: pip install 'qconvert[images]'"
         ) from error
     try:
         with Image.open(path, formats=_FORMATS) as image:
@@ -63,7 +64,7 @@ def _pixels(path: Path, source: Input) -> "np.ndarray[tuple[int, ...], np.dtype[
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         text = "no such file" if isinstance(error, FileNotFoundError) else f"not a picture: {error}"
         missing = isinstance(error, UnidentifiedImageError)
-        raise BadFileError(path, "neither PNG nor BMP" if missing else text) from error
+        raise BadFileError("QC715", path, "neither PNG nor BMP" if missing else text) from error
 
 
 def _fitting(path: Path, image: "Image", source: Input) -> tuple[tuple[int, ...], str]:
@@ -75,8 +76,9 @@ def _fitting(path: Path, image: "Image", source: Input) -> tuple[tuple[int, ...]
                 return shape, mode
     wanted = "x".join("?" if n is None else str(n) for n in source.shape[1:])
     raise UsageError(
+        "QC712",
         f"{path} is {height} pixels high and {width} wide, and the input {source.name!r} takes "
-        f"{wanted}: scale and crop it as in training"
+        f"{wanted}: scale and crop it as in training",
     )
 
 

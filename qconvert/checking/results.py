@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from qconvert.checking.compare import Difference, Example
+from qconvert.checking.distribution import Distribution, ErrorMap
 from qconvert.checking.repair.moves import NOT_REPAIRED, Repair
 from qconvert.checking.witness import Witness
 
@@ -33,8 +34,7 @@ def weakest(verdicts: "tuple[Verdict, ...]") -> Verdict:
 class Comparison:
     """What came out for one pair of witnesses; ``largest_steps`` counts quantization steps."""
 
-    first: Witness
-    second: Witness
+    witnesses: tuple[Witness, Witness]
     difference: Difference
     largest_steps: float | None
 
@@ -130,7 +130,9 @@ class LayerResult:
 
     ``converter`` is the other program that converted it, whose layers NumPy does not compute;
     ``notes`` tell what QKeras does there that its user may not expect; ``kernels`` are the linear
-    operators that ONNX Runtime computes it with, as deployed.
+    operators that ONNX Runtime computes it with, as deployed. ``sources`` are the layers that it
+    computes from, ``results`` how TensorFlow's numbers are distributed, if it took part, and
+    ``errors`` where witnesses differ from these.
     """
 
     name: str
@@ -141,13 +143,17 @@ class LayerResult:
     converter: str | None = None
     notes: tuple[str, ...] = ()
     kernels: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    results: Distribution | None = None
+    errors: ErrorMap | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WeightResult:
     """One effective weight against QKeras's own and the ONNX file's, all elements of it.
 
-    ``stored`` compares with the file; ``None`` where the file holds no such weight.
+    ``stored`` compares with the file; ``None`` where the file holds no such weight. ``raw`` is how
+    its numbers are distributed before they are quantized, ``effective`` how after.
     """
 
     layer: str
@@ -155,6 +161,8 @@ class WeightResult:
     verdict: Verdict
     difference: Difference
     stored: Difference | None = None
+    raw: Distribution | None = None
+    effective: Distribution | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +235,7 @@ class Report:
 
     ``required`` is the weakest verdict that is to pass, ``seconds`` what each part took;
     ``by_value`` tells how an ONNX file was read that qconvert did not write, and ``repair`` what
-    was moved in it.
+    was moved in it. ``inputs_sha256`` is of all samples.
     """
 
     model: CheckedFile
@@ -245,6 +253,7 @@ class Report:
     reproducer: Reproducer | None = None
     by_value: ByValue | None = None
     repair: Repair = NOT_REPAIRED
+    inputs_sha256: str | None = None
 
     @property
     def verdict(self) -> Verdict:

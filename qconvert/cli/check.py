@@ -24,6 +24,20 @@ if TYPE_CHECKING:
     from qconvert.checking.results import Report
 
 
+class Checking(Reading, total=False):
+    """How MODEL is checked: options of `qconvert.api.check`."""
+
+    inputs: Path | None
+    samples: int | None
+    seed: int
+    domains: tuple[str, ...]
+    require: str
+    scan: bool
+    reproducer: Path | None
+    repair: Path | None
+    force: bool
+
+
 @click.command()
 @MODEL
 @click.argument("onnx", type=PATH, required=False)
@@ -42,6 +56,10 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--json", "json_file", type=PATH, help="Also write the report as JSON.")
 @click.option(
+    "--report", "folder", type=PATH, metavar="DIR",
+    help="Also write the report to this folder: HTML, JSON, JUnit, SARIF, Markdown.",
+)  # fmt: skip
+@click.option(
     "--reproducer", type=PATH, metavar="DIR",
     help="If something differs, write the first wrong layer by itself and a script to this folder.",
 )  # fmt: skip
@@ -55,17 +73,9 @@ def check(
     context: click.Context,
     model: Path,
     onnx: Path | None,
-    inputs: Path | None,
-    samples: int | None,
-    seed: int,
-    domains: tuple[str, ...],
-    require: str,
-    scan: bool,
     json_file: Path | None,
-    reproducer: Path | None,
-    repair: Path | None,
-    force: bool,
-    **reading: Unpack[Reading],
+    folder: Path | None,
+    **options: Unpack[Checking],
 ) -> None:
     """Compare every layer of MODEL in TensorFlow, ONNX Runtime and NumPy.
 
@@ -73,69 +83,34 @@ def check(
     are found by their values. The exit code is 0 if everything was compared, nothing differs
     beyond rounding, and the verdict is at least the required one.
     """
-    from qconvert.output import require_writable
+    from qconvert.output import require_writable, require_writable_folder
 
-    sources = [path for path in (onnx, inputs, *sources_of(model, reading)) if path is not None]
+    given = (onnx, options["inputs"], *sources_of(model, options))
+    sources = [path for path in given if path is not None]
+    force, reproducer, repair = options["force"], options["reproducer"], options["repair"]
     if json_file:
         require_writable(json_file, force=force, inputs=sources)
-    report = checked(
-        model,
-        onnx,
-        inputs=inputs,
-        samples=samples,
-        seed=seed,
-        domains=domains,
-        require=require,
-        scan=scan,
-        reproducer=reproducer,
-        repair=repair,
-        force=force,
-        **reading,
-    )
+    if folder:
+        require_writable_folder(folder, force=force)
+    report = checked(model, onnx, **options)
     if reproducer and report.reproducer is None:
         click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
     if repair and report.repair.path is None:
         click.echo(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
     write_report(report, json_file, force=force, sources=sources)
+    if folder:
+        write_all(report, folder, force=force, sources=sources)
     context.exit(report.exit_code)
 
 
-def checked(
-    model: Path,
-    onnx: Path | None,
-    *,
-    inputs: Path | None = None,
-    samples: int | None = None,
-    seed: int = 0,
-    domains: tuple[str, ...] = (),
-    require: str = "sampled",
-    scan: bool = False,
-    reproducer: Path | None = None,
-    repair: Path | None = None,
-    force: bool = False,
-    **reading: Unpack[Reading],
-) -> "Report":
+def checked(model: Path, onnx: Path | None, **options: Unpack[Checking]) -> "Report":
     """Check a model while people watch, and show the report."""
     from qconvert import api
     from qconvert.report.terminal import show
 
     with watched() as (progress, failed, scanning):
         report = api.check(
-            model,
-            onnx,
-            inputs=inputs,
-            samples=samples,
-            seed=seed,
-            domains=domains,
-            require=require,
-            scan=scan,
-            progress=progress,
-            failed=failed,
-            scanning=scanning,
-            reproducer=reproducer,
-            repair=repair,
-            force=force,
-            **reading,
+            model, onnx, progress=progress, failed=failed, scanning=scanning, **options
         )
     show(report, console(sys.stdout))
     return report
@@ -151,6 +126,15 @@ def write_report(
     if path is not None:
         write(path, to_json(report).encode(), force=force, inputs=sources)
         click.echo(f"report  {path}")
+
+
+def write_all(report: "Report", folder: Path, *, force: bool, sources: Sequence[Path]) -> None:
+    """Write *report* to *folder* in every format, all files at once."""
+    from qconvert.output import write_folder
+    from qconvert.report.formats import FORMATS, rendered
+
+    write_folder(folder, rendered(report), force=force, inputs=sources)
+    click.echo(f"report  {folder}: {', '.join(form.file for form in FORMATS.values())}")
 
 
 def _nothing_to_reproduce(report: "Report") -> str:

@@ -43,7 +43,7 @@ def layer_called(graph: Graph, name: str) -> Layer:
     names = [layer.name for layer in graph.layers]
     near = difflib.get_close_matches(name, names, _SUGGESTIONS, cutoff=0.4)
     hint = f"did you mean {', '.join(near)}?" if near else f"inspect shows its {len(names)} layers"
-    raise UsageError(f"the model has no layer {name!r}; {hint}")
+    raise UsageError("QC014", f"the model has no layer {name!r}; {hint}")
 
 
 def explain(run: Run, name: str, at: Sequence[int] | None = None) -> Explanation:
@@ -96,7 +96,7 @@ def _known(graph: Graph, layer: Layer) -> set[str]:
 def _telling(array: F32) -> Index:
     """An element of which there is something to tell."""
     if not array.size:
-        raise UsageError("there is nothing to explain: the layer's result has no elements")
+        raise UsageError("QC014", "there is nothing to explain: the result has no elements")
     if not array.ndim:
         return ()
     place = tuple(n // 2 for n in array.shape[:-1])
@@ -112,8 +112,9 @@ def _within(layer: Layer, array: F32, at: Sequence[int]) -> Index:
     if not fits:
         shown = ",".join(map(str, at))
         raise UsageError(
+            "QC014",
             f"{layer.name!r} has no element {shown}: its result has the shape "
-            f"{lengths}, without the batch"
+            f"{lengths}, without the batch",
         )
     return tuple(i % n for i, n in zip(at, lengths, strict=True))
 

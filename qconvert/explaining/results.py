@@ -255,9 +255,3 @@ class Explanation:
     raw: Raw | None
     notes: tuple[str, ...] = ()
     witnesses: tuple[Statement, ...] = ()
-
-    def _repr_html_(self) -> str:
-        """What notebooks show."""
-        from qconvert.report.explanation.page import fragment
-
-        return fragment(self)

@@ -1,237 +1,187 @@
-"""The report as JSON, as ``schemas/report.schema.json`` describes it."""
+"""The report as JSON, as ``schemas/report.schema.json`` describes it, and back."""
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import cache, partial
+from pathlib import Path
+from typing import Final, TypeAlias, get_args, get_origin
 
-from qconvert.checking.compare import Difference, Example
-from qconvert.checking.repair.moves import Move, Repair, Unrepaired
+from cattrs import BaseValidationError, Converter, transform_error
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
+
 from qconvert.checking.results import (
-    AmbiguousResult,
-    Bound,
-    ByValue,
-    CheckedFile,
     Comparison,
-    Environment,
-    Finding,
     LayerResult,
     OutputResult,
-    Proof,
     Report,
-    Reproducer,
-    State,
     WeightResult,
-    WitnessResult,
 )
+from qconvert.checking.witness import Witness
+from qconvert.errors import BadFileError
+from qconvert.modelfile.json_strict import parse_object
+from qconvert.modelfile.malformed import MalformedError
 
 #: Changes when a reader of the old form would misunderstand the new one.
 SCHEMA: Final = "qconvert.report/1"
 
+#: Of names of something, and what belongs to each.
+Pairs: TypeAlias = tuple[tuple[object, object], ...]
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 
+_Inlined: TypeAlias = Comparison | WeightResult | LayerResult | OutputResult
+#: Dataclasses of which a field's own fields stand among the others in JSON; inner ones first.
+_INLINED: Final[Mapping[type[_Inlined], str]] = {
+    Comparison: "difference",
+    WeightResult: "difference",
+    LayerResult: "finding",
+    OutputResult: "finding",
+}
 
-def to_json(report: Report) -> str:
+
+def to_json(report: Report, *, timed: bool = True) -> str:
     """The report as a JSON document; the same report gives the same text.
 
+    Without *timed* it does not tell how long what took, so that the same check gives the same text.
     Numbers that float32 or float64 holds are written so that they read back the same; what JSON
     has no number for is one of the strings ``inf``, ``-inf`` and ``nan``.
     """
-    return json.dumps(_report(report), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    content = {"schema": SCHEMA, **_derived(report), **_converter().unstructure(report)}
+    seconds = content["seconds"] if timed else {}
+    content["seconds"] = {part: round(spent, 3) for part, spent in seconds.items()}
+    return json.dumps(content, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
 
-def _report(report: Report) -> Json:
+def read_report(path: Path) -> Report:
+    """The report in a file that `to_json` made; `BadFileError` if it is anything else."""
+    try:
+        content = parse_object(path.read_bytes(), "the report")
+    except OSError as error:
+        raise BadFileError("QC107", path, error.strerror or str(error)) from error
+    except MalformedError as error:
+        raise BadFileError(error.code, path, str(error)) from error
+    if content.get("schema") != SCHEMA:
+        raise BadFileError(
+            "QC140", path, f"is not a report of qconvert check: its schema is not {SCHEMA}"
+        )
+    try:
+        return _structured(content)
+    except (BaseValidationError, _ContradictionError) as error:
+        found = [str(error)] if isinstance(error, _ContradictionError) else transform_error(error)
+        raise BadFileError(
+            "QC140", path, "is not a whole report: " + "; ".join(found[:3])
+        ) from error
+
+
+class _ContradictionError(Exception):
+    """What a document says of itself does not follow from what is in it."""
+
+
+def _structured(content: Mapping[str, Json]) -> Report:
+    names = {field.name for field in fields(Report)}
+    report = _converter().structure({n: x for n, x in content.items() if n in names}, Report)
+    derived: Mapping[str, object] = {"schema": SCHEMA, **_derived(report)}
+    told = {name: value for name, value in content.items() if name not in names}
+    for name in dict.fromkeys((*derived, *told)):
+        if name not in told or name not in derived or told[name] != derived[name]:
+            raise _ContradictionError(f"{name!r} is not what follows from the rest")
+    return report
+
+
+def _derived(report: Report) -> dict[str, Json]:
     first = report.first_difference
     return {
-        "schema": SCHEMA,
         "verdict": report.verdict.value,
-        "required": report.required.value,
         "passed": report.passed,
         "reference_ambiguous": report.reference_ambiguous,
         "first_difference": None if first is None else first.name,
-        "model": _file(report.model),
-        "onnx": _file(report.onnx),
-        "by_value": None if report.by_value is None else _by_value(report.by_value),
-        "inputs": report.inputs,
-        "samples": report.samples,
-        "witnesses": [_witness(witness) for witness in report.witnesses],
-        "layers": [_layer(layer) for layer in report.layers],
-        "weights": [_weight(weight) for weight in report.weights],
-        "outputs": [_output(output) for output in report.outputs],
-        "ambiguous": [_ambiguous(value) for value in report.ambiguous],
-        "environment": _environment(report.environment),
-        "seconds": {part: round(seconds, 3) for part, seconds in report.seconds},
-        "reproducer": None if report.reproducer is None else _reproducer(report.reproducer),
-        "repair": _repair(report.repair),
     }
 
 
-def _file(file: CheckedFile) -> Json:
-    return {"path": file.path, "sha256": file.sha256}
+@cache
+def _converter() -> Converter:
+    converter = Converter(forbid_extra_keys=True, prefer_attrib_converters=False)
+    converter.register_unstructure_hook(float, _number)
+    converter.register_structure_hook(float, _float)
+    converter.register_structure_hook(str, partial(_only, str))
+    converter.register_structure_hook(bool, partial(_only, bool))
+    converter.register_structure_hook(int, partial(_only, int))
+    converter.register_unstructure_hook_factory(_is_table, partial(_from_table, converter))
+    converter.register_structure_hook_factory(_is_table, partial(_to_table, converter))
+    for kind, name in _INLINED.items():
+        _inline(converter, kind, name)
+    return converter
 
 
-def _reproducer(reproducer: Reproducer) -> Json:
-    return {"path": reproducer.path, "summary": reproducer.summary}
+def _inline(converter: Converter, kind: type[_Inlined], name: str) -> None:
+    """Let the fields of the field *name* of *kind* stand among those of *kind*."""
+    write: Callable[[object], dict[str, object]] = make_dict_unstructure_fn(kind, converter)
+    read = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
+    own = {field.name for field in fields(kind) if field.name != name}
+
+    def flat(value: object) -> dict[str, object]:
+        result = write(value)
+        inner = result.pop(name)
+        assert isinstance(inner, dict)
+        return {**result, **inner}
+
+    def nested(value: object, _: object) -> object:
+        found = _object(value)
+        rest = {key: x for key, x in found.items() if key not in own}
+        return read({**{key: x for key, x in found.items() if key in own}, name: rest}, kind)
+
+    converter.register_unstructure_hook(kind, flat)
+    converter.register_structure_hook(kind, nested)
 
 
-def _repair(repair: Repair) -> Json:
-    return {
-        "path": repair.path,
-        "moved": [_move(move) for move in repair.moved],
-        "unrepaired": [_unrepaired(one) for one in repair.unrepaired],
+def _is_table(kind: object) -> bool:
+    """Whether *kind* is ``tuple[tuple[key, value], ...]`` with a name of something as key."""
+    inner = get_args(kind)
+    if get_origin(kind) is not tuple or len(inner) != 2 or inner[1] is not Ellipsis:
+        return False
+    pair = get_args(inner[0])
+    return get_origin(inner[0]) is tuple and len(pair) == 2 and pair[0] in (str, Witness)
+
+
+def _from_table(converter: Converter, kind: object) -> Callable[[Pairs], dict[str, object]]:
+    key, value = get_args(get_args(kind)[0])
+    return lambda pairs: {
+        converter.unstructure(k, key): converter.unstructure(v, value) for k, v in pairs
     }
 
 
-def _move(move: Move) -> Json:
-    return {
-        "layer": move.layer,
-        "constant": move.constant,
-        "step": move.step,
-        "channel": move.channel,
-        "ulps": move.ulps,
-    }
+def _to_table(converter: Converter, kind: object) -> Callable[[object, object], object]:
+    key, value = get_args(get_args(kind)[0])
+
+    def table(found: object, _: object) -> object:
+        return tuple(
+            (converter.structure(k, key), converter.structure(v, value))
+            for k, v in _object(found).items()
+        )
+
+    return table
 
 
-def _unrepaired(one: Unrepaired) -> Json:
-    return {
-        "layer": one.layer,
-        "reason": one.reason,
-        "channel": one.channel,
-        "states": one.states,
-        "example": {name: _number(value) for name, value in one.example},
-    }
+def _object(value: object) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise ValueError(f"not an object: {value!r:.60}")
+    return value
 
 
-def _by_value(found: ByValue) -> Json:
-    return {
-        "inputs": dict(found.inputs),
-        "outputs": dict(found.outputs),
-        "layers": dict(found.layers),
-    }
-
-
-def _witness(result: WitnessResult) -> Json:
-    return {
-        "name": result.witness.value,
-        "versions": dict(result.versions),
-        "failure": result.failure,
-    }
-
-
-def _layer(layer: LayerResult) -> Json:
-    return {
-        "name": layer.name,
-        "class_name": layer.class_name,
-        "converter": layer.converter,
-        "weight_bits": layer.weight_bits,
-        "activation_bits": layer.activation_bits,
-        "notes": list(layer.notes),
-        "kernels": list(layer.kernels),
-        **_finding(layer.finding),
-    }
-
-
-def _output(output: OutputResult) -> Json:
-    return {"name": output.name, **_finding(output.finding)}
-
-
-def _finding(finding: Finding) -> dict[str, Json]:
-    return {
-        "verdict": finding.verdict.value,
-        "reason": finding.reason,
-        "inherited_from": list(finding.inherited_from),
-        "proof": None if finding.proof is None else _proof(finding.proof),
-        "doubt": finding.doubt,
-        "bound": None if finding.bound is None else _bound(finding.bound),
-        "conditions": list(finding.conditions),
-        "comparisons": [_comparison(comparison) for comparison in finding.comparisons],
-    }
-
-
-def _proof(proof: Proof) -> Json:
-    return {
-        "method": proof.method.value,
-        "arguments": list(proof.arguments),
-        "bits": proof.bits,
-        "assumptions": list(proof.assumptions),
-        "states": proof.states,
-        "near": proof.near,
-        "numbers": proof.numbers,
-    }
-
-
-def _bound(bound: Bound) -> Json:
-    return {
-        "largest": None if bound.largest is None else _number(bound.largest),
-        "steps": None if bound.steps is None else _number(bound.steps),
-        "states": bound.states,
-        "near": bound.near,
-        "example": None if bound.example is None else _state(bound.example),
-    }
-
-
-def _state(state: State) -> Json:
-    return {
-        "channel": state.channel,
-        "values": {name: _number(value) for name, value in state.values},
-    }
-
-
-def _comparison(comparison: Comparison) -> Json:
-    steps = comparison.largest_steps
-    return {
-        "witnesses": [comparison.first.value, comparison.second.value],
-        **_difference(comparison.difference),
-        "largest_steps": None if steps is None else _number(steps),
-    }
-
-
-def _weight(weight: WeightResult) -> Json:
-    return {
-        "layer": weight.layer,
-        "role": weight.role,
-        "verdict": weight.verdict.value,
-        **_difference(weight.difference),
-        "stored": None if weight.stored is None else _difference(weight.stored),
-    }
-
-
-def _ambiguous(value: AmbiguousResult) -> Json:
-    return {
-        "name": value.name,
-        "elements": value.elements,
-        "differing": value.differing,
-        "largest": _number(value.largest),
-    }
-
-
-def _difference(difference: Difference) -> dict[str, Json]:
-    first = difference.first
-    return {
-        "elements": difference.elements,
-        "differing": difference.differing,
-        "beyond_rounding": difference.beyond,
-        "largest": _number(difference.largest),
-        "largest_ulp": difference.largest_ulp,
-        "first": None if first is None else _example(first),
-    }
-
-
-def _example(example: Example) -> Json:
-    return {
-        "index": list(example.index),
-        "values": {witness.value: _number(value) for witness, value in example.values},
-        "shapes": {witness.value: list(shape) for witness, shape in example.shapes},
-    }
-
-
-def _environment(environment: Environment) -> Json:
-    return {
-        "qconvert": environment.qconvert,
-        "python": environment.python,
-        "machine": environment.machine,
-    }
+def _only(kind: type, value: object, _: object) -> object:
+    if type(value) is not kind:
+        raise ValueError(f"not of type {kind.__name__}: {value!r:.60}")
+    return value
 
 
 def _number(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
+
+
+def _float(value: object, _: object) -> float:
+    if isinstance(value, str) and value in ("inf", "-inf", "nan"):
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"not a number: {value!r:.60}")
+    return float(value)

@@ -1,6 +1,15 @@
-"""Text from a model file, made safe for a terminal."""
+"""Text from a model file, made safe for each place where it is shown.
 
+`report/html` escapes by its templates, and JSON and XML by their libraries, of text without
+characters that XML does not have, which `printable` leaves none of.
+"""
+
+import re
 import unicodedata
+from typing import Final
+
+#: What Markdown reads something out of within a line; a colon and a dot make addresses.
+_MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|~#@&:!]|(?<=www)\.)")
 
 
 def printable(text: str) -> str:
@@ -8,3 +17,27 @@ def printable(text: str) -> str:
     return "".join(
         f"\\u{{{ord(c):x}}}" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in text
     )
+
+
+def markdown(text: str) -> str:
+    """*text* in one line of Markdown that renders as itself, and tells nobody of it.
+
+    A platform reads a name behind an at sign, and a number behind a hash, after that.
+    """
+    escaped = _MARKDOWN.sub(r"\\\1", printable(text))
+    return escaped.replace("@", "@<!-- -->").replace("\\#", "\\#<!-- -->")
+
+
+def sarif(text: str) -> str:
+    """*text* as the plain text of a SARIF message, in which brackets make links."""
+    return re.sub(r"([\\\[\]])", r"\\\1", printable(text))
+
+
+def annotation(text: str) -> str:
+    """*text* as the message of a GitHub workflow command."""
+    return printable(text).replace("%", "%25")
+
+
+def annotation_property(text: str) -> str:
+    """*text* as a value in the head of a GitHub workflow command."""
+    return annotation(text).replace(":", "%3A").replace(",", "%2C")

@@ -69,7 +69,7 @@ def test_codes_give_what_their_floats_give(file: str, domains: list[str]) -> Non
     compared = [c for x in report.layers for c in x.finding.comparisons]
     assert len(compared) >= len(report.layers)
     for output in report.outputs:
-        pairs = {(c.first, c.second) for c in output.finding.comparisons}
+        pairs = {c.witnesses for c in output.finding.comparisons}
         assert any(Witness.DEPLOYED in pair for pair in pairs)
 
 

@@ -119,7 +119,7 @@ def test_every_layer_of_a_right_export_agrees(folder: Path) -> None:
     assert {w.witness for w in report.witnesses if w.failure is None} == set(Witness)
     assert (report.samples, done[-1]) == (70, (70, 70))
     assert {layer.name for layer in report.layers if layer.kernels} >= {"conv", "out"}
-    compared = {(c.first, c.second) for c in report.outputs[0].finding.comparisons}
+    compared = {c.witnesses for c in report.outputs[0].finding.comparisons}
     assert (Witness.TENSORFLOW, Witness.DEPLOYED) in compared
 
 
@@ -218,3 +218,11 @@ def test_frozen_scales_are_given_and_fit(folder: Path) -> None:
         qconvert.export(folder / "model.h5", freeze_scales=scaled_samples(2))
     with pytest.raises(UsageError, match="has shape"):
         qconvert.export(folder / "automatic.h5", freeze_scales=scaled_samples(2)[..., :1])
+
+
+def test_a_normalization_behind_floats_is_not_folded_into_these() -> None:
+    """In the dialect float, of a convolution along one axis: nothing behind it would pass."""
+    model = Path(__file__).parents[1] / "targets" / "models" / "series.h5"
+    report = qconvert.check(model, qconvert.export(model, dialect="float"), samples=4)
+    assert report.passed
+    assert {w.verdict for w in report.weights} == {Verdict.PROVEN}

@@ -13,6 +13,7 @@ from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph, Layer
 from qconvert.runners.tf import Disagreement
 from qconvert.runners.traces import NOTHING, Trace
+from tests.checking.stand_in import StandIn
 
 TF, ORT, NUMPY, DEPLOYED = Witness
 Change = Callable[[F32], F32]
@@ -46,7 +47,7 @@ class FakeRunner:
 
     def finish(self) -> Trace:
         if self.batches == self.dies_at:
-            raise WitnessError("the worker was killed by signal 9")
+            raise WitnessError("QC721", "the worker was killed by signal 9")
         value = self.inputs["x"]
         layers = {}
         for name, step in (("q_in", np.rint), ("dense", np.negative), ("q_out", np.rint)):
@@ -54,22 +55,6 @@ class FakeRunner:
         layers |= dict.fromkeys(self.extra, value)
         shown = {name: layer for name, layer in layers.items() if name not in self.without}
         return Trace(shown, {"y": value})
-
-
-@dataclass
-class FakeQKeras:
-    weights: Mapping[str, F32]
-    ambiguous: bool = False
-    folded: Mapping[str, F32] = field(default_factory=dict)
-
-    def effective_weights(self) -> Mapping[str, F32]:
-        return self.weights
-
-    def folded_weights(self) -> Mapping[str, F32]:
-        return self.folded
-
-    def predict_differences(self, inputs: Mapping[str, F32]) -> Mapping[str, Disagreement]:
-        return {"y": Disagreement(3 if self.ambiguous else 0, 2 * len(inputs["x"]), 0.5)}
 
 
 @dataclass
@@ -81,7 +66,7 @@ class Bench:
     def run(
         self,
         changed: Mapping[Witness, FakeRunner | None] = {},
-        qkeras: FakeQKeras | None = None,
+        qkeras: StandIn | None = None,
         samples: Samples | None = None,
         unavailable: Mapping[Witness, str] = {},
         failed: Failed | None = None,
@@ -93,7 +78,7 @@ class Bench:
         x = np.arange(200, dtype=np.float32).reshape(100, 2)
         return examine(
             Subject(self.graph, CheckedFile("m.h5", "0" * 64), CheckedFile(None, "1" * 64)),
-            Panel(present, qkeras or FakeQKeras(weights), {TF: versions}, unavailable),
+            Panel(present, qkeras or StandIn(weights), {TF: versions}, unavailable),
             samples or from_user(self.graph, x),
             failed=failed,
         )
@@ -168,9 +153,7 @@ def test_the_first_difference_has_its_sample_and_all_values(bench: Bench) -> Non
 
 def test_steps_are_those_of_the_quantizer(bench: Bench) -> None:
     report = bench.run({NUMPY: FakeRunner({"q_out": bump})})
-    steps = {
-        (c.first, c.second): c.largest_steps for c in named(report, "q_out").finding.comparisons
-    }
+    steps = {c.witnesses: c.largest_steps for c in named(report, "q_out").finding.comparisons}
     assert steps[TF, NUMPY] == 8.0
     assert steps[TF, ORT] == 0.0
     assert {c.largest_steps for c in named(report, "dense").finding.comparisons} == {None}
@@ -202,7 +185,7 @@ def test_a_witness_that_dies_is_no_pass(bench: Bench, batch: int) -> None:
     assert set(verdicts(report).values()) == {"UNCHECKED"}
     assert report.exit_code == 5
     assert [(w.witness, w.failure) for w in report.failed] == [
-        (TF, "the worker was killed by signal 9")
+        (TF, "QC721: the worker was killed by signal 9")
     ]
     # The others went on, for these few batches.
     assert report.samples == 100
@@ -222,11 +205,11 @@ def test_a_missing_witness_is_no_pass(bench: Bench, missing: Witness) -> None:
     assert report.failed[0].failure == "not installed"
 
 
-class NoWeights(FakeQKeras):
+class NoWeights(StandIn):
     """A TensorFlow that runs the model, and not what quantizes its weights."""
 
     def effective_weights(self) -> Mapping[str, F32]:
-        raise WitnessError("no weights")
+        raise WitnessError("QC721", "no weights")
 
 
 def test_without_weights_to_compare_a_few_batches_are_enough(bench: Bench) -> None:
@@ -238,7 +221,7 @@ def test_without_weights_to_compare_a_few_batches_are_enough(bench: Bench) -> No
         samples=Samples("many", 1000, batches),
         failed=lambda *failure: heard.append(failure),
     )
-    assert heard == [(TF, "no weights")]
+    assert heard == [(TF, "QC721: no weights")]
     assert (report.samples, report.exit_code) == (10 * BATCHES_WITHOUT_ALL, 5)
 
 
@@ -262,7 +245,7 @@ def test_a_result_of_another_shape_is_a_difference(bench: Bench) -> None:
 
 def test_wrong_effective_weights_blame_their_layer(bench: Bench) -> None:
     kernel = bench.graph.layers[1].weights["kernel"].effective
-    report = bench.run(qkeras=FakeQKeras({"dense/kernel": kernel + np.float32(0.125)}))
+    report = bench.run(qkeras=StandIn({"dense/kernel": kernel + np.float32(0.125)}))
     assert verdicts(report)["dense"] == "DIFFERS"
     assert report.weights[0].difference.differing == 4
     assert report.first_difference is named(report, "dense")
@@ -271,14 +254,15 @@ def test_wrong_effective_weights_blame_their_layer(bench: Bench) -> None:
 @pytest.mark.parametrize("names", [(), ("dense/kernel", "dense/bias")])
 def test_weights_without_counterpart_are_no_pass(bench: Bench, names: tuple[str, ...]) -> None:
     kernel = bench.graph.layers[1].weights["kernel"].effective
-    report = bench.run(qkeras=FakeQKeras(dict.fromkeys(names, kernel)))
+    report = bench.run(qkeras=StandIn(dict.fromkeys(names, kernel)))
     assert verdicts(report)["dense"] == "UNCHECKED"
     assert report.exit_code == 1
 
 
 def test_predict_disagreeing_with_eager_is_recorded_and_passes(bench: Bench) -> None:
     kernel = bench.graph.layers[1].weights["kernel"].effective
-    report = bench.run(qkeras=FakeQKeras({"dense/kernel": kernel}, ambiguous=True))
+    apart = {"y": Disagreement(3, 4, 0.5)}
+    report = bench.run(qkeras=StandIn({"dense/kernel": kernel}, differences=apart))
     assert report.reference_ambiguous
     assert report.ambiguous[0].differing == 3
     assert report.exit_code == 0
@@ -312,3 +296,36 @@ def test_nothing_is_proven_of_a_tensorflow_with_other_kernels(bench: Bench) -> N
         "TensorFlow runs with TF_USE_DEEP_CONV2D=1"
     }
     assert set(verdicts(report).values()) == {"SAMPLED"}
+
+
+def test_a_report_has_the_numbers_of_layers_and_weights(bench: Bench) -> None:
+    report = bench.run()
+    assert [layer.sources for layer in report.layers] == [(), ("q_in",), ("dense",)]
+    found = named(report, "dense").results
+    assert found is not None and found.elements == 200 and found.grid is None
+    codes = named(report, "q_out").results
+    # The stand-in rounds to integers, of which only 0 and -1 are codes of four bits.
+    assert codes is not None and (codes.elements, codes.outside, codes.used) == (200, 198, 2)
+    (weight,) = report.weights
+    assert weight.raw is not None and weight.effective is not None
+    assert (weight.raw.outside, weight.effective.used, weight.effective.elements) == (0, 3, 4)
+    assert all(layer.errors is None for layer in report.layers)
+
+
+def test_a_report_says_where_witnesses_differ(bench: Bench) -> None:
+    report = bench.run({ORT: FakeRunner({"dense": bump})})
+    errors = named(report, "dense").errors
+    # Once in every batch: of one sample, and of up to 64.
+    assert errors is not None and errors.shape == (2,) and errors.channels == (0, 3)
+    assert named(report, "q_in").errors is None
+
+
+def test_the_hash_is_of_the_samples_whatever_their_batches(bench: Bench) -> None:
+    x = np.arange(200, dtype=np.float32).reshape(100, 2)
+
+    def digest(*batches: F32) -> str | None:
+        samples = Samples("x", 100, iter([{"x": batch} for batch in batches]))
+        return bench.run(samples=samples).inputs_sha256
+
+    assert digest(x) == digest(x[:1], x[1:]) == bench.run().inputs_sha256
+    assert digest(x) != digest(x + 1)

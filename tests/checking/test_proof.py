@@ -58,14 +58,14 @@ def test_a_layer_that_does_nothing_has_no_ops(graph: Graph) -> None:
     assert proof_of(longer, analyse(longer), layer) == Proof(Method.ALGEBRAIC, ())
 
 
-EQUAL = Finding(Verdict.SAMPLED, "", (Comparison(*PAIRS[0], Difference(9), None),))
-OFF = Finding(Verdict.BOUNDED, "rounding", (Comparison(*PAIRS[0], Difference(9, 3), None),))
+EQUAL = Finding(Verdict.SAMPLED, "", (Comparison(PAIRS[0], Difference(9), None),))
+OFF = Finding(Verdict.BOUNDED, "rounding", (Comparison(PAIRS[0], Difference(9, 3), None),))
 CERTAIN = Proof(Method.CODES, ("the codes behind it are the same, whatever it rounds",))
 
 
-def test_codes_that_differ_are_not_proven_because_something_inside_is_hidden() -> None:
-    assert prove(OFF, CERTAIN, [], None, tried=True, hidden=True).verdict is Verdict.PROVEN
-    assert prove(OFF, CERTAIN, [], None, tried=True, hidden=False) == OFF
+def test_codes_that_differ_are_not_proven_unless_only_quantizers_read_them() -> None:
+    assert prove(OFF, CERTAIN, [], None, tried=True, by_codes=True).verdict is Verdict.PROVEN
+    assert prove(OFF, CERTAIN, [], None, tried=True, by_codes=False) == OFF
 
 
 def test_no_proof_without_a_trial_and_no_bound_without_a_doubt() -> None:
@@ -77,7 +77,7 @@ def test_no_proof_without_a_trial_and_no_bound_without_a_doubt() -> None:
 
 
 def test_what_the_file_does_not_compute_is_neither_proven_nor_bounded() -> None:
-    elsewhere = replace(EQUAL, comparisons=(Comparison(*PAIRS[1], Difference(9), None),))
+    elsewhere = replace(EQUAL, comparisons=(Comparison(PAIRS[1], Difference(9), None),))
     for known in (CERTAIN, Doubt("why")):
         found = prove(elsewhere, known, [], Bound(0.5), tried=True)
         assert found.verdict is Verdict.SAMPLED

@@ -7,7 +7,7 @@ PROGRAM = """
 import qconvert
 {first}
 assert callable(qconvert.check) and callable(qconvert.export)
-assert qconvert.check.__module__ == "qconvert.api"
+assert qconvert.check.__module__ == "qconvert.api.checking"
 from qconvert import check
 assert check is qconvert.check
 assert set(qconvert.__all__) <= set(dir(qconvert))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from qconvert.checking.compare import UNORDERED, Difference, Example
+from qconvert.checking.distribution import Distribution, ErrorMap, Histogram
 from qconvert.checking.results import (
     AmbiguousResult,
     Bound,
@@ -25,17 +26,22 @@ from qconvert.checking.results import (
     WitnessResult,
 )
 from qconvert.checking.witness import Witness
+from qconvert.ir import Grid
 
 TF, ORT, NUMPY = Witness.TENSORFLOW, Witness.ORT, Witness.NUMPY
 WITNESSES = tuple(WitnessResult(w, (("part", "1.2"),), None) for w in Witness)
 CONDITION = "on x86 needs a CPU with \x1b[31m VNNI"
+GRID = Grid(-8, 7, -2)
+CODES = Distribution(Histogram(-8, -2, (3, *[0] * 14, 1)), 4, 0, GRID, 2, 3, 1)
+RAW = Distribution(Histogram(-2, 0, (2, 1, 5)), 8, 1, GRID, outside=2)
+ERRORS = ErrorMap((2, 3, 2), 2, 3, (0, 1, 0, 0, 0, 11), (12, 0))
 ENVIRONMENT = Environment("0.1.0", "3.11", "Linux x86_64")
 
 
 def finding(verdict: Verdict, reason: str, difference: Difference, step: float | None) -> Finding:
     steps = None if step is None else difference.largest / step
-    equal = Comparison(TF, NUMPY, Difference(difference.elements), steps and 0.0)
-    return Finding(verdict, reason, (Comparison(TF, ORT, difference, steps), equal))
+    equal = Comparison((TF, NUMPY), Difference(difference.elements), steps and 0.0)
+    return Finding(verdict, reason, (Comparison((TF, ORT), difference, steps), equal))
 
 
 @pytest.fixture
@@ -50,9 +56,22 @@ def passing() -> Report:
         samples=64,
         layers=(
             LayerResult("conv", "QConv2D", 4, None, conditional, kernels=("QLinearConv",)),
-            LayerResult("act", "QActivation", None, 8, good, notes=("of \x1b[31m note",)),
+            LayerResult(
+                "act",
+                "QActivation",
+                None,
+                8,
+                good,
+                notes=("of \x1b[31m note",),
+                sources=("conv",),
+                results=CODES,
+            ),
         ),
-        weights=(WeightResult("conv", "kernel", Verdict.PROVEN, Difference(36), Difference(36)),),
+        weights=(
+            WeightResult(
+                "conv", "kernel", Verdict.PROVEN, Difference(36), Difference(36), RAW, CODES
+            ),
+        ),
         outputs=(OutputResult("y", conditional),),
         ambiguous=(),
         witnesses=WITNESSES,
@@ -102,7 +121,7 @@ def failing() -> Report:
             LayerResult(
                 "conv", "QConv2D", 4, None, Finding(Verdict.UNCHECKED, "no counterpart", ())
             ),
-            LayerResult("act", "QActivation", None, 8, own),
+            LayerResult("act", "QActivation", None, 8, own, errors=ERRORS),
             LayerResult("[/bold]\x1b[31m\u202eevil\nname", "Softmax", None, None, later),
         ),
         weights=(

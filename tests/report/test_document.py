@@ -9,7 +9,9 @@ import pytest
 
 from qconvert.checking.repair.moves import Move, Repair, Unrepaired
 from qconvert.checking.results import Report, Verdict
+from qconvert.errors import BadFileError
 from qconvert.report import to_json
+from qconvert.report.document import read_report
 
 SCHEMA: Final = Path(__file__).parents[2] / "schemas" / "report.schema.json"
 
@@ -119,6 +121,66 @@ def test_moves_are_written_with_their_places(
     ]
     assert found["repair"]["unrepaired"][0]["example"] == {"conv": "inf"}
     assert (found["repair"]["path"], found["passed"]) == ("repaired.onnx", False)
+
+
+@pytest.mark.parametrize("kind", ["passing", "failing", "bounded", "by_value"])
+def test_a_report_reads_back_as_it_was_written(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    report: Report = request.getfixturevalue(kind)
+    path = tmp_path / "report.json"
+    path.write_text(to_json(report), encoding="utf-8")
+    # NaN is unlike itself, so that texts are compared.
+    assert to_json(read_report(path)) == to_json(report)
+    if kind != "failing":
+        assert replace(read_report(path), seconds=report.seconds) == report
+
+
+def test_without_times_the_same_check_gives_the_same_text(bounded: Report) -> None:
+    later = replace(bounded, seconds=(("samples", 99.0),))
+    assert to_json(later) != to_json(bounded)
+    assert to_json(later, timed=False) == to_json(bounded, timed=False)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("schema",), "qconvert.report/0", "its schema is not"),
+        (("verdict",), "PROVEN", "'verdict' is not what follows"),
+        (("passed",), True, "'passed' is not what follows"),
+        (("layers", 1, "verdict"), "PROVEN", "'first_difference' is not what follows"),
+        (("layers", 1, "verdict"), "FINE", "layers"),
+        (("layers", 1, "weight_bits"), "4", "weight_bits"),
+        (("samples",), 8.5, "samples"),
+        (("samples",), True, "samples"),
+        (("extra",), 1, "'extra' is not what follows"),
+        (("layers", 0, "extra"), 1, "extra"),
+        (("outputs", 0, "comparisons", 0, "largest"), "big", "largest"),
+        (("environment",), None, "environment"),
+    ],
+)
+def test_a_report_that_was_changed_is_refused(
+    failing: Report, tmp_path: Path, path: tuple[str | int, ...], value: object, message: str
+) -> None:
+    content = document(failing)
+    place = content
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    changed = tmp_path / "report.json"
+    changed.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(BadFileError, match=message):
+        read_report(changed)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"schema": NaN}', '{"a": 1, "a": 2}'])
+def test_what_is_no_report_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadFileError):
+        read_report(path)
+    with pytest.raises(BadFileError, match="No such file"):
+        read_report(tmp_path / "none.json")
 
 
 def test_the_same_report_gives_the_same_text(failing: Report) -> None:

@@ -8,7 +8,8 @@ from typing import Any, Final
 import jsonschema
 import pytest
 
-from scripts.corpus import Ended, Model, checked, find_models, markdown, not_exported, summary
+from scripts.corpus import Ended, Model, checked, find_models, not_exported
+from scripts.surveyed.rows import markdown, summary
 
 SCHEMA: Final = Path(__file__).parents[2] / "schemas" / "report.schema.json"
 MODEL: Final = Model("m.h5", Path("m.h5"))
@@ -20,7 +21,7 @@ def comparison(first: str, second: str, differing: int) -> dict[str, Any]:
         "witnesses": [first, second],
         "elements": 8,
         "differing": differing,
-        "beyond_rounding": differing,
+        "beyond": differing,
         "largest": 0.25 if differing else 0.0,
         "largest_ulp": differing,
         "largest_steps": None,
@@ -35,6 +36,9 @@ def layer(name: str, verdict: str, inherited_from: tuple[str, ...] = ()) -> dict
         "converter": None,
         "notes": [],
         "kernels": [],
+        "sources": [],
+        "results": None,
+        "errors": None,
         "weight_bits": 4,
         "activation_bits": None,
         "verdict": verdict,
@@ -55,11 +59,13 @@ def weight(verdict: str, differing: int) -> dict[str, Any]:
         "verdict": verdict,
         "elements": 9,
         "differing": differing,
-        "beyond_rounding": differing,
+        "beyond": differing,
         "largest": 0.0,
         "largest_ulp": 0,
         "first": None,
         "stored": None,
+        "raw": None,
+        "effective": None,
     }
 
 
@@ -77,6 +83,7 @@ def report(layers: list[dict[str, Any]], off: int, deployed: int) -> Mapping[str
         "onnx": file,
         "by_value": None,
         "inputs": "domain",
+        "inputs_sha256": None,
         "samples": 8,
         "witnesses": [],
         "layers": layers,

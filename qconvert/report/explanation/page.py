@@ -1,8 +1,8 @@
-"""An explanation as HTML: a page of its own, or a part of a notebook."""
+"""An explanation as a page of HTML."""
 
 from qconvert.explaining import Explanation
 from qconvert.report.explanation.sheet import sheet_of
-from qconvert.report.html import page, part
+from qconvert.report.html.page import page
 
 
 def to_html(explanation: Explanation, *, all_terms: bool = False) -> str:
@@ -10,8 +10,3 @@ def to_html(explanation: Explanation, *, all_terms: bool = False) -> str:
     sheet = sheet_of(explanation, all_terms=all_terms)
     content = {"sheet": sheet, "sha256": explanation.sha256}
     return page("explanation.html.j2", sheet.title, content, ["explanation.css"])
-
-
-def fragment(explanation: Explanation) -> str:
-    """The same without page and style, for what shows it among other things."""
-    return part("explanation_body.html.j2", {"sheet": sheet_of(explanation)})

@@ -28,11 +28,6 @@ def page(
     return environment.get_template(template).render({**content, **shell}) + "\n"
 
 
-def part(template: str, content: Mapping[str, object]) -> str:
-    """What a *template* makes of *content*, for a page that somebody else makes."""
-    return _environment().get_template(template).render(content)
-
-
 def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("qconvert.report.html", "."),

@@ -1,0 +1,275 @@
+"""A model and its ONNX file, compared layer by layer."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias, Unpack
+
+import onnx
+
+from qconvert.api.exporting import Exported, domains_of
+from qconvert.api.repairing import repaired_file, with_repair
+from qconvert.checking import (
+    CheckedFile,
+    Report,
+    Samples,
+    Subject,
+    Verdict,
+    assemble,
+    examine,
+    found_by_value,
+    from_user,
+    in_words,
+    seeded,
+    tensorflow_started,
+)
+from qconvert.checking.declared import with_codes_of
+from qconvert.checking.onnx_file import in_memory, read_onnx
+from qconvert.checking.other_files.interface import interface
+from qconvert.checking.repair.repair import Repaired
+from qconvert.checking.stopwatch import Stopwatch
+from qconvert.checking.witness import Panel, Witness
+from qconvert.emit import to_onnx
+from qconvert.emit.metadata import read_metadata
+from qconvert.errors import UsageError
+from qconvert.ir import Graph
+from qconvert.opening import AnyPath, Inputs, Opened, Reading, Source, opened
+from qconvert.output import require_writable, require_writable_folder
+from qconvert.report.interactive import CheckReport
+from qconvert.reproducing import Collector, write_reproducer
+from qconvert.runners.foreign import Correspondence
+from qconvert.runners.interface import InputDomain
+from qconvert.runners.tf import TensorFlowRunner
+
+#: Called with the number of samples done and the number to do.
+Progress: TypeAlias = Callable[[int, int], None]
+#: Called with the name of a witness that failed, and what it says.
+Failed: TypeAlias = Callable[[str, str], None]
+#: Called with a layer whose quantizer is tried on every number, and how many of how many are done.
+Scanning: TypeAlias = Callable[[str, int, int], None]
+
+_File: TypeAlias = AnyPath | onnx.ModelProto | Exported | None
+
+
+def check(
+    model: AnyPath | object,
+    onnx: _File = None,
+    *,
+    inputs: Inputs | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    domains: Sequence[str] = (),
+    require: str = "sampled",
+    scan: bool = False,
+    progress: Progress | None = None,
+    failed: Failed | None = None,
+    scanning: Scanning | None = None,
+    reproducer: AnyPath | None = None,
+    repair: AnyPath | None = None,
+    force: bool = True,
+    **reading: Unpack[Reading],
+) -> CheckReport:
+    """Compare every layer of a model in TensorFlow, ONNX Runtime and NumPy.
+
+    Without *onnx* the model is exported to memory first; a file of another converter is compared
+    by values (docs/OTHER_FILES.md). *inputs* are a ``.npy`` or ``.npz`` file, an array, or arrays
+    by name of the model's input; else *samples* are chosen with *seed*. *domains* are texts like
+    ``image=uint8/256``, which proofs then assume of the inputs; without a name, of all. *require*
+    is the weakest verdict that passes: proven, bounded or sampled. With *scan* quantizers that
+    theorems do not certify are tried on every float32 number, which takes minutes for each;
+    *scanning* hears of it. A witness that is missing makes a report that does not pass, not an
+    exception; *failed* hears of it at once. If something differs, *reproducer* is a folder for
+    the first wrong layer by itself and a script that shows it; `OutputError` if it cannot be
+    written, or has content while *force* is false. *repair* is a file for the ONNX file with
+    constants moved until its codes are TensorFlow's in every state of the tables: that file is
+    what is checked then, and written if it passes and is another one.
+
+    The other options are those of `load`. Samples of which scales are frozen are the only ones on
+    which TensorFlow can agree, so that they are all that is compared, as one batch.
+    """
+    asked = _Asked(
+        Source(model, **reading),
+        onnx,
+        inputs,
+        samples,
+        seed,
+        domains,
+        _required(require),
+        scan,
+        None if reproducer is None else Path(reproducer),
+        None if repair is None else Path(repair),
+        force,
+    )
+    asked.require_possible()
+    with _ready(asked) as ready:
+        report = examine(
+            ready.subject,
+            ready.panel,
+            ready.samples,
+            None if progress is None else lambda done: progress(done, ready.samples.count),
+            None if failed is None else lambda witness, failure: failed(witness.value, failure),
+            ready.collector,
+            scanning,
+        )
+        return CheckReport.of(_with_files(report, asked, ready))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """The options of `check` that say what is checked, and which files it writes."""
+
+    source: Source
+    onnx: _File
+    inputs: Inputs | None
+    count: int | None
+    seed: int
+    domains: Sequence[str]
+    required: Verdict
+    scan: bool
+    reproducer: Path | None
+    repair: Path | None
+    force: bool
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that are read."""
+        given = (self.onnx, self.inputs)
+        paths = [Path(one) for one in given if isinstance(one, (str, os.PathLike))]
+        return self.source.paths + paths
+
+    def require_possible(self) -> None:
+        """`OutputError` and `UsageError` for what is wrong whatever the model is."""
+        if self.reproducer is not None:
+            require_writable_folder(self.reproducer, force=self.force)
+        if self.repair is not None:
+            require_writable(self.repair, force=self.force, inputs=self.paths)
+        chosen = self.inputs is not None or self.count is not None or self.domains
+        if self.source.freeze_scales is not None and chosen:
+            raise UsageError(
+                "QC002", "the samples that scales are frozen on are the inputs of the check"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pair:
+    """A model and the ONNX file that it is compared with.
+
+    ``known`` tells what stands where in a file of another converter, ``domains`` what the inputs
+    can be.
+    """
+
+    graph: Graph
+    model: onnx.ModelProto
+    file: CheckedFile
+    known: Correspondence | None
+    domains: Mapping[str, InputDomain]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ready:
+    """What a check needs to run, and to write files afterwards; ``given`` is not repaired yet."""
+
+    pair: _Pair
+    subject: Subject
+    panel: Panel
+    samples: Samples
+    given: onnx.ModelProto
+    repaired: Repaired | None
+    collector: Collector | None
+
+
+@contextmanager
+def _ready(asked: _Asked) -> Iterator[_Ready]:
+    """A model, its file and the witnesses, which are there until the end."""
+    watch = Stopwatch()
+    with ExitStack() as stack:
+        with watch.part("reading and exporting"):
+            found = stack.enter_context(opened(asked.source, for_keras=True))
+            pair = given = _pair(asked, found)
+        samples = found.frozen_on or _samples(asked, given)
+        file = found.file
+        tensorflow = stack.enter_context(
+            tensorflow_started(found.keras, file.weights_path, asked.source.python)
+        )
+        repaired = None
+        if asked.repair is not None:
+            with watch.part("repair"):
+                pair, repaired = _repaired(given, tensorflow)
+        if pair.known is not None:
+            with watch.part("finding layers"):
+                known, samples = found_by_value(pair.graph, pair.model, pair.known, samples)
+                pair = replace(pair, known=known)
+        with watch.part("starting TensorFlow"):
+            panel = assemble(pair.graph, pair.model, tensorflow, pair.known, pair.domains)
+        subject = _subject(asked, pair, CheckedFile(str(file.path), file.sha256), watch)
+        collector = None if asked.reproducer is None else Collector(pair.graph, pair.model)
+        yield _Ready(pair, subject, panel, samples, given.model, repaired, collector)
+
+
+def _pair(asked: _Asked, found: Opened) -> _Pair:
+    model, file = _onnx(asked.onnx, found)
+    declared = domains_of(found.graph, asked.domains)
+    known = interface(found.graph, model)
+    return _Pair(found.graph, model, file, known, with_codes_of(read_metadata(model), declared))
+
+
+def _onnx(given: _File, found: Opened) -> tuple[onnx.ModelProto, CheckedFile]:
+    if isinstance(given, (str, os.PathLike)):
+        return read_onnx(Path(given))
+    if isinstance(given, Exported):
+        given = given.model
+    model = to_onnx(found.graph, source=found.digest) if given is None else given
+    return model, in_memory(model)
+
+
+def _samples(asked: _Asked, pair: _Pair) -> Samples:
+    if asked.inputs is None:
+        return seeded(pair.graph, asked.count, asked.seed, pair.domains)
+    given = Path(asked.inputs) if isinstance(asked.inputs, (str, os.PathLike)) else asked.inputs
+    return from_user(pair.graph, given, asked.count, pair.domains)
+
+
+def _repaired(given: _Pair, tensorflow: TensorFlowRunner | str) -> tuple[_Pair, Repaired]:
+    """The pair with the repaired file; `UsageError` if that is of another converter."""
+    if given.known is not None:
+        raise UsageError(
+            "QC705", "a file that qconvert did not write is not repaired: export the model"
+        )
+    found = repaired_file(given.graph, given.model, given.domains, tensorflow)
+    if found.model == given.model:
+        return given, found
+    return replace(given, model=found.model, file=in_memory(found.model)), found
+
+
+def _subject(asked: _Asked, pair: _Pair, model: CheckedFile, watch: Stopwatch) -> Subject:
+    by_value = None if pair.known is None else in_words(pair.known)
+    return Subject(
+        pair.graph, model, pair.file, pair.domains, asked.required, asked.scan, watch, by_value
+    )
+
+
+def _with_files(report: Report, asked: _Asked, ready: _Ready) -> Report:
+    """The report with the repaired file and the reproducer, which are written where they help."""
+    if asked.repair is not None and ready.repaired is not None:
+        report = with_repair(report, ready.repaired, ready.given, asked.repair, force=asked.force)
+    if asked.reproducer is None or ready.collector is None:
+        return report
+    return write_reproducer(
+        report,
+        ready.collector,
+        ready.pair.graph,
+        ready.pair.model,
+        asked.reproducer,
+        force=asked.force,
+        inputs=asked.paths,
+        tensorflow=ready.panel.runners.get(Witness.TENSORFLOW),
+    )
+
+
+def _required(text: str) -> Verdict:
+    names = {v.value.lower(): v for v in Verdict if v.passes}
+    if text.lower() not in names:
+        raise UsageError("QC003", f"{text!r} cannot be required; known are {', '.join(names)}")
+    return names[text.lower()]

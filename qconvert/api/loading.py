@@ -1,0 +1,55 @@
+"""A model as data, and the weights that it computes with."""
+
+from pathlib import Path
+from typing import Unpack
+
+from qconvert.ir import F32, Graph
+from qconvert.opening import AnyPath, Reading, Source, opened
+from qconvert.output import require_writable, write
+
+
+def load(model: AnyPath | object, **reading: Unpack[Reading]) -> Graph:
+    """Read a model: what it computes, as data.
+
+    *weights* belong to a model that is an architecture. *via_tensorflow* reads a SavedModel
+    folder, and *opaque* (``"tf2onnx"``) converts stock layers that are not known; both start
+    TensorFlow in a process of its own, of the interpreter *tf_python* if given. *freeze_scales*
+    are samples, as `check` takes them: activations whose scale QKeras computes from every batch
+    (``alpha='auto'``) get the scale of these, and are refused without.
+    """
+    with opened(Source(model, **reading)) as found:
+        return found.graph
+
+
+def effective_weights(
+    model: AnyPath | object, **reading: Unpack[Reading]
+) -> dict[str, dict[str, F32]]:
+    """The weights that each layer computes with, quantized, by layer name and role.
+
+    The options are those of `load`.
+    """
+    return {
+        layer.name: {role: weight.effective for role, weight in layer.weights.items()}
+        for layer in load(model, **reading).layers
+        if layer.weights
+    }
+
+
+def save_weights(
+    model: AnyPath | object, output: AnyPath, *, force: bool = True, **reading: Unpack[Reading]
+) -> int:
+    """Write effective and raw weights with codes and scales; how many weights there are.
+
+    *output* is an ``.npz`` or a ``.safetensors``, as its suffix says; `UsageError` for others. The
+    other options are those of `load`. Raises `OutputError` for an *output* that cannot be written,
+    or exists while *force* is false.
+    """
+    from qconvert.report.weights import count_of, require_format, serialized
+
+    source, path = Source(model, **reading), Path(output)
+    require_format(path)
+    require_writable(path, force=force, inputs=source.paths)
+    with opened(source) as found:
+        data = serialized(found.graph, found.digest, path)
+    write(path, data, force=force, inputs=source.paths)
+    return count_of(found.graph)

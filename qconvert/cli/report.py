@@ -1,0 +1,49 @@
+"""The command ``report``: a report again, without the model."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from qconvert.cli.options import FORCE, PATH
+from qconvert.cli.showing import console
+
+#: Of `report.formats.FORMATS`, which is imported only when a report is rendered.
+_FORMATS: Final = ("terminal", "html", "junit", "sarif", "markdown", "json")
+
+
+@click.command()
+@click.argument("report", type=PATH)
+@click.option(
+    "--format", "form", type=click.Choice(_FORMATS), default="terminal", show_default=True,
+    help="How to show it.",
+)  # fmt: skip
+@click.option("--output", "-o", type=PATH, help="The file to write [default: standard output].")
+@FORCE
+@click.pass_context
+def report(
+    context: click.Context, report: Path, form: str, output: Path | None, force: bool
+) -> None:
+    """Show the JSON file REPORT of a check, or write it in another format.
+
+    The exit code is that of the check.
+    """
+    from qconvert.output import require_writable, write
+    from qconvert.report.document import read_report
+    from qconvert.report.formats import FORMATS
+    from qconvert.report.terminal import show
+
+    if form == "terminal" and output:
+        raise click.UsageError("--output needs a --format")
+    if output:
+        require_writable(output, force=force, inputs=[report])
+    found = read_report(report)
+    if form == "terminal":
+        show(found, console(sys.stdout))
+    elif output:
+        write(output, FORMATS[form].render(found).encode(), force=force, inputs=[report])
+        click.echo(output)
+    else:
+        click.echo(FORMATS[form].render(found), nl=False)
+    context.exit(found.exit_code)

@@ -1,0 +1,176 @@
+"""What machines read: valid by the published schemas, inert whatever a layer is called."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+from xml.etree import ElementTree as Tree
+
+import jsonschema
+import pytest
+import xmlschema
+
+from qconvert.checking.compare import Difference
+from qconvert.checking.results import LayerResult, Report, Verdict, WeightResult
+from qconvert.report.escape import annotation, annotation_property, markdown, printable, sarif
+from qconvert.report.junit import to_junit
+from qconvert.report.markdown import to_markdown
+from qconvert.report.sarif import to_sarif
+
+SCHEMAS: Final = Path(__file__).parents[1] / "data" / "schemas"
+JUNIT: Final = xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd"))
+SARIF: Final = jsonschema.Draft7Validator(
+    json.loads((SCHEMAS / "sarif-2.1.0.schema.json").read_text(encoding="utf-8"))
+)
+KINDS: Final = ("passing", "failing", "bounded", "by_value")
+HOSTILE: Final = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{7*7}}",
+    "a\n::error::b",
+    "%0A::error::c",
+    "\x1b[31mred\x9b0m",
+    "nul\x00",
+    "\u202egnp.exe",
+    "zero\u200bwidth",
+    "[/bold]",
+    "[link](javascript:alert(1))",
+    "=cmd|'/C calc'!A0",
+    "\ud800",
+    "\ufffe",
+    "]]>",
+    "|a|b|",
+    "`code`",
+    "@everyone #1",
+    "<!-- -->",
+    "C:\\x\\u{1b}",
+)
+
+
+@pytest.fixture(params=KINDS)
+def report(request: pytest.FixtureRequest) -> Report:
+    found: Report = request.getfixturevalue(request.param)
+    return found
+
+
+def named(report: Report, name: str) -> Report:
+    """*report* with layers, weights, outputs, files and reasons that are all called *name*."""
+    finding = replace(report.layers[0].finding, verdict=Verdict.DIFFERS, reason=name)
+    layer = LayerResult(name, name, 4, None, replace(finding, conditions=(name,)), notes=(name,))
+    weight = WeightResult(name, name, Verdict.DIFFERS, Difference(4, 1, 1))
+    output = replace(report.outputs[0], name=name, finding=finding)
+    file = replace(report.onnx, path=name)
+    return replace(
+        report, layers=(layer,), weights=(weight,), outputs=(output,), onnx=file, inputs=name
+    )
+
+
+def test_junit_fits_its_schema_and_counts(report: Report) -> None:
+    text = to_junit(report)
+    JUNIT.validate(text)
+    root = Tree.fromstring(text)
+    cases = root.findall(".//testcase")
+    expected = len(report.layers) + len(report.outputs) + len(report.weights)
+    assert len(cases) == expected + len(report.witnesses) == int(root.attrib["tests"])
+    bad = [c for c in cases if c.find("failure") is not None or c.find("error") is not None]
+    assert len(bad) == int(root.attrib["failures"]) + int(root.attrib["errors"])
+    assert bool(bad) != report.passed
+    assert report.onnx.sha256 in text and report.model.sha256 in text
+
+
+def test_junit_tells_the_layer_that_differs_from_one_that_was_not_compared(
+    failing: Report,
+) -> None:
+    suite = Tree.fromstring(to_junit(failing)).find("testsuite[@name='layers']")
+    assert suite is not None
+    found = {case.attrib["name"]: [child.tag for child in case] for case in suite.iter("testcase")}
+    assert (found["conv"], found["act"]) == (["error"], ["failure"])
+
+
+def test_junit_fails_where_less_is_known_than_is_required(bounded: Report) -> None:
+    root = Tree.fromstring(to_junit(bounded))
+    failed = [c.attrib["name"] for c in root.iter("testcase") if c.find("failure") is not None]
+    assert failed == ["act", "y"]
+    assert (
+        Tree.fromstring(to_junit(replace(bounded, required=Verdict.SAMPLED))).attrib["failures"]
+        == "0"
+    )
+
+
+def log(report: Report) -> Any:
+    found = json.loads(to_sarif(report))
+    SARIF.validate(found)
+    return found["runs"][0]
+
+
+def test_sarif_fits_its_schema_and_names_what_is_no_pass(report: Report) -> None:
+    run = log(report)
+    errors = [r for r in run["results"] if r["level"] == "error"]
+    lost = run["invocations"][0]["toolExecutionNotifications"]
+    assert bool(errors or lost) != report.passed
+    assert run["invocations"][0]["exitCode"] == report.exit_code
+    hashes = [artifact["hashes"]["sha-256"] for artifact in run["artifacts"]]
+    assert hashes == [report.onnx.sha256, report.model.sha256]
+
+
+def test_sarif_warns_of_what_is_inherited(failing: Report) -> None:
+    by_layer = {
+        r["locations"][0]["logicalLocations"][0]["name"]: r for r in log(failing)["results"]
+    }
+    assert (by_layer["act"]["ruleId"], by_layer["act"]["level"]) == ("differs", "error")
+    inherited = next(r for name, r in by_layer.items() if "evil" in name)
+    assert inherited["level"] == "warning"
+
+
+def test_markdown_shows_the_verdict_the_layers_and_the_hashes(report: Report) -> None:
+    text = to_markdown(report)
+    assert report.verdict.value in text.splitlines()[0]
+    assert ("does not pass" in text.splitlines()[0]) != report.passed
+    for layer in report.layers:
+        assert markdown(layer.name) in text
+    assert report.onnx.sha256 in text
+
+
+def test_many_layers_are_folded_and_those_that_are_not_proven_stand_out(bounded: Report) -> None:
+    proven, other = bounded.layers
+    many = replace(bounded, layers=(*[proven] * 30, other))
+    before, _, after = to_markdown(many).partition("<details><summary>All 31 layers")
+    assert before.count("BOUNDED") == 2 and "act" in before
+    assert after.count("PROVEN") >= 30
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_stay_inert(passing: Report, name: str) -> None:
+    hostile = named(passing, name)
+    junit, sarif_log, text = to_junit(hostile), to_sarif(hostile), to_markdown(hostile)
+    JUNIT.validate(junit)
+    log(hostile)
+    for rendering in (junit, sarif_log, text):
+        rendering.encode()
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202e\ufffe\ud800]", rendering)
+    root = Tree.fromstring(junit)
+    assert printable(name) in [case.attrib["name"] for case in root.iter("testcase")]
+    lines = text.splitlines()
+    assert not any(line.startswith("::") for line in lines)
+    # Outside of our own tags no letter stands that Markdown or HTML takes for more than itself.
+    own = re.sub(r"</?(details|summary)>|<!-- -->", "", text)
+    assert not re.search(r"(?<!\\)[<>`\[\]@]", own)
+    assert all(len(re.findall(r"(?<!\\)\|", line)) in (0, 3, 8) for line in lines)
+    uri = json.loads(sarif_log)["runs"][0]["artifacts"][0]["location"]["uri"]
+    assert re.fullmatch(r"[A-Za-z0-9_.~%/-]*", uri)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_annotations_stay_in_their_line(name: str) -> None:
+    for text in (annotation(name), annotation_property(name)):
+        assert text.encode() and len(text.splitlines()) == 1
+        assert "%" not in text.replace("%25", "").replace("%3A", "").replace("%2C", "")
+    assert not re.search("[:,]", annotation_property(name))
+    assert not set("[]") & set(re.sub(r"\\[\\\[\]]", "", sarif(name)))
+
+
+def test_the_same_report_gives_the_same_text(report: Report) -> None:
+    later = replace(report, seconds=(("samples", 9.0),))
+    for render in (to_junit, to_sarif, to_markdown):
+        assert render(report) == render(later)
