@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from qconvert.api.benchmarking import bench
     from qconvert.api.checking import Failed, Progress, Scanning, check
     from qconvert.api.differing import diff
+    from qconvert.api.explaining import explain
     from qconvert.api.exporting import Exported, export
     from qconvert.api.inspecting import inspect
     from qconvert.api.loading import effective_weights, load, save_weights
@@ -26,6 +27,7 @@ __all__ = [
     "check",
     "diff",
     "effective_weights",
+    "explain",
     "export",
     "inspect",
     "load",
@@ -42,6 +44,7 @@ _MODULES: Final = {
     "check": "checking",
     "diff": "differing",
     "effective_weights": "loading",
+    "explain": "explaining",
     "export": "exporting",
     "inspect": "inspecting",
     "load": "loading",

@@ -11,6 +11,7 @@ import click
 
 from qconvert.cli.check import check
 from qconvert.cli.differ import diff
+from qconvert.cli.explain import explain
 from qconvert.cli.explaining import help_
 from qconvert.cli.export import export, weights
 from qconvert.cli.look import bench, doctor, inspect
@@ -42,7 +43,7 @@ def cli() -> None:
     """
 
 
-for _command in (export, check, report, inspect, diff, weights, bench, doctor, help_):
+for _command in (export, check, report, explain, inspect, diff, weights, bench, doctor, help_):
     cli.add_command(_command)
 
 
