@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from qconvert.api.benchmarking import bench
-    from qconvert.api.checking import Failed, Progress, Scanning, check
+    from qconvert.api.checking import Differing, Failed, Progress, Scanning, Stage, check
     from qconvert.api.exporting import Exported, export
     from qconvert.api.inspecting import inspect
     from qconvert.api.loading import effective_weights, load, save_weights
     from qconvert.api.stamping import stamp
 
 __all__ = [
+    "Differing",
     "Exported",
     "Failed",
     "Progress",
     "Scanning",
+    "Stage",
     "bench",
     "check",
     "effective_weights",
@@ -32,10 +34,12 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "Differing": "checking",
     "Exported": "exporting",
     "Failed": "checking",
     "Progress": "checking",
     "Scanning": "checking",
+    "Stage": "checking",
     "bench": "benchmarking",
     "check": "checking",
     "effective_weights": "loading",

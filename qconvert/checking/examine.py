@@ -22,7 +22,7 @@ from qconvert.checking.bits import activation_quantizer, bits_of, step_of, weigh
 from qconvert.checking.conclusions import Proofs, for_all_inputs, of_outputs, tried
 from qconvert.checking.deployed.deployment import layers_as_deployed, outputs_as_deployed
 from qconvert.checking.forcing import Trial
-from qconvert.checking.gathering import Gatherer, both, with_distributions
+from qconvert.checking.gathering import Gatherer, all_of, with_distributions
 from qconvert.checking.inputs import Batch, Samples
 from qconvert.checking.judge import (
     REQUIRED,
@@ -101,7 +101,7 @@ def examine(
     if failures:
         batches = islice(batches, BATCHES_WITHOUT_ALL)
     rounding, gatherer = _rounding(graph, weights), Gatherer(graph)
-    watched = both(gatherer, observe)
+    watched = all_of(gatherer, observe)
     with watch.part("samples"):
         evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed, watched)
     with watch.part("proofs"):

@@ -12,13 +12,15 @@ from qconvert.cli.options import (
     FORCE,
     MODEL,
     PATH,
+    QUIET,
     SAMPLES,
     SEED,
+    STDOUT,
     Reading,
     reading_options,
     sources_of,
 )
-from qconvert.cli.showing import console, watched
+from qconvert.cli.showing import console, tell, watched
 
 if TYPE_CHECKING:
     from qconvert.checking.results import Report
@@ -40,7 +42,9 @@ if TYPE_CHECKING:
     "--scan", is_flag=True,
     help="Try every float32 number where theorems do not decide about a quantizer: minutes.",
 )  # fmt: skip
-@click.option("--json", "json_file", type=PATH, help="Also write the report as JSON.")
+@click.option(
+    "--json", "json_file", type=PATH, help="Also write the report as JSON; - is standard output."
+)
 @click.option(
     "--report", "folder", type=PATH, metavar="DIR",
     help="Also write the report to this folder: HTML, JSON, JUnit, SARIF, Markdown.",
@@ -54,6 +58,7 @@ if TYPE_CHECKING:
     help="Move constants until all codes are TensorFlow's, check that, and write it to this file.",
 )  # fmt: skip
 @FORCE
+@QUIET
 @click.pass_context
 def check(
     context: click.Context,
@@ -70,6 +75,7 @@ def check(
     reproducer: Path | None,
     repair: Path | None,
     force: bool,
+    quiet: bool,
     **reading: Unpack[Reading],
 ) -> None:
     """Compare every layer of MODEL in TensorFlow, ONNX Runtime and NumPy.
@@ -81,7 +87,8 @@ def check(
     from qconvert.output import require_writable, require_writable_folder
 
     sources = [path for path in (onnx, inputs, *sources_of(model, reading)) if path is not None]
-    if json_file:
+    quiet = quiet or json_file == STDOUT
+    if json_file and json_file != STDOUT:
         require_writable(json_file, force=force, inputs=sources)
     if folder:
         require_writable_folder(folder, force=force)
@@ -97,15 +104,16 @@ def check(
         reproducer=reproducer,
         repair=repair,
         force=force,
+        quiet=quiet,
         **reading,
     )
-    if reproducer and report.reproducer is None:
+    if reproducer and not quiet and report.reproducer is None:
         click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
-    if repair and report.repair.path is None:
+    if repair and not quiet and report.repair.path is None:
         click.echo(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
-    write_report(report, json_file, force=force, sources=sources)
+    write_report(report, json_file, force=force, sources=sources, quiet=quiet)
     if folder:
-        write_all(report, folder, force=force, sources=sources)
+        write_all(report, folder, force=force, sources=sources, quiet=quiet)
     context.exit(report.exit_code)
 
 
@@ -122,13 +130,19 @@ def checked(
     reproducer: Path | None = None,
     repair: Path | None = None,
     force: bool = False,
+    quiet: bool = False,
     **reading: Unpack[Reading],
 ) -> "Report":
-    """Check a model while people watch, and show the report."""
-    from qconvert import api
-    from qconvert.report.terminal import show
+    """Check a model while people watch, and show the report.
 
-    with watched() as (progress, failed, scanning):
+    If *quiet* only that it does not pass is told, on standard error.
+    """
+    from qconvert import api
+    from qconvert.report.escape import printable
+    from qconvert.report.terminal import show
+    from qconvert.report.words import summary
+
+    with watched(quiet=quiet) as watcher:
         report = api.check(
             model,
             onnx,
@@ -138,37 +152,54 @@ def checked(
             domains=domains,
             require=require,
             scan=scan,
-            progress=progress,
-            failed=failed,
-            scanning=scanning,
+            progress=watcher.progress,
+            failed=watcher.failed,
+            scanning=watcher.scanning,
+            stage=watcher.stage,
+            differing=watcher.differing,
             reproducer=reproducer,
             repair=repair,
             force=force,
             **reading,
         )
-    show(report, console(sys.stdout))
+    if not quiet:
+        show(report, console(sys.stdout))
+    elif not report.passed:
+        tell(f"qconvert: {printable(str(model))}: {summary(report)}")
     return report
 
 
 def write_report(
-    report: "Report", path: Path | None, *, force: bool, sources: Sequence[Path]
+    report: "Report", path: Path | None, *, force: bool, sources: Sequence[Path], quiet: bool
 ) -> None:
     """Write *report* as JSON, if it is wanted."""
-    from qconvert.output import write
     from qconvert.report import to_json
 
-    if path is not None:
-        write(path, to_json(report).encode(), force=force, inputs=sources)
+    write_text(to_json(report), path, force=force, sources=sources)
+    if path is not None and not quiet:
         click.echo(f"report  {path}")
 
 
-def write_all(report: "Report", folder: Path, *, force: bool, sources: Sequence[Path]) -> None:
+def write_text(text: str, path: Path | None, *, force: bool, sources: Sequence[Path]) -> None:
+    """Write *text* to the file, or to standard output, if it is wanted."""
+    from qconvert.output import write
+
+    if path == STDOUT:
+        click.echo(text, nl=False)
+    elif path is not None:
+        write(path, text.encode(), force=force, inputs=sources)
+
+
+def write_all(
+    report: "Report", folder: Path, *, force: bool, sources: Sequence[Path], quiet: bool
+) -> None:
     """Write *report* to *folder* in every format, all files at once."""
     from qconvert.output import write_folder
     from qconvert.report.formats import FORMATS, rendered
 
     write_folder(folder, rendered(report), force=force, inputs=sources)
-    click.echo(f"report  {folder}: {', '.join(form.file for form in FORMATS.values())}")
+    if not quiet:
+        click.echo(f"report  {folder}: {', '.join(form.file for form in FORMATS.values())}")
 
 
 def _nothing_to_reproduce(report: "Report") -> str:

@@ -25,6 +25,9 @@ DOMAIN = click.option(
     "--domain", "domains", multiple=True, metavar="INPUT=DOMAIN",
     help="What an input can be: uint8/255, int16, grid(STEP,LO,HI) or float.",
 )  # fmt: skip
+#: As a file: standard output, which then has nothing else.
+STDOUT = Path("-")
+QUIET = click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
 FORCE = click.option("--force", is_flag=True, help="Replace an existing output file.")
 SAMPLES = click.option("--samples", type=click.IntRange(min=1), help="How many samples to run.")
 SEED = click.option(
