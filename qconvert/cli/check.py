@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from qconvert.cli.github import tell_github
 from qconvert.cli.options import (
     DOMAIN,
     FORCE,
@@ -166,6 +167,7 @@ def checked(
         show(report, console(sys.stdout))
     elif not report.passed:
         tell(f"qconvert: {printable(str(model))}: {summary(report)}")
+    tell_github(report)
     return report
 
 

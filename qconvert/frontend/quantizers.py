@@ -224,7 +224,9 @@ def _from_call(call: Call) -> Options | str:
     if name not in CLASSES:
         if call.called:
             hint = similar(name, CLASSES)
-            raise QuantizerError("QC402", f"{name!r} is no quantizer that takes arguments{hint}")
+            raise QuantizerError(
+                "QC402", f"{name!r} is no quantizer, and takes no arguments here{hint}"
+            )
         return name
     parameters = CLASSES[name].parameters
     if len(call.args) > len(parameters):

@@ -551,7 +551,6 @@ def test_integers_go_in_and_out_where_they_are_wanted(
     ("options", "words"),
     [
         (["--domain", "uint8/255"], "these are floats"),
-        (["--json", "report.json"], "--json is the report of --check"),
         (["--io", "quantized", "--domain", "y=uint8/255"], "declares no input"),
         (["--io", "quantized", "--dialect", "float"], "has no integers"),
         (["--io", "quantized", "--domain", "grid(1,0,99999)"], "no integers of up to 16 bits"),

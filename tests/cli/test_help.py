@@ -73,8 +73,8 @@ def test_names_in_a_model_that_may_have_been_meant(
 def test_the_input_of_a_domain_that_may_have_been_meant(
     write_model: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    layers = ({**LAYERS[0], "config": {**LAYERS[0]["config"], "name": "image"}}, *LAYERS[1:])
-    model = write_model(layers=layers)
+    config = {"name": "image", "batch_input_shape": [None, 3]}
+    model = write_model(layers=({"class_name": "InputLayer", "config": config}, *LAYERS[1:]))
     assert run(["check", str(model), "--domain", "imagw=uint8/255"]) == 2
     assert "similar names: image" in capsys.readouterr().err
 

@@ -1,0 +1,34 @@
+"""What GitHub shows of a check beside a change: annotations, as commands in the log of the job."""
+
+from collections.abc import Iterator
+
+from qconvert.checking.results import Report, Verdict
+from qconvert.report import words
+from qconvert.report.escape import annotation, annotation_property
+
+
+def annotations(report: Report) -> Iterator[str]:
+    """A line for each thing that is no pass, and one with the verdict; GitHub shows ten of a kind.
+
+    Layers that differ by themselves come first.
+    """
+    differing = [x for x in report.layers if x.finding.verdict is Verdict.DIFFERS]
+    for layer in sorted(differing, key=lambda x: bool(x.finding.inherited_from)):
+        yield _command("error", f"layer {layer.name} differs", words.why(layer.finding))
+    for weight in report.weights:
+        if weight.verdict is Verdict.DIFFERS:
+            name = f"weight {weight.layer}/{weight.role} differs"
+            yield _command("error", name, words.of_weight(weight))
+    for output in report.outputs:
+        if output.finding.verdict is Verdict.DIFFERS:
+            yield _command("error", f"output {output.name} differs", words.why(output.finding))
+    if short := words.short_of(report):
+        yield _command("error", "less is known than required", short)
+    for result in report.failed:
+        yield _command("warning", f"{result.witness.value} did not run", result.failure or "")
+    passed = "passes" if report.passed else "does not pass"
+    yield _command("notice", f"{report.verdict.value}, {passed}", words.summary(report))
+
+
+def _command(kind: str, title: str, text: str) -> str:
+    return f"::{kind} title={annotation_property(f'qconvert: {title}')}::{annotation(text)}"
