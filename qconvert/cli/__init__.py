@@ -10,6 +10,7 @@ from typing import NoReturn, TextIO
 import click
 
 from qconvert.cli.check import check
+from qconvert.cli.completing import VARIABLE, completed, completion
 from qconvert.cli.explaining import help_
 from qconvert.cli.export import export, weights
 from qconvert.cli.look import bench, doctor, inspect
@@ -41,7 +42,7 @@ def cli() -> None:
     """
 
 
-for _command in (export, check, report, inspect, weights, bench, doctor, help_):
+for _command in (export, check, report, inspect, weights, bench, doctor, completion, help_):
     cli.add_command(_command)
 
 
@@ -51,6 +52,8 @@ def run(arguments: Sequence[str]) -> int:
         # Names in a model may have characters that the terminal's encoding lacks.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    if VARIABLE in os.environ:
+        return completed(cli, os.environ[VARIABLE])
     for number in (signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, _terminate)
     try:

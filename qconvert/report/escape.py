@@ -21,10 +21,12 @@ def printable(text: str) -> str:
 
     So are the signs that make a command of it in the log of a CI job.
     """
-    shown = "".join(
-        _code(c) if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in text
-    )
+    shown = "".join(c if _is_visible(c) else _code(c) for c in text)
     return _COMMAND.sub(lambda found: f"{found[1] or ''}{_code(found[2] or found[3])}", shown)
+
+
+def _is_visible(character: str) -> bool:
+    return character == " " or unicodedata.category(character)[0] not in "CZ"
 
 
 def _code(character: str) -> str:

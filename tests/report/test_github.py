@@ -95,10 +95,8 @@ def test_the_summary_is_appended(
     tell_github(failing)
     text = github.read_text(encoding="utf-8")
     assert text.startswith("# Before\n## ")
-    assert [line[:5] for line in text.splitlines() if "qconvert check" in line] == [
-        "## 🟨 ",
-        "## ❌ ",
-    ]
+    heads = [line[:5] for line in text.splitlines() if "qconvert check" in line]
+    assert heads == ["## 🟨 ", "## ❌ "]
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("::notice ") == 2
