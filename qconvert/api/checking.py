@@ -27,6 +27,7 @@ from qconvert.checking import (
 )
 from qconvert.checking.declared import with_codes_of
 from qconvert.checking.gathering import FirstSeen, all_of
+from qconvert.checking.ignored import require_ignorable
 from qconvert.checking.onnx_file import in_memory, read_onnx
 from qconvert.checking.other_files.interface import interface
 from qconvert.checking.repair.repair import Repaired
@@ -66,6 +67,7 @@ def check(
     seed: int = 0,
     domains: Sequence[str] = (),
     require: str = "sampled",
+    ignored: Mapping[str, str] | None = None,
     scan: bool = False,
     progress: Progress | None = None,
     failed: Failed | None = None,
@@ -83,7 +85,8 @@ def check(
     by values (docs/OTHER_FILES.md). *inputs* are a ``.npy`` or ``.npz`` file, an array, or arrays
     by name of the model's input; else *samples* are chosen with *seed*. *domains* are texts like
     ``image=uint8/256``, which proofs then assume of the inputs; without a name, of all. *require*
-    is the weakest verdict that passes: proven, bounded or sampled. With *scan* quantizers that
+    is the weakest verdict that passes: proven, bounded or sampled. *ignored* are layers, each with
+    a reason, whose verdicts do not count; outputs always do. With *scan* quantizers that
     theorems do not certify are tried on every float32 number, which takes minutes for each;
     *scanning* hears of it. A witness that is missing makes a report that does not pass, not an
     exception; *failed* hears of it at once, as *progress*, *stage* and *differing* do of what goes
@@ -104,6 +107,7 @@ def check(
         seed,
         domains,
         _required(require),
+        dict(ignored or {}),
         scan,
         None if reproducer is None else Path(reproducer),
         None if repair is None else Path(repair),
@@ -134,6 +138,7 @@ class _Asked:
     seed: int
     domains: Sequence[str]
     required: Verdict
+    ignored: Mapping[str, str]
     scan: bool
     reproducer: Path | None
     repair: Path | None
@@ -194,6 +199,7 @@ def _ready(asked: _Asked, watch: Stopwatch) -> Iterator[_Ready]:
         with watch.part("reading and exporting"):
             found = stack.enter_context(opened(asked.source, for_keras=True))
             pair = given = _pair(asked, found)
+            require_ignorable(pair.graph, asked.ignored)
         samples = found.frozen_on or _samples(asked, given)
         file = found.file
         tensorflow = stack.enter_context(
@@ -252,7 +258,15 @@ def _repaired(given: _Pair, tensorflow: TensorFlowRunner | str) -> tuple[_Pair, 
 def _subject(asked: _Asked, pair: _Pair, model: CheckedFile, watch: Stopwatch) -> Subject:
     by_value = None if pair.known is None else in_words(pair.known)
     return Subject(
-        pair.graph, model, pair.file, pair.domains, asked.required, asked.scan, watch, by_value
+        pair.graph,
+        model,
+        pair.file,
+        pair.domains,
+        asked.required,
+        asked.scan,
+        watch,
+        by_value,
+        asked.ignored,
     )
 
 

@@ -68,6 +68,7 @@ class Subject:
     ``domains`` are what the user says that inputs can be, ``required`` the weakest verdict that
     is to pass; ``scan`` has quantizers tried on every float32 number. ``stopwatch`` has what was
     done before, ``by_value`` what was found in an ONNX file that does not say where its layers are.
+    ``ignored`` are layers that do not count, each with the user's reason.
     """
 
     graph: Graph
@@ -78,6 +79,7 @@ class Subject:
     scan: bool = False
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     by_value: ByValue | None = None
+    ignored: Mapping[str, str] = field(default_factory=dict)
 
 
 def examine(
@@ -144,6 +146,7 @@ def examine(
         by_value=subject.by_value,
         repair=Repair(panel.moves),
         inputs_sha256=gatherer.sha256,
+        ignored=tuple(subject.ignored.items()),
     )
 
 

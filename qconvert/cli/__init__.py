@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
@@ -13,6 +12,7 @@ from qconvert.cli.check import check
 from qconvert.cli.completing import VARIABLE, completed, completion
 from qconvert.cli.explaining import help_
 from qconvert.cli.export import export, weights
+from qconvert.cli.failing import fail
 from qconvert.cli.look import bench, doctor, inspect
 from qconvert.cli.report import report
 from qconvert.errors import QConvertError
@@ -77,28 +77,18 @@ def _invoke(arguments: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        return _fail("QC001", f"{error.format_message()}{_usage(error)}", error.exit_code)
+        return fail("QC001", f"{error.format_message()}{_usage(error)}", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        return _fail("QC990", "interrupted", 130)
+        return fail("QC990", "interrupted", 130)
     except QConvertError as error:
-        return _fail(error.code, str(error), error.exit_code)
+        return fail(error.code, str(error), error.exit_code)
     except MemoryError:
-        return _fail("QC801", "out of memory", 7)
+        return fail("QC801", "out of memory", 7)
     except BrokenPipeError:
         raise
     except Exception as error:
         remedy = "set QCONVERT_DEBUG=1 for the traceback"
-        return _fail("QC999", f"{type(error).__name__}: {error} ({remedy})", 70)
-
-
-def _fail(code: str, message: str, exit_code: int) -> int:
-    from qconvert.report.escape import printable
-
-    if os.environ.get("QCONVERT_DEBUG"):
-        traceback.print_exc()
-    lines = "\n".join(printable(line) for line in message.split("\n"))
-    click.echo(f"qconvert: error {code}: {lines}", err=True)
-    return exit_code
+        return fail("QC999", f"{type(error).__name__}: {error} ({remedy})", 70)
 
 
 def _usage(error: click.ClickException) -> str:

@@ -1,17 +1,17 @@
-"""The command ``check``, and what ``export --check`` has of it."""
+"""The command ``check``, of one model or of all that are configured."""
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Final, Unpack
 
 import click
+from click.core import ParameterSource
 
-from qconvert.cli.github import tell_github
+from qconvert.cli.checked import checked, write_all, write_report
+from qconvert.cli.configured import check_configured
 from qconvert.cli.options import (
     DOMAIN,
     FORCE,
-    MODEL,
+    IGNORE,
     PATH,
     QUIET,
     SAMPLES,
@@ -21,14 +21,16 @@ from qconvert.cli.options import (
     reading_options,
     sources_of,
 )
-from qconvert.cli.showing import console, tell, watched
 
 if TYPE_CHECKING:
     from qconvert.checking.results import Report
 
+#: The options that hold for all models of a configuration.
+_OF_ALL: Final = frozenset({"config", "force", "quiet"})
+
 
 @click.command()
-@MODEL
+@click.argument("model", type=PATH, required=False)
 @click.argument("onnx", type=PATH, required=False)
 @reading_options
 @click.option("--inputs", type=PATH, help="Samples: .npy, or .npz by name of the model's input.")
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     "--require", type=click.Choice(["proven", "bounded", "sampled"], case_sensitive=False),
     default="sampled", show_default=True, help="The weakest verdict that passes.",
 )  # fmt: skip
+@IGNORE
 @click.option(
     "--scan", is_flag=True,
     help="Try every float32 number where theorems do not decide about a quantizer: minutes.",
@@ -58,23 +61,29 @@ if TYPE_CHECKING:
     "--repair", type=PATH, metavar="ONNX",
     help="Move constants until all codes are TensorFlow's, check that, and write it to this file.",
 )  # fmt: skip
+@click.option(
+    "--config", type=PATH, metavar="TOML",
+    help="Without MODEL: the configuration [default: qconvert.toml or pyproject.toml, upwards].",
+)  # fmt: skip
 @FORCE
 @QUIET
 @click.pass_context
 def check(
     context: click.Context,
-    model: Path,
+    model: Path | None,
     onnx: Path | None,
     inputs: Path | None,
     samples: int | None,
     seed: int,
     domains: tuple[str, ...],
     require: str,
+    ignored: tuple[str, ...],
     scan: bool,
     json_file: Path | None,
     folder: Path | None,
     reproducer: Path | None,
     repair: Path | None,
+    config: Path | None,
     force: bool,
     quiet: bool,
     **reading: Unpack[Reading],
@@ -83,10 +92,16 @@ def check(
 
     Without an ONNX file the model is exported to memory first; in one of another converter layers
     are found by their values. The exit code is 0 if everything was compared, nothing differs
-    beyond rounding, and the verdict is at least the required one.
+    beyond rounding, and the verdict is at least the required one. Without MODEL all checks of the
+    configuration (docs/CONFIG.md) are run, and the exit code is the worst of theirs.
     """
     from qconvert.output import require_writable, require_writable_folder
 
+    if model is None:
+        _require_no_options(context)
+        context.exit(check_configured(config, force=force, quiet=quiet))
+    if config:
+        raise click.UsageError("--config is for check without MODEL", context)
     sources = [path for path in (onnx, inputs, *sources_of(model, reading)) if path is not None]
     quiet = quiet or json_file == STDOUT
     if json_file and json_file != STDOUT:
@@ -101,6 +116,7 @@ def check(
         seed=seed,
         domains=domains,
         require=require,
+        ignored=_reasons(ignored),
         scan=scan,
         reproducer=reproducer,
         repair=repair,
@@ -118,90 +134,21 @@ def check(
     context.exit(report.exit_code)
 
 
-def checked(
-    model: Path,
-    onnx: Path | None,
-    *,
-    inputs: Path | None = None,
-    samples: int | None = None,
-    seed: int = 0,
-    domains: tuple[str, ...] = (),
-    require: str = "sampled",
-    scan: bool = False,
-    reproducer: Path | None = None,
-    repair: Path | None = None,
-    force: bool = False,
-    quiet: bool = False,
-    **reading: Unpack[Reading],
-) -> "Report":
-    """Check a model while people watch, and show the report.
-
-    If *quiet* only that it does not pass is told, on standard error.
-    """
-    from qconvert import api
-    from qconvert.report.escape import printable
-    from qconvert.report.terminal import show
-    from qconvert.report.words import summary
-
-    with watched(quiet=quiet) as watcher:
-        report = api.check(
-            model,
-            onnx,
-            inputs=inputs,
-            samples=samples,
-            seed=seed,
-            domains=domains,
-            require=require,
-            scan=scan,
-            progress=watcher.progress,
-            failed=watcher.failed,
-            scanning=watcher.scanning,
-            stage=watcher.stage,
-            differing=watcher.differing,
-            reproducer=reproducer,
-            repair=repair,
-            force=force,
-            **reading,
-        )
-    if not quiet:
-        show(report, console(sys.stdout))
-    elif not report.passed:
-        tell(f"qconvert: {printable(str(model))}: {summary(report)}")
-    tell_github(report)
-    return report
+def _require_no_options(context: click.Context) -> None:
+    """A usage error for an option that is of one model, where the configuration says which."""
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in _OF_ALL
+        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"{', '.join(given)} needs a MODEL", context)
 
 
-def write_report(
-    report: "Report", path: Path | None, *, force: bool, sources: Sequence[Path], quiet: bool
-) -> None:
-    """Write *report* as JSON, if it is wanted."""
-    from qconvert.report import to_json
-
-    write_text(to_json(report), path, force=force, sources=sources)
-    if path is not None and not quiet:
-        click.echo(f"report  {path}")
-
-
-def write_text(text: str, path: Path | None, *, force: bool, sources: Sequence[Path]) -> None:
-    """Write *text* to the file, or to standard output, if it is wanted."""
-    from qconvert.output import write
-
-    if path == STDOUT:
-        click.echo(text, nl=False)
-    elif path is not None:
-        write(path, text.encode(), force=force, inputs=sources)
-
-
-def write_all(
-    report: "Report", folder: Path, *, force: bool, sources: Sequence[Path], quiet: bool
-) -> None:
-    """Write *report* to *folder* in every format, all files at once."""
-    from qconvert.output import write_folder
-    from qconvert.report.formats import FORMATS, rendered
-
-    write_folder(folder, rendered(report), force=force, inputs=sources)
-    if not quiet:
-        click.echo(f"report  {folder}: {', '.join(form.file for form in FORMATS.values())}")
+def _reasons(ignored: tuple[str, ...]) -> dict[str, str]:
+    """The layers of ``--ignore`` with their reasons."""
+    return {name: reason for name, _, reason in (text.partition("=") for text in ignored)}
 
 
 def _nothing_to_reproduce(report: "Report") -> str:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from qconvert.cli.check import checked as check_of
-from qconvert.cli.check import write_report, write_text
+from qconvert.cli.checked import checked as check_of
+from qconvert.cli.checked import write_report, write_text
 from qconvert.cli.options import (
     DIALECT,
     DOMAIN,

@@ -6,7 +6,7 @@ from typing import Unpack
 
 import click
 
-from qconvert.cli.check import write_text
+from qconvert.cli.checked import write_text
 from qconvert.cli.options import (
     FORCE,
     MODEL,

@@ -28,6 +28,10 @@ DOMAIN = click.option(
 #: As a file: standard output, which then has nothing else.
 STDOUT = Path("-")
 QUIET = click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
+IGNORE = click.option(
+    "--ignore", "ignored", multiple=True, metavar="LAYER=REASON",
+    help="A layer whose verdict does not count, and why; outputs always count.",
+)  # fmt: skip
 FORCE = click.option("--force", is_flag=True, help="Replace an existing output file.")
 SAMPLES = click.option("--samples", type=click.IntRange(min=1), help="How many samples to run.")
 SEED = click.option(

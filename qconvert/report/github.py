@@ -12,11 +12,16 @@ def annotations(report: Report) -> Iterator[str]:
 
     Layers that differ by themselves come first.
     """
-    differing = [x for x in report.layers if x.finding.verdict is Verdict.DIFFERS]
+    ignored = words.of_ignored(report)
+    differing = [
+        layer
+        for layer in report.layers
+        if layer.finding.verdict is Verdict.DIFFERS and layer.name not in ignored
+    ]
     for layer in sorted(differing, key=lambda x: bool(x.finding.inherited_from)):
         yield _command("error", f"layer {layer.name} differs", words.why(layer.finding))
     for weight in report.weights:
-        if weight.verdict is Verdict.DIFFERS:
+        if weight.verdict is Verdict.DIFFERS and weight.layer not in ignored:
             name = f"weight {weight.layer}/{weight.role} differs"
             yield _command("error", name, words.of_weight(weight))
     for output in report.outputs:
@@ -26,6 +31,8 @@ def annotations(report: Report) -> Iterator[str]:
         yield _command("error", "less is known than required", short)
     for result in report.failed:
         yield _command("warning", f"{result.witness.value} did not run", result.failure or "")
+    for name, text in ignored.items():
+        yield _command("warning", f"layer {name} does not count", text)
     passed = "passes" if report.passed else "does not pass"
     yield _command("notice", f"{report.verdict.value}, {passed}", words.summary(report))
 

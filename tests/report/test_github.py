@@ -53,6 +53,11 @@ def test_every_difference_is_an_error_and_a_missing_witness_a_warning(failing: R
     assert found[-1] == ("notice", "DIFFERS%2C does not pass")
 
 
+def test_what_is_ignored_is_no_error(ignoring: Report) -> None:
+    assert [kind for kind, _ in kinds(ignoring)] == ["warning", "warning", "notice"]
+    assert "which is not needed any more" in list(annotations(ignoring))[1]
+
+
 def test_less_than_required_is_an_error(bounded: Report) -> None:
     assert ("error", "less is known than required") in kinds(bounded)
 

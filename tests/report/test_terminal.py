@@ -150,6 +150,16 @@ def test_printable_text_has_no_control_character(text: str) -> None:
     assert all(c.isprintable() for c in printable(text))
 
 
+def test_ignored_layers_are_shown_in_brackets_with_the_reason(ignoring: Report) -> None:
+    text = shown(ignoring)
+    assert "(DIFFERS)" in line_of(text, "conv ")
+    assert "layer conv is ignored: issue \\u{1b}[31m 12\n" in text
+    assert "layer act is ignored, which is not needed any more: an old one\n" in text
+    assert text.splitlines()[-1].startswith("SAMPLED: 2 layers")
+    assert text.splitlines()[-1].endswith("; 2 ignored")
+    assert "First difference" not in text
+
+
 def test_nothing_compared_says_so(passing: Report) -> None:
     empty = dataclasses.replace(passing, layers=(), outputs=(), samples=0)
     *_, samples, outputs, last = shown(empty).splitlines()
