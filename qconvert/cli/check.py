@@ -17,6 +17,7 @@ from qconvert.cli.options import (
     SAMPLES,
     SEED,
     STDOUT,
+    VERDICTS,
     Reading,
     reading_options,
     sources_of,
@@ -38,7 +39,7 @@ _OF_ALL: Final = frozenset({"config", "force", "quiet"})
 @SEED
 @DOMAIN
 @click.option(
-    "--require", type=click.Choice(["proven", "bounded", "sampled"], case_sensitive=False),
+    "--require", type=click.Choice(VERDICTS, case_sensitive=False),
     default="sampled", show_default=True, help="The weakest verdict that passes.",
 )  # fmt: skip
 @IGNORE

@@ -5,16 +5,17 @@ the keys, schemas/config.schema.json describes them.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn, override
 from cattrs.v import format_exception
 
+from qconvert.cli.options import CONVERTERS, VERDICTS
 from qconvert.errors import BadFileError, UsageError, similar
 
 _MAX_BYTES: Final = 1 << 20
@@ -36,13 +37,13 @@ class ConfiguredModel:
     samples: int | None = None
     seed: int = 0
     domains: tuple[str, ...] = ()
-    require: Literal["proven", "bounded", "sampled"] = "sampled"
+    require: str = "sampled"
     scan: bool = False
     ignore: Mapping[str, str] = field(default_factory=dict)
     report: Path | None = None
     tf_python: Path | None = None
     via_tensorflow: bool = False
-    opaque: Literal["tf2onnx"] | None = None
+    opaque: str | None = None
     freeze_scales: Path | None = None
 
 
@@ -146,6 +147,8 @@ def _converter(folder: Path) -> Converter:
         _cattrs_forbid_extra_keys=True,
         domains=override(struct_hook=lambda value, _: _texts(value)),
         ignore=override(struct_hook=lambda value, _: _reasons(value)),
+        require=override(struct_hook=lambda value, _: _one_of(VERDICTS, value)),
+        opaque=override(struct_hook=lambda value, _: _one_of(CONVERTERS, value)),
         samples=override(struct_hook=lambda value, _: _count(value, 1)),
         report=override(struct_hook=lambda value, _: _inside(folder, value)),
         tf_python=override(rename="tf-python", struct_hook=lambda x, _: _program(folder, x)),
@@ -165,6 +168,13 @@ def _only(kind: type, what: str, value: object) -> object:
 def _count(value: object, least: int = 0) -> int:
     if type(value) is not int or value < least:
         raise ValueError(f"{_short(value)} is not a whole number from {least}")
+    return value
+
+
+def _one_of(known: Sequence[str], value: object) -> str:
+    if not isinstance(value, str) or value not in known:
+        hint = similar(value, known) if isinstance(value, str) else ""
+        raise ValueError(f"{_short(value)} is none of {', '.join(known)}{hint}")
     return value
 
 

@@ -8,6 +8,10 @@ import click
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
+#: The verdicts that can be required, and who may convert layers that qconvert does not know.
+VERDICTS = ("proven", "bounded", "sampled")
+CONVERTERS = ("tf2onnx",)
+
 PATH = click.Path(path_type=Path)
 MODEL = click.argument("model", type=PATH)
 WEIGHTS = click.option(
@@ -47,7 +51,7 @@ VIA_TENSORFLOW = click.option(
 )
 OPAQUE = click.option(
     "--opaque",
-    type=click.Choice(["tf2onnx"]),
+    type=click.Choice(CONVERTERS),
     help="Have stock Keras layers that are not known converted by this program.",
 )
 FREEZE_SCALES = click.option(
