@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from qconvert.checking.results import Report, Verdict
 from qconvert.errors import UsageError, similar
 from qconvert.ir import Graph
 
@@ -18,3 +19,17 @@ def require_ignorable(graph: Graph, ignored: Mapping[str, str]) -> None:
             raise UsageError("QC014", f"the layer {name!r} is an output, which cannot be ignored")
         if not reason.strip():
             raise UsageError("QC014", f"say why the layer {name!r} is ignored: {name}=REASON")
+
+
+def needlessly_ignored(report: Report) -> tuple[str, ...]:
+    """The layers that are ignored and would pass."""
+    order, ignored = list(Verdict), dict(report.ignored)
+    enough = order.index(report.required)
+    wrong = {weight.layer for weight in report.weights if not weight.verdict.passes}
+    return tuple(
+        layer.name
+        for layer in report.layers
+        if layer.name in ignored
+        and layer.name not in wrong
+        and order.index(layer.finding.verdict) <= enough
+    )

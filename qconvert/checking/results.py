@@ -288,20 +288,6 @@ class Report:
         return tuple(layer.name for layer in self.layers if layer.name not in found)
 
     @property
-    def needlessly_ignored(self) -> tuple[str, ...]:
-        """The layers that are ignored and would pass."""
-        order, names = list(Verdict), dict(self.ignored)
-        enough = order.index(self.required)
-        wrong = {weight.layer for weight in self.weights if not weight.verdict.passes}
-        return tuple(
-            layer.name
-            for layer in self.layers
-            if layer.name in names
-            and layer.name not in wrong
-            and order.index(layer.finding.verdict) <= enough
-        )
-
-    @property
     def reference_ambiguous(self) -> bool:
         """Whether TensorFlow disagrees with itself."""
         return bool(self.ambiguous)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from qconvert.checking.compare import Difference
+from qconvert.checking.ignored import needlessly_ignored
 from qconvert.checking.results import (
     Bound,
     Comparison,
@@ -155,7 +156,7 @@ def conditions(report: Report) -> dict[str, str]:
 
 def of_ignored(report: Report) -> dict[str, str]:
     """What to say of each layer that does not count."""
-    needless = set(report.needlessly_ignored)
+    needless = set(needlessly_ignored(report))
     return {
         name: f"ignored, which is not needed any more: {reason}"
         if name in needless
