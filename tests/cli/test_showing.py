@@ -166,6 +166,26 @@ def test_quiet_commands_print_errors_alone(
     assert "QC604" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["check", "export"])
+def test_a_job_of_github_gets_annotations_and_a_summary(
+    command: str,
+    write_model: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    options = ["--samples", "4"] if command == "check" else ["--check"]
+    assert run([command, str(write_model()), *options, "--json", "-", *NOWHERE]) == 5
+    out, err = capsys.readouterr()
+    assert json.loads(out)["passed"] is False
+    assert "::warning title=qconvert%3A TensorFlow did not run::QC720: the worker" in err
+    assert "::notice title=qconvert%3A UNCHECKED" in err
+    assert "does not pass: UNCHECKED" in page.read_text(encoding="utf-8")
+
+
 def test_layers_that_differ_are_told_while_the_check_runs(write_model: Any) -> None:
     from qconvert import api
 
