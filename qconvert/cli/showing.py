@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Protocol, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
@@ -32,8 +32,8 @@ def console(stream: TextIO) -> "Console":
     return Piped(file=stream, highlight=False, markup=False, emoji=False)
 
 
-class Watcher(Protocol):
-    """Hears of a check while it runs."""
+class Watcher:
+    """Hears of a check while it runs, and tells of failures alone: what a log should have of it."""
 
     def stage(self, name: str) -> None:
         """What is going on now."""
@@ -49,34 +49,16 @@ class Watcher(Protocol):
 
     def failed(self, witness: str, failure: str) -> None:
         """A witness that will not see it through."""
-
-
-class Silent:
-    """Tells of failures alone: what a log should have of a check."""
-
-    def stage(self, name: str) -> None:
-        """Nothing to tell."""
-
-    def progress(self, done: int, total: int) -> None:
-        """Nothing to tell."""
-
-    def scanning(self, layer: str, done: int, total: int) -> None:
-        """Nothing to tell."""
-
-    def differing(self, layer: str) -> None:
-        """Nothing to tell: the report does."""
-
-    def failed(self, witness: str, failure: str) -> None:
-        """Say so at once."""
         click.echo(_failure(witness, failure), err=True)
 
 
-class Bar:
+class Bar(Watcher):
     """One line for people: what is done, how far, and what is known so far."""
 
     def __init__(self, bar: "Progress") -> None:
         self._bar = bar
         self._layers: list[str] = []
+        self._lost: list[str] = []
         self._begun = ""
         self._task = bar.add_task("starting", total=None, known=self._known())
 
@@ -103,8 +85,10 @@ class Bar:
         self._bar.update(self._task, known=self._known())
 
     def failed(self, witness: str, failure: str) -> None:
-        """A line above the bar."""
+        """A line above the bar, and no pass any more."""
         self._bar.console.print(_failure(witness, failure), soft_wrap=True)
+        self._lost.append(witness)
+        self._bar.update(self._task, known=self._known())
 
     def _begin(self, what: str) -> None:
         """A new task, because rich makes none of unknown length again of one of known length."""
@@ -113,10 +97,11 @@ class Bar:
         self._task = self._bar.add_task(what, total=None, known=self._known())
 
     def _known(self) -> str:
+        lost = f"; without {', '.join(self._lost)}" if self._lost else ""
         if not self._layers:
-            return "nothing differs so far"
+            return f"nothing differs so far{lost}"
         more = f" and {len(self._layers) - _NAMES} more" if len(self._layers) > _NAMES else ""
-        return f"DIFFERS: {', '.join(self._layers[:_NAMES])}{more}"
+        return f"DIFFERS: {', '.join(self._layers[:_NAMES])}{more}{lost}"
 
 
 @contextmanager
@@ -126,7 +111,7 @@ def watched(*, quiet: bool = False) -> Iterator[Watcher]:
     People at a terminal see a bar, which is gone at the end; a log has the failures.
     """
     if quiet or not sys.stderr.isatty():
-        yield Silent()
+        yield Watcher()
         return
     with bar_on(console(sys.stderr)) as bar:
         yield Bar(bar)

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from qconvert.cli import run
-from qconvert.cli.showing import Bar, Silent, bar_on, console, watched
+from qconvert.cli.showing import Bar, bar_on, console, watched
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 NOWHERE = ["--tf-python", "/nowhere/python"]
@@ -39,6 +39,12 @@ def test_the_bar_tells_what_is_done_how_far_and_what_is_known() -> None:
     assert re.search("0:00:0[0-9]", text)
 
 
+def test_a_witness_that_failed_is_part_of_what_is_known() -> None:
+    text = drawn(("failed", "TensorFlow", "killed"), ("stage", "samples"))
+    assert "TensorFlow failed" in text
+    assert "nothing differs so far; without TensorFlow" in text
+
+
 def test_many_layers_that_differ_are_counted() -> None:
     text = drawn(*(("differing", f"conv{i}") for i in range(7)))
     assert "DIFFERS: conv0, conv1, conv2 and 4 more" in text
@@ -59,7 +65,7 @@ def test_names_of_layers_are_no_markup(name: str) -> None:
 
 def test_a_log_has_failures_alone(capsys: pytest.CaptureFixture[str]) -> None:
     with watched() as watcher:
-        assert isinstance(watcher, Silent)
+        assert not isinstance(watcher, Bar)
         watcher.stage("tables")
         watcher.progress(1, 2)
         watcher.scanning("act", 1, 2)
@@ -225,7 +231,7 @@ def test_the_bar_is_on_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setattr(sys, "stderr", stream)
     with watched(quiet=True) as watcher:
-        assert isinstance(watcher, Silent)
+        assert not isinstance(watcher, Bar)
     with watched() as watcher:
         assert isinstance(watcher, Bar)
     assert "starting" in stream.getvalue()
