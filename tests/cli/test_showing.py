@@ -12,8 +12,14 @@ import onnx
 import pytest
 from rich.console import Console
 
+from qconvert.checking.audit import Evidence, Observation
+from qconvert.checking.compare import Difference
+from qconvert.checking.forcing import Trial
+from qconvert.checking.gathering import FirstSeen
+from qconvert.checking.witness import Witness
 from qconvert.cli import run
 from qconvert.cli.showing import Bar, bar_on, console, watched
+from qconvert.report.escape import printable
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 NOWHERE = ["--tf-python", "/nowhere/python"]
@@ -55,12 +61,14 @@ def test_a_part_of_unknown_length_may_follow_one_that_is_done() -> None:
     assert text.index("tables") < text.index("all numbers of act")
 
 
-@pytest.mark.parametrize("name", ["[/bold]", "\x1b[31mred", "{x}", "a\nb", "x" * 500, "\ud800"])
+@pytest.mark.parametrize(
+    "name", ["[/bold]", "\x1b]0;title\x07", "{x}", "a\nb", "x" * 500, "\ud800", "\u202eevil"]
+)
 def test_names_of_layers_are_no_markup(name: str) -> None:
     """Rich raised an error for a tag that nobody opened."""
     text = drawn(("scanning", name, 1, 2), ("differing", name), ("failed", "TensorFlow", name))
-    assert "all numbers of " in text
-    assert "\x1b" not in text
+    assert f"all numbers of {printable(name)[:29]}" in text
+    assert not set("\x1b\x07\u202e") & set(text)
 
 
 def test_a_log_has_failures_alone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,6 +221,17 @@ def test_layers_that_differ_are_told_while_the_check_runs(write_model: Any) -> N
     )
     assert layers == ["fc"]
     assert {"starting TensorFlow", "samples", "proofs"} <= set(stages)
+
+
+def test_a_layer_is_told_once_and_not_for_rounding() -> None:
+    layers: list[str] = []
+    seen = FirstSeen(layers.append)
+    pair = (Witness.TENSORFLOW, Witness.ORT)
+    rounded, wrong = Difference(9, 3, 0, 1e-7, 1), Difference(9, 3, 1, 1.0, 9)
+    for found in ({"a": rounded, "b": wrong}, {"b": wrong}, {"a": wrong}):
+        evidence = Evidence({name: {pair: difference} for name, difference in found.items()})
+        seen(Observation(Trial({}), {}, evidence, 0))
+    assert layers == ["b", "a"]
 
 
 def test_stages_go_back_to_the_part_around() -> None:

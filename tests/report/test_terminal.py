@@ -160,6 +160,12 @@ def test_ignored_layers_are_shown_in_brackets_with_the_reason(ignoring: Report) 
     assert "First difference" not in text
 
 
+def test_what_is_short_of_what_is_required_names_no_ignored_layer(bounded: Report) -> None:
+    text = shown(dataclasses.replace(bounded, ignored=(("act", "why"),)))
+    (line,) = (line for line in text.splitlines() if line.startswith("no pass: "))
+    assert line == "no pass: PROVEN is required, which is not known of y"
+
+
 def test_nothing_compared_says_so(passing: Report) -> None:
     empty = dataclasses.replace(passing, layers=(), outputs=(), samples=0)
     *_, samples, outputs, last = shown(empty).splitlines()
