@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from qconvert.api.benchmarking import bench
     from qconvert.api.checking import Differing, Failed, Progress, Scanning, Stage, check
+    from qconvert.api.differing import diff
     from qconvert.api.exporting import Exported, export
     from qconvert.api.inspecting import inspect
     from qconvert.api.loading import effective_weights, load, save_weights
@@ -25,6 +26,7 @@ __all__ = [
     "Stage",
     "bench",
     "check",
+    "diff",
     "effective_weights",
     "export",
     "inspect",
@@ -42,6 +44,7 @@ _MODULES: Final = {
     "Stage": "checking",
     "bench": "benchmarking",
     "check": "checking",
+    "diff": "differing",
     "effective_weights": "loading",
     "export": "exporting",
     "inspect": "inspecting",

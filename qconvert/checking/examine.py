@@ -7,7 +7,7 @@ from importlib.metadata import version
 from itertools import chain, islice
 from typing import Final
 
-from qconvert.checking.ancestry import in_order, read_values
+from qconvert.checking.ancestry import read_values
 from qconvert.checking.audit import (
     BATCHES_WITHOUT_ALL,
     Evidence,
@@ -18,7 +18,6 @@ from qconvert.checking.audit import (
     audit,
     tell,
 )
-from qconvert.checking.bits import activation_quantizer, bits_of, step_of, weight_bits
 from qconvert.checking.conclusions import Proofs, for_all_inputs, of_outputs, tried
 from qconvert.checking.deployed.deployment import layers_as_deployed, outputs_as_deployed
 from qconvert.checking.forcing import Trial
@@ -55,6 +54,8 @@ from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
 from qconvert.exactness import Analysis, analyse
 from qconvert.ir import Graph, Layer
+from qconvert.ir.bits import activation_quantizer, bits_of, step_of, weight_bits
+from qconvert.ir.graph import in_order
 from qconvert.runners.interface import InputDomain
 from qconvert.runners.traces import Trace
 
@@ -120,10 +121,10 @@ def examine(
     failures = {**evidence.failures, **failures}
     with watch.part("predict"):
         ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
-    layers = _layers(graph, evidence, weights.results, failures, panel.inside)
+    layers = _layers(graph, evidence, weights.results, failures, panel.fused)
     deployed = panel.deployed
     if subject.by_value is None:
-        layers = for_all_inputs(graph, proofs, layers, weights, panel.inside)
+        layers = for_all_inputs(graph, proofs, layers, weights, panel.fused)
     else:
         layers = told_by_value(graph, layers, subject.by_value)
         # Another converter's file may be folded as it is run: nothing is said of it but results.
@@ -208,7 +209,7 @@ def _layers(
     evidence: Evidence,
     weights: tuple[WeightResult, ...],
     failures: Mapping[Witness, str],
-    inside: Mapping[str, str],
+    fused: Mapping[str, str],
 ) -> tuple[LayerResult, ...]:
     inherited = inheritance(graph, evidence.layers)
     known = tuple(
@@ -222,7 +223,7 @@ def _layers(
                 weights=[w for w in weights if w.layer == layer.name],
                 inherited_from=inherited[layer.name],
                 rounding=_causes(graph, layer, weights),
-                required=_required(graph, layer.value, hidden=layer.name in inside),
+                required=_required(graph, layer.value, fused=layer.name in fused),
                 note=_note(graph, layer.value, frozen=layer.frozen),
             ),
         )
@@ -253,14 +254,14 @@ def _causes(graph: Graph, layer: Layer, weights: tuple[WeightResult, ...]) -> st
     return FOLDED if folded else rounding_in(graph, layer)
 
 
-def _required(graph: Graph, value: str, *, hidden: bool = False) -> tuple[Witness, ...]:
+def _required(graph: Graph, value: str, *, fused: bool = False) -> tuple[Witness, ...]:
     """The witnesses that have to have computed *value*.
 
     Of opaque layers NumPy knows nothing, and the file has no results that nothing reads, or that
-    are *hidden* inside of an operator.
+    are *fused* into an operator.
     """
     unknown = {Witness.NUMPY} if value in graph.opaque else set[Witness]()
-    unknown |= {Witness.ORT} if hidden or value not in read_values(graph) else set()
+    unknown |= {Witness.ORT} if fused or value not in read_values(graph) else set()
     return tuple(witness for witness in REQUIRED if witness not in unknown)
 
 

@@ -10,6 +10,7 @@ import click
 
 from qconvert.cli.check import check
 from qconvert.cli.completing import VARIABLE, completed, completion
+from qconvert.cli.differ import diff
 from qconvert.cli.explaining import help_
 from qconvert.cli.export import export, weights
 from qconvert.cli.failing import fail
@@ -42,7 +43,9 @@ def cli() -> None:
     """
 
 
-for _command in (export, check, report, inspect, weights, bench, doctor, completion, help_):
+for _command in (
+    export, check, report, inspect, diff, weights, bench, doctor, completion, help_,
+):  # fmt: skip
     cli.add_command(_command)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 import click
 from click.core import ParameterSource
 
-from qconvert.cli.checked import checked, write_all, write_report
+from qconvert.cli.checked import Checking, checked, write_all, write_report
 from qconvert.cli.configured import check_configured
 from qconvert.cli.options import (
     DOMAIN,
@@ -18,7 +18,6 @@ from qconvert.cli.options import (
     SEED,
     STDOUT,
     VERDICTS,
-    Reading,
     reading_options,
     sources_of,
 )
@@ -73,21 +72,12 @@ def check(
     context: click.Context,
     model: Path | None,
     onnx: Path | None,
-    inputs: Path | None,
-    samples: int | None,
-    seed: int,
-    domains: tuple[str, ...],
-    require: str,
-    ignored: tuple[str, ...],
-    scan: bool,
     json_file: Path | None,
     folder: Path | None,
-    reproducer: Path | None,
-    repair: Path | None,
+    ignored: tuple[str, ...],
     config: Path | None,
-    force: bool,
     quiet: bool,
-    **reading: Unpack[Reading],
+    **options: Unpack[Checking],
 ) -> None:
     """Compare every layer of MODEL in TensorFlow, ONNX Runtime and NumPy.
 
@@ -98,33 +88,20 @@ def check(
     """
     from qconvert.output import require_writable, require_writable_folder
 
+    force, reproducer, repair = options["force"], options["reproducer"], options["repair"]
     if model is None:
         _require_no_options(context)
         context.exit(check_configured(config, force=force, quiet=quiet))
     if config:
         raise click.UsageError("--config is for check without MODEL", context)
-    sources = [path for path in (onnx, inputs, *sources_of(model, reading)) if path is not None]
+    given = (onnx, options["inputs"], *sources_of(model, options))
+    sources = [path for path in given if path is not None]
     quiet = quiet or json_file == STDOUT
     if json_file and json_file != STDOUT:
         require_writable(json_file, force=force, inputs=sources)
     if folder:
         require_writable_folder(folder, force=force)
-    report = checked(
-        model,
-        onnx,
-        inputs=inputs,
-        samples=samples,
-        seed=seed,
-        domains=domains,
-        require=require,
-        ignored=_reasons(ignored),
-        scan=scan,
-        reproducer=reproducer,
-        repair=repair,
-        force=force,
-        quiet=quiet,
-        **reading,
-    )
+    report = checked(model, onnx, ignored=_reasons(ignored), quiet=quiet, **options)
     if reproducer and not quiet and report.reproducer is None:
         click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
     if repair and not quiet and report.repair.path is None:

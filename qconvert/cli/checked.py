@@ -15,22 +15,27 @@ if TYPE_CHECKING:
     from qconvert.checking.results import Report
 
 
+class Checking(Reading, total=False):
+    """How MODEL is checked: options of `qconvert.api.check`."""
+
+    inputs: Path | None
+    samples: int | None
+    seed: int
+    domains: tuple[str, ...]
+    require: str
+    scan: bool
+    reproducer: Path | None
+    repair: Path | None
+    force: bool
+
+
 def checked(
     model: Path,
     onnx: Path | None,
     *,
-    inputs: Path | None = None,
-    samples: int | None = None,
-    seed: int = 0,
-    domains: tuple[str, ...] = (),
-    require: str = "sampled",
     ignored: Mapping[str, str] | None = None,
-    scan: bool = False,
-    reproducer: Path | None = None,
-    repair: Path | None = None,
-    force: bool = False,
     quiet: bool = False,
-    **reading: Unpack[Reading],
+    **options: Unpack[Checking],
 ) -> "Report":
     """Check a model while people watch, and show the report.
 
@@ -45,22 +50,13 @@ def checked(
         report = api.check(
             model,
             onnx,
-            inputs=inputs,
-            samples=samples,
-            seed=seed,
-            domains=domains,
-            require=require,
             ignored=ignored,
-            scan=scan,
             progress=watcher.progress,
             failed=watcher.failed,
             scanning=watcher.scanning,
             stage=watcher.stage,
             differing=watcher.differing,
-            reproducer=reproducer,
-            repair=repair,
-            force=force,
-            **reading,
+            **options,
         )
     if not quiet:
         show(report, console(sys.stdout))

@@ -114,17 +114,19 @@ def export(
 
 @click.command()
 @MODEL
-@click.option("--output", "-o", type=PATH, help="The .npz [default: MODEL with .weights.npz].")
+@click.option(
+    "--output", "-o", type=PATH, help="A .npz or .safetensors [default: MODEL with .weights.npz]."
+)
 @reading_options
 @FORCE
 @QUIET
 def weights(
     model: Path, output: Path | None, force: bool, quiet: bool, **reading: Unpack[Reading]
 ) -> None:
-    """Write the weights that the layers of MODEL compute with, quantized, to an .npz file.
+    """Write the weights that the layers of MODEL compute with, quantized, with all behind them.
 
-    Its arrays are LAYER/ROLE, and where the values lie on a power-of-two grid LAYER/ROLE:codes
-    and LAYER/ROLE:scale, whose product they are.
+    LAYER/ROLE are the numbers computed with, LAYER/ROLE:raw those of the file, and where they are
+    integers times scales LAYER/ROLE:codes and LAYER/ROLE:scale. docs/INSPECT.md tells more.
     """
     from qconvert import api
 
@@ -144,6 +146,7 @@ def _describe(
 
     yield from lines_of(found)
     yield from interface_lines(read_metadata(exported.model))
+    yield from exported.without_effect
     yield from note_lines(exported.notes.items())
     if not checked:
         yield next_line(model, found)

@@ -9,7 +9,7 @@ import onnx
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import DIALECTS, Dialect
 from qconvert.emit.interface import Meaning, input_codes, input_value, output_codes
-from qconvert.emit.lowering import lower, lower_chain
+from qconvert.emit.lowering import lower, lower_chain, lower_sums
 from qconvert.emit.metadata import (
     CodesTensor,
     InputTensor,
@@ -17,11 +17,11 @@ from qconvert.emit.metadata import (
     LayerTensor,
     ModelMetadata,
     OutputTensor,
-    Requirements,
     add_metadata,
 )
 from qconvert.emit.packing import PACKED_OPSET
 from qconvert.emit.requantization import chains
+from qconvert.emit.requirements import requirements
 from qconvert.emit.values import Value, natural, relayout
 from qconvert.errors import UsageError
 from qconvert.ir import Graph, Input, Layer, Node, Output
@@ -30,8 +30,6 @@ from qconvert.ir import Graph, Input, Layer, Node, Output
 _OLDEST_OPSET, _NEWEST_OPSET = 13, 26
 #: The dialects whose values have codes.
 _WITH_CODES = frozenset({"qdq"})
-#: As `check` finds it.
-_VNNI = "on x86 a CPU with VNNI, or the session option session.x64quantprecision=1"
 
 
 def to_onnx(
@@ -68,7 +66,7 @@ def to_onnx(
         )
     b = Builder(opset, _names(graph), packed=packed, vnni=vnni)
     coded = input_codes(graph, meanings, opset) if quantized_io else {}
-    values, hidden = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
+    values, fused = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
     outputs = tuple(
         _output(graph, output, b, values[output.value], quantized_io) for output in graph.outputs
     )
@@ -80,9 +78,9 @@ def to_onnx(
         )
     producer = "qconvert", version("qconvert")
     inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
-    layers = _layers(graph, b, values, hidden)
+    layers = _layers(graph, b, values, fused)
     model = b.model(graph.name, producer)
-    needs = Requirements(cpu=(_VNNI,) if b.needs_vnni else ())
+    needs = requirements(model.graph, vnni=bool(b.need_vnni))
     add_metadata(model, ModelMetadata(layers, outputs, dialect, inputs, source, producer[1], needs))
     return model
 
@@ -100,28 +98,33 @@ def _emit(
     coded: Mapping[str, InterfaceCodes],
     quantized_io: bool,
 ) -> tuple[dict[str, Value], dict[str, str]]:
-    """The values of the file, and by value that it has not the one inside of which it is."""
+    """The values of the file, and by value that it has not the one into which it is fused."""
     values: dict[str, Value] = {}
     for source in graph.inputs:
         b.scope = source.name
         values[source.name] = input_value(b, source.name, source.shape, coded.get(source.name))
     known = chains(graph) if dialect.integer_kernels else {}
-    hidden: dict[str, str] = {}
+    owned = {layer.value for layer in graph.layers}
+    fused: dict[str, str] = {}
     for node in graph.nodes:
-        if node.name in values or node.name in hidden:
+        if node.name in values or node.name in fused:
             continue
         inputs = tuple(values[name] for name in node.inputs)
         chain = known.get(node.name)
-        y = None if chain is None else lower_chain(chain, inputs[0], b, dialect)
-        if chain is None or y is None:
-            b.scope = node.name
-            y = lower(node.op, inputs, node.shape, b, dialect)
-        else:
+        y = None
+        if chain is not None and chain.end.name in owned:
+            y = lower_chain(chain, inputs[0], b, dialect)
+        if chain is not None and y is not None:
             node = chain.end
-            hidden |= dict.fromkeys(chain.hidden, node.name)
+            fused |= dict.fromkeys(chain.fused, node.name)
+        b.scope = node.name
+        if y is None and dialect.integer_kernels:
+            y = lower_sums(node.op, chain, inputs[0], node.shape, b)
+        if y is None:
+            y = lower(node.op, inputs, node.shape, b, dialect)
         values[node.name] = y
         b.rename(y.tensor, _float_name(graph, b, node, y, quantized_io))
-    return values, hidden
+    return values, fused
 
 
 def _input(source: Input, b: Builder, value: Value, codes: InterfaceCodes | None) -> InputTensor:
@@ -152,11 +155,11 @@ def _float_name(graph: Graph, b: Builder, node: Node, value: Value, quantized_io
 
 
 def _layers(
-    graph: Graph, b: Builder, values: dict[str, Value], hidden: dict[str, str]
+    graph: Graph, b: Builder, values: dict[str, Value], fused: dict[str, str]
 ) -> tuple[LayerTensor, ...]:
     alive = b.live()
     opaque = graph.opaque
-    owners = {layer.value: layer.name for layer in reversed(graph.layers)}
+    owners = graph.owners
     return tuple(
         LayerTensor(
             layer.name,
@@ -165,9 +168,9 @@ def _layers(
             None,
             None,
             notes=layer.notes,
-            inside=owners[hidden[layer.value]],
+            fused_into=owners[fused[layer.value]].name,
         )
-        if layer.value in hidden
+        if layer.value in fused
         else _layer(layer, values[layer.value], b, alive, opaque.get(layer.name))
         for layer in graph.layers
     )

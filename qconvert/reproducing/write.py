@@ -6,11 +6,11 @@ from pathlib import Path
 
 import onnx
 
-from qconvert.checking.ancestry import in_order
 from qconvert.checking.results import Report, Reproducer, Verdict
 from qconvert.checking.witness import Runner, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import Graph
+from qconvert.ir.graph import in_order
 from qconvert.output import write_folder
 from qconvert.reference import evaluate
 from qconvert.reproducing.collect import Case, Collector, Whole
@@ -63,8 +63,8 @@ def _contents(
 
 def _cases(collector: Collector, name: str) -> tuple[Case, ...]:
     """Of the layer *name*, or of the first that differs, if the file has no results of *name*."""
-    hidden = collector.isolated(name) is None
-    return collector.cases if hidden else collector.cases_of(name)
+    own = collector.isolated(name) is not None
+    return collector.cases_of(name) if own else collector.cases
 
 
 def _confirmed(small: Reduced, whole: Whole | None, tensorflow: Runner | None) -> bool | None:

@@ -10,7 +10,7 @@ import pytest
 from onnx import numpy_helper
 
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.requantized import RoundingKernel, absorbed, judged
+from qconvert.checking.deployed.requantized import RoundingKernel, fusions, judged
 from qconvert.checking.deployed.saturation import highest
 from qconvert.checking.deployed.stored import cones_of, kernels_of, stored_weights
 from qconvert.emit import to_onnx
@@ -118,6 +118,34 @@ def scaled(array: Array) -> Array:
 def kernel_name(model: onnx.ModelProto, place: int) -> str:
     (product,) = (each for each in model.graph.node if each.op_type == "QLinearConv")
     return str(product.input[place])
+
+
+@pytest.mark.parametrize(
+    ("place", "to"),
+    [(8, more(1)), (8, more(-1)), (4, scaled), (6, lambda scale: scale * 2)],
+)
+def test_a_kernel_in_front_of_a_pool_is_gone_through(
+    place: int, to: Callable[[Array], Array]
+) -> None:
+    """A bias on the grid of the sums, and nothing else between these and the quantizer."""
+    bias, shape = drawn(CHANNELS, seed=1), (None, 5, 5, CHANNELS)
+    pool = Pool("max", (2, 2), (2, 2), ((0, 0), (0, 0)))
+    nodes = (
+        Node("q", ACT, ("x",), (None, 5, 5, 2)),
+        Node("conv", replace(CONV, bias=bias), ("q",), shape),
+        Node("pool", pool, ("conv",), infer_shape(pool, shape)),
+        Node("act", ACT, ("pool",), infer_shape(pool, shape)),
+    )
+    weights = {
+        "kernel": Weight(CONV.kernel, CONV.kernel, None),
+        "bias": Weight(bias, bias, None),
+    }
+    layers = tuple(Layer(n.name, "L", n.name, weights if n is nodes[1] else {}) for n in nodes)
+    graph = Graph("m", (Input("x", (None, 5, 5, 2)),), nodes, (Output("act", "act"),), layers)
+    model = to_onnx(graph)
+    np.testing.assert_array_equal(read_back(graph, model)["conv", "bias"], bias)
+    change(model, kernel_name(model, place), to)
+    assert np.isnan(read_back(graph, model)["conv", "bias"][1])
 
 
 @pytest.mark.parametrize("op", OPS)
@@ -296,6 +324,8 @@ def laid_out_otherwise(name: str, value: object) -> Callable[[onnx.ModelProto], 
         laid_out_otherwise("dilations", [2, 1]),
         laid_out_otherwise("strides", [1, 2]),
         laid_out_otherwise("pads", [1, 1, 0, 2]),
+        laid_out_otherwise("pads", [0, 0, 0, 0]),
+        laid_out_otherwise("auto_pad", "SAME_LOWER"),
     ],
 )
 def test_what_stands_beside_a_kernel_leaves_nothing_known(
@@ -312,16 +342,16 @@ def test_a_layer_is_inside_of_a_kernel_only_where_the_graph_has_it() -> None:
     metadata = read_metadata(to_onnx(graph))
     assert metadata is not None
     layers = metadata.layers
-    assert absorbed(graph, layers) == {"conv": "act", "norm": "act"}
+    assert fusions(graph, layers) == {"conv": "act", "norm": "act"}
     q, conv, norm, act = layers
     claims = (
-        replace(q, tensor=None, codes=None, inside="act"),
-        replace(conv, inside="nowhere"),
-        replace(norm, inside="conv"),
+        replace(q, tensor=None, codes=None, fused_into="act"),
+        replace(conv, fused_into="nowhere"),
+        replace(norm, fused_into="conv"),
         act,
     )
-    assert absorbed(graph, claims) == {}
-    assert absorbed(graph, (q, replace(conv, tensor="x"), norm, act)) == {"norm": "act"}
+    assert fusions(graph, claims) == {}
+    assert fusions(graph, (q, replace(conv, tensor="x"), norm, act)) == {"norm": "act"}
     assert cones_of(OnnxGraph(to_onnx(graph).graph), claims)["conv"] == []
 
 
@@ -334,7 +364,8 @@ def test_the_largest_of_what_falls_is_judged_by_nobody() -> None:
     model = to_onnx(graph)
     metadata = read_metadata(model)
     assert metadata is not None
-    kernel = kernels_of(OnnxGraph(model.graph), metadata)["act"]
+    file = OnnxGraph(model.graph)
+    kernel = kernels_of(file, metadata, cones_of(file, metadata.layers))["act"]
     assert judged(graph, analyse(graph), "act", kernel) is not None
     moved = replace(graph, nodes=nodes)
     assert judged(moved, analyse(graph), "act", kernel) is None

@@ -258,13 +258,16 @@ def _is_laid_out(node: onnx.NodeProto, conv: Conv) -> bool:
     """Whether an operator visits the same elements as the convolution."""
     stated = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
     begin, end = zip(*conv.padding, strict=True)
+    ones, zeros = [1] * len(begin), [0] * (2 * len(begin))
+    usual = {"strides": ones, "dilations": ones, "pads": zeros, "group": 1, "auto_pad": b"NOTSET"}
     wanted = {
         "strides": list(conv.strides),
         "dilations": list(conv.dilations),
         "pads": [*begin, *end],
         "group": conv.groups,
+        "auto_pad": b"NOTSET",
     }
-    return all(stated.get(name) == value for name, value in wanted.items())
+    return {name: (usual | stated)[name] for name in wanted} == wanted
 
 
 def _convolution(op: Conv | ConvTranspose, weights: Ints) -> Conv | None:
@@ -290,7 +293,7 @@ def _convolution(op: Conv | ConvTranspose, weights: Ints) -> Conv | None:
     return Conv(flat, None, (1, 1), (1, 1), padding) if flat.size == weights.size else None
 
 
-def absorbed(graph: Graph, layers: Sequence[LayerTensor]) -> dict[str, str]:
+def fusions(graph: Graph, layers: Sequence[LayerTensor]) -> dict[str, str]:
     """By layer the one whose operators compute it, of those that the file says this of rightly.
 
     Between the convolution and the value of that other one, and without tensors of their own.
@@ -299,7 +302,7 @@ def absorbed(graph: Graph, layers: Sequence[LayerTensor]) -> dict[str, str]:
     held = {layer.layer for layer in layers if any(tensors_of(layer))}
     found: dict[str, str] = {}
     for layer in layers:
-        end = layer.inside
+        end = layer.fused_into
         if end in held and layer.layer not in held and end in values and layer.layer in values:
             path = _path(graph, values[end])
             names = {node.name for node in path[:-1]} if path else set[str]()
