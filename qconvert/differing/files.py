@@ -40,10 +40,13 @@ def file_changes(first: onnx.ModelProto, second: onnx.ModelProto) -> Iterator[Ch
 
 
 def _layers(view: View, metadata: ModelMetadata) -> list[Part]:
-    """By layer the operators that compute it; those of no layer are a part of their own."""
+    """By layer the operators that compute it; those of no layer are a part of their own.
+
+    Layers that share a tensor leave them to the first.
+    """
     cones = cones_of(OnnxGraph(view.graph), metadata.layers)
     own = [layer.layer for layer in metadata.layers if layer.fused_into is None]
-    owners = {node.output[0]: name for name in own for node in cones[name]}
+    owners = {node.output[0]: name for name in reversed(own) for node in cones[name]}
     parts: dict[str, list[onnx.NodeProto]] = {}
     for node in view.operators:
         parts.setdefault(owners.get(node.output[0], ""), []).append(node)

@@ -20,11 +20,18 @@ def multiplications(model: onnx.ModelProto) -> int | None:
 def multiplications_by_layer(
     model: onnx.ModelProto, layers: Sequence[LayerTensor]
 ) -> dict[str, int | None]:
-    """For one sample, of the operators between each of *layers* and those before it."""
+    """For one sample, of the operators between each of *layers* and those before it.
+
+    Layers that share a tensor, as one that changes nothing does, leave them to the first.
+    """
     graph, shapes = _inferred(with_one_sample(model))
-    cones = cones_of(graph, layers)
-    own = [layer.layer for layer in layers if layer.fused_into is None]
-    return {name: _total(graph, cones[name], shapes) for name in own if _multiply(cones[name])}
+    cones, found, seen = cones_of(graph, layers), dict[str, int | None](), set[str]()
+    for layer in layers:
+        own = [node for node in cones[layer.layer] if seen.isdisjoint(node.output)]
+        if layer.fused_into is None and _multiply(own):
+            found[layer.layer] = _total(graph, own, shapes)
+            seen.update(name for node in own for name in node.output)
+    return found
 
 
 def with_one_sample(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -1,6 +1,7 @@
 """Pages of reports as people see them, in Chromium: a pass, a failure, and 300 layers."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any, Final, TypeAlias
 import pytest
 
 from qconvert.checking.results import Report
-from qconvert.report.html import check_page
+from qconvert.report.html.check import check_page
 from scripts import screenshots
 from scripts.browsing.devtools import Browser, Page, Screen, chromium
 from scripts.browsing.large_report import large_report
+from tests.report.contrast import contrast
 from tests.report.hostile import hostile
 
 AXE: Final = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
@@ -110,15 +112,23 @@ def test_a_layer_that_differs_looks_unlike_one_that_passes(
     dark: bool, pages: Paths, browser: Browser
 ) -> None:
     page = browser.open(pages["failing"], Screen(dark=dark))
-    fills = {style(page, f".g > .v{mark} rect", "fill") for mark in "PDd"}
+    fills = {style(page, f".g > a.v{mark} rect", "fill") for mark in "PDd"}
     assert len(fills) == 3
-    marks = value(
-        page, "[...document.querySelectorAll('.g > a')].map(a => a.textContent.slice(-10))"
-    )
-    assert len(marks) == 7
     assert style(page, ".layers .vP", "color") != style(page, ".layers .vD", "color")
     background = style(page, "body", "backgroundColor")
     assert background == ("rgb(20, 23, 27)" if dark else "rgb(255, 255, 255)")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("mark", "PBSUDd")
+def test_letters_of_verdicts_can_be_read_on_their_nodes(
+    mark: str, dark: bool, pages: Paths, browser: Browser
+) -> None:
+    """Which axe does not look at in drawings."""
+    page = browser.open(pages["passing"], Screen(dark=dark))
+    colours = (style(page, f".legend .v{mark} {part}", "fill") for part in ("text", "rect"))
+    letter, node = ([int(n) for n in re.findall(r"\d+", colour)] for colour in colours)
+    assert contrast(letter, node) >= 4.5
 
 
 def test_a_node_of_the_graph_leads_to_its_layer_which_opens(pages: Paths, browser: Browser) -> None:
@@ -165,11 +175,12 @@ def test_axe_finds_what_is_wrong(pages: Paths, browser: Browser, tmp_path: Path)
     ]
 
 
-def test_closed_sections_are_printed(pages: Paths, browser: Browser) -> None:
-    page = browser.open(pages["large"], Screen(794, 1123, media="print"))
-    boxes = "[...document.querySelectorAll('details > div')].map(d => d.getBoundingClientRect())"
-    heights = value(page, f"{boxes}.map(box => box.height)")
-    assert len(heights) == 300 and min(heights) > 50
+def test_sections_that_are_closed_are_printed(pages: Paths, browser: Browser) -> None:
+    page = browser.open(pages["large"], Screen())
+    shown = "[...document.querySelectorAll('details > div')].map(each => each.checkVisibility())"
+    assert value(page, shown).count(True) == 1
+    page.show_on(Screen(794, 1123, media="print"))
+    assert value(page, shown) == [True] * 300
 
 
 def test_a_hostile_report_runs_nothing(browser: Browser, tmp_path: Path) -> None:

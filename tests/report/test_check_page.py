@@ -12,14 +12,15 @@ import qconvert.report.html
 from qconvert.checking.repair.moves import Repair, Unrepaired
 from qconvert.checking.results import Report, Verdict, WitnessResult
 from qconvert.checking.witness import Witness
-from qconvert.report.html import check_page
+from qconvert.report.html.check import check_page
 from scripts.bench_report import BYTES
 from scripts.browsing.large_report import large_report
+from tests.report.contrast import contrast
 from tests.report.hostile import hostile
 from tests.report.page_reader import PageReader
 
 SHEETS: Final = Path(qconvert.report.html.__file__).parent
-KINDS: Final = ("passing", "failing", "bounded", "by_value")
+KINDS: Final = ("passing", "failing", "bounded", "by_value", "ignoring")
 #: Attributes that a browser takes for an address, or for something to run.
 ADDRESSES: Final = frozenset(
     {"src", "srcset", "action", "formaction", "data", "poster", "xlink:href"}
@@ -54,6 +55,13 @@ def test_text_of_a_model_does_nothing(kind: str, request: pytest.FixtureRequest)
     assert not {"\x1b", "\u202e", "\x00", "\r"} & set(page)
     assert r"<script>alert(1)</script><img src=x" in reader.text
     assert r"=cmd()\u{1b}[31m\u{202e}\u{0}\u{d}\u{a}{{ 7 * 7 }}" in reader.text
+
+
+def test_layers_that_do_not_count_are_told_with_the_reason(ignoring: Report) -> None:
+    text = PageReader(check_page(ignoring)).text
+    assert "Layer conv does not count" in text and r"ignored: issue \u{1b}[31m 12" in text
+    assert "layers that are ignored are not part" in text
+    assert "The first layer that differs" not in text
 
 
 def test_links_go_to_places_of_the_page(report: Report) -> None:
@@ -223,20 +231,12 @@ def test_provenance_names_everything_that_took_part(passing: Report) -> None:
         assert part in provenance
 
 
+def channels(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour.removeprefix("#")))
+
+
 def palette(sheet: str) -> dict[str, str]:
     return dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", sheet))
-
-
-def contrast(first: str, second: str) -> float:
-    """The ratio of WCAG 2.1 between two colours."""
-    lower, higher = sorted(map(luminance, (first, second)))
-    return (higher + 0.05) / (lower + 0.05)
-
-
-def luminance(colour: str) -> float:
-    channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -250,9 +250,9 @@ def test_colours_can_be_told_apart(dark: bool) -> None:
     drawings = [("accent", "raised"), ("good", "good-fill"), ("warn", "warn-fill")]
     drawings += [("bad", "bad-fill")]
     for first, second in text:
-        assert contrast(colours[first], colours[second]) >= 4.5, (first, second)
+        assert contrast(channels(colours[first]), channels(colours[second])) >= 4.5, (first, second)
     for first, second in drawings:
-        assert contrast(colours[first], colours[second]) >= 3, (first, second)
+        assert contrast(channels(colours[first]), channels(colours[second])) >= 3, (first, second)
 
 
 def test_the_sheet_has_no_colours_but_those_that_are_compared() -> None:

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import qconvert
-from qconvert.emit.metadata import read_metadata
+from qconvert.emit.metadata import LayerTensor, read_metadata
 from qconvert.weighing.costs import costs
 from qconvert.weighing.file_macs import (
     multiplications,
@@ -112,3 +112,9 @@ def test_a_model_and_its_file_multiply_as_often(name: str) -> None:
     by_layer = multiplications_by_layer(file, metadata.layers)
     assert by_layer == found
     assert multiplications(with_one_sample(file)) == sum(n or 0 for n in found.values()) > 0
+
+
+def test_layers_that_share_a_tensor_leave_its_operators_to_the_first() -> None:
+    model = made([helper.make_node("MatMul", ["x", "a"], ["y"])], [1, 3], a=(3, 4))
+    layers = [LayerTensor(name, "Any", "y", None, None) for name in ("dense", "linear")]
+    assert multiplications_by_layer(model, layers) == {"dense": 12}
