@@ -84,7 +84,7 @@ PRUNED_CNN: Final = (
         "both-scales-doubled", "G07", "pruned_cnn", "conv_act_1",
         together(
             operand("conv_act_1/QuantizeLinear", 1, lambda scale: scale * np.float32(2)),
-            operand("flatten_1/DequantizeLinear_1", 1, lambda scale: scale * np.float32(2)),
+            operand("bn_dense_0/Mul", 0, lambda step: step * np.float32(2)),
         ),
     ),
     FileMutant(
