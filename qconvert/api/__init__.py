@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from qconvert.api.benchmarking import bench
-    from qconvert.api.checking import Failed, Progress, Scanning, check
+    from qconvert.api.checking import Differing, Failed, Progress, Scanning, Stage, check
     from qconvert.api.differing import diff
     from qconvert.api.explaining import explain
     from qconvert.api.exporting import Exported, export
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from qconvert.api.stamping import stamp
 
 __all__ = [
+    "Differing",
     "Exported",
     "Failed",
     "Progress",
     "Scanning",
+    "Stage",
     "bench",
     "check",
     "diff",
@@ -36,10 +38,12 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "Differing": "checking",
     "Exported": "exporting",
     "Failed": "checking",
     "Progress": "checking",
     "Scanning": "checking",
+    "Stage": "checking",
     "bench": "benchmarking",
     "check": "checking",
     "diff": "differing",
