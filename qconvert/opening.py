@@ -19,6 +19,7 @@ from qconvert.modelfile import ModelFile, copy_saved_model, read_model
 
 if TYPE_CHECKING:
     from qconvert.checking import Samples
+    from qconvert.frontend.opaque import Converted, StockLayer
     from qconvert.runners.assistant import Assistant
 
 Array: TypeAlias = npt.NDArray[np.generic]
@@ -92,7 +93,7 @@ def opened(source: Source, *, for_keras: bool = False) -> Iterator[Opened]:
     with ExitStack() as stack:
         helper = _Helper(source.python, stack)
         file, keras = _read(source, helper)
-        converter = None if source.opaque is None else helper.assistant.to_opaque
+        converter = None if source.opaque is None else helper.to_opaque
         graph = build_graph(file, converter, freezing=source.freeze_scales is not None)
         frozen_on = None
         if source.freeze_scales is not None:
@@ -143,6 +144,10 @@ class _Helper:
         if self.started is None:
             self.started = self.stack.enter_context(Assistant(self.python))
         return self.started
+
+    def to_opaque(self, layer: "StockLayer") -> "Converted":
+        """A stock layer as tf2onnx converts it; none may need it, and TensorFlow never start."""
+        return self.assistant.to_opaque(layer)
 
     def folder(self) -> Path:
         """A new folder."""

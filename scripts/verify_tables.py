@@ -36,7 +36,7 @@ from qconvert.emit import to_onnx
 from qconvert.frontend.quantizers import quantizer
 from qconvert.ir import F32, Graph, Input, Layer, Node, Output, Quantizer
 from qconvert.ir.ops import Quantize
-from qconvert.numerics import quantize_inside
+from qconvert.numerics import quantize_body
 
 Options: TypeAlias = Mapping[str, Any]
 
@@ -113,18 +113,18 @@ def differences(setting: Setting) -> Iterator[str]:
     known = reference(setting)
     lone = alone(exported(known), "y", known)
     real = theirs(setting)
-    inside: dict[Witness, Program] = {
+    body: dict[Witness, Program] = {
         Witness.TENSORFLOW: real,
-        Witness.NUMPY: lambda x: quantize_inside(known, x),
+        Witness.NUMPY: lambda x: quantize_body(known, x),
         Witness.DEPLOYED: lone.programs()[1],
     }
-    programs = Programs(inside, real, lone.thresholds)
+    programs = Programs(body, real, lone.thresholds)
     found = decided(known, programs, tail=False)
     if found.unknown:
         found = scanned(programs)
     if found.different:
         x = found.different.some(1)
-        told = ", ".join(f"{who.value} has {program(x)[0]!r}" for who, program in inside.items())
+        told = ", ".join(f"{who.value} has {program(x)[0]!r}" for who, program in body.items())
         yield f"{setting}: {found.different.count} numbers differ; at {x[0]!r} {told}"
 
 

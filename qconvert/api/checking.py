@@ -37,6 +37,7 @@ from qconvert.errors import UsageError
 from qconvert.ir import Graph
 from qconvert.opening import AnyPath, Inputs, Opened, Reading, Source, opened
 from qconvert.output import require_writable, require_writable_folder
+from qconvert.report.interactive import CheckReport
 from qconvert.reproducing import Collector, write_reproducer
 from qconvert.runners.foreign import Correspondence
 from qconvert.runners.interface import InputDomain
@@ -69,7 +70,7 @@ def check(
     repair: AnyPath | None = None,
     force: bool = True,
     **reading: Unpack[Reading],
-) -> Report:
+) -> CheckReport:
     """Compare every layer of a model in TensorFlow, ONNX Runtime and NumPy.
 
     Without *onnx* the model is exported to memory first; a file of another converter is compared
@@ -112,7 +113,7 @@ def check(
             ready.collector,
             scanning,
         )
-        return _with_files(report, asked, ready)
+        return CheckReport.of(_with_files(report, asked, ready))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

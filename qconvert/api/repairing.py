@@ -9,7 +9,6 @@ import onnx
 
 from qconvert.checking import Report, assemble, seeded
 from qconvert.checking.repair.repair import Repaired, repaired
-from qconvert.exactness import analyse
 from qconvert.ir import Graph
 from qconvert.output import write
 from qconvert.runners.interface import InputDomain
@@ -27,8 +26,7 @@ def repaired_file(
 ) -> Repaired:
     """The *model*, which qconvert wrote, with constants moved, and what is left."""
     probe = next(seeded(graph, _PROBE, 0, domains).batches)
-    analysis = analyse(graph, domains)
-    return repaired(graph, analysis, model, lambda m: assemble(graph, m, tensorflow), probe)
+    return repaired(graph, model, lambda m: assemble(graph, m, tensorflow), probe, domains)
 
 
 def with_repair(

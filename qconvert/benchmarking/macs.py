@@ -16,7 +16,7 @@ def multiplications(model: onnx.ModelProto) -> int | None:
     shapes = dict(_shapes(inferred.graph))
     total = 0
     for outer in graph.nodes:
-        for node, inner in graph.inside(outer):
+        for node, inner in graph.nested(outer):
             if kind_of(node) not in LINEAR:
                 continue
             count = _count(node, shapes) if inner is graph else 0

@@ -1,18 +1,15 @@
 """A program in a process of its own, for as long as it is timed."""
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from qconvert.errors import WitnessError
-from qconvert.runners.process import Answer, Json
-from qconvert.runners.tf import start_worker
+from qconvert.runners.process import Answer, Json, Worker
 
 #: For each answer; converting and loading a large model takes minutes.
 _SECONDS: Final = 1800.0
@@ -34,55 +31,41 @@ class Program:
     python: Path | None = None
 
 
-class Running:
-    """A context in which a program runs with so many threads; methods raise `WitnessError`.
+class Running(Worker):
+    """A context in which a program runs with so many threads.
 
-    Entering it starts the process and does not wait for it.
+    Entering it has the program start, too, and does not wait for it.
     """
 
     def __init__(self, program: Program, threads: int) -> None:
+        super().__init__(program.python, timeout=_SECONDS)
         self.program = program
         self._threads = threads
 
-    def __enter__(self) -> "Running":
-        self._temporary = tempfile.TemporaryDirectory(prefix="qconvert-")
-        self._folder = Path(self._temporary.name)
-        try:
-            self._process = start_worker(self.program.python, self._folder, _SECONDS)
-        except WitnessError:
-            self._temporary.cleanup()
-            raise
+    def __enter__(self) -> Self:
+        super().__enter__()
         weights = None if self.program.weights is None else str(self.program.weights.resolve())
-        self._process.send("start", self._asked(kind=self.program.kind, weights=weights))
+        self.send("start", self._asked(kind=self.program.kind, weights=weights))
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.close(patience=0.0 if error else 5.0)
-        self._temporary.cleanup()
 
     def startup(self) -> float:
         """Wait until the program can be called; the seconds that it took to start."""
-        return _number(self._process.receive(), "seconds")
+        return _number(self.receive(), "seconds")
 
     def time(self, batch: int, seconds: float) -> float:
         """The seconds of the fastest of calls with so many samples, over about *seconds*."""
         inputs = str(self.program.inputs[batch])
-        return _number(self._ask("time", {"inputs": inputs, "seconds": seconds}), "seconds")
+        return _number(self.ask("time", {"inputs": inputs, "seconds": seconds}), "seconds")
 
     def peak(self) -> int:
         """The largest resident memory of the process so far, in bytes."""
-        return int(_number(self._ask("peak", {}), "bytes"))
+        return int(_number(self.ask("peak", {}), "bytes"))
 
     def results(self, batch: int) -> list[npt.NDArray[Any]]:
         """The outputs for so many samples, in the program's order."""
-        outputs = self._folder / "results.npz"
+        outputs = self.folder / "results.npz"
         inputs = str(self.program.inputs[batch])
-        self._ask("results", {"inputs": inputs, "outputs": str(outputs)})
+        self.ask("results", {"inputs": inputs, "outputs": str(outputs)})
         try:
             with np.load(outputs, allow_pickle=False) as arrays:
                 return [arrays[name] for name in arrays.files]
@@ -92,7 +75,7 @@ class Running:
     def profile(self, batch: int) -> list[tuple[str, str, float]]:
         """Name, type and seconds a call of each operator of an ONNX file."""
         asked = self._asked(inputs=str(self.program.inputs[batch]))
-        found = self._ask("profile", asked).get("operators")
+        found = self.ask("profile", asked).get("operators")
         if not isinstance(found, list):
             raise WitnessError("the worker profiled nothing")
         return [_operator(each) for each in found]
@@ -100,24 +83,15 @@ class Running:
     def _asked(self, **more: Json) -> dict[str, Json]:
         return {"file": str(self.program.file.resolve()), "threads": self._threads, **more}
 
-    def _ask(self, do: str, arguments: Mapping[str, Json]) -> Answer:
-        self._process.send(do, arguments)
-        return self._process.receive()
-
 
 def convert_with_tf2onnx(
     model: Path, weights: Path | None, output: Path, python: Path | None
 ) -> None:
     """Have tf2onnx convert a Keras model in TensorFlow's process; `WitnessError` if it does not."""
-    with tempfile.TemporaryDirectory(prefix="qconvert-") as folder:
-        process = start_worker(python, Path(folder), _SECONDS)
-        try:
-            given = None if weights is None else str(weights.resolve())
-            asked = {"model": str(model.resolve()), "weights": given, "output": str(output)}
-            process.send("tf2onnx", asked)
-            answer = process.receive()
-        finally:
-            process.close(patience=5.0)
+    given = None if weights is None else str(weights.resolve())
+    with Worker(python, timeout=_SECONDS) as worker:
+        asked = {"model": str(model.resolve()), "weights": given, "output": str(output)}
+        answer = worker.ask("tf2onnx", asked)
     if "refused" in answer:
         raise WitnessError(f"tf2onnx does not convert the model: {answer['refused']}")
 

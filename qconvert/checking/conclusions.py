@@ -65,7 +65,7 @@ def tried(
     if other:
         return Proofs(analysis, reservation=f"TensorFlow runs with {', '.join(other)}")
     forcible = can_be_forced(graph, panel.places)
-    layers = forcible - panel.inside.keys()
+    layers = forcible - panel.fused.keys()
 
     def run(trials: Iterable[Trial]) -> Evidence:
         with watch.part("layers by themselves"):
@@ -77,7 +77,7 @@ def tried(
         for trial in forced_trials(graph, analysis, batch, layers, panel.coded, seed)
     )
     with watch.part("tables"):
-        tables = tabulate(graph, analysis, probe, forcible, run, panel.inside.keys())
+        tables = tabulate(graph, analysis, probe, forcible, run, panel.fused.keys())
     evidence = forced.merge(tables.evidence)
     known = replace(analysis, certificates={**analysis.certificates, **tables.certificates})
     return Proofs(known, tables, evidence, tried=forced.samples > 0 or len(graph.layers) == 1)
@@ -93,31 +93,31 @@ def for_all_inputs(
     proofs: Proofs,
     results: Sequence[LayerResult],
     weights: ComparedWeights,
-    inside: Mapping[str, str],
+    fused: Mapping[str, str],
 ) -> tuple[LayerResult, ...]:
     """The layers with what is proven or bounded of them.
 
-    What is *inside* of another's operators is what that one is, whose weights are those of both.
+    What is *fused* into another's operators is what that one is, whose weights are those of both.
     """
     layers = {layer.name: layer for layer in graph.layers}
     owned = {
         result.name: [
-            w for w in weights.results if result.name in (w.layer, inside.get(w.layer, ""))
+            w for w in weights.results if result.name in (w.layer, fused.get(w.layer, ""))
         ]
         for result in results
     }
     groups = {
-        end: [layers[name] for name, other in inside.items() if other == end]
-        for end in inside.values()
+        end: [layers[name] for name, other in fused.items() if other == end]
+        for end in fused.values()
     }
     found = {
         x.name: _for_all(graph, proofs, layers[x.name], x, owned[x.name], groups.get(x.name, ()))
         for x in results
-        if x.name in layers and x.name not in inside
+        if x.name in layers and x.name not in fused
     }
     return tuple(
-        replace(x, finding=within(x.finding, inside[x.name], found[inside[x.name]]))
-        if x.name in inside
+        replace(x, finding=within(x.finding, fused[x.name], found[fused[x.name]]))
+        if x.name in fused
         else replace(x, finding=found.get(x.name, x.finding))
         for x in results
     )
@@ -129,7 +129,7 @@ def _for_all(
     layer: Layer,
     result: LayerResult,
     own: Sequence[WeightResult],
-    absorbed: Sequence[Layer],
+    fused: Sequence[Layer],
 ) -> Finding:
     if proofs.reservation:
         return replace(result.finding, doubt=proofs.reservation)
@@ -137,7 +137,7 @@ def _for_all(
     if bound is not None and bound.largest is not None and step is not None:
         bound = replace(bound, steps=bound.largest / step)
     # What a kernel absorbs has no results of its own that could be compared: all of it counts.
-    each = [proof_of(graph, proofs.analysis, x) for x in (layer, *absorbed)]
+    each = [proof_of(graph, proofs.analysis, x) for x in (layer, *fused)]
     proof = next((one for one in each if isinstance(one, Doubt)), each[0])
     if isinstance(proof, Proof):
         assumed = assumed_codes(graph, proofs.analysis, layer)
@@ -145,12 +145,12 @@ def _for_all(
         if not own and any(isinstance(x.op, _WEIGHTED) for x in own_nodes(graph, layer)):
             proof = Doubt("the weights of a further call, which are not looked for in the file")
     end = proofs.analysis.certificates.get(layer.value)
-    hidden = isinstance(end, Certificate) and end.argument is Argument.CODES
+    by_codes = isinstance(end, Certificate) and end.argument is Argument.CODES
     others = [w for w in own if not _is_rounded(w, layer)]
     if len(others) < len(own):
         # TensorFlow computes what is absorbed with other weights: ours, but for rounding.
         proof = Doubt(FOLDED)
-    found = prove(result.finding, proof, others, bound, tried=proofs.tried, hidden=hidden)
+    found = prove(result.finding, proof, others, bound, tried=proofs.tried, by_codes=by_codes)
     explained = found.verdict is Verdict.SAMPLED and found.doubt == FOLDED
     return replace(found, verdict=Verdict.BOUNDED) if explained else found
 

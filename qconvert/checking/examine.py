@@ -118,10 +118,10 @@ def examine(
     failures = {**evidence.failures, **failures}
     with watch.part("predict"):
         ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
-    layers = _layers(graph, evidence, weights.results, failures, panel.inside)
+    layers = _layers(graph, evidence, weights.results, failures, panel.fused)
     deployed = panel.deployed
     if subject.by_value is None:
-        layers = for_all_inputs(graph, proofs, layers, weights, panel.inside)
+        layers = for_all_inputs(graph, proofs, layers, weights, panel.fused)
     else:
         layers = told_by_value(graph, layers, subject.by_value)
         # Another converter's file may be folded as it is run: nothing is said of it but results.
@@ -205,7 +205,7 @@ def _layers(
     evidence: Evidence,
     weights: tuple[WeightResult, ...],
     failures: Mapping[Witness, str],
-    inside: Mapping[str, str],
+    fused: Mapping[str, str],
 ) -> tuple[LayerResult, ...]:
     inherited = inheritance(graph, evidence.layers)
     known = tuple(
@@ -219,7 +219,7 @@ def _layers(
                 weights=[w for w in weights if w.layer == layer.name],
                 inherited_from=inherited[layer.name],
                 rounding=_causes(graph, layer, weights),
-                required=_required(graph, layer.value, hidden=layer.name in inside),
+                required=_required(graph, layer.value, fused=layer.name in fused),
                 note=_note(graph, layer.value, frozen=layer.frozen),
             ),
         )
@@ -250,14 +250,14 @@ def _causes(graph: Graph, layer: Layer, weights: tuple[WeightResult, ...]) -> st
     return FOLDED if folded else rounding_in(graph, layer)
 
 
-def _required(graph: Graph, value: str, *, hidden: bool = False) -> tuple[Witness, ...]:
+def _required(graph: Graph, value: str, *, fused: bool = False) -> tuple[Witness, ...]:
     """The witnesses that have to have computed *value*.
 
     Of opaque layers NumPy knows nothing, and the file has no results that nothing reads, or that
-    are *hidden* inside of an operator.
+    are *fused* into an operator.
     """
     unknown = {Witness.NUMPY} if value in graph.opaque else set[Witness]()
-    unknown |= {Witness.ORT} if hidden or value not in read_values(graph) else set()
+    unknown |= {Witness.ORT} if fused or value not in read_values(graph) else set()
     return tuple(witness for witness in REQUIRED if witness not in unknown)
 
 

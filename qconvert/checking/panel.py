@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark, inspect_deployed
-from qconvert.checking.deployed.requantized import absorbed
+from qconvert.checking.deployed.requantized import fusions
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.checking.repair.computed import with_program
 from qconvert.checking.repair.moves import read_moves
@@ -94,7 +94,7 @@ def assemble(
         stored,
         ort.tensors,
         ort.coded,
-        {} if metadata is None else absorbed(graph, metadata.layers),
+        {} if metadata is None else fusions(graph, metadata.layers),
         deployed,
         qkeras,
         partial(alone, model) if known is None else None,

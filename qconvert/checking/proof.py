@@ -41,20 +41,20 @@ def prove(
     bound: Bound | None,
     *,
     tried: bool,
-    hidden: bool = False,
+    by_codes: bool = False,
 ) -> Finding:
     """The finding on a layer with *weights* for all inputs, where its samples were as they should.
 
-    `Verdict.PROVEN` by a *proof* where results were equal, or differed where they are *hidden*
-    from all but quantizers whose codes they cannot change; `Verdict.BOUNDED` by a *bound*. *tried*
-    tells whether layers computed from numbers of their own choice, as a fault in the file would
-    show: no proof goes without.
+    `Verdict.PROVEN` by a *proof* where results were equal, or differed and are right *by_codes*:
+    nothing reads them but quantizers, whose codes they cannot change. `Verdict.BOUNDED` by a
+    *bound*. *tried* tells whether layers computed from numbers of their own choice, as a fault in
+    the file would show: no proof goes without.
     """
     if finding.verdict not in (Verdict.SAMPLED, Verdict.BOUNDED):
         return finding
     unseen = _unseen(finding, weights)
     if isinstance(proof, Proof):
-        if finding.verdict is Verdict.BOUNDED and not hidden:
+        if finding.verdict is Verdict.BOUNDED and not by_codes:
             return finding
         if unseen or not tried:
             return replace(finding, doubt=unseen or "it was not tried by itself")
@@ -65,7 +65,7 @@ def prove(
 
 
 def within(finding: Finding, name: str, other: Finding) -> Finding:
-    """That of a layer which is computed inside of *name*'s operators: what is known of these."""
+    """That of a layer which is fused into *name*'s operators: what is known of these."""
     if finding.verdict not in (Verdict.SAMPLED, Verdict.BOUNDED):
         return finding
     if other.verdict is Verdict.PROVEN and other.proof is not None:

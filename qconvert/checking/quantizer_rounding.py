@@ -27,7 +27,7 @@ from qconvert.ir.quantizers import (
     QuantizedUlaw,
     Ternary,
 )
-from qconvert.numerics import quantize_inside
+from qconvert.numerics import quantize_body
 from qconvert.numerics.eigen import sigmoid, tanh
 from qconvert.numerics.fixed_point import hswish
 
@@ -45,17 +45,17 @@ def quantizer_radius(q: Quantizer, x: F32, y: F32, r: Radius | None) -> Radius |
             return _rounded_function(tanh(x), q.bits, q.bits - 1, r)
         case QuantizedSigmoid(use_real_sigmoid=True):
             return _larger(
-                _inside(q, x, y),
+                _from_body(q, x, y),
                 _rounded_function(sigmoid(x), q.bits, q.bits, r, SIGMOID_FLOOR),
             )
         case _ if r is None:
-            return _inside(q, x, y)
+            return _from_body(q, x, y)
         case _ if _factor(q) != 1:
             return _mixture(q, x, y, r)
         case QuantizedHswish():
             return _hswish(q, x, y, r)
         case _:
-            moved = _larger(_inside(q, x, y), between(Quantize(q), [x], y, [r]))
+            moved = _larger(_from_body(q, x, y), between(Quantize(q), [x], y, [r]))
             residue = _residue(q, x, y, r)
             return moved if residue is None else residue + (0.0 if moved is None else moved)
 
@@ -75,11 +75,11 @@ def quantizer_cause(q: Quantizer) -> str | None:
             return None
 
 
-def _inside(q: Quantizer, x: F32, y: F32) -> Radius | None:
+def _from_body(q: Quantizer, x: F32, y: F32) -> Radius | None:
     """The distance to what TensorFlow computes for other elements; 0 but for the last seven."""
     if not isinstance(q, QuantizedSigmoid | QuantizedUlaw | QuantizedPo2 | QuantizedReluPo2):
         return None
-    distance: Radius = abs(quantize_inside(q, x).astype(np.float64) - y)
+    distance: Radius = abs(quantize_body(q, x).astype(np.float64) - y)
     distance[np.isnan(distance)] = 0
     return distance if distance.any() else None
 
@@ -138,13 +138,13 @@ def _mixture(q: Quantizer, x: F32, y: F32, r: Radius) -> Radius:
     """Shares of the input's radius and of the quantized value's."""
     pure, steepest = _pure(q)
     factor = _factor(q)
-    quantized = quantize_inside(pure, x)
+    quantized = quantize_body(pure, x)
     moved = quantizer_radius(pure, x, quantized, r)
     own = abs(1 - factor) * steepest * r
     rounded = _few_roundings(steepest * r, steepest * abs(x) + abs(quantized) + abs(y))
     total: Radius = own + rounded + (0.0 if moved is None else abs(factor) * moved)
-    inside = _inside(q, x, y)
-    return total if inside is None else total + inside
+    off = _from_body(q, x, y)
+    return total if off is None else total + off
 
 
 def _pure(q: Quantizer) -> tuple[Quantizer, float]:

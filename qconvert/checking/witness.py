@@ -107,7 +107,7 @@ class Panel:
 
     ``stored`` has the weights that were found in the ONNX file, by layer and role; ``tensors``
     those of the layers whose results can be forced there, ``coded`` the layers of integer codes.
-    By layer that the file has no results of, ``inside`` has the one whose operators compute it.
+    By layer that the file has no results of, ``fused`` has the one whose operators compute it.
     ``deployed`` tells what the graph that runs does not share with the file. ``quantizers`` are
     those that layers end with, and ``alone`` finds their operators in the file; ``moves`` is what
     the file says of its constants.
@@ -120,7 +120,7 @@ class Panel:
     stored: Mapping[tuple[str, str], F32] = field(default_factory=dict)
     tensors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     coded: frozenset[str] = frozenset()
-    inside: Mapping[str, str] = field(default_factory=dict)
+    fused: Mapping[str, str] = field(default_factory=dict)
     deployed: DeployedGraph = field(default_factory=DeployedGraph)
     quantizers: Quantizers | None = None
     alone: Callable[[str, Quantizer], Alone] | None = None
@@ -128,5 +128,5 @@ class Panel:
 
     @property
     def places(self) -> Mapping[str, tuple[str, ...]]:
-        """``tensors``, and none for what is ``inside``: forced in the other witnesses alone."""
-        return {**self.tensors, **dict.fromkeys(self.inside, ())}
+        """``tensors``, and none for what is ``fused``: forced in the other witnesses alone."""
+        return {**self.tensors, **dict.fromkeys(self.fused, ())}

@@ -46,7 +46,7 @@ class Builder:
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: dict[Tensor, onnx.ValueInfoProto] = {}
 
-    def inside(self, scope: str) -> "Builder":
+    def subgraph(self, scope: str) -> "Builder":
         """For a graph inside a node of this one: no tensor of it is called as one here.
 
         Its batch may be another one, where every step of time is a sample, and has no name:

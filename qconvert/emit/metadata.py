@@ -38,7 +38,7 @@ class LayerTensor:
 
     ``tensor`` is float, and ``None`` if the file holds the output in ``codes`` alone; axis ``i``
     in Keras is axis ``perm[i]`` of the stored tensors (``None``: the order is the same). One that
-    is computed ``inside`` of the operators of another layer has neither.
+    is ``fused_into`` the operators of another layer has neither.
     ``converter`` is the other program that wrote this layer's part of the file, if one did;
     ``notes`` tell what its user may not expect.
     """
@@ -50,7 +50,7 @@ class LayerTensor:
     codes: CodesTensor | None
     converter: str | None = None
     notes: tuple[str, ...] = ()
-    inside: str | None = None
+    fused_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ def _metadata(content: Mapping[str, Any]) -> ModelMetadata:
 
 def _layer(entry: Mapping[str, Any]) -> LayerTensor:
     perm, codes, tensor = entry["perm"], entry["codes"], entry["tensor"]
-    converter, inside = entry["converter"], entry["inside"]
+    converter, fused_into = entry["converter"], entry["fused_into"]
     if perm is not None and sorted(perm) != list(range(len(perm))):
         raise ValueError(f"{perm} is no permutation")
     return LayerTensor(
@@ -210,7 +210,7 @@ def _layer(entry: Mapping[str, Any]) -> LayerTensor:
         None if codes is None else _codes(codes),
         None if converter is None else str(converter),
         tuple(str(note) for note in entry["notes"]),
-        None if inside is None else str(inside),
+        None if fused_into is None else str(fused_into),
     )
 
 

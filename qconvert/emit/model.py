@@ -66,7 +66,7 @@ def to_onnx(
         raise UsageError(f"packed weights need integers, as in qdq, and opset {PACKED_OPSET}")
     b = Builder(opset, _names(graph), packed=packed, vnni=vnni)
     coded = input_codes(graph, meanings, opset) if quantized_io else {}
-    values, hidden = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
+    values, fused = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
     outputs = tuple(
         _output(graph, output, b, values[output.value], quantized_io) for output in graph.outputs
     )
@@ -77,7 +77,7 @@ def to_onnx(
         )
     producer = "qconvert", version("qconvert")
     inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
-    layers = _layers(graph, b, values, hidden)
+    layers = _layers(graph, b, values, fused)
     model = b.model(graph.name, producer)
     needs = Requirements(cpu=(_VNNI,) if b.needs_vnni else ())
     add_metadata(model, ModelMetadata(layers, outputs, dialect, inputs, source, producer[1], needs))
@@ -97,15 +97,15 @@ def _emit(
     coded: Mapping[str, InterfaceCodes],
     quantized_io: bool,
 ) -> tuple[dict[str, Value], dict[str, str]]:
-    """The values of the file, and by value that it has not the one inside of which it is."""
+    """The values of the file, and by value that it has not the one into which it is fused."""
     values: dict[str, Value] = {}
     for source in graph.inputs:
         b.scope = source.name
         values[source.name] = input_value(b, source.name, source.shape, coded.get(source.name))
     known = chains(graph) if dialect.integer_kernels else {}
-    hidden: dict[str, str] = {}
+    fused: dict[str, str] = {}
     for node in graph.nodes:
-        if node.name in values or node.name in hidden:
+        if node.name in values or node.name in fused:
             continue
         inputs = tuple(values[name] for name in node.inputs)
         chain = known.get(node.name)
@@ -115,10 +115,10 @@ def _emit(
             y = lower(node.op, inputs, node.shape, b, dialect)
         else:
             node = chain.end
-            hidden |= dict.fromkeys(chain.hidden, node.name)
+            fused |= dict.fromkeys(chain.fused, node.name)
         values[node.name] = y
         b.rename(y.tensor, _float_name(graph, b, node, y, quantized_io))
-    return values, hidden
+    return values, fused
 
 
 def _input(source: Input, b: Builder, value: Value, codes: InterfaceCodes | None) -> InputTensor:
@@ -149,7 +149,7 @@ def _float_name(graph: Graph, b: Builder, node: Node, value: Value, quantized_io
 
 
 def _layers(
-    graph: Graph, b: Builder, values: dict[str, Value], hidden: dict[str, str]
+    graph: Graph, b: Builder, values: dict[str, Value], fused: dict[str, str]
 ) -> tuple[LayerTensor, ...]:
     alive = b.live()
     opaque = graph.opaque
@@ -162,9 +162,9 @@ def _layers(
             None,
             None,
             notes=layer.notes,
-            inside=owners[hidden[layer.value]],
+            fused_into=owners[fused[layer.value]],
         )
-        if layer.value in hidden
+        if layer.value in fused
         else _layer(layer, values[layer.value], b, alive, opaque.get(layer.name))
         for layer in graph.layers
     )

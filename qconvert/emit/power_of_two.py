@@ -13,7 +13,7 @@ from qconvert.emit.mixing import SMALLEST_NORMAL, mixed
 from qconvert.emit.staircase import staircase
 from qconvert.ir import F32
 from qconvert.ir.quantizers import QuantizedPo2, QuantizedReluPo2
-from qconvert.numerics import quantize_inside
+from qconvert.numerics import quantize_body
 
 #: Magnitudes below it count as 0, which becomes the least power.
 _EPSILON = np.float32(1e-7)
@@ -53,7 +53,7 @@ def _power(b: Builder, magnitude: Tensor, q: QuantizedPo2 | QuantizedReluPo2) ->
     power = replace(q, qnoise_factor=1.0, use_ste=False)
     thresholds, values = _table(power)
     tiny = b.op("Less", magnitude, b.scalar(float(_EPSILON)))
-    least = b.scalar(float(quantize_inside(power, np.zeros(1, np.float32))[0]))
+    least = b.scalar(float(quantize_body(power, np.zeros(1, np.float32))[0]))
     return b.op("Where", tiny, least, staircase(b, magnitude, thresholds, values))
 
 
@@ -62,10 +62,10 @@ def _table(q: QuantizedPo2 | QuantizedReluPo2) -> tuple[F32, F32]:
     middles = np.exp2(np.arange(-24.0, 127.0, 0.5)).astype(np.float32)
     offsets = np.arange(-_NEIGHBOURS, _NEIGHBOURS, dtype=np.int32)
     places = (middles.view(np.int32)[:, np.newaxis] + offsets).view(np.float32)
-    powers = quantize_inside(q, places)
+    powers = quantize_body(q, places)
     changes = powers[:, 0] < powers[:, -1]
     places, powers = places[changes], powers[changes]
     at = (powers > powers[:, :1]).argmax(1)
     thresholds = places[np.arange(len(places)), at]
-    top = powers[-1:, -1] if len(powers) else quantize_inside(q, np.ones(1, np.float32))
+    top = powers[-1:, -1] if len(powers) else quantize_body(q, np.ones(1, np.float32))
     return thresholds, np.concatenate([powers[:, 0], top])

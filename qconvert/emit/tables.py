@@ -14,7 +14,7 @@ from qconvert.emit.thresholds import WIDEST, thresholds
 from qconvert.emit.values import Codes, Value
 from qconvert.ir import Quantizer
 from qconvert.ir.quantizers import QuantizedSigmoid, QuantizedTanh, QuantizedUlaw
-from qconvert.numerics import quantize_inside
+from qconvert.numerics import quantize_body
 
 _INT32 = {"to": onnx.TensorProto.INT32}
 
@@ -25,7 +25,7 @@ def by_codes(b: Builder, codes: Codes, quantizer: Quantizer) -> Tensor:
     stored = np.arange(info.min, info.max + 1)
     numbers = np.ldexp((stored - codes.zero).astype(np.float32), codes.exp)
     # An index below 0 counts from the end.
-    table = np.roll(quantize_inside(quantizer, numbers), info.min)
+    table = np.roll(quantize_body(quantizer, numbers), info.min)
     index = b.op("Cast", codes.tensor, attributes=_INT32)
     return b.op("Gather", b.constant(table, "values"), index)
 
@@ -46,4 +46,4 @@ def ulaw(b: Builder, x: Value, q: QuantizedUlaw) -> Tensor:
     half = b.op("Mul", x.tensor, b.scalar(2.0 ** (-q.integer - 1)))
     share = b.op("Clip", b.op("Add", half, b.scalar(0.5)), b.scalar(0.0), b.scalar(1.0))
     index = b.op("Cast", b.op("Round", b.op("Mul", share, b.scalar(m))), attributes=_INT32)
-    return b.op("Gather", b.constant(quantize_inside(q, places), "values"), index)
+    return b.op("Gather", b.constant(quantize_body(q, places), "values"), index)

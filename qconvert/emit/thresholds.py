@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from qconvert.ir import F32, grid_of
 from qconvert.ir.quantizers import QuantizedSigmoid, QuantizedTanh
-from qconvert.numerics import quantize_inside
+from qconvert.numerics import quantize_body
 
 #: Wider codes would need tables of megabytes.
 WIDEST: Final = 16
@@ -36,7 +36,7 @@ def thresholds(q: QuantizedTanh | QuantizedSigmoid) -> tuple[F32, F32]:
         return first[:0], first
     ends = np.sort([_inverse(q, ties * (1 - _REACH)), _inverse(q, ties * (1 + _REACH))], axis=0)
     near = _all_between(ends[0], ends[1])
-    values = quantize_inside(q, near)
+    values = quantize_body(q, near)
     changes = np.flatnonzero(np.diff(values, prepend=first))
     return near[changes], np.concatenate([first, values[changes]])
 

@@ -4,7 +4,7 @@ from qconvert.numerics.adaptive import adaptive_integer
 from qconvert.numerics.eigen import reciprocal_sqrt
 from qconvert.numerics.folding import Folded, fold_batch_normalization, inverse_deviation
 from qconvert.numerics.freezing import Frozen, freeze_scale
-from qconvert.numerics.quantize import quantize, quantize_inside
+from qconvert.numerics.quantize import quantize, quantize_body
 
 __all__ = [
     "Folded",
@@ -14,6 +14,6 @@ __all__ = [
     "freeze_scale",
     "inverse_deviation",
     "quantize",
-    "quantize_inside",
+    "quantize_body",
     "reciprocal_sqrt",
 ]

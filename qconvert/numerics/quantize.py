@@ -41,8 +41,8 @@ def quantize(quantizer: Quantizer, x: F32) -> F32:
         return _quantize(quantizer, flushed(x))
 
 
-def quantize_inside(quantizer: Quantizer, x: F32) -> F32:
-    """As `quantize` of a longer tensor: without what TensorFlow does to the last elements alone."""
+def quantize_body(quantizer: Quantizer, x: F32) -> F32:
+    """As `quantize` in the body of a long tensor: not as TensorFlow computes the last elements."""
     padded = np.append(x.ravel(), np.ones(-x.size % LANES, np.float32))
     return quantize(quantizer, padded)[: x.size].reshape(x.shape)
 

@@ -63,7 +63,7 @@ def _layer(layer: LayerSummary) -> Json:
         "activation": _codes(layer.activation),
         "weights": [_tensor(weight) for weight in layer.weights],
         "tensor": layer.tensor,
-        "inside": layer.inside,
+        "fused_into": layer.fused_into,
         "notes": list(layer.notes),
     }
 
@@ -123,8 +123,8 @@ def _saturates(codes: Codes | None) -> bool:
 def _table(header: Sequence[str], layers: Sequence[LayerSummary]) -> Iterator[Text]:
     rows = [tuple(header)]
     for layer in layers:
-        inside = f"inside of {layer.inside}" if layer.inside else ""
-        where = layer.tensor or inside if layer.shape is None else _shown(layer.shape)
+        fused = f"inside of {layer.fused_into}" if layer.fused_into else ""
+        where = layer.tensor or fused if layer.shape is None else _shown(layer.shape)
         rows.append(
             (
                 printable(layer.name),

@@ -40,7 +40,7 @@ class Tensor:
 class LayerSummary:
     """One layer; ``activation`` is what quantizes its output, ``tensor`` carries it in ONNX.
 
-    An ONNX file has none of what is computed ``inside`` of another layer's operators.
+    An ONNX file has none of what is ``fused_into`` another layer's operators.
     ``converter`` is the other program that converted it, if one did; ``notes`` tell what QKeras
     does there that its user may not expect.
     """
@@ -53,7 +53,7 @@ class LayerSummary:
     tensor: str | None = None
     converter: str | None = None
     notes: tuple[str, ...] = ()
-    inside: str | None = None
+    fused_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ def _exported_layer(layer: LayerTensor) -> LayerSummary:
         layer.tensor,
         layer.converter,
         layer.notes,
-        layer.inside,
+        layer.fused_into,
     )
 
 

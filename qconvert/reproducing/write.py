@@ -63,8 +63,8 @@ def _contents(
 
 def _cases(collector: Collector, name: str) -> tuple[Case, ...]:
     """Of the layer *name*, or of the first that differs, if the file has no results of *name*."""
-    hidden = collector.isolated(name) is None
-    return collector.cases if hidden else collector.cases_of(name)
+    own = collector.isolated(name) is not None
+    return collector.cases_of(name) if own else collector.cases
 
 
 def _confirmed(small: Reduced, whole: Whole | None, tensorflow: Runner | None) -> bool | None:

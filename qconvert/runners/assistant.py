@@ -1,9 +1,7 @@
 """TensorFlow's process as a converter of what TensorFlow alone can read."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 import onnx
 
@@ -13,40 +11,15 @@ from qconvert.frontend.problems import Unsupported
 from qconvert.ir.ops import Opaque
 from qconvert.ir.shapes import Shape
 from qconvert.runners.npz import write_npz
-from qconvert.runners.process import Answer, Json, Process
-from qconvert.runners.tf import start_worker
+from qconvert.runners.process import Answer, Json, Worker
 
 
-class Assistant:
-    """A context in which TensorFlow converts; its process starts with the first request.
-
-    ``python`` is the interpreter to use, if not this one; ``timeout`` is in seconds, for each
-    answer. Every method raises `WitnessError` if there is no TensorFlow, or it dies.
-    """
-
-    def __init__(self, python: Path | None = None, *, timeout: float = 600.0) -> None:
-        self._python = python
-        self._timeout = timeout
-        self._process: Process | None = None
-
-    def __enter__(self) -> "Assistant":
-        self._temporary = tempfile.TemporaryDirectory(prefix="qconvert-")
-        self._folder = Path(self._temporary.name)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._process is not None:
-            self._process.close(patience=0.0 if error else 5.0)
-        self._temporary.cleanup()
+class Assistant(Worker):
+    """A context in which TensorFlow converts."""
 
     def to_h5(self, folder: Path, output: Path) -> None:
         """Write the model of a SavedModel *folder* to *output*; `UnsupportedError` if it cannot."""
-        answer = self._ask("convert", {"model": str(folder), "output": str(output)})
+        answer = self.ask("convert", {"model": str(folder), "output": str(output)})
         if "refused" in answer:
             reason = f"TensorFlow does not read the SavedModel folder: {answer['refused']}"
             raise UnsupportedError([Problem("", reason)])
@@ -55,9 +28,9 @@ class Assistant:
 
     def to_opaque(self, layer: StockLayer) -> Converted:
         """A stock layer in ONNX, by tf2onnx; the frontend's `Unsupported` if that cannot."""
-        weights, output = self._folder / "weights.npz", self._folder / "fragment.onnx"
+        weights, output = self.folder / "weights.npz", self.folder / "fragment.onnx"
         write_npz(weights, {str(i): stored.value for i, stored in enumerate(layer.weights)})
-        answer = self._ask(
+        answer = self.ask(
             "opaque",
             {
                 "class_name": layer.class_name,
@@ -72,12 +45,6 @@ class Assistant:
         if "refused" in answer:
             raise Unsupported(f"tf2onnx converts no such {layer.class_name}: {answer['refused']}")
         return _converted(layer, answer, _fragment(output))
-
-    def _ask(self, do: str, arguments: dict[str, Json]) -> Answer:
-        if self._process is None:
-            self._process = start_worker(self._python, self._folder, self._timeout)
-        self._process.send(do, arguments)
-        return self._process.receive()
 
 
 def _fragment(path: Path) -> bytes:

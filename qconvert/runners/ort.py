@@ -39,8 +39,9 @@ class OrtRunner:
         self.layers: tuple[LayerTensor, ...] = tuple(
             layer for layer in (metadata.layers if metadata else ()) if layer.tensor or layer.codes
         )
-        #: By layer that the file has no result of the one inside of whose operators it is.
-        self.inside = {x.layer: x.inside for x in (metadata.layers if metadata else ()) if x.inside}
+        #: By layer that the file has no result of the one into whose operators it is fused.
+        layers = metadata.layers if metadata else ()
+        self.fused = {x.layer: x.fused_into for x in layers if x.fused_into}
         self.inputs = tuple(_fed(self._model.graph))
         self._interface = metadata.inputs if metadata else ()
         self._coded_outputs = {
@@ -59,9 +60,9 @@ class OrtRunner:
         """Every layer and the outputs, with graph optimizations off.
 
         What reads a layer that is *forced* computes with that result instead of the true one. Of
-        one that is inside of an operator nothing can be forced, and nothing is returned.
+        one that is fused into an operator nothing can be forced, and nothing is returned.
         """
-        if not self.inside.keys().isdisjoint(forced):
+        if not self.fused.keys().isdisjoint(forced):
             return Trace({}, {})
         values = self._run_forced(self.layers, inputs, forced, optimized=False)
         return Trace(

@@ -1,4 +1,4 @@
-"""A worker process that answers requests: one JSON object a line each way, never waited for long.
+"""TensorFlow's process: one JSON object a line each way, never waited for long.
 
 Whatever the worker does instead of answering ends in `WitnessError`: it dies, prints something
 else, answers another request, reports a failure, or stays silent until the time is over.
@@ -9,15 +9,23 @@ import json
 import queue
 import re
 import subprocess
+import sys
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TypeAlias
+from types import TracebackType
+from typing import IO, Self, TypeAlias
 
 from qconvert.errors import WitnessError
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 Answer: TypeAlias = dict[str, Json]
+
+WORKER = Path(__file__).with_name("tf_worker")
+#: Seconds that an idle worker has to end by itself.
+_PATIENCE = 5.0
 
 _TENSORFLOW, REMEDY = "TensorFlow or QKeras", "pip install 'qconvert[tf]'"
 _RUNTIME, _RUNTIME_REMEDY = "ONNX Runtime", "pip install 'qconvert[ort]'"
@@ -25,25 +33,53 @@ _RUNTIME, _RUNTIME_REMEDY = "ONNX Runtime", "pip install 'qconvert[ort]'"
 _SMALL_TALK = re.compile(r"[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl")
 
 
-class Process:
-    """A running worker; ``log`` takes what it prints on standard error."""
+class Worker:
+    """A context of TensorFlow's process and of a ``folder`` for the files of both sides.
 
-    def __init__(self, command: Sequence[str], log: Path, timeout: float) -> None:
-        self._command = command[0]
-        self._log = log
+    Entering it starts the process and does not wait for it. ``python`` is the interpreter to use,
+    if not this one; ``timeout`` is in seconds, for each answer. Every method raises
+    `WitnessError` when the worker fails, in whatever way.
+    """
+
+    def __init__(self, python: Path | None = None, *, timeout: float = 600.0) -> None:
+        self._python = str(python or sys.executable)
         self._timeout = timeout
         self._sent = 0
         self._answered = 0
-        try:
-            with log.open("wb") as errors:
-                self._process = subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
-                )
-        except OSError as error:
-            raise WitnessError(f"the worker did not start: {error}") from error
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="qconvert-"))
+            self.folder = Path(temporary)
+            self._log = self.folder / "log"
+            self._process = self._started()
+            self._files = stack.pop_all()
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, args=(self._out,), daemon=True)
         self._reader.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        idle = error is None and self._sent == self._answered
+        self._close(patience=_PATIENCE if idle else 0.0)
+        self._files.close()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        try:
+            with self._log.open("wb") as errors:
+                return subprocess.Popen(
+                    [self._python, str(WORKER)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                )
+        except OSError as error:
+            raise WitnessError(f"the worker did not start: {error}") from error
 
     @property
     def _in(self) -> IO[bytes]:
@@ -60,6 +96,11 @@ class Process:
             self._lines.put(line)
         self._lines.put(b"")
 
+    def ask(self, do: str, arguments: Mapping[str, Json]) -> Answer:
+        """Send a request and wait for its answer."""
+        self.send(do, arguments)
+        return self.receive()
+
     def send(self, do: str, arguments: Mapping[str, Json]) -> None:
         """Send a request, whose answer is to be received in turn."""
         self._sent += 1
@@ -75,7 +116,7 @@ class Process:
         try:
             line = self._lines.get(timeout=self._timeout)
         except queue.Empty:
-            self.kill()
+            self._kill()
             raise self._failure(f"the worker gave no answer in {self._timeout:g} s") from None
         if not line:
             self._lines.put(b"")
@@ -98,7 +139,7 @@ class Process:
         if answer.get("type") in ("ImportError", "ModuleNotFoundError"):
             ours = "'onnxruntime'" in message
             what, remedy = (_RUNTIME, _RUNTIME_REMEDY) if ours else (_TENSORFLOW, REMEDY)
-            return WitnessError(f"{self._command} lacks {what} ({message}): {remedy}")
+            return WitnessError(f"{self._python} lacks {what} ({message}): {remedy}")
         return WitnessError(f"the TensorFlow worker failed: {message}")
 
     def _how(self) -> str:
@@ -114,19 +155,18 @@ class Process:
         lines = [line for line in printed if not _SMALL_TALK.match(line)]
         return WitnessError("\n  ".join([what, *lines[-5:]]))
 
-    def kill(self) -> None:
-        """End the process now."""
+    def _kill(self) -> None:
         self._process.kill()
         self._process.wait()
 
-    def close(self, patience: float) -> None:
+    def _close(self, patience: float) -> None:
         """Let the process end, or kill it after *patience* seconds; free everything."""
         with contextlib.suppress(OSError):  # a broken pipe with a request still in it
             self._in.close()
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:
-            self.kill()
+            self._kill()
         self._reader.join(1)
         if not self._reader.is_alive():
             self._out.close()

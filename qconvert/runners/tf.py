@@ -1,26 +1,18 @@
 """TensorFlow with QKeras as a witness, in a process of its own."""
 
-import sys
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 from qconvert.errors import WitnessError
 from qconvert.ir import F32
 from qconvert.runners.npz import read_npz, write_npz
-from qconvert.runners.process import Answer, Process
+from qconvert.runners.process import Answer, Worker
 from qconvert.runners.traces import NOTHING, Trace
 
-WORKER = Path(__file__).with_name("tf_worker")
 OUTPUT = "output:"
-
-
-def start_worker(python: Path | None, folder: Path, timeout: float) -> Process:
-    """TensorFlow's process in that interpreter, or in this one; *folder* takes its log."""
-    return Process([str(python or sys.executable), str(WORKER)], folder / "log", timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +34,10 @@ class Disagreement:
     max_abs: float
 
 
-class TensorFlowRunner:
+class TensorFlowRunner(Worker):
     """A context in which the real Keras model runs: the ground truth.
 
-    Entering it starts the process and the loading and does not wait for them. ``python`` is the
-    interpreter to use, if not this one; ``timeout`` is in seconds, for each answer. Every
-    method raises `WitnessError` when the worker fails, in whatever way.
+    Entering it starts the loading, too, and does not wait for it.
     """
 
     def __init__(
@@ -58,45 +48,28 @@ class TensorFlowRunner:
         python: Path | None = None,
         timeout: float = 600.0,
     ) -> None:
+        super().__init__(python, timeout=timeout)
         self._model = model
         self._weights = weights
-        self._python = python
-        self._timeout = timeout
         self._loaded: TensorFlowModel | None = None
-        self._files = 0
+        self._written_files = 0
         self._batch: tuple[int, Path] | None = None
 
-    def __enter__(self) -> "TensorFlowRunner":
-        self._temporary = tempfile.TemporaryDirectory(prefix="qconvert-")
-        self._folder = Path(self._temporary.name)
-        try:
-            self._process = start_worker(self._python, self._folder, self._timeout)
-        except WitnessError:
-            self._temporary.cleanup()
-            raise
+    def __enter__(self) -> Self:
+        super().__enter__()
         self.reload()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        idle = error is None and self._loaded is not None and self._batch is None
-        self._process.close(patience=5.0 if idle else 0.0)
-        self._temporary.cleanup()
 
     def reload(self) -> None:
         """Begin to load the file, which may hold another model than before."""
         self._loaded = None
         weights = None if self._weights is None else str(self._weights.resolve())
-        self._process.send("load", {"model": str(self._model.resolve()), "weights": weights})
+        self.send("load", {"model": str(self._model.resolve()), "weights": weights})
 
     def load(self) -> TensorFlowModel:
         """Wait until the model is loaded."""
         if self._loaded is None:
-            self._loaded = _described(self._process.receive())
+            self._loaded = _described(self.receive())
         return self._loaded
 
     @property
@@ -114,7 +87,7 @@ class TensorFlowRunner:
         request = {"inputs": self._written("inputs", inputs), "outputs": str(outputs)}
         if forced:
             request["forced"] = self._written("forced", forced)
-        self._process.send("run", request)
+        self.send("run", request)
         self._batch = (len(next(iter(inputs.values()))), outputs)
 
     def finish(self) -> Trace:
@@ -138,8 +111,8 @@ class TensorFlowRunner:
     def predict_differences(self, inputs: Mapping[str, F32]) -> Mapping[str, Disagreement]:
         """How far ``model.predict`` disagrees with ``model(x)``, by output."""
         model = self.load()
-        self._process.send("predict", {"inputs": self._written("inputs", inputs)})
-        answer = self._process.receive()
+        self.send("predict", {"inputs": self._written("inputs", inputs)})
+        answer = self.receive()
         differences = _disagreements(answer)
         if set(differences) != set(model.outputs):
             raise WitnessError(f"the worker compared {sorted(differences)}, not {model.outputs}")
@@ -156,36 +129,35 @@ class TensorFlowRunner:
     def quantizer(self, layer: str) -> str:
         """The quantizer that a layer ends with, by its trace key: its class and all options."""
         self.load()
-        self._process.send("quantizer", {"layer": layer})
-        return str(self._process.receive().get("quantizer"))
+        return str(self.ask("quantizer", {"layer": layer}).get("quantizer"))
 
     def quantized(self, layer: str, x: F32, size: int | None = None) -> F32:
         """What that quantizer makes of numbers (n,), in one tensor or in several of *size*."""
         self.load()
         outputs = self._new_file()
         request = {"layer": layer, "size": size, "outputs": str(outputs)}
-        self._process.send("quantize", {**request, "inputs": self._written("numbers", {"x": x})})
+        self.send("quantize", {**request, "inputs": self._written("numbers", {"x": x})})
         (y,) = self._received(outputs).values()
         return y
 
     def _asked(self, request: str) -> Mapping[str, F32]:
         self.load()
         outputs = self._new_file()
-        self._process.send(request, {"outputs": str(outputs)})
+        self.send(request, {"outputs": str(outputs)})
         return self._received(outputs)
 
     def _new_file(self) -> Path:
-        self._files += 1
-        return self._folder / f"{self._files}.npz"
+        self._written_files += 1
+        return self.folder / f"{self._written_files}.npz"
 
     def _written(self, name: str, arrays: Mapping[str, F32]) -> str:
-        path = self._folder / f"{name}.npz"
+        path = self.folder / f"{name}.npz"
         write_npz(path, arrays)
         return str(path)
 
     def _received(self, path: Path) -> dict[str, F32]:
         """The arrays that the worker says it wrote."""
-        keys = self._process.receive().get("keys")
+        keys = self.receive().get("keys")
         try:
             arrays = read_npz(path)
             path.unlink()

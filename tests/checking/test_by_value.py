@@ -1,7 +1,7 @@
 """Files without metadata; a second reference stands for TensorFlow, which all agree with."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -20,35 +20,15 @@ from qconvert.ir import F32, Graph, Input, Layer, Node, Output
 from qconvert.ir.ops import Dense, Quantize
 from qconvert.ir.quantizers import QuantizedBits
 from qconvert.runners.reference import ReferenceRunner
-from qconvert.runners.tf import Disagreement
 from tests.checking.foreign_files import (
     renamed,
     stripped,
     with_channels_first,
     with_wrong_code,
 )
+from tests.checking.stand_in import stand_in_for
 
 DATA: Final = Path(__file__).parents[1] / "data"
-
-
-@dataclass(frozen=True)
-class QKerasOf:
-    """Effective weights as the graph has them."""
-
-    graph: Graph
-
-    def effective_weights(self) -> Mapping[str, F32]:
-        return {
-            f"{layer.name}/{role}": weight.effective
-            for layer in self.graph.layers
-            for role, weight in layer.weights.items()
-        }
-
-    def folded_weights(self) -> Mapping[str, F32]:
-        return {}
-
-    def predict_differences(self, _: Mapping[str, F32]) -> Mapping[str, Disagreement]:
-        return {}
 
 
 def checked(graph: Graph, model: onnx.ModelProto) -> Report:
@@ -58,7 +38,7 @@ def checked(graph: Graph, model: onnx.ModelProto) -> Report:
     files = CheckedFile("m.h5", "0" * 64), CheckedFile("m.onnx", "1" * 64)
     return examine(
         Subject(graph, *files, by_value=in_words(known)),
-        replace(panel, runners=runners, unavailable={}, qkeras=QKerasOf(graph)),
+        replace(panel, runners=runners, unavailable={}, qkeras=stand_in_for(graph)),
         samples,
     )
 

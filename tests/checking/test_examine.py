@@ -13,6 +13,7 @@ from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph, Layer
 from qconvert.runners.tf import Disagreement
 from qconvert.runners.traces import NOTHING, Trace
+from tests.checking.stand_in import StandIn
 
 TF, ORT, NUMPY, DEPLOYED = Witness
 Change = Callable[[F32], F32]
@@ -57,22 +58,6 @@ class FakeRunner:
 
 
 @dataclass
-class FakeQKeras:
-    weights: Mapping[str, F32]
-    ambiguous: bool = False
-    folded: Mapping[str, F32] = field(default_factory=dict)
-
-    def effective_weights(self) -> Mapping[str, F32]:
-        return self.weights
-
-    def folded_weights(self) -> Mapping[str, F32]:
-        return self.folded
-
-    def predict_differences(self, inputs: Mapping[str, F32]) -> Mapping[str, Disagreement]:
-        return {"y": Disagreement(3 if self.ambiguous else 0, 2 * len(inputs["x"]), 0.5)}
-
-
-@dataclass
 class Bench:
     """A check of the chain with witnesses that agree, unless told otherwise."""
 
@@ -81,7 +66,7 @@ class Bench:
     def run(
         self,
         changed: Mapping[Witness, FakeRunner | None] = {},
-        qkeras: FakeQKeras | None = None,
+        qkeras: StandIn | None = None,
         samples: Samples | None = None,
         unavailable: Mapping[Witness, str] = {},
         failed: Failed | None = None,
@@ -93,7 +78,7 @@ class Bench:
         x = np.arange(200, dtype=np.float32).reshape(100, 2)
         return examine(
             Subject(self.graph, CheckedFile("m.h5", "0" * 64), CheckedFile(None, "1" * 64)),
-            Panel(present, qkeras or FakeQKeras(weights), {TF: versions}, unavailable),
+            Panel(present, qkeras or StandIn(weights), {TF: versions}, unavailable),
             samples or from_user(self.graph, x),
             failed=failed,
         )
@@ -220,7 +205,7 @@ def test_a_missing_witness_is_no_pass(bench: Bench, missing: Witness) -> None:
     assert report.failed[0].failure == "not installed"
 
 
-class NoWeights(FakeQKeras):
+class NoWeights(StandIn):
     """A TensorFlow that runs the model, and not what quantizes its weights."""
 
     def effective_weights(self) -> Mapping[str, F32]:
@@ -260,7 +245,7 @@ def test_a_result_of_another_shape_is_a_difference(bench: Bench) -> None:
 
 def test_wrong_effective_weights_blame_their_layer(bench: Bench) -> None:
     kernel = bench.graph.layers[1].weights["kernel"].effective
-    report = bench.run(qkeras=FakeQKeras({"dense/kernel": kernel + np.float32(0.125)}))
+    report = bench.run(qkeras=StandIn({"dense/kernel": kernel + np.float32(0.125)}))
     assert verdicts(report)["dense"] == "DIFFERS"
     assert report.weights[0].difference.differing == 4
     assert report.first_difference is named(report, "dense")
@@ -269,14 +254,15 @@ def test_wrong_effective_weights_blame_their_layer(bench: Bench) -> None:
 @pytest.mark.parametrize("names", [(), ("dense/kernel", "dense/bias")])
 def test_weights_without_counterpart_are_no_pass(bench: Bench, names: tuple[str, ...]) -> None:
     kernel = bench.graph.layers[1].weights["kernel"].effective
-    report = bench.run(qkeras=FakeQKeras(dict.fromkeys(names, kernel)))
+    report = bench.run(qkeras=StandIn(dict.fromkeys(names, kernel)))
     assert verdicts(report)["dense"] == "UNCHECKED"
     assert report.exit_code == 1
 
 
 def test_predict_disagreeing_with_eager_is_recorded_and_passes(bench: Bench) -> None:
     kernel = bench.graph.layers[1].weights["kernel"].effective
-    report = bench.run(qkeras=FakeQKeras({"dense/kernel": kernel}, ambiguous=True))
+    apart = {"y": Disagreement(3, 4, 0.5)}
+    report = bench.run(qkeras=StandIn({"dense/kernel": kernel}, differences=apart))
     assert report.reference_ambiguous
     assert report.ambiguous[0].differing == 3
     assert report.exit_code == 0

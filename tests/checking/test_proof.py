@@ -63,9 +63,9 @@ OFF = Finding(Verdict.BOUNDED, "rounding", (Comparison(PAIRS[0], Difference(9, 3
 CERTAIN = Proof(Method.CODES, ("the codes behind it are the same, whatever it rounds",))
 
 
-def test_codes_that_differ_are_not_proven_because_something_inside_is_hidden() -> None:
-    assert prove(OFF, CERTAIN, [], None, tried=True, hidden=True).verdict is Verdict.PROVEN
-    assert prove(OFF, CERTAIN, [], None, tried=True, hidden=False) == OFF
+def test_codes_that_differ_are_not_proven_unless_only_quantizers_read_them() -> None:
+    assert prove(OFF, CERTAIN, [], None, tried=True, by_codes=True).verdict is Verdict.PROVEN
+    assert prove(OFF, CERTAIN, [], None, tried=True, by_codes=False) == OFF
 
 
 def test_no_proof_without_a_trial_and_no_bound_without_a_doubt() -> None:

@@ -18,7 +18,7 @@ from qconvert.ir.quantizers import (
     QuantizedUlaw,
     Ternary,
 )
-from qconvert.numerics import quantize, quantize_inside
+from qconvert.numerics import quantize, quantize_body
 
 QUANTIZERS: list[Quantizer] = [
     QuantizedBits(4, 1),
@@ -87,13 +87,13 @@ def test_only_next_to_a_tie_the_last_elements_may_be_others(
     found = 0
     for number in (middles + np.arange(-16, 16, dtype=np.int32)).view(np.float32).ravel():
         x = np.array([0.9, number], np.float32)
-        y, inside = quantize(quantizer, x), quantize_inside(quantizer, x)
+        y, body = quantize(quantizer, x), quantize_body(quantizer, x)
         radius = quantizer_radius(quantizer, x, y, None)
-        if y[1] == inside[1]:
+        if y[1] == body[1]:
             assert radius is None
         else:
             assert radius is not None
-            np.testing.assert_array_equal(radius, [0, abs(y[1] - inside[1])])
+            np.testing.assert_array_equal(radius, [0, abs(y[1] - body[1])])
             found += 1
     assert 0 < found < 32 * len(ties) / 4
 

@@ -1,5 +1,6 @@
 """Kernels that round get other numbers until their codes are those of TensorFlow's place."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -8,12 +9,12 @@ import pytest
 
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.requantized import RoundingKernel
-from qconvert.checking.deployed.stored import kernels_of, stored_weights
+from qconvert.checking.deployed.stored import cones_of, kernels_of, stored_weights
 from qconvert.checking.repair.moves import MOST_ULPS, read_moves, write_moves
 from qconvert.checking.results import Report, Verdict
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
-from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
+from qconvert.ir import F32, Graph, Grid, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
 from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Quantize
 from qconvert.ir.quantizers import QuantizedBits
 
@@ -94,7 +95,8 @@ def chained(first: Op, conv: Conv | ConvTranspose, bn: BatchNormalization, last:
 def kernel_in(model: onnx.ModelProto) -> RoundingKernel:
     metadata = read_metadata(model)
     assert metadata is not None
-    return kernels_of(OnnxGraph(model.graph), metadata)["act"]
+    file = OnnxGraph(model.graph)
+    return kernels_of(file, metadata, cones_of(file, metadata.layers))["act"]
 
 
 def verdicts(report: Report) -> dict[str, Verdict]:
@@ -168,6 +170,22 @@ def test_where_tensorflow_computes_otherwise_kernels_follow_it(fused: bool, ulps
     assert all(after[name] is Verdict.PROVEN for name in ("conv", "bn", "act"))
     again = repair(graph, found.model, theirs)
     assert again.model == found.model and again.moves == found.moves
+
+
+def test_a_kernel_of_codes_of_an_input_follows_in_their_domain() -> None:
+    """All floats that the input may be else are no states that could be gone through."""
+    graph, theirs = (without_first(network(0, ulps)) for ulps in (0, 1))
+    codes = {"x": Grid(0, 15, -3)}
+    model = to_onnx(graph, quantized_io=True, meanings=codes)
+    found = repair(graph, model, theirs, codes)
+    assert {move.layer for move in found.moves} == {"bn"} and not found.unrepaired
+    assert repair(graph, model, theirs).model == model
+
+
+def without_first(graph: Graph) -> Graph:
+    """Without the quantizer in front of the convolution."""
+    _, conv, *others = graph.nodes
+    return replace(graph, nodes=(replace(conv, inputs=("x",)), *others), layers=graph.layers[1:])
 
 
 def test_a_kernel_is_held_against_exactly_the_moves_that_the_file_tells() -> None:

@@ -13,11 +13,10 @@ from qconvert.checking.repair.repair import Repaired, repaired
 from qconvert.checking.scans.floats import floats_at, positions_of
 from qconvert.checking.witness import Direct, Panel, Witness
 from qconvert.emit import to_onnx
-from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph, Input, Layer, Node, Output
 from qconvert.ir.ops import Quantize
 from qconvert.ir.quantizers import QuantizedTanh
-from qconvert.numerics import quantize_inside
+from qconvert.numerics import quantize_body
 from qconvert.runners.reference import ReferenceRunner
 
 TANH = QuantizedTanh(4, use_real_tanh=True)
@@ -46,7 +45,7 @@ class TheirQuantizers:
     def quantized(self, layer: str, x: F32, size: int | None = None) -> F32:
         if self.other is not None and layer == "qx":
             return self.other(x)
-        return quantize_inside(TANH, x)
+        return quantize_body(TANH, x)
 
 
 def repair(model: onnx.ModelProto, other: Program | None = None) -> Repaired:
@@ -57,7 +56,7 @@ def repair(model: onnx.ModelProto, other: Program | None = None) -> Repaired:
         return replace(panel, runners=runners, quantizers=quantizers, unavailable={})
 
     probe = {name: np.zeros((2, 3), np.float32) for name in "xz"}
-    return repaired(graph(), analyse(graph()), model, assembled, probe)
+    return repaired(graph(), model, assembled, probe)
 
 
 def run(model: onnx.ModelProto, layer: str, x: F32) -> F32:
@@ -91,12 +90,12 @@ def test_a_wrong_threshold_is_put_right() -> None:
     assert not found.moves
     for layer in ("qx", "qz"):
         x = near(wrong[np.isfinite(wrong)])
-        np.testing.assert_array_equal(run(found.model, layer, x), quantize_inside(TANH, x))
+        np.testing.assert_array_equal(run(found.model, layer, x), quantize_body(TANH, x))
 
 
 def test_a_table_follows_another_program_of_tensorflow_for_its_layer_alone() -> None:
     def other(x: F32) -> F32:
-        return quantize_inside(TANH, floats_at(positions_of(x) - 5 * (x > 0)))
+        return quantize_body(TANH, floats_at(positions_of(x) - 5 * (x > 0)))
 
     model = to_onnx(graph())
     found = repair(model, other)
@@ -105,7 +104,7 @@ def test_a_table_follows_another_program_of_tensorflow_for_its_layer_alone() -> 
     assert {move.ulps for move in found.moves} <= set(range(-5, 6)) and len(found.moves) > 3
     x = near(thresholds(model)[:27])
     np.testing.assert_array_equal(run(found.model, "qx", x), other(x))
-    np.testing.assert_array_equal(run(found.model, "qz", x), quantize_inside(TANH, x))
+    np.testing.assert_array_equal(run(found.model, "qz", x), quantize_body(TANH, x))
 
 
 def test_a_table_with_too_few_places_is_told() -> None:
@@ -114,7 +113,7 @@ def test_a_table_with_too_few_places_is_told() -> None:
         at = positions_of(x)
         edge = positions_of(np.array([0.0625815], np.float32))[0]
         aside = (abs(at - edge) < 8) & (at % 2 == 0)
-        return quantize_inside(TANH, np.where(aside, np.float32(0.1), x))
+        return quantize_body(TANH, np.where(aside, np.float32(0.1), x))
 
     model = to_onnx(graph())
     (left,) = repair(model, other).unrepaired
@@ -128,14 +127,12 @@ def test_where_there_are_no_quantizers_nothing_is_done() -> None:
         return replace(panel, runners=runners, unavailable={})
 
     probe = {name: np.zeros((2, 3), np.float32) for name in "xz"}
-    found = repaired(graph(), analyse(graph()), to_onnx(graph()), assembled, probe)
+    found = repaired(graph(), to_onnx(graph()), assembled, probe)
     assert found.model == to_onnx(graph())
 
 
 def test_without_tensorflow_nothing_is_repaired() -> None:
     probe = {name: np.zeros((2, 3), np.float32) for name in "xz"}
     model = to_onnx(graph())
-    found = repaired(
-        graph(), analyse(graph()), model, lambda file: assemble(graph(), file, "it died"), probe
-    )
+    found = repaired(graph(), model, lambda file: assemble(graph(), file, "it died"), probe)
     assert found.model is model and not (found.moves or found.unrepaired)

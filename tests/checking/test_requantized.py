@@ -10,7 +10,7 @@ import pytest
 from onnx import numpy_helper
 
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.requantized import RoundingKernel, absorbed, judged
+from qconvert.checking.deployed.requantized import RoundingKernel, fusions, judged
 from qconvert.checking.deployed.saturation import highest
 from qconvert.checking.deployed.stored import cones_of, kernels_of, stored_weights
 from qconvert.emit import to_onnx
@@ -312,16 +312,16 @@ def test_a_layer_is_inside_of_a_kernel_only_where_the_graph_has_it() -> None:
     metadata = read_metadata(to_onnx(graph))
     assert metadata is not None
     layers = metadata.layers
-    assert absorbed(graph, layers) == {"conv": "act", "norm": "act"}
+    assert fusions(graph, layers) == {"conv": "act", "norm": "act"}
     q, conv, norm, act = layers
     claims = (
-        replace(q, tensor=None, codes=None, inside="act"),
-        replace(conv, inside="nowhere"),
-        replace(norm, inside="conv"),
+        replace(q, tensor=None, codes=None, fused_into="act"),
+        replace(conv, fused_into="nowhere"),
+        replace(norm, fused_into="conv"),
         act,
     )
-    assert absorbed(graph, claims) == {}
-    assert absorbed(graph, (q, replace(conv, tensor="x"), norm, act)) == {"norm": "act"}
+    assert fusions(graph, claims) == {}
+    assert fusions(graph, (q, replace(conv, tensor="x"), norm, act)) == {"norm": "act"}
     assert cones_of(OnnxGraph(to_onnx(graph).graph), claims)["conv"] == []
 
 
@@ -334,7 +334,8 @@ def test_the_largest_of_what_falls_is_judged_by_nobody() -> None:
     model = to_onnx(graph)
     metadata = read_metadata(model)
     assert metadata is not None
-    kernel = kernels_of(OnnxGraph(model.graph), metadata)["act"]
+    file = OnnxGraph(model.graph)
+    kernel = kernels_of(file, metadata, cones_of(file, metadata.layers))["act"]
     assert judged(graph, analyse(graph), "act", kernel) is not None
     moved = replace(graph, nodes=nodes)
     assert judged(moved, analyse(graph), "act", kernel) is None

@@ -26,7 +26,7 @@ from qconvert.ir.quantizers import (
     QuantizedSigmoid,
     QuantizedTanh,
 )
-from qconvert.numerics import quantize, quantize_inside
+from qconvert.numerics import quantize, quantize_body
 
 TANH = QuantizedTanh(4, use_real_tanh=True)
 HOW: Final[tuple[Literal["rnd", "floor"], ...]] = ("rnd", "floor")
@@ -55,7 +55,7 @@ class QKeras:
 
     def quantized(self, layer: str, x: F32, size: int | None = None) -> F32:
         self.asked += 1
-        run = quantize_inside if size is None else quantize
+        run = quantize_body if size is None else quantize
         parts = np.split(x, range(size, len(x), size)) if size else [x]
         return np.concatenate([run(self.known[layer], self.change(part)) for part in parts])
 

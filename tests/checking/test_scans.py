@@ -28,7 +28,7 @@ from qconvert.ir.quantizers import (
     QuantizedTanh,
     QuantizedUlaw,
 )
-from qconvert.numerics import quantize, quantize_inside
+from qconvert.numerics import quantize, quantize_body
 
 TANH = QuantizedTanh(4, use_real_tanh=True)
 SIGMOID = QuantizedSigmoid(4, use_real_sigmoid=True)
@@ -69,7 +69,7 @@ def theirs(quantizer: Quantizer, size: int | None = None) -> Program:
 
     def run(x: F32) -> F32:
         if size is None:
-            return quantize_inside(quantizer, x)
+            return quantize_body(quantizer, x)
         return np.concatenate(
             [quantize(quantizer, x[i : i + size]) for i in range(0, x.size, size)]
         )
@@ -80,12 +80,12 @@ def theirs(quantizer: Quantizer, size: int | None = None) -> Program:
 def programs(quantizer: Quantizer, model: onnx.ModelProto) -> Programs:
     lone = alone(model, "y", quantizer)
     plain, deployed = lone.programs()
-    inside = {
+    body = {
         Witness.TENSORFLOW: theirs(quantizer),
         Witness.ORT: plain,
         Witness.DEPLOYED: deployed,
     }
-    return Programs(inside, theirs(quantizer, 7), lone.thresholds)
+    return Programs(body, theirs(quantizer, 7), lone.thresholds)
 
 
 def scan(quantizer: Quantizer, model: onnx.ModelProto | None = None, *, tail: bool = True) -> Scan:
@@ -111,7 +111,7 @@ def test_thresholds_agree_with_numbers_drawn_anywhere(quantizer: Quantizer) -> N
         LAST if np.isinf(found.limit) else int(positions_of(np.array([found.limit], np.float32))[0])
     )
     x = floats_at(np.random.default_rng(0).integers(-end, end, 1 << 17, endpoint=True))
-    single_file = programs(quantizer, to_onnx(single(quantizer))).inside
+    single_file = programs(quantizer, to_onnx(single(quantizer))).body
     results = [program(x) for program in single_file.values()]
     for other in results[1:]:
         np.testing.assert_array_equal(other, results[0])
@@ -245,8 +245,8 @@ def test_a_program_that_wavers_next_to_a_boundary_is_tried_there() -> None:
         aside = (abs(at - near) < 12) & (at % 3 == 0)
         return base(floats_at(np.where(aside, 2 * near - at, at)))
 
-    inside = {Witness.TENSORFLOW: base, Witness.NUMPY: wavering}
-    found = decided(TANH, Programs(inside, base), tail=False)
+    body = {Witness.TENSORFLOW: base, Witness.NUMPY: wavering}
+    found = decided(TANH, Programs(body, base), tail=False)
     expected = [
         p
         for p in range(near - 12, near + 12)
@@ -272,9 +272,7 @@ def test_too_many_numbers_are_not_decided(monkeypatch: pytest.MonkeyPatch) -> No
 def test_beyond_the_residue_nothing_is_said() -> None:
     assert limit_of(LEAKY) == 2.0**24 * 2.0**-5 and limit_of(TANH) == np.inf
     beyond = np.array([2.0**30], np.float32)
-    assert (
-        quantize_inside(LEAKY, -beyond)[0] != quantize_inside(LEAKY, np.array([-99], np.float32))[0]
-    )
+    assert quantize_body(LEAKY, -beyond)[0] != quantize_body(LEAKY, np.array([-99], np.float32))[0]
     assert not is_decidable(replace(LEAKY, qnoise_factor=0.5))
     for slope in (0.3, -0.25):
         assert not is_decidable(replace(LEAKY, negative_slope=slope))
@@ -292,8 +290,8 @@ def test_every_number_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
         wrong = np.isin(positions_of(x), [-5, 995, 996, 997])
         return np.where(wrong, np.float32(1), np.float32(0))
 
-    inside: dict[Witness, Program] = {Witness.TENSORFLOW: np.zeros_like, Witness.ORT: other}
-    found = everything.scanned(Programs(inside, np.zeros_like), lambda *n: told.append(n))
+    body: dict[Witness, Program] = {Witness.TENSORFLOW: np.zeros_like, Witness.ORT: other}
+    found = everything.scanned(Programs(body, np.zeros_like), lambda *n: told.append(n))
     np.testing.assert_array_equal(positions_of(np.concatenate(seen)), np.arange(-4096, 4097))
     assert found.different == Ranges.of([(-5, -5), (995, 997)]) and found.whole
     assert found.levels == (0.0,) and told[-1] == (8193, FINITE)

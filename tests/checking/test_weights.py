@@ -1,5 +1,4 @@
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,27 +10,12 @@ from qconvert.ir import F32, Folding, Graph, Input, Layer, Node, Output, Weight
 from qconvert.ir.ops import Conv, Dense, Op
 from qconvert.ir.quantizers import QuantizedBits
 from qconvert.numerics import quantize
-from qconvert.runners.tf import Disagreement
+from tests.checking.stand_in import StandIn
 
 FOUR_BITS = QuantizedBits(4, 0, alpha=1.0)
 #: The first number is a tie of the quantizer, whose codes are eighths; its code is even.
 FOLDED = np.array([[0.3125, 0.2]], np.float32)
 BIAS = np.array([0.7, -0.4], np.float32)
-
-
-@dataclass
-class FakeQKeras:
-    effective: Mapping[str, F32]
-    folded: Mapping[str, F32] = field(default_factory=dict)
-
-    def effective_weights(self) -> Mapping[str, F32]:
-        return self.effective
-
-    def folded_weights(self) -> Mapping[str, F32]:
-        return self.folded
-
-    def predict_differences(self, inputs: Mapping[str, F32]) -> Mapping[str, Disagreement]:
-        return {}
 
 
 def folded_weight(values: F32, quantizer: QuantizedBits | None) -> Weight:
@@ -53,15 +37,15 @@ def graph_of(*names: str, op: Op | None = None) -> Graph:
     )
 
 
-def theirs(folded: F32, bias: F32 = BIAS) -> FakeQKeras:
+def theirs(folded: F32, bias: F32 = BIAS) -> StandIn:
     """QKeras that has folded to other numbers and quantized these."""
-    return FakeQKeras(
+    return StandIn(
         {"layer/kernel": quantize(FOUR_BITS, folded), "layer/bias": bias},
         {"layer/kernel": folded, "layer/bias": bias},
     )
 
 
-def verdicts(qkeras: FakeQKeras) -> list[Verdict]:
+def verdicts(qkeras: StandIn) -> list[Verdict]:
     return [w.verdict for w in compare_weights(graph_of("layer"), qkeras).results]
 
 

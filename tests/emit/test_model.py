@@ -145,7 +145,7 @@ LAYER: dict[str, object] = {
     "codes": None,
     "converter": None,
     "notes": [],
-    "inside": None,
+    "fused_into": None,
 }
 CODES: dict[str, object] = {
     "type": "uint8",

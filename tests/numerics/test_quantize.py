@@ -22,7 +22,7 @@ from qconvert.ir.quantizers import (
     QuantizedUlaw,
     Ternary,
 )
-from qconvert.numerics import quantize, quantize_inside
+from qconvert.numerics import quantize, quantize_body
 
 #: Its scale times ``2**(integer - 3)`` is the step, 1/2.
 FROZEN = QuantizedBits(
@@ -280,4 +280,4 @@ def test_an_element_inside_a_tensor_has_another_logarithm_than_the_last() -> Non
     q = QuantizedPo2(4, quadratic_approximation=True)
     half = np.full(5, 0.5, np.float32)
     assert set(quantize(q, half)) == {0.25}
-    assert set(quantize_inside(q, half)) == {1.0}
+    assert set(quantize_body(q, half)) == {1.0}

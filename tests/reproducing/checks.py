@@ -16,37 +16,17 @@ from qconvert.checking import CheckedFile, Report, Samples, Subject, assemble, e
 from qconvert.checking.witness import Direct, Runner, Witness
 from qconvert.emit import to_onnx
 from qconvert.frontend import build_graph
-from qconvert.ir import F32, Graph
+from qconvert.ir import Graph
 from qconvert.modelfile import read_model
 from qconvert.reproducing import Collector, write_reproducer
 from qconvert.reproducing.isolate import isolate
 from qconvert.runners.reference import ReferenceRunner
-from qconvert.runners.tf import Disagreement
+from tests.checking.stand_in import stand_in_for
 
 Array: TypeAlias = npt.NDArray[Any]
 Edit: TypeAlias = Callable[[onnx.ModelProto], None]
 
 DATA = Path(__file__).resolve().parents[1] / "data"
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What QKeras would say of a graph's weights."""
-
-    graph: Graph
-
-    def effective_weights(self) -> Mapping[str, F32]:
-        return {
-            f"{layer.name}/{role}": weight.effective
-            for layer in self.graph.layers
-            for role, weight in layer.weights.items()
-        }
-
-    def folded_weights(self) -> Mapping[str, F32]:
-        return {}
-
-    def predict_differences(self, inputs: Mapping[str, F32]) -> Mapping[str, Disagreement]:
-        return {}
 
 
 @dataclass(frozen=True)
@@ -93,7 +73,7 @@ def made(
     panel = replace(
         panel,
         runners={Witness.TENSORFLOW: tensorflow, **panel.runners, **replaced},
-        qkeras=Weights(graph),
+        qkeras=stand_in_for(graph),
         tensors=panel.tensors if forced else {},
         unavailable={},
     )

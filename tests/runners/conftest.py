@@ -6,24 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qconvert.runners.process import Answer, Process
-from qconvert.runners.tf import WORKER
+from qconvert.runners.process import Answer, Worker
 
 Ask = Callable[..., Answer]
 
 
 @pytest.fixture(scope="session")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+def worker() -> Iterator[Ask]:
     """Asks one worker process, which takes one model after the other."""
-    log = tmp_path_factory.mktemp("worker") / "log"
-    process = Process([sys.executable, str(WORKER)], log, 300.0)
-
-    def ask(do: str, **arguments: Path) -> Answer:
-        process.send(do, {name: str(path) for name, path in arguments.items()})
-        return process.receive()
-
-    yield ask
-    process.close(patience=10.0)
+    with Worker(timeout=300.0) as started:
+        yield lambda do, **paths: started.ask(do, {name: str(x) for name, x in paths.items()})
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,7 @@ import pytest
 
 from qconvert.errors import WitnessError
 from qconvert.runners.npz import read_npz, write_npz
-from qconvert.runners.process import Answer, Json, Process
-from qconvert.runners.tf import start_worker
+from qconvert.runners.process import Answer, Json, Worker
 
 DATA: Final = Path(__file__).parents[1] / "data"
 #: Quantized throughout, so that all programs give the same bits.
@@ -21,16 +20,15 @@ WEIGHTS: Final = str(DATA / "encoder_weights.hdf5")
 class Asked:
     """A worker, the arrays that it is given, and a folder for what it writes."""
 
-    def __init__(self, process: Process, folder: Path) -> None:
-        self.folder = folder
-        self.inputs = folder / "inputs.npz"
-        self._process = process
+    def __init__(self, worker: Worker) -> None:
+        self.folder = worker.folder
+        self.inputs = self.folder / "inputs.npz"
+        self._worker = worker
         random = np.random.default_rng(0)
         write_npz(self.inputs, {"x": random.standard_normal((3, 8, 8, 1), np.float32)})
 
     def __call__(self, do: str, **arguments: Json) -> Answer:
-        self._process.send(do, arguments)
-        return self._process.receive()
+        return self._worker.ask(do, arguments)
 
     def start(self, kind: str, file: Path) -> float:
         answer = self("start", kind=kind, file=str(file), weights=WEIGHTS, threads=1)
@@ -47,11 +45,9 @@ class Asked:
 
 
 @pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
-    folder = tmp_path_factory.mktemp("timing")
-    process = start_worker(None, folder, 600.0)
-    yield Asked(process, folder)
-    process.close(patience=5.0)
+def worker() -> Iterator[Asked]:
+    with Worker() as started:
+        yield Asked(started)
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qconvert.runners.process import Answer, Process
-from qconvert.runners.tf import WORKER
+from qconvert.runners.process import Answer, Worker
 
 ROOT = Path(__file__).parents[2]
 Ask = Callable[..., Answer]
@@ -24,17 +23,10 @@ def v3_python() -> Path:
 
 
 @pytest.fixture(scope="session")
-def v3_worker(v3_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+def v3_worker(v3_python: Path) -> Iterator[Ask]:
     """Asks one worker process, which takes one model after the other."""
-    log = tmp_path_factory.mktemp("worker") / "log"
-    process = Process([str(v3_python), str(WORKER)], log, 300.0)
-
-    def ask(do: str, **arguments: Path) -> Answer:
-        process.send(do, {name: str(path) for name, path in arguments.items()})
-        return process.receive()
-
-    yield ask
-    process.close(patience=10.0)
+    with Worker(v3_python, timeout=300.0) as started:
+        yield lambda do, **paths: started.ask(do, {name: str(x) for name, x in paths.items()})
 
 
 @pytest.fixture(scope="session")

@@ -40,9 +40,9 @@ def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[Lay
         if outer.op_type == "Transpose" and not file.draws(outer):
             # Put in front of and behind many layers together.
             continue
-        inside = [operator_of(node) for node, _ in graph.inside(outer)]
+        nested = [operator_of(node) for node, _ in graph.nested(outer)]
         for layer in file.layers_of(outer, graph) or {""}:
-            operators.setdefault(layer, []).extend(inside)
+            operators.setdefault(layer, []).extend(nested)
     in_float = _in_float(file, graph)
     metadata = read_metadata(drawn)
     names = [layer.layer for layer in metadata.layers] if metadata else []
@@ -61,7 +61,7 @@ def _in_float(file: DrawnFile, made: OnnxGraph) -> dict[str, list[InFloat]]:
     found: dict[str, list[InFloat]] = {}
     for outer in file.graph.nodes:
         layer = min(file.owners_of(outer), default="")
-        for node, graph in file.graph.inside(outer):
+        for node, graph in file.graph.nested(outer):
             if kind_of(node) in LINEAR and kinds.get(node.output[0]) != {True}:
                 found.setdefault(layer, []).append(InFloat(called(node), obstacles(node, graph)))
     return found

@@ -67,7 +67,7 @@ def inspect_deployed(drawn: onnx.ModelProto, made: onnx.ModelProto) -> DeployedG
     kernels: list[_Kernel] = []
     for outer in graph.nodes:
         layers = file.layers_of(outer, graph)
-        for node, inner in graph.inside(outer):
+        for node, inner in graph.nested(outer):
             faults = _faults(node, inner, file, layers)
             violations += (Remark(f"{called(node)} {fault}", layers) for fault in faults)
             conditions += (Remark(text, layers) for text in [condition_of(node, inner)] if text)

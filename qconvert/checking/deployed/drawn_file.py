@@ -52,7 +52,7 @@ class DrawnFile:
         self.early: list[tuple[Layers, onnx.NodeProto]] = []
         for outer in self.graph.nodes:
             owners = self.owners_of(outer)
-            for node, graph in self.graph.inside(outer):
+            for node, graph in self.graph.nested(outer):
                 found = [(owners, k) for k in [kernel_of(node, graph)] if k is not None]
                 self.kernels += found
                 self.rounding += found if is_integer(node) else []

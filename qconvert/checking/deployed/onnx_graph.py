@@ -83,12 +83,12 @@ class OnnxGraph:
             pending += node.input
         return [nodes[i] for i in sorted(nodes)]
 
-    def inside(self, node: onnx.NodeProto) -> Iterator[tuple[onnx.NodeProto, "OnnxGraph"]]:
+    def nested(self, node: onnx.NodeProto) -> Iterator[tuple[onnx.NodeProto, "OnnxGraph"]]:
         """An operator and those of the graphs inside it, as of loops, each with its graph."""
         yield node, self
         for inner in self.bodies(node):
             for each in inner.nodes:
-                yield from inner.inside(each)
+                yield from inner.nested(each)
 
     def bodies(self, node: onnx.NodeProto) -> Iterator["OnnxGraph"]:
         """The graphs that an operator of this one has, as loops do."""

@@ -290,7 +290,7 @@ def _convolution(op: Conv | ConvTranspose, weights: Ints) -> Conv | None:
     return Conv(flat, None, (1, 1), (1, 1), padding) if flat.size == weights.size else None
 
 
-def absorbed(graph: Graph, layers: Sequence[LayerTensor]) -> dict[str, str]:
+def fusions(graph: Graph, layers: Sequence[LayerTensor]) -> dict[str, str]:
     """By layer the one whose operators compute it, of those that the file says this of rightly.
 
     Between the convolution and the value of that other one, and without tensors of their own.
@@ -299,7 +299,7 @@ def absorbed(graph: Graph, layers: Sequence[LayerTensor]) -> dict[str, str]:
     held = {layer.layer for layer in layers if any(tensors_of(layer))}
     found: dict[str, str] = {}
     for layer in layers:
-        end = layer.inside
+        end = layer.fused_into
         if end in held and layer.layer not in held and end in values and layer.layer in values:
             path = _path(graph, values[end])
             names = {node.name for node in path[:-1]} if path else set[str]()

@@ -6,7 +6,7 @@ What belongs to a layer is what lies between its tensor and those of the layers 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.requantized import (
     Judged,
     RoundingKernel,
-    absorbed,
+    fusions,
     judged,
     rounding_kernel,
 )
@@ -31,6 +31,9 @@ from qconvert.ir.ops import Conv, ConvTranspose, Dense
 from qconvert.reference.normalization import constants
 from qconvert.runners.cutting import tensors_of
 from qconvert.runners.interface import InputDomain
+
+#: By layer the operators that compute it.
+Cones: TypeAlias = Mapping[str, list[onnx.NodeProto]]
 
 _NOTHING: Final[Mapping[str, InputDomain]] = MappingProxyType({})
 _LINEAR: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
@@ -50,12 +53,12 @@ def stored_weights(
     if metadata is None:
         return {}
     file, graph = OnnxGraph(model.graph), with_program(graph, read_moves(model))
-    cones, inside = cones_of(file, metadata.layers), absorbed(graph, metadata.layers)
-    rounding = _rounding(graph, kernels_of(file, metadata), domains)
-    beside = {inside.get(x.name, x.name) for x in graph.layers if _others(x)}
+    cones, fused = cones_of(file, metadata.layers), fusions(graph, metadata.layers)
+    rounding = _rounding(graph, kernels_of(file, metadata, cones), domains)
+    beside = {fused.get(x.name, x.name) for x in graph.layers if _others(x)}
     found: dict[tuple[str, str], F32] = {}
     for layer in graph.layers:
-        end = inside.get(layer.name, layer.name)
+        end = fused.get(layer.name, layer.name)
         cone = cones.get(end, [])
         parts: tuple[Iterable[tuple[str, F32]], ...]
         if end in rounding:
@@ -70,24 +73,23 @@ def stored_weights(
     return found
 
 
-def cones_of(file: OnnxGraph, layers: Sequence[LayerTensor]) -> dict[str, list[onnx.NodeProto]]:
+def cones_of(file: OnnxGraph, layers: Sequence[LayerTensor]) -> Cones:
     """By layer the operators between its tensors and those of other layers, in the file's order.
 
-    For one that is computed inside of another layer's operators, these.
+    For one that is fused into another layer's operators, these.
     """
     ends = {name for layer in layers for name in tensors_of(layer)}
     own = {layer.layer: file.cone(list(tensors_of(layer)), ends) for layer in layers}
-    return {x.layer: own.get(x.inside or x.layer, []) for x in layers}
+    return {x.layer: own.get(x.fused_into or x.layer, []) for x in layers}
 
 
-def kernels_of(file: OnnxGraph, metadata: ModelMetadata) -> dict[str, RoundingKernel]:
-    """The operators that round sums to codes, by the layer that ends with these."""
+def kernels_of(file: OnnxGraph, metadata: ModelMetadata, cones: Cones) -> dict[str, RoundingKernel]:
+    """The operators in *cones* that round sums to codes, by the layer that ends with these."""
     given = {
         each.tensor: (math.ldexp(1.0, each.codes.exp), each.codes.zero_point)
         for each in metadata.inputs
         if each.codes is not None and each.codes.divisor == 1
     }
-    cones = cones_of(file, metadata.layers)
     found = {
         layer.layer: rounding_kernel(cones[layer.layer], file, given)
         for layer in metadata.layers

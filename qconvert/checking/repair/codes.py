@@ -12,8 +12,8 @@ from qconvert.checking.forcing import Trial, can_be_forced, shapes_in
 from qconvert.checking.inputs import Batch
 from qconvert.checking.scans.programs import unequal
 from qconvert.checking.tables.cones import Cone, cones
-from qconvert.checking.tables.enumeration import Tried, can_be_tried, groups, trials_of
 from qconvert.checking.tables.margins import margins
+from qconvert.checking.tables.trials import Tried, can_be_tried, groups, trials_of
 from qconvert.checking.witness import Panel, Witness
 from qconvert.exactness import Analysis
 from qconvert.ir import F32, Graph, Layer
@@ -21,8 +21,8 @@ from qconvert.ir import F32, Graph, Layer
 _T = TypeVar("_T", bound=np.generic)
 
 _JUDGED: Final = (Witness.ORT, Witness.DEPLOYED)
-#: What is inside of a kernel of the file cannot be forced there.
-_HIDDEN: Final = (Witness.NUMPY,)
+#: What is fused into a kernel of the file cannot be forced there.
+_FUSED: Final = (Witness.NUMPY,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +31,7 @@ class Codes:
 
     ``truth`` is TensorFlow's, and ``ambiguous`` where it has another in the same state elsewhere;
     ``flipped`` is where ONNX Runtime returns something else, optimized or not; or the reference,
-    where a cone begins inside of an operator.
+    where a source of the cone is fused into an operator.
     """
 
     cone: Cone
@@ -68,10 +68,10 @@ def all_codes(graph: Graph, analysis: Analysis, panel: Panel, probe: Batch) -> I
         states = None if known is None else known.doubtful | known.edges
         if states is None or not len(states) or not can_be_tried(cone, owners, forcible, shapes):
             continue
-        hidden = any(owners[name].name in panel.inside for name in cone.sources)
-        near.append(Tried(cone, states, owners[cone.end.name], shapes[cone.end.name], hidden))
+        fused = any(owners[name].name in panel.fused for name in cone.sources)
+        near.append(Tried(cone, states, owners[cone.end.name], shapes[cone.end.name], fused))
     for group in groups(shapes, near):
-        judged = _HIDDEN if group[0].tried.hidden else _JUDGED
+        judged = _FUSED if group[0].tried.fused else _JUDGED
         found = [_Found(slot.tried) for slot in group]
         for trial in trials_of(group, owners, shapes, probe):
             results = _results(panel, (Witness.TENSORFLOW, *judged), trial)

@@ -16,13 +16,14 @@ from qconvert.checking.deployed.requantized import (
     RoundingKernel,
     demanded,
 )
-from qconvert.checking.deployed.stored import kernels_of
+from qconvert.checking.deployed.stored import cones_of, kernels_of
 from qconvert.checking.repair.constants import drop_unused, unused
 from qconvert.checking.repair.moves import Unrepaired
 from qconvert.checking.repair.stairs import Stairs, climbed
 from qconvert.emit.metadata import read_metadata
-from qconvert.exactness import analyse
+from qconvert.exactness import Analysis, analyse
 from qconvert.ir import Graph
+from qconvert.runners.interface import InputDomain
 
 _NO_NUMBERS = "no bias and scale of its kernel, with these weights, return them"
 #: The inputs of a ``QLinearConv`` that are replaced.
@@ -38,28 +39,33 @@ class Demanded:
     demand: Demand
 
 
-def demands(graph: Graph, model: onnx.ModelProto) -> dict[str, Demanded]:
-    """By layer the kernels of *model* whose sums can all be gone through."""
-    metadata = read_metadata(model)
-    kernels = kernels_of(OnnxGraph(model.graph), metadata) if metadata else {}
+def demands(
+    graph: Graph, kernels: Mapping[str, RoundingKernel], domains: Mapping[str, InputDomain]
+) -> dict[str, Demanded]:
+    """By layer those of *kernels* whose sums can all be gone through, for inputs of *domains*."""
     values = {layer.name: layer.value for layer in graph.layers}
-    # For all inputs: a domain that is stated for one check is none of the file's.
-    analysis = analyse(graph) if kernels else None
+    analysis = analyse(graph, domains) if kernels else Analysis()
     found: dict[str, Demanded] = {}
     for layer, kernel in kernels.items():
-        if analysis is not None and layer in values:
-            demand = demanded(graph, analysis, values[layer], kernel)
-            if demand is not None:
-                found[layer] = Demanded(layer, kernel, demand)
+        demand = demanded(graph, analysis, values[layer], kernel) if layer in values else None
+        if demand is not None:
+            found[layer] = Demanded(layer, kernel, demand)
     return found
 
 
-def follow_kernels(graph: Graph, model: onnx.ModelProto) -> Iterator[Unrepaired]:
+def follow_kernels(
+    graph: Graph, model: onnx.ModelProto, domains: Mapping[str, InputDomain]
+) -> Iterator[Unrepaired]:
     """Give kernels of *model* that return other codes than *graph* another bias and scale.
 
     What has none keeps its numbers, and is told.
     """
-    for each in demands(graph, model).values():
+    metadata = read_metadata(model)
+    if metadata is None:
+        return
+    file = OnnxGraph(model.graph)
+    kernels = kernels_of(file, metadata, cones_of(file, metadata.layers))
+    for each in demands(graph, kernels, domains).values():
         yield from _follow(each, model)
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import onnx
 
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.stored import cones_of
+from qconvert.checking.deployed.stored import cones_of, kernels_of
 from qconvert.checking.inputs import Batch
 from qconvert.checking.repair.codes import Codes, all_codes
 from qconvert.checking.repair.computed import normalization_of, with_program
@@ -19,9 +20,10 @@ from qconvert.checking.repair.tables import follow_tables
 from qconvert.checking.witness import Panel, Witness
 from qconvert.emit.metadata import read_metadata
 from qconvert.errors import WitnessError
-from qconvert.exactness import Analysis
+from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph
 from qconvert.reference.normalization import constants
+from qconvert.runners.interface import InputDomain
 
 _AMBIGUOUS = "TensorFlow has several codes for one state"
 _NONE_IN_REACH = "no constants of a normalization before it are near enough"
@@ -41,54 +43,60 @@ class Repaired:
 
 def repaired(
     graph: Graph,
-    analysis: Analysis,
     model: onnx.ModelProto,
     assembled: Callable[[onnx.ModelProto], Panel],
     probe: Batch,
+    domains: Mapping[str, InputDomain] = MappingProxyType({}),
 ) -> Repaired:
-    """*model* with constants by which all tables are TensorFlow's.
+    """*model* with constants by which all tables are TensorFlow's, for inputs of the *domains*.
 
     The panels that *assembled* makes run it; if a witness is missing or fails, it stays as it is.
     """
-    known = restored(graph, model)
+    known = restored(graph, model, domains)
     panel = assembled(known)
     if panel.unavailable or Witness.TENSORFLOW not in panel.runners:
         return Repaired(model)
     try:
-        return _moved(graph, analysis, known, panel, probe)
+        return _moved(graph, known, panel, probe, domains)
     except WitnessError:
         # Which the check that follows finds and tells.
         return Repaired(model)
 
 
-def restored(graph: Graph, model: onnx.ModelProto) -> onnx.ModelProto:
+def restored(
+    graph: Graph, model: onnx.ModelProto, domains: Mapping[str, InputDomain]
+) -> onnx.ModelProto:
     """*model* with the constants of normalizations that the model's weights make, unmoved."""
     copy = _copied(model)
-    found = _normalizations(graph, copy)
+    found = _normalizations(graph, copy, domains)
     _put(copy, found, {name: [x for _, x in each.expected] for name, each in found.items()})
     write_moves(copy, ())
     return copy
 
 
 def _moved(
-    graph: Graph, analysis: Analysis, model: onnx.ModelProto, panel: Panel, probe: Batch
+    graph: Graph,
+    model: onnx.ModelProto,
+    panel: Panel,
+    probe: Batch,
+    domains: Mapping[str, InputDomain],
 ) -> Repaired:
     """A `restored` *model*, with its constants moved where codes flip."""
-    copy = _copied(model)
-    found = _normalizations(graph, copy)
+    copy, analysis = _copied(model), analyse(graph, domains)
+    found = _normalizations(graph, copy, domains)
     numbers = {name: [x.copy() for _, x in each.expected] for name, each in found.items()}
     left: list[Unrepaired] = []
     for codes in all_codes(graph, analysis, panel, probe):
-        inside = [found[node.name] for node in codes.cone.nodes if node.name in found]
-        left += _of_cone(codes, inside, numbers)
+        between = [found[node.name] for node in codes.cone.nodes if node.name in found]
+        left += _of_cone(codes, between, numbers)
     tables = list(follow_tables(graph, analysis, copy, panel))
     left += [each for each in tables if isinstance(each, Unrepaired)]
     moves = _put(copy, found, numbers)
-    rounded = list(follow_kernels(with_program(graph, moves), copy))
+    rounded = list(follow_kernels(with_program(graph, moves), copy, domains))
     left += rounded
     # Kernels that cannot follow stay where the model's own numbers have them.
     stuck = {(each.layer, each.channel) for each in rounded}
-    moves = [x for x in moves if (panel.inside.get(x.layer, x.layer), x.channel) not in stuck]
+    moves = [x for x in moves if (panel.fused.get(x.layer, x.layer), x.channel) not in stuck]
     moves += [each for each in tables if isinstance(each, Move)]
     write_moves(copy, moves)
     return Repaired(copy, tuple(moves), tuple(left))
@@ -100,22 +108,24 @@ def _copied(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def _normalizations(graph: Graph, model: onnx.ModelProto) -> dict[str, Normalization]:
+def _normalizations(
+    graph: Graph, model: onnx.ModelProto, domains: Mapping[str, InputDomain]
+) -> dict[str, Normalization]:
     """By node, those of which the file has the program, step by step, or a kernel that follows."""
     metadata = read_metadata(model)
     if metadata is None:
         return {}
     file, result = OnnxGraph(model.graph), dict[str, Normalization]()
     cones = cones_of(file, metadata.layers)
-    followed = demands(graph, model)
-    inside = {layer.layer for layer in metadata.layers if layer.inside in followed}
+    followed = demands(graph, kernels_of(file, metadata, cones), domains)
+    fused = {layer.layer for layer in metadata.layers if layer.fused_into in followed}
     for layer in graph.layers:
         op = normalization_of(graph, layer)
         stored = constants_in(file, cones.get(layer.name, []))
         if op is None:
             continue
         expected = constants(op)
-        if layer.name in inside:
+        if layer.name in fused:
             result[layer.value] = Normalization(layer.value, layer.name, op, [], expected)
         elif [each.kind for each in stored] == [kind for kind, _ in expected]:
             result[layer.value] = Normalization(layer.value, layer.name, op, stored, expected)
@@ -123,12 +133,12 @@ def _normalizations(graph: Graph, model: onnx.ModelProto) -> dict[str, Normaliza
 
 
 def _of_cone(
-    codes: Codes, inside: Sequence[Normalization], numbers: _Numbers
+    codes: Codes, between: Sequence[Normalization], numbers: _Numbers
 ) -> Iterator[Unrepaired]:
     """Change the *numbers* of channels in which codes flip; those for which there are none."""
     several = codes.ambiguous
     for channel in np.flatnonzero(codes.flipped.any(axis=0)).tolist():
-        solution = None if several[channel] else _solution(codes, inside, channel)
+        solution = None if several[channel] else _solution(codes, between, channel)
         if solution is None:
             reason = _AMBIGUOUS if several[channel] else _NONE_IN_REACH
             yield Unrepaired(codes.layer.name, reason, channel, *_flips(codes, channel))
@@ -139,9 +149,9 @@ def _of_cone(
 
 
 def _solution(
-    codes: Codes, inside: Sequence[Normalization], channel: int
+    codes: Codes, between: Sequence[Normalization], channel: int
 ) -> tuple[str, list[float]] | None:
-    for each in inside:
+    for each in between:
         values = solved(codes, each, channel)
         if values is not None:
             return each.node, values

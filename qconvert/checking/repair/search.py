@@ -24,7 +24,7 @@ _MOVED: Final = ("multiply", "add")
 class Normalization:
     """One of the nodes in a cone: its constants in the file, and those that the model makes.
 
-    One that is inside of an operator has none in the file.
+    One that is fused into an operator has none in the file.
     """
 
     node: str

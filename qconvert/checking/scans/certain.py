@@ -22,7 +22,7 @@ from qconvert.ir.quantizers import (
     QuantizedTanh,
     QuantizedUlaw,
 )
-from qconvert.numerics import quantize_inside
+from qconvert.numerics import quantize_body
 
 _F64 = npt.NDArray[np.float64]
 #: Lowest and highest codes; programs of single operations that rise or fall have none to fear.
@@ -140,7 +140,7 @@ def _powers(q: QuantizedPo2 | QuantizedReluPo2, magnitude: _F64) -> Codes:
 
 def _largest_power(q: QuantizedPo2 | QuantizedReluPo2) -> float:
     power = replace(q, use_ste=False)
-    return float(quantize_inside(power, np.array([np.finfo(np.float32).max]))[0])
+    return float(quantize_body(power, np.array([np.finfo(np.float32).max]))[0])
 
 
 def _known_grid(q: Quantizer) -> Grid:

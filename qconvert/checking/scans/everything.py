@@ -20,7 +20,7 @@ def scanned(programs: Programs, done: Callable[[int, int], None] | None = None) 
     for first in range(-LAST, LAST + 1, _CHUNK):
         size = min(_CHUNK, LAST + 1 - first)
         x = floats_at(np.arange(first, first + size))
-        results = {witness: program(x) for witness, program in programs.inside.items()}
+        results = {witness: program(x) for witness, program in programs.body.items()}
         truth = results[Witness.TENSORFLOW]
         differs = np.any([unequal(y, truth) for y in results.values()], axis=0)
         different |= Ranges.where(differs, first)

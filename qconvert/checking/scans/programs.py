@@ -16,13 +16,14 @@ _MOST_LEVELS: Final = 1 << 17
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Programs:
-    """The witnesses inside a long tensor, and TensorFlow for the last elements of one.
+    """The witnesses in the ``body`` of a long tensor, and TensorFlow in its ``tail``.
 
-    ``thresholds`` are the numbers that the exported file searches among.
+    That are the last elements, fewer than a vector. ``thresholds`` are the numbers that the
+    exported file searches among.
     """
 
-    inside: Mapping[Witness, Program]
-    at_the_end: Program
+    body: Mapping[Witness, Program]
+    tail: Program
     thresholds: F32 = field(default_factory=lambda: np.zeros(0, np.float32))
 
 

@@ -22,7 +22,7 @@ from qconvert.checking.scans.everything import scanned
 from qconvert.checking.scans.programs import Programs, Scan
 from qconvert.checking.scans.settled import Scans, differing
 from qconvert.checking.scans.thresholds import decided
-from qconvert.checking.tables.enumeration import has_a_tail
+from qconvert.checking.tables.trials import has_a_tail
 from qconvert.checking.witness import Panel, Quantizers, Witness
 from qconvert.errors import WitnessError
 from qconvert.exactness import Analysis, Doubt
@@ -30,7 +30,7 @@ from qconvert.exactness.quantizers import SCANNED
 from qconvert.ir import F32, Graph, Node, Quantizer
 from qconvert.ir.ops import Quantize
 from qconvert.ir.quantizers import is_data_dependent
-from qconvert.numerics import quantize_inside
+from qconvert.numerics import quantize_body
 
 #: Called with the name of a layer whose quantizer is scanned, and how many of how many are done.
 Scanning = Callable[[str, int, int], None]
@@ -90,7 +90,7 @@ def differences(graph: Graph, analysis: Analysis, panel: Panel, found: Scans) ->
         if numbers.size and x is not None and panel.quantizers and panel.alone:
             subject = Subject(node, node.op.quantizer, layer.name)
             lone = panel.alone(layer.name, node.op.quantizer)
-            programs = programs_of(subject, lone, panel.quantizers).inside
+            programs = programs_of(subject, lone, panel.quantizers).body
             layers[layer.name] = compare_all({w: run(numbers) for w, run in programs.items()})
     return Evidence(layers)
 
@@ -153,7 +153,7 @@ def programs_of(subject: Subject, lone: Alone, qkeras: Quantizers) -> Programs:
         {
             Witness.TENSORFLOW: tensorflow,
             Witness.ORT: plain,
-            Witness.NUMPY: lambda x: quantize_inside(subject.quantizer, x),
+            Witness.NUMPY: lambda x: quantize_body(subject.quantizer, x),
             Witness.DEPLOYED: deployed,
         },
         lambda x: qkeras.quantized(layer, x, _END),

@@ -64,7 +64,7 @@ def decided(q: Quantizer, programs: Programs, *, tail: bool) -> Scan:
     truth = tried.results[Witness.TENSORFLOW]
     differs = np.any([unequal(y, truth) for y in tried.results.values()], axis=0)
     found = Scan(limit, len(tried.positions), False, _spread(tried, differs), levels=few(truth))
-    return _with_tail(found, tried, programs.at_the_end) if tail else found
+    return _with_tail(found, tried, programs.tail) if tail else found
 
 
 def steps(q: Quantizer, programs: Programs) -> tuple[F32, F32] | None:
@@ -90,12 +90,12 @@ def _with_tail(found: Scan, tried: _Tried, program: Program) -> Scan:
 
 
 def _search(q: Quantizer, programs: Programs, limit: float) -> _Tried | None:
-    tried = _run(programs.inside, _first(q, programs.thresholds, limit))
+    tried = _run(programs.body, _first(q, programs.thresholds, limit))
     while (gaps := tried.open_gaps(q)).any():
         below, above = tried.positions[:-1][gaps], tried.positions[1:][gaps]
         if len(tried.positions) + len(below) > _MOST_TRIED:
             return None
-        tried |= _run(programs.inside, below + (above - below) // 2)
+        tried |= _run(programs.body, below + (above - below) // 2)
     return tried
 
 

@@ -82,11 +82,11 @@ def cone_of(end: Node, graph: Graph, analysis: Analysis) -> Cone | None:
         return None
     producers, shapes = {node.name: node for node in graph.nodes}, graph.shapes
     sources: dict[str, Lattice] = {}
-    inside: dict[str, Node] = {}
+    interior: dict[str, Node] = {}
     pending = list(end.inputs)
     while pending:
         name = pending.pop()
-        if name in sources or name in inside:
+        if name in sources or name in interior:
             continue
         node = producers.get(name)
         if shapes[name][-1] != channels:
@@ -95,11 +95,11 @@ def cone_of(end: Node, graph: Graph, analysis: Analysis) -> Cone | None:
         if lattice is not None:
             sources[name] = lattice
         elif node is not None and _is_pointwise(node.op):
-            inside[name] = node
+            interior[name] = node
             pending.extend(node.inputs)
         else:
             return None
-    ordered = [*(node for name, node in producers.items() if name in inside), end]
+    ordered = [*(node for name, node in producers.items() if name in interior), end]
     return _assembled(sources, ordered, analysis)
 
 

@@ -27,7 +27,7 @@ def scan(
     sources = op.body.inputs[op.sequences :]
     first = [state.tensor for state in given]
     first += [_zeros(b, xs[0], source) for source in sources[len(given) :]]
-    inner = b.inside(f"{b.scope}/step")
+    inner = b.subgraph(f"{b.scope}/step")
     _emit_body(op.body, inner, xs, dialect, lower)
     attributes: Attributes = {
         "body": inner.graph(f"{b.scope}/step"),

@@ -35,7 +35,7 @@ class Chain:
     end: Node
 
     @property
-    def hidden(self) -> tuple[str, ...]:
+    def fused(self) -> tuple[str, ...]:
         """The values that nothing outside of the chain reads."""
         return tuple(node.name for node in (self.linear, *self.between, *self.moves))
 

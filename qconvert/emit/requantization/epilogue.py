@@ -9,7 +9,7 @@ import numpy.typing as npt
 from qconvert.emit.normalization import normalization
 from qconvert.ir import F32, Grid, Op, Quantizer
 from qconvert.ir.ops import Affine, BatchNormalization, Relu, Scale
-from qconvert.numerics import quantize_inside
+from qconvert.numerics import quantize_body
 
 Integers = npt.NDArray[np.int64]
 
@@ -36,7 +36,7 @@ class Epilogue:
             y = y + self.bias
         for op in self.ops:
             y = _apply(op, y)
-        steps = np.ldexp(quantize_inside(self.quantizer, y).astype(np.float64), -self.grid.exp)
+        steps = np.ldexp(quantize_body(self.quantizer, y).astype(np.float64), -self.grid.exp)
         return np.rint(steps).astype(np.int64).reshape(sums.shape)
 
 
