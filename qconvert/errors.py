@@ -1,14 +1,32 @@
-"""Every error that a caller may catch, each with its exit code."""
+"""Every error that a caller may catch, each with its exit code and one of `qconvert.codes`."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+#: Of a model with unsupported parts of several kinds.
+_SEVERAL: Final = "QC300"
 
 
 class QConvertError(Exception):
-    """The base of all errors of this package; ``exit_code`` is the command line's."""
+    """The base of all errors of this package.
+
+    ``exit_code`` is the command line's; ``code``, such as QC107, says what kind of failure it is
+    and stays the same over versions: docs/ERRORS.md explains each.
+    """
 
     exit_code = 70
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def coded(self) -> str:
+        """The message behind its code, for where nothing else tells this."""
+        return f"{self.code}: {self}"
 
 
 class UsageError(QConvertError):
@@ -22,8 +40,8 @@ class BadFileError(QConvertError):
 
     exit_code = 4
 
-    def __init__(self, path: Path | str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+    def __init__(self, code: str, path: Path | str, reason: str) -> None:
+        super().__init__(code, f"{path}: {reason}")
         self.path = Path(path)
         self.reason = reason
 
@@ -32,6 +50,7 @@ class BadFileError(QConvertError):
 class Problem:
     """One thing in a model that is not supported; ``layer`` is empty for the model itself."""
 
+    code: str
     layer: str
     reason: str
 
@@ -40,14 +59,21 @@ class Problem:
 
 
 class UnsupportedError(QConvertError):
-    """All the things in a model that cannot be converted, collected over the whole model."""
+    """All the things in a model that cannot be converted, collected over the whole model.
+
+    ``code`` is that of the problems, if they have the same.
+    """
 
     exit_code = 3
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        lines = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(f"the model has {len(self.problems)} unsupported part(s):\n{lines}")
+        codes = {problem.code for problem in self.problems}
+        lines = "\n".join(f"  {problem} [{problem.code}]" for problem in self.problems)
+        super().__init__(
+            codes.pop() if len(codes) == 1 else _SEVERAL,
+            f"the model has {len(self.problems)} unsupported part(s):\n{lines}",
+        )
 
 
 class WitnessError(QConvertError):
@@ -61,8 +87,8 @@ class OutputError(QConvertError):
 
     exit_code = 6
 
-    def __init__(self, path: Path | str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+    def __init__(self, code: str, path: Path | str, reason: str) -> None:
+        super().__init__(code, f"{path}: {reason}")
         self.path = Path(path)
         self.reason = reason
 
@@ -71,3 +97,9 @@ class LimitError(QConvertError):
     """A resource limit was reached."""
 
     exit_code = 7
+
+
+def similar(name: str, known: Iterable[str]) -> str:
+    """Which of the *known* names may be meant by *name*, for the end of a message; "" if none."""
+    near = difflib.get_close_matches(name, known, n=2)
+    return f" (similar names: {', '.join(near)})" if near else ""

@@ -89,7 +89,9 @@ def opened(source: Source, *, for_keras: bool = False) -> Iterator[Opened]:
     """Read a model; its files stay until the end. A live one is saved only *for_keras*."""
     if source.opaque is not None and source.opaque not in OPAQUE_CONVERTERS:
         wanted = ", ".join(OPAQUE_CONVERTERS)
-        raise UsageError(f"there is no converter {source.opaque!r} of layers, only {wanted}")
+        raise UsageError(
+            "QC003", f"there is no converter {source.opaque!r} of layers, only {wanted}"
+        )
     with ExitStack() as stack:
         helper = _Helper(source.python, stack)
         file, keras = _read(source, helper)
@@ -119,9 +121,13 @@ def _frozen(graph: Graph, given: Inputs) -> "tuple[Graph, Samples]":
     from qconvert.reference import freeze
 
     if graph.opaque:
-        raise UsageError("scales are frozen by the NumPy reference, which knows no opaque layers")
+        raise UsageError(
+            "QC002", "scales are frozen by the NumPy reference, which knows no opaque layers"
+        )
     if not any(is_of_batch(node.op) for node in graph.nodes):
-        raise UsageError("there is no scale to freeze: none of the model depends on the batch")
+        raise UsageError(
+            "QC013", "there is no scale to freeze: none of the model depends on the batch"
+        )
     inputs = Path(given) if isinstance(given, (str, os.PathLike)) else given
     samples = in_one_batch(from_user(graph, inputs))
     batch = next(samples.batches)
@@ -160,7 +166,7 @@ def _read(source: Source, helper: _Helper) -> tuple[ModelFile, Path]:
         from qconvert.frontend.live import model_file
 
         if source.weights is not None or source.via_tensorflow:
-            raise UsageError("a live model has its own weights, and is no folder")
+            raise UsageError("QC002", "a live model has its own weights, and is no folder")
         return model_file(source.model), helper.folder() / "model.h5"
     path = Path(source.model)
     if source.via_tensorflow:
@@ -171,7 +177,9 @@ def _read(source: Source, helper: _Helper) -> tuple[ModelFile, Path]:
 def _converted(folder: Path, source: Source, helper: _Helper) -> tuple[ModelFile, Path]:
     """A SavedModel as TensorFlow writes it anew; it is called by its folder all the same."""
     if source.weights is not None or (folder.exists() and not folder.is_dir()):
-        raise UsageError("--via-tensorflow is for SavedModel folders, which hold their weights")
+        raise UsageError(
+            "QC002", "--via-tensorflow is for SavedModel folders, which hold their weights"
+        )
     temporary = helper.folder()
     path = temporary / "model.h5"
     digest = copy_saved_model(folder, temporary / "saved_model")
@@ -179,7 +187,7 @@ def _converted(folder: Path, source: Source, helper: _Helper) -> tuple[ModelFile
     try:
         return replace(read_model(path), path=folder, sha256=digest), path
     except BadFileError as error:
-        raise BadFileError(folder, error.reason) from None
+        raise BadFileError(error.code, folder, error.reason) from None
 
 
 def _save(model: object, file: ModelFile, path: Path) -> None:

@@ -20,19 +20,19 @@ _STALE_SECONDS: Final = 86_400.0
 def require_writable(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:
     """Raise `OutputError` if `write` would refuse *path*; asked before long work."""
     if any(_same(path, source) for source in inputs):
-        raise OutputError(path, "is an input of this command and is not overwritten")
+        raise OutputError("QC605", path, "is an input of this command and is not overwritten")
     if not path.parent.is_dir():
-        raise OutputError(path, "the directory does not exist")
+        raise OutputError("QC601", path, "the directory does not exist")
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
     except OSError as error:
-        raise OutputError(path, _reason(error)) from error
+        raise OutputError("QC601", path, _reason(error)) from error
     if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-        raise OutputError(path, "exists and is not a regular file")
+        raise OutputError("QC603", path, "exists and is not a regular file")
     if not force:
-        raise OutputError(path, "exists already; --force replaces it")
+        raise OutputError("QC604", path, "exists already; --force replaces it")
 
 
 def write(path: Path, data: bytes, *, force: bool, inputs: Iterable[Path] = ()) -> None:
@@ -48,7 +48,7 @@ def write(path: Path, data: bytes, *, force: bool, inputs: Iterable[Path] = ()) 
         part.replace(path)
         _sync_directory(path.parent)
     except OSError as error:
-        raise OutputError(path, _reason(error)) from error
+        raise OutputError("QC602", path, _reason(error)) from error
     finally:
         # Also on an interrupt; after success there is no such file.
         with contextlib.suppress(OSError):
@@ -58,17 +58,17 @@ def write(path: Path, data: bytes, *, force: bool, inputs: Iterable[Path] = ()) 
 def require_writable_folder(path: Path, *, force: bool) -> None:
     """Raise `OutputError` if `write_folder` would refuse *path*; asked before long work."""
     if not path.resolve().parent.is_dir():
-        raise OutputError(path, "the directory that it is to be in does not exist")
+        raise OutputError("QC601", path, "the directory that it is to be in does not exist")
     if not path.exists() and not path.is_symlink():
         return
     if not path.is_dir():
-        raise OutputError(path, "exists and is not a directory")
+        raise OutputError("QC603", path, "exists and is not a directory")
     try:
         filled = any(path.iterdir())
     except OSError as error:
-        raise OutputError(path, _reason(error)) from error
+        raise OutputError("QC601", path, _reason(error)) from error
     if filled and not force:
-        raise OutputError(path, "is not empty; --force replaces files in it")
+        raise OutputError("QC606", path, "is not empty; --force replaces files in it")
 
 
 def write_folder(
@@ -96,7 +96,7 @@ def write_folder(
         part.replace(target)
         _sync_directory(target.parent)
     except OSError as error:
-        raise OutputError(path, _reason(error)) from error
+        raise OutputError("QC602", path, _reason(error)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

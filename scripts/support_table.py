@@ -37,7 +37,7 @@ from scripts.support.elsewhere import (
     QUANTIZERS_ELSEWHERE,
     REFUSALS,
 )
-from scripts.support.layers import Options
+from scripts.support.families import Options
 
 TABLE: Final = Path(__file__).resolve().parents[1] / "docs" / "SUPPORT.md"
 #: From strong to weak.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from qconvert.api.benchmarking import bench
     from qconvert.api.checking import Failed, Progress, Scanning, check
+    from qconvert.api.differing import diff
     from qconvert.api.exporting import Exported, export
     from qconvert.api.inspecting import inspect
     from qconvert.api.loading import effective_weights, load, save_weights
@@ -23,6 +24,7 @@ __all__ = [
     "Scanning",
     "bench",
     "check",
+    "diff",
     "effective_weights",
     "export",
     "inspect",
@@ -38,6 +40,7 @@ _MODULES: Final = {
     "Scanning": "checking",
     "bench": "benchmarking",
     "check": "checking",
+    "diff": "differing",
     "effective_weights": "loading",
     "export": "exporting",
     "inspect": "inspecting",

@@ -147,7 +147,9 @@ class _Asked:
             require_writable(self.repair, force=self.force, inputs=self.paths)
         chosen = self.inputs is not None or self.count is not None or self.domains
         if self.source.freeze_scales is not None and chosen:
-            raise UsageError("the samples that scales are frozen on are the inputs of the check")
+            raise UsageError(
+                "QC002", "the samples that scales are frozen on are the inputs of the check"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -232,7 +234,9 @@ def _samples(asked: _Asked, pair: _Pair) -> Samples:
 def _repaired(given: _Pair, tensorflow: TensorFlowRunner | str) -> tuple[_Pair, Repaired]:
     """The pair with the repaired file; `UsageError` if that is of another converter."""
     if given.known is not None:
-        raise UsageError("a file that qconvert did not write is not repaired: export the model")
+        raise UsageError(
+            "QC705", "a file that qconvert did not write is not repaired: export the model"
+        )
     found = repaired_file(given.graph, given.model, given.domains, tensorflow)
     if found.model == given.model:
         return given, found
@@ -267,5 +271,5 @@ def _with_files(report: Report, asked: _Asked, ready: _Ready) -> Report:
 def _required(text: str) -> Verdict:
     names = {v.value.lower(): v for v in Verdict if v.passes}
     if text.lower() not in names:
-        raise UsageError(f"{text!r} cannot be required; known are {', '.join(names)}")
+        raise UsageError("QC003", f"{text!r} cannot be required; known are {', '.join(names)}")
     return names[text.lower()]

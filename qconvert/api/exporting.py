@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 import onnx
 
 from qconvert.emit import to_onnx
+from qconvert.emit.effects import without_effect
 from qconvert.errors import UsageError
 from qconvert.ir import Graph
 from qconvert.opening import AnyPath, Reading, Source, opened
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 class Exported:
     """An exported model; ``path`` is ``None`` if it was not written to a file.
 
-    ``notes`` tell, by layer, what QKeras does that its user may not expect, and the file as well.
+    ``notes`` tell, by layer, what QKeras does that its user may not expect, and the file as well;
+    ``without_effect`` which options changed nothing, and why.
     """
 
     path: Path | None
     model: onnx.ModelProto
     layers: tuple[str, ...]
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    without_effect: tuple[str, ...] = ()
 
 
 def export(
@@ -72,7 +75,8 @@ def export(
         data = converted.SerializeToString(deterministic=True)
         write(path, data, force=force, inputs=source.paths)
     notes = {layer.name: layer.notes for layer in graph.layers if layer.notes}
-    return Exported(path, converted, tuple(layer.name for layer in graph.layers), notes)
+    idle = tuple(without_effect(converted, packed=packed_weights, vnni=vnni))
+    return Exported(path, converted, tuple(layer.name for layer in graph.layers), notes, idle)
 
 
 def domains_of(graph: Graph, texts: Sequence[str]) -> "dict[str, InputDomain]":
@@ -87,7 +91,9 @@ def domains_of(graph: Graph, texts: Sequence[str]) -> "dict[str, InputDomain]":
 
 def _quantized_io(io: str, domains: Sequence[str]) -> bool:
     if io not in ("float32", "quantized"):
-        raise UsageError(f"inputs and outputs are float32 or quantized, not {io!r}")
+        raise UsageError("QC003", f"inputs and outputs are float32 or quantized, not {io!r}")
     if domains and io == "float32":
-        raise UsageError("domains say what the integers of quantized inputs mean; these are floats")
+        raise UsageError(
+            "QC002", "domains say what the integers of quantized inputs mean; these are floats"
+        )
     return io == "quantized"

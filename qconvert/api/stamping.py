@@ -19,6 +19,6 @@ def stamp(onnx: AnyPath, report: Report) -> None:
     path = Path(onnx)
     model, file = read_onnx(path)
     if file.sha256 != report.onnx.sha256:
-        raise UsageError(f"{path} is not the file that was checked")
+        raise UsageError("QC706", f"{path} is not the file that was checked")
     add_stamp(model, stamp_of(report))
     write(path, model.SerializeToString(deterministic=True), force=True)

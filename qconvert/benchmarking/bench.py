@@ -13,7 +13,6 @@ import onnx
 
 from qconvert.benchmarking.evaluate import column, per_second
 from qconvert.benchmarking.inputs import batch_of, with_sizes
-from qconvert.benchmarking.macs import multiplications
 from qconvert.benchmarking.measure import Measured, Told, measure
 from qconvert.benchmarking.operators import operators_of
 from qconvert.benchmarking.programs import Against, Programs, programs
@@ -23,6 +22,7 @@ from qconvert.checking.onnx_file import read_onnx
 from qconvert.errors import WitnessError
 from qconvert.runners.environment import probe
 from qconvert.runners.ort import OrtRunner
+from qconvert.weighing.file_macs import multiplications
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _measured(all_: Programs, threads: int, rounds: int, told: Told) -> tuple[Me
     words = f"{threads} thread(s)" if threads else "default threads"
     found = measure(listed, threads, rounds, lambda text: told(f"{words}: {text}"))
     if found[0].failure is not None:
-        raise WitnessError(found[0].failure)
+        raise WitnessError("QC727", found[0].failure)
     return found
 
 

@@ -58,7 +58,9 @@ def _drawn(
         limits = np.iinfo(kind)
         return random.integers(limits.min, limits.max, shape, kind, endpoint=True)
     if kind.kind != "f":
-        raise UsageError(f"the input {name!r} is of type {kind}, of which no numbers are drawn")
+        raise UsageError(
+            "QC713", f"the input {name!r} is of type {kind}, of which no numbers are drawn"
+        )
     return _normal(random, shape).astype(kind)
 
 

@@ -13,6 +13,8 @@ from qconvert.runners.process import Answer, Json, Worker
 
 #: For each answer; converting and loading a large model takes minutes.
 _SECONDS: Final = 1800.0
+#: The kind of program that makes a file of the model, and runs that.
+CONVERTING: Final = "tflite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,20 @@ class Program:
     inputs: Mapping[int, Path]
     weights: Path | None = None
     python: Path | None = None
+
+    @property
+    def bytes(self) -> int:
+        """The size of what it reads."""
+        files = [self.file] if self.weights is None else [self.file, self.weights]
+        return sum(each.stat().st_size for each in files)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """How a program started; ``converted`` is the size of the file that it made of the model."""
+
+    seconds: float
+    converted: int | None = None
 
 
 class Running(Worker):
@@ -48,9 +64,11 @@ class Running(Worker):
         self.send("start", self._asked(kind=self.program.kind, weights=weights))
         return self
 
-    def startup(self) -> float:
-        """Wait until the program can be called; the seconds that it took to start."""
-        return _number(self.receive(), "seconds")
+    def startup(self) -> Started:
+        """Wait until the program can be called."""
+        answer = self.receive()
+        converted = int(_number(answer, "bytes")) if "bytes" in answer else None
+        return Started(_number(answer, "seconds"), converted)
 
     def time(self, batch: int, seconds: float) -> float:
         """The seconds of the fastest of calls with so many samples, over about *seconds*."""
@@ -70,14 +88,14 @@ class Running(Worker):
             with np.load(outputs, allow_pickle=False) as arrays:
                 return [arrays[name] for name in arrays.files]
         except Exception as error:
-            raise WitnessError(f"the worker wrote no results: {error}") from error
+            raise WitnessError("QC723", f"the worker wrote no results: {error}") from error
 
     def profile(self, batch: int) -> list[tuple[str, str, float]]:
         """Name, type and seconds a call of each operator of an ONNX file."""
         asked = self._asked(inputs=str(self.program.inputs[batch]))
         found = self.ask("profile", asked).get("operators")
         if not isinstance(found, list):
-            raise WitnessError("the worker profiled nothing")
+            raise WitnessError("QC723", "the worker profiled nothing")
         return [_operator(each) for each in found]
 
     def _asked(self, **more: Json) -> dict[str, Json]:
@@ -93,7 +111,7 @@ def convert_with_tf2onnx(
         asked = {"model": str(model.resolve()), "weights": given, "output": str(output)}
         answer = worker.ask("tf2onnx", asked)
     if "refused" in answer:
-        raise WitnessError(f"tf2onnx does not convert the model: {answer['refused']}")
+        raise WitnessError("QC731", f"tf2onnx does not convert the model: {answer['refused']}")
 
 
 def _operator(given: Json) -> tuple[str, str, float]:
@@ -101,11 +119,11 @@ def _operator(given: Json) -> tuple[str, str, float]:
         case [str(name), str(kind), float(seconds)]:
             return name, kind, seconds
         case _:
-            raise WitnessError(f"the worker profiled something else: {given}")
+            raise WitnessError("QC723", f"the worker profiled something else: {given}")
 
 
 def _number(answer: Answer, name: str) -> float:
     value = answer.get(name)
     if not isinstance(value, (int, float)):
-        raise WitnessError(f"the worker answered no {name}: {sorted(answer)}")
+        raise WitnessError("QC723", f"the worker answered no {name}: {sorted(answer)}")
     return float(value)

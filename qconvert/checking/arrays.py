@@ -70,9 +70,11 @@ class NpyStream:
         try:
             data = self.file.read(size)
         except (OSError, EOFError, zipfile.BadZipFile, ValueError) as error:
-            raise BadFileError(self.path, f"damaged array data: {error}") from error
+            raise BadFileError("QC710", self.path, f"damaged array data: {error}") from error
         if len(data) != size:
-            raise BadFileError(self.path, f"truncated: {size - len(data)} bytes are missing")
+            raise BadFileError(
+                "QC710", self.path, f"truncated: {size - len(data)} bytes are missing"
+            )
         return np.frombuffer(data, self.dtype).reshape(shape)
 
 
@@ -83,14 +85,16 @@ def open_arrays(path: Path, only: str | None, stack: ExitStack) -> Mapping[str, 
         magic = file.read(6)
         file.seek(0)
     except OSError as error:
-        raise BadFileError(path, error.strerror or str(error)) from error
+        raise BadFileError("QC107", path, error.strerror or str(error)) from error
     if magic == b"\x93NUMPY":
         if only is None:
-            raise BadFileError(path, "the model has several inputs; give an .npz with their names")
+            raise BadFileError(
+                "QC711", path, "the model has several inputs; give an .npz with their names"
+            )
         return {only: _npy(path, file)}
     if magic[:4] == b"PK\x03\x04":
         return _members(path, file, stack)
-    raise BadFileError(path, "neither a .npy nor an .npz file")
+    raise BadFileError("QC710", path, "neither a .npy nor an .npz file")
 
 
 def _members(path: Path, file: IO[bytes], stack: ExitStack) -> dict[str, Rows]:
@@ -98,13 +102,13 @@ def _members(path: Path, file: IO[bytes], stack: ExitStack) -> dict[str, Rows]:
         archive = stack.enter_context(zipfile.ZipFile(file))
         names = archive.namelist()
         if len(set(names)) != len(names):
-            raise BadFileError(path, "two arrays have the same name")
+            raise BadFileError("QC711", path, "two arrays have the same name")
         return {
             name.removesuffix(".npy"): _npy(path, stack.enter_context(archive.open(name)))
             for name in names
         }
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
-        raise BadFileError(path, f"not a readable .npz: {error}") from error
+        raise BadFileError("QC710", path, f"not a readable .npz: {error}") from error
 
 
 def _npy(path: Path, file: IO[bytes]) -> NpyStream:
@@ -117,10 +121,12 @@ def _npy(path: Path, file: IO[bytes]) -> NpyStream:
         else:
             raise ValueError(f"version {version} of the format")
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise BadFileError(path, f"not a readable array: {error}") from error
+        raise BadFileError("QC710", path, f"not a readable array: {error}") from error
     shape, fortran, dtype = header
     if dtype.hasobject:
-        raise BadFileError(path, "contains Python objects, which are never loaded")
+        raise BadFileError("QC710", path, "contains Python objects, which are never loaded")
     if fortran and len(shape) > 1:
-        raise BadFileError(path, "stored column by column; save numpy.ascontiguousarray(x)")
+        raise BadFileError(
+            "QC710", path, "stored column by column; save numpy.ascontiguousarray(x)"
+        )
     return NpyStream(path, file, shape, dtype)

@@ -201,14 +201,14 @@ def _observe(
         try:
             runner.start(trial.inputs, trial.forced)
         except WitnessError as error:
-            failures[witness] = str(error)
+            failures[witness] = error.coded
     for witness, runner in reversed(list(runners.items())):
         if witness in failures:
             continue
         try:
             traces[witness] = runner.finish()
         except WitnessError as error:
-            failures[witness] = str(error)
+            failures[witness] = error.coded
     # In the order of the runners, which is the order in which values are shown.
     return {w: traces[w] for w in runners if w in traces}, failures
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from qconvert.checking.audit import Evidence, Observe, Rounding, audit
-from qconvert.checking.bits import step_of
 from qconvert.checking.bounds import bound_of
 from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
 from qconvert.checking.inputs import Batch
@@ -24,6 +23,7 @@ from qconvert.checking.weights import FOLDED, ComparedWeights
 from qconvert.checking.witness import Panel, Witness
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt
 from qconvert.ir import Graph, Layer
+from qconvert.ir.bits import step_of
 from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Dense, Recurrence
 
 #: How often every layer is tried on a batch of many samples, with numbers of its own.

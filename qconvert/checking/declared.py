@@ -29,10 +29,10 @@ def read_domains(graph: Graph, texts: Sequence[str]) -> dict[str, InputDomain]:
     for text in texts:
         name, given, what = text.partition("=")
         if given and name not in names:
-            raise UsageError(f"{text!r} declares no input of the model, which are {names}")
+            raise UsageError("QC011", f"{text!r} declares no input of the model, which are {names}")
         for each in [name] if given else names:
             if each in found:
-                raise UsageError(f"the input {each!r} has two domains")
+                raise UsageError("QC011", f"the input {each!r} has two domains")
             found[each] = (what if given else text).replace(" ", "")
     return {name: _domain(what) for name, what in found.items() if what != "float"}
 
@@ -59,8 +59,9 @@ def with_codes_of(
         of_codes = domain_of_codes(each.codes)
         if found.setdefault(each.input, of_codes) != of_codes:
             raise UsageError(
+                "QC011",
                 f"the ONNX file takes codes: {described(each.input, of_codes)}; declared is that "
-                f"{described(each.input, found[each.input])}"
+                f"{described(each.input, found[each.input])}",
             )
     return found
 
@@ -69,9 +70,11 @@ def _domain(text: str) -> InputDomain:
     if match := _INTEGERS.fullmatch(text):
         unsigned, bits, divisor = match[1] == "u", int(match[2]), int(match[3] or 1)
         if not 1 <= bits <= _MOST_BITS:
-            raise UsageError(f"{text!r}: float32 holds integers of 1 to {_MOST_BITS} bits alone")
+            raise UsageError(
+                "QC010", f"{text!r}: float32 holds integers of 1 to {_MOST_BITS} bits alone"
+            )
         if not divisor:
-            raise UsageError(f"{text!r} divides by 0")
+            raise UsageError("QC010", f"{text!r} divides by 0")
         half = 0 if unsigned else 1 << (bits - 1)
         first, last = -half, (1 << bits) - 1 - half
         power_of_two = divisor & (divisor - 1) == 0
@@ -81,13 +84,15 @@ def _domain(text: str) -> InputDomain:
         try:
             step, lo, hi = (float(number) for number in match.groups())
         except ValueError:
-            raise UsageError(f"{text!r}: grid takes three numbers") from None
+            raise UsageError("QC010", f"{text!r}: grid takes three numbers") from None
         exp = _exponent(text, step)
         ends = math.ldexp(lo, -exp), math.ldexp(hi, -exp)
         if not all(end.is_integer() and abs(end) <= 1 << _MOST_BITS for end in ends) or lo > hi:
-            raise UsageError(f"{text!r}: both ends have to be multiples of the step, in order")
+            raise UsageError(
+                "QC010", f"{text!r}: both ends have to be multiples of the step, in order"
+            )
         return Grid(int(ends[0]), int(ends[1]), exp)
-    raise UsageError(f"{text!r} is no domain; the forms are {FORMS}")
+    raise UsageError("QC010", f"{text!r} is no domain; the forms are {FORMS}")
 
 
 def _exponent(text: str, number: float) -> int:
@@ -95,7 +100,8 @@ def _exponent(text: str, number: float) -> int:
     mantissa, exponent = math.frexp(number) if math.isfinite(number) else (0.0, 0)
     if mantissa != 0.5:
         raise UsageError(
+            "QC011",
             f"{text!r}: {number:g} is no power of two, so that float32 rounds the numbers of this"
-            " domain, and sums of them too"
+            " domain, and sums of them too",
         )
     return exponent - 1

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from itertools import chain, islice
 from typing import Final
 
-from qconvert.checking.ancestry import in_order, read_values
+from qconvert.checking.ancestry import read_values
 from qconvert.checking.audit import (
     BATCHES_WITHOUT_ALL,
     Evidence,
@@ -18,7 +18,6 @@ from qconvert.checking.audit import (
     audit,
     tell,
 )
-from qconvert.checking.bits import activation_quantizer, bits_of, step_of, weight_bits
 from qconvert.checking.conclusions import Proofs, for_all_inputs, of_outputs, tried
 from qconvert.checking.deployed.deployment import layers_as_deployed, outputs_as_deployed
 from qconvert.checking.forcing import Trial
@@ -55,6 +54,8 @@ from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
 from qconvert.exactness import Analysis, analyse
 from qconvert.ir import Graph, Layer
+from qconvert.ir.bits import activation_quantizer, bits_of, step_of, weight_bits
+from qconvert.ir.graph import in_order
 from qconvert.runners.interface import InputDomain
 from qconvert.runners.traces import Trace
 
@@ -162,7 +163,7 @@ def _with_scans(
         known = analyse(subject.graph, subject.domains, found.settled)
         return known, differences(subject.graph, known, panel, found)
     except WitnessError as error:
-        failures[Witness.TENSORFLOW] = str(error)
+        failures[Witness.TENSORFLOW] = error.coded
         return analysis, Evidence()
 
 
@@ -191,7 +192,7 @@ def _ambiguous(
     try:
         found = panel.qkeras.predict_differences(probe)
     except WitnessError as error:
-        failures[Witness.TENSORFLOW] = str(error)
+        failures[Witness.TENSORFLOW] = error.coded
         return ()
     return tuple(
         AmbiguousResult(name, d.elements, d.different, d.max_abs)

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from qconvert.checking.ancestry import sources
 from qconvert.checking.audit import Observation, Observe
-from qconvert.checking.bits import activation_quantizer
 from qconvert.checking.distribution import (
     Distribution,
     ErrorMap,
@@ -22,6 +21,7 @@ from qconvert.checking.distribution import (
 from qconvert.checking.results import LayerResult, WeightResult
 from qconvert.checking.witness import Witness
 from qconvert.ir import Graph, Grid, Layer, Weight, grid_of
+from qconvert.ir.bits import activation_quantizer
 from qconvert.runners.traces import Trace
 
 

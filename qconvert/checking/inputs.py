@@ -1,6 +1,7 @@
 """Where the samples of a check come from: seeded by the model's domain, or the user's."""
 
 import math
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def seeded(
     """*count* samples chosen by the domain of every input; the same for the same seed."""
     total = _default_count(graph) if count is None else count
     if total < 1:
-        raise UsageError(f"{total} samples check nothing")
+        raise UsageError("QC714", f"{total} samples check nothing")
     chosen = f"{total} samples chosen by the input domain, seed {seed}"
     description = "; ".join([chosen, *map(described, domains, domains.values())])
     return Samples(description, total, _seeded_batches(graph, total, seed, domains))
@@ -66,8 +67,22 @@ def from_user(
     """The first *count* samples, or all, of the user's *inputs*, which lie in their *domains*.
 
     Raises `UsageError` for names, shapes and numbers that do not fit the model, `BadFileError`
-    for files that cannot be read.
+    for files that cannot be read: all is read once before anything is computed, which takes long.
     """
+    total, tried = _opened(graph, inputs, count, domains)
+    deque(tried, maxlen=0)
+    _, batches = _opened(graph, inputs, total, domains)
+    where = str(inputs) if isinstance(inputs, Path) else "the given arrays"
+    description = "; ".join(
+        [f"{total} samples of {where}", *map(described, domains, domains.values())]
+    )
+    return Samples(description, total, batches)
+
+
+def _opened(
+    graph: Graph, inputs: UserInputs, count: int | None, domains: Mapping[str, InputDomain]
+) -> tuple[int, Iterator[Batch]]:
+    """How many samples there are, up to *count*, and these, which are checked as they are read."""
     stack = ExitStack()
     try:
         rows = _open(graph, inputs, stack)
@@ -75,12 +90,7 @@ def from_user(
     except BaseException:
         stack.close()
         raise
-    where = str(inputs) if isinstance(inputs, Path) else "the given arrays"
-    batches = _user_batches(graph, rows, total, domains, stack)
-    description = "; ".join(
-        [f"{total} samples of {where}", *map(described, domains, domains.values())]
-    )
-    return Samples(description, total, batches)
+    return total, _user_batches(graph, rows, total, domains, stack)
 
 
 def in_one_batch(samples: Samples) -> Samples:
@@ -151,7 +161,9 @@ def _open(graph: Graph, inputs: UserInputs, stack: ExitStack) -> dict[str, Rows]
     names = [source.name for source in graph.inputs]
     rows = _rows(inputs, names[0] if len(names) == 1 else None, stack)
     if set(rows) != set(names):
-        raise UsageError(f"the inputs given are {sorted(rows)}, the model's are {sorted(names)}")
+        raise UsageError(
+            "QC711", f"the inputs given are {sorted(rows)}, the model's are {sorted(names)}"
+        )
     for source in graph.inputs:
         _require_fit(source.name, source.shape, rows[source.name])
     return {name: rows[name] for name in names}
@@ -164,7 +176,9 @@ def _rows(inputs: UserInputs, only: str | None, stack: ExitStack) -> Mapping[str
         case Mapping():
             return {name: InMemory(np.asarray(array)) for name, array in inputs.items()}
         case _ if only is None:
-            raise UsageError("the model has several inputs; give a dictionary of arrays by name")
+            raise UsageError(
+                "QC711", "the model has several inputs; give a dictionary of arrays by name"
+            )
         case _:
             return {only: InMemory(np.asarray(inputs))}
 
@@ -175,19 +189,21 @@ def _require_fit(name: str, shape: Shape, rows: Rows) -> None:
     )
     if not fits:
         expected = ", ".join(["samples", *("any" if n is None else str(n) for n in shape[1:])])
-        raise UsageError(f"input {name!r} has shape {rows.shape}, the model takes ({expected})")
+        raise UsageError(
+            "QC712", f"input {name!r} has shape {rows.shape}, the model takes ({expected})"
+        )
     if rows.dtype.kind not in "fiub":
-        raise UsageError(f"input {name!r} has type {rows.dtype}, the model takes float32")
+        raise UsageError("QC713", f"input {name!r} has type {rows.dtype}, the model takes float32")
 
 
 def _count(rows: Mapping[str, Rows], wanted: int | None) -> int:
     lengths = {name: r.shape[0] for name, r in rows.items()}
     if len(set(lengths.values())) > 1:
-        raise UsageError(f"the inputs have different numbers of samples: {lengths}")
+        raise UsageError("QC712", f"the inputs have different numbers of samples: {lengths}")
     available = min(lengths.values())
     total = available if wanted is None else min(wanted, available)
     if total < 1:
-        raise UsageError(f"{total} samples check nothing")
+        raise UsageError("QC714", f"{total} samples check nothing")
     return total
 
 
@@ -208,4 +224,4 @@ def _require_all(name: str, good: npt.NDArray[np.bool_], start: int, what: str) 
     if good.all():
         return
     sample, *index = (int(i) for i in np.unravel_index(int(np.argmin(good)), good.shape))
-    raise UsageError(f"input {name!r}: the element at {[start + sample, *index]} {what}")
+    raise UsageError("QC714", f"input {name!r}: the element at {[start + sample, *index]} {what}")

@@ -18,27 +18,29 @@ def read_onnx(path: Path) -> tuple[onnx.ModelProto, CheckedFile]:
 
     Its hash is that of the file as it was before it got a stamp.
     """
+    if not path.exists():
+        raise BadFileError("QC107", path, "no such file")
     if not path.is_file():
-        raise BadFileError(path, "not a regular file" if path.exists() else "no such file")
+        raise BadFileError("QC106", path, "not a regular file")
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise BadFileError(path, error.strerror or str(error)) from error
+        raise BadFileError("QC107", path, error.strerror or str(error)) from error
     try:
         model = onnx.load_model_from_string(data)
     except Exception as error:
         # The parser of protobuf has no public base class of its errors.
-        raise BadFileError(path, f"not an ONNX file: {error}") from error
+        raise BadFileError("QC702", path, f"not an ONNX file: {error}") from error
     if not model.HasField("graph") or not model.graph.node:
-        raise BadFileError(path, "not an ONNX file: it holds no graph")
+        raise BadFileError("QC702", path, "not an ONNX file: it holds no graph")
     try:
         read_metadata(model)
         stamp = read_stamp(model)
     except ValueError as error:
-        raise BadFileError(path, str(error)) from error
+        raise BadFileError("QC703", path, str(error)) from error
     for tensor in _tensors(model.graph):
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            raise BadFileError(path, f"the weight {tensor.name!r} lies in another file")
+            raise BadFileError("QC701", path, f"the weight {tensor.name!r} lies in another file")
     digest = hashlib.sha256(data).hexdigest() if stamp is None else sha256_of(model)
     return model, CheckedFile(str(path), digest)
 
@@ -52,15 +54,33 @@ def require_interface_of(graph: Graph, model: onnx.ModelProto) -> None:
         _fits(found[name], shape) for name, shape in wanted.items()
     ):
         raise UsageError(
-            f"the ONNX file is not of this model: it takes {_inputs(found)}, "
-            f"the model {_inputs(wanted)}"
+            "QC704",
+            f"the ONNX file is not of this model: it takes {_listed(found)}, "
+            f"the model {_listed(wanted)}",
         )
     names = [output.name for output in graph.outputs]
     outputs = [value.name for value in model.graph.output if value.name in names]
     if outputs != [name for name in names if name in outputs]:
         raise UsageError(
+            "QC704",
             f"the ONNX file has its outputs in the order {', '.join(outputs)}, "
-            f"the model {', '.join(names)}"
+            f"the model {', '.join(names)}",
+        )
+
+
+def require_outputs_of(graph: Graph, model: onnx.ModelProto) -> None:
+    """`UsageError` unless *model*, which qconvert wrote, returns what *graph* does."""
+    metadata, shapes = read_metadata(model), graph.shapes
+    told = {each.tensor: each.output for each in metadata.outputs} if metadata else {}
+    found = {told.get(value.name, value.name): _shape(value) for value in model.graph.output}
+    wanted = {output.name: shapes[output.value] for output in graph.outputs}
+    if found.keys() != wanted.keys() or not all(
+        _fits(found[name], shape) for name, shape in wanted.items()
+    ):
+        raise UsageError(
+            "QC704",
+            f"the ONNX file is not of this model: it returns {_listed(found)}, "
+            f"the model {_listed(wanted)}",
         )
 
 
@@ -76,7 +96,7 @@ def _fits(found: Shape, wanted: Shape) -> bool:
     )
 
 
-def _inputs(shapes: Mapping[str, Shape]) -> str:
+def _listed(shapes: Mapping[str, Shape]) -> str:
     return ", ".join(f"{name!r} {shape}" for name, shape in sorted(shapes.items())) or "none"
 
 

@@ -38,7 +38,7 @@ def tensorflow_started(
         try:
             found = stack.enter_context(TensorFlowRunner(model, weights, python=python))
         except WitnessError as error:
-            found = str(error)
+            found = error.coded
         yield found
 
 
@@ -67,18 +67,20 @@ def assemble(
             runners[Witness.ORT] = Direct(foreign.run_layers)
             runners[Witness.DEPLOYED] = Direct(foreign.run_deployed)
     except WitnessError as error:
-        unavailable |= dict.fromkeys((Witness.ORT, Witness.DEPLOYED), str(error))
+        unavailable |= dict.fromkeys((Witness.ORT, Witness.DEPLOYED), error.coded)
     deployed = _inspected(model, ort)
     versions[Witness.NUMPY] = {"numpy": np.__version__}
     qkeras = shared = None
-    try:
-        # Asked last, because the answer comes when the model is loaded.
-        qkeras = _available(tensorflow)
-        versions[Witness.TENSORFLOW] = qkeras.versions
-        runners[Witness.TENSORFLOW] = shared = Shared(qkeras)
-    except WitnessError as error:
-        unavailable[Witness.TENSORFLOW] = str(error)
-        qkeras = None
+    if isinstance(tensorflow, str):
+        unavailable[Witness.TENSORFLOW] = tensorflow
+    else:
+        try:
+            # Asked last, because the answer comes when the model is loaded.
+            versions[Witness.TENSORFLOW] = tensorflow.versions
+            qkeras = tensorflow
+            runners[Witness.TENSORFLOW] = shared = Shared(tensorflow)
+        except WitnessError as error:
+            unavailable[Witness.TENSORFLOW] = error.coded
     moves, metadata = read_moves(model), read_metadata(model)
     lender = None if shared is None else shared.finish
     computed = with_program(graph, moves)
@@ -108,12 +110,6 @@ def _inspected(model: onnx.ModelProto, ort: OrtRunner) -> DeployedGraph:
     except WitnessError as error:
         unseen = Remark(f"the graph that runs cannot be inspected: {error}", frozenset())
         return DeployedGraph((unseen,))
-
-
-def _available(tensorflow: TensorFlowRunner | str) -> TensorFlowRunner:
-    if isinstance(tensorflow, str):
-        raise WitnessError(tensorflow)
-    return tensorflow
 
 
 def _deployed(ort: OrtRunner, inputs: Mapping[str, F32], forced: Mapping[str, F32]) -> Trace:

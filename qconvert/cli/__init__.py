@@ -10,6 +10,8 @@ from typing import NoReturn, TextIO
 import click
 
 from qconvert.cli.check import check
+from qconvert.cli.differ import diff
+from qconvert.cli.explaining import help_
 from qconvert.cli.export import export, weights
 from qconvert.cli.look import bench, doctor, inspect
 from qconvert.cli.report import report
@@ -34,10 +36,13 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
     help="Show the version and exit.",
 )  # fmt: skip
 def cli() -> None:
-    """QKeras models to ONNX files that give the same answers, checked layer by layer."""
+    """QKeras models to ONNX files that give the same answers, checked layer by layer.
+
+    qconvert help CODE explains an error, such as QC107.
+    """
 
 
-for _command in (export, check, report, inspect, weights, bench, doctor):
+for _command in (export, check, report, inspect, diff, weights, bench, doctor, help_):
     cli.add_command(_command)
 
 
@@ -66,30 +71,40 @@ def _invoke(arguments: Sequence[str]) -> int:
         return 0
     except click.exceptions.Exit as end:
         return end.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        return _fail("QC001", f"{error.format_message()}{_usage(error)}", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        return _fail("interrupted", 130)
+        return _fail("QC990", "interrupted", 130)
     except QConvertError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail(error.code, str(error), error.exit_code)
     except MemoryError:
-        return _fail("out of memory", 7)
+        return _fail("QC801", "out of memory", 7)
     except BrokenPipeError:
         raise
     except Exception as error:
         remedy = "set QCONVERT_DEBUG=1 for the traceback"
-        return _fail(f"internal: {type(error).__name__}: {error} ({remedy})", 70)
+        return _fail("QC999", f"{type(error).__name__}: {error} ({remedy})", 70)
 
 
-def _fail(message: str, code: int) -> int:
+def _fail(code: str, message: str, exit_code: int) -> int:
     from qconvert.report.escape import printable
 
     if os.environ.get("QCONVERT_DEBUG"):
         traceback.print_exc()
     lines = "\n".join(printable(line) for line in message.split("\n"))
-    click.echo(f"qconvert: error: {lines}", err=True)
-    return code
+    click.echo(f"qconvert: error {code}: {lines}", err=True)
+    return exit_code
+
+
+def _usage(error: click.ClickException) -> str:
+    """How the command that was not understood is called, for the end of the message."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return ""
+    return f"\n{context.get_usage()}\n{context.command_path} --help explains it"
 
 
 def _terminate(_: int, __: object) -> NoReturn:

@@ -24,6 +24,20 @@ if TYPE_CHECKING:
     from qconvert.checking.results import Report
 
 
+class Checking(Reading, total=False):
+    """How MODEL is checked: options of `qconvert.api.check`."""
+
+    inputs: Path | None
+    samples: int | None
+    seed: int
+    domains: tuple[str, ...]
+    require: str
+    scan: bool
+    reproducer: Path | None
+    repair: Path | None
+    force: bool
+
+
 @click.command()
 @MODEL
 @click.argument("onnx", type=PATH, required=False)
@@ -59,18 +73,9 @@ def check(
     context: click.Context,
     model: Path,
     onnx: Path | None,
-    inputs: Path | None,
-    samples: int | None,
-    seed: int,
-    domains: tuple[str, ...],
-    require: str,
-    scan: bool,
     json_file: Path | None,
     folder: Path | None,
-    reproducer: Path | None,
-    repair: Path | None,
-    force: bool,
-    **reading: Unpack[Reading],
+    **options: Unpack[Checking],
 ) -> None:
     """Compare every layer of MODEL in TensorFlow, ONNX Runtime and NumPy.
 
@@ -80,25 +85,14 @@ def check(
     """
     from qconvert.output import require_writable, require_writable_folder
 
-    sources = [path for path in (onnx, inputs, *sources_of(model, reading)) if path is not None]
+    given = (onnx, options["inputs"], *sources_of(model, options))
+    sources = [path for path in given if path is not None]
+    force, reproducer, repair = options["force"], options["reproducer"], options["repair"]
     if json_file:
         require_writable(json_file, force=force, inputs=sources)
     if folder:
         require_writable_folder(folder, force=force)
-    report = checked(
-        model,
-        onnx,
-        inputs=inputs,
-        samples=samples,
-        seed=seed,
-        domains=domains,
-        require=require,
-        scan=scan,
-        reproducer=reproducer,
-        repair=repair,
-        force=force,
-        **reading,
-    )
+    report = checked(model, onnx, **options)
     if reproducer and report.reproducer is None:
         click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
     if repair and report.repair.path is None:
@@ -109,42 +103,14 @@ def check(
     context.exit(report.exit_code)
 
 
-def checked(
-    model: Path,
-    onnx: Path | None,
-    *,
-    inputs: Path | None = None,
-    samples: int | None = None,
-    seed: int = 0,
-    domains: tuple[str, ...] = (),
-    require: str = "sampled",
-    scan: bool = False,
-    reproducer: Path | None = None,
-    repair: Path | None = None,
-    force: bool = False,
-    **reading: Unpack[Reading],
-) -> "Report":
+def checked(model: Path, onnx: Path | None, **options: Unpack[Checking]) -> "Report":
     """Check a model while people watch, and show the report."""
     from qconvert import api
     from qconvert.report.terminal import show
 
     with watched() as (progress, failed, scanning):
         report = api.check(
-            model,
-            onnx,
-            inputs=inputs,
-            samples=samples,
-            seed=seed,
-            domains=domains,
-            require=require,
-            scan=scan,
-            progress=progress,
-            failed=failed,
-            scanning=scanning,
-            reproducer=reproducer,
-            repair=repair,
-            force=force,
-            **reading,
+            model, onnx, progress=progress, failed=failed, scanning=scanning, **options
         )
     show(report, console(sys.stdout))
     return report

@@ -102,14 +102,16 @@ def export(
 
 @click.command()
 @MODEL
-@click.option("--output", "-o", type=PATH, help="The .npz [default: MODEL with .weights.npz].")
+@click.option(
+    "--output", "-o", type=PATH, help="A .npz or .safetensors [default: MODEL with .weights.npz]."
+)
 @reading_options
 @FORCE
 def weights(model: Path, output: Path | None, force: bool, **reading: Unpack[Reading]) -> None:
-    """Write the weights that the layers of MODEL compute with, quantized, to an .npz file.
+    """Write the weights that the layers of MODEL compute with, quantized, with all behind them.
 
-    Its arrays are LAYER/ROLE, and where the values lie on a power-of-two grid LAYER/ROLE:codes
-    and LAYER/ROLE:scale, whose product they are.
+    LAYER/ROLE are the numbers computed with, LAYER/ROLE:raw those of the file, and where they are
+    integers times scales LAYER/ROLE:codes and LAYER/ROLE:scale. docs/INSPECT.md tells more.
     """
     from qconvert import api
 
@@ -125,4 +127,5 @@ def _describe(exported: "Exported", path: Path) -> Iterator[str]:
 
     yield f"{path}: {len(exported.layers)} layers, {path.stat().st_size} bytes"
     yield from interface_lines(read_metadata(exported.model))
+    yield from exported.without_effect
     yield from note_lines(exported.notes.items())

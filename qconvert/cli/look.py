@@ -6,24 +6,43 @@ from typing import Unpack
 
 import click
 
-from qconvert.cli.options import FORCE, MODEL, PATH, TF_PYTHON, WEIGHTS, Reading, reading_options
+from qconvert.cli.options import (
+    DOMAIN,
+    FORCE,
+    MODEL,
+    PATH,
+    TF_PYTHON,
+    WEIGHTS,
+    Reading,
+    reading_options,
+)
 from qconvert.cli.showing import console, tell
 
 
 @click.command()
 @MODEL
 @reading_options
+@DOMAIN
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--optimized", is_flag=True,
     help="Of an ONNX file: which layer ONNX Runtime runs as which kernel, and why not on integers.",
 )  # fmt: skip
-def inspect(model: Path, as_json: bool, optimized: bool, **reading: Unpack[Reading]) -> None:
-    """Show layers, quantizers, bits, grids and sizes of MODEL, which may be an ONNX file too."""
+def inspect(
+    model: Path,
+    domains: tuple[str, ...],
+    as_json: bool,
+    optimized: bool,
+    **reading: Unpack[Reading],
+) -> None:
+    """Show layers, quantizers, sums, costs and sizes of MODEL, which may be an ONNX file too.
+
+    docs/INSPECT.md says what each column means.
+    """
     from qconvert import api
     from qconvert.report.inspection import show, to_json
 
-    summary = api.inspect(model, optimized=optimized, **reading)
+    summary = api.inspect(model, domains=domains, optimized=optimized, **reading)
     if as_json:
         click.echo(to_json(summary), nl=False)
     else:

@@ -39,7 +39,9 @@ def input_codes(
         if codes is not None and not (_is_wide(codes) and opset < _INT16_OPSET):
             found[source.name] = codes
         elif meaning is not None:
-            raise UsageError(f"input {source.name!r}: codes of 16 bits need opset {_INT16_OPSET}")
+            raise UsageError(
+                "QC002", f"input {source.name!r}: codes of 16 bits need opset {_INT16_OPSET}"
+            )
     return found
 
 
@@ -89,8 +91,9 @@ def _declared(name: str, meaning: Meaning) -> InterfaceCodes:
     kind = _type_of(meaning.lo, meaning.hi)
     if kind is None:
         raise UsageError(
+            "QC012",
             f"input {name!r}: no integers of up to 16 bits are those from {meaning.lo} to "
-            f"{meaning.hi}"
+            f"{meaning.hi}",
         )
     if isinstance(meaning, Quotients):
         return InterfaceCodes(kind, meaning.lo, meaning.hi, divisor=meaning.divisor)

@@ -53,7 +53,7 @@ class Assembly:
             shape = infer_shape(op, *shapes)
         except ValueError as error:
             given = ", ".join(map(str, shapes))
-            raise Malformed(f"does not fit its input of shape {given}: {error}") from None
+            raise Malformed(f"does not fit its input of shape {given}: {error}", "QC315") from None
         kind = type(op).__name__.lower()
         count = 1 + sum(type(node.op) is type(op) for node in self._nodes)
         name = f"{kind}_{count}" if count > 1 else kind

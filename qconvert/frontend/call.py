@@ -50,11 +50,13 @@ class Call:
     def shape(self, *ranks: int) -> Shape:
         """The shape of the only input, which has one of *ranks* axes (none given: any)."""
         if len(self.shapes) != 1:
-            raise Malformed(f"{self.class_name} takes one input, not {len(self.shapes)}")
+            raise Malformed(f"{self.class_name} takes one input, not {len(self.shapes)}", "QC315")
         (shape,) = self.known_shapes()
         if ranks and len(shape) not in ranks:
             wanted = " or ".join(map(str, ranks))
-            raise Malformed(f"{self.class_name} takes {wanted} axes, its input has shape {shape}")
+            raise Malformed(
+                f"{self.class_name} takes {wanted} axes, its input has shape {shape}", "QC315"
+            )
         return shape
 
     def known_shapes(self) -> tuple[Shape, ...]:

@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeVar
 
 from qconvert.frontend import quantizer_notes, quantizers
 from qconvert.frontend.flavour import Flavour
-from qconvert.frontend.problems import Malformed, Unsupported, short
+from qconvert.frontend.problems import OPTION, Malformed, Reason, Unsupported, short
 from qconvert.frontend.quantizer_text import QuantizerError
 from qconvert.frontend.references import Ref
 from qconvert.ir.ops import Op
@@ -47,7 +47,7 @@ class Config:
         self._values = values
         self._unread = {key for key in values if not _is_inert(key)}
         self._malformed: list[str] = []
-        self._unsupported: list[str] = []
+        self._unsupported: list[Reason] = []
 
     def inside(self, values: Mapping[str, object]) -> "Config":
         """The options of a layer in this one, which shares its notes."""
@@ -129,7 +129,7 @@ class Config:
         try:
             result = quantizers.quantizer(value, role, self.flavour)
         except QuantizerError as error:
-            self.refuse(f"{key}: {error}")
+            self.refuse(f"{key}: {error}", error.code)
             return None
         self._notes.extend(f"{key}: {n}" for n in quantizer_notes.of_quantizer(value, result))
         return result
@@ -142,7 +142,7 @@ class Config:
                 value, qkeras=qkeras, rank=rank, flavour=self.flavour, freezing=self._freezing
             )
         except QuantizerError as error:
-            self.refuse(f"{key}: {error}")
+            self.refuse(f"{key}: {error}", error.code)
             return ()
         notes = quantizer_notes.of_activation(value, ops, qkeras=qkeras, flavour=self.flavour)
         self._notes.extend(f"{key}: {n}" for n in notes)
@@ -164,9 +164,9 @@ class Config:
         if value not in inert:
             self.refuse(f"{key}={short(value)} is not supported")
 
-    def refuse(self, reason: str) -> None:
+    def refuse(self, reason: str, code: str = OPTION) -> None:
         """Note that the layer cannot be converted."""
-        self._unsupported.append(reason)
+        self._unsupported.append(Reason(reason, code))
 
     def reject(self, reason: str) -> None:
         """Note that no such layer can exist."""
@@ -175,7 +175,10 @@ class Config:
     def done(self) -> None:
         """Raise what was noted, and an error for every option that nobody asked for."""
         self._check_dtype()
-        unknown = [f"unknown option {k}={short(self._values[k])}" for k in sorted(self._unread)]
+        unknown = [
+            Reason(f"unknown option {key}={short(self._values[key])}", "QC323")
+            for key in sorted(self._unread)
+        ]
         if self._malformed:
             raise Malformed("; ".join(self._malformed))
         if self._unsupported or unknown:
@@ -186,7 +189,7 @@ class Config:
         if isinstance(dtype, dict) and isinstance(dtype.get("config"), dict):
             dtype = dtype["config"].get("name")
         if dtype not in ("float32", None):
-            self.refuse(f"dtype={short(dtype)} (supported: float32)")
+            self.refuse(f"dtype={short(dtype)} (supported: float32)", "QC327")
 
     def _read(
         self, key: str, default: T | _Required, fallback: T, convert: Callable[[object], T]

@@ -1,7 +1,7 @@
 """From a model file to the graph: nested models inlined, every call of every layer parsed."""
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -13,15 +13,14 @@ from qconvert.frontend.flavour import flavour_of
 from qconvert.frontend.layers import LAYERS, TAKING_ARGUMENTS
 from qconvert.frontend.masks import Rule, mask_of_result, rule_of
 from qconvert.frontend.opaque import (
-    STOCK,
-    TRY_OPAQUE,
     Converter,
     StockCall,
     fall_back,
     parse_opaque,
 )
 from qconvert.frontend.order import call_order
-from qconvert.frontend.problems import Blocked, Malformed, Unsupported
+from qconvert.frontend.problems import Blocked, Malformed, Reason, Unsupported
+from qconvert.frontend.refused import require_known, require_plain_call, require_plain_input
 from qconvert.frontend.repeated import refuse_repeated_scales
 from qconvert.frontend.topology import (
     FUNCTION,
@@ -46,22 +45,7 @@ from qconvert.frontend.weights import Weights
 from qconvert.ir.graph import Graph, Input, Layer, Node, Output, validate
 from qconvert.modelfile import ModelFile
 
-_PACKAGES: Final = frozenset(
-    {
-        "",
-        "builtins",
-        "fkeras",
-        "keras",
-        "qkeras",
-        "tensorflow",
-        "tensorflow_model_optimization",
-        "tf_keras",
-    }
-)
-#: Types of inputs that hold whole numbers.
-_INTEGERS: Final = frozenset({"int32", "int64", "uint8"})
 _FUNCTIONS: Final = frozenset({"SlicingOpLambda", "TFOpLambda"})
-_CODE: Final = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper"})
 
 
 def build_graph(
@@ -77,14 +61,14 @@ def build_graph(
         spec = read_model_spec(model.config)
         graph = builder.build(spec)
     except Malformed as error:
-        raise BadFileError(model.path, str(error)) from None
+        raise BadFileError(error.code, model.path, str(error)) from None
     if builder.problems:
         raise UnsupportedError(list(dict.fromkeys(builder.problems)))
     assert graph is not None
     try:
         validate(graph, freezing=freezing)
     except ValueError as error:
-        raise BadFileError(model.path, str(error)) from None
+        raise BadFileError("QC315", model.path, str(error)) from None
     return graph
 
 
@@ -109,7 +93,7 @@ class _Builder:
         results = self._run(spec, inputs, Scope())
         unused = sorted(k for k, v in self._model.weights.items() if v and k not in self._used)
         if unused:
-            raise Malformed(f"weights of unknown layers: {', '.join(unused)}")
+            raise Malformed(f"weights of unknown layers: {', '.join(unused)}", "QC505")
         known = [value for value in results if value is not None]
         if self.problems or len(known) < len(results):
             return None
@@ -126,24 +110,27 @@ class _Builder:
 
     def _input(self, layers: Mapping[str, LayerSpec], name: str) -> Value | None:
         if name not in layers:
-            raise Malformed(f"the model's input {name!r} does not exist")
+            raise Malformed(f"the model's input {name!r} does not exist", "QC311")
         config = layers[name].config
         shape = input_shape(name, config)
         if shape is None:
-            self._note(name, "the model does not say which shape its input has")
+            reason = "the model does not say which shape its input has"
+            self._note(name, Reason(reason, "QC316"))
             return None
         return Value(name, shape)
 
     def _run(self, spec: ModelSpec, inputs: Values, scope: Scope) -> Values:
         """Call a model: the values of its outputs."""
         if len(inputs) != len(spec.inputs):
-            raise Malformed(f"{spec.name!r} takes {len(spec.inputs)} inputs, not {len(inputs)}")
+            raise Malformed(
+                f"{spec.name!r} takes {len(spec.inputs)} inputs, not {len(inputs)}", "QC315"
+            )
         values: dict[tuple[str, int], Values] = {}
         for ref, value in zip(spec.inputs, inputs, strict=True):
             values[ref.layer, 0] = [value]
         for layer, number in call_order(spec):
             if layer.class_name == "InputLayer":
-                self._check_input(layer, scope, whole=_feeds_tables(spec, layer.name))
+                self._check_input(spec, layer, scope)
                 continue
             call = layer.calls[number]
             given = [result_of(values, ref) for ref in call.inputs]
@@ -158,37 +145,26 @@ class _Builder:
         if layer.model is not None:
             self._check_arguments(path, Config(call.arguments))
             return self._run(layer.model, given, scope.inside(layer.name, number))
-        try:
+        with self._noting(path):
             parsed = self._parse(layer, call, given, path)
             return self._add(layer, number, parsed, given, scope)
-        except Blocked:
-            pass
-        except Unsupported as error:
-            for reason in error.reasons:
-                self._note(path, reason)
-        except Malformed as error:
-            raise Malformed(f"layer {path!r}: {error}") from None
         return [None]
 
     def _parse(self, layer: LayerSpec, call: Invocation, given: Values, path: str) -> Parsed:
-        known = layer.class_name in LAYERS
-        if not known and not (self._opaque and layer.class_name in STOCK):
-            raise Unsupported(_unknown(layer.class_name))
-        if layer.module.split(".")[0] not in _PACKAGES:
-            raise Unsupported(f"{layer.class_name} of the module {layer.module!r}")
+        require_known(layer, opaque=self._opaque is not None)
         arguments = Config(call.arguments)
         function = layer.class_name in _FUNCTIONS or layer.class_name.startswith(FUNCTION)
         if layer.class_name not in TAKING_ARGUMENTS and not function:
             self._check_arguments(path, arguments)
         if call.constant is not None and not function:
-            raise Unsupported(f"{layer.class_name} of a constant")
+            raise Unsupported(f"{layer.class_name} of a constant", code="QC326")
         stored = self._model.weights.get(path, ())
         shapes = tuple(None if value is None else value.shape for value in given)
         masks = tuple(value.mask.shape if value and value.mask else None for value in given)
         stock = StockCall(
             layer.class_name, layer.config, call.arguments, shapes, stored, masked=any(masks)
         )
-        if self._opaque and not known:
+        if self._opaque and layer.class_name not in LAYERS:
             return parse_opaque(stock, self._opaque)
         weights = Weights(stored)
         config = Config(layer.config, self._flavour, freezing=self._freezing)
@@ -267,54 +243,29 @@ class _Builder:
             values[node.name] = Value(name, node.shape)
         return values
 
-    def _check_input(self, layer: LayerSpec, scope: Scope, *, whole: bool) -> None:
+    def _check_input(self, spec: ModelSpec, layer: LayerSpec, scope: Scope) -> None:
         path = f"{scope.weights}{layer.name}"
         self._used.add(path)
-        integers = whole and layer.config.get("dtype") in _INTEGERS
-        values = {k: v for k, v in layer.config.items() if k != "dtype" or not integers}
-        config = Config(values)
-        config.ignore("batch_shape")
-        for option in ("sparse", "ragged", "optional"):
-            config.expect(option, False)
-        try:
-            config.done()
-        except Unsupported as error:
-            for reason in error.reasons:
-                self._note(path, reason)
-        except Malformed as error:
-            raise Malformed(f"layer {path!r}: {error}") from None
+        with self._noting(path):
+            require_plain_input(spec, layer)
 
     def _check_arguments(self, path: str, arguments: Config) -> None:
-        """Inference is meant, so that ``training=False`` says nothing new."""
-        arguments.expect("training", None, False)
-        for option in ("mask", "initial_state", "constants"):
-            # Bidirectional is called with the latter, also where they are among its inputs.
-            arguments.expect(option, None)
         try:
-            arguments.done()
+            require_plain_call(arguments)
         except Unsupported as error:
-            for reason in error.reasons:
-                self._note(path, f"called with {reason}")
+            self._note(path, *error.reasons)
 
-    def _note(self, path: str, reason: str) -> None:
-        self.problems.append(Problem(path, reason))
+    @contextmanager
+    def _noting(self, path: str) -> Iterator[None]:
+        """What is unsupported is noted, and what is malformed is said of the layer."""
+        try:
+            yield
+        except Blocked:
+            pass
+        except Unsupported as error:
+            self._note(path, *error.reasons)
+        except Malformed as error:
+            raise Malformed(f"layer {path!r}: {error}", error.code) from None
 
-
-def _feeds_tables(spec: ModelSpec, name: str) -> bool:
-    """Whether an input is read by embeddings alone, which take whole numbers as floats too."""
-    readers = [
-        layer.class_name
-        for layer in spec.layers
-        if any(ref.layer == name for call in layer.calls for ref in call.inputs)
-    ]
-    return set(readers) == {"Embedding"}
-
-
-def _unknown(class_name: str) -> str:
-    if class_name in _CODE:
-        return f"{class_name} layers run code from the file; nothing of it was executed"
-    if class_name in STOCK:
-        return f"layers of class {class_name} are not supported natively; {TRY_OPAQUE}"
-    near = difflib.get_close_matches(class_name, LAYERS, n=2)
-    hint = f" (similar names: {', '.join(near)})" if near else ""
-    return f"layers of class {class_name} are not supported{hint}"
+    def _note(self, path: str, *reasons: Reason) -> None:
+        self.problems += [Problem(reason.code, path, reason.text) for reason in reasons]

@@ -48,10 +48,10 @@ def model_file(model: Any) -> ModelFile:  # noqa: ANN401 - any Keras's model, by
     keeps.
     """
     if not all(hasattr(model, name) for name in ("to_json", "layers", "get_layer", "built")):
-        raise UsageError(f"{type(model).__name__} is not a Keras model")
+        raise UsageError("QC004", f"{type(model).__name__} is not a Keras model")
     require_usual_settings(model)
     if not model.built:
-        raise UsageError("the model has no weights yet: call it, or build it, first")
+        raise UsageError("QC005", "the model has no weights yet: call it, or build it, first")
     with warnings.catch_warnings():
         # Keras warns about each of QKeras's quantizers, which are no constraints of Keras's.
         warnings.simplefilter("ignore")
@@ -80,7 +80,9 @@ def _written(model: Any) -> str:  # noqa: ANN401
         return str(model.to_json())
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        raise UsageError(f"Keras cannot write the model's configuration ({reason})") from error
+        raise UsageError(
+            "QC006", f"Keras cannot write the model's configuration ({reason})"
+        ) from error
 
 
 def save_for_keras(model: Any, read: ModelFile, path: Path) -> None:  # noqa: ANN401

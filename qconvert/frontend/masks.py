@@ -185,7 +185,7 @@ def mask_of_result(
         case Rule.OWN:
             raise ValueError(f"the parser of {class_name} tells its masks")
         case reason:
-            raise Unsupported(reason)
+            raise Unsupported(reason, code="QC325")
 
 
 def _handed_on(masks: Sequence[Shape | None]) -> Graph:
@@ -198,14 +198,14 @@ def _dropped(class_name: str, parsed: Parsed, masks: Sequence[Shape | None]) -> 
     if parsed.ops or parsed.graph:
         return None
     if class_name != "QActivation":
-        raise Unsupported(_SAME)
+        raise Unsupported(_SAME, code="QC325")
     return _handed_on(masks)
 
 
 def _merged(shape: Shape, masks: Sequence[Shape | None]) -> Graph:
     """``_Merge.compute_mask``, which stacks all masks."""
     if any(mask is not None and mask[:-1] != shape[:-1] for mask in masks):
-        raise Unsupported(_UNEQUAL)
+        raise Unsupported(_UNEQUAL, code="QC325")
     whole = Assembly.of((), masks)
     names = whole.inputs
     return whole.graph("mask", [whole.add(Merge("minimum"), *names) if names[1:] else names[0]])
@@ -218,6 +218,6 @@ def _joined(parsed: Parsed, shape: Shape, masks: Sequence[Shape | None]) -> Grap
     if concat.axis == len(shape) - 1:
         return _merged(shape, masks)
     if None in masks:
-        raise Unsupported("a mask reaches it, but not with all of its inputs")
+        raise Unsupported("a mask reaches it, but not with all of its inputs", code="QC325")
     whole = Assembly.of((), masks)
     return whole.graph("mask", [whole.add(concat, *whole.inputs)])

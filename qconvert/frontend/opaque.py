@@ -4,7 +4,7 @@ Another converter may take one, if it is asked to.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from qconvert.frontend.call import Parsed
@@ -123,7 +123,9 @@ def parse_opaque(call: StockCall, convert: Converter) -> Parsed:
         raise Blocked
     stored = in_keras_order(call.class_name, call.weights)
     if stored and not Weights(stored).named and "StackedRNNCells" in repr(config):
-        raise Unsupported("the archive does not tell which cell a weight is of; save it as .h5")
+        raise Unsupported(
+            "the archive does not tell which cell a weight is of; save it as .h5", code="QC502"
+        )
     names = tuple(key for key, value in call.arguments.items() if isinstance(value, Ref))
     found = convert(StockLayer(call.class_name, config, known, stored, names, arguments))
     weights = Weights(stored)
@@ -141,7 +143,7 @@ def fall_back(refusal: Unsupported, call: StockCall, convert: Converter | None) 
         raise refusal from None
     if convert is None:
         *others, last = refusal.reasons
-        raise Unsupported(*others, f"{last}; {_MAY_TAKE}")
+        raise Unsupported(*others, replace(last, text=f"{last.text}; {_MAY_TAKE}"))
     try:
         return parse_opaque(call, convert)
     except Unsupported as error:
@@ -162,7 +164,9 @@ def _plain_arguments(arguments: Mapping[str, object]) -> dict[str, object]:
     }
     odd = [f"{k}={short(v)}" for k, v in kept.items() if not isinstance(v, bool | int | float)]
     if odd:
-        raise Unsupported(*(f"called with {each}, which is not handed on" for each in odd))
+        raise Unsupported(
+            *(f"called with {each}, which is not handed on" for each in odd), code="QC340"
+        )
     return kept
 
 
@@ -176,7 +180,9 @@ def _plain(config: Mapping[str, object]) -> dict[str, object]:
     }
     objects = [f"{k}={short(v)}" for k, v in kept.items() if k not in _HELD and _holds_object(v)]
     if objects:
-        raise Unsupported(*(f"{each} is an object, which is not handed on" for each in objects))
+        raise Unsupported(
+            *(f"{each} is an object, which is not handed on" for each in objects), code="QC340"
+        )
     return kept
 
 
@@ -191,7 +197,7 @@ def _plain_layer(key: str, value: object) -> object:
             module = str(rest.get("module") or "keras")
             if module.split(".")[0] in ("keras", "tf_keras"):
                 return {"class_name": name, "config": _plain(config)}
-    raise Unsupported(f"{key}={short(value)} is no layer that is handed on")
+    raise Unsupported(f"{key}={short(value)} is no layer that is handed on", code="QC340")
 
 
 def _holds_object(value: object) -> bool:

@@ -23,7 +23,7 @@ def call_order(model: ModelSpec) -> list[tuple[LayerSpec, int]]:
         ordered = list(TopologicalSorter(needs).static_order())
     except CycleError as error:
         names = " -> ".join(name for name, _ in error.args[1])
-        raise Malformed(f"the layers depend on themselves: {names}") from None
+        raise Malformed(f"the layers depend on themselves: {names}", "QC310") from None
     return [(layers[name], number) for name, number in ordered]
 
 
@@ -39,23 +39,31 @@ def _check_layers(model: ModelSpec) -> None:
     for layer in model.layers:
         if layer.class_name == "InputLayer":
             if layer.name not in sources:
-                raise Malformed(f"{layer.name!r} is not among the inputs of {model.name!r}")
+                raise Malformed(
+                    f"{layer.name!r} is not among the inputs of {model.name!r}", "QC311"
+                )
             if layer.calls:
-                raise Malformed(f"the input {layer.name!r} has inputs itself")
+                raise Malformed(f"the input {layer.name!r} has inputs itself", "QC311")
         elif not layer.calls:
-            raise Malformed(f"the layer {layer.name!r} is not connected to anything")
+            raise Malformed(f"the layer {layer.name!r} is not connected to anything", "QC313")
         elif any(not call.inputs for call in layer.calls):
-            raise Malformed(f"the layer {layer.name!r} is called on nothing")
+            raise Malformed(f"the layer {layer.name!r} is called on nothing", "QC313")
         elif layer.name in sources:
-            raise Malformed(f"{layer.name!r} is an input of {model.name!r}, but no InputLayer")
+            raise Malformed(
+                f"{layer.name!r} is an input of {model.name!r}, but no InputLayer", "QC311"
+            )
 
 
 def _check(ref: Ref, layers: dict[str, LayerSpec], user: str) -> None:
     if ref.layer not in layers:
-        raise Malformed(f"the {user} refers to the layer {ref.layer!r}, which does not exist")
+        raise Malformed(
+            f"the {user} refers to the layer {ref.layer!r}, which does not exist", "QC311"
+        )
     layer = layers[ref.layer]
     calls = 1 if layer.class_name == "InputLayer" else len(layer.calls)
     if not 0 <= ref.call < calls:
-        raise Malformed(f"the {user} refers to a call of {ref.layer!r} that does not exist")
+        raise Malformed(
+            f"the {user} refers to a call of {ref.layer!r} that does not exist", "QC311"
+        )
     if ref.tensor < 0 or (layer.outputs is not None and ref.tensor >= layer.outputs):
-        raise Malformed(f"the {user} refers to result {ref.tensor} of {ref.layer!r}")
+        raise Malformed(f"the {user} refers to result {ref.tensor} of {ref.layer!r}", "QC311")

@@ -6,11 +6,10 @@ one, only what all agree on may go without a name.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, cast
+from typing import Final
 
-from qconvert.frontend.quantizer_options import Options
+from qconvert.frontend.quantizer_options import LAST_AXIS, Options
 from qconvert.ir.quantizers import (
-    Axes,
     Binary,
     QuantizedBits,
     QuantizedHswish,
@@ -25,13 +24,7 @@ from qconvert.ir.quantizers import (
     Ternary,
 )
 
-#: QKeras computes ``2**n`` in int32. 2**31 wraps to -2**31, by which it multiplies and divides;
-#: 2**32 wraps to 0.
-LARGEST_POWER: Final = 31
 _LARGEST_INTEGER: Final = 30
-_LOG_ROUNDINGS: Final = ("rnd", "floor")
-_LAST_AXIS: Final = 7
-_ENDS: Final = ("min", "max")
 _SHARING: Final = ("elements_per_scale", "min_po2_exponent", "max_po2_exponent")
 _NO_SHARING: Final = (None, None, None)
 
@@ -46,9 +39,9 @@ class QuantizerClass:
 
 
 def _quantized_bits(o: Options) -> QuantizedBits:
-    _read_inert(o)
+    o.read_inert()
     alpha, frozen = o.alpha_or_list(), o.frozen_scale()
-    sharing = _sharing(o)
+    sharing = o.sharing()
     if alpha != "auto_po2" and sharing != _NO_SHARING:
         raise o.error(f"{', '.join(_SHARING)} need alpha='auto_po2', or QKeras fails")
     if frozen is not None and not isinstance(alpha, str):
@@ -59,7 +52,7 @@ def _quantized_bits(o: Options) -> QuantizedBits:
         o.flag("symmetric", False) or isinstance(alpha, str),
         o.flag("keep_negative", True),
         alpha,
-        o.axes("scale_axis", 0, _LAST_AXIS),
+        o.axes("scale_axis", 0, LAST_AXIS),
         o.noise(),
         o.flag("use_ste", True),
         *sharing,
@@ -68,7 +61,7 @@ def _quantized_bits(o: Options) -> QuantizedBits:
 
 
 def _quantized_linear(o: Options) -> QuantizedLinear:
-    _read_inert(o)
+    o.read_inert()
     alpha = o.alpha_or_list()
     if alpha == 0.0 or (isinstance(alpha, tuple) and 0.0 in alpha):
         raise o.error("alpha=0 divides by 0")
@@ -78,7 +71,7 @@ def _quantized_linear(o: Options) -> QuantizedLinear:
         symmetric=o.flag("symmetric", True),
         keep_negative=o.flag("keep_negative", True),
         alpha=alpha,
-        scale_axis=o.axes("scale_axis", 0, _LAST_AXIS),
+        scale_axis=o.axes("scale_axis", 0, LAST_AXIS),
         qnoise_factor=o.noise(),
     )
 
@@ -98,7 +91,7 @@ def _quantized_ulaw(o: Options) -> QuantizedUlaw:
     if u <= 0:
         raise o.error(f"u={u} is not positive")
     return QuantizedUlaw(
-        bits=_power(o, sign=True),
+        bits=o.power(sign=True),
         integer=o.integer("integer", 0, -_LARGEST_INTEGER, _LARGEST_INTEGER),
         symmetric=o.flag("symmetric", False),
         u=u,
@@ -106,9 +99,9 @@ def _quantized_ulaw(o: Options) -> QuantizedUlaw:
 
 
 def _quantized_relu(o: Options) -> QuantizedRelu:
-    _read_inert(o)
+    o.read_inert()
     slope = o.slope()
-    bits = _power(o, sign=slope != 0)
+    bits = o.power(sign=slope != 0)
     integer = o.integer("integer", 0, 0, _LARGEST_INTEGER)
     full = QuantizedRelu(
         bits=bits,
@@ -126,46 +119,46 @@ def _quantized_relu(o: Options) -> QuantizedRelu:
 
 
 def _quantized_tanh(o: Options) -> QuantizedTanh:
-    _read_inert(o)
+    o.read_inert()
     return QuantizedTanh(
-        bits=_power(o, sign=True),
+        bits=o.power(sign=True),
         symmetric=o.flag("symmetric", False),
         use_real_tanh=o.flag("use_real_tanh", False),
     )
 
 
 def _quantized_sigmoid(o: Options) -> QuantizedSigmoid:
-    _read_inert(o)
+    o.read_inert()
     return QuantizedSigmoid(
-        bits=_power(o, sign=False),
+        bits=o.power(sign=False),
         symmetric=o.flag("symmetric", False),
         use_real_sigmoid=o.flag("use_real_sigmoid", False),
     )
 
 
 def _quantized_po2(o: Options) -> QuantizedPo2:
-    _read_inert(o)
-    max_value = _max_value(o)
+    o.read_inert()
+    max_value = o.max_value()
     # One bit is the sign's, and one the exponent's sign unless the values stay up to 1.
     fewest = 1 if max_value is not None and max_value <= 1 else 2
     return QuantizedPo2(
         bits=o.integer("bits", 8, fewest, 32),
         max_value=max_value,
         quadratic_approximation=o.flag("quadratic_approximation", False),
-        log2_rounding=_log2_rounding(o),
+        log2_rounding=o.log2_rounding(),
         qnoise_factor=o.noise(),
         use_ste=o.flag("use_ste", True),
     )
 
 
 def _quantized_relu_po2(o: Options) -> QuantizedReluPo2:
-    _read_inert(o)
+    o.read_inert()
     return QuantizedReluPo2(
         bits=o.integer("bits", 8, 1, 32),
-        max_value=_max_value(o),
+        max_value=o.max_value(),
         negative_slope=o.slope(),
         quadratic_approximation=o.flag("quadratic_approximation", False),
-        log2_rounding=_log2_rounding(o),
+        log2_rounding=o.log2_rounding(),
         qnoise_factor=o.noise(),
         use_ste=o.flag("use_ste", True),
     )
@@ -176,12 +169,12 @@ def _binary(o: Options) -> Binary:
         raise o.error("use_stochastic_rounding=True fails in QKeras itself")
     o.flag("training", False)
     return Binary(
-        o.flag("use_01", False), o.alpha(), o.axes("scale_axis", 0, _LAST_AXIS), *_sharing(o)
+        o.flag("use_01", False), o.alpha(), o.axes("scale_axis", 0, LAST_AXIS), *o.sharing()
     )
 
 
 def _stochastic_binary(o: Options) -> Binary:
-    _read_sampling(o, temperature=6.0)
+    o.read_sampling(temperature=6.0)
     return Binary(alpha=o.alpha())
 
 
@@ -193,7 +186,7 @@ def _ternary(o: Options) -> Ternary:
 
 
 def _stochastic_ternary(o: Options) -> Ternary:
-    _read_sampling(o, temperature=8.0)
+    o.read_sampling(temperature=8.0)
     result = _any_ternary(o)
     if result.threshold == 1.0:
         raise o.error("threshold=1 fails in QKeras itself")
@@ -206,50 +199,6 @@ def _any_ternary(o: Options) -> Ternary:
         raise o.error("a threshold together with an automatic scale fails in QKeras itself")
     unrolls = o.integer("number_of_unrolls", 5, 1, 100)
     return Ternary(alpha=alpha, threshold=threshold, number_of_unrolls=unrolls)
-
-
-def _power(o: Options, *, sign: bool) -> int:
-    """The bits of a quantizer that computes with ``2**bits``, without the one of a sign."""
-    bits = o.integer("bits", 8, 1, 32)
-    if bits - sign > LARGEST_POWER:
-        raise o.error(f"bits={bits} are NaN in QKeras, whose 2**{bits - sign} is 0 in int32")
-    return bits
-
-
-def _max_value(o: Options) -> float | None:
-    value = o.optional_number("max_value")
-    if value is not None and value <= 0:
-        raise o.error(f"max_value={value} is not positive")
-    return value
-
-
-def _log2_rounding(o: Options) -> Literal["rnd", "floor"]:
-    return cast(Literal["rnd", "floor"], o.choice("log2_rounding", "rnd", _LOG_ROUNDINGS))
-
-
-def _read_inert(o: Options) -> None:
-    """Options that change no number at inference."""
-    o.flag("use_stochastic_rounding", False)
-    o.flag("use_variables", False)
-    if not isinstance(o.values.get("var_name"), str | None):
-        raise o.error("var_name is not a text")
-
-
-def _sharing(o: Options) -> tuple[Axes | None, int | None, int | None]:
-    """Master's groups of elements with one scale, and the range of the scales' exponents."""
-    groups, axis = o.axes("elements_per_scale", 1, 1 << 30), o.axes("scale_axis", 0, _LAST_AXIS)
-    if groups is not None and axis is None:
-        raise o.error("elements_per_scale needs a scale_axis, or QKeras fails")
-    several = len(groups) if isinstance(groups, tuple) else None
-    if several is not None and several != (len(axis) if isinstance(axis, tuple) else 0):
-        raise o.error("elements_per_scale and scale_axis are not lists of one length")
-    lowest, highest = (o.optional_integer(f"{end}_po2_exponent", -126, 127) for end in _ENDS)
-    return groups, lowest, highest
-
-
-def _read_sampling(o: Options, temperature: float) -> None:
-    o.number("temperature", temperature)
-    o.flag("use_real_sigmoid", True)
 
 
 _TAIL: Final = ("qnoise_factor", "var_name", "use_ste", "use_variables")

@@ -3,13 +3,19 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal, cast
 
 import numpy as np
 
 from qconvert.frontend.quantizer_text import QuantizerError
 from qconvert.ir.quantizers import Alpha, Axes, FrozenScale
 
+#: QKeras computes ``2**n`` in int32. 2**31 wraps to -2**31, by which it multiplies and divides;
+#: 2**32 wraps to 0.
+LARGEST_POWER: Final = 31
+LAST_AXIS: Final = 7
+_LOG_ROUNDINGS: Final = ("rnd", "floor")
+_ENDS: Final = ("min", "max")
 _LARGEST: Final = float(np.finfo(np.float32).max)
 
 
@@ -20,9 +26,9 @@ class Options:
     name: str
     values: Mapping[str, object]
 
-    def error(self, reason: str) -> QuantizerError:
+    def error(self, reason: str, code: str = "QC403") -> QuantizerError:
         """An error that names the class."""
-        return QuantizerError(f"{self.name}: {reason}")
+        return QuantizerError(code, f"{self.name}: {reason}")
 
     def integer(self, key: str, default: int, lo: int, hi: int) -> int:
         """A whole number from ``lo`` to ``hi``."""
@@ -30,7 +36,7 @@ class Options:
         if not isinstance(value, int) or isinstance(value, bool):
             raise self.error(f"{key}={value!r} is not a whole number")
         if not lo <= value <= hi:
-            raise self.error(f"{key}={value} is outside {lo}..{hi}")
+            raise self.error(f"{key}={value} is outside {lo}..{hi}", "QC404")
         return value
 
     def flag(self, key: str, default: bool) -> bool:
@@ -53,7 +59,7 @@ class Options:
         """``negative_slope``: 0 or a power of two, as QKeras asserts."""
         value = self.number("negative_slope", 0.0)
         if value < 0 or (value > 0 and math.frexp(value)[0] != 0.5):
-            raise self.error(f"negative_slope={value} is neither 0 nor a power of two")
+            raise self.error(f"negative_slope={value} is neither 0 nor a power of two", "QC404")
         return value
 
     def choice(self, key: str, default: str, choices: tuple[str, ...]) -> str:
@@ -103,6 +109,50 @@ class Options:
         factor = self.number("qnoise_factor", 1.0)
         return float(np.float32(factor)) if self.flag("use_variables", False) else factor
 
+    def power(self, *, sign: bool) -> int:
+        """The bits of a quantizer that computes with ``2**bits``, without the one of a sign."""
+        bits = self.integer("bits", 8, 1, 32)
+        if bits - sign > LARGEST_POWER:
+            raise self.error(f"bits={bits} are NaN in QKeras, whose 2**{bits - sign} is 0 in int32")
+        return bits
+
+    def max_value(self) -> float | None:
+        """A positive number or None, the default."""
+        value = self.optional_number("max_value")
+        if value is not None and value <= 0:
+            raise self.error(f"max_value={value} is not positive")
+        return value
+
+    def log2_rounding(self) -> Literal["rnd", "floor"]:
+        """How exponents are rounded."""
+        found = self.choice("log2_rounding", "rnd", _LOG_ROUNDINGS)
+        return cast(Literal["rnd", "floor"], found)
+
+    def sharing(self) -> tuple[Axes | None, int | None, int | None]:
+        """Master's groups of elements with one scale, and the range of the scales' exponents."""
+        groups = self.axes("elements_per_scale", 1, 1 << 30)
+        axis = self.axes("scale_axis", 0, LAST_AXIS)
+        if groups is not None and axis is None:
+            raise self.error("elements_per_scale needs a scale_axis, or QKeras fails")
+        several = len(groups) if isinstance(groups, tuple) else None
+        if several is not None and several != (len(axis) if isinstance(axis, tuple) else 0):
+            raise self.error("elements_per_scale and scale_axis are not lists of one length")
+        ends = (self.optional_integer(f"{end}_po2_exponent", -126, 127) for end in _ENDS)
+        lowest, highest = ends
+        return groups, lowest, highest
+
+    def read_inert(self) -> None:
+        """Options that change no number at inference."""
+        self.flag("use_stochastic_rounding", False)
+        self.flag("use_variables", False)
+        if not isinstance(self.values.get("var_name"), str | None):
+            raise self.error("var_name is not a text")
+
+    def read_sampling(self, temperature: float) -> None:
+        """Options of what is drawn at random in training."""
+        self.number("temperature", temperature)
+        self.flag("use_real_sigmoid", True)
+
     def frozen_scale(self) -> FrozenScale | None:
         """``post_training_scale``: a number or an array of positive numbers, or None."""
         value = _unwrapped(self.values.get("post_training_scale"))
@@ -113,14 +163,14 @@ class Options:
         except (TypeError, ValueError) as error:
             raise self.error("post_training_scale is no array of numbers") from error
         if array.size == 0 or not (np.isfinite(array) & (array > 0)).all():
-            raise self.error("post_training_scale has numbers that are not positive")
+            raise self.error("post_training_scale has numbers that are not positive", "QC404")
         return FrozenScale(tuple(array.ravel().tolist()), array.shape)
 
     def _finite(self, key: str, value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise self.error(f"{key}={value!r} is not a number")
         if not abs(value) <= _LARGEST:
-            raise self.error(f"{key}={value} is no finite float32 number")
+            raise self.error(f"{key}={value} is no finite float32 number", "QC404")
         return float(value)
 
 

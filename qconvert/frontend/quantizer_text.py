@@ -35,6 +35,10 @@ _BLANKS: Final = re.compile(" *")
 class QuantizerError(ValueError):
     """A quantizer or activation that is malformed or not supported; the text says why."""
 
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -54,12 +58,14 @@ def drops_arguments(text: str) -> bool:
 def parse(text: str) -> Call:
     """Read ``name``, or ``name(arg, ..., key=arg, ...)``; `QuantizerError` for anything else."""
     if len(text) > LONGEST:
-        raise QuantizerError(f"a quantizer of {len(text)} characters; at most {LONGEST} are read")
+        raise QuantizerError(
+            "QC401", f"a quantizer of {len(text)} characters; at most {LONGEST} are read"
+        )
     if drops_arguments(text):
         return replace(_outer_call(text), args=(), kwargs={}, called=False)
     name = _NAME.match(text)
     if name is None:
-        raise QuantizerError(f"{text!r} does not begin with a name")
+        raise QuantizerError("QC401", f"{text!r} does not begin with a name")
     if name.end() == len(text):
         return Call(name.group(), (), {}, called=False)
     if text[name.end()] != "(":
@@ -71,14 +77,14 @@ def _outer_call(text: str) -> Call:
     """A call with calls among its arguments, each of them well-formed."""
     inner = list(_INNER_CALL.finditer(text))
     if not inner or any(call.start() == 0 for call in inner):
-        raise QuantizerError(f"{text!r} has a second '(' that belongs to no argument")
+        raise QuantizerError("QC401", f"{text!r} has a second '(' that belongs to no argument")
     for call in inner:
         parse(call.group())
     return parse(_INNER_CALL.sub("0", text))
 
 
 def _error(text: str, at: int, reason: str) -> QuantizerError:
-    return QuantizerError(f"{text!r}, character {at + 1}: {reason}")
+    return QuantizerError("QC401", f"{text!r}, character {at + 1}: {reason}")
 
 
 class _Arguments:

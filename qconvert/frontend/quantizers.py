@@ -106,18 +106,22 @@ def activation(
     if isinstance(resolved, str) and not (by_qkeras and _is_hard_function(resolved)):
         return _stock_function(resolved, rank, flavour)
     if isinstance(identifier, str) and not qkeras:
-        raise QuantizerError(f"{identifier!r} is a text that only QKeras's layers understand")
+        raise QuantizerError(
+            "QC402", f"{identifier!r} is a text that only QKeras's layers understand"
+        )
     result = _scaled(_quantizer(resolved), flavour)
     if is_data_dependent(result) and not freezing:
         raise QuantizerError(
+            "QC402",
             "alpha='auto' and 'auto_po2' on an activation compute the scale from the whole batch,"
             " so that one sample's result depends on the others; --freeze-scales SAMPLES"
-            " (freeze_scales=samples) computes it once, from samples of yours"
+            " (freeze_scales=samples) computes it once, from samples of yours",
         )
     if isinstance(result, QuantizedUlaw) and result.bits > _LARGEST_TABLE:
         raise QuantizerError(
+            "QC402",
             f"quantized_ulaw: {result.bits} bits on an activation need a table of"
-            f" {2 ** (result.bits - 1)} levels; at most {_LARGEST_TABLE} bits are supported"
+            f" {2 ** (result.bits - 1)} levels; at most {_LARGEST_TABLE} bits are supported",
         )
     return (Quantize(result),)
 
@@ -131,7 +135,9 @@ def _scaled(q: Quantizer, flavour: Flavour) -> Quantizer:
             inner = _scaled(rounding, flavour)
             return replace(q, rounding=inner) if isinstance(inner, QuantizedBits) else q
         case QuantizedBits() if _is_nan(q):
-            raise QuantizerError("quantized_bits: one bit with alpha='auto' is NaN in QKeras")
+            raise QuantizerError(
+                "QC404", "quantized_bits: one bit with alpha='auto' is NaN in QKeras"
+            )
         case QuantizedBits(alpha="auto_po2") | Binary(alpha="auto_po2"):
             if flavour is Flavour.V3:
                 _refuse_one_end(q)
@@ -145,8 +151,9 @@ def _refuse_one_end(q: QuantizedBits | Binary) -> None:
     """``keras.ops.clip`` takes no None, as Keras 2's does."""
     if (q.min_po2_exponent is None) != (q.max_po2_exponent is None):
         raise QuantizerError(
+            "QC402",
             "min_po2_exponent and max_po2_exponent are only one of them given, with which"
-            " qkeras-v3 fails"
+            " qkeras-v3 fails",
         )
 
 
@@ -172,7 +179,7 @@ def _quantizer(resolved: Options | str) -> Quantizer:
             return CLASSES[resolved.name].read(resolved)
         case str():
             if not _is_hard_function(resolved):
-                raise QuantizerError(f"{resolved!r} is not a quantizer")
+                raise QuantizerError("QC402", f"{resolved!r} is not a quantizer")
             return HardFunction(resolved)
         case _:
             assert_never(resolved)
@@ -191,7 +198,7 @@ def _stock_function(name: str, rank: int, flavour: Flavour) -> tuple[Op, ...]:
         return _STOCK[name]
     if name in {function.value for function in Function}:
         return (Elementwise(Function(name)),)
-    raise QuantizerError(f"{name!r} is not a known activation")
+    raise QuantizerError("QC402", f"{name!r} is not a known activation")
 
 
 def _resolve(identifier: object) -> Options | str:
@@ -199,7 +206,7 @@ def _resolve(identifier: object) -> Options | str:
     if isinstance(identifier, str):
         return _from_call(parse(identifier))
     if not isinstance(identifier, dict):
-        raise QuantizerError(f"{short(identifier)} is not a quantizer or activation")
+        raise QuantizerError("QC405", f"{short(identifier)} is not a quantizer or activation")
     _check_dict(identifier)
     match identifier:
         case {"class_name": "function", "config": str(name)}:
@@ -207,28 +214,30 @@ def _resolve(identifier: object) -> Options | str:
         case {"class_name": str(name), "config": dict(config)}:
             return _from_config(name.removeprefix("qkeras>"), config)
         case _:
-            raise QuantizerError(f"{short(identifier)} is not a quantizer or activation")
+            raise QuantizerError("QC405", f"{short(identifier)} is not a quantizer or activation")
 
 
 def _from_call(call: Call) -> Options | str:
     name = _known(call.name)
     if name not in CLASSES:
         if call.called:
-            raise QuantizerError(f"{name!r} is a function; it takes no arguments here")
+            raise QuantizerError("QC403", f"{name!r} is a function; it takes no arguments here")
         return name
     parameters = CLASSES[name].parameters
     if len(call.args) > len(parameters):
-        raise QuantizerError(f"{name}: {len(call.args)} arguments, at most {len(parameters)}")
+        raise QuantizerError(
+            "QC403", f"{name}: {len(call.args)} arguments, at most {len(parameters)}"
+        )
     positional = dict(zip(parameters, call.args, strict=False))
     twice = positional.keys() & call.kwargs.keys()
     if twice:
-        raise QuantizerError(f"{name}: {min(twice)} is given twice")
+        raise QuantizerError("QC403", f"{name}: {min(twice)} is given twice")
     return _options(name, {**positional, **call.kwargs})
 
 
 def _from_config(name: str, config: dict[object, object]) -> Options:
     if _known(name) not in CLASSES:
-        raise QuantizerError(f"{name!r} is not a quantizer")
+        raise QuantizerError("QC402", f"{name!r} is not a quantizer")
     given = {str(key): value for key, value in config.items()}
     return _options(name, {k: v for k, v in given.items() if not (k in _LATER and v is None)})
 
@@ -237,15 +246,15 @@ def _options(name: str, values: Mapping[str, object]) -> Options:
     known = {*CLASSES[name].parameters, *CLASSES[name].named}
     unknown = sorted(values.keys() - known)
     if unknown and (name, unknown[0]) in _FORMER:
-        raise QuantizerError(f"{name}: {_FORMER[name, unknown[0]]}")
+        raise QuantizerError("QC403", f"{name}: {_FORMER[name, unknown[0]]}")
     if unknown:
-        raise QuantizerError(f"{name}: QKeras has no option {short(unknown[0])}")
+        raise QuantizerError("QC403", f"{name}: QKeras has no option {short(unknown[0])}")
     return Options(name, values)
 
 
 def _known(name: str) -> str:
     if name in _REFUSED:
-        raise QuantizerError(f"{name}: {_REFUSED[name]}")
+        raise QuantizerError("QC402", f"{name}: {_REFUSED[name]}")
     return name
 
 
@@ -253,13 +262,15 @@ def _check_dict(identifier: Mapping[object, object]) -> None:
     """The other keys of Keras's dictionaries must not speak of something else."""
     unknown = identifier.keys() - _DICT_KEYS
     if unknown:
-        raise QuantizerError(f"a quantizer with the unknown key {short(min(unknown, key=str))}")
+        raise QuantizerError(
+            "QC405", f"a quantizer with the unknown key {short(min(unknown, key=str))}"
+        )
     module = identifier.get("module")
     if module is not None and str(module).split(".")[0] not in _PACKAGES:
-        raise QuantizerError(f"a quantizer from the module {short(module)}")
+        raise QuantizerError("QC405", f"a quantizer from the module {short(module)}")
     registered = identifier.get("registered_name")
     if registered is not None and _plain(registered) != _plain(identifier.get("class_name")):
-        raise QuantizerError(f"a quantizer registered as {short(registered)}")
+        raise QuantizerError("QC405", f"a quantizer registered as {short(registered)}")
 
 
 def _plain(name: object) -> str:

@@ -51,10 +51,12 @@ def read_invocation(name: str, node: object, offsets: Mapping[str, int]) -> Invo
         constants = [row[2] for row in rows if row[0] == _CONSTANT]
         refs = tuple(_ref(row, offsets) for row in rows if row[0] != _CONSTANT)
         if len(constants) > 1 or (constants and refs):
-            raise Malformed("several constants")
+            raise Malformed("several constants", "QC314")
         return Invocation(refs, arguments, constants[0] if constants else None)
     except Malformed as error:
-        raise Malformed(f"the layer {name!r} is called in an unknown way: {error}") from None
+        raise Malformed(
+            f"the layer {name!r} is called in an unknown way: {error}", "QC314"
+        ) from None
 
 
 def flat_references(value: object, offsets: Mapping[str, int]) -> tuple[Ref, ...]:
@@ -67,10 +69,10 @@ def flat_references(value: object, offsets: Mapping[str, int]) -> tuple[Ref, ...
 def _rows(node: object) -> Iterator[list[object]]:
     """Innermost lists, which start with the name of a layer."""
     if not isinstance(node, list | tuple):
-        raise Malformed(short(node))
+        raise Malformed(short(node), "QC314")
     if node and isinstance(node[0], str):
         if not 3 <= len(node) <= 4:
-            raise Malformed(short(node))
+            raise Malformed(short(node), "QC314")
         yield list(node)
         return
     for row in node:
@@ -80,20 +82,20 @@ def _rows(node: object) -> Iterator[list[object]]:
 def _ref(row: list[object], offsets: Mapping[str, int]) -> Ref:
     layer, call, tensor = row[:3]
     if not isinstance(layer, str) or type(call) is not int or type(tensor) is not int:
-        raise Malformed(short(row))
+        raise Malformed(short(row), "QC314")
     if layer not in offsets:
-        raise Malformed(f"there is no layer {layer!r}")
+        raise Malformed(f"there is no layer {layer!r}", "QC311")
     return Ref(layer, call - offsets[layer], tensor)
 
 
 def _arguments(rows: list[list[object]], offsets: Mapping[str, int]) -> dict[str, object]:
     found = [row[3] for row in rows if len(row) == 4 and row[3]]
     if any(one != found[0] for one in found):
-        raise Malformed("its tensors come with different arguments")
+        raise Malformed("its tensors come with different arguments", "QC314")
     if not found:
         return {}
     if not isinstance(found[0], dict):
-        raise Malformed(short(found[0]))
+        raise Malformed(short(found[0]), "QC314")
     return {
         str(key): _ref(value, offsets) if _is_ref(value, offsets) else value
         for key, value in found[0].items()
@@ -116,7 +118,7 @@ def _keras3(node: Mapping[str, object], offsets: Mapping[str, int]) -> Invocatio
     """
     args, kwargs = node.get("args"), node.get("kwargs", {})
     if not isinstance(args, list | tuple) or not isinstance(kwargs, dict):
-        raise Malformed(short(node))
+        raise Malformed(short(node), "QC314")
     name = None if args else _first_by_name(kwargs)
     first, *rest = args or [kwargs[name]]
     named = {str(key): value for key, value in kwargs.items() if key != name}
@@ -132,7 +134,7 @@ def _keras3(node: Mapping[str, object], offsets: Mapping[str, int]) -> Invocatio
 def _first_by_name(kwargs: Mapping[str, object]) -> str:
     names = [name for name in _FIRST if name in kwargs]
     if len(names) != 1:
-        raise Malformed(f"without a first argument: {short(kwargs)}")
+        raise Malformed(f"without a first argument: {short(kwargs)}", "QC314")
     return names[0]
 
 
@@ -164,4 +166,4 @@ def _histories(value: object, offsets: Mapping[str, int]) -> Iterator[Ref]:
             # Keras 3 does not count a first call of nested models.
             yield _ref(row, dict.fromkeys(offsets, 0))
         case _:
-            raise Malformed(short(value))
+            raise Malformed(short(value), "QC314")

@@ -14,7 +14,9 @@ def refuse_repeated_scales(parsed: Parsed) -> None:
     # TimeDistributed calls its layer step by step, if that is not one of Keras's own.
     in_time = any(isinstance(op, FoldTime) for op in ops)
     if (in_time and any(map(is_of_batch, ops))) or any(map(_repeats, ops)):
-        raise Unsupported("alpha='auto*' computes a scale at every step, which cannot be frozen")
+        raise Unsupported(
+            "alpha='auto*' computes a scale at every step, which cannot be frozen", code="QC406"
+        )
 
 
 def _repeats(op: Op) -> bool:

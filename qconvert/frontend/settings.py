@@ -20,7 +20,7 @@ def require_usual_settings(model: object) -> None:
 
     Nothing is imported: what is not loaded has not been set.
     """
-    problems = [Problem("", f"{text}, which no file keeps") for text in _unusual(model)]
+    problems = [Problem("QC341", "", f"{text}, which no file keeps") for text in _unusual(model)]
     if problems:
         raise UnsupportedError(problems)
 

@@ -60,7 +60,7 @@ def read_model_spec(entry: Mapping[str, object]) -> ModelSpec:
         values = config if isinstance(config, dict) else {"name": "sequential", "layers": config}
         return _sequential(values)
     if class_name not in _MODELS or not isinstance(config, dict):
-        raise Malformed(f"{short(class_name)} is neither Sequential nor Functional")
+        raise Malformed(f"{short(class_name)} is neither Sequential nor Functional", "QC304")
     return _functional(config)
 
 
@@ -76,14 +76,14 @@ def _functional(config: Mapping[str, object]) -> ModelSpec:
     outputs = flat_references(config.get("output_layers"), ends)
     spec = ModelSpec(_text(config, "name"), layers, inputs, outputs)
     if not outputs:
-        raise Malformed(f"the model {spec.name!r} has no outputs")
+        raise Malformed(f"the model {spec.name!r} has no outputs", "QC313")
     return spec
 
 
 def _sequential(config: Mapping[str, object]) -> ModelSpec:
     entries = _entries(config)
     if not entries:
-        raise Malformed("a Sequential model without layers")
+        raise Malformed("a Sequential model without layers", "QC313")
     first_name, first = entries[0]
     layers: list[LayerSpec] = []
     if first.get("class_name") != "InputLayer":
@@ -119,10 +119,10 @@ def input_shape(name: str, config: Mapping[str, object]) -> Shape | None:
     if shape is None:
         return None
     if not isinstance(shape, list | tuple) or not shape:
-        raise Malformed(f"{name}: {short(shape)} is not a shape")
+        raise Malformed(f"{name}: {short(shape)} is not a shape", "QC321")
     for length in shape:
         if length is not None and (type(length) is not int or length < 1):
-            raise Malformed(f"{name}: {short(shape)} is not a shape")
+            raise Malformed(f"{name}: {short(shape)} is not a shape", "QC321")
     return (None, *shape[1:])
 
 
@@ -131,17 +131,17 @@ def _entries(config: Mapping[str, object]) -> list[tuple[str, Mapping[str, objec
     names = [name for name, _ in entries]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise Malformed(f"more than one layer is called {twice[0]!r}")
+        raise Malformed(f"more than one layer is called {twice[0]!r}", "QC312")
     return entries
 
 
 def _listed(config: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
     layers = config.get("layers", ())
     if not isinstance(layers, list | tuple):
-        raise Malformed(f"layers={short(layers)} is not a list")
+        raise Malformed(f"layers={short(layers)} is not a list", "QC203")
     for layer in layers:
         if not isinstance(layer, dict) or not isinstance(layer.get("class_name"), str):
-            raise Malformed(f"{short(layer)} is not a layer")
+            raise Malformed(f"{short(layer)} is not a layer", "QC203")
         yield layer
 
 
@@ -150,9 +150,9 @@ def _name(entry: Mapping[str, object]) -> str:
     inner = config.get("name") if isinstance(config, dict) else None
     name = entry.get("name", inner)
     if not isinstance(name, str) or not name:
-        raise Malformed(f"a layer of class {entry['class_name']} has no name")
+        raise Malformed(f"a layer of class {entry['class_name']} has no name", "QC312")
     if inner is not None and inner != name:
-        raise Malformed(f"the layer {name!r} is called {inner!r} in its configuration")
+        raise Malformed(f"the layer {name!r} is called {inner!r} in its configuration", "QC312")
     return name
 
 
@@ -164,7 +164,7 @@ def _layer(
 ) -> LayerSpec:
     config = entry.get("config")
     if model is None and not isinstance(config, dict):
-        raise Malformed(f"the layer {name!r} has no configuration")
+        raise Malformed(f"the layer {name!r} has no configuration", "QC203")
     class_name = str(entry["class_name"]).removeprefix("qkeras>")
     if model is None and _is_function(entry):
         class_name = f"{FUNCTION}{class_name}"
@@ -213,12 +213,12 @@ def _invocations(
 ) -> tuple[Invocation, ...]:
     nodes = entry.get("inbound_nodes")
     if not isinstance(nodes, list | tuple):
-        raise Malformed(f"the layer {name!r} has no inbound_nodes")
+        raise Malformed(f"the layer {name!r} has no inbound_nodes", "QC314")
     return tuple(read_invocation(name, node, offsets) for node in nodes)
 
 
 def _text(config: Mapping[str, object], key: str) -> str:
     value = config.get(key)
     if not isinstance(value, str):
-        raise Malformed(f"{key}={short(value)} is not a text")
+        raise Malformed(f"{key}={short(value)} is not a text", "QC203")
     return value

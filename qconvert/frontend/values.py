@@ -44,7 +44,7 @@ class Scope:
 def states_of(path: str, parsed: Parsed, graph: Graph, *, again: bool) -> list[Value]:
     """The states that a layer keeps, as inputs of the model."""
     if parsed.states and again:
-        raise Unsupported("stateful=True, and called more than once in the model")
+        raise Unsupported("stateful=True, and called more than once in the model", code="QC328")
     shapes = graph.shapes
     return [Value(f"{path}/{name}", shapes[name]) for name in parsed.states]
 
@@ -61,7 +61,7 @@ def result_of(values: Mapping[tuple[str, int], Values], ref: Ref) -> Value | Non
     if ref.tensor < len(results):
         return results[ref.tensor]
     if any(result is not None for result in results):
-        raise Malformed(f"there is no result {ref.tensor} of {ref.layer!r}")
+        raise Malformed(f"there is no result {ref.tensor} of {ref.layer!r}", "QC311")
     return None
 
 

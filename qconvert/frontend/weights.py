@@ -40,18 +40,18 @@ class Weights:
         """As `take`, for roles that can repeat."""
         self._taken = True
         if len(roles) != len(self._stored):
-            raise Malformed(self._mismatch(roles))
+            raise Malformed(self._mismatch(roles), "QC502")
         ordered = self._by_name(roles) if self.named else self._stored
         floats = [w for w in ordered if not _is_counter(w)]
         wanted = [role for role in roles if role not in _COUNTERS]
         if len(floats) != len(wanted):
-            raise Malformed(self._mismatch(roles))
+            raise Malformed(self._mismatch(roles), "QC502")
         return tuple(_checked(role, w) for role, w in zip(wanted, floats, strict=True))
 
     def done(self) -> None:
         """Raise if there are variables that nobody took."""
         if self._stored and not self._taken:
-            raise Malformed(self._mismatch(()))
+            raise Malformed(self._mismatch(()), "QC502")
 
     def raw(self, position: int) -> F32:
         """One variable as it is stored."""
@@ -75,7 +75,7 @@ class Weights:
         for role in roles:
             found = next((w for w in left if _role(w, roles) == role), None)
             if found is None:
-                raise Malformed(self._mismatch(roles))
+                raise Malformed(self._mismatch(roles), "QC502")
             left.remove(found)
             ordered.append(found)
         return ordered
@@ -88,7 +88,9 @@ class Weights:
 def expect_shape(role: str, array: F32, expected: tuple[int, ...]) -> None:
     """Raise unless a weight has the shape that the configuration asks for."""
     if array.shape != expected:
-        raise Malformed(f"{role} has shape {array.shape}, the configuration asks for {expected}")
+        raise Malformed(
+            f"{role} has shape {array.shape}, the configuration asks for {expected}", "QC501"
+        )
 
 
 def weight(raw: F32, quantizer: Quantizer | None) -> Weight:
@@ -103,7 +105,9 @@ def quantized(raw: F32, quantizer: Quantizer | None) -> F32:
     try:
         result = _in_blocks(quantizer, raw)
     except (IndexError, ValueError) as error:
-        raise Malformed(f"the scales of {quantizer} do not fit the shape {raw.shape}") from error
+        raise Malformed(
+            f"the scales of {quantizer} do not fit the shape {raw.shape}", "QC501"
+        ) from error
     expect_shape("the quantized weight", result, raw.shape)
     return result
 
@@ -133,11 +137,11 @@ def _is_counter(stored: StoredWeight) -> bool:
 def _checked(role: str, stored: StoredWeight) -> F32:
     if stored.value.dtype != np.float32:
         if stored.value.dtype.kind == "f":
-            raise Unsupported(f"{role} is {stored.value.dtype} (supported: float32)")
-        raise Malformed(f"{role} is {stored.value.dtype}, not float32")
+            raise Unsupported(f"{role} is {stored.value.dtype} (supported: float32)", code="QC504")
+        raise Malformed(f"{role} is {stored.value.dtype}, not float32", "QC504")
     bad = int(np.count_nonzero(~np.isfinite(stored.value)))
     if bad:
-        raise Malformed(f"{role} has {bad} value(s) that are not finite")
+        raise Malformed(f"{role} has {bad} value(s) that are not finite", "QC503")
     return stored.value.astype(np.float32, copy=False)
 
 

@@ -27,7 +27,9 @@ def parse_architecture(source: bytes | str, what: str) -> Architecture:
     """Parse Keras's JSON of a model; errors call it *what*."""
     root = parse_object(source, what)
     if not isinstance(root.get("class_name"), str) or "config" not in root:
-        raise MalformedError(f"{what} is JSON, but not a Keras model: no class_name and config")
+        raise MalformedError(
+            "QC203", f"{what} is JSON, but not a Keras model: no class_name and config"
+        )
     config = {key: value for key, value in root.items() if key not in _NOT_ARCHITECTURE}
     return Architecture(config, version_in(root))
 
@@ -39,7 +41,7 @@ def require_listed_layers(class_name: Json) -> None:
             f"the model is of class {str(class_name)[:200]!r}, whose code says what it computes;"
             " supported: Functional and Sequential"
         )
-        raise UnsupportedError([Problem("", reason)])
+        raise UnsupportedError([Problem("QC304", "", reason)])
 
 
 def version_in(root: dict[str, Json]) -> str | None:
@@ -54,10 +56,12 @@ def find_weights(path: Path) -> Path:
     found = [candidate for candidate in candidates if candidate.exists()]
     if not found:
         raise BadFileError(
-            path, f"an architecture without weights; none beside it is called {_either(candidates)}"
+            "QC210",
+            path,
+            f"an architecture without weights; none beside it is called {_either(candidates)}",
         )
     if len(found) > 1:
-        raise UsageError(f"{path}: say which of these holds the weights: {_either(found)}")
+        raise UsageError("QC211", f"{path}: say which of these holds the weights: {_either(found)}")
     return found[0]
 
 

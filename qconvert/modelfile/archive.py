@@ -47,30 +47,36 @@ def read_archive(data: bytes) -> Archive:
                 _read(file, entries[_WEIGHTS], limit),
             )
     except _DAMAGE as error:
-        raise MalformedError(f"damaged or truncated zip archive: {error}") from None
+        raise MalformedError("QC120", f"damaged or truncated zip archive: {error}") from None
 
 
 def _entries(file: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     listed = file.infolist()
     names = [entry.filename for entry in listed if not entry.filename.startswith("assets/")]
     if _CONFIG not in names:
-        raise MalformedError(f"a zip archive, but not Keras's: it has no {_CONFIG}")
+        raise MalformedError("QC121", f"a zip archive, but not Keras's: it has no {_CONFIG}")
     if len(listed) > _MAX_ENTRIES:
-        raise MalformedError(f"the archive has more than {_MAX_ENTRIES} entries")
+        raise MalformedError("QC122", f"the archive has more than {_MAX_ENTRIES} entries")
     for wanted in (_CONFIG, _METADATA, _WEIGHTS):
         if names.count(wanted) != 1:
-            raise MalformedError(f"the archive has {names.count(wanted)} entries {wanted}, not one")
+            raise MalformedError(
+                "QC123", f"the archive has {names.count(wanted)} entries {wanted}, not one"
+            )
     if len(names) > 3:
         other = next(name for name in names if name not in (_CONFIG, _METADATA, _WEIGHTS))
-        raise MalformedError(f"the archive has an entry that Keras does not write: {other[:200]!r}")
+        raise MalformedError(
+            "QC124", f"the archive has an entry that Keras does not write: {other[:200]!r}"
+        )
     return {entry.filename: entry for entry in listed}
 
 
 def _read(file: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> bytes:
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise MalformedError(f"{entry.filename} is packed with a method other than deflate")
+        raise MalformedError(
+            "QC125", f"{entry.filename} is packed with a method other than deflate"
+        )
     with file.open(entry) as stream:
         content = stream.read(limit + 1)
     if len(content) > limit:
-        raise MalformedError(f"{entry.filename} unpacks to more than {limit} bytes")
+        raise MalformedError("QC126", f"{entry.filename} unpacks to more than {limit} bytes")
     return content

@@ -58,7 +58,7 @@ def _opened(data: bytes) -> Iterator[h5py.File]:
             yield file
     except _DAMAGE as error:
         reason = repr(str(error)[:200] or type(error).__name__)[1:-1]
-        raise MalformedError(f"damaged HDF5: {reason}") from None
+        raise MalformedError("QC111", f"damaged HDF5: {reason}") from None
 
 
 def _stored(weights: h5py.Group) -> ByName | ByPosition | None:
@@ -72,7 +72,7 @@ def _stored(weights: h5py.Group) -> ByName | ByPosition | None:
 
 def _by_name(weights: h5py.Group, names: tuple[str, ...]) -> dict[str, tuple[StoredWeight, ...]]:
     if len(set(names)) < len(names):
-        raise MalformedError("two layers share a name in the list of stored layers")
+        raise MalformedError("QC312", "two layers share a name in the list of stored layers")
     if _has(weights, _OWN_WEIGHTS):
         names = (*names, _OWN_WEIGHTS)
     budget = Budget()
@@ -85,7 +85,7 @@ def _by_name(weights: h5py.Group, names: tuple[str, ...]) -> dict[str, tuple[Sto
 def _variables(layer: h5py.Group, budget: Budget) -> tuple[StoredWeight, ...]:
     names = texts(layer, "weight_names")
     if names is None:
-        raise MalformedError(f"{layer.name!r} has no list of weights")
+        raise MalformedError("QC514", f"{layer.name!r} has no list of weights")
     return tuple(StoredWeight(name, array(_member(layer, name), budget)) for name in names)
 
 
@@ -107,7 +107,7 @@ def _walk(
     seen: set[h5py.Group],
 ) -> None:
     if group in seen or len(path) > _MAX_GROUP_DEPTH:
-        raise MalformedError(f"the group {group.name!r} lies in a loop or too deep")
+        raise MalformedError("QC511", f"the group {group.name!r} lies in a loop or too deep")
     seen.add(group)
     for name in group:
         member = _member(group, name)
@@ -120,7 +120,7 @@ def _walk(
 def _child(group: h5py.Group, path: str) -> h5py.Group:
     member = _member(group, path)
     if not isinstance(member, h5py.Group):
-        raise MalformedError(f"{member.name!r} is not a group")
+        raise MalformedError("QC514", f"{member.name!r} is not a group")
     return member
 
 
@@ -129,9 +129,13 @@ def _member(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset:
     member: h5py.Group | h5py.Dataset = group
     for part in path.split("/"):
         if part in ("", ".") or not isinstance(member, h5py.Group) or not _has(member, part):
-            raise MalformedError(f"{path[:200]!r} is listed in {group.name!r}, but not there")
+            raise MalformedError(
+                "QC502", f"{path[:200]!r} is listed in {group.name!r}, but not there"
+            )
         if member.id.links.get_info(part.encode()).type != h5py.h5l.TYPE_HARD:
-            raise MalformedError(f"{part[:200]!r} in {member.name!r} is a link to elsewhere")
+            raise MalformedError(
+                "QC511", f"{part[:200]!r} in {member.name!r} is a link to elsewhere"
+            )
         member = member[part]
     return member
 

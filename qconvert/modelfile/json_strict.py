@@ -16,7 +16,7 @@ _MAX_INTEGER_DIGITS = 19
 def parse_json(source: bytes | str, what: str) -> Json:
     """Parse *source*, which errors call *what*; `MalformedError` if it is not strict JSON."""
     if len(source) > MAX_BYTES:
-        raise MalformedError(f"{what} is larger than {MAX_BYTES >> 20} MiB")
+        raise MalformedError("QC208", f"{what} is larger than {MAX_BYTES >> 20} MiB")
     try:
         value: Json = json.loads(
             source if isinstance(source, str) else source.decode("utf-8"),
@@ -27,14 +27,14 @@ def parse_json(source: bytes | str, what: str) -> Json:
         )
     except json.JSONDecodeError as error:
         raise MalformedError(
-            f"{what} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+            "QC202", f"{what} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
         ) from None
     except UnicodeDecodeError:
-        raise MalformedError(f"{what} is not UTF-8") from None
+        raise MalformedError("QC209", f"{what} is not UTF-8") from None
     except RecursionError:
-        raise MalformedError(f"{what} is nested deeper than {_MAX_DEPTH} levels") from None
+        raise MalformedError("QC204", f"{what} is nested deeper than {_MAX_DEPTH} levels") from None
     except MalformedError as error:
-        raise MalformedError(f"{what}: {error}") from None
+        raise MalformedError(error.code, f"{what}: {error}") from None
     _check_tree(value, what)
     return value
 
@@ -43,7 +43,7 @@ def parse_object(source: bytes | str, what: str) -> dict[str, Json]:
     """`parse_json`, where the root has to be an object."""
     value = parse_json(source, what)
     if not isinstance(value, dict):
-        raise MalformedError(f"{what} is JSON, but not an object")
+        raise MalformedError("QC203", f"{what} is JSON, but not an object")
     return value
 
 
@@ -52,24 +52,24 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     if len(result) < len(pairs):
         counts = Counter(name for name, _ in pairs)
         twice = next(name for name in counts if counts[name] > 1)
-        raise MalformedError(f"the key {twice[:200]!r} occurs twice in one object")
+        raise MalformedError("QC207", f"the key {twice[:200]!r} occurs twice in one object")
     return result
 
 
 def _constant(text: str) -> NoReturn:
-    raise MalformedError(f"{text} is not a JSON number")
+    raise MalformedError("QC206", f"{text} is not a JSON number")
 
 
 def _float(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise MalformedError(f"the number {text[:40]} is out of range")
+        raise MalformedError("QC206", f"the number {text[:40]} is out of range")
     return value
 
 
 def _integer(text: str) -> int:
     if len(text.lstrip("-")) > _MAX_INTEGER_DIGITS:
-        raise MalformedError(f"the integer {text[:40]} is out of range")
+        raise MalformedError("QC205", f"the integer {text[:40]} is out of range")
     return int(text)
 
 
@@ -79,7 +79,7 @@ def _check_tree(root: Json, what: str) -> None:
         if not level:
             return
         level = [child for value in level for child in _children(value, what)]
-    raise MalformedError(f"{what} is nested deeper than {_MAX_DEPTH} levels")
+    raise MalformedError("QC204", f"{what} is nested deeper than {_MAX_DEPTH} levels")
 
 
 def _children(value: Json, what: str) -> list[Json]:
@@ -97,4 +97,4 @@ def _require_unicode(text: str, what: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise MalformedError(f"{what} holds a lone surrogate: {text[:200]!r}") from None
+        raise MalformedError("QC209", f"{what} holds a lone surrogate: {text[:200]!r}") from None

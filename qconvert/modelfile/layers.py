@@ -41,7 +41,7 @@ def layer_tree(model: dict[str, Json]) -> tuple[LayerNode, ...]:
     """The layers of a model's ``{"class_name": ..., "config": ...}`` in Keras's order."""
     listed = _listed_layers(model.get("config"))
     if listed is None:
-        raise MalformedError("the architecture lists no layers")
+        raise MalformedError("QC313", "the architecture lists no layers")
     nodes = _nodes(listed, "")
     _require_distinct([leaf.path for node in nodes for leaf in node.leaves])
     return nodes
@@ -63,12 +63,12 @@ def _require_distinct(paths: Sequence[str]) -> None:
     if len(set(paths)) < len(paths):
         counts = Counter(paths)
         twice = next(path for path in paths if counts[path] > 1)
-        raise MalformedError(f"two layers are called {twice!r}")
+        raise MalformedError("QC312", f"two layers are called {twice!r}")
 
 
 def _node(entry: Json, prefix: str) -> LayerNode:
     if not isinstance(entry, dict) or not isinstance(class_name := entry.get("class_name"), str):
-        raise MalformedError(f"a layer in {prefix or 'the model'!r} has no class name")
+        raise MalformedError("QC203", f"a layer in {prefix or 'the model'!r} has no class name")
     config = entry.get("config")
     name = _name(entry)
     path = f"{prefix}/{name}" if prefix else name
@@ -90,9 +90,9 @@ def _name(entry: dict[str, Json]) -> str:
     inside = config.get("name") if isinstance(config, dict) else None
     name = inside if inside is not None else entry.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise MalformedError(f"not a layer name: {str(name)[:200]!r}")
+        raise MalformedError("QC312", f"not a layer name: {str(name)[:200]!r}")
     if entry.get("name", name) != name:
-        raise MalformedError(f"a layer has two names: {entry['name']!r} and {name!r}")
+        raise MalformedError("QC312", f"a layer has two names: {entry['name']!r} and {name!r}")
     return name
 
 

@@ -21,7 +21,7 @@ class Format(Enum):
 def recognise(data: bytes) -> Format:
     """The format of *data*; an error that names what it is instead if it is none of ours."""
     if not data:
-        raise MalformedError("an empty file")
+        raise MalformedError("QC101", "an empty file")
     if data.startswith(_HDF5):
         _refuse_truncated(data)
         return Format.HDF5
@@ -32,7 +32,8 @@ def recognise(data: bytes) -> Format:
     _refuse_other_model(data)
     _refuse_accident(data)
     raise MalformedError(
-        f"not an HDF5 file, a Keras archive or a JSON architecture (starts with {data[:8]!r})"
+        "QC103",
+        f"not an HDF5 file, a Keras archive or a JSON architecture (starts with {data[:8]!r})",
     )
 
 
@@ -41,10 +42,10 @@ def _refuse_truncated(data: bytes) -> None:
     version = data[8:9]
     at = 40 if version == b"\0" else 44 if version == b"\1" else 28
     if len(data) < at + 8:
-        raise MalformedError(f"truncated: {len(data)} bytes of an HDF5 file")
+        raise MalformedError("QC102", f"truncated: {len(data)} bytes of an HDF5 file")
     (end,) = struct.unpack_from("<Q", data, at)
     if len(data) < end:
-        raise MalformedError(f"truncated: {len(data)} of {end} bytes")
+        raise MalformedError("QC102", f"truncated: {len(data)} of {end} bytes")
 
 
 def _refuse_other_model(data: bytes) -> None:
@@ -64,11 +65,11 @@ def _refuse_other_model(data: bytes) -> None:
 
 
 def _refuse(what: str) -> None:
-    raise UnsupportedError([Problem("", f"{what}; {_SAVE_AS_H5}")])
+    raise UnsupportedError([Problem("QC105", "", f"{what}; {_SAVE_AS_H5}")])
 
 
 def _refuse_accident(data: bytes) -> None:
     if data.startswith(b"version https://git-lfs.github.com/spec/"):
-        raise MalformedError("a Git LFS pointer, not the file itself; run: git lfs pull")
+        raise MalformedError("QC104", "a Git LFS pointer, not the file itself; run: git lfs pull")
     if data.lstrip()[:200].lower().startswith((b"<!doctype html", b"<html")):
-        raise MalformedError("an HTML page, not a model; did the download fail?")
+        raise MalformedError("QC103", "an HTML page, not a model; did the download fail?")

@@ -47,7 +47,9 @@ def _top_level(
     expected = [node for node in layers if node.class_name != "InputLayer" or node.name in groups]
     if len(expected) != len(groups):
         strange = next(name for name in holding if name not in by_name)
-        raise MalformedError(f"holds weights of {strange[:200]!r}, which the architecture lacks")
+        raise MalformedError(
+            "QC505", f"holds weights of {strange[:200]!r}, which the architecture lacks"
+        )
     pairs = zip(expected, groups.values(), strict=True)
     return ((node, group) for node, group in pairs if group)
 
@@ -110,7 +112,8 @@ def _owners_by_order(
     layers.sort(key=lambda leaf: not leaf.trainable)
     if len(heads) != len(layers):
         raise MalformedError(
-            f"the weights of {model.path!r} have {len(heads)} scopes for {len(layers)} layers"
+            "QC502",
+            f"the weights of {model.path!r} have {len(heads)} scopes for {len(layers)} layers",
         )
     paths = {head: leaf.path for head, leaf in zip(heads, layers, strict=True)}
     return [
@@ -127,7 +130,9 @@ def _by_position(layers: Sequence[LayerNode], arrays: Mapping[_Path, Array]) -> 
     for path, value in arrays.items():
         place = next((path[:end] for end in range(len(path)) if path[:end] in places), None)
         if place is None or path[-2] != "vars":
-            raise MalformedError(f"holds weights at {'/'.join(path)[:200]!r}, not in the model")
+            raise MalformedError(
+                "QC505", f"holds weights at {'/'.join(path)[:200]!r}, not in the model"
+            )
         weights[places[place].path][path[len(place) :]] = value
     wrappers = {node.path for node in places.values() if node.inner}
     return {path: _in_order(stored, path in wrappers) for path, stored in weights.items() if stored}
@@ -172,7 +177,7 @@ def _own_variables(stored: Mapping[_Path, Array]) -> _Stored:
     counters = [StoredWeight("", value) for path, value in stored.items() if path == _COUNTER]
     numbers = [(str(i),) for i in range(len(stored) - len(counters))]
     if not stored.keys() <= {*numbers, _COUNTER}:
-        raise MalformedError("the variables of a layer are not numbered from 0")
+        raise MalformedError("QC502", "the variables of a layer are not numbered from 0")
     numbered = [StoredWeight("", stored[number]) for number in numbers]
     if any(_is_same(counter, weight) for counter in counters for weight in numbered):
         counters = []

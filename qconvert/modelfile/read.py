@@ -38,7 +38,9 @@ def read_model(path: Path, weights: Path | None = None) -> ModelFile:
     if kind is Format.JSON:
         return _with_weights(path, data, architecture, weights or find_weights(path))
     if weights is not None:
-        raise UsageError(f"{path} holds its own weights; only a .json takes a weights file")
+        raise UsageError(
+            "QC002", f"{path} holds its own weights; only a .json takes a weights file"
+        )
     with _blaming(path):
         read = _from_hdf5 if kind is Format.HDF5 else _from_archive
         return read(path, data)
@@ -49,7 +51,7 @@ def _blaming(path: Path) -> Iterator[None]:
     try:
         yield
     except MalformedError as error:
-        raise BadFileError(path, str(error)) from None
+        raise BadFileError(error.code, path, str(error)) from None
 
 
 def _from_hdf5(path: Path, data: bytes) -> ModelFile:
@@ -63,9 +65,9 @@ def _from_hdf5(path: Path, data: bytes) -> ModelFile:
 
 def _no_architecture(stored: ByName | ByPosition | None) -> Exception:
     if stored is None:
-        return MalformedError("an HDF5 file, but not one of Keras's")
+        return MalformedError("QC103", "an HDF5 file, but not one of Keras's")
     reason = "weights only; save with model.save(), or give the architecture: model.json"
-    return UnsupportedError([Problem("", reason)])
+    return UnsupportedError([Problem("QC201", "", reason)])
 
 
 def _from_archive(path: Path, data: bytes) -> ModelFile:
@@ -81,7 +83,7 @@ def _with_weights(
     more = read_source(weights_path)
     with _blaming(weights_path):
         if recognise(more) is not Format.HDF5:
-            raise MalformedError("the weights of an architecture have to be an HDF5 file")
+            raise MalformedError("QC103", "the weights of an architecture have to be an HDF5 file")
         contents = read_hdf5(more)
         version = architecture.keras_version or contents.keras_version
         architecture = Architecture(architecture.config, version)
@@ -97,7 +99,7 @@ def _model(
 ) -> ModelFile:
     require_listed_layers(architecture.config["class_name"])
     if stored is None:
-        raise MalformedError("holds no weights of Keras's")
+        raise MalformedError("QC506", "holds no weights of Keras's")
     return ModelFile(
         path=path,
         weights_path=weights_path,

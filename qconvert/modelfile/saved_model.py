@@ -17,13 +17,13 @@ def copy_saved_model(folder: Path, target: Path) -> str:
     its contents, in the order of the names. Raises `BadFileError` or `LimitError`.
     """
     if not is_saved_model(folder):
-        raise BadFileError(folder, "not a SavedModel folder: it has no saved_model.pb")
+        raise BadFileError("QC130", folder, "not a SavedModel folder: it has no saved_model.pb")
     digest, total = hashlib.sha256(), 0
     for name in _files(folder):
         data = read_source(folder / name)
         total += len(data)
         if total > _MAX_BYTES:
-            raise LimitError(f"{folder}: larger than {_MAX_BYTES >> 30} GiB")
+            raise LimitError("QC110", f"{folder}: larger than {_MAX_BYTES >> 30} GiB")
         digest.update(f"{name}\0{len(data)}\0".encode(errors="surrogateescape"))
         digest.update(data)
         (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -38,5 +38,5 @@ def _files(folder: Path) -> list[str]:
         if not path.is_dir():
             found.append(path.relative_to(folder).as_posix())
         if len(found) > _MAX_FILES:
-            raise LimitError(f"{folder}: more than {_MAX_FILES} files")
+            raise LimitError("QC110", f"{folder}: more than {_MAX_FILES} files")
     return sorted(found)

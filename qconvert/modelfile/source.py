@@ -22,15 +22,15 @@ def read_source(path: Path) -> bytes:
         if stat.S_ISDIR(status.st_mode):
             _refuse_directory(path)
         if not stat.S_ISREG(status.st_mode):
-            raise BadFileError(path, "not a regular file")
+            raise BadFileError("QC106", path, "not a regular file")
         if status.st_size > _MAX_BYTES:
-            raise LimitError(f"{path}: larger than {_MAX_BYTES >> 30} GiB")
+            raise LimitError("QC110", f"{path}: larger than {_MAX_BYTES >> 30} GiB")
         return path.read_bytes()
     except FileNotFoundError:
-        raise BadFileError(path, "no such file") from None
+        raise BadFileError("QC107", path, "no such file") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise BadFileError(path, f"cannot be read: {reason}") from None
+        raise BadFileError("QC107", path, f"cannot be read: {reason}") from None
 
 
 def is_saved_model(path: Path) -> bool:
@@ -40,5 +40,5 @@ def is_saved_model(path: Path) -> bool:
 
 def _refuse_directory(path: Path) -> None:
     if is_saved_model(path):
-        raise UnsupportedError([Problem("", _SAVED_MODEL)])
-    raise BadFileError(path, "a directory, not a model file")
+        raise UnsupportedError([Problem("QC132", "", _SAVED_MODEL)])
+    raise BadFileError("QC106", path, "a directory, not a model file")

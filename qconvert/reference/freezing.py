@@ -31,7 +31,7 @@ def freeze(graph: Graph, inputs: Mapping[str, F32]) -> Graph:
                 node = replace(node, op=Quantize(frozen.quantizer))
                 notes[owner] = _note(count, frozen.empty)
             except ValueError as error:
-                problems.append(Problem(owner, f"freeze_scales: {error}"))
+                problems.append(Problem("QC406", owner, f"freeze_scales: {error}"))
         nodes.append(node)
         values[node.name] = apply(node.op, *given)
     if problems:

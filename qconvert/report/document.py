@@ -58,16 +58,20 @@ def read_report(path: Path) -> Report:
     try:
         content = parse_object(path.read_bytes(), "the report")
     except OSError as error:
-        raise BadFileError(path, error.strerror or str(error)) from error
+        raise BadFileError("QC107", path, error.strerror or str(error)) from error
     except MalformedError as error:
-        raise BadFileError(path, str(error)) from error
+        raise BadFileError(error.code, path, str(error)) from error
     if content.get("schema") != SCHEMA:
-        raise BadFileError(path, f"is not a report of qconvert check: its schema is not {SCHEMA}")
+        raise BadFileError(
+            "QC140", path, f"is not a report of qconvert check: its schema is not {SCHEMA}"
+        )
     try:
         return _structured(content)
     except (BaseValidationError, _ContradictionError) as error:
         found = [str(error)] if isinstance(error, _ContradictionError) else transform_error(error)
-        raise BadFileError(path, "is not a whole report: " + "; ".join(found[:3])) from error
+        raise BadFileError(
+            "QC140", path, "is not a whole report: " + "; ".join(found[:3])
+        ) from error
 
 
 class _ContradictionError(Exception):

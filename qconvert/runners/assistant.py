@@ -22,9 +22,9 @@ class Assistant(Worker):
         answer = self.ask("convert", {"model": str(folder), "output": str(output)})
         if "refused" in answer:
             reason = f"TensorFlow does not read the SavedModel folder: {answer['refused']}"
-            raise UnsupportedError([Problem("", reason)])
+            raise UnsupportedError([Problem("QC130", "", reason)])
         if not output.is_file():
-            raise WitnessError("the worker wrote no model")
+            raise WitnessError("QC723", "the worker wrote no model")
 
     def to_opaque(self, layer: StockLayer) -> Converted:
         """A stock layer in ONNX, by tf2onnx; the frontend's `Unsupported` if that cannot."""
@@ -55,7 +55,7 @@ def _fragment(path: Path) -> bytes:
         onnx.load_model_from_string(data)
     except Exception as error:
         # The parser of protobuf has no public base class of its errors.
-        raise WitnessError(f"the worker wrote no ONNX model: {error}") from error
+        raise WitnessError("QC723", f"the worker wrote no ONNX model: {error}") from error
     return data
 
 
@@ -67,12 +67,12 @@ def _converted(layer: StockLayer, answer: Answer, fragment: bytes) -> Converted:
             op = Opaque(layer.class_name, converter, fragment, layer.shapes, _shape(shape))
             return Converted(op, tuple(None if role is None else str(role) for role in roles))
         case _:
-            raise WitnessError(f"the worker did not describe the layer: {sorted(answer)}")
+            raise WitnessError("QC723", f"the worker did not describe the layer: {sorted(answer)}")
 
 
 def _shape(sizes: Sequence[Json]) -> Shape:
     if not all(n is None or (type(n) is int and n > 0) for n in sizes[1:]):
-        raise WitnessError(f"the worker says that the layer returns {sizes}")
+        raise WitnessError("QC723", f"the worker says that the layer returns {sizes}")
     return (None, *(n if isinstance(n, int) else None for n in sizes[1:]))
 
 
@@ -86,4 +86,4 @@ def _as_json(value: object) -> Json:
         case _ if isinstance(value, dict):
             return {str(key): _as_json(each) for key, each in value.items()}
         case _:
-            raise BadFileError("the model", f"{type(value).__name__} in a configuration")
+            raise BadFileError("QC203", "the model", f"{type(value).__name__} in a configuration")

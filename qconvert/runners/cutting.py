@@ -71,7 +71,9 @@ def stored(layer: LayerTensor, value: F32) -> dict[str, _Array]:
 def _codes(layer: LayerTensor, tensor: CodesTensor, value: F32) -> _Array:
     steps = np.ldexp(value.astype(np.float64), -tensor.exp)
     if np.any(steps != np.rint(steps)):
-        raise WitnessError(f"{layer.layer}: forced results are not multiples of 2**{tensor.exp}")
+        raise WitnessError(
+            "QC728", f"{layer.layer}: forced results are not multiples of 2**{tensor.exp}"
+        )
     return np.ascontiguousarray(steps.astype(np.int64) + tensor.zero_point)
 
 

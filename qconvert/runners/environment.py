@@ -71,12 +71,14 @@ def probe(interpreter: Path) -> Environment:
             command, capture_output=True, text=True, check=False, timeout=_SECONDS
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise WitnessError(f"{interpreter} does not run: {error}") from error
+        raise WitnessError("QC720", f"{interpreter} does not run: {error}") from error
     try:
         return _environment(interpreter, json.loads(done.stdout))
     except ValueError as error:
         last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise WitnessError(f"{interpreter} is no Python that answers: {last[0]}") from error
+        raise WitnessError(
+            "QC720", f"{interpreter} is no Python that answers: {last[0]}"
+        ) from error
 
 
 def _environment(interpreter: Path, answer: object) -> Environment:

@@ -127,7 +127,7 @@ class ForeignRunner:
             rows = value[np.minimum(np.arange(start, start + piece), len(value) - 1)]
             result[name] = rows.astype(self._known.kinds.get(name, np.dtype(np.float32)))
             if not np.array_equal(result[name].astype(np.float32), rows):
-                raise WitnessError(f"the file takes {name!r} as {result[name].dtype} only")
+                raise WitnessError("QC707", f"the file takes {name!r} as {result[name].dtype} only")
         return result
 
     def _as_float(self, name: str, found: object) -> F32 | None:

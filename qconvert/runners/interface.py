@@ -63,5 +63,7 @@ def _codes(name: str, codes: InterfaceCodes, value: F32) -> Array:
     domain = domain_of_codes(codes)
     steps = nearest(domain, value)
     if not np.array_equal(numbers(domain, steps), value):
-        raise WitnessError(f"the file takes {name!r} as codes, and some samples are no such number")
+        raise WitnessError(
+            "QC707", f"the file takes {name!r} as codes, and some samples are no such number"
+        )
     return np.ascontiguousarray((steps + codes.zero_point).astype(codes.type))

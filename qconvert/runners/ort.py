@@ -34,7 +34,7 @@ class OrtRunner:
             self._model = onnx.load(model) if isinstance(model, Path) else model
             metadata = read_metadata(self._model)
         except Exception as error:
-            raise WitnessError(f"the ONNX file cannot be read: {error}") from error
+            raise WitnessError("QC726", f"the ONNX file cannot be read: {error}") from error
         #: Without those whose results the file has not: nothing reads them.
         self.layers: tuple[LayerTensor, ...] = tuple(
             layer for layer in (metadata.layers if metadata else ()) if layer.tensor or layer.codes
@@ -187,13 +187,13 @@ class OrtRunner:
         *inputs* are numbers, whatever integers the file takes for them.
         """
         if set(inputs) != set(self.inputs):
-            raise WitnessError(f"the ONNX file takes {self.inputs}, not {sorted(inputs)}")
+            raise WitnessError("QC707", f"the ONNX file takes {self.inputs}, not {sorted(inputs)}")
         taken = fed(self._interface, inputs)
         names = [output.name for output in session.get_outputs()]
         try:
             results = session.run(names, {**taken, **more})
         except Exception as error:
-            raise WitnessError(f"ONNX Runtime failed: {error}") from error
+            raise WitnessError("QC727", f"ONNX Runtime failed: {error}") from error
         return {**taken, **dict(zip(names, results, strict=True))}
 
 
@@ -228,11 +228,13 @@ def _value(layer: LayerTensor, values: Mapping[str, _Array]) -> _Array:
 
 def _keras_layout(value: _Array, layer: LayerTensor) -> F32:
     if value.dtype != np.float32:
-        raise WitnessError(f"{layer.layer}: the tensor {layer.tensor} is {value.dtype}")
+        raise WitnessError("QC728", f"{layer.layer}: the tensor {layer.tensor} is {value.dtype}")
     if layer.perm is None:
         return value
     if len(layer.perm) != value.ndim:
-        raise WitnessError(f"{layer.layer}: {value.ndim} axes, and the order {layer.perm} of them")
+        raise WitnessError(
+            "QC728", f"{layer.layer}: {value.ndim} axes, and the order {layer.perm} of them"
+        )
     # It is compared many times, and with arrays in this order.
     return np.ascontiguousarray(np.transpose(value, layer.perm))
 
@@ -241,7 +243,7 @@ def _dequantized(tensor: CodesTensor, values: Mapping[str, _Array]) -> F32:
     """The values that codes stand for: exact, for codes and zero point are small integers."""
     codes = values[tensor.tensor]
     if codes.dtype.kind not in "iu":
-        raise WitnessError(f"the codes {tensor.tensor} are {codes.dtype}")
+        raise WitnessError("QC728", f"the codes {tensor.tensor} are {codes.dtype}")
     steps = codes.astype(np.int64) - tensor.zero_point
     result: F32 = np.ldexp(steps.astype(np.float64), tensor.exp).astype(np.float32)
     return result
@@ -262,7 +264,7 @@ def _session(
     try:
         return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise WitnessError(f"ONNX Runtime does not load the file: {error}") from error
+        raise WitnessError("QC726", f"ONNX Runtime does not load the file: {error}") from error
 
 
 def _onnxruntime() -> _Module:
@@ -270,6 +272,6 @@ def _onnxruntime() -> _Module:
         import onnxruntime
     except ImportError as error:
         raise WitnessError(
-            f"ONNX Runtime is not available ({error}): pip install 'qconvert[ort]'"
+            "QC725", f"ONNX Runtime is not available ({error}): pip install 'qconvert[ort]'"
         ) from error
     return onnxruntime

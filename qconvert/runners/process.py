@@ -79,7 +79,7 @@ class Worker:
                     stderr=errors,
                 )
         except OSError as error:
-            raise WitnessError(f"the worker did not start: {error}") from error
+            raise WitnessError("QC720", f"the worker did not start: {error}") from error
 
     @property
     def _in(self) -> IO[bytes]:
@@ -117,19 +117,21 @@ class Worker:
             line = self._lines.get(timeout=self._timeout)
         except queue.Empty:
             self._kill()
-            raise self._failure(f"the worker gave no answer in {self._timeout:g} s") from None
+            raise self._failure(
+                "QC722", f"the worker gave no answer in {self._timeout:g} s"
+            ) from None
         if not line:
             self._lines.put(b"")
-            raise self._failure(f"the worker died{self._how()}")
+            raise self._failure("QC721", f"the worker died{self._how()}")
         return self._checked(line)
 
     def _checked(self, line: bytes) -> Answer:
         try:
             answer = json.loads(line)
         except ValueError as error:
-            raise self._failure(f"the worker answered nonsense: {line[:80]!r}") from error
+            raise self._failure("QC723", f"the worker answered nonsense: {line[:80]!r}") from error
         if not isinstance(answer, dict) or answer.get("id") != self._answered:
-            raise self._failure(f"the worker answered something else: {line[:80]!r}")
+            raise self._failure("QC723", f"the worker answered something else: {line[:80]!r}")
         if "error" in answer:
             raise self._reported(answer)
         return answer
@@ -139,8 +141,8 @@ class Worker:
         if answer.get("type") in ("ImportError", "ModuleNotFoundError"):
             ours = "'onnxruntime'" in message
             what, remedy = (_RUNTIME, _RUNTIME_REMEDY) if ours else (_TENSORFLOW, REMEDY)
-            return WitnessError(f"{self._python} lacks {what} ({message}): {remedy}")
-        return WitnessError(f"the TensorFlow worker failed: {message}")
+            return WitnessError("QC725", f"{self._python} lacks {what} ({message}): {remedy}")
+        return WitnessError("QC724", f"the TensorFlow worker failed: {message}")
 
     def _how(self) -> str:
         """What the system says of the end of the process, which may still be closing."""
@@ -149,11 +151,11 @@ class Worker:
             return f", killed by signal {-code}" if code < 0 else f" with exit code {code}"
         return ""
 
-    def _failure(self, what: str) -> WitnessError:
+    def _failure(self, code: str, what: str) -> WitnessError:
         """An error with the end of what the worker printed, without TensorFlow's small talk."""
         printed = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         lines = [line for line in printed if not _SMALL_TALK.match(line)]
-        return WitnessError("\n  ".join([what, *lines[-5:]]))
+        return WitnessError(code, "\n  ".join([what, *lines[-5:]]))
 
     def _kill(self) -> None:
         self._process.kill()

@@ -48,14 +48,20 @@ class ReferenceRunner:
     def _borrowed(self) -> dict[str, F32]:
         """The values of the opaque layers."""
         if self.lender is None:
-            raise WitnessError("opaque layers can be computed from TensorFlow's results only")
+            raise WitnessError(
+                "QC729", "opaque layers can be computed from TensorFlow's results only"
+            )
         found = self.lender().layers
         shapes = self.graph.shapes
         values: dict[str, F32] = {}
         for name in self.graph.opaque:
             if name not in found:
-                raise WitnessError(f"TensorFlow's result of the opaque layer {name} is missing")
+                raise WitnessError(
+                    "QC729", f"TensorFlow's result of the opaque layer {name} is missing"
+                )
             values[name] = found[name]
             if len(found[name].shape) != len(shapes[name]):
-                raise WitnessError(f"{name}: TensorFlow's result has shape {found[name].shape}")
+                raise WitnessError(
+                    "QC729", f"{name}: TensorFlow's result has shape {found[name].shape}"
+                )
         return values

@@ -115,7 +115,9 @@ class TensorFlowRunner(Worker):
         answer = self.receive()
         differences = _disagreements(answer)
         if set(differences) != set(model.outputs):
-            raise WitnessError(f"the worker compared {sorted(differences)}, not {model.outputs}")
+            raise WitnessError(
+                "QC723", f"the worker compared {sorted(differences)}, not {model.outputs}"
+            )
         return differences
 
     def effective_weights(self) -> Mapping[str, F32]:
@@ -162,9 +164,9 @@ class TensorFlowRunner(Worker):
             arrays = read_npz(path)
             path.unlink()
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            raise WitnessError(f"the worker wrote no results: {error}") from error
+            raise WitnessError("QC723", f"the worker wrote no results: {error}") from error
         if list(arrays) != keys:
-            raise WitnessError(f"the worker announced {keys} and wrote {list(arrays)}")
+            raise WitnessError("QC723", f"the worker announced {keys} and wrote {list(arrays)}")
         return arrays
 
     def _require_complete(self, trace: Trace, size: int) -> None:
@@ -173,10 +175,10 @@ class TensorFlowRunner(Worker):
             set(model.outputs) - set(trace.outputs)
         )
         if missing:
-            raise WitnessError(f"the worker returned nothing for {sorted(missing)}")
+            raise WitnessError("QC723", f"the worker returned nothing for {sorted(missing)}")
         for name, value in trace.outputs.items():
             if value.shape[:1] != (size,):
-                raise WitnessError(f"output {name} is {value.shape} for a batch of {size}")
+                raise WitnessError("QC723", f"output {name} is {value.shape} for a batch of {size}")
 
 
 def _described(answer: Answer) -> TensorFlowModel:
@@ -194,7 +196,7 @@ def _described(answer: Answer) -> TensorFlowModel:
                 {key: str(value) for key, value in versions.items()},
             )
         case _:
-            raise WitnessError(f"the worker did not describe the model: {sorted(answer)}")
+            raise WitnessError("QC723", f"the worker did not describe the model: {sorted(answer)}")
 
 
 def _input(item: object) -> tuple[str, tuple[int | None, ...]]:
@@ -202,7 +204,7 @@ def _input(item: object) -> tuple[str, tuple[int | None, ...]]:
         case {"name": str(name), "shape": list(shape)}:
             return name, tuple(shape)
         case _:
-            raise WitnessError(f"the worker described an input as {item}")
+            raise WitnessError("QC723", f"the worker described an input as {item}")
 
 
 def _disagreements(answer: Answer) -> dict[str, Disagreement]:
@@ -217,5 +219,5 @@ def _disagreements(answer: Answer) -> dict[str, Disagreement]:
             }:
                 result[name] = Disagreement(different, elements, float(distance))
             case _:
-                raise WitnessError(f"the worker described a difference as {item}")
+                raise WitnessError("QC723", f"the worker described a difference as {item}")
     return result

@@ -10,8 +10,8 @@ import tf_keras
 from tensorflow_model_optimization.sparsity.keras import prune_low_magnitude
 
 from scripts.support.calls import FAMILIES
+from scripts.support.families import WIDE, Family, Inner, Keras, Options, Shape
 from scripts.support.inputs import F32, Kind, samples
-from scripts.support.layers import WIDE, Family, Inner, Keras, Options, Shape
 from scripts.support.quantizers import ACTIVATIONS, WEIGHTS
 
 ALONE: Final = "one channel, floats"

@@ -4,18 +4,9 @@ from typing import Final
 
 import tensorflow as tf
 
-from scripts.support.layers import (
-    BITS,
-    IMAGE,
-    KERNEL,
-    PLAIN,
-    RECURRENT,
-    SERIES,
-    Family,
-    Inner,
-    Keras,
-    Options,
-)
+from scripts.support.families import BITS, IMAGE, KERNEL, SERIES, Family, Inner, Keras, Options
+from scripts.support.layers import PLAIN
+from scripts.support.recurrent import RECURRENT
 
 _STATES: Final = ((2,), (2,))
 _CLIPS: Final = ((3, 5, 4),)

@@ -17,7 +17,7 @@ from scripts.support.elsewhere import (
     REFUSALS,
     Refusal,
 )
-from scripts.support.layers import Family
+from scripts.support.families import Family
 from scripts.support.quantizers import ACTIVATIONS, WEIGHTS
 
 #: Checked with Keras 3 alone.

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from scripts.support.layers import Shape
+from scripts.support.families import Shape
 
 F32: TypeAlias = npt.NDArray[np.float32]
 #: Quantized before a case sees them; as they are; for quantizers; rows of a table.

@@ -1,58 +1,22 @@
-"""Every layer that can be converted, with the options that change numbers: one table.
+"""Every layer that can be converted, with the options that change numbers: one table."""
 
-A `Family` is a Keras class, the shapes that it takes (without the batch axis) and the arguments
-that all its cases share; each case adds the options that it is about.
-"""
+from typing import Any, Final
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from scripts.support.families import (
+    BITS,
+    DEPTHWISE,
+    IMAGE,
+    KERNEL,
+    SEPARABLE,
+    SERIES,
+    VECTOR,
+    VOLUME,
+    Family,
+    Options,
+    several,
+)
+from scripts.support.recurrent import LOOPING, MASKED
 
-Options: TypeAlias = Mapping[str, Any]
-Shape: TypeAlias = tuple[int, ...]
-#: Keras's layers and tensors have no types.
-Keras: TypeAlias = Any
-Call: TypeAlias = Callable[[Keras, list[Keras]], Keras]
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """The cases of one class."""
-
-    class_name: str
-    shapes: tuple[Shape, ...]
-    cases: tuple[Options, ...] = ({},)
-    shared: Options = field(default_factory=dict)
-    #: How a layer is called on its tensors; all of them, if nothing else is said.
-    call: Call | None = None
-    #: Whether inputs are whole numbers, of rows in a table.
-    rows: bool = False
-    #: Whether the first case is there once more, on one channel of numbers that nobody quantized.
-    alone: bool = True
-    #: Whether it is behind a layer that masks steps of zeros.
-    masked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Inner:
-    """A layer as an argument of a layer."""
-
-    class_name: str
-    options: Options
-
-    def __repr__(self) -> str:
-        return f"{self.class_name}(...)"
-
-
-VECTOR: Final[tuple[Shape, ...]] = ((7,),)
-SERIES: Final[tuple[Shape, ...]] = ((9, 3),)
-IMAGE: Final[tuple[Shape, ...]] = ((7, 6, 4),)
-VOLUME: Final[tuple[Shape, ...]] = ((5, 4, 6, 2),)
-BITS: Final = "quantized_bits(4, 0, alpha=1)"
-WIDE: Final = "quantized_bits(8, 3, alpha=1)"
-KERNEL: Final[dict[str, Any]] = {"kernel_quantizer": BITS, "bias_quantizer": WIDE}
-DEPTHWISE: Final[dict[str, Any]] = {"depthwise_quantizer": BITS, "bias_quantizer": WIDE}
-SEPARABLE: Final[dict[str, Any]] = DEPTHWISE | {"pointwise_quantizer": BITS}
 #: What convolutions have in common.
 WINDOWS: Final[tuple[Options, ...]] = (
     {"padding": "valid"},
@@ -79,27 +43,6 @@ FOLDED: Final[tuple[Options, ...]] = (
     {"folding_mode": "batch_stats_folding"},
     {"activation": "quantized_relu(4, 2)"},
 )
-
-
-RECURRENT: Final[dict[str, Any]] = KERNEL | {
-    "units": 2,
-    "recurrent_quantizer": BITS,
-    "state_quantizer": WIDE,
-}
-#: What recurrent layers have in common.
-LOOPS: Final[tuple[Options, ...]] = (
-    {},
-    {"return_sequences": True},
-    {"go_backwards": True},
-    {"use_bias": False},
-    {"state_quantizer": None},
-)
-
-
-def _same(names: str, shapes: tuple[Shape, ...], *cases: Options) -> tuple[Family, ...]:
-    """Several classes with the same cases."""
-    return tuple(Family(name, shapes, cases or ({},)) for name in names.split())
-
 
 _QKERAS: Final[tuple[Family, ...]] = (
     Family(
@@ -170,51 +113,6 @@ _QKERAS: Final[tuple[Family, ...]] = (
         {"average_quantizer": "quantized_bits(8, 0, alpha=1)"},
     ),
 )
-#: What recurrent layers return for steps that are left out.
-GAPS: Final[tuple[Options, ...]] = (
-    {"return_sequences": True},
-    {"return_sequences": True, "go_backwards": True},
-    {"zero_output_for_mask": True},
-)
-_MASKED: Final[tuple[Family, ...]] = (
-    Family("Masking", SERIES, ({}, {"mask_value": -1.0})),
-    Family("QSimpleRNN", SERIES, GAPS, RECURRENT, masked=True),
-    Family("QLSTM", SERIES, GAPS, RECURRENT, masked=True),
-    Family("QGRU", SERIES, GAPS, RECURRENT, masked=True),
-    Family(
-        "QBidirectional",
-        SERIES,
-        ({}, {"merge_mode": "sum"}),
-        {"layer": Inner("QLSTM", RECURRENT | {"return_sequences": True})},
-        masked=True,
-    ),
-    Family("LSTM", SERIES, GAPS, {"units": 2}, masked=True),
-    Family("GRU", SERIES, GAPS[:1], {"units": 2}, masked=True),
-    Family("GlobalAveragePooling1D", SERIES, masked=True),
-    Family(
-        "TimeDistributed", SERIES, ({"layer": Inner("QDense", KERNEL | {"units": 3})},), masked=True
-    ),
-)
-
-_RECURRENT: Final[tuple[Family, ...]] = (
-    Family("QSimpleRNN", SERIES, LOOPS, RECURRENT),
-    Family("QLSTM", SERIES, (*LOOPS[:3], {"implementation": 2}), RECURRENT),
-    Family("QGRU", SERIES, (*LOOPS, {"reset_after": True}), RECURRENT),
-    Family(
-        "QBidirectional",
-        SERIES,
-        tuple({"merge_mode": mode} for mode in ("concat", "sum", "mul", "ave")),
-        {"layer": Inner("QLSTM", RECURRENT)},
-    ),
-    *_same("SimpleRNN LSTM", SERIES, {"units": 2}, {"units": 2, "return_sequences": True}),
-    Family("GRU", SERIES, ({}, {"reset_after": False}), {"units": 2}),
-    Family("Bidirectional", SERIES, ({"layer": Inner("GRU", {"units": 2})},)),
-    Family(
-        "TimeDistributed",
-        SERIES,
-        ({"layer": Inner("QDense", KERNEL | {"units": 2})},),
-    ),
-)
 _TRANSPOSED: Final[tuple[Family, ...]] = (
     Family(
         "QConv2DTranspose",
@@ -233,45 +131,45 @@ _STOCK: Final[tuple[Family, ...]] = (
         {"filters": 4, "kernel_size": 3},
     ),
     Family("DepthwiseConv2D", IMAGE, (*WINDOWS, {"depth_multiplier": 2}), {"kernel_size": 3}),
-    *_same("SeparableConv1D", SERIES, {"filters": 4, "kernel_size": 3}),
-    *_same("SeparableConv2D", IMAGE, {"filters": 4, "kernel_size": 3}),
+    *several("SeparableConv1D", SERIES, {"filters": 4, "kernel_size": 3}),
+    *several("SeparableConv2D", IMAGE, {"filters": 4, "kernel_size": 3}),
     Family(
         "Conv2DTranspose",
         IMAGE,
         (*WINDOWS, {"strides": 2, "padding": "same", "output_padding": 1}),
         {"filters": 3, "kernel_size": 3},
     ),
-    *_same("Conv3D Conv3DTranspose", VOLUME, {"filters": 3, "kernel_size": 2}),
-    *_same("Conv1DTranspose", SERIES, {"filters": 3, "kernel_size": 3, "strides": 2}),
-    *_same("MaxPooling3D AveragePooling3D", VOLUME, {"pool_size": 2, "padding": "same"}),
-    *_same("GlobalMaxPooling3D GlobalAveragePooling3D", VOLUME),
-    *_same("ZeroPadding3D", VOLUME, {"padding": (1, 0, 2)}),
-    *_same("Cropping3D", VOLUME, {"cropping": (1, 0, 2)}),
-    *_same("UpSampling3D", VOLUME, {"size": (2, 1, 2)}),
-    *_same("SpatialDropout3D", VOLUME, {"rate": 0.5}),
-    *_same("LayerNormalization", IMAGE, {}, {"axis": (1, 2)}, {"scale": False}),
-    *_same("UnitNormalization", IMAGE),
-    *_same("PReLU", IMAGE, {}, {"shared_axes": (1, 2)}),
-    *_same("ThresholdedReLU", VECTOR, {"theta": 0.5}),
-    *_same("RepeatVector", VECTOR, {"n": 3}),
-    *_same("Rescaling", VECTOR, {"scale": 0.5, "offset": -1.0}),
-    *_same("Normalization", VECTOR, {"mean": 0.5, "variance": 0.25}),
-    *_same(
+    *several("Conv3D Conv3DTranspose", VOLUME, {"filters": 3, "kernel_size": 2}),
+    *several("Conv1DTranspose", SERIES, {"filters": 3, "kernel_size": 3, "strides": 2}),
+    *several("MaxPooling3D AveragePooling3D", VOLUME, {"pool_size": 2, "padding": "same"}),
+    *several("GlobalMaxPooling3D GlobalAveragePooling3D", VOLUME),
+    *several("ZeroPadding3D", VOLUME, {"padding": (1, 0, 2)}),
+    *several("Cropping3D", VOLUME, {"cropping": (1, 0, 2)}),
+    *several("UpSampling3D", VOLUME, {"size": (2, 1, 2)}),
+    *several("SpatialDropout3D", VOLUME, {"rate": 0.5}),
+    *several("LayerNormalization", IMAGE, {}, {"axis": (1, 2)}, {"scale": False}),
+    *several("UnitNormalization", IMAGE),
+    *several("PReLU", IMAGE, {}, {"shared_axes": (1, 2)}),
+    *several("ThresholdedReLU", VECTOR, {"theta": 0.5}),
+    *several("RepeatVector", VECTOR, {"n": 3}),
+    *several("Rescaling", VECTOR, {"scale": 0.5, "offset": -1.0}),
+    *several("Normalization", VECTOR, {"mean": 0.5, "variance": 0.25}),
+    *several(
         "Resizing",
         IMAGE,
         {"height": 5, "width": 9, "interpolation": "nearest"},
         {"height": 5, "width": 9, "interpolation": "bilinear"},
         {"height": 5, "width": 3, "crop_to_aspect_ratio": True},
     ),
-    *_same("CenterCrop", IMAGE, {"height": 4, "width": 3}),
-    *_same("Dot", SERIES * 2, {"axes": 1}, {"axes": 2, "normalize": True}),
-    *_same("Attention AdditiveAttention", SERIES * 2, {}, {"use_scale": False}),
+    *several("CenterCrop", IMAGE, {"height": 4, "width": 3}),
+    *several("Dot", SERIES * 2, {"axes": 1}, {"axes": 2, "normalize": True}),
+    *several("Attention AdditiveAttention", SERIES * 2, {}, {"use_scale": False}),
     Family("BatchNormalization", IMAGE, ({}, {"scale": False}, {"center": False}, {"axis": 1})),
     Family("BatchNormalization", VECTOR),
-    *_same("MaxPooling1D AveragePooling1D", SERIES, *POOLING),
-    *_same("MaxPooling2D AveragePooling2D", IMAGE, *POOLING),
-    *_same("GlobalMaxPooling1D GlobalAveragePooling1D", SERIES, {}, {"keepdims": True}),
-    *_same("GlobalMaxPooling2D GlobalAveragePooling2D", IMAGE, {}, {"keepdims": True}),
+    *several("MaxPooling1D AveragePooling1D", SERIES, *POOLING),
+    *several("MaxPooling2D AveragePooling2D", IMAGE, *POOLING),
+    *several("GlobalMaxPooling1D GlobalAveragePooling1D", SERIES, {}, {"keepdims": True}),
+    *several("GlobalMaxPooling2D GlobalAveragePooling2D", IMAGE, {}, {"keepdims": True}),
     Family(
         "Activation",
         VECTOR,
@@ -296,24 +194,24 @@ _STOCK: Final[tuple[Family, ...]] = (
         ),
     ),
     Family("ReLU", VECTOR, ({}, {"max_value": 6}, {"negative_slope": 0.25, "threshold": 0.5})),
-    *_same("LeakyReLU ELU", VECTOR, {}, {"alpha": 0.25}),
-    *_same("Softmax", SERIES, {}, {"axis": 1}, {"axis": [1, 2]}),
-    *_same("Flatten", IMAGE, {}, {"data_format": "channels_first"}),
+    *several("LeakyReLU ELU", VECTOR, {}, {"alpha": 0.25}),
+    *several("Softmax", SERIES, {}, {"axis": 1}, {"axis": [1, 2]}),
+    *several("Flatten", IMAGE, {}, {"data_format": "channels_first"}),
     Family("Reshape", IMAGE, ({"target_shape": (6, -1)},)),
-    *_same("Permute", IMAGE, {"dims": (3, 1, 2)}, {"dims": (2, 1, 3)}),
-    *_same("ZeroPadding1D", SERIES, {"padding": (1, 2)}),
-    *_same("ZeroPadding2D", IMAGE, {"padding": ((1, 0), (0, 2))}),
-    *_same("Cropping1D", SERIES, {"cropping": (1, 2)}),
-    *_same("Cropping2D", IMAGE, {"cropping": ((1, 0), (0, 2))}),
-    *_same("UpSampling1D", SERIES, {"size": 2}),
-    *_same("UpSampling2D", IMAGE, {"size": (2, 3)}, {"size": 2, "interpolation": "bilinear"}),
-    *_same("Add Average Maximum Minimum Multiply Subtract", VECTOR * 2),
-    *_same("Concatenate", SERIES * 2, {}, {"axis": 1}),
-    *_same("AlphaDropout Dropout GaussianDropout", VECTOR, {"rate": 0.5}),
-    *_same("GaussianNoise", VECTOR, {"stddev": 0.5}),
-    *_same("SpatialDropout1D", SERIES, {"rate": 0.5}),
-    *_same("SpatialDropout2D", IMAGE, {"rate": 0.5}),
-    *_same("ActivityRegularization Identity", VECTOR),
+    *several("Permute", IMAGE, {"dims": (3, 1, 2)}, {"dims": (2, 1, 3)}),
+    *several("ZeroPadding1D", SERIES, {"padding": (1, 2)}),
+    *several("ZeroPadding2D", IMAGE, {"padding": ((1, 0), (0, 2))}),
+    *several("Cropping1D", SERIES, {"cropping": (1, 2)}),
+    *several("Cropping2D", IMAGE, {"cropping": ((1, 0), (0, 2))}),
+    *several("UpSampling1D", SERIES, {"size": 2}),
+    *several("UpSampling2D", IMAGE, {"size": (2, 3)}, {"size": 2, "interpolation": "bilinear"}),
+    *several("Add Average Maximum Minimum Multiply Subtract", VECTOR * 2),
+    *several("Concatenate", SERIES * 2, {}, {"axis": 1}),
+    *several("AlphaDropout Dropout GaussianDropout", VECTOR, {"rate": 0.5}),
+    *several("GaussianNoise", VECTOR, {"stddev": 0.5}),
+    *several("SpatialDropout1D", SERIES, {"rate": 0.5}),
+    *several("SpatialDropout2D", IMAGE, {"rate": 0.5}),
+    *several("ActivityRegularization Identity", VECTOR),
 )
 _WINDOW: Final[dict[str, Any]] = {"filters": 4, "kernel_size": 3}
 _CHANNELS_FIRST: Final[tuple[Family, ...]] = tuple(
@@ -331,4 +229,4 @@ _CHANNELS_FIRST: Final[tuple[Family, ...]] = tuple(
     )
     for name in names.split()
 )
-PLAIN: Final = _QKERAS + _TRANSPOSED + _RECURRENT + _MASKED + _STOCK + _CHANNELS_FIRST
+PLAIN: Final = _QKERAS + _TRANSPOSED + LOOPING + MASKED + _STOCK + _CHANNELS_FIRST

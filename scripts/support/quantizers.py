@@ -5,7 +5,7 @@ Activations are given as texts, which files keep: of an object QKeras saves a pa
 
 from typing import Final
 
-from scripts.support.layers import Family, Options
+from scripts.support.families import Family, Options
 
 #: A quantizer takes any shape; this one has room for the numbers that `inputs` lists.
 _SHAPES: Final = ((397,),)

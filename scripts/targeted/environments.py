@@ -39,6 +39,9 @@ class UnavailableError(QConvertError):
 
     exit_code = 5
 
+    def __init__(self, reason: str) -> None:
+        super().__init__("QC725", reason)
+
 
 def program(name: str, package: str) -> str:
     """The path of a program of the system."""

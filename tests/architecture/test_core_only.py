@@ -30,9 +30,10 @@ def test_export_needs_the_core_only(tmp_path: Path) -> None:
     assert (tmp_path / "model.onnx").stat().st_size > 0
 
 
-def test_weights_need_the_core_only(tmp_path: Path) -> None:
-    run_without_extras("weights", DATA / "jet_mlp.h5", "-o", tmp_path / "weights.npz")
-    assert (tmp_path / "weights.npz").stat().st_size > 0
+@pytest.mark.parametrize("name", ["weights.npz", "weights.safetensors"])
+def test_weights_need_the_core_only(tmp_path: Path, name: str) -> None:
+    run_without_extras("weights", DATA / "jet_mlp.h5", "-o", tmp_path / name)
+    assert (tmp_path / name).stat().st_size > 0
 
 
 @pytest.mark.parametrize("model", ["jet_mlp.h5", "mnist_cnn.keras"])

@@ -38,6 +38,8 @@ LOADED: Final[Mapping[str, frozenset[str]]] = {
     "qconvert.checking": frozenset({"numpy", "onnx"}),
     "qconvert.reproducing": frozenset({"numpy", "onnx"}),
     "qconvert.benchmarking": frozenset({"numpy", "onnx"}),
+    "qconvert.weighing.costs": frozenset({"numpy"}),
+    "qconvert.differing": frozenset(),
     "qconvert.report": frozenset(),
     "qconvert.report.notes": frozenset(),
     "qconvert.api": frozenset(),
@@ -68,6 +70,11 @@ def heavy_modules_after(code: str) -> frozenset[str]:
 @pytest.mark.parametrize("package", LOADED)
 def test_package_loads_only_what_it_needs(package: str) -> None:
     assert heavy_modules_after(f"import {package}") == LOADED[package]
+
+
+def test_inspecting_a_keras_model_loads_no_onnx() -> None:
+    code = "import qconvert.opening, qconvert.report.inspection, qconvert.report.summary"
+    assert heavy_modules_after(code) == {"h5py", "numpy", "rich"}
 
 
 def test_help_loads_nothing_that_reads_models() -> None:

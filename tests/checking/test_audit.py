@@ -60,7 +60,7 @@ def test_after_a_failure_a_few_batches_are_enough() -> None:
 
     def run(inputs: Batch, forced: Batch) -> Trace:
         if len(done) == 7:
-            raise WitnessError("killed")
+            raise WitnessError("QC721", "killed")
         return Trace({}, {"y": inputs["x"]})
 
     runners = {witness: returning(0, 0, 0) for witness in Witness} | {TF: Direct(run)}
@@ -71,7 +71,7 @@ def test_after_a_failure_a_few_batches_are_enough() -> None:
         done.append,
         lambda witness, failure: heard.append((witness, failure, len(done))),
     )
-    assert heard == [(TF, "killed", 7)]
+    assert heard == [(TF, "QC721: killed", 7)]
     assert len(done) == 7 + 1 + BATCHES_WITHOUT_ALL
     assert evidence.samples == 3 * len(done)
 

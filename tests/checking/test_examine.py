@@ -47,7 +47,7 @@ class FakeRunner:
 
     def finish(self) -> Trace:
         if self.batches == self.dies_at:
-            raise WitnessError("the worker was killed by signal 9")
+            raise WitnessError("QC721", "the worker was killed by signal 9")
         value = self.inputs["x"]
         layers = {}
         for name, step in (("q_in", np.rint), ("dense", np.negative), ("q_out", np.rint)):
@@ -185,7 +185,7 @@ def test_a_witness_that_dies_is_no_pass(bench: Bench, batch: int) -> None:
     assert set(verdicts(report).values()) == {"UNCHECKED"}
     assert report.exit_code == 5
     assert [(w.witness, w.failure) for w in report.failed] == [
-        (TF, "the worker was killed by signal 9")
+        (TF, "QC721: the worker was killed by signal 9")
     ]
     # The others went on, for these few batches.
     assert report.samples == 100
@@ -209,7 +209,7 @@ class NoWeights(StandIn):
     """A TensorFlow that runs the model, and not what quantizes its weights."""
 
     def effective_weights(self) -> Mapping[str, F32]:
-        raise WitnessError("no weights")
+        raise WitnessError("QC721", "no weights")
 
 
 def test_without_weights_to_compare_a_few_batches_are_enough(bench: Bench) -> None:
@@ -221,7 +221,7 @@ def test_without_weights_to_compare_a_few_batches_are_enough(bench: Bench) -> No
         samples=Samples("many", 1000, batches),
         failed=lambda *failure: heard.append(failure),
     )
-    assert heard == [(TF, "no weights")]
+    assert heard == [(TF, "QC721: no weights")]
     assert (report.samples, report.exit_code) == (10 * BATCHES_WITHOUT_ALL, 5)
 
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 import jsonschema
 import pytest
 
-from scripts.corpus import Ended, Model, checked, find_models, markdown, not_exported, summary
+from scripts.corpus import Ended, Model, checked, find_models, not_exported
+from scripts.surveyed.rows import markdown, summary
 
 SCHEMA: Final = Path(__file__).parents[2] / "schemas" / "report.schema.json"
 MODEL: Final = Model("m.h5", Path("m.h5"))

@@ -35,7 +35,7 @@ def interface(graph: Graph, model: onnx.ModelProto) -> Correspondence | None:
     try:
         metadata = read_metadata(model)
     except ValueError as error:
-        raise BadFileError("the ONNX model", str(error)) from error
+        raise BadFileError("QC702", "the ONNX model", str(error)) from error
     if metadata is None:
         return interface_of(graph, model)
     require_interface_of(graph, model)
@@ -56,14 +56,16 @@ def interface_of(graph: Graph, model: onnx.ModelProto) -> Correspondence:
     if inputs is None:
         wanted = {source.name: source.shape for source in graph.inputs}
         raise UsageError(
+            "QC704",
             f"the ONNX file is not of this model: it takes {_listed(taken)}, "
-            f"the model {', '.join(f'{name!r} {shape}' for name, shape in wanted.items())}"
+            f"the model {', '.join(f'{name!r} {shape}' for name, shape in wanted.items())}",
         )
     if outputs is None:
         names = ", ".join(f"{x.name!r} {shapes[x.value]}" for x in graph.outputs)
         raise UsageError(
+            "QC704",
             f"the ONNX file returns {_listed(returned)} in float; which of them are the model's "
-            f"outputs {names} is not clear: name them like these, or leave the others out"
+            f"outputs {names} is not clear: name them like these, or leave the others out",
         )
     read = {place.tensor for place in inputs.values()}
     return Correspondence(inputs, outputs, {}, _kinds(taken), _batch(taken, read))
@@ -153,7 +155,9 @@ def _batch(taken: Sequence[_Value], read: set[str]) -> int | None:
     """The number of samples that the file takes at once, if it takes no other."""
     sizes = {v.shape[0] for v in taken if v.shape and v.name in read} - {None}
     if len(sizes) > 1:
-        raise UsageError(f"the ONNX file takes {_listed(taken)}: samples in different numbers")
+        raise UsageError(
+            "QC704", f"the ONNX file takes {_listed(taken)}: samples in different numbers"
+        )
     return next(iter(sizes), None)
 
 

@@ -13,7 +13,7 @@ from qconvert.checking.inputs import Batch
 from qconvert.checking.scans.programs import unequal
 from qconvert.checking.tables.cones import Cone, cones
 from qconvert.checking.tables.margins import margins
-from qconvert.checking.tables.trials import Tried, can_be_tried, groups, trials_of
+from qconvert.checking.tables.trials import Tried, groups, to_be_tried, trials_of
 from qconvert.checking.witness import Panel, Witness
 from qconvert.exactness import Analysis
 from qconvert.ir import F32, Graph, Layer
@@ -60,17 +60,9 @@ def _has_several(column: npt.NDArray[np.float32]) -> bool:
 def all_codes(graph: Graph, analysis: Analysis, panel: Panel, probe: Batch) -> Iterator[Codes]:
     """Of every cone that can be tried; fails with `WitnessError`."""
     forcible = can_be_forced(graph, panel.places)
-    owners = {layer.value: layer for layer in reversed(graph.layers)}
-    shapes = shapes_in(graph, probe)
-    near: list[Tried] = []
-    for cone in cones(graph, analysis):
-        known = margins(cone)
-        states = None if known is None else known.doubtful | known.edges
-        if states is None or not len(states) or not can_be_tried(cone, owners, forcible, shapes):
-            continue
-        fused = any(owners[name].name in panel.fused for name in cone.sources)
-        near.append(Tried(cone, states, owners[cone.end.name], shapes[cone.end.name], fused))
-    for group in groups(shapes, near):
+    owners, shapes = graph.owners, shapes_in(graph, probe)
+    known = [(c, m) for c in cones(graph, analysis) if (m := margins(c)) is not None]
+    for group in groups(shapes, to_be_tried(graph, known, shapes, forcible, panel.fused.keys())):
         judged = _FUSED if group[0].tried.fused else _JUDGED
         found = [_Found(slot.tried) for slot in group]
         for trial in trials_of(group, owners, shapes, probe):

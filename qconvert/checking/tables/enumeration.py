@@ -5,7 +5,6 @@ returns the same codes. The few states that do not are tried in all runtimes, at
 of a tensor and in batches of different sizes; so are those on both sides of every boundary.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,10 +19,10 @@ from qconvert.checking.results import Bound, State
 from qconvert.checking.tables.cones import Cone, cones
 from qconvert.checking.tables.margins import margins
 from qconvert.checking.tables.states import Margins, States
-from qconvert.checking.tables.trials import Tried, can_be_tried, groups, trials_of
+from qconvert.checking.tables.trials import Tried, groups, to_be_tried, trials_of
 from qconvert.checking.witness import Witness
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt, Reach
-from qconvert.ir import Graph, Node
+from qconvert.ir import Graph
 
 THIS_MACHINE: Final = "these builds of the runtimes, on processors that compute like this one"
 
@@ -54,24 +53,11 @@ def tabulate(
         # TensorFlow computes the scale from the floats in front of it: these are seen.
         return Tables(analysis.certificates)
     found = [(c, m) for c in cones(graph, analysis) if (m := margins(c)) is not None]
-    owners = {layer.value: layer for layer in reversed(graph.layers)}
     shapes = shapes_in(graph, probe)
-    near = [
-        Tried(
-            cone,
-            states,
-            owners[cone.end.name],
-            shapes[cone.end.name],
-            any(owners[name].name in fused for name in cone.sources),
-        )
-        for cone, known in found
-        if len(states := known.doubtful | known.edges)
-        and can_be_tried(cone, owners, forcible, shapes)
-    ]
     evidence = Evidence()
     alike: set[str] = set()
-    for group in groups(shapes, near):
-        seen = run(trials_of(group, owners, shapes, probe))
+    for group in groups(shapes, to_be_tried(graph, found, shapes, forcible, fused)):
+        seen = run(trials_of(group, graph.owners, shapes, probe))
         evidence = evidence.merge(seen)
         alike |= {x.tried.cone.end.name for x in group if _agrees(seen, x.tried)}
     certificates = {c.end.name: _certificate(c, known, alike, analysis) for c, known in found}
@@ -156,10 +142,7 @@ def _inner(
     begins with its numbers: it says nothing about which of them programs return.
     """
     outputs = {output.value for output in graph.outputs}
-    readers: dict[str, list[Node]] = defaultdict(list)
-    for node in graph.nodes:
-        for name in node.inputs:
-            readers[name].append(node)
+    readers = graph.readers
     ends = {cone.end.name for cone in proven}
     interior = {name for cone in proven for name in cone.names} - ends
     sums = {n for cone in proven for n in cone.sources if isinstance(known.get(n), Doubt)}

@@ -14,9 +14,9 @@ import numpy as np
 from qconvert.checking.forcing import Trial
 from qconvert.checking.inputs import Batch
 from qconvert.checking.tables.cones import Cone
-from qconvert.checking.tables.states import Ints, States
+from qconvert.checking.tables.states import Ints, Margins, States
 from qconvert.exactness import Lattice
-from qconvert.ir import F32, Layer, Op
+from qconvert.ir import F32, Graph, Layer, Op
 from qconvert.ir.ops import Elementwise, Function, Quantize
 from qconvert.ir.quantizers import QuantizedPo2, QuantizedReluPo2, QuantizedSigmoid, QuantizedUlaw
 
@@ -45,7 +45,30 @@ class Tried:
         return -(-most // math.prod(self.shape[1:-1]))
 
 
-def can_be_tried(
+def to_be_tried(
+    graph: Graph,
+    found: Sequence[tuple[Cone, Margins]],
+    shapes: Mapping[str, tuple[int, ...]],
+    forcible: Set[str],
+    fused: Set[str],
+) -> list[Tried]:
+    """The cones with states next to a boundary, those of them that can be tried."""
+    owners = graph.owners
+    return [
+        Tried(
+            cone,
+            states,
+            owners[cone.end.name],
+            shapes[cone.end.name],
+            any(owners[name].name in fused for name in cone.sources),
+        )
+        for cone, known in found
+        if len(states := known.doubtful | known.edges)
+        and _can_be_tried(cone, owners, forcible, shapes)
+    ]
+
+
+def _can_be_tried(
     cone: Cone,
     owners: Mapping[str, Layer],
     forcible: Set[str],

@@ -28,7 +28,8 @@ def _in_opset(op: Opaque, opset: int) -> onnx.ModelProto:
     except Exception as error:
         # The converter, which is C++, has no error classes of its own.
         raise UsageError(
-            f"the {op.class_name} of {op.converter} cannot be brought to opset {opset}: {error}"
+            "QC002",
+            f"the {op.class_name} of {op.converter} cannot be brought to opset {opset}: {error}",
         ) from error
 
 

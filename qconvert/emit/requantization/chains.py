@@ -1,6 +1,5 @@
 """Linear layers whose results nothing sees but one quantizer."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 from qconvert.emit.grids import rising
@@ -42,17 +41,13 @@ class Chain:
 
 def chains(graph: Graph) -> dict[str, Chain]:
     """All chains, by the name of the linear op."""
-    readers: dict[str, list[Node]] = defaultdict(list)
-    for node in graph.nodes:
-        for name in node.inputs:
-            readers[name].append(node)
+    readers = graph.readers
     seen = {output.value for output in graph.outputs}
-    owned = {layer.value for layer in graph.layers}
     found: dict[str, Chain] = {}
     for node in graph.nodes:
         if isinstance(node.op, Dense | Conv | ConvTranspose):
             chain = _chain(node, readers, seen)
-            if chain is not None and chain.end.name in owned:
+            if chain is not None:
                 found[node.name] = chain
     return found
 

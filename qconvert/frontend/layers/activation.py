@@ -44,7 +44,7 @@ def p_relu(call: Call) -> Parsed:
     raw = call.weights.take("alpha")["alpha"]
     shape = call.shape()
     if not all(type(axis) is int and 0 < axis < len(shape) for axis in axes):
-        raise Malformed(f"shared_axes={shared!r} are not axes of {shape}")
+        raise Malformed(f"shared_axes={shared!r} are not axes of {shape}", "QC315")
     lengths = (1 if i in axes else -1 if n is None else n for i, n in enumerate(shape[1:], 1))
     expect_shape("alpha", raw, tuple(lengths))
     return Parsed((PRelu(raw),), {"alpha": weight(raw, None)})

@@ -5,7 +5,7 @@ import numpy as np
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.problems import Malformed
-from qconvert.frontend.quantizer_classes import LARGEST_POWER
+from qconvert.frontend.quantizer_options import LARGEST_POWER
 from qconvert.frontend.weights import expect_shape, weight
 from qconvert.ir.ops import Affine, Op, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu

@@ -74,7 +74,7 @@ def additive_attention(call: Call) -> Parsed:
 def _read_dense_attention(call: Call) -> None:
     call.config.ignore("dropout", "seed")
     if call.config.flag("causal", default=False):
-        call.config.refuse("causal=True: attention with a mask is not supported natively")
+        call.config.refuse("causal=True: attention with a mask is not supported natively", "QC325")
     call.config.done()
     _read_arguments(call.arguments)
 
@@ -83,7 +83,9 @@ def _read_arguments(arguments: Config) -> None:
     for option in ("training", "return_attention_scores"):
         arguments.expect(option, False, None)
     if arguments.raw("use_causal_mask") not in (False, None):
-        arguments.refuse("use_causal_mask=True: attention with a mask is not supported natively")
+        arguments.refuse(
+            "use_causal_mask=True: attention with a mask is not supported natively", "QC325"
+        )
     for option in ("attention_mask", "key_mask", "mask", "query_mask", "value_mask"):
         arguments.expect(option, None)
     arguments.done()
@@ -93,7 +95,7 @@ def _query_value_key(call: Call) -> tuple[Assembly, str, str, str]:
     """A key that is not given is the value."""
     shapes = call.known_shapes()
     if len(shapes) not in (2, 3):
-        raise Malformed(f"{call.class_name} takes 2 or 3 inputs, not {len(shapes)}")
+        raise Malformed(f"{call.class_name} takes 2 or 3 inputs, not {len(shapes)}", "QC315")
     _require_sequences(shapes)
     whole = Assembly.of(shapes)
     return whole, whole.inputs[0], whole.inputs[1], whole.inputs[-1]
@@ -109,7 +111,7 @@ def _pairwise(w: Assembly, shapes: tuple[Shape, ...], query: str, key: str) -> s
     """``query[:, :, None] + key[:, None]``."""
     tall, wide = ([-1 if n is None else n for n in shapes[i][1:]] for i in (0, -1))
     if -1 in (tall[1], wide[1]):
-        raise Malformed("the number of channels of the input is not known")
+        raise Malformed("the number of channels of the input is not known", "QC318")
     first = w.add(Reshape((tall[0], 1, tall[1])), query)
     return w.add(Merge("add"), first, w.add(Reshape((1, *wide)), key))
 

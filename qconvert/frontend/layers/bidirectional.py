@@ -76,7 +76,7 @@ def _loop(c: Config, entry: object) -> Loop:
         case {"class_name": str(name), "config": dict(config)}:
             class_name = name.removeprefix("qkeras>")
             if class_name not in KINDS:
-                raise Unsupported(f"Bidirectional around {class_name}")
+                raise Unsupported(f"Bidirectional around {class_name}", code="QC329")
             loop = read_loop(class_name, c.inside(config))
             # Whatever the layer says: ``force_zero_output_for_mask``.
             return replace(loop, zero=loop.sequences)

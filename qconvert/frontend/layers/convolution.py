@@ -207,7 +207,7 @@ def transposed(
 def channels(shape: Shape) -> int:
     """The length of the last axis, which Keras needs to know."""
     if shape[-1] is None:
-        raise Malformed("the number of channels of the input is not known")
+        raise Malformed("the number of channels of the input is not known", "QC318")
     return shape[-1]
 
 

@@ -17,7 +17,7 @@ def dot(call: Call) -> Parsed:
     c.done()
     shapes = call.known_shapes()
     if len(shapes) != 2:
-        raise Malformed(f"Dot with {len(shapes)} input(s)")
+        raise Malformed(f"Dot with {len(shapes)} input(s)", "QC315")
     given = axes if isinstance(axes, list | tuple) else [axes, axes]
     if len(given) != 2:
         raise Malformed(f"axes={axes!r} are not two axes")
@@ -67,5 +67,5 @@ def _size(lengths: Shape) -> int | None:
 
 def _reshaped(lengths: Shape) -> Reshape:
     if lengths.count(None) > 1:
-        raise Unsupported("axes of unknown length")
+        raise Unsupported("axes of unknown length", code="QC318")
     return Reshape(tuple(-1 if n is None else n for n in lengths))

@@ -57,5 +57,5 @@ def _axes(axis: object, shape: Shape) -> tuple[int, ...]:
     many = axis if isinstance(axis, list | tuple) else [axis]
     axes = tuple(axis_of(one, shape) for one in many)
     if not axes or len(set(axes)) < len(axes):
-        raise Malformed(f"axis={axis!r} are not axes of {shape}")
+        raise Malformed(f"axis={axis!r} are not axes of {shape}", "QC315")
     return axes

@@ -23,11 +23,13 @@ def masking(call: Call) -> Parsed:
 def refuse_keras3(c: Config) -> None:
     """Note a mask where Keras 3 makes it, whose layers treat it in other ways."""
     if c.flavour.keras3:
-        c.refuse("it makes a mask, which is not supported in models of Keras 3")
+        c.refuse("it makes a mask, which is not supported in models of Keras 3", "QC325")
 
 
 def column(shape: Shape) -> Reshape:
     """An axis of length 1 behind all axes of a tensor."""
     if shape[1:].count(None) > 1:
-        raise Unsupported(f"a mask of an input of shape {shape}: more than one length is not known")
+        raise Unsupported(
+            f"a mask of an input of shape {shape}: more than one length is not known", code="QC325"
+        )
     return Reshape((*(-1 if length is None else length for length in shape[1:]), 1))

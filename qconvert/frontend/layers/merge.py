@@ -18,7 +18,7 @@ def merge(kind: Kind) -> LayerParser:
         call.config.done()
         shapes = call.known_shapes()
         if len(shapes) < 2 or (kind == "subtract" and len(shapes) > 2):
-            raise Malformed(f"{call.class_name} with {len(shapes)} input(s)")
+            raise Malformed(f"{call.class_name} with {len(shapes)} input(s)", "QC315")
         rank = max(map(len, shapes))
         return Parsed((Merge(kind),), before=tuple(_raised(shape, rank) for shape in shapes))
 
@@ -31,7 +31,7 @@ def concatenate(call: Call) -> Parsed:
     call.config.done()
     shapes = call.known_shapes()
     if len(shapes) < 2:
-        raise Malformed(f"{call.class_name} with {len(shapes)} input(s)")
+        raise Malformed(f"{call.class_name} with {len(shapes)} input(s)", "QC315")
     return Parsed((Concat(axis_of(axis, shapes[0])),))
 
 
@@ -41,5 +41,7 @@ def _raised(shape: Shape, rank: int) -> tuple[Op, ...]:
         return ()
     known = [length for length in shape[1:] if length is not None]
     if len(known) < len(shape) - 1:
-        raise Unsupported(f"inputs with {len(shape)} and {rank} axes, of unknown size")
+        raise Unsupported(
+            f"inputs with {len(shape)} and {rank} axes, of unknown size", code="QC318"
+        )
     return (Reshape((*(1,) * (rank - len(shape)), *known)),)

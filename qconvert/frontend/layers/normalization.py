@@ -136,5 +136,5 @@ def _axis(axis: object, rank: int) -> int:
         raise Unsupported(f"axis={axis}: more than one axis")
     at = many[0] if many else None
     if type(at) is not int or not -rank < at < rank or at == 0:
-        raise Malformed(f"axis={axis} is not an axis of a tensor with {rank} axes")
+        raise Malformed(f"axis={axis} is not an axis of a tensor with {rank} axes", "QC315")
     return at % rank

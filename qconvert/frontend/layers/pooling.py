@@ -45,7 +45,7 @@ def global_average_pooling1d(call: Call) -> Parsed:
         return _global_pooling(call, "mean", 1, _no_tail)
     first, keepdims = channels_first(call.config), call.config.flag("keepdims", default=False)
     if first:
-        call.config.refuse("a mask reaches it, with data_format='channels_first'")
+        call.config.refuse("a mask reaches it, with data_format='channels_first'", "QC325")
     call.config.done()
     call.shape(3)
     whole = Assembly.of(call.known_shapes(), call.masks)
@@ -134,5 +134,5 @@ def _global_pooling(call: Call, kind: Kind, rank: int, tail: _Tail) -> Parsed:
 def _area(shape: Shape, axes: tuple[int, ...]) -> int:
     lengths = [length for axis in axes if (length := shape[axis]) is not None]
     if len(lengths) < len(axes):
-        raise Unsupported("a quantized average over an axis of unknown length")
+        raise Unsupported("a quantized average over an axis of unknown length", code="QC318")
     return math.prod(lengths)

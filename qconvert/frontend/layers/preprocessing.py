@@ -93,7 +93,7 @@ def _kept(axis: object, shape: Shape) -> dict[int, int]:
     for at in sorted(axis_of(one, shape) for one in listed):
         length = shape[at]
         if length is None:
-            raise Malformed(f"axis={axis!r} is of unknown length in {shape}")
+            raise Malformed(f"axis={axis!r} is of unknown length in {shape}", "QC318")
         kept[at] = length
     return kept
 

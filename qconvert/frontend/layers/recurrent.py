@@ -146,11 +146,13 @@ def sequence_and_states(call: Call, count: int, *, stateful: bool) -> tuple[Shap
     if stateful and len(shapes) > 1:
         raise Unsupported("stateful=True with initial_state, which counts while its own is 0")
     if len(shapes) not in (1, 1 + count):
-        raise Malformed(f"{call.class_name} takes 1 or {1 + count} inputs, not {len(shapes)}")
+        raise Malformed(
+            f"{call.class_name} takes 1 or {1 + count} inputs, not {len(shapes)}", "QC315"
+        )
     if len(shapes[0]) != 3:
-        raise Malformed(f"{call.class_name} takes 3 axes, its input has shape {shapes[0]}")
+        raise Malformed(f"{call.class_name} takes 3 axes, its input has shape {shapes[0]}", "QC315")
     if shapes[0][2] is None:
-        raise Unsupported("the number of features of the input is not known")
+        raise Unsupported("the number of features of the input is not known", code="QC318")
     return shapes
 
 
@@ -224,9 +226,13 @@ def _masked_output(loop: Loop, over: Sequences, first: Sequence[str]) -> Output 
     if not loop.zero:
         return Output.LAST if first else Output.STATE
     if loop.unrolled and not loop.sequences:
-        raise Unsupported("a mask reaches it: unrolled, Keras cannot return 0 for its last step")
+        raise Unsupported(
+            "a mask reaches it: unrolled, Keras cannot return 0 for its last step", code="QC325"
+        )
     if loop.unrolled and loop.reverse:
-        raise Unsupported("a mask reaches it: unrolled, Keras sets steps to 0 in the wrong order")
+        raise Unsupported(
+            "a mask reaches it: unrolled, Keras sets steps to 0 in the wrong order", code="QC325"
+        )
     return Output.ZERO
 
 

@@ -98,7 +98,7 @@ def image_size(shape: Shape) -> tuple[int, int]:
     """Height and width of channels-last images."""
     _, height, width, _ = shape
     if height is None or width is None:
-        raise Unsupported("images of unknown size cannot be interpolated")
+        raise Unsupported("images of unknown size cannot be interpolated", code="QC318")
     return height, width
 
 
@@ -113,7 +113,7 @@ def repeat_vector(call: Call) -> Parsed:
 def axis_of(axis: object, shape: Shape) -> int:
     """An axis counted from 0; the batch axis is none."""
     if type(axis) is not int or not -len(shape) <= axis < len(shape):
-        raise Malformed(f"axis={axis!r} is not an axis of {shape}")
+        raise Malformed(f"axis={axis!r} is not an axis of {shape}", "QC315")
     if axis % len(shape) == 0:
         raise Unsupported(f"axis={axis}, which is the batch")
     return axis % len(shape)

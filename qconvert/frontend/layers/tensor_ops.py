@@ -42,7 +42,7 @@ def slicing(call: Call) -> Parsed:
     """``SlicingOpLambda``."""
     function = call.config.text("function")
     if function != "__operators__.getitem":
-        call.config.refuse(f"the TensorFlow function {function}")
+        call.config.refuse(f"the TensorFlow function {function}", "QC319")
     spec = call.arguments.raw("slice_spec")
     call.config.done()
     call.arguments.done()
@@ -56,7 +56,7 @@ def function(call: Call) -> Parsed:
     call.config.done()
     call.arguments.ignore("name")
     if call.constant is not None and name not in BINARY:
-        raise Unsupported(f"the TensorFlow function {name} of a constant")
+        raise Unsupported(f"the TensorFlow function {name} of a constant", code="QC319")
     if name in _REDUCTIONS:
         return _reduce(call, _REDUCTIONS[name])
     if name in BINARY:
@@ -64,7 +64,7 @@ def function(call: Call) -> Parsed:
     if name in UNARY:
         return unary(call, name)
     if name not in _FUNCTIONS:
-        raise Unsupported(f"the TensorFlow function {name}")
+        raise Unsupported(f"the TensorFlow function {name}", code="QC319")
     return _FUNCTIONS[name](call)
 
 
@@ -161,7 +161,7 @@ def _raised(axis: object, shape: Shape) -> tuple[int, ...]:
     raised = (*shape, *(1 for _ in added))
     lengths = [-1 if n is None else n for n in shape]
     if lengths.count(-1) > 2:
-        raise Unsupported("axes of unknown length")
+        raise Unsupported("axes of unknown length", code="QC318")
     for at in sorted(axis_of(one, raised) for one in added):
         lengths.insert(at, 1)
     return tuple(lengths[1:])

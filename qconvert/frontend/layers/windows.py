@@ -86,7 +86,7 @@ def move_axis(ops: tuple[Op, ...], rank: int, axis: int) -> tuple[Op, ...]:
 def _same(length: int | None, size: int, stride: int, dilation: int) -> tuple[int, int]:
     """TensorFlow's rule: as many windows as strides fit, the odd zero goes behind."""
     if length is None and stride > 1:
-        raise Unsupported("padding='same' with strides needs an input of fixed size")
+        raise Unsupported("padding='same' with strides needs an input of fixed size", code="QC318")
     reach = (size - 1) * dilation + 1
     length = 1 if length is None else length
     total = max((math.ceil(length / stride) - 1) * stride + reach - length, 0)

@@ -55,18 +55,18 @@ def prune_low_magnitude(layers: Mapping[str, LayerParser]) -> LayerParser:
         call.config.ignore("sparsity_m_by_n")
         class_name, config = _inner(call.config)
         if class_name not in layers:
-            raise Unsupported(f"PruneLowMagnitude around {class_name}")
+            raise Unsupported(f"PruneLowMagnitude around {class_name}", code="QC329")
         positions = _PRUNED.get(class_name, ())
         inner, own = call.weights.split(2 * len(positions) + 1)
         arrays = own.take_all(*("mask", "threshold") * len(positions), "pruning_step")
         masks = dict(zip(positions, arrays[::2], strict=True))
         wrapped = replace(call, class_name=class_name, config=config, weights=inner.masked(masks))
         if any(call.masks) and class_name not in KINDS:
-            raise Unsupported(f"a mask reaches it, which it hands to {class_name}")
+            raise Unsupported(f"a mask reaches it, which it hands to {class_name}", code="QC325")
         # The wrapper hands a mask in, but not out.
         parsed = replace(layers[class_name](wrapped), masks={})
         if parsed.states:
-            raise Unsupported("PruneLowMagnitude around a layer with stateful=True")
+            raise Unsupported("PruneLowMagnitude around a layer with stateful=True", code="QC329")
         return _with_stored(parsed, inner, positions)
 
     return parse
@@ -79,19 +79,23 @@ def time_distributed(layers: Mapping[str, LayerParser]) -> LayerParser:
         class_name, config = _inner(call.config)
         inner = parse if class_name == call.class_name else layers.get(class_name)
         if inner is None:
-            raise Unsupported(f"TimeDistributed around {class_name}")
+            raise Unsupported(f"TimeDistributed around {class_name}", code="QC329")
         steps = tuple(None if shape is None else _step(shape) for shape in call.shapes)
         parsed = inner(replace(call, class_name=class_name, config=config, shapes=steps, masks=()))
         shape = call.shape()
         length = shape[1]
         if length is None or not all(shape[2:]):
-            raise Unsupported(f"TimeDistributed on {shape}: it needs fixed lengths")
+            raise Unsupported(f"TimeDistributed on {shape}: it needs fixed lengths", code="QC329")
         graph = parsed.graph or chained([_step(shape)], parsed.before, parsed.ops)
         if len(graph.outputs) > 1:
-            raise Unsupported(f"TimeDistributed around {class_name} with several results")
+            raise Unsupported(
+                f"TimeDistributed around {class_name} with several results", code="QC329"
+            )
         if any(call.masks) and rule_of(class_name) is not Rule.PASSES:
             # Keras raises, or repeats what the step before returned, in eager mode alone.
-            raise Unsupported(f"a mask reaches it: TimeDistributed around {class_name}")
+            raise Unsupported(
+                f"a mask reaches it: TimeDistributed around {class_name}", code="QC325"
+            )
         return _step_by_step(call, parsed, graph, length)
 
     return parse
@@ -113,7 +117,9 @@ def _step_by_step(call: Call, parsed: Parsed, graph: Graph, length: int) -> Pars
 
 def _step(shape: Shape) -> Shape:
     if len(shape) < 3:
-        raise Malformed(f"TimeDistributed takes at least 3 axes, its input has shape {shape}")
+        raise Malformed(
+            f"TimeDistributed takes at least 3 axes, its input has shape {shape}", "QC315"
+        )
     return (shape[0], *shape[2:])
 
 
