@@ -9,8 +9,10 @@ import pytest
 
 HEAVY: Final = frozenset(
     {
+        "PIL",
         "click",
         "h5py",
+        "jinja2",
         "keras",
         "numpy",
         "onnx",
@@ -32,6 +34,7 @@ LOADED: Final[Mapping[str, frozenset[str]]] = {
     "qconvert.numerics": frozenset({"numpy"}),
     "qconvert.reference": frozenset({"numpy"}),
     "qconvert.exactness": frozenset({"numpy"}),
+    "qconvert.explaining": frozenset({"numpy"}),
     "qconvert.frontend": frozenset({"numpy", "h5py"}),
     "qconvert.emit": frozenset({"numpy", "onnx"}),
     "qconvert.runners": frozenset({"numpy", "onnx"}),
@@ -42,6 +45,7 @@ LOADED: Final[Mapping[str, frozenset[str]]] = {
     "qconvert.differing": frozenset(),
     "qconvert.report": frozenset(),
     "qconvert.report.notes": frozenset(),
+    "qconvert.asking": frozenset({"numpy", "h5py", "onnx"}),
     "qconvert.api": frozenset(),
 }
 """The heavy modules that importing a package loads, and no others."""
