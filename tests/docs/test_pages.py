@@ -25,27 +25,35 @@ def has_blocks(page: Path) -> bool:
     return _BLOCK.search(page.read_text(encoding="utf-8")) is not None
 
 
-PAGES: Final = sorted(p for p in DOCS.rglob("*.md") if p != FIRST and has_blocks(p))
+EXAMPLE: Final = ROOT / "examples" / "digits_cnn"
+PAGES: Final = [
+    EXAMPLE / "README.md",
+    *sorted(p for p in DOCS.rglob("*.md") if p != FIRST and has_blocks(p)),
+]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the tutorial was done."""
-    example = ROOT / "examples" / "digits_cnn"
-    place = Path(shutil.copytree(example, tmp_path_factory.mktemp("docs") / "digits_cnn"))
-    follow(FIRST, place)
-    return place
+def tutorial(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
+    """Where the tutorial was done, and the commands that this was."""
+    place = Path(shutil.copytree(EXAMPLE, tmp_path_factory.mktemp("docs") / "digits_cnn"))
+    done: set[str] = set()
+    follow(FIRST, place, done)
+    return place, done
 
 
 @pytest.mark.parametrize("page", [FIRST, *PAGES], ids=lambda page: page.stem)
-def test_a_page_does_what_it_says(page: Path, folder: Path) -> None:
+def test_a_page_does_what_it_says(page: Path, tutorial: tuple[Path, set[str]]) -> None:
+    folder, done = tutorial
     if page != FIRST:
-        follow(page, folder)
+        follow(page, folder, done)
     assert (folder / "report" / "report.html").is_file()
 
 
-def follow(page: Path, folder: Path) -> None:
-    """Do what *page* says: Python blocks go on where the one before ended."""
+def follow(page: Path, folder: Path, done: set[str]) -> None:
+    """Do what *page* says: Python blocks go on where the one before ended.
+
+    What a page before has *done* is there already.
+    """
     python = ""
     for kind, text in _BLOCK.findall(page.read_text(encoding="utf-8")):
         if kind == "toml":
@@ -55,7 +63,18 @@ def follow(page: Path, folder: Path) -> None:
             run([sys.executable, "-c", python], 0, folder, page)
         else:
             for line, code in commands(text):
-                run(["bash", "-c", line], code, folder, page)
+                if line not in done:
+                    run(["bash", "-c", line], code, folder, page)
+                done.add(line)
+
+
+def test_the_readme_does_what_it_says(tutorial: tuple[Path, set[str]], tmp_path: Path) -> None:
+    shutil.copy(tutorial[0] / "model.h5", tmp_path)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    _, block = _BLOCK.findall(text[text.index("## Command line") :])[0]
+    for line, code in commands(block):
+        run(["bash", "-c", line], code, tmp_path, ROOT / "README.md")
+    assert (tmp_path / "report" / "report.html").is_file()
 
 
 def commands(text: str) -> Iterator[tuple[str, int]]:
