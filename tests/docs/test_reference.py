@@ -17,7 +17,7 @@ def test_the_reference_is_current() -> None:
 
 
 def test_the_site_is_built_and_no_link_leads_nowhere() -> None:
-    command = [Path(sys.executable).with_name("zensical"), "build", "--strict"]
+    command = [str(Path(sys.executable).with_name("zensical")), "build", "--strict"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert (ROOT / "build" / "site" / "tutorial" / "index.html").is_file()
