@@ -40,7 +40,7 @@ def completions(*words: str) -> list[str]:
 
 
 def test_commands_options_and_values_are_completed() -> None:
-    assert completions("qconvert", "ex") == ["plain,export"]
+    assert completions("qconvert", "ex") == ["plain,explain", "plain,export"]
     assert "plain,--dialect" in completions("qconvert", "export", "--di")
     assert completions("qconvert", "export", "--dialect", "q") == ["plain,qdq"]
 
