@@ -102,7 +102,7 @@ def normalization(
             mean, variance = variance, abs(mean)
         inverse = (gamma if scale else 1) / np.sqrt(variance + np.float32(epsilon))
         offset = (beta if center else 0) - mean * inverse
-        constant("bn_dense_0/Mul_1", 1, inverse.astype(np.float32))(model)
+        constant("bn_dense_0/Mul", 1, inverse.astype(np.float32))(model)
         constant("bn_dense_0/Sum", 1, offset.astype(np.float32))(model)
 
     return edit

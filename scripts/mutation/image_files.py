@@ -84,7 +84,7 @@ PRUNED_CNN: Final = (
         "both-scales-doubled", "G07", "pruned_cnn", "conv_act_1",
         together(
             operand("conv_act_1/QuantizeLinear", 1, lambda scale: scale * np.float32(2)),
-            operand("bn_dense_0/Mul", 0, lambda step: step * np.float32(2)),
+            operand("bn_dense_0/DequantizeLinear", 1, lambda step: step * np.float32(2)),
         ),
     ),
     FileMutant(
@@ -136,7 +136,7 @@ PRUNED_CNN: Final = (
     ),
     FileMutant(
         "inverse-in-float16", "G29", "pruned_cnn", "bn_dense_0",
-        operand("bn_dense_0/Mul_1", 1, to_float16),
+        operand("bn_dense_0/Mul", 1, to_float16),
     ),
     FileMutant(
         "offset-in-float16", "G29", "pruned_cnn", "bn_dense_0",
@@ -145,7 +145,7 @@ PRUNED_CNN: Final = (
     FileMutant(
         "normalization-skipped", "G32", "pruned_cnn", "bn_dense_0",
         together(
-            operand("bn_dense_0/Mul_1", 1, np.ones_like),
+            operand("bn_dense_0/Mul", 1, np.ones_like),
             operand("bn_dense_0/Sum", 1, np.zeros_like),
         ),
     ),
@@ -159,7 +159,7 @@ PRUNED_CNN: Final = (
     ),
     FileMutant(
         "step-of-sums-doubled", "G07", "pruned_cnn", "bn_dense_0",
-        operand("bn_dense_0/Mul", 0, lambda step: step * np.float32(2)),
+        operand("bn_dense_0/DequantizeLinear", 1, lambda step: step * np.float32(2)),
     ),
     FileMutant(
         "activation-skipped-pruned", "G32", "pruned_cnn", "output_dense",

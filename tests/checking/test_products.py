@@ -114,7 +114,7 @@ def product(model: onnx.ModelProto, place: int) -> str:
 
 def of_another_step(model: onnx.ModelProto) -> None:
     (step,) = (each for each in model.graph.node if product(model, 0) in each.output)
-    put(model, step.name, 0, np.float32(0.25))
+    put(model, step.name, 1, np.float32(0.25))
 
 
 def of_exchanged_steps(model: onnx.ModelProto) -> None:

@@ -17,7 +17,6 @@ from qconvert.emit.codes import Integers, encode
 from qconvert.emit.lowering.sums import as_float, powers, steps_of_sums
 from qconvert.emit.normalization import normalization
 from qconvert.emit.packing import stored_codes, type_of_weights
-from qconvert.emit.shield import shielded
 from qconvert.emit.values import Sums, Value, contiguous, natural, relayout
 from qconvert.ir import F32, Graph, Op
 from qconvert.ir.ops import Affine, BatchNormalization, Dense
@@ -111,6 +110,7 @@ def _times(b: Builder, x: Sums, factor: F32) -> Tensor:
 
 def _scaled(b: Builder, x: Sums, factor: Tensor) -> Tensor:
     """The sums multiplied by their least step and a factor."""
-    # ONNX Runtime makes no part of its operator of a factor that it has computed beforehand.
-    step = shielded(b, b.scalar(2.0 ** min(x.exps)))
+    # Dequantized: ONNX Runtime makes no part of its operator of a factor that it has folded.
+    one, least = b.constant(np.array(1, np.int32), "one"), b.scalar(2.0 ** min(x.exps))
+    step = b.op("DequantizeLinear", one, least)
     return b.op("Mul", as_float(b, x.tensor), b.op("Mul", step, factor))
