@@ -14,8 +14,9 @@ from qconvert.emit.metadata import read_metadata
 from qconvert.report.escape import printable
 
 SCHEMA: Final = "qconvert.written/1"
-#: The operators that multiply by weights.
+#: The operators that multiply numbers by weights, and those that multiply integers.
 _LINEAR: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+_INTEGER: Final = frozenset({"ConvInteger", "MatMulInteger", "QLinearConv"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ def written(model: onnx.ModelProto, path: Path, layers: int) -> Written:
         for name in node.output
     }  # fmt: skip
     linear = [node for node in model.graph.node if node.op_type in _LINEAR]
+    whole = sum(node.op_type in _INTEGER for node in model.graph.node)
     return Written(
         str(path),
         len(data),
@@ -53,8 +55,8 @@ def written(model: onnx.ModelProto, path: Path, layers: int) -> Written:
         layers,
         "" if metadata is None else metadata.dialect,
         opset,
-        len(linear),
-        sum(dequantized.issuperset(node.input[:2]) for node in linear),
+        len(linear) + whole,
+        sum(dequantized.issuperset(node.input[:2]) for node in linear) + whole,
     )
 
 
