@@ -9,6 +9,8 @@ import pytest
 from onnx import numpy_helper
 
 from qconvert.checking.deployed.deployed_graph import inspect_deployed
+from qconvert.checking.deployed.drawn_file import DrawnFile
+from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import CodesTensor, read_metadata
@@ -185,3 +187,25 @@ def test_only_a_rounded_product_in_one_with_a_sum_has_a_condition_on_arm(vnni: b
         model = to_onnx(network(bias=bias), vnni=vnni)
         found = inspect_deployed(model, OrtRunner(model).optimized()).conditions
         assert any("ARM" in each.text for each in found) is (vnni and not bias)
+
+
+def test_an_operator_belongs_to_its_layers_alone_where_steps_are_shared() -> None:
+    """Two dense layers, each with a normalization, whose sums have the same least step."""
+    once = network()
+    _, dense, bn, _ = once.nodes
+    other = BatchNormalization(MEAN, VARIANCE, BETA, GAMMA, 1e-3, fused=False)
+    turned = Dense(KERNEL[::-1].copy(), None)
+    graph = replace(
+        once,
+        nodes=(
+            *once.nodes,
+            replace(dense, name="dense2", op=turned),
+            replace(bn, name="bn2", op=other, inputs=("dense2",)),
+        ),
+        outputs=(*once.outputs, Output("y2", "bn2")),
+        layers=(*once.layers, Layer("dense2", "L", "dense2"), Layer("bn2", "L", "bn2")),
+    )
+    model = to_onnx(graph)
+    made = OnnxGraph(OrtRunner(model).optimized().graph)
+    found = [DrawnFile(model).layers_of(x, made) for x in made.nodes if "MatMul" in x.op_type]
+    assert sorted(map(sorted, found)) == [["bn", "dense"], ["bn2", "dense2"]]
