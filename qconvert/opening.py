@@ -4,7 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
@@ -15,7 +15,7 @@ from qconvert.errors import BadFileError, UsageError
 from qconvert.frontend import build_graph
 from qconvert.ir import Graph
 from qconvert.ir.graph import is_of_batch
-from qconvert.modelfile import ModelFile, copy_saved_model, read_model
+from qconvert.modelfile import DEFAULT_LIMITS, ModelFile, copy_saved_model, read_model
 
 if TYPE_CHECKING:
     from qconvert.checking import Samples
@@ -39,6 +39,8 @@ class Reading(TypedDict, total=False):
     opaque: str | None
     tf_python: AnyPath | None
     freeze_scales: Inputs | None
+    limits: Mapping[str, int]
+    strict: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Source:
     opaque: str | None = None
     tf_python: AnyPath | None = None
     freeze_scales: Inputs | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+    strict: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -171,7 +175,9 @@ def _read(source: Source, helper: _Helper) -> tuple[ModelFile, Path]:
     path = Path(source.model)
     if source.via_tensorflow:
         return _converted(path, source, helper)
-    return read_model(path, None if source.weights is None else Path(source.weights)), path
+    weights = None if source.weights is None else Path(source.weights)
+    limits = DEFAULT_LIMITS.with_values(source.limits)
+    return read_model(path, weights, limits=limits, strict=source.strict), path
 
 
 def _converted(folder: Path, source: Source, helper: _Helper) -> tuple[ModelFile, Path]:
@@ -182,10 +188,11 @@ def _converted(folder: Path, source: Source, helper: _Helper) -> tuple[ModelFile
         )
     temporary = helper.folder()
     path = temporary / "model.h5"
-    digest = copy_saved_model(folder, temporary / "saved_model")
+    limits = DEFAULT_LIMITS.with_values(source.limits)
+    digest = copy_saved_model(folder, temporary / "saved_model", limits)
     helper.assistant.to_h5(temporary / "saved_model", path)
     try:
-        return replace(read_model(path), path=folder, sha256=digest), path
+        return replace(read_model(path, limits=limits), path=folder, sha256=digest), path
     except BadFileError as error:
         raise BadFileError(error.code, folder, error.reason) from None
 
