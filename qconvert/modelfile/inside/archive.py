@@ -110,4 +110,8 @@ def part(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int, limit: str
         content = stream.read(most + 1)
     if len(content) > most:
         raise RefusalError("QC126", f"{entry.filename} unpacks to too many bytes", limit)
+    if len(content) != entry.file_size:
+        raise RefusalError(
+            "QC120", f"{entry.filename} has {len(content)} bytes, not {entry.file_size}"
+        )
     return content

@@ -14,7 +14,7 @@ from .refusal import RefusalError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .answer import Results, StoredArray
+    from .answer import Place, Results, StoredArray
 
 DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3
 FILTERS = frozenset({DEFLATE, SHUFFLE, FLETCHER32})
@@ -95,9 +95,10 @@ def array(dataset: object, reading: Reading) -> StoredArray:
     require_plausible_size(dataset, reading.limits)
     reading.spend(dataset)
     length = dataset.size * dataset.dtype.itemsize
+    place: Place = {"own": False, "at": 0, "length": 0}
     if is_plain(dataset, length):
         place = reading.results.where_it_lies(dataset.id.get_offset(), length)
-    else:
+    elif length:
         place = reading.results.append(np.ascontiguousarray(dataset[()]).data)
     return {**place, "dtype": dataset.dtype.str, "shape": list(dataset.shape)}
 

@@ -24,7 +24,7 @@ def write_hdf5(request: Json, descriptor: int) -> None:
     """Write ``output`` with texts, groups and variables; the arrays lie behind *descriptor*."""
     with h5py.File(request["output"], "x") as file:
         file.attrs.update(request["of_file"])
-        weights = file.require_group(request["group"])
+        weights = file.require_group(request["group"]) if request["group"] else file
         weights.attrs.update(request["of_weights"])
         source = mapped(descriptor)
         for path in request.get("groups", ()):
