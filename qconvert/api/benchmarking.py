@@ -41,7 +41,7 @@ def bench(
     source = Source(against, weights, tf_python=tf_python)
     with read_for_keras(source) as (file, keras):
         read = CheckedFile(str(file.path), file.sha256)
-        beside = Against(read, keras, file.weights_path, source.python)
+        beside = Against(read, keras.model, keras.weights, source.python)
         return measured(Path(onnx), beside, plan, hear)
 
 

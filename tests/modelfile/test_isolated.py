@@ -4,7 +4,6 @@ import gc
 import io
 import json
 import os
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 
 from qconvert.errors import BadFileError, LimitError, QConvertError, WitnessError
-from qconvert.modelfile import DEFAULT_LIMITS, isolated, read_model
+from qconvert.modelfile import DEFAULT_LIMITS, Json, Limits, isolated, read_model, reading
 
 WriteModel = Callable[..., Path]
 
@@ -169,13 +168,12 @@ def test_a_file_that_changes_while_it_is_read_is_read_as_it_was(
 ) -> None:
     path = write_model()
     before = read_model(path)
-    real = subprocess.Popen
 
-    def spoil(*args: object, **options: object) -> object:
+    def spoil(limits: Limits) -> dict[str, Json]:
         path.write_bytes(b"")
-        return real(*args, **options)
+        return isolated.confined(limits)
 
-    monkeypatch.setattr(subprocess, "Popen", spoil)
+    monkeypatch.setattr(reading, "confined", spoil)
     model = read_model(path)
     assert model.sha256 == before.sha256
     np.testing.assert_array_equal(model.weights["d"][0].value, before.weights["d"][0].value)
