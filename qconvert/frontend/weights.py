@@ -78,6 +78,10 @@ class Weights:
                 raise Malformed(self._mismatch(roles), "QC502")
             left.remove(found)
             ordered.append(found)
+        # Keras loads by position whatever the names are; counters do not matter.
+        floats = ([w for w in these if not _is_counter(w)] for these in (ordered, self._stored))
+        if any(a is not b for a, b in zip(*floats, strict=True)):
+            raise Malformed(f"{self._mismatch(roles)}, of which Keras takes the order", "QC502")
         return ordered
 
     def _mismatch(self, roles: Sequence[str]) -> str:

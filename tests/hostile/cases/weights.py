@@ -44,6 +44,7 @@ CASES = (
     Case("a missing variable", layer(**{"d/kernel:0": KERNEL}), "QC502", 4),
     Case("a variable too many", layer(**{"d/kernel:0": KERNEL, "d/bias:0": BIAS, "d/e:0": BIAS}),
          "QC502", 4),
+    Case("swapped", layer(**{"d/bias:0": BIAS, "d/kernel:0": KERNEL}), "QC502", 4, "the order"),
     Case("listed and missing", listed("weight_names", ["d/kernel:0", "nope"]), "QC502", 4, "nope"),
     Case("up and down", listed("weight_names", ["../d/d/kernel:0"]), "QC502", 4, "'../d"),
     Case("absolute", listed("weight_names", ["/model_weights/d/d/kernel:0"]), "QC502", 4),
