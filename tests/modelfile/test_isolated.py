@@ -140,10 +140,13 @@ def test_memory_of_the_reader_is_limited(tmp_path: Path, write_model: WriteModel
     with h5py.File(path, "a") as file:
         del file["model_weights/d/d/kernel:0"]
         data = np.random.default_rng(0).random(80 << 18, np.float32)
-        file["model_weights/d/d"].create_dataset("kernel:0", data=data, compression="gzip")
-    error = failure(path, reader_memory=170 << 20)
-    assert isinstance(error, QConvertError)
-    assert error.exit_code in (4, 7)
+        file["model_weights/d/d"].create_dataset(
+            "kernel:0", data=data, compression="gzip", chunks=data.shape
+        )
+    for megabytes in (100, 170, 300, 400):
+        error = failure(path, reader_memory=megabytes << 20)
+        assert (type(error), error.code) == (LimitError, "QC801")
+        assert "(--limit reader-memory=N raises it)" in str(error)
 
 
 def test_the_reader_has_no_environment_and_no_folder(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3
 FILTERS = frozenset({DEFLATE, SHUFFLE, FLETCHER32})
 FLOAT_SIZES = (2, 4, 8)
+#: An array while it is unpacked: its chunks before and after, and itself; and bytes of programs.
+COPIES, PROGRAM = 3, 256 << 20
 
 
 @dataclass(eq=False)
@@ -99,6 +101,7 @@ def array(dataset: object, reading: Reading) -> StoredArray:
     if is_plain(dataset, length):
         place = reading.results.where_it_lies(dataset.id.get_offset(), length)
     elif length:
+        require_memory(dataset, length, reading.limits)
         place = reading.results.append(np.ascontiguousarray(dataset[()]).data)
     return {**place, "dtype": dataset.dtype.str, "shape": list(dataset.shape)}
 
@@ -111,6 +114,14 @@ def is_plain(dataset: h5py.Dataset, length: int) -> bool:
         and dataset.id.get_storage_size() == length
         and dataset.id.get_type() == h5py.h5t.py_create(dataset.dtype)
     )
+
+
+def require_memory(dataset: h5py.Dataset, length: int, limits: Mapping[str, int]) -> None:
+    """Room to unpack an array; HDF5 says of some shortages that the file is damaged."""
+    if COPIES * length + PROGRAM > limits["reader_memory"]:
+        raise RefusalError(
+            "QC801", f"{dataset.name!r} needs too much memory to be unpacked", "reader_memory"
+        )
 
 
 def require_own_storage(dataset: h5py.Dataset) -> None:
