@@ -4,6 +4,7 @@ import gc
 import io
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from qconvert.errors import BadFileError, LimitError, QConvertError, WitnessError
 from qconvert.modelfile import DEFAULT_LIMITS, Json, Limits, isolated, read_model, reading
+from qconvert.modelfile.source import opened_source
 
 WriteModel = Callable[..., Path]
 
@@ -216,23 +218,57 @@ def test_arrays_arrive_as_h5py_reads_them(
     assert stored.value.flags.aligned
 
 
-def test_an_odd_float_is_converted_and_not_taken_bit_by_bit(write_model: WriteModel) -> None:
-    """A float32 with another bias of the exponent, for which NumPy has no type."""
+def test_odd_numbers_are_converted_and_not_taken_bit_by_bit(write_model: WriteModel) -> None:
+    """Integers of 20 bits that lie 4 bits further up, which NumPy has no type for."""
     path = write_model()
-    odd = h5py.h5t.IEEE_F32LE.copy()
-    odd.set_ebias(126)
+    odd = h5py.h5t.STD_I32LE.copy()
+    odd.set_precision(20)
+    odd.set_offset(4)
+    values = np.array([1, 2, -3], np.int32)
     with h5py.File(path, "a") as file:
         del file["model_weights/d/d/kernel:0"]
         group = file["model_weights/d/d"]
         space = h5py.h5s.create_simple((3,))
-        made = h5py.h5d.create(group.id, b"kernel:0", odd, space)
-        made.write(h5py.h5s.ALL, h5py.h5s.ALL, np.array([1, 2, 3], np.float32))
-    try:
-        (stored,) = read_model(path).weights["d"]
-    except BadFileError as error:
-        assert error.code in ("QC504", "QC111")
-    else:
-        np.testing.assert_array_equal(stored.value, np.array([1, 2, 3], np.float32))
+        h5py.h5d.create(group.id, b"kernel:0", odd, space).write(h5py.h5s.ALL, h5py.h5s.ALL, values)
+    (stored,) = read_model(path).weights["d"]
+    np.testing.assert_array_equal(stored.value, values)
+
+
+@pytest.mark.parametrize(
+    ("plant", "code"),
+    [
+        ("bytearray(8 << 30)", "QC801"),
+        ("[0 for _ in iter(int, 1)]", "QC109"),
+        ("__import__('os').abort()", "QC108"),
+        ("__import__('os').ftruncate(reading.results._descriptor, 1 << 50)", "QC111"),
+    ],
+)
+def test_the_reader_is_confined(
+    plant: str,
+    code: str,
+    tmp_path: Path,
+    write_model: WriteModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(isolated.READER, tmp_path / "inside")
+    module = tmp_path / "inside" / "hdf5.py"
+    text = module.read_text()
+    first = "        weights = child(file, group)"
+    assert text.count(first) == 1
+    module.write_text(text.replace(first, f"        {plant}\n{first}"))
+    monkeypatch.setattr(isolated, "READER", tmp_path / "inside")
+    assert failure(write_model(), reader_seconds=5).code == code
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="the system has no seals")
+def test_nobody_changes_the_copy_that_is_hashed(write_model: WriteModel) -> None:
+    with opened_source(write_model()) as source:
+        for change in (
+            lambda: os.pwrite(source.descriptor, b"x", 0),
+            lambda: os.ftruncate(source.descriptor, 0),
+        ):
+            with pytest.raises(PermissionError):
+                change()
 
 
 def test_an_empty_stream_is_no_hdf5(tmp_path: Path) -> None:
