@@ -71,7 +71,9 @@ def asked(
         chosen = _chosen(model, question, file)
         tensorflow: TensorFlowRunner | str = "not asked"
         if witnesses or part.opaque:
-            started = tensorflow_started(model.keras, model.file.weights_path, source.python)
+            assert model.keras is not None
+            files = model.keras.model, model.keras.weights
+            started = tensorflow_started(*files, source.python)
             tensorflow = stack.enter_context(started)
         keras = _Keras(tensorflow, chosen.batch)
         run = _run(model, part, chosen, keras)

@@ -202,9 +202,10 @@ def _ready(asked: _Asked, watch: Stopwatch) -> Iterator[_Ready]:
             pair = given = _pair(asked, found)
             require_ignorable(pair.graph, asked.ignored)
         samples = found.frozen_on or _samples(asked, given)
-        file = found.file
+        file, keras = found.file, found.keras
+        assert keras is not None
         tensorflow = stack.enter_context(
-            tensorflow_started(found.keras, file.weights_path, asked.source.python)
+            tensorflow_started(keras.model, keras.weights, asked.source.python)
         )
         repaired = None
         if asked.repair is not None:

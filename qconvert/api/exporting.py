@@ -11,6 +11,7 @@ from qconvert.emit import to_onnx
 from qconvert.emit.effects import without_effect
 from qconvert.errors import UsageError
 from qconvert.ir import Graph
+from qconvert.modelfile.read import unused_in_words
 from qconvert.opening import AnyPath, Reading, Source, opened
 from qconvert.output import require_writable, write
 
@@ -75,6 +76,8 @@ def export(
         data = converted.SerializeToString(deterministic=True)
         write(path, data, force=force, inputs=source.paths)
     notes = {layer.name: layer.notes for layer in graph.layers if layer.notes}
+    if found.file.unused:
+        notes[found.file.path.name] = (unused_in_words(found.file),)
     idle = tuple(without_effect(converted, packed=packed_weights, vnni=vnni))
     return Exported(path, converted, tuple(layer.name for layer in graph.layers), notes, idle)
 

@@ -45,6 +45,8 @@ class ConfiguredModel:
     via_tensorflow: bool = False
     opaque: str | None = None
     freeze_scales: Path | None = None
+    strict: bool = False
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ def _converter(folder: Path) -> Converter:
         ignore=override(struct_hook=lambda value, _: _reasons(value)),
         require=override(struct_hook=lambda value, _: _one_of(VERDICTS, value)),
         opaque=override(struct_hook=lambda value, _: _one_of(CONVERTERS, value)),
+        limits=override(struct_hook=lambda value, _: _limits(value)),
         samples=override(struct_hook=lambda value, _: _count(value, 1)),
         report=override(struct_hook=lambda value, _: _inside(folder, value)),
         tf_python=override(rename="tf-python", struct_hook=lambda x, _: _program(folder, x)),
@@ -190,6 +193,18 @@ def _reasons(value: object) -> dict[str, str]:
     for layer, reason in value.items():
         if not isinstance(reason, str) or not reason.strip():
             raise ValueError(f"there is no reason why the layer {_short(layer)} is ignored")
+    return value
+
+
+def _limits(value: object) -> dict[str, int]:
+    from qconvert.modelfile.limits import DEFAULT_LIMITS
+
+    if not isinstance(value, dict):
+        raise ValueError(f"{_short(value)} is not a table of limits, each with a number")
+    try:
+        DEFAULT_LIMITS.with_values(value)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
     return value
 
 

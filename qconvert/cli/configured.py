@@ -99,6 +99,8 @@ def _reading(asked: "ConfiguredModel") -> Reading:
         opaque=asked.opaque,
         tf_python=asked.tf_python,
         freeze_scales=asked.freeze_scales,
+        limits=dict(asked.limits),
+        strict=asked.strict,
     )
 
 

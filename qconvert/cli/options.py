@@ -59,6 +59,23 @@ FREEZE_SCALES = click.option(
     type=PATH,
     help="Samples (.npy, .npz), of which activations with alpha='auto' get their scale for good.",
 )
+LIMITS = click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=lambda _, __, texts: _limits(texts),
+    help="Raise a limit of what is read, as its error says: layers=20000, file-bytes=8GiB.",
+)
+STRICT = click.option(
+    "--strict", is_flag=True, help="Refuse files that hold more than what the model needs."
+)
+
+
+def _limits(texts: tuple[str, ...]) -> dict[str, int]:
+    from qconvert.modelfile.limits import read_limits
+
+    return read_limits(texts)
 
 
 class Reading(TypedDict):
@@ -69,11 +86,13 @@ class Reading(TypedDict):
     opaque: str | None
     tf_python: Path | None
     freeze_scales: Path | None
+    limits: dict[str, int]
+    strict: bool
 
 
 def reading_options(command: _Command) -> _Command:
     """The options of `Reading`."""
-    for option in (WEIGHTS, VIA_TENSORFLOW, OPAQUE, TF_PYTHON, FREEZE_SCALES):
+    for option in (WEIGHTS, VIA_TENSORFLOW, OPAQUE, TF_PYTHON, FREEZE_SCALES, LIMITS, STRICT):
         command = option(command)
     return command
 

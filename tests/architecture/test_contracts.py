@@ -43,6 +43,13 @@ OFFENCES: Final[Mapping[str, tuple[Offence, ...]]] = {
     "Reading a file knows errors and nothing else of qconvert": (
         Offence("modelfile/offence.py", "import qconvert.ir"),
     ),
+    "What parses HDF5 and archives is started by path, never imported": (
+        Offence("modelfile/offence.py", "from qconvert.modelfile import inside"),
+        Offence("modelfile/read.py", "from qconvert.modelfile.inside import hdf5", LAZY),
+    ),
+    "The isolated reader imports nothing of qconvert": (
+        Offence("modelfile/inside/values.py", "from qconvert.modelfile import limits", LAZY),
+    ),
     "Only the frontend and what is above it see a model file": (
         Offence("emit/offence.py", "import qconvert.modelfile"),
         Offence("reference/offence.py", "import qconvert.modelfile"),
