@@ -31,8 +31,9 @@ PAGE: Final = ROOT / "docs" / "TARGETS.md"
 
 def tried(name: str, target: Target, folder: Path) -> Tried:
     """Install a target and run the test set there."""
-    tests, results = folder / f"opset{target.opset}", folder / "results" / name
-    files = write(tests, opset=target.opset)
+    form = f"opset{target.opset}{'-packed' * target.packed}"
+    tests, results = folder / form, folder / "results" / name
+    files = write(tests, opset=target.opset, packed=target.packed)
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
     try:

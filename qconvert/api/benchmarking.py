@@ -3,8 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from onnx import ModelProto
+
 from qconvert.benchmarking import Against, Benchmark, Plan
 from qconvert.benchmarking import bench as measured
+from qconvert.benchmarking.same_model import require_same_model
 from qconvert.checking import CheckedFile
 from qconvert.checking.onnx_file import read_onnx
 from qconvert.emit.metadata import read_metadata
@@ -27,7 +30,8 @@ def bench(
 
     Each number of samples in *batches* with each number of *threads*, 0 for as many as each
     program takes by itself; *rounds* is how often every program has its turn. A program that
-    fails is said to; `WitnessError` if the file itself does not run. *told* hears what is done.
+    fails is said to; `WitnessError` if the file itself does not run, `UsageError` if it takes or
+    returns something else than the model. *told* hears what is done.
     """
     if not batches or not threads or min([rounds, *batches]) < 1 or min(threads) < 0:
         raise UsageError(
@@ -37,20 +41,22 @@ def bench(
     hear = told or (lambda _: None)
     if against is None:
         return measured(Path(onnx), None, plan, hear)
-    _require_numbers(Path(onnx))
+    timed, _ = read_onnx(Path(onnx))
+    _require_numbers(Path(onnx), timed)
     source = Source(against, weights, tf_python=tf_python)
     with read_for_keras(source) as (file, keras):
+        require_same_model(file, timed)
         read = CheckedFile(str(file.path), file.sha256)
         beside = Against(read, keras.model, keras.weights, source.python)
         return measured(Path(onnx), beside, plan, hear)
 
 
-def _require_numbers(onnx: Path) -> None:
+def _require_numbers(path: Path, model: ModelProto) -> None:
     """`UsageError` if the file takes or returns codes, which its model does not."""
-    described = read_metadata(read_onnx(onnx)[0])
+    described = read_metadata(model)
     if described is not None and described.has_codes:
         raise UsageError(
             "QC002",
-            f"{onnx} takes or returns integers, and its model numbers: export it without --io "
+            f"{path} takes or returns integers, and its model numbers: export it without --io "
             "quantized to measure both",
         )

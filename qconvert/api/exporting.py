@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 import onnx
 
 from qconvert.emit import to_onnx
+from qconvert.emit.effects import without_effect
 from qconvert.errors import UsageError
 from qconvert.ir import Graph
 from qconvert.modelfile.read import unused_in_words
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
 class Exported:
     """An exported model; ``path`` is ``None`` if it was not written to a file.
 
-    ``notes`` tell, by layer, what QKeras does that its user may not expect, and the file as well.
+    ``notes`` tell, by layer, what QKeras does that its user may not expect, and the file as well;
+    ``without_effect`` which options changed nothing, and why.
     """
 
     path: Path | None
     model: onnx.ModelProto
     layers: tuple[str, ...]
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    without_effect: tuple[str, ...] = ()
 
 
 def export(
@@ -75,7 +78,8 @@ def export(
     notes = {layer.name: layer.notes for layer in graph.layers if layer.notes}
     if found.file.unused:
         notes[found.file.path.name] = (unused_in_words(found.file),)
-    return Exported(path, converted, tuple(layer.name for layer in graph.layers), notes)
+    idle = tuple(without_effect(converted, packed=packed_weights, vnni=vnni))
+    return Exported(path, converted, tuple(layer.name for layer in graph.layers), notes, idle)
 
 
 def domains_of(graph: Graph, texts: Sequence[str]) -> "dict[str, InputDomain]":

@@ -1,33 +1,56 @@
 """What a model or an ONNX file consists of."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from qconvert.api.loading import load
 from qconvert.errors import UsageError
+from qconvert.ir import Graph
 from qconvert.opening import AnyPath, Reading
-from qconvert.report.summary import Summary, of_graph, of_onnx
+from qconvert.report.summary import Summary, of_graph
+
+if TYPE_CHECKING:
+    from qconvert.runners.interface import InputDomain
 
 
 def inspect(
-    model: AnyPath | object, *, optimized: bool = False, **reading: Unpack[Reading]
+    model: AnyPath | object,
+    *,
+    optimized: bool = False,
+    domains: Sequence[str] = (),
+    **reading: Unpack[Reading],
 ) -> Summary:
-    """Layers, quantizers, bits, grids and sizes of a model or of an ``.onnx`` file.
+    """Layers, quantizers, bits, sums, costs and sizes of a model or of an ``.onnx`` file.
 
+    *domains* such as ``image=uint8/256`` say what inputs of a model can be, which bounds its sums.
     *optimized* also has ONNX Runtime optimize such a file, and tells which layer then runs as
     which kernel, and why not on integers; `WitnessError` if it is missing. The other options are
     those of `load`.
     """
     if isinstance(model, (str, os.PathLike)) and Path(model).suffix == ".onnx":
+        if domains:
+            raise UsageError("QC002", "an ONNX file does not tell its sums: name the model")
         return _of_file(Path(model), optimized)
     if optimized:
         raise UsageError("QC002", "only an ONNX file is optimized: export the model first")
-    return of_graph(load(model, **reading))
+    graph = load(model, **reading)
+    return of_graph(graph, _domains(graph, domains))
+
+
+def _domains(graph: Graph, texts: Sequence[str]) -> "dict[str, InputDomain]":
+    """All of the checker is imported for them, which a summary does without."""
+    if not texts:
+        return {}
+    from qconvert.api.exporting import domains_of
+
+    return domains_of(graph, texts)
 
 
 def _of_file(path: Path, optimized: bool) -> Summary:
     from qconvert.checking.onnx_file import read_onnx
+    from qconvert.report.onnx_summary import of_onnx
     from qconvert.runners.ort import OrtRunner
 
     file, _ = read_onnx(path)

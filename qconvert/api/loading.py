@@ -40,15 +40,18 @@ def effective_weights(
 def save_weights(
     model: AnyPath | object, output: AnyPath, *, force: bool = True, **reading: Unpack[Reading]
 ) -> int:
-    """Write the effective weights with codes and scales to an ``.npz``; how many there are.
+    """Write effective and raw weights with codes and scales; how many weights there are.
 
-    The other options are those of `load`. Raises `OutputError` for an *output* that cannot be
-    written, or exists while *force* is false.
+    *output* is an ``.npz`` or a ``.safetensors``, as its suffix says; `UsageError` for others. The
+    other options are those of `load`. Raises `OutputError` for an *output* that cannot be written,
+    or exists while *force* is false.
     """
-    from qconvert.report.weights import to_npz
+    from qconvert.report.weights import count_of, require_format, serialized
 
-    sources = Source(model, **reading).paths
-    require_writable(Path(output), force=force, inputs=sources)
-    effective = effective_weights(model, **reading)
-    write(Path(output), to_npz(effective), force=force, inputs=sources)
-    return sum(map(len, effective.values()))
+    source, path = Source(model, **reading), Path(output)
+    require_format(path)
+    require_writable(path, force=force, inputs=source.paths)
+    with opened(source) as found:
+        data = serialized(found.graph, found.digest, path)
+    write(path, data, force=force, inputs=source.paths)
+    return count_of(found.graph)

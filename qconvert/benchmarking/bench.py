@@ -13,7 +13,6 @@ import onnx
 
 from qconvert.benchmarking.evaluate import column, per_second
 from qconvert.benchmarking.inputs import batch_of, with_sizes
-from qconvert.benchmarking.macs import multiplications
 from qconvert.benchmarking.measure import Measured, Told, measure
 from qconvert.benchmarking.operators import operators_of
 from qconvert.benchmarking.programs import Against, Programs, programs
@@ -23,6 +22,7 @@ from qconvert.checking.onnx_file import read_onnx
 from qconvert.errors import WitnessError
 from qconvert.runners.environment import probe
 from qconvert.runners.ort import OrtRunner
+from qconvert.weighing.file_macs import multiplications
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import numpy as np
 from qconvert.benchmarking.measure import Measured
 from qconvert.benchmarking.product import MULTIPLICATIONS, SIZE
 from qconvert.benchmarking.results import Column, Setting, Spread, Timing
+from qconvert.benchmarking.running import CONVERTING
 
 
 def column(
@@ -22,8 +23,12 @@ def column(
     first = next(iter(each.values()))
     settings = tuple(_setting(t, each[t], measured[t], product[t], macs) for t in each)
     differing, elements = _unlike(first, next(iter(measured.values())))
-    size = first.program.file.stat().st_size
-    return Column(first.program.name, size, settings, differing, elements)
+    return Column(first.program.name, _size(first), settings, differing, elements)
+
+
+def _size(of: Measured) -> int | None:
+    """What its files take: the model's, or what it makes of these."""
+    return of.converted if of.program.kind == CONVERTING else of.program.bytes
 
 
 def per_second(product: Measured) -> Spread | None:

@@ -19,11 +19,13 @@ TURN: Final = 0.1
 class Measured:
     """What one program took: seconds a call of each round by number of samples.
 
-    ``failure`` is why there is nothing, or nothing more.
+    ``converted`` is the size of the file that it made of the model; ``failure`` is why there is
+    nothing, or nothing more.
     """
 
     program: Program
     startup: float | None = None
+    converted: int | None = None
     peak: int | None = None
     rounds: dict[int, list[float]] = field(default_factory=dict)
     results: list[npt.NDArray[Any]] | None = None
@@ -55,7 +57,8 @@ def measure(
 
 def _started(each: Measured, threads: int, stack: ExitStack) -> Running:
     program = stack.enter_context(Running(each.program, threads))
-    each.startup = program.startup()
+    started = program.startup()
+    each.startup, each.converted = started.seconds, started.converted
     return program
 
 
@@ -78,4 +81,4 @@ def _noting(each: Measured) -> Iterator[None]:
     try:
         yield
     except WitnessError as error:
-        each.failure = str(error)
+        each.failure = error.coded

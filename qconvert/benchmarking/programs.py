@@ -10,7 +10,7 @@ import onnx
 from qconvert.benchmarking.inputs import Array, as_floats, drawn
 from qconvert.benchmarking.product import SIZE, factor, product
 from qconvert.benchmarking.results import Column
-from qconvert.benchmarking.running import Program, convert_with_tf2onnx
+from qconvert.benchmarking.running import CONVERTING, Program, convert_with_tf2onnx
 from qconvert.checking.results import CheckedFile
 from qconvert.errors import WitnessError
 from qconvert.runners.npz import write_npz
@@ -25,7 +25,7 @@ KERAS: Final[Mapping[str, str]] = {
     EAGER: "eager",
     "TensorFlow predict": "predict",
     "TensorFlow tf.function": "function",
-    "TensorFlow Lite": "tflite",
+    "TensorFlow Lite": CONVERTING,
 }
 _PRODUCT: Final = "int8 matrix product"
 
@@ -76,7 +76,7 @@ def programs(
     try:
         convert_with_tf2onnx(against.path, against.weights, theirs, against.python)
     except WitnessError as error:
-        refused = Column(TF2ONNX, None, (), failure=str(error))
+        refused = Column(TF2ONNX, None, (), failure=error.coded)
         return Programs(measured, tuple(others), (refused,), plain)
     others.insert(0, Program(TF2ONNX, "onnxruntime", theirs, inputs))
     return Programs(measured, tuple(others), (), plain)

@@ -52,7 +52,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A program beside others; ``bytes`` is the size of its file.
+    """A program beside others; ``bytes`` is the size of its files.
 
     ``differing`` of ``elements`` are the outputs unlike those of the measured file, if both have
     outputs of the same shapes.

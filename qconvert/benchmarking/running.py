@@ -13,6 +13,8 @@ from qconvert.runners.process import Answer, Json, Worker
 
 #: For each answer; converting and loading a large model takes minutes.
 _SECONDS: Final = 1800.0
+#: The kind of program that makes a file of the model, and runs that.
+CONVERTING: Final = "tflite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,20 @@ class Program:
     inputs: Mapping[int, Path]
     weights: Path | None = None
     python: Path | None = None
+
+    @property
+    def bytes(self) -> int:
+        """The size of what it reads."""
+        files = [self.file] if self.weights is None else [self.file, self.weights]
+        return sum(each.stat().st_size for each in files)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """How a program started; ``converted`` is the size of the file that it made of the model."""
+
+    seconds: float
+    converted: int | None = None
 
 
 class Running(Worker):
@@ -48,9 +64,11 @@ class Running(Worker):
         self.send("start", self._asked(kind=self.program.kind, weights=weights))
         return self
 
-    def startup(self) -> float:
-        """Wait until the program can be called; the seconds that it took to start."""
-        return _number(self.receive(), "seconds")
+    def startup(self) -> Started:
+        """Wait until the program can be called."""
+        answer = self.receive()
+        converted = int(_number(answer, "bytes")) if "bytes" in answer else None
+        return Started(_number(answer, "seconds"), converted)
 
     def time(self, batch: int, seconds: float) -> float:
         """The seconds of the fastest of calls with so many samples, over about *seconds*."""

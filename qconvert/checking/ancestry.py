@@ -2,13 +2,8 @@
 
 from collections.abc import Mapping
 
-from qconvert.ir import Graph, Layer
-
-
-def in_order(graph: Graph) -> tuple[Layer, ...]:
-    """The layers by the position of their value; layers that share a value keep their order."""
-    position = {name: i for i, name in enumerate(graph.shapes)}
-    return tuple(sorted(graph.layers, key=lambda layer: position[layer.value]))
+from qconvert.ir import Graph
+from qconvert.ir.graph import in_order
 
 
 def read_values(graph: Graph) -> set[str]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from qconvert.checking.audit import Evidence, Observe, Rounding, audit
-from qconvert.checking.bits import step_of
 from qconvert.checking.bounds import bound_of
 from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
 from qconvert.checking.inputs import Batch
@@ -24,6 +24,7 @@ from qconvert.checking.weights import FOLDED, ComparedWeights
 from qconvert.checking.witness import Panel, Witness
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt
 from qconvert.ir import Graph, Layer
+from qconvert.ir.bits import step_of
 from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Dense, Recurrence
 
 #: How often every layer is tried on a batch of many samples, with numbers of its own.
@@ -77,10 +78,15 @@ def tried(
         for trial in forced_trials(graph, analysis, batch, layers, panel.coded, seed)
     )
     with watch.part("tables"):
-        tables = tabulate(graph, analysis, probe, forcible, run, panel.fused.keys())
+        told = partial(_tell_table, watch)
+        tables = tabulate(graph, analysis, probe, forcible, run, panel.fused.keys(), told)
     evidence = forced.merge(tables.evidence)
     known = replace(analysis, certificates={**analysis.certificates, **tables.certificates})
     return Proofs(known, tables, evidence, tried=forced.samples > 0 or len(graph.layers) == 1)
+
+
+def _tell_table(watch: Stopwatch, number: int, count: int) -> None:
+    watch.told(f"tables: quantizer {number} of {count}")
 
 
 def _batches(probe: Batch) -> list[Batch]:

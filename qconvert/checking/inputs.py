@@ -1,6 +1,7 @@
 """Where the samples of a check come from: seeded by the model's domain, or the user's."""
 
 import math
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -66,8 +67,22 @@ def from_user(
     """The first *count* samples, or all, of the user's *inputs*, which lie in their *domains*.
 
     Raises `UsageError` for names, shapes and numbers that do not fit the model, `BadFileError`
-    for files that cannot be read.
+    for files that cannot be read: all is read once before anything is computed, which takes long.
     """
+    total, tried = _opened(graph, inputs, count, domains)
+    deque(tried, maxlen=0)
+    _, batches = _opened(graph, inputs, total, domains)
+    where = str(inputs) if isinstance(inputs, Path) else "the given arrays"
+    description = "; ".join(
+        [f"{total} samples of {where}", *map(described, domains, domains.values())]
+    )
+    return Samples(description, total, batches)
+
+
+def _opened(
+    graph: Graph, inputs: UserInputs, count: int | None, domains: Mapping[str, InputDomain]
+) -> tuple[int, Iterator[Batch]]:
+    """How many samples there are, up to *count*, and these, which are checked as they are read."""
     stack = ExitStack()
     try:
         rows = _open(graph, inputs, stack)
@@ -75,12 +90,7 @@ def from_user(
     except BaseException:
         stack.close()
         raise
-    where = str(inputs) if isinstance(inputs, Path) else "the given arrays"
-    batches = _user_batches(graph, rows, total, domains, stack)
-    description = "; ".join(
-        [f"{total} samples of {where}", *map(described, domains, domains.values())]
-    )
-    return Samples(description, total, batches)
+    return total, _user_batches(graph, rows, total, domains, stack)
 
 
 def in_one_batch(samples: Samples) -> Samples:

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from qconvert.checking.ancestry import in_order, origins, sources
+from qconvert.checking.ancestry import origins, sources
 from qconvert.checking.compare import PAIRS, Difference
 from qconvert.checking.results import Comparison, Finding, Verdict, WeightResult
 from qconvert.checking.rounding import INHERITED
 from qconvert.checking.witness import Witness
 from qconvert.ir import Graph
+from qconvert.ir.graph import in_order
 
 Pair: TypeAlias = tuple[Witness, Witness]
 Differences: TypeAlias = Mapping[Pair, Difference]

@@ -55,8 +55,8 @@ def require_interface_of(graph: Graph, model: onnx.ModelProto) -> None:
     ):
         raise UsageError(
             "QC704",
-            f"the ONNX file is not of this model: it takes {_inputs(found)}, "
-            f"the model {_inputs(wanted)}",
+            f"the ONNX file is not of this model: it takes {_listed(found)}, "
+            f"the model {_listed(wanted)}",
         )
     names = [output.name for output in graph.outputs]
     outputs = [value.name for value in model.graph.output if value.name in names]
@@ -65,6 +65,22 @@ def require_interface_of(graph: Graph, model: onnx.ModelProto) -> None:
             "QC704",
             f"the ONNX file has its outputs in the order {', '.join(outputs)}, "
             f"the model {', '.join(names)}",
+        )
+
+
+def require_outputs_of(graph: Graph, model: onnx.ModelProto) -> None:
+    """`UsageError` unless *model*, which qconvert wrote, returns what *graph* does."""
+    metadata, shapes = read_metadata(model), graph.shapes
+    told = {each.tensor: each.output for each in metadata.outputs} if metadata else {}
+    found = {told.get(value.name, value.name): _shape(value) for value in model.graph.output}
+    wanted = {output.name: shapes[output.value] for output in graph.outputs}
+    if found.keys() != wanted.keys() or not all(
+        _fits(found[name], shape) for name, shape in wanted.items()
+    ):
+        raise UsageError(
+            "QC704",
+            f"the ONNX file is not of this model: it returns {_listed(found)}, "
+            f"the model {_listed(wanted)}",
         )
 
 
@@ -80,7 +96,7 @@ def _fits(found: Shape, wanted: Shape) -> bool:
     )
 
 
-def _inputs(shapes: Mapping[str, Shape]) -> str:
+def _listed(shapes: Mapping[str, Shape]) -> str:
     return ", ".join(f"{name!r} {shape}" for name, shape in sorted(shapes.items())) or "none"
 
 

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from qconvert.checking.ancestry import in_order, layers_behind
+from qconvert.checking.ancestry import layers_behind
 from qconvert.checking.results import Bound, Finding, Method, Proof, Verdict, WeightResult, weakest
 from qconvert.checking.witness import Witness
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt
 from qconvert.ir import Graph, Layer, Node
+from qconvert.ir.graph import in_order
 from qconvert.ir.ops import Quantize
 
 _NAMES: Final[Mapping[Argument, str]] = {

@@ -14,11 +14,11 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.checking.ancestry import in_order
 from qconvert.checking.quantizer_rounding import quantizer_cause
 from qconvert.checking.radius import Radius
 from qconvert.checking.rounding_ops import Radii, propagated, with_body
 from qconvert.ir import F32, Graph, Layer, Node, Op
+from qconvert.ir.graph import in_order
 from qconvert.ir.ops import (
     BatchNormalization,
     Conv,

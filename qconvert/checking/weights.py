@@ -1,6 +1,5 @@
 """The effective weights against QKeras's own, and what rounding explains of a difference."""
 
-import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from qconvert.checking.results import Verdict, WeightResult
 from qconvert.checking.witness import QKeras, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Folding, Graph, Layer, Node, Quantizer, Weight
+from qconvert.ir.graph import first_call
 from qconvert.ir.ops import Conv, Dense
 from qconvert.numerics import quantize
 
@@ -150,7 +150,7 @@ def with_weights(graph: Graph, weights: Mapping[str, Mapping[str, F32]]) -> Grap
 
 def _first_call(node: Node) -> str:
     """The layer of a node, which has its name and perhaps more behind a colon."""
-    return re.sub(r"@\d+(?=/|$)", "", node.name.partition(":")[0])
+    return first_call(node.name.partition(":")[0])
 
 
 def _with(node: Node, layer: Layer | None, weights: Mapping[str, Mapping[str, F32]]) -> Node:

@@ -3,15 +3,18 @@
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
 import click
 
 from qconvert.cli.check import check
+from qconvert.cli.completing import VARIABLE, completed, completion
+from qconvert.cli.differ import diff
+from qconvert.cli.explain import explain
 from qconvert.cli.explaining import help_
 from qconvert.cli.export import export, weights
+from qconvert.cli.failing import fail
 from qconvert.cli.look import bench, doctor, inspect
 from qconvert.cli.report import report
 from qconvert.errors import QConvertError
@@ -41,7 +44,9 @@ def cli() -> None:
     """
 
 
-for _command in (export, check, report, inspect, weights, bench, doctor, help_):
+for _command in (
+    export, check, report, explain, inspect, diff, weights, bench, doctor, completion, help_,
+):  # fmt: skip
     cli.add_command(_command)
 
 
@@ -51,6 +56,8 @@ def run(arguments: Sequence[str]) -> int:
         # Names in a model may have characters that the terminal's encoding lacks.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    if VARIABLE in os.environ:
+        return completed(cli, os.environ[VARIABLE])
     for number in (signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, _terminate)
     try:
@@ -74,28 +81,18 @@ def _invoke(arguments: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        return _fail("QC001", f"{error.format_message()}{_usage(error)}", error.exit_code)
+        return fail("QC001", f"{error.format_message()}{_usage(error)}", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        return _fail("QC990", "interrupted", 130)
+        return fail("QC990", "interrupted", 130)
     except QConvertError as error:
-        return _fail(error.code, str(error), error.exit_code)
+        return fail(error.code, str(error), error.exit_code)
     except MemoryError:
-        return _fail("QC801", "out of memory", 7)
+        return fail("QC801", "out of memory", 7)
     except BrokenPipeError:
         raise
     except Exception as error:
         remedy = "set QCONVERT_DEBUG=1 for the traceback"
-        return _fail("QC999", f"{type(error).__name__}: {error} ({remedy})", 70)
-
-
-def _fail(code: str, message: str, exit_code: int) -> int:
-    from qconvert.report.escape import printable
-
-    if os.environ.get("QCONVERT_DEBUG"):
-        traceback.print_exc()
-    lines = "\n".join(printable(line) for line in message.split("\n"))
-    click.echo(f"qconvert: error {code}: {lines}", err=True)
-    return exit_code
+        return fail("QC999", f"{type(error).__name__}: {error} ({remedy})", 70)
 
 
 def _usage(error: click.ClickException) -> str:

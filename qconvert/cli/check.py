@@ -1,45 +1,36 @@
-"""The command ``check``, and what ``export --check`` has of it."""
+"""The command ``check``, of one model or of all that are configured."""
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Final, Unpack
 
 import click
+from click.core import ParameterSource
 
+from qconvert.cli.checked import Checking, checked, write_all, write_report
+from qconvert.cli.configured import check_configured
 from qconvert.cli.options import (
     DOMAIN,
     FORCE,
-    MODEL,
+    IGNORE,
     PATH,
+    QUIET,
     SAMPLES,
     SEED,
-    Reading,
+    STDOUT,
+    VERDICTS,
     reading_options,
     sources_of,
 )
-from qconvert.cli.showing import console, watched
 
 if TYPE_CHECKING:
     from qconvert.checking.results import Report
 
-
-class Checking(Reading, total=False):
-    """How MODEL is checked: options of `qconvert.api.check`."""
-
-    inputs: Path | None
-    samples: int | None
-    seed: int
-    domains: tuple[str, ...]
-    require: str
-    scan: bool
-    reproducer: Path | None
-    repair: Path | None
-    force: bool
+#: The options that hold for all models of a configuration.
+_OF_ALL: Final = frozenset({"config", "force", "quiet"})
 
 
 @click.command()
-@MODEL
+@click.argument("model", type=PATH, required=False)
 @click.argument("onnx", type=PATH, required=False)
 @reading_options
 @click.option("--inputs", type=PATH, help="Samples: .npy, or .npz by name of the model's input.")
@@ -47,14 +38,17 @@ class Checking(Reading, total=False):
 @SEED
 @DOMAIN
 @click.option(
-    "--require", type=click.Choice(["proven", "bounded", "sampled"], case_sensitive=False),
+    "--require", type=click.Choice(VERDICTS, case_sensitive=False),
     default="sampled", show_default=True, help="The weakest verdict that passes.",
 )  # fmt: skip
+@IGNORE
 @click.option(
     "--scan", is_flag=True,
     help="Try every float32 number where theorems do not decide about a quantizer: minutes.",
 )  # fmt: skip
-@click.option("--json", "json_file", type=PATH, help="Also write the report as JSON.")
+@click.option(
+    "--json", "json_file", type=PATH, help="Also write the report as JSON; - is standard output."
+)
 @click.option(
     "--report", "folder", type=PATH, metavar="DIR",
     help="Also write the report to this folder: HTML, JSON, JUnit, SARIF, Markdown.",
@@ -67,74 +61,72 @@ class Checking(Reading, total=False):
     "--repair", type=PATH, metavar="ONNX",
     help="Move constants until all codes are TensorFlow's, check that, and write it to this file.",
 )  # fmt: skip
+@click.option(
+    "--config", type=PATH, metavar="TOML",
+    help="Without MODEL: the configuration [default: qconvert.toml or pyproject.toml, upwards].",
+)  # fmt: skip
 @FORCE
+@QUIET
 @click.pass_context
 def check(
     context: click.Context,
-    model: Path,
+    model: Path | None,
     onnx: Path | None,
     json_file: Path | None,
     folder: Path | None,
+    ignored: tuple[str, ...],
+    config: Path | None,
+    quiet: bool,
     **options: Unpack[Checking],
 ) -> None:
     """Compare every layer of MODEL in TensorFlow, ONNX Runtime and NumPy.
 
     Without an ONNX file the model is exported to memory first; in one of another converter layers
     are found by their values. The exit code is 0 if everything was compared, nothing differs
-    beyond rounding, and the verdict is at least the required one.
+    beyond rounding, and the verdict is at least the required one. Without MODEL all checks of the
+    configuration (docs/CONFIG.md) are run, and the exit code is the worst of theirs.
     """
     from qconvert.output import require_writable, require_writable_folder
 
+    force, reproducer, repair = options["force"], options["reproducer"], options["repair"]
+    if model is None:
+        _require_no_options(context)
+        context.exit(check_configured(config, force=force, quiet=quiet))
+    if config:
+        raise click.UsageError("--config is for check without MODEL", context)
     given = (onnx, options["inputs"], *sources_of(model, options))
     sources = [path for path in given if path is not None]
-    force, reproducer, repair = options["force"], options["reproducer"], options["repair"]
-    if json_file:
+    quiet = quiet or json_file == STDOUT
+    if json_file and json_file != STDOUT:
         require_writable(json_file, force=force, inputs=sources)
     if folder:
         require_writable_folder(folder, force=force)
-    report = checked(model, onnx, **options)
-    if reproducer and report.reproducer is None:
+    report = checked(model, onnx, ignored=_reasons(ignored), quiet=quiet, **options)
+    if reproducer and not quiet and report.reproducer is None:
         click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
-    if repair and report.repair.path is None:
+    if repair and not quiet and report.repair.path is None:
         click.echo(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
-    write_report(report, json_file, force=force, sources=sources)
+    write_report(report, json_file, force=force, sources=sources, quiet=quiet)
     if folder:
-        write_all(report, folder, force=force, sources=sources)
+        write_all(report, folder, force=force, sources=sources, quiet=quiet)
     context.exit(report.exit_code)
 
 
-def checked(model: Path, onnx: Path | None, **options: Unpack[Checking]) -> "Report":
-    """Check a model while people watch, and show the report."""
-    from qconvert import api
-    from qconvert.report.terminal import show
-
-    with watched() as (progress, failed, scanning):
-        report = api.check(
-            model, onnx, progress=progress, failed=failed, scanning=scanning, **options
-        )
-    show(report, console(sys.stdout))
-    return report
-
-
-def write_report(
-    report: "Report", path: Path | None, *, force: bool, sources: Sequence[Path]
-) -> None:
-    """Write *report* as JSON, if it is wanted."""
-    from qconvert.output import write
-    from qconvert.report import to_json
-
-    if path is not None:
-        write(path, to_json(report).encode(), force=force, inputs=sources)
-        click.echo(f"report  {path}")
+def _require_no_options(context: click.Context) -> None:
+    """A usage error for an option that is of one model, where the configuration says which."""
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in _OF_ALL
+        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"{', '.join(given)} needs a MODEL", context)
 
 
-def write_all(report: "Report", folder: Path, *, force: bool, sources: Sequence[Path]) -> None:
-    """Write *report* to *folder* in every format, all files at once."""
-    from qconvert.output import write_folder
-    from qconvert.report.formats import FORMATS, rendered
-
-    write_folder(folder, rendered(report), force=force, inputs=sources)
-    click.echo(f"report  {folder}: {', '.join(form.file for form in FORMATS.values())}")
+def _reasons(ignored: tuple[str, ...]) -> dict[str, str]:
+    """The layers of ``--ignore`` with their reasons."""
+    return {name: reason for name, _, reason in (text.partition("=") for text in ignored)}
 
 
 def _nothing_to_reproduce(report: "Report") -> str:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from qconvert.cli.check import checked as check_of
-from qconvert.cli.check import write_report
+from qconvert.cli.checked import checked as check_of
+from qconvert.cli.checked import write_report, write_text
 from qconvert.cli.options import (
     DIALECT,
     DOMAIN,
@@ -15,6 +15,8 @@ from qconvert.cli.options import (
     MODEL,
     OPSET,
     PATH,
+    QUIET,
+    STDOUT,
     Reading,
     beside,
     reading_options,
@@ -23,6 +25,7 @@ from qconvert.cli.options import (
 
 if TYPE_CHECKING:
     from qconvert.api import Exported
+    from qconvert.report.written import Written
 
 
 @click.command()
@@ -45,11 +48,15 @@ if TYPE_CHECKING:
     help="Store 8-bit weights for x86 CPUs with VNNI: three times as fast, wrong on others.",
 )  # fmt: skip
 @FORCE
+@QUIET
 @click.option(
     "--check", "checked", is_flag=True,
     help="Check the file that was written, and write the verdict into it.",
 )  # fmt: skip
-@click.option("--json", "json_file", type=PATH, help="With --check: also write the report as JSON.")
+@click.option(
+    "--json", "json_file", type=PATH,
+    help="Also tell what was written as JSON, with --check the report; - is standard output.",
+)  # fmt: skip
 @click.pass_context
 def export(
     context: click.Context,
@@ -62,6 +69,7 @@ def export(
     packed_weights: bool,
     vnni: bool,
     force: bool,
+    quiet: bool,
     checked: bool,
     json_file: Path | None,
     **reading: Unpack[Reading],
@@ -69,14 +77,14 @@ def export(
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
     from qconvert.output import require_writable
+    from qconvert.report.written import to_json, written
 
     target = beside(model, ".onnx") if output is None else output
     sources = [target, *sources_of(model, reading)]
-    if json_file and not checked:
-        raise click.UsageError("--json is the report of --check")
+    quiet = quiet or json_file == STDOUT
     if json_file and json_file.resolve() == target.resolve():
         raise click.UsageError(f"{json_file} cannot be the ONNX file and the report")
-    if json_file:
+    if json_file and json_file != STDOUT:
         require_writable(json_file, force=force, inputs=sources)
     exported = api.export(
         model,
@@ -91,38 +99,54 @@ def export(
         force=force,
         **reading,
     )
-    for line in _describe(exported, target):
-        click.echo(line)
-    if checked:
-        report = check_of(model, target, domains=domains, **reading)
-        api.stamp(target, report)
-        write_report(report, json_file, force=force, sources=sources)
-        context.exit(report.exit_code)
+    found = written(exported.model, target, len(exported.layers))
+    if not quiet:
+        for line in _describe(exported, found, model, checked=checked):
+            click.echo(line)
+    if not checked:
+        write_text(to_json(found), json_file, force=force, sources=sources)
+        return
+    report = check_of(model, target, domains=domains, quiet=quiet, **reading)
+    api.stamp(target, report)
+    write_report(report, json_file, force=force, sources=sources, quiet=quiet)
+    context.exit(report.exit_code)
 
 
 @click.command()
 @MODEL
-@click.option("--output", "-o", type=PATH, help="The .npz [default: MODEL with .weights.npz].")
+@click.option(
+    "--output", "-o", type=PATH, help="A .npz or .safetensors [default: MODEL with .weights.npz]."
+)
 @reading_options
 @FORCE
-def weights(model: Path, output: Path | None, force: bool, **reading: Unpack[Reading]) -> None:
-    """Write the weights that the layers of MODEL compute with, quantized, to an .npz file.
+@QUIET
+def weights(
+    model: Path, output: Path | None, force: bool, quiet: bool, **reading: Unpack[Reading]
+) -> None:
+    """Write the weights that the layers of MODEL compute with, quantized, with all behind them.
 
-    Its arrays are LAYER/ROLE, and where the values lie on a power-of-two grid LAYER/ROLE:codes
-    and LAYER/ROLE:scale, whose product they are.
+    LAYER/ROLE are the numbers computed with, LAYER/ROLE:raw those of the file, and where they are
+    integers times scales LAYER/ROLE:codes and LAYER/ROLE:scale. docs/INSPECT.md tells more.
     """
     from qconvert import api
 
     target = beside(model, ".weights.npz") if output is None else output
     count = api.save_weights(model, target, force=force, **reading)
-    click.echo(f"{target}: {count} weights")
+    if not quiet:
+        click.echo(f"{target}: {count} weights")
 
 
-def _describe(exported: "Exported", path: Path) -> Iterator[str]:
+def _describe(
+    exported: "Exported", found: "Written", model: Path, *, checked: bool
+) -> Iterator[str]:
     from qconvert.emit.metadata import read_metadata
     from qconvert.report.described import interface_lines
     from qconvert.report.notes import note_lines
+    from qconvert.report.written import lines_of, next_line
 
-    yield f"{path}: {len(exported.layers)} layers, {path.stat().st_size} bytes"
+    yield from lines_of(found)
     yield from interface_lines(read_metadata(exported.model))
+    yield from exported.without_effect
     yield from note_lines(exported.notes.items())
+    if not checked:
+        yield next_line(model, found)

@@ -8,6 +8,10 @@ import click
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
+#: The verdicts that can be required, and who may convert layers that qconvert does not know.
+VERDICTS = ("proven", "bounded", "sampled")
+CONVERTERS = ("tf2onnx",)
+
 PATH = click.Path(path_type=Path)
 MODEL = click.argument("model", type=PATH)
 WEIGHTS = click.option(
@@ -25,6 +29,13 @@ DOMAIN = click.option(
     "--domain", "domains", multiple=True, metavar="INPUT=DOMAIN",
     help="What an input can be: uint8/255, int16, grid(STEP,LO,HI) or float.",
 )  # fmt: skip
+#: As a file: standard output, which then has nothing else.
+STDOUT = Path("-")
+QUIET = click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
+IGNORE = click.option(
+    "--ignore", "ignored", multiple=True, metavar="LAYER=REASON",
+    help="A layer whose verdict does not count, and why; outputs always count.",
+)  # fmt: skip
 FORCE = click.option("--force", is_flag=True, help="Replace an existing output file.")
 SAMPLES = click.option("--samples", type=click.IntRange(min=1), help="How many samples to run.")
 SEED = click.option(
@@ -40,7 +51,7 @@ VIA_TENSORFLOW = click.option(
 )
 OPAQUE = click.option(
     "--opaque",
-    type=click.Choice(["tf2onnx"]),
+    type=click.Choice(CONVERTERS),
     help="Have stock Keras layers that are not known converted by this program.",
 )
 FREEZE_SCALES = click.option(

@@ -34,8 +34,10 @@ class Builder:
         self.opset = opset
         #: Whether weights are to take as few bits as they can.
         self.packed = packed
-        #: Whether x86 CPUs add pairs of products of bytes in 32 bits, and if that became necessary.
-        self.vnni, self.needs_vnni = vnni, False
+        #: Whether x86 CPUs add pairs of products of bytes in 32 bits.
+        self.vnni = vnni
+        #: For which kernels they have to.
+        self.need_vnni: set[str] = set()
         self._batch = batch
         self.scope = ""
         self._taken = set(reserved)
@@ -53,7 +55,7 @@ class Builder:
         ONNX Runtime would put tensors whose axes are called alike into one place.
         """
         inner = Builder(self.opset, batch=None, packed=self.packed, vnni=self.vnni)
-        inner.scope, inner._taken = scope, self._taken
+        inner.scope, inner._taken, inner.need_vnni = scope, self._taken, self.need_vnni
         return inner
 
     def input(self, name: str, shape: Shape, dtype: str = "float32") -> Tensor:
@@ -91,11 +93,14 @@ class Builder:
         return tensor
 
     def constant(self, value: npt.NDArray[np.generic], name: str) -> Tensor:
-        """An initializer with these contents, called after *name* if it is the first such."""
+        """An initializer with these contents, called after *name* if it is the first such.
+
+        Single numbers, which many nodes read, belong to no scope.
+        """
         array = np.asarray(value, order="C")
         key = (array.dtype.name, array.shape, array.tobytes())
         if key not in self._known:
-            tensor = self.fresh(f"{self.scope}/{name}")
+            tensor = self.fresh(f"{self.scope}/{name}" if array.ndim else name)
             self._constants[tensor] = numpy_helper.from_array(array, tensor)
             self._known[key] = tensor
         return self._known[key]

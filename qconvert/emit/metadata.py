@@ -6,14 +6,18 @@ docs/METADATA.md describes it for users, ``schemas/metadata.schema.json`` for pr
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import onnx
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 #: The key in ``metadata_props``.
 KEY: Final = "qconvert"
-SCHEMA: Final = "qconvert.metadata/2"
+SCHEMA: Final = "qconvert.metadata/3"
 #: For which float64 holds ``2**exp``.
 _EXPONENTS: Final = range(-1074, 1024)
 #: What the codes' types hold.
@@ -21,6 +25,9 @@ _ZERO_POINTS: Final = range(-(1 << 15), 1 << 16)
 _TYPES: Final = frozenset({"uint8", "int8", "uint16", "int16"})
 _HEXADECIMAL: Final = frozenset("0123456789abcdef")
 _SHA256_DIGITS: Final = 64
+#: What every file states.
+_ALWAYS: Final = ("converter", "dialect", "inputs", "outputs", "layers")
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class CodesTensor:
 
     tensor: str
     exp: int
-    zero_point: int
+    zero_point: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +52,9 @@ class LayerTensor:
 
     layer: str
     class_name: str
-    tensor: str | None
-    perm: tuple[int, ...] | None
-    codes: CodesTensor | None
+    tensor: str | None = None
+    perm: tuple[int, ...] | None = None
+    codes: CodesTensor | None = None
     converter: str | None = None
     notes: tuple[str, ...] = ()
     fused_into: str | None = None
@@ -93,10 +100,11 @@ class OutputTensor:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """Without which a runtime computes something else; ``cpu`` in words."""
+    """Without which a runtime computes something else; ``cpu`` and ``openvino`` in words."""
 
     session_options: Mapping[str, str] = field(default_factory=dict)
     cpu: tuple[str, ...] = ()
+    openvino: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +130,28 @@ class ModelMetadata:
 
 
 def add_metadata(model: onnx.ModelProto, metadata: ModelMetadata) -> None:
-    """Write *metadata* into *model*."""
-    content = {"schema": SCHEMA, **asdict(metadata)}
+    """Write *metadata* into *model*; what has its default is left out, as most of it has."""
+    always = {name: _stated(getattr(metadata, name)) for name in _ALWAYS}
+    content = {"schema": SCHEMA, **_fields(metadata), **always}
     model.metadata_props.add(key=KEY, value=as_json(content))
+
+
+def _stated(content: object) -> object:
+    if isinstance(content, tuple):
+        return [_stated(each) for each in content]
+    if is_dataclass(content) and not isinstance(content, type):
+        return _fields(content)
+    return content
+
+
+def _fields(data: "DataclassInstance") -> dict[str, object]:
+    """As JSON, without those that have their default."""
+    values = ((each, getattr(data, each.name)) for each in fields(data))
+    return {each.name: _stated(value) for each, value in values if value != _default(each)}
+
+
+def _default(of: Field[Any]) -> object:
+    return of.default if of.default_factory is MISSING else of.default_factory()
 
 
 def as_json(content: object) -> str:
@@ -171,11 +198,11 @@ def require_sha256(value: object) -> str:
 
 
 def _metadata(content: Mapping[str, Any]) -> ModelMetadata:
-    source, requires = content["source"], content["requires"]
+    source, requires = content.get("source"), content.get("requires", _NOTHING)
     return ModelMetadata(
         tuple(_layer(entry) for entry in content["layers"]),
         tuple(
-            OutputTensor(str(o["output"]), str(o["tensor"]), _interface_codes(o["codes"]))
+            OutputTensor(str(o["output"]), str(o["tensor"]), _interface_codes(o.get("codes")))
             for o in content["outputs"]
         ),
         str(content["dialect"]),
@@ -183,23 +210,29 @@ def _metadata(content: Mapping[str, Any]) -> ModelMetadata:
             InputTensor(
                 str(i["input"]),
                 str(i["tensor"]),
-                _interface_codes(i["codes"]),
-                tuple(str(name) for name in i["numbers"]),
+                _interface_codes(i.get("codes")),
+                tuple(str(name) for name in i.get("numbers", ())),
             )
             for i in content["inputs"]
         ),
         None if source is None else require_sha256(source),
         str(content["converter"]),
-        Requirements(
-            {str(name): str(value) for name, value in requires["session_options"].items()},
-            tuple(str(text) for text in requires["cpu"]),
-        ),
+        _requirements(requires),
+    )
+
+
+def _requirements(content: Mapping[str, Any]) -> Requirements:
+    options = content.get("session_options", _NOTHING)
+    return Requirements(
+        {str(name): str(value) for name, value in options.items()},
+        tuple(str(text) for text in content.get("cpu", ())),
+        tuple(str(text) for text in content.get("openvino", ())),
     )
 
 
 def _layer(entry: Mapping[str, Any]) -> LayerTensor:
-    perm, codes, tensor = entry["perm"], entry["codes"], entry["tensor"]
-    converter, fused_into = entry["converter"], entry["fused_into"]
+    perm, codes, tensor = entry.get("perm"), entry.get("codes"), entry.get("tensor")
+    converter, fused_into = entry.get("converter"), entry.get("fused_into")
     if perm is not None and sorted(perm) != list(range(len(perm))):
         raise ValueError(f"{perm} is no permutation")
     return LayerTensor(
@@ -209,7 +242,7 @@ def _layer(entry: Mapping[str, Any]) -> LayerTensor:
         None if perm is None else tuple(int(axis) for axis in perm),
         None if codes is None else _codes(codes),
         None if converter is None else str(converter),
-        tuple(str(note) for note in entry["notes"]),
+        tuple(str(note) for note in entry.get("notes", ())),
         None if fused_into is None else str(fused_into),
     )
 
@@ -223,14 +256,14 @@ def _interface_codes(entry: Mapping[str, Any] | None) -> InterfaceCodes | None:
     if entry is None:
         return None
     exp, zero_point = _scale(entry)
-    kind, lo, hi, divisor = (entry[name] for name in ("type", "lo", "hi", "divisor"))
+    kind, lo, hi, divisor = entry["type"], entry["lo"], entry["hi"], entry.get("divisor", 1)
     if kind not in _TYPES or not int(lo) <= int(hi) or int(divisor) < 1:
         raise ValueError(f"codes of {kind} from {lo} to {hi}, divided by {divisor}")
     return InterfaceCodes(str(kind), int(lo), int(hi), exp, zero_point, int(divisor))
 
 
 def _scale(entry: Mapping[str, Any]) -> tuple[int, int]:
-    exp, zero_point = int(entry["exp"]), int(entry["zero_point"])
+    exp, zero_point = int(entry.get("exp", 0)), int(entry.get("zero_point", 0))
     if exp not in _EXPONENTS or zero_point not in _ZERO_POINTS:
         raise ValueError(f"codes with exponent {exp} and zero point {zero_point}")
     return exp, zero_point

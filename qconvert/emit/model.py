@@ -9,7 +9,7 @@ import onnx
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import DIALECTS, Dialect
 from qconvert.emit.interface import Meaning, input_codes, input_value, output_codes
-from qconvert.emit.lowering import lower, lower_chain
+from qconvert.emit.lowering import lower, lower_chain, lower_sums
 from qconvert.emit.metadata import (
     CodesTensor,
     InputTensor,
@@ -17,11 +17,11 @@ from qconvert.emit.metadata import (
     LayerTensor,
     ModelMetadata,
     OutputTensor,
-    Requirements,
     add_metadata,
 )
 from qconvert.emit.packing import PACKED_OPSET
 from qconvert.emit.requantization import chains
+from qconvert.emit.requirements import requirements
 from qconvert.emit.values import Value, natural, relayout
 from qconvert.errors import UsageError
 from qconvert.ir import Graph, Input, Layer, Node, Output
@@ -30,8 +30,6 @@ from qconvert.ir import Graph, Input, Layer, Node, Output
 _OLDEST_OPSET, _NEWEST_OPSET = 13, 26
 #: The dialects whose values have codes.
 _WITH_CODES = frozenset({"qdq"})
-#: As `check` finds it.
-_VNNI = "on x86 a CPU with VNNI, or the session option session.x64quantprecision=1"
 
 
 def to_onnx(
@@ -82,7 +80,7 @@ def to_onnx(
     inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
     layers = _layers(graph, b, values, fused)
     model = b.model(graph.name, producer)
-    needs = Requirements(cpu=(_VNNI,) if b.needs_vnni else ())
+    needs = requirements(model.graph, vnni=bool(b.need_vnni))
     add_metadata(model, ModelMetadata(layers, outputs, dialect, inputs, source, producer[1], needs))
     return model
 
@@ -106,19 +104,24 @@ def _emit(
         b.scope = source.name
         values[source.name] = input_value(b, source.name, source.shape, coded.get(source.name))
     known = chains(graph) if dialect.integer_kernels else {}
+    owned = {layer.value for layer in graph.layers}
     fused: dict[str, str] = {}
     for node in graph.nodes:
         if node.name in values or node.name in fused:
             continue
         inputs = tuple(values[name] for name in node.inputs)
         chain = known.get(node.name)
-        y = None if chain is None else lower_chain(chain, inputs[0], b, dialect)
-        if chain is None or y is None:
-            b.scope = node.name
-            y = lower(node.op, inputs, node.shape, b, dialect)
-        else:
+        y = None
+        if chain is not None and chain.end.name in owned:
+            y = lower_chain(chain, inputs[0], b, dialect)
+        if chain is not None and y is not None:
             node = chain.end
             fused |= dict.fromkeys(chain.fused, node.name)
+        b.scope = node.name
+        if y is None and dialect.integer_kernels:
+            y = lower_sums(node.op, chain, inputs[0], node.shape, b)
+        if y is None:
+            y = lower(node.op, inputs, node.shape, b, dialect)
         values[node.name] = y
         b.rename(y.tensor, _float_name(graph, b, node, y, quantized_io))
     return values, fused

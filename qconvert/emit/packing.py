@@ -24,14 +24,15 @@ _TYPES: Final = (
     (TensorProto.INT4, -8, 7, PACKED_OPSET),
     (TensorProto.UINT4, 0, 15, PACKED_OPSET),
 )
+PACKED_TYPES: Final = frozenset(kind for kind, *_ in _TYPES)
 _BYTE, _LARGEST_BYTE = 8, 255
 #: Below so many weights the operator takes more than is saved.
-_FEWEST: Final = 256
+FEWEST: Final = 256
 
 
 def stored_codes(b: Builder, codes: npt.NDArray[Any], name: str) -> Tensor:
     """Constant *codes* of bytes, packed if they are narrow and the file is to be small."""
-    kind = _narrow(codes, b.opset) if b.packed and codes.size >= _FEWEST else None
+    kind = _narrow(codes, b.opset) if b.packed and codes.size >= FEWEST else None
     if kind is None:
         return b.constant(codes, name)
     narrow = b.constant(codes.astype(helper.tensor_dtype_to_np_dtype(kind)), name)
@@ -46,7 +47,8 @@ def type_of_weights(b: Builder, weights: WeightCodes, x: Codes | None) -> tuple[
     if weights.bits > _BYTE:
         return "int16", 0
     safe = weights.is_safe(_LARGEST_BYTE if x is None else x.largest)
-    b.needs_vnni |= b.vnni and not safe
+    if b.vnni and not safe:
+        b.need_vnni.add(b.scope)
     return ("int8", 0) if safe or b.vnni else ("uint8", 128)
 
 

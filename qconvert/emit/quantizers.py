@@ -13,6 +13,7 @@ import numpy as np
 from qconvert.emit import power_of_two, tables
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.mixing import SMALLEST_NORMAL, flushed, mixed, straight_through
+from qconvert.emit.shield import unfolded
 from qconvert.emit.values import Value, broadcast, per_channel
 from qconvert.ir import F32, Grid, Quantizer, grid_of
 from qconvert.ir.quantizers import (
@@ -178,7 +179,9 @@ def _is_power(alpha: Alpha) -> bool:
 
 
 def _constant(b: Builder, x: Value, scale: F32) -> Tensor:
-    return b.constant(per_channel(scale, x.layout) if scale.ndim else scale, "scale")
+    return (
+        b.constant(per_channel(scale, x.layout), "scale") if scale.ndim else b.scalar(scale.item())
+    )
 
 
 def _sign(b: Builder, x: Tensor, low: float) -> Tensor:
@@ -244,7 +247,8 @@ def _relu_part(b: Builder, x: Tensor, q: QuantizedRelu, slope: float) -> Tensor:
 
 
 def _affine(b: Builder, x: Tensor, slope: float) -> Tensor:
-    return b.op("Add", b.op("Mul", x, b.scalar(slope)), b.scalar(0.5))
+    factor = unfolded(b, np.array(slope, np.float32), "slope")
+    return b.op("Add", b.op("Mul", x, factor), b.scalar(0.5))
 
 
 def _hard(b: Builder, x: Tensor, function: HardFunction) -> Tensor:

@@ -101,16 +101,21 @@ def _products(x: Reach, kernel: F32) -> Sums:
     )
 
 
+def with_bias(sums: Sums, bias: F32) -> Sums | None:
+    """The sums with the bias, in steps that divide both; ``None`` if these are too many."""
+    try:
+        return _plus(sums, of_array(bias))
+    except TooWideError:
+        return None
+
+
 def _with_bias(sums: Sums, bias: F32 | None) -> tuple[Reach | None, Certificate | Doubt]:
     products = np.maximum(sums.positive, sums.negative)
     if not np.all(exact_sums(products, sums.exp)):
         return None, Doubt(_excess(products, sums.exp))
     if bias is None:
         return Reach(sums.lo, sums.hi, sums.exp), _certificate(products, sums.exp)
-    try:
-        whole = _plus(sums, of_array(bias))
-    except TooWideError:
-        whole = None
+    whole = with_bias(sums, bias)
     if whole is not None:
         largest = np.maximum(whole.positive, whole.negative)
         if np.all(exact_sums(largest, whole.exp)):

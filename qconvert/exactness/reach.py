@@ -69,7 +69,12 @@ def of_grid(grid: Grid, rank: int) -> Reach:
 
 
 def of_array(array: F32) -> Reach:
-    """The numbers of a constant, each with the largest step that it is a multiple of."""
+    """The numbers of a constant, each with the largest step that it is a multiple of.
+
+    Infinities and NaN are multiples of none: `TooWideError`.
+    """
+    if not np.isfinite(array).all():
+        raise TooWideError
     mantissa, exponent = np.frexp(array.astype(np.float64))
     whole = np.ldexp(mantissa, 24).astype(np.int64)
     low = np.where(whole == 0, 1, whole & -whole)

@@ -1,5 +1,6 @@
 """A model as a graph of ops, and what makes such a graph valid."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -110,6 +111,22 @@ class Graph:
     def opaque(self) -> dict[str, str]:
         """The values that no reference can compute, with the converter that knows them."""
         return {node.name: node.op.converter for node in self.nodes if isinstance(node.op, Opaque)}
+
+
+def in_order(graph: Graph) -> tuple[Layer, ...]:
+    """The layers by the position of their value; layers that share a value keep their order."""
+    position = {name: i for i, name in enumerate(graph.shapes)}
+    return tuple(sorted(graph.layers, key=lambda layer: position[layer.value]))
+
+
+def belongs(node: Node, layer: Layer) -> bool:
+    """Whether *layer* computes *node*, by their names."""
+    return node.name == layer.name or node.name.startswith(f"{layer.name}:")
+
+
+def first_call(name: str) -> str:
+    """The call of a layer that has its weights, of whichever call *name* is."""
+    return re.sub(r"@\d+(?=/|$)", "", name)
 
 
 def is_of_batch(op: Op) -> bool:

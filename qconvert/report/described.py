@@ -1,26 +1,28 @@
 """What an exported file says about itself, as JSON and for people."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from qconvert.emit.metadata import InterfaceCodes, ModelMetadata, Requirements
-from qconvert.emit.stamp import Stamp
 from qconvert.report.escape import printable
 
 if TYPE_CHECKING:
-    # Which loads what a check consists of, and export shows lines of this.
+    # Which load ONNX and what a check consists of; export and inspect show lines of this.
+    from qconvert.emit.metadata import InterfaceCodes, ModelMetadata, Requirements
+    from qconvert.emit.stamp import Stamp
     from qconvert.report.document import Json
 
 
-def metadata_as_json(metadata: ModelMetadata | None) -> "Json":
+def metadata_as_json(metadata: ModelMetadata | None) -> Json:
     """All but the layers, which a summary lists by itself."""
     if metadata is None:
         return None
     return {name: value for name, value in asdict(metadata).items() if name != "layers"}
 
 
-def stamp_as_json(stamp: Stamp | None, *, fits: bool) -> "Json":
+def stamp_as_json(stamp: Stamp | None, *, fits: bool) -> Json:
     """The stamp, and whether it is about this very file."""
     return None if stamp is None else {**asdict(stamp), "of_this_file": fits}
 
@@ -71,4 +73,6 @@ def stamp_lines(stamp: Stamp | None, *, fits: bool) -> Iterator[str]:
 def _needed(requires: Requirements) -> str:
     options = [f"session option {name}={value}" for name, value in requires.session_options.items()]
     needed = ", ".join(printable(text) for text in (*options, *requires.cpu))
-    return f"needs {needed}" if needed else "needs no session options and no special CPU"
+    there = ", ".join(map(printable, requires.openvino))
+    elsewhere = f"; in OpenVINO {there}" if there else ""
+    return f"needs {needed or 'no session options and no special CPU'}{elsewhere}"

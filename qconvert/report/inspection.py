@@ -1,8 +1,11 @@
 """The summary of a model as JSON and for people."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -10,11 +13,15 @@ from rich.text import Text
 from qconvert.ir import Shape
 from qconvert.report.columns import aligned
 from qconvert.report.described import metadata_as_json, metadata_lines, stamp_as_json, stamp_lines
-from qconvert.report.document import Json
 from qconvert.report.escape import printable
 from qconvert.report.kernels import kernel_lines, kernels_as_json
 from qconvert.report.notes import note_lines
 from qconvert.report.summary import Codes, LayerSummary, Summary, Tensor
+from qconvert.report.weighed import quantized_by, shown, weighed_lines
+
+if TYPE_CHECKING:
+    from qconvert.report.document import Json
+    from qconvert.weighing.costs import Cost
 
 SCHEMA: Final = "qconvert.summary/1"
 #: Bits up to which a file does without QKeras's straight-through expression.
@@ -37,6 +44,7 @@ def to_json(summary: Summary) -> str:
         "tensors": [_tensor(tensor) for tensor in summary.tensors],
         "operators": dict(summary.operators),
         "bytes": summary.bytes,
+        "totals": asdict(summary.totals),
         "metadata": metadata_as_json(summary.metadata),
         "check": stamp_as_json(summary.stamp, fits=summary.stamped),
         "optimized": kernels_as_json(summary.kernels),
@@ -65,7 +73,13 @@ def _layer(layer: LayerSummary) -> Json:
         "tensor": layer.tensor,
         "fused_into": layer.fused_into,
         "notes": list(layer.notes),
+        "cost": None if layer.cost is None else _cost(layer.cost),
     }
+
+
+def _cost(cost: Cost) -> Json:
+    found = cost.accumulator
+    return {**asdict(cost), "accumulator": found and {"bits": found.bits, **asdict(found)}}
 
 
 def _tensor(tensor: Tensor) -> Json:
@@ -75,6 +89,7 @@ def _tensor(tensor: Tensor) -> Json:
         "type": tensor.type,
         "bytes": tensor.bytes,
         "codes": _codes(tensor.codes),
+        "weighed": None if tensor.weighed is None else asdict(tensor.weighed),
     }
 
 
@@ -93,15 +108,13 @@ def _lines(summary: Summary) -> Iterator[Text]:
     yield Text(f"{summary.format} model {printable(summary.name)}", "bold")
     for kind, values in (("input", summary.inputs), ("output", summary.outputs)):
         for name, shape in values:
-            yield Text(f"{kind:<7} {printable(name)} {_shown(shape)}")
+            yield Text(f"{kind:<7} {printable(name)} {shown(shape)}")
     yield from map(Text, metadata_lines(summary.metadata))
     yield from map(Text, stamp_lines(summary.stamp, fits=summary.stamped))
     yield Text()
-    yield from _table(("layer", "class", "output", "quantized"), summary.layers)
-    if summary.tensors:
-        yield Text()
-        rows = [_tensor_cells(tensor) for tensor in summary.tensors]
-        yield from aligned([("tensor", "type", "shape", "bytes"), *rows], right={3})
+    yield from aligned([("layer", "class", "output", "quantized"), *_rows(summary.layers)])
+    yield from weighed_lines(summary)
+    if summary.operators:
         yield Text()
         yield Text("operators  " + ", ".join(f"{n} {name}" for name, n in summary.operators))
     if summary.kernels is not None:
@@ -112,7 +125,18 @@ def _lines(summary: Summary) -> Iterator[Text]:
         yield Text(line, "yellow")
     if any(_saturates(layer.activation) for layer in summary.layers):
         yield Text(_SATURATING)
-    yield Text(f"{len(summary.layers)} layers, {summary.bytes} bytes of weights", "bold")
+    for line in _totals(summary):
+        yield Text(line, "bold")
+
+
+def _totals(summary: Summary) -> Iterator[str]:
+    found = summary.totals
+    counts = [(found.multiplications, "multiplications"), (found.bit_operations, "bit operations")]
+    known = (f"{count:,} {name}" for count, name in counts if count is not None)
+    yield ", ".join([f"{len(summary.layers)} layers", *known])
+    stored = f", {summary.bytes:,} as they are stored" if found.bytes != summary.bytes else ""
+    zeros = found.zeros / max(found.elements, 1)
+    yield f"{found.bytes:,} bytes of weights{stored}, {zeros:.1%} of them 0"
 
 
 def _saturates(codes: Codes | None) -> bool:
@@ -120,36 +144,10 @@ def _saturates(codes: Codes | None) -> bool:
     return codes is not None and (codes.bits is None or codes.bits <= _SATURATING_BITS)
 
 
-def _table(header: Sequence[str], layers: Sequence[LayerSummary]) -> Iterator[Text]:
-    rows = [tuple(header)]
+def _rows(layers: tuple[LayerSummary, ...]) -> Iterator[tuple[str, ...]]:
     for layer in layers:
         fused = f"inside of {layer.fused_into}" if layer.fused_into else ""
-        where = layer.tensor or fused if layer.shape is None else _shown(layer.shape)
-        rows.append(
-            (
-                printable(layer.name),
-                printable(f"{layer.class_name} (opaque)" if layer.converter else layer.class_name),
-                printable(where),
-                _quantized(layer.activation),
-            )
-        )
-        for weight in layer.weights:
-            described = f"{_shown(weight.shape)} {weight.type}"
-            rows.append((f"  {printable(weight.name)}", "", described, _quantized(weight.codes)))
-    return aligned(rows)
-
-
-def _tensor_cells(tensor: Tensor) -> tuple[str, ...]:
-    return printable(tensor.name), tensor.type, _shown(tensor.shape), str(tensor.bytes)
-
-
-def _quantized(codes: Codes | None) -> str:
-    if codes is None:
-        return ""
-    grid = codes.grid
-    shown = "" if grid is None else f"  [{grid.lo}..{grid.hi}] * 2**{grid.exp}"
-    return printable(codes.quantizer) + shown
-
-
-def _shown(shape: Shape) -> str:
-    return "x".join("?" if n is None else str(n) for n in shape) or "scalar"
+        where = layer.tensor or fused if layer.shape is None else shown(layer.shape)
+        kind = f"{layer.class_name} (opaque)" if layer.converter else layer.class_name
+        quantized = "" if layer.activation is None else quantized_by(layer.activation)
+        yield printable(layer.name), printable(kind), printable(where), quantized

@@ -1,14 +1,19 @@
 """What ONNX Runtime runs for each layer, as JSON and for people."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from qconvert.checking.deployed.by_layer import InFloat, LayerKernels
 from qconvert.report.columns import aligned
-from qconvert.report.document import Json
 from qconvert.report.escape import printable
+
+if TYPE_CHECKING:
+    from qconvert.checking.deployed.by_layer import InFloat, LayerKernels
+    from qconvert.report.document import Json
 
 
 def kernels_as_json(layers: Sequence[LayerKernels] | None) -> Json:

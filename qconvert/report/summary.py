@@ -1,19 +1,23 @@
 """What a model consists of: layers, quantizers, grids and sizes, for ``qconvert inspect``."""
 
-import math
-from collections import Counter
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
-import onnx
-
-from qconvert.checking.ancestry import in_order
-from qconvert.checking.bits import activation_quantizer, bits_of
-from qconvert.checking.deployed.by_layer import LayerKernels, kernels_by_layer
-from qconvert.emit.metadata import LayerTensor, ModelMetadata, read_metadata
-from qconvert.emit.stamp import Stamp, read_stamp, sha256_of
-from qconvert.ir import Graph, Grid, Layer, Quantizer, Shape, Weight, grid_of
+from qconvert.ir import Graph, Grid, Layer, Quantizer, Quotients, Shape, Weight, grid_of
+from qconvert.ir.bits import activation_quantizer, bits_of
+from qconvert.ir.graph import in_order
 from qconvert.ir.quantizers import HardFunction
+from qconvert.weighing.costs import Cost, costs, total
+from qconvert.weighing.weights import Weighed, weigh
+
+if TYPE_CHECKING:
+    # Of ONNX files, which load what a check consists of; a Keras model needs none of it.
+    from qconvert.checking.deployed.by_layer import LayerKernels
+    from qconvert.emit.metadata import ModelMetadata
+    from qconvert.emit.stamp import Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +31,17 @@ class Codes:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A weight; ``bytes`` is what it takes as the file stores it."""
+    """A weight; ``bytes`` is what it takes as the file stores it.
+
+    ``weighed`` counts the numbers that a layer computes with, or that an ONNX file stores.
+    """
 
     name: str
     shape: Shape
     type: str
     bytes: int
     codes: Codes | None = None
+    weighed: Weighed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,7 @@ class LayerSummary:
 
     An ONNX file has none of what is ``fused_into`` another layer's operators.
     ``converter`` is the other program that converted it, if one did; ``notes`` tell what QKeras
-    does there that its user may not expect.
+    does there that its user may not expect. ``cost`` is what its products take, if it has any.
     """
 
     name: str
@@ -54,11 +62,26 @@ class LayerSummary:
     converter: str | None = None
     notes: tuple[str, ...] = ()
     fused_into: str | None = None
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of the whole model; a count that is not known of one layer is not known of all.
+
+    ``elements``, ``zeros`` and ``bytes`` are those of the weights, as wide as their quantizers say.
+    """
+
+    multiplications: int | None
+    bit_operations: int | None
+    elements: int
+    zeros: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A model, from Keras or in ONNX; all behind ``layers`` is of ONNX only.
+    """A model, from Keras or in ONNX; all behind ``totals`` is of ONNX only.
 
     ``stamped`` says whether ``stamp`` is about this very file; ``kernels`` are what ONNX Runtime
     makes of it, if that was asked for.
@@ -69,6 +92,7 @@ class Summary:
     inputs: tuple[tuple[str, Shape], ...]
     outputs: tuple[tuple[str, Shape], ...]
     layers: tuple[LayerSummary, ...]
+    totals: Totals
     tensors: tuple[Tensor, ...] = ()
     operators: tuple[tuple[str, int], ...] = ()
     metadata: ModelMetadata | None = None
@@ -77,76 +101,70 @@ class Summary:
     kernels: tuple[LayerKernels, ...] | None = None
 
     @property
+    def weights(self) -> tuple[Tensor, ...]:
+        """Of all layers, or of the file."""
+        return (*(tensor for layer in self.layers for tensor in layer.weights), *self.tensors)
+
+    @property
     def bytes(self) -> int:
         """What all weights take."""
-        weights = (tensor for layer in self.layers for tensor in layer.weights)
-        return sum(tensor.bytes for tensor in (*weights, *self.tensors))
+        return sum(tensor.bytes for tensor in self.weights)
 
 
-def of_graph(graph: Graph) -> Summary:
-    """The summary of a Keras model; weights are float32 in its file, whatever their bits."""
-    shapes = graph.shapes
+def of_graph(graph: Graph, domains: Mapping[str, Grid | Quotients] | None = None) -> Summary:
+    """The summary of a Keras model; weights are float32 in its file, whatever their bits.
+
+    Inputs are any floats, or lie on *domains*, which bound sums.
+    """
+    shapes, found = graph.shapes, costs(graph, domains)
+    layers = tuple(
+        _layer(graph, layer, shapes[layer.value], found.get(layer.name))
+        for layer in in_order(graph)
+    )
     return Summary(
         "Keras",
         graph.name,
         tuple((source.name, source.shape) for source in graph.inputs),
         tuple((output.name, shapes[output.value]) for output in graph.outputs),
-        tuple(_layer(graph, layer, shapes[layer.value]) for layer in in_order(graph)),
+        layers,
+        totals_of(
+            total(cost.multiplications for cost in found.values()),
+            total(cost.bit_operations for cost in found.values()),
+            [weight for layer in layers for weight in layer.weights],
+        ),
     )
 
 
-def of_onnx(model: onnx.ModelProto, optimized: onnx.ModelProto | None = None) -> Summary:
-    """The summary of an ONNX file; it has layers if it was exported by us.
-
-    *optimized* is the graph that ONNX Runtime makes of it.
-    """
-    metadata, stamp = read_metadata(model), read_stamp(model)
-    graph = model.graph
-    weights = {tensor.name for tensor in graph.initializer}
-    graphs = list(_with_inner(graph))
-    operators = Counter(node.op_type for each in graphs for node in each.node)
-    return Summary(
-        "ONNX",
-        graph.name,
-        tuple((value.name, _shape(value)) for value in graph.input if value.name not in weights),
-        tuple((value.name, _shape(value)) for value in graph.output),
-        tuple(map(_exported_layer, metadata.layers)) if metadata else (),
-        tuple(_initializer(tensor) for each in graphs for tensor in each.initializer),
-        tuple(sorted(operators.items())),
-        metadata,
-        stamp,
-        stamp is not None and stamp.file == sha256_of(model),
-        None if optimized is None else kernels_by_layer(model, optimized),
+def totals_of(
+    multiplications: int | None, bit_operations: int | None, weights: Sequence[Tensor]
+) -> Totals:
+    """With the sums over *weights*."""
+    weighed = [tensor.weighed for tensor in weights if tensor.weighed]
+    return Totals(
+        multiplications,
+        bit_operations,
+        sum(each.elements for each in weighed),
+        sum(each.zeros for each in weighed),
+        -(-sum(each.total_bits for each in weighed) // 8),
     )
 
 
-def _with_inner(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """A graph, and those inside its nodes."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                yield from _with_inner(attribute.g)
-
-
-def _layer(graph: Graph, layer: Layer, shape: Shape) -> LayerSummary:
-    weights = tuple(_weight(role, weight) for role, weight in layer.weights.items())
-    codes = _codes(activation_quantizer(graph, layer))
-    converter = graph.opaque.get(layer.name)
+def _layer(graph: Graph, layer: Layer, shape: Shape, cost: Cost | None) -> LayerSummary:
     return LayerSummary(
         layer.name,
         layer.class_name,
         shape,
-        codes,
-        weights,
-        converter=converter,
+        _codes(activation_quantizer(graph, layer)),
+        tuple(_weight(role, weight) for role, weight in layer.weights.items()),
+        converter=graph.opaque.get(layer.name),
         notes=layer.notes,
+        cost=cost,
     )
 
 
 def _weight(role: str, weight: Weight) -> Tensor:
-    raw = weight.raw
-    return Tensor(role, raw.shape, str(raw.dtype), raw.nbytes, _codes(weight.quantizer))
+    raw, codes = weight.raw, _codes(weight.quantizer)
+    return Tensor(role, raw.shape, str(raw.dtype), raw.nbytes, codes, weigh(weight))
 
 
 def _codes(quantizer: Quantizer | None) -> Codes | None:
@@ -166,39 +184,3 @@ def describe(quantizer: Quantizer) -> str:
         if field.name == "bits" or value != field.default
     )
     return f"{type(quantizer).__name__}({', '.join(shown)})"
-
-
-def _exported_layer(layer: LayerTensor) -> LayerSummary:
-    found = layer.codes
-    codes = None
-    if found is not None:
-        text = f"codes in {found.tensor}, zero point {found.zero_point}, step 2**{found.exp}"
-        codes = Codes(text, None, None)
-    return LayerSummary(
-        layer.layer,
-        layer.class_name,
-        None,
-        codes,
-        (),
-        layer.tensor,
-        layer.converter,
-        layer.notes,
-        layer.fused_into,
-    )
-
-
-def _initializer(tensor: onnx.TensorProto) -> Tensor:
-    kind = onnx.TensorProto.DataType.Name(tensor.data_type)
-    packed = {"INT4": 4, "UINT4": 4, "INT2": 2, "UINT2": 2}
-    bits = packed.get(kind) or 8 * _itemsize(tensor.data_type)
-    size = -(-math.prod(tensor.dims) * bits // 8)
-    return Tensor(tensor.name, tuple(tensor.dims), kind.lower(), size)
-
-
-def _itemsize(kind: int) -> int:
-    return int(onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize)
-
-
-def _shape(value: onnx.ValueInfoProto) -> Shape:
-    dims = value.type.tensor_type.shape.dim
-    return tuple(d.dim_value if d.HasField("dim_value") else None for d in dims)

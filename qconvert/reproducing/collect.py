@@ -6,11 +6,11 @@ from typing import Final
 
 import onnx
 
-from qconvert.checking.ancestry import in_order
 from qconvert.checking.audit import Observation
 from qconvert.checking.judge import Differences, inheritance
 from qconvert.checking.witness import Witness
 from qconvert.ir import F32, Graph
+from qconvert.ir.graph import in_order
 from qconvert.reproducing.isolate import Isolated, isolate
 
 #: Batches of the layer to choose from; the first of a check has one sample.

@@ -10,7 +10,6 @@ import onnx
 from onnx import helper, shape_inference
 from onnx.utils import Extractor
 
-from qconvert.checking.ancestry import in_order
 from qconvert.checking.radius import Radius
 from qconvert.checking.rounding import Mask, evaluate_bounded, explained
 from qconvert.emit.metadata import (
@@ -21,6 +20,7 @@ from qconvert.emit.metadata import (
     read_metadata,
 )
 from qconvert.ir import F32, Graph, Layer, Node
+from qconvert.ir.graph import in_order
 from qconvert.ir.ops import Opaque
 from qconvert.runners.cutting import stored, tensors_of
 from qconvert.runners.interface import fed

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import onnx
 
-from qconvert.checking.ancestry import in_order
 from qconvert.checking.results import Report, Reproducer, Verdict
 from qconvert.checking.witness import Runner, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import Graph
+from qconvert.ir.graph import in_order
 from qconvert.output import write_folder
 from qconvert.reference import evaluate
 from qconvert.reproducing.collect import Case, Collector, Whole

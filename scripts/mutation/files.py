@@ -8,5 +8,13 @@ from scripts.mutation.file_mutant import FileMutant
 from scripts.mutation.image_files import IMAGES
 from scripts.mutation.kernel_files import KERNELS
 from scripts.mutation.made_files import MADE
+from scripts.mutation.sum_files import SUMS
 
-FILE_MUTANTS: Final[tuple[FileMutant, ...]] = (*CODERS, *DENSE, *IMAGES, *KERNELS, *MADE)
+FILE_MUTANTS: Final[tuple[FileMutant, ...]] = (
+    *CODERS,
+    *DENSE,
+    *IMAGES,
+    *KERNELS,
+    *MADE,
+    *SUMS,
+)

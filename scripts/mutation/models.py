@@ -260,6 +260,19 @@ def requantized() -> Model:
     return Model(image, outputs, name="requantized")
 
 
+def sums() -> Model:
+    """A convolution of codes whose results are no codes, wide enough for sums of integers."""
+    image = Input((16, 17, 32), name="image")
+    x = QActivation("quantized_bits(4, 1, alpha=1)", name="signed")(image)
+    # Two kinds of scales: of all channels, and one for each.
+    one = QConv2D(48, (3, 4), strides=2, padding="same", name="one_scale", **PLAIN)(x)
+    strided = QConv2D(
+        64, 3, strides=2, padding="same", kernel_quantizer=AUTOMATIC, bias_quantizer=EIGHT_BITS,
+        name="strided_sums",
+    )(x)  # fmt: skip
+    return Model(image, [one, strided], name="sums")
+
+
 def _gains(name: str, x: Tensor) -> Tensor:
     return BatchNormalization(name=f"gains_{name}")(x)
 
@@ -309,7 +322,7 @@ if __name__ == "__main__":
     # What QKeras 0.9.0 uses of TensorFlow and TensorFlow no longer has.
     array_ops.stack, array_ops.unstack = tf.stack, tf.unstack
     nest.is_sequence = nest.is_nested
-    for build in (convolutions, linear, quantizers, sequences, requantized):
+    for build in (convolutions, linear, quantizers, sequences, requantized, sums):
         made = build()
         fill(made)
         save(made, Path(sys.argv[1]) / f"{made.name}.h5")

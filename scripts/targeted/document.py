@@ -65,6 +65,8 @@ def _rows(found: Tried, causes: list[str]) -> Iterator[str]:
 
 def _cell(outcomes: Sequence[Outcome], target: Target, causes: list[str]) -> str:
     """Whether all files are right; which are not, how far, and the number of the cause."""
+    if not outcomes:
+        return "-"
     wrong: dict[Known | None, list[Outcome]] = {}
     for outcome in outcomes:
         if not outcome.right:

@@ -35,7 +35,8 @@ class Known:
 class Target:
     """A runtime on a processor, with the options of its sessions.
 
-    All of its answers have to be TensorFlow's numbers, but for those that are ``known``.
+    All of its answers have to be TensorFlow's numbers, but for those that are ``known``. What it
+    runs are files of one ``opset``, if it is said so with ``packed`` weights.
     """
 
     title: str
@@ -43,6 +44,7 @@ class Target:
     modes: tuple[str, ...] = ("plain", "deployed")
     options: str = ""
     opset: int = 21
+    packed: bool = False
     known: tuple[Known, ...] = ()
 
     def cause(self, outcome: Outcome) -> Known | None:
@@ -96,6 +98,8 @@ _NEXT_TO_TIES: Final = Known(
     dialects=("qdq",),
 )
 
+#: With weights of 4 bits and of 2.
+_PACKED_25: Final = "`--packed-weights --opset 25`"
 _ACCURATE: Final = "in mode accurate `EXECUTION_MODE_HINT = ACCURACY`"
 
 TARGETS: Final[Mapping[str, Target]] = {
@@ -112,6 +116,27 @@ TARGETS: Final[Mapping[str, Target]] = {
         "ONNX Runtime 1.15.0, x86-64, `--opset 18`",
         python("onnxruntime-1.15", "onnxruntime", "onnxruntime==1.15.0", _OLD_NUMPY),
         opset=18,
+    ),
+    "packed-oldest": Target(
+        "ONNX Runtime 1.23.2, x86-64, `--packed-weights`",
+        python("onnxruntime-1.23", "onnxruntime", "onnxruntime==1.23.2"),
+        packed=True,
+    ),
+    "packed": Target(
+        f"ONNX Runtime, newest, x86-64, {_PACKED_25}", python(*_NEWEST), opset=25, packed=True
+    ),
+    "packed-node": Target(
+        f"onnxruntime-node, newest, {_PACKED_25}",
+        node("onnxruntime-node"),
+        opset=25,
+        packed=True,
+    ),
+    "packed-wasm": Target(
+        f"onnxruntime-web, newest, WebAssembly in Node, {_PACKED_25}",
+        node("onnxruntime-web"),
+        options="`wasm`",
+        opset=25,
+        packed=True,
     ),
     "aarch64": Target(
         "ONNX Runtime, newest, aarch64 Cortex-A53 (qemu)", aarch64("cortex-a53"), known=(_TIES,)

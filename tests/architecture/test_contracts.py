@@ -36,6 +36,7 @@ OFFENCES: Final[Mapping[str, tuple[Offence, ...]]] = {
         Offence("exactness/offence.py", "import qconvert.frontend"),
         Offence("runners/offence.py", "import qconvert.checking", LAZY),
         Offence("benchmarking/offence.py", "import qconvert.reproducing"),
+        Offence("explaining/offence.py", "import qconvert.checking"),
         Offence("errors.py", "import qconvert.ir"),
         Offence("a_package_without_a_place.py", "import qconvert.errors"),
     ),
@@ -66,6 +67,7 @@ OFFENCES: Final[Mapping[str, tuple[Offence, ...]]] = {
         Offence("reference/offence.py", "import onnxruntime", LAZY),
         Offence("exactness/offence.py", "from onnx import helper", LAZY),
         Offence("frontend/offence.py", "import tf_keras", LAZY),
+        Offence("explaining/offence.py", "import qconvert.emit", LAZY),
     ),
     "TensorFlow lives in the worker process": (
         Offence("runners/offence.py", "import tensorflow", LAZY),

@@ -9,8 +9,10 @@ import pytest
 
 HEAVY: Final = frozenset(
     {
+        "PIL",
         "click",
         "h5py",
+        "jinja2",
         "keras",
         "numpy",
         "onnx",
@@ -32,14 +34,18 @@ LOADED: Final[Mapping[str, frozenset[str]]] = {
     "qconvert.numerics": frozenset({"numpy"}),
     "qconvert.reference": frozenset({"numpy"}),
     "qconvert.exactness": frozenset({"numpy"}),
+    "qconvert.explaining": frozenset({"numpy"}),
     "qconvert.frontend": frozenset({"numpy"}),
     "qconvert.emit": frozenset({"numpy", "onnx"}),
     "qconvert.runners": frozenset({"numpy", "onnx"}),
     "qconvert.checking": frozenset({"numpy", "onnx"}),
     "qconvert.reproducing": frozenset({"numpy", "onnx"}),
     "qconvert.benchmarking": frozenset({"numpy", "onnx"}),
+    "qconvert.weighing.costs": frozenset({"numpy"}),
+    "qconvert.differing": frozenset(),
     "qconvert.report": frozenset(),
     "qconvert.report.notes": frozenset(),
+    "qconvert.asking": frozenset({"numpy", "onnx"}),
     "qconvert.api": frozenset(),
 }
 """The heavy modules that importing a package loads, and no others."""
@@ -68,6 +74,11 @@ def heavy_modules_after(code: str) -> frozenset[str]:
 @pytest.mark.parametrize("package", LOADED)
 def test_package_loads_only_what_it_needs(package: str) -> None:
     assert heavy_modules_after(f"import {package}") == LOADED[package]
+
+
+def test_inspecting_a_keras_model_loads_no_onnx() -> None:
+    code = "import qconvert.opening, qconvert.report.inspection, qconvert.report.summary"
+    assert heavy_modules_after(code) == {"numpy", "rich"}
 
 
 def test_help_loads_nothing_that_reads_models() -> None:

@@ -65,6 +65,23 @@ def test_without_tensorflow_the_file_is_measured_and_the_rest_is_said(
     assert "pip install 'qconvert[tf]'" in capsys.readouterr().out
 
 
+def test_the_file_of_another_model_is_refused_before_anything_starts(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of one that takes something else, and of one that returns something else."""
+    started = ["--tf-python", "/nowhere/python"]
+    other = str(ROOT / "tests" / "data" / "mnist_cnn.keras")
+    assert run(["bench", str(file), *QUICK, "--against", other, *started]) == 2
+    told = capsys.readouterr().err
+    assert "is not of this model: it takes" in told and "28, 28, 1" in told
+    model = onnx.load(file)
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value += 1
+    onnx.save(model, tmp_path / "wider.onnx")
+    assert run(["bench", str(tmp_path / "wider.onnx"), *QUICK, "--against", str(MODEL)]) == 2
+    told = capsys.readouterr().err
+    assert "it returns 'softmax' (None, 6), the model 'softmax' (None, 5)" in told
+
+
 def test_a_file_that_does_not_run_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,6 +34,18 @@ def program(
     return {1: found}
 
 
+def test_the_size_is_that_of_all_files(file: Path, tmp_path: Path) -> None:
+    """Weights that lie beside the model count, and where the model is converted only the result."""
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"1234567")
+    of_json = {1: Measured(Program("p", "eager", file, {}, weights))}
+    lite = {1: Measured(Program("p", "tflite", file, {}, weights), converted=3)}
+    failed = {1: Measured(Program("p", "tflite", file, {}, weights), failure="why")}
+    measured = program(file, {1: [1.0]})
+    sizes = [column(x, measured, measured, None).bytes for x in (of_json, lite, failed)]
+    assert sizes == [12, 3, None]
+
+
 def test_ratios_are_those_within_a_round(file: Path) -> None:
     # A machine that is ten times as slow in the last round makes no ratio larger.
     measured = program(file, {2: [1.0, 1.0, 10.0]})

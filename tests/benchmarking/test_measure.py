@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from qconvert.benchmarking import measure as module
 from qconvert.benchmarking.measure import measure
-from qconvert.benchmarking.running import Program, Running
+from qconvert.benchmarking.running import Program, Running, Started
 from qconvert.errors import WitnessError
 from qconvert.runners.npz import write_npz
 
@@ -34,10 +34,10 @@ class Recorded:
     ) -> None:
         pass
 
-    def startup(self) -> float:
+    def startup(self) -> Started:
         if self._name == "b":
             raise WitnessError("QC727", "b does not start")
-        return 0.5
+        return Started(0.5)
 
     def time(self, batch: int, seconds: float) -> float:
         if self._name == "c" and ("c", batch) in self.turns:
@@ -70,8 +70,8 @@ def test_programs_take_turns_and_go_on_where_others_end(turns: list[tuple[str, i
     assert (a.startup, a.peak, a.failure) == (0.5, 3, None)
     assert a.results is not None
     assert a.results[0] == 8
-    assert (b.failure, b.rounds, b.results) == ("b does not start", {}, None)
-    assert (c.failure, c.results) == ("c ends", None)
+    assert (b.failure, b.rounds, b.results) == ("QC727: b does not start", {}, None)
+    assert (c.failure, c.results) == ("QC727: c ends", None)
     assert (d.failure, len(d.rounds[8])) == (None, 2)
 
 
@@ -93,7 +93,7 @@ def doubling(tmp_path: Path) -> Program:
 
 def test_a_file_runs_in_its_own_process(doubling: Program) -> None:
     with Running(doubling, 1) as program:
-        assert 0 < program.startup() < 60
+        assert 0 < program.startup().seconds < 60
         assert 0 < program.time(2, 0.01) < 60
         np.testing.assert_array_equal(program.results(2)[0], [[0, 2, 4], [6, 8, 10]])
         ((name, kind, seconds),) = program.profile(2)

@@ -86,13 +86,13 @@ def signed_weights(model: onnx.ModelProto) -> None:
     """The 8-bit weights of jet_deepsets as int8, beside uint8 activations (EXACTNESS.md, G04)."""
     for name in ("phi1", "phi2", "phi3", "rho"):
         change(model, f"{name}/kernel", _signed)
-    change(model, "phi1/zero", _signed)
+    change(model, node(model, "phi1/DequantizeLinear").input[2], _signed)
 
 
 def signed_everywhere(model: onnx.ModelProto) -> None:
     """Activations of jet_deepsets as int8, too (G05)."""
     signed_weights(model)
-    change(model, "q_activation/zero", _signed)
+    change(model, node(model, "q_activation/QuantizeLinear").input[2], _signed)
 
 
 def interrupted(model: onnx.ModelProto) -> None:

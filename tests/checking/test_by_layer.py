@@ -23,6 +23,7 @@ from qconvert.ir.ops import (
     ConvTranspose,
     Dense,
     Merge,
+    Pool,
     Quantize,
     Recurrence,
     Relu,
@@ -184,6 +185,23 @@ def test_inside_of_a_loop_each_operator_has_its_own_reason() -> None:
     (one,) = found.in_float
     assert one.operator.endswith("two/Gemm")
     assert "comes in as floats" in "; ".join(one.reasons)
+
+
+def test_a_pool_of_channels_that_come_last_belongs_to_its_layer_alone() -> None:
+    """Between kernels it has no tensor of the file at either side."""
+    pool = Pool("max", (2, 2), (2, 2), NONE)
+    again = conv(weights(2, 2, 4, 4))
+    steps = [
+        *between(conv()),
+        ("pool", pool, ["q_out"]),
+        ("again", again, ["pool"]),
+        ("end", FOUR, ["again"]),
+        ("last", pool, ["end"]),
+    ]
+    found = kernels(to_onnx(graph_of(steps)))
+    named = [name for name, each in found.items() if any("Pool" in x for x in each.operators)]
+    assert named == ["pool", "last"]
+    assert found["pool"].operators == ("com.microsoft.NhwcMaxPool",)
 
 
 def test_a_file_without_layers_tells_its_operators() -> None:

@@ -218,3 +218,11 @@ def test_frozen_scales_are_given_and_fit(folder: Path) -> None:
         qconvert.export(folder / "model.h5", freeze_scales=scaled_samples(2))
     with pytest.raises(UsageError, match="has shape"):
         qconvert.export(folder / "automatic.h5", freeze_scales=scaled_samples(2)[..., :1])
+
+
+def test_a_normalization_behind_floats_is_not_folded_into_these() -> None:
+    """In the dialect float, of a convolution along one axis: nothing behind it would pass."""
+    model = Path(__file__).parents[1] / "targets" / "models" / "series.h5"
+    report = qconvert.check(model, qconvert.export(model, dialect="float"), samples=4)
+    assert report.passed
+    assert {w.verdict for w in report.weights} == {Verdict.PROVEN}

@@ -135,8 +135,9 @@ def test_arrays_are_taken_from_memory_and_converted_exactly(graph: Graph) -> Non
 def test_arrays_that_do_not_fit_are_refused(
     graph: Graph, array: np.typing.NDArray[np.generic], message: str
 ) -> None:
+    """At once: TensorFlow, which is started before the first batch is read, takes long."""
     with pytest.raises(UsageError, match=message):
-        gather(from_user(graph, array))
+        from_user(graph, array)
 
 
 def test_unknown_and_missing_names_are_refused(two_inputs: Graph) -> None:
@@ -197,7 +198,12 @@ def test_bad_files_are_refused(graph: Graph, tmp_path: Path, make: object, messa
     assert callable(make)
     make(path)
     with pytest.raises(BadFileError, match=message):
-        gather(from_user(graph, path))
+        from_user(graph, path)
+
+
+def test_what_no_batch_reads_is_not_looked_at(graph: Graph) -> None:
+    array = np.array([[0, 1], [np.nan, 2]], np.float32)
+    assert from_user(graph, array, 1).count == 1
 
 
 def test_no_samples_are_refused(graph: Graph) -> None:

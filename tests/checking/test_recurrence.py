@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from qconvert.checking.bits import activation_quantizer
 from qconvert.checking.domain import domain_of
 from qconvert.checking.radius import Radius
 from qconvert.checking.rounding import evaluate_bounded, misfits, rounding_in
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, infer_shape, validate
+from qconvert.ir.bits import activation_quantizer
 from qconvert.ir.ops import Dense, Elementwise, Function, Merge, Quantize, Recurrence, Slice
 from qconvert.ir.quantizers import QuantizedBits, QuantizedTanh
 from qconvert.reference import apply

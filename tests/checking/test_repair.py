@@ -23,12 +23,12 @@ from qconvert.checking.results import Verdict
 from qconvert.checking.witness import Direct
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
-from qconvert.ir import F32, Graph, Node, Weight
-from qconvert.ir.ops import BatchNormalization, Quantize
+from qconvert.ir import F32, Graph, Input, Node, Weight
+from qconvert.ir.ops import BatchNormalization, Conv, Quantize
 from qconvert.ir.quantizers import QuantizedBits
 from qconvert.runners.reference import ReferenceRunner
 from qconvert.runners.traces import NOTHING, Trace
-from tests.checking.batch_normalized import SHAPE, normalization, plain
+from tests.checking.batch_normalized import SHAPE, kernel, normalization, plain
 from tests.checking.repairing import check, repair
 
 CHANNEL = 2
@@ -218,7 +218,13 @@ def test_others_keep_a_constant_that_they_share() -> None:
 
 
 def test_constants_stay_such_that_nothing_folds_them() -> None:
-    model = to_onnx(network())
+    """Behind a convolution, whose channels stand first."""
+    op = Conv(kernel(0)[None], None, (1,), (1,), ((0, 0),))
+    shapes = (None, 5, 20), (None, 5, 6)
+    given = network()
+    nodes = [replace(x, shape=shapes[x.name != "v1"]) for x in given.nodes]
+    nodes[1] = replace(nodes[1], op=op)
+    model = to_onnx(replace(given, inputs=(Input("x", shapes[0]),), nodes=tuple(nodes)))
     first = constants(model)[0]
     assert first.dequantized
     numbers = np.nextafter(first.numbers, np.float32(9))

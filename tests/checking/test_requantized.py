@@ -120,6 +120,34 @@ def kernel_name(model: onnx.ModelProto, place: int) -> str:
     return str(product.input[place])
 
 
+@pytest.mark.parametrize(
+    ("place", "to"),
+    [(8, more(1)), (8, more(-1)), (4, scaled), (6, lambda scale: scale * 2)],
+)
+def test_a_kernel_in_front_of_a_pool_is_gone_through(
+    place: int, to: Callable[[Array], Array]
+) -> None:
+    """A bias on the grid of the sums, and nothing else between these and the quantizer."""
+    bias, shape = drawn(CHANNELS, seed=1), (None, 5, 5, CHANNELS)
+    pool = Pool("max", (2, 2), (2, 2), ((0, 0), (0, 0)))
+    nodes = (
+        Node("q", ACT, ("x",), (None, 5, 5, 2)),
+        Node("conv", replace(CONV, bias=bias), ("q",), shape),
+        Node("pool", pool, ("conv",), infer_shape(pool, shape)),
+        Node("act", ACT, ("pool",), infer_shape(pool, shape)),
+    )
+    weights = {
+        "kernel": Weight(CONV.kernel, CONV.kernel, None),
+        "bias": Weight(bias, bias, None),
+    }
+    layers = tuple(Layer(n.name, "L", n.name, weights if n is nodes[1] else {}) for n in nodes)
+    graph = Graph("m", (Input("x", (None, 5, 5, 2)),), nodes, (Output("act", "act"),), layers)
+    model = to_onnx(graph)
+    np.testing.assert_array_equal(read_back(graph, model)["conv", "bias"], bias)
+    change(model, kernel_name(model, place), to)
+    assert np.isnan(read_back(graph, model)["conv", "bias"][1])
+
+
 @pytest.mark.parametrize("op", OPS)
 @pytest.mark.parametrize(
     ("place", "to"),
@@ -296,6 +324,8 @@ def laid_out_otherwise(name: str, value: object) -> Callable[[onnx.ModelProto], 
         laid_out_otherwise("dilations", [2, 1]),
         laid_out_otherwise("strides", [1, 2]),
         laid_out_otherwise("pads", [1, 1, 0, 2]),
+        laid_out_otherwise("pads", [0, 0, 0, 0]),
+        laid_out_otherwise("auto_pad", "SAME_LOWER"),
     ],
 )
 def test_what_stands_beside_a_kernel_leaves_nothing_known(

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from qconvert.report.stamping import sha256_of_report
 from .conftest import LAYERS, activation, dense
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
+DATA = Path(__file__).parents[1] / "data"
 
 
 class WriteModel(Protocol):
@@ -178,6 +180,94 @@ def test_inspect_tells_bits_and_grid(
     assert fc["weights"][0]["codes"]["bits"] == 4
 
 
+def test_what_inspect_prints_as_json_fits_its_schema(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model()
+    assert run(["export", str(model)]) == 0
+    schema = json.loads((SCHEMAS / "summary.schema.json").read_text(encoding="utf-8"))
+    onnx_file = str(model.with_suffix(".onnx"))
+    for arguments in ([str(model)], [onnx_file], [onnx_file, "--optimized"]):
+        capsys.readouterr()
+        assert run(["inspect", *arguments, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        jsonschema.Draft202012Validator(schema).validate(found)
+        assert found["totals"]["multiplications"] == 6
+
+
+def test_inspect_tells_costs_and_what_lies_beyond_the_range(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of ``fc``: six products of 4-bit codes, and 0.9 where 0.875 is the last code."""
+    assert run(["inspect", str(write_model())]) == 0
+    shown = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["fc", "4", "x", "4", "8", "6", "96", "3", "24"] in shown
+    weight = ["fc/kernel", "3x2", "4", "bits", "[-8..7]", "*", "2**-3"]
+    assert [*weight, "6", "of", "16", "16.7%", "1", "1"] in shown
+
+
+@pytest.mark.parametrize("name", ["jet_mlp.h5", "jet_deepsets.h5", "mnist_cnn.keras"])
+def test_tables_of_inspect_fit_120_columns(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["inspect", str(DATA / name)]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert max(map(len, rows)) <= 120
+
+
+def test_a_domain_bounds_the_sums_of_the_first_layer(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = str(write_model(layers=(LAYERS[0], dense("fc", 2))))
+    widths = []
+    for domain in ([], ["--domain", "uint8/256"]):
+        assert run(["inspect", model, "--json", *domain]) == 0
+        cost = json.loads(capsys.readouterr().out)["layers"][0]["cost"]
+        widths.append((cost["input_bits"], cost["accumulator"] and cost["accumulator"]["bits"]))
+    assert widths == [(32, None), (8, 12)]
+    assert run(["export", model]) == 0
+    assert run(["inspect", model.replace(".h5", ".onnx"), "--domain", "uint8"]) == 2
+
+
+def test_diff_tells_what_changed_and_ends_with_1(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Text and JSON, of models, of their files, and of one with the other's."""
+    schema = json.loads((SCHEMAS / "diff.schema.json").read_text(encoding="utf-8"))
+    relus = (activation("act", f"quantized_relu({bits})") for bits in (4, 3))
+    models = [
+        str(write_model(f"{i}.h5", (LAYERS[0], relu, LAYERS[2]))) for i, relu in enumerate(relus)
+    ]
+    files = [model.replace(".h5", ".onnx") for model in models]
+    for model in models:
+        assert run(["export", model]) == 0
+    for one, other in (models, files, (models[0], files[1])):
+        for first, second, code in ((one, one, 0), (one, other, 1)):
+            capsys.readouterr()
+            assert run(["diff", first, second]) == code
+            text = capsys.readouterr().out
+            assert ("nothing differs" in text) is (code == 0)
+            assert run(["diff", first, second, "--json"]) == code
+            found = json.loads(capsys.readouterr().out)
+            jsonschema.Draft202012Validator(schema).validate(found)
+            assert found["equal"] is (code == 0)
+    assert run(["diff", *models]) == 1
+    told = "  ~ quantizer: QuantizedRelu(bits=4) -> QuantizedRelu(bits=3)"
+    assert f"act\n{told}\n\n1 change, in 1 layer" in capsys.readouterr().out
+
+
+def test_a_report_cannot_steer_the_terminal_that_its_diff_is_shown_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "\x1b[2J\u202eact"
+    for name, verdict in (("a.json", "PROVEN"), ("b.json", evil)):
+        layers = [{"name": evil, "verdict": verdict, "reason": f"{name} {evil}"}]
+        report = {"schema": "qconvert.report/1", "layers": layers}
+        (tmp_path / name).write_text(json.dumps(report), encoding="utf-8")
+    assert run(["diff", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 1
+    shown = capsys.readouterr().out
+    assert shown.count("\\u{1b}[2J\\u{202e}act") == 4
+    assert "\x1b" not in shown and "\u202e" not in shown
+
+
 def missing(folder: Path, write: WriteModel) -> list[str]:
     return ["export", str(folder / "missing.h5")]
 
@@ -280,25 +370,25 @@ def unknown_option(folder: Path, write: WriteModel) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("prepare", "code", "words"),
+    ("prepare", "exit_code", "code", "words"),
     [
-        (missing, 4, "missing.h5"),
-        (current_directory, 4, "a directory"),
-        (not_hdf5, 4, "not an HDF5 file"),
-        (weights_only, 3, "weights only"),
-        (unknown_layer, 3, "EvilLayer"),
-        (lambda_layer, 3, "Lambda"),
-        (existing_output, 6, "--force"),
-        (output_is_input, 6, "is an input"),
-        (no_directory, 6, "directory"),
-        (wrong_input_shape, 2, "the model takes (samples, 3)"),
-        (not_onnx, 4, "not an ONNX file"),
-        (damaged_metadata, 4, "metadata"),
-        (weights_elsewhere, 4, "lies in another file"),
-        (onnx_of_another_model, 2, "takes 'x' (None, 3), the model 'x' (None, 4)"),
-        (report_exists, 6, "--force"),
-        (reproducer_exists, 6, "--force"),
-        (unknown_option, 2, "--tolerance"),
+        (missing, 4, "QC107", "missing.h5"),
+        (current_directory, 4, "QC106", "a directory"),
+        (not_hdf5, 4, "QC103", "not an HDF5 file"),
+        (weights_only, 3, "QC201", "weights only"),
+        (unknown_layer, 3, "QC302", "EvilLayer"),
+        (lambda_layer, 3, "QC301", "Lambda"),
+        (existing_output, 6, "QC604", "--force"),
+        (output_is_input, 6, "QC605", "is an input"),
+        (no_directory, 6, "QC601", "directory"),
+        (wrong_input_shape, 2, "QC712", "the model takes (samples, 3)"),
+        (not_onnx, 4, "QC702", "not an ONNX file"),
+        (damaged_metadata, 4, "QC703", "metadata"),
+        (weights_elsewhere, 4, "QC701", "lies in another file"),
+        (onnx_of_another_model, 2, "QC704", "takes 'x' (None, 3), the model 'x' (None, 4)"),
+        (report_exists, 6, "QC604", "--force"),
+        (reproducer_exists, 6, "QC606", "--force"),
+        (unknown_option, 2, "QC001", "--tolerance"),
     ],
 )
 def test_bad_input_gets_one_clear_error_and_changes_nothing(
@@ -306,16 +396,17 @@ def test_bad_input_gets_one_clear_error_and_changes_nothing(
     write_model: WriteModel,
     capsys: pytest.CaptureFixture[str],
     prepare: Any,
-    code: int,
+    exit_code: int,
+    code: str,
     words: str,
 ) -> None:
     arguments = prepare(tmp_path, write_model)
     capsys.readouterr()
     before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
-    assert run(arguments) == code
+    assert run(arguments) == exit_code
     out, err = capsys.readouterr()
     assert words in err
-    assert err.lower().count("error:") == 1
+    assert re.findall("error QC[0-9]*: ", err) == [f"error {code}: "]
     assert "Traceback" not in err + out
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
 
@@ -328,7 +419,7 @@ def test_a_missing_tensorflow_is_shown_and_is_no_pass(
     assert run([*arguments, "--tf-python", "/nowhere/python"]) == 5
     out, err = capsys.readouterr()
     assert "TensorFlow: NOT RUN" in out
-    assert err.startswith("qconvert: TensorFlow failed\n  the worker did not start: ")
+    assert err.startswith("qconvert: TensorFlow failed\n  QC720: the worker did not start: ")
     found = json.loads(report.read_text())
     assert (found["verdict"], found["passed"]) == ("UNCHECKED", False)
     # The other two were compared all the same.
@@ -549,7 +640,6 @@ def test_integers_go_in_and_out_where_they_are_wanted(
     ("options", "words"),
     [
         (["--domain", "uint8/255"], "these are floats"),
-        (["--json", "report.json"], "--json is the report of --check"),
         (["--io", "quantized", "--domain", "y=uint8/255"], "declares no input"),
         (["--io", "quantized", "--dialect", "float"], "has no integers"),
         (["--io", "quantized", "--domain", "grid(1,0,99999)"], "no integers of up to 16 bits"),
@@ -570,5 +660,6 @@ def test_weights_are_packed_on_request(
     """Too few to be worth it here; an opset without types for it is wrong usage."""
     model = write_model()
     assert run(["export", str(model), "--packed-weights"]) == 0
+    assert "--packed-weights changes nothing of this model" in capsys.readouterr().out
     assert run(["export", str(model), "--packed-weights", "--opset", "17", "--force"]) == 2
     assert "packed weights need integers" in capsys.readouterr().err

@@ -25,7 +25,7 @@ def test_the_hashes_can_be_verified_as_documented(
     stamp = json.loads(next(e.value for e in props if e.key == "qconvert.check"))
     reading, of_file, of_report = re.findall(r"```py\n(.*?)```", DOCS.read_text(), re.DOTALL)
     for example, shown, expected in (
-        (reading, "said['schema']", "qconvert.metadata/2"),
+        (reading, "said['schema']", "qconvert.metadata/3"),
         (of_file, "digest", stamp["file"]),
         (of_report, "digest", stamp["report"]),
     ):

@@ -14,6 +14,7 @@ import pytest
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, inspect_deployed
 from qconvert.emit import to_onnx
+from qconvert.emit.metadata import read_metadata
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, infer_shape, validate
 
 Step: TypeAlias = tuple[str, Op, Sequence[str]]
@@ -78,6 +79,11 @@ def execute(model: onnx.ModelProto, *inputs: npt.NDArray[Any]) -> Ran:
     assert found == DeployedGraph(conditions=ANY, early_biases=ANY, kernels=ANY)
     # Sums of codes are one on ARM; nothing is to need VNNI.
     assert all(remark.text.startswith("on ARM ") for remark in found.conditions)
+    metadata = read_metadata(model)
+    if metadata is not None:
+        # What the file says that it needs is what the graph made of it shows.
+        stated = [text for text in metadata.requires.cpu if text.startswith("on ARM ")]
+        assert bool(stated) == bool(found.conditions)
     return Ran(plain, deployed, [node.op_type for node in made.graph.node])
 
 

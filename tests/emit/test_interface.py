@@ -14,7 +14,8 @@ from qconvert.emit.metadata import InputTensor, InterfaceCodes, read_metadata
 from qconvert.errors import UsageError, WitnessError
 from qconvert.ir import F32, Graph, Grid, Op, Quotients
 from qconvert.ir.ops import Conv, Dense, Merge, Quantize, Relu, Softmax
-from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
+from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
+from qconvert.reference import evaluate
 from qconvert.runners.interface import domain_of_codes, fed, floats, numbers
 
 from .conftest import Make, execute
@@ -92,6 +93,39 @@ def test_an_input_quantizer_gives_codes_their_meaning(
     if expected.type == "uint8":
         assert "QLinearConv" in operators
         assert not {"QuantizeLinear", "DequantizeLinear"} & set(operators)
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "left"),
+    [
+        (QuantizedRelu(16, 4), set[str]()),
+        (QuantizedBits(16, 4, alpha=1.0), set[str]()),
+        (QuantizedRelu(9, 4), {"Clip"}),
+        (QuantizedBits(12, 3, alpha=1.0), {"Clip"}),
+        (QuantizedLinear(12, 3), {"Clip"}),
+    ],
+)
+def test_codes_in_16_bits_are_not_rounded_again(make: Make, quantizer: Any, left: set[str]) -> None:
+    """What the type holds beyond the grid, which nobody should supply, is clipped as by QKeras."""
+    graph = make({"x": (16,)}, [("q", Quantize(quantizer), ["x"]), ("y", Relu(0.5), ["q"])])
+    model = model_of(graph)
+    assert {node.op_type for node in model.graph.node} - {"DequantizeLinear", "LeakyRelu"} == left
+    ((codes,), _) = interfaces(model)
+    assert codes is not None
+    given = np.arange(1 << 16).astype(codes.type).reshape(-1, 16)
+    expected = evaluate(graph, {"x": floats(codes, given)})["y"]
+    for found in (execute(model, given).plain, execute(model, given).deployed):
+        np.testing.assert_array_equal(found[0], expected)
+
+
+def test_codes_in_16_bits_of_other_numbers_are_rounded(make: Make) -> None:
+    """Of another step, or stretched by the quantizer."""
+    steps = QuantizedBits(12, 3, alpha=1.0), QuantizedBits(12, 3, alpha=2.0)
+    for quantizer, exp in zip(steps, (-9, -8), strict=True):
+        graph = make({"x": (16,)}, [("q", Quantize(quantizer), ["x"])])
+        same_as_with_floats(graph, {"x": Grid(-2000, 2000, exp)})
+        model = model_of(graph, {"x": Grid(-2000, 2000, exp)})
+        assert "Round" in {node.op_type for node in model.graph.node}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from qconvert.ir.ops import (
 from qconvert.ir.quantizers import QuantizedBits, QuantizedTanh
 from qconvert.ir.stock import StepMask, Where, WithConstant
 from qconvert.reference import evaluate
-from qconvert.report.summary import of_onnx
+from qconvert.report.onnx_summary import of_onnx
 
 BITS = Quantize(QuantizedBits(8, 2, alpha=1.0))
 WIDE = Quantize(QuantizedBits(16, 3, alpha=1.0))

@@ -215,16 +215,18 @@ def test_what_has_no_numbers_stays_as_it_is(make: Make, run: Run, codes: Codes) 
 
 
 @pytest.mark.parametrize("op", [Pool("max", (2, 2), (2, 2), NO_PADDING), UpSample((2, 2))])
+@pytest.mark.parametrize("end", [NIBBLE, SIGNED, Quantize(QuantizedBits(4, 1, alpha=0.5))])
 @pytest.mark.parametrize("normalized", [True, False])
-def test_what_moves_codes_comes_behind_the_kernel(
-    make: Make, run: Run, codes: Codes, op: Op, normalized: bool
+def test_what_moves_codes_comes_behind_a_kernel_that_the_file_states(
+    make: Make, run: Run, codes: Codes, op: Op, end: Quantize, normalized: bool
 ) -> None:
-    conv = Conv(codes(-7, 7, -3, 3, 3, 4, 8), None, (1, 1), (1, 1), NO_PADDING)
+    conv = Conv(codes(-7, 7, -3, 3, 3, 4, 8), codes(-99, 99, -5, 8), (1, 1), (1, 1), NO_PADDING)
     steps = [("q", NIBBLE, ["x"]), ("c", conv, ["q"])]
     steps += [("n", normalization(8), ["c"])] if normalized else []
-    steps += [("m", op, [steps[-1][0]]), ("a", NIBBLE, ["m"])]
-    operators = checked(run, make({"x": (8, 8, 4)}, steps), codes(-20, 99, -4, 40, 8, 8, 4))
-    assert "Conv" not in operators
+    steps += [("m", op, [steps[-1][0]]), ("a", end, ["m"])]
+    graph = make({"x": (8, 8, 4)}, steps)
+    assert "Conv" not in checked(run, graph, codes(-20, 99, -4, 40, 8, 8, 4))
+    assert "QLinearConv" in {node.op_type for node in to_onnx(graph).graph.node}
 
 
 def test_the_largest_of_what_falls_is_not_moved(make: Make, run: Run, codes: Codes) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
-from qconvert.ir import F32
-from qconvert.ir.ops import Conv, Quantize
+from qconvert.ir import F32, Graph, Input, Node, Output
+from qconvert.ir.ops import Conv, Dense, Quantize, Recurrence
 from qconvert.ir.quantizers import QuantizedRelu
 
 from .conftest import Make
@@ -39,5 +39,26 @@ def test_what_saturates_elsewhere_is_signed_on_request_alone(
     assert stored.data_type == (onnx.TensorProto.INT8 if signed else onnx.TensorProto.UINT8)
     metadata = read_metadata(model)
     assert metadata is not None
-    assert bool(metadata.requires.cpu) == (vnni and saturates)
+    assert any("VNNI" in text for text in metadata.requires.cpu) == (vnni and saturates)
     assert np.prod(stored.dims) == kernel.size
+
+
+def test_what_saturates_inside_of_a_loop_is_told(make: Make, codes: Callable[..., F32]) -> None:
+    state = (None, 8)
+    kernel = codes(-127, 127, -7, 8, 8)
+    kernel[0, :2] = 127 / 128, -127 / 128
+    body = Graph(
+        "step",
+        (Input("t", (None, 4)), Input("s", state)),
+        (
+            Node("q", Quantize(QuantizedRelu(8, 0)), ("s",), state),
+            Node("d", Dense(kernel, None), ("q",), state),
+        ),
+        (Output("new", "d"),),
+        (),
+    )
+    graph = make({"x": (4, 4)}, [("loop", Recurrence(body), ["x"])])
+    for vnni in (False, True):
+        metadata = read_metadata(to_onnx(graph, vnni=vnni))
+        assert metadata is not None
+        assert any("VNNI" in text for text in metadata.requires.cpu) == vnni

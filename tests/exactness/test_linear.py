@@ -101,6 +101,12 @@ def test_denormal_steps_are_not_certified() -> None:
     assert isinstance(certificate(column(2.0**-100), grid(0, 1, -30, (1, 1)), (None, 1)), Doubt)
 
 
+@pytest.mark.parametrize("weight", [np.inf, -np.inf, np.nan])
+def test_infinities_and_nan_are_no_multiples_of_a_step(weight: float) -> None:
+    """Weights with a huge scale overflow; as integers they would look like small numbers."""
+    assert isinstance(certificate(column(weight), grid(0, 1, 0, (1, 1)), (None, 1)), Doubt)
+
+
 def random_linear(random: np.random.Generator) -> tuple[Op, Shape]:
     """A small layer, and the shape of its input with a batch of 1."""
     groups = int(random.integers(1, 3))

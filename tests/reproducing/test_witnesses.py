@@ -113,7 +113,7 @@ def test_a_wrong_reference_is_not_blamed_on_the_file(branches: Graph, tmp_path: 
 def test_a_file_that_does_not_tell_its_layers_is_kept_whole(tmp_path: Path) -> None:
     graph = graph_of("encoder.json")
     model = to_onnx(graph)
-    wrong = planted(model, "encod_qa/1.99609", plus_one(0))
+    wrong = planted(model, "1.99609", plus_one(0))
     del wrong.metadata_props[:]
     found = made(graph, wrong, tmp_path / "shown")
     assert found.report.verdict is Verdict.DIFFERS
@@ -210,7 +210,7 @@ def test_nothing_is_written_where_nothing_differs(tmp_path: Path) -> None:
 
 def test_the_script_needs_numpy_and_onnxruntime_alone(tmp_path: Path) -> None:
     graph = graph_of("encoder.json")
-    wrong = planted(to_onnx(graph), "encod_qa/1.99609", plus_one(0))
+    wrong = planted(to_onnx(graph), "1.99609", plus_one(0))
     text = (made(graph, wrong, tmp_path / "shown").folder / "reproduce.py").read_text()
     imported = {
         name.partition(".")[0]

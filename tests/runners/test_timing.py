@@ -32,8 +32,10 @@ class Asked:
 
     def start(self, kind: str, file: Path) -> float:
         answer = self("start", kind=kind, file=str(file), weights=WEIGHTS, threads=1)
-        seconds = answer["seconds"]
+        seconds, size = answer["seconds"], answer.get("bytes")
         assert isinstance(seconds, float)
+        # TensorFlow Lite alone makes a file of its own, of 4 bytes a weight and more.
+        assert (isinstance(size, int) and 4000 < size < 40_000) == (kind == "tflite")
         return seconds
 
     def results(self) -> Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:

@@ -16,6 +16,9 @@ import pytest
 from onnx import numpy_helper
 
 from qconvert.checking.compare import Difference
+from qconvert.emit import to_onnx
+from qconvert.emit.dialects import DIALECTS
+from qconvert.emit.metadata import read_metadata
 from scripts import targets as script
 from scripts.targeted import environments
 from scripts.targeted.cases import CASES, EXACT, ROOT, WHOLE
@@ -50,6 +53,34 @@ def test_this_environment_computes_what_tensorflow_does(target: Target, folder: 
     assert len(found.outcomes) == 30 * len(target.modes)
     assert not unexplained(found, target)
     assert {o.difference and o.difference.differing for o in found.outcomes if not o.rounds} == {0}
+
+
+def test_packed_files_compute_the_same(folder: Path) -> None:
+    """Weights of 4 bits and of 2; there are none in the dialect float."""
+    target = replace(here("onnxruntime", "plain", "deployed"), opset=25, packed=True)
+    found = script.tried("packed", target, folder)
+    assert {o.file.dialect for o in found.outcomes} == {"qdq"}
+    assert len(found.outcomes) == 30
+    assert not unexplained(found, target)
+    kinds = {
+        onnx.TensorProto.DataType.Name(tensor.data_type)
+        for path in (folder / "opset25-packed").glob("*.onnx")
+        for tensor in onnx.load(path).graph.initializer
+    }
+    assert {"INT4", "INT2"} <= kinds
+
+
+@pytest.mark.parametrize(("target", "text"), [("openvino", "float"), ("aarch64", "on ARM")])
+def test_files_say_what_targets_need_of_them(target: str, text: str) -> None:
+    """All that are known to be computed otherwise there."""
+    cases = {c for known in TARGETS[target].known if known.dialects for c in known.cases}
+    assert cases
+    for case in cases:
+        for dialect in DIALECTS:
+            metadata = read_metadata(to_onnx(CASES[case].parts()[WHOLE], dialect=dialect))
+            assert metadata is not None
+            told = (*metadata.requires.cpu, *metadata.requires.openvino)
+            assert any(text in each for each in told) == (dialect == "qdq"), case
 
 
 def test_the_results_are_those_of_tensorflow() -> None:

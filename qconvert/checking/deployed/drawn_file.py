@@ -1,7 +1,8 @@
 """An ONNX file as it was written: to which layers its tensors belong, and their weights."""
 
+import re
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import onnx
@@ -22,6 +23,9 @@ from qconvert.emit.metadata import read_metadata
 from qconvert.runners.cutting import tensors_of
 
 Layers: TypeAlias = frozenset[str]
+
+#: What ONNX Runtime appends to the name of an operator that it puts in the place of one.
+_TOKEN: Final = re.compile(r"_token_\d+$")
 
 
 class DrawnFile:
@@ -65,9 +69,9 @@ class DrawnFile:
         Those of its kernel, and of what was drawn between the nearest tensors that both have.
         """
         places = LINEAR.get(kind_of(node))
-        same = self._named.get(node.name)
+        same = self._named.get(_TOKEN.sub("", node.name))
         # What is behind a transposition has other tensors around it, but still its name.
-        if places is None and same is not None and same.op_type == node.op_type:
+        if places is None and same is not None and node.op_type in (same.op_type, _last(same)):
             return self.owners_of(same)
         if same is not None and node.op_type == f"QLinear{same.op_type}":
             readers = self.graph.readers(same.output[0])
@@ -97,6 +101,11 @@ class DrawnFile:
 
     def _constants(self, node: onnx.NodeProto) -> Iterator[str]:
         return (name for name in node.input if self.graph.constant(name) is not None)
+
+
+def _last(node: onnx.NodeProto) -> str:
+    """ONNX Runtime's operator of this kind for channels that come last."""
+    return f"Nhwc{node.op_type}"
 
 
 def _by_name(names: Iterable[tuple[str, Iterable[str]]]) -> dict[str, set[str]]:

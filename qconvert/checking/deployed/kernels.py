@@ -8,6 +8,7 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
+from qconvert.checking.deployed.scaled_sums import scale_behind
 
 #: A domain, "" for ONNX's own, and an operator.
 Kind: TypeAlias = tuple[str, str]
@@ -16,6 +17,8 @@ Numbers: TypeAlias = npt.NDArray[np.float64]
 _MICROSOFT: Final = "com.microsoft"
 #: Weights in blocks of channels, as wide as the vectors of the CPU, with zeros appended.
 BLOCKED: Final = ("com.microsoft.nchwc", "Conv")
+#: Its sums have no scale; what is behind it may.
+RAW_CONV: Final = ("", "ConvInteger")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ LINEAR: Final[dict[Kind, Places]] = {
     (_MICROSOFT, "FusedGemm"): Places(1, 2),
     (_MICROSOFT, "FusedMatMul"): Places(1),
     BLOCKED: Places(1, 2),
-    ("", "ConvInteger"): Places(1, zero=3, x_zero=2),
+    RAW_CONV: Places(1, zero=3, x_zero=2),
     ("", "MatMulInteger"): Places(1, zero=3, x_zero=2),
     ("", "QLinearConv"): _QLINEAR_CONV,
     (_MICROSOFT, "QLinearConv"): _QLINEAR_CONV,
@@ -122,7 +125,8 @@ def kernel_of(node: onnx.NodeProto, graph: OnnxGraph) -> Numbers | None:
     """The constant that a linear operator multiplies by, exactly.
 
     That of a convolution has ONNX's layout, that of a product of matrices [..., in, out]; it is
-    ``None`` for other operators, and where both factors depend on inputs.
+    ``None`` for other operators, and where both factors depend on inputs. Codes that no scale
+    belongs to count as numbers, and so do those of the other factor where it has none.
     """
     places = LINEAR.get(kind_of(node))
     codes = None if places is None else codes_of(node, graph)
@@ -136,6 +140,9 @@ def kernel_of(node: onnx.NodeProto, graph: OnnxGraph) -> Numbers | None:
     if zero is not None:
         steps = steps - _along(zero.astype(np.int64), node, steps.ndim)
     result: Numbers = steps.astype(np.float64) * alpha
+    if kind_of(node) == RAW_CONV:
+        behind = scale_behind(node, graph, steps)
+        return result if behind is None else result * behind.astype(np.float64)
     return result if scale is None else result * _along(scale.astype(np.float64), node, steps.ndim)
 
 

@@ -258,13 +258,16 @@ def _is_laid_out(node: onnx.NodeProto, conv: Conv) -> bool:
     """Whether an operator visits the same elements as the convolution."""
     stated = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
     begin, end = zip(*conv.padding, strict=True)
+    ones, zeros = [1] * len(begin), [0] * (2 * len(begin))
+    usual = {"strides": ones, "dilations": ones, "pads": zeros, "group": 1, "auto_pad": b"NOTSET"}
     wanted = {
         "strides": list(conv.strides),
         "dilations": list(conv.dilations),
         "pads": [*begin, *end],
         "group": conv.groups,
+        "auto_pad": b"NOTSET",
     }
-    return all(stated.get(name) == value for name, value in wanted.items())
+    return {name: (usual | stated)[name] for name in wanted} == wanted
 
 
 def _convolution(op: Conv | ConvTranspose, weights: Ints) -> Conv | None:

@@ -12,7 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from qconvert.checking.deployed.kernels import is_conv, kernel_of
+from qconvert.checking.deployed.kernels import (
+    LINEAR,
+    RAW_CONV,
+    Numbers,
+    input_of,
+    is_conv,
+    kernel_of,
+    kind_of,
+)
+from qconvert.checking.deployed.meaning import Meaning, meaning_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.requantized import (
     Judged,
@@ -21,12 +30,14 @@ from qconvert.checking.deployed.requantized import (
     judged,
     rounding_kernel,
 )
-from qconvert.checking.repair.computed import belongs, normalization_of, with_program
+from qconvert.checking.deployed.scaled_sums import scale_behind
+from qconvert.checking.repair.computed import normalization_of, with_program
 from qconvert.checking.repair.constants import constants_in
 from qconvert.checking.repair.moves import read_moves
 from qconvert.emit.metadata import LayerTensor, ModelMetadata, read_metadata
 from qconvert.exactness import Analysis, analyse
 from qconvert.ir import F32, Graph, Layer
+from qconvert.ir.graph import belongs
 from qconvert.ir.ops import Conv, ConvTranspose, Dense
 from qconvert.reference.normalization import constants
 from qconvert.runners.cutting import tensors_of
@@ -54,6 +65,7 @@ def stored_weights(
         return {}
     file, graph = OnnxGraph(model.graph), with_program(graph, read_moves(model))
     cones, fused = cones_of(file, metadata.layers), fusions(graph, metadata.layers)
+    given = _meanings(metadata)
     rounding = _rounding(graph, kernels_of(file, metadata, cones), domains)
     beside = {fused.get(x.name, x.name) for x in graph.layers if _others(x)}
     found: dict[tuple[str, str], F32] = {}
@@ -66,7 +78,7 @@ def stored_weights(
             parts = () if known is None else (_in_a_kernel(layer, known, alone=end not in beside),)
         else:
             parts = (
-                _weights(graph, layer, file, cone),
+                _weights(graph, layer, file, cone, given),
                 _of_normalization(graph, layer, file, cone),
             )
         found |= {(layer.name, role): array for part in parts for role, array in part}
@@ -85,17 +97,22 @@ def cones_of(file: OnnxGraph, layers: Sequence[LayerTensor]) -> Cones:
 
 def kernels_of(file: OnnxGraph, metadata: ModelMetadata, cones: Cones) -> dict[str, RoundingKernel]:
     """The operators in *cones* that round sums to codes, by the layer that ends with these."""
-    given = {
-        each.tensor: (math.ldexp(1.0, each.codes.exp), each.codes.zero_point)
-        for each in metadata.inputs
-        if each.codes is not None and each.codes.divisor == 1
-    }
+    given = _meanings(metadata)
     found = {
         layer.layer: rounding_kernel(cones[layer.layer], file, given)
         for layer in metadata.layers
         if any(tensors_of(layer))
     }
     return {name: kernel for name, kernel in found.items() if kernel is not None}
+
+
+def _meanings(metadata: ModelMetadata) -> dict[str, Meaning]:
+    """What the integers of inputs stand for."""
+    return {
+        each.tensor: (math.ldexp(1.0, each.codes.exp), each.codes.zero_point)
+        for each in metadata.inputs
+        if each.codes is not None and each.codes.divisor == 1
+    }
 
 
 def _rounding(
@@ -139,9 +156,13 @@ def _without(array: F32, wrong: npt.NDArray[np.bool_], *, transposed: bool) -> F
 
 
 def _weights(
-    graph: Graph, layer: Layer, file: OnnxGraph, cone: list[onnx.NodeProto]
+    graph: Graph,
+    layer: Layer,
+    file: OnnxGraph,
+    cone: list[onnx.NodeProto],
+    given: Mapping[str, Meaning],
 ) -> Iterator[tuple[str, F32]]:
-    kernels = [array for node in cone if (array := _kernel(node, file)) is not None]
+    kernels = [array for node in cone if (array := _kernel(node, file, given)) is not None]
     roles = [role for role in layer.weights if role.endswith("kernel")]
     ops = [node.op for node in graph.nodes if belongs(node, layer)]
     linear = [op for op in ops if isinstance(op, Dense | Conv | ConvTranspose)]
@@ -177,15 +198,32 @@ def _of_normalization(
         yield role, np.where(right, weight.effective, np.float32(np.nan))
 
 
-def _kernel(node: onnx.NodeProto, file: OnnxGraph) -> F32 | None:
-    """The second factor of a linear operator, in Keras's layout."""
-    if node.op_type not in _LINEAR:
+def _kernel(node: onnx.NodeProto, file: OnnxGraph, given: Mapping[str, Meaning]) -> F32 | None:
+    """The second factor of a linear operator, in Keras's layout; *given* is what inputs are."""
+    raw = kind_of(node) == RAW_CONV
+    if not raw and node.op_type not in _LINEAR:
         return None
-    array = kernel_of(node, file)
+    array = _beside_codes(node, file, given) if raw else kernel_of(node, file)
     if array is None:
         return None
     kernel: F32 = array.astype(np.float32)
     return kernel.transpose(*range(2, kernel.ndim), 1, 0) if is_conv(node) else kernel
+
+
+def _beside_codes(
+    node: onnx.NodeProto, file: OnnxGraph, given: Mapping[str, Meaning]
+) -> Numbers | None:
+    """The kernel beside the numbers whose codes an operator reads, if it takes these for them.
+
+    ``None`` also where no scale alone is behind the sums.
+    """
+    kernel, known = kernel_of(node, file), meaning_of(node.input[0], file, given)
+    zero = file.constant(input_of(node, LINEAR[kind_of(node)].x_zero))
+    if kernel is None or known is None or zero is None or zero != known[1]:
+        return None
+    if scale_behind(node, file, kernel) is None:
+        return None
+    return kernel / known[0]
 
 
 def _bias(effective: F32, file: OnnxGraph, cone: list[onnx.NodeProto]) -> F32 | None:

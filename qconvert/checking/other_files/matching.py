@@ -16,12 +16,13 @@ from typing import Final
 import numpy as np
 import onnx
 
-from qconvert.checking.ancestry import in_order, sources
+from qconvert.checking.ancestry import sources
 from qconvert.checking.inputs import Batch
 from qconvert.checking.other_files.interface import axes_of
 from qconvert.checking.radius import Radius
 from qconvert.checking.rounding import expectation, explained
 from qconvert.ir import F32, Graph, Layer
+from qconvert.ir.graph import in_order
 from qconvert.runners.foreign import Correspondence, Place, depending, every_tensor
 
 #: Of the tensors of a wrong layer's size so many are tried, those that are most right first.

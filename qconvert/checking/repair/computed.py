@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from qconvert.checking.repair.moves import Move, with_moves
-from qconvert.ir import Graph, Layer, Node
+from qconvert.ir import Graph, Layer
+from qconvert.ir.graph import belongs
 from qconvert.ir.ops import BatchNormalization
 from qconvert.reference.normalization import constants
 
@@ -25,8 +26,3 @@ def normalization_of(graph: Graph, layer: Layer) -> BatchNormalization | None:
     """What a layer computes that is a normalization and nothing else."""
     ops = [node.op for node in graph.nodes if belongs(node, layer)]
     return ops[0] if len(ops) == 1 and isinstance(ops[0], BatchNormalization) else None
-
-
-def belongs(node: Node, layer: Layer) -> bool:
-    """Whether *layer* computes *node*, by their names."""
-    return node.name == layer.name or node.name.startswith(f"{layer.name}:")

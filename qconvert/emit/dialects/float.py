@@ -3,12 +3,13 @@
 from qconvert.emit import quantizers
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.dialects.protocol import Consumer, Kernel
+from qconvert.emit.shield import unfolded
 from qconvert.emit.values import Value
 from qconvert.ir import F32, Quantizer
 
 
 class FloatDialect:
-    """For tools that know no quantization; ONNX Runtime folds what it likes."""
+    """For tools that know no quantization; integers are there only to keep factors from folding."""
 
     integer_kernels = False
 
@@ -31,5 +32,5 @@ class FloatDialect:
         return False
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
-        """An initializer."""
-        return b.constant(array, name)
+        """An initializer, or where it could be folded a dequantized one."""
+        return unfolded(b, array, name)

@@ -14,7 +14,7 @@ from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects.protocol import Consumer, Kernel
 from qconvert.emit.grids import bytes_hold, image, rounds_to, stretch
 from qconvert.emit.packing import stored_codes, type_of_weights
-from qconvert.emit.shield import shielded
+from qconvert.emit.shield import axis_of, dequantized_int32, is_of_columns, scales_of, shielded
 from qconvert.emit.values import Codes, Value, from_codes
 from qconvert.ir import F32, Grid, Quantizer
 from qconvert.ir.quantizers import (
@@ -44,6 +44,8 @@ class QdqDialect:
             y = Value(quantizers.apply(b, x, quantizer), x.layout)
             results = image(quantizer)
             return y if results is None else _to_codes(b, y, results, y.tensor)
+        if _supplied_in_words(b, x, grid) and _only_rounds(b, x, quantizer):
+            return _clipped(b, x, grid)
         if not _has_codes(b, x, grid):
             return Value(quantizers.apply(b, x, quantizer), x.layout)
         y = _to_codes(b, x, grid, quantizers.rounded_argument(b, x, quantizer))
@@ -59,7 +61,7 @@ class QdqDialect:
             return Kernel(tensor if x.codes is None else shielded(b, tensor))
         if found.bits == 32 or (found.bits == 16 and b.opset < _INT16_OPSET):
             # Shielded, for ONNX Runtime makes an invalid QLinearConv of int32 weights.
-            return Kernel(shielded(b, _dequantize_int32(b, found, "kernel")))
+            return Kernel(shielded(b, dequantized_int32(b, found, "kernel")))
         tensor = _dequantized(b, x, found, "kernel")
         if consumer is Consumer.MATMUL and not (x.integer and found.bits <= 8):
             # Shielded, for ONNX Runtime would quantize x dynamically (MatMulNBits).
@@ -78,7 +80,7 @@ class QdqDialect:
         if codes is None:
             return None
         axis = None if kernel.codes.axis is None else 0
-        return _dequantize_int32(b, WeightCodes(codes, exps, axis), "bias")
+        return dequantized_int32(b, WeightCodes(codes, exps, axis), "bias")
 
     def multiplies_integers(self, x: Value, array: F32, bias: F32 | None) -> bool:
         """Of bytes, with no bias or one that is off the grid of the products."""
@@ -88,11 +90,11 @@ class QdqDialect:
         return bias is None or on_grid(bias, found.exps + x.codes.exp) is None
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
-        """Dequantized integers, which no optimizer folds."""
+        """Dequantized integers, which no optimizer folds, where it would fold numbers."""
         found = encode(array, 0)
-        if found is None or array.ndim == 0:
+        if found is None or array.ndim == 0 or is_of_columns(array):
             return b.constant(array, name)
-        return _dequantize_int32(b, found, name)
+        return dequantized_int32(b, found, name)
 
 
 def _leaves_residue(quantizer: Quantizer) -> bool:
@@ -155,6 +157,27 @@ def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor) -> Value:
     return from_codes(b, replace(wanted, tensor=codes), x.layout)
 
 
+def _supplied_in_words(b: Builder, x: Value, grid: Grid) -> bool:
+    """Whether the user supplies numbers of this grid in 16 bits, of which nothing is to round."""
+    codes = x.codes
+    if codes is None or codes.narrow or codes.zero or codes.exp != grid.exp:
+        return False
+    return b.supplies(codes.tensor)
+
+
+def _only_rounds(b: Builder, x: Value, quantizer: Quantizer) -> bool:
+    return quantizers.rounded_argument(b, x, quantizer) == x.tensor and not stretch(quantizer)
+
+
+def _clipped(b: Builder, x: Value, grid: Grid) -> Value:
+    """Codes in 16 bits may be others than those of the grid."""
+    assert x.codes is not None
+    if x.codes.ends == (grid.lo, grid.hi):
+        return x
+    ends = b.scalar(grid.lo * grid.step), b.scalar(grid.hi * grid.step)
+    return Value(b.op("Clip", x.tensor, *ends), x.layout)
+
+
 def _given_as(b: Builder, x: Value, meaning: tuple[str, int, int]) -> Tensor | None:
     """The codes of *x* if the user supplies them in just this *meaning*: nothing is to round."""
     if x.codes is None or x.codes.meaning != meaning or not b.supplies(x.codes.tensor):
@@ -177,21 +200,7 @@ def _dequantized(b: Builder, x: Value, found: WeightCodes, name: str) -> Tensor:
     return b.op(
         "DequantizeLinear",
         stored,
-        _scales(b, found, name),
+        scales_of(b, found, name),
         b.constant(zeros, "zero"),
-        attributes=_axis(found),
+        attributes=axis_of(found),
     )
-
-
-def _dequantize_int32(b: Builder, found: WeightCodes, name: str) -> Tensor:
-    stored = b.constant(found.codes.astype(np.int32), name)
-    return b.op("DequantizeLinear", stored, _scales(b, found, name), attributes=_axis(found))
-
-
-def _axis(found: WeightCodes) -> dict[str, int]:
-    return {} if found.axis is None else {"axis": found.axis}
-
-
-def _scales(b: Builder, found: WeightCodes, name: str) -> Tensor:
-    scales = np.ldexp(np.float32(1), found.exps.astype(np.int32)).astype(np.float32)
-    return b.constant(scales.reshape(()) if found.axis is None else scales, f"{name}_scale")

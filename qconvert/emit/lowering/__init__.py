@@ -4,6 +4,7 @@ from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import Dialect
 from qconvert.emit.lowering import (
     elementwise,
+    integer_sums,
     linear,
     movement,
     opaque,
@@ -93,3 +94,13 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
 def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect) -> Value | None:
     """Emit a whole chain behind *x* as one integer kernel; ``None`` if it cannot be one."""
     return requantized.lower_chain(chain, x, b, dialect, lower)
+
+
+def lower_sums(op: Op, chain: Chain | None, x: Value, shape: Shape, b: Builder) -> Value | None:
+    """Emit *op* with sums of integers that become floats; ``None`` if others are as fast.
+
+    *chain* is what begins with it and did not become one kernel, if something does.
+    """
+    if not isinstance(op, Conv) or (chain is not None and requantized.fuses(chain, x)):
+        return None
+    return integer_sums.integer_sums(op, x, shape, b)

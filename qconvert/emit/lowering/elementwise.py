@@ -7,6 +7,7 @@ import numpy as np
 
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.dialects.protocol import Dialect
+from qconvert.emit.shield import unfolded
 from qconvert.emit.values import Value, agree, natural
 from qconvert.ir.ops import Elementwise, Function, Merge, Relu, Scale
 
@@ -67,7 +68,8 @@ def _function(op: Elementwise, x: Tensor, b: Builder) -> Tensor:
             erf = b.op("Erf", b.op("Mul", x, b.scalar(np.sqrt(0.5))))
             return b.op("Mul", halves, b.op("Add", erf, b.scalar(1.0)))
         case Function.HARD_SIGMOID:
-            y = b.op("Add", b.op("Mul", x, b.scalar(0.2)), b.scalar(0.5))
+            fifth = unfolded(b, np.array(0.2, np.float32), "fifth")
+            y = b.op("Add", b.op("Mul", x, fifth), b.scalar(0.5))
             return b.op("Clip", y, b.scalar(0.0), b.scalar(1.0))
         case Function.HARD_SIGMOID_3:
             y = b.op("Clip", b.op("Add", x, b.scalar(3.0)), b.scalar(0.0), b.scalar(6.0))

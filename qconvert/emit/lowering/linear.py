@@ -1,9 +1,11 @@
 """Dense, convolutions, and batch normalization."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 
-from qconvert.emit.builder import Attributes, Builder, Tensor
+from qconvert.emit.builder import Attribute, Attributes, Builder, Tensor
 from qconvert.emit.dialects.protocol import Consumer, Dialect
 from qconvert.emit.normalization import normalization
 from qconvert.emit.values import (
@@ -31,7 +33,7 @@ def dense(op: Dense, x: Value, b: Builder, dialect: Dialect) -> Value:
     kernel = dialect.kernel(b, x, contiguous(op.kernel, (1, 0)), 0, Consumer.GEMM)
     bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.GEMM)
     y = Value(_call(b, "Gemm", x, kernel.tensor, bias, {"transB": 1}), x.layout)
-    return y if bias is not None else _plus(b, y, op.bias)
+    return y if bias is not None else plus(b, y, op.bias)
 
 
 def conv(op: Conv, x: Value, b: Builder, dialect: Dialect) -> Value:
@@ -40,17 +42,23 @@ def conv(op: Conv, x: Value, b: Builder, dialect: Dialect) -> Value:
     kernel = dialect.kernel(b, x, conv_weight(op), 0, Consumer.CONV)
     bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.CONV)
     y = Value(_call(b, "Conv", x, kernel.tensor, bias, conv_attributes(op)), x.layout)
-    return y if bias is not None else _plus(b, y, op.bias)
+    return y if bias is not None else plus(b, y, op.bias)
 
 
 def conv_attributes(op: Conv) -> Attributes:
-    """Of ``Conv`` and ``QLinearConv``."""
-    return {
-        "strides": list(op.strides),
-        "dilations": list(op.dilations),
-        "pads": pads(op.padding),
-        "group": op.groups,
-    }
+    """Of ``Conv`` and ``QLinearConv``, but for those with ONNX's defaults."""
+    stated = _window(op.strides, op.dilations, op.padding)
+    return stated | {"group": op.groups} if op.groups > 1 else stated
+
+
+def _window(
+    strides: Sequence[int], dilations: Sequence[int], padding: Padding
+) -> dict[str, Attribute]:
+    wide = {"strides": list(strides), "dilations": list(dilations)}
+    stated: dict[str, Attribute] = {name: each for name, each in wide.items() if max(each) > 1}
+    if any(map(any, padding)):
+        stated["pads"] = pads(padding)
+    return stated
 
 
 def conv_transpose(op: ConvTranspose, x: Value, b: Builder, dialect: Dialect) -> Value:
@@ -59,13 +67,9 @@ def conv_transpose(op: ConvTranspose, x: Value, b: Builder, dialect: Dialect) ->
     weight = contiguous(op.kernel, (x.rank - 1, x.rank - 2, *range(x.rank - 2)))
     kernel = dialect.kernel(b, x, weight, 1, Consumer.CONV_TRANSPOSE)
     cropped = tuple((max(before, 0), max(after, 0)) for before, after in op.cropping)
-    attributes: Attributes = {
-        "strides": list(op.strides),
-        "dilations": list(op.dilations),
-        "pads": pads(cropped),
-    }
+    attributes = _window(op.strides, op.dilations, cropped)
     y = Value(_call(b, "ConvTranspose", x, kernel.tensor, None, attributes), x.layout)
-    return _plus(b, _extended(b, y, op.cropping), op.bias)
+    return plus(b, _extended(b, y, op.cropping), op.bias)
 
 
 def affine(op: Affine, x: Value, b: Builder, dialect: Dialect) -> Value:
@@ -122,7 +126,8 @@ def _call(
     return b.op(kind, *inputs, attributes=attributes)
 
 
-def _plus(b: Builder, y: Value, bias: F32 | None) -> Value:
+def plus(b: Builder, y: Value, bias: F32 | None) -> Value:
+    """*y* and a *bias*, if there is one, by channel."""
     return y if bias is None else _added(b, y, bias, "bias")
 
 

@@ -26,7 +26,7 @@ from qconvert.emit.values import (
     natural,
     relayout,
 )
-from qconvert.ir import Op, Quantizer, Shape
+from qconvert.ir import Op, Shape
 from qconvert.ir.ops import Conv, ConvTranspose, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
 
@@ -38,22 +38,15 @@ Lower: TypeAlias = Callable[[Op, tuple[Value, ...], Shape, Builder, Dialect], Va
 
 def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect, lower: Lower) -> Value | None:
     """The value at the chain's end; ``None`` if nothing is gained or some channel has no form."""
-    op, quantize = chain.linear.op, chain.end.op
-    if not isinstance(quantize, Quantize) or not x.integer:
+    op = chain.linear.op
+    if not x.integer or fuses(chain, x):
         return None
-    b.scope = chain.linear.name
     y = None
     if isinstance(op, ConvTranspose):
         spread = phases(op, chain.linear.shape)
         y = None if spread is None else _requantized(chain, spread.conv, x, b, spread)
-    elif not isinstance(op, Conv):
-        return None
-    elif not _rounds_sums(chain, op, x, quantize.quantizer):
+    elif isinstance(op, Conv):
         y = _requantized(chain, op, x, b)
-    elif chain.moves:
-        sums = lower(op, (x,), chain.linear.shape, b, dialect)
-        b.scope = chain.end.name
-        y = dialect.quantize(b, sums, quantize.quantizer)
     if y is None:
         return None
     for node in chain.moves:
@@ -62,15 +55,22 @@ def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect, lower: Low
     return y
 
 
-def _rounds_sums(chain: Chain, op: Conv, x: Value, quantizer: Quantizer) -> bool:
-    """Whether the quantizer rounds sums on a grid to a coarser one, as runtimes know it."""
+def fuses(chain: Chain, x: Value) -> bool:
+    """Whether runtimes make an integer kernel of a convolution and its quantizer by themselves.
+
+    They do if that alone is behind it and rounds sums on a grid to a coarser one.
+    """
+    op, quantize = chain.linear.op, chain.end.op
+    if chain.between or chain.moves or x.codes is None:
+        return False
+    if not isinstance(op, Conv) or not isinstance(quantize, Quantize):
+        return False
+    if not isinstance(quantize.quantizer, QuantizedBits | QuantizedLinear | QuantizedRelu):
+        return False
     found = encode(conv_weight(op), 0)
-    if chain.between or found is None or found.bits > 8 or x.codes is None:
+    if found is None or found.bits > 8 or rounds_to(quantize.quantizer) is None:
         return False
-    if not isinstance(quantizer, QuantizedBits | QuantizedLinear | QuantizedRelu):
-        return False
-    on_steps = op.bias is None or on_grid(op.bias, found.exps + x.codes.exp) is not None
-    return on_steps and rounds_to(quantizer) is not None
+    return op.bias is None or on_grid(op.bias, found.exps + x.codes.exp) is not None
 
 
 def _requantized(

@@ -8,6 +8,15 @@ in their stead.
 
 from qconvert.emit.requantization.chains import Chain, chains
 from qconvert.emit.requantization.phases import Phases, phases
-from qconvert.emit.requantization.requantize import Requantized, requantized
+from qconvert.emit.requantization.requantize import Requantized, own_steps, reach, requantized
 
-__all__ = ["Chain", "Phases", "Requantized", "chains", "phases", "requantized"]
+__all__ = [
+    "Chain",
+    "Phases",
+    "Requantized",
+    "chains",
+    "own_steps",
+    "phases",
+    "reach",
+    "requantized",
+]

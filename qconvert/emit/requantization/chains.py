@@ -43,12 +43,11 @@ def chains(graph: Graph) -> dict[str, Chain]:
     """All chains, by the name of the linear op."""
     readers = graph.readers
     seen = {output.value for output in graph.outputs}
-    owned = {layer.value for layer in graph.layers}
     found: dict[str, Chain] = {}
     for node in graph.nodes:
         if isinstance(node.op, Dense | Conv | ConvTranspose):
             chain = _chain(node, readers, seen)
-            if chain is not None and chain.end.name in owned:
+            if chain is not None:
                 found[node.name] = chain
     return found
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from qconvert.emit.codes import WeightCodes, encode, largest_beside, on_grid
-from qconvert.emit.grids import rising
+from qconvert.emit.grids import rising, stretch
 from qconvert.emit.requantization.chains import Chain
 from qconvert.emit.requantization.epilogue import Epilogue, Integers, Stairs, stairs
 from qconvert.emit.requantization.search import Requantization, is_right, search
@@ -55,8 +55,8 @@ def requantized(
     grid = rising(quantize.quantizer)
     if found is None or found.bits > 8 or grid is None:
         return None
-    weights, exps = _own_steps(found)
-    lo, hi = _sums(weights, min(x.ends[0], 0), max(x.ends[1], 0))
+    weights, exps = own_steps(found)
+    lo, hi = reach(weights, x)
     if np.max(hi - lo) > _LARGEST:
         return None
     ops = [node.op for node in chain.between]
@@ -85,8 +85,10 @@ def _exact(epilogue: Epilogue, kernels: list[Stairs], grid: Grid) -> list[Requan
     biases = on_grid(np.resize(bias, len(exps)), exps)
     if biases is None:
         return None
+    # It rounds to it before it multiplies by a power of two.
+    rounded = grid.exp - stretch(epilogue.quantizer)
     numbers = [
-        Requantization(1, int(b), math.ldexp(1.0, int(exp) - grid.exp))
+        Requantization(1, int(b), math.ldexp(1.0, int(exp) - rounded))
         for b, exp in zip(biases, exps, strict=True)
     ]
     pairs = zip(kernels, numbers, strict=True)
@@ -106,7 +108,7 @@ def _ways(x: Codes, *, packed: bool, vnni: bool) -> Iterator[tuple[int, int]]:
         yield 0, _WIDE
 
 
-def _own_steps(found: WeightCodes) -> tuple[Integers, Integers]:
+def own_steps(found: WeightCodes) -> tuple[Integers, Integers]:
     """The weights of each channel in their own largest step, and its exponent (channels,)."""
     flat = found.codes.reshape(len(found.codes), -1)
     common = np.gcd.reduce(flat, axis=1)
@@ -115,8 +117,9 @@ def _own_steps(found: WeightCodes) -> tuple[Integers, Integers]:
     return found.codes // steps.reshape(shape), found.exps + np.log2(steps).astype(np.int64)
 
 
-def _sums(weights: Integers, lo: int, hi: int) -> tuple[Integers, Integers]:
-    """The ends of each channel's sums, for codes between *lo* and *hi*."""
+def reach(weights: Integers, x: Codes) -> tuple[Integers, Integers]:
+    """The ends of each channel's sums of products with the codes *x*, or 0 where it is padded."""
+    lo, hi = min(x.ends[0], 0), max(x.ends[1], 0)
     flat = weights.reshape(len(weights), -1)
     up, down = np.maximum(flat, 0).sum(axis=1), np.maximum(-flat, 0).sum(axis=1)
     return up * lo - down * hi, up * hi - down * lo

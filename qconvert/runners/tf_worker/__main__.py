@@ -17,7 +17,8 @@ run     {inputs, outputs} -> {keys}: all layers and outputs of ``model(x, traini
 predict {inputs} -> {differences}: where graph mode disagrees with eager mode
 weights {outputs} -> {keys}: the weights that the layers compute with, as ``layer/role``
 tf2onnx {model, weights, output} -> {converter} or {refused}: the model as tf2onnx converts it
-start   {kind, file, weights, threads} -> {seconds}: the program that the next four are about
+start   {kind, file, weights, threads} -> {seconds, bytes}: the program that the next four are
+        about; bytes if it converts the model to a file of its own
 results {inputs, outputs} -> {keys}: its outputs, by their places
 time    {inputs, seconds} -> {seconds}: the fastest of calls for so many seconds
 profile {file, threads, inputs} -> {operators}: what each operator of an ONNX file takes

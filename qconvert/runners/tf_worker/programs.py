@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Program = Callable[[Mapping[str, Array]], list[Array]]
 
+#: What TensorFlow Lite's converter makes.
+CONVERTED = "model.tflite"
 #: ONNX Runtime's level of messages.
 ERRORS_ONLY = 3
 
@@ -47,7 +49,7 @@ def start(request: Json, folder: Path) -> Program:
     if kind == "function":
         return by_function(model)
     if kind == "tflite":
-        return in_tflite(model, threads)
+        return in_tflite(model, threads, folder / CONVERTED)
     raise ValueError(f"unknown program {kind!r}")
 
 
@@ -138,14 +140,15 @@ def signature(model: Layer) -> list[Layer]:
     return [tf.TensorSpec(x.shape, x.dtype, f"x{i}") for i, x in enumerate(model.inputs)]
 
 
-def in_tflite(model: Layer, threads: int) -> Program:
-    """The model as TensorFlow Lite converts it, in floats."""
+def in_tflite(model: Layer, threads: int, converted: Path) -> Program:
+    """The model as TensorFlow Lite converts it, in floats, to the file *converted*."""
     import tensorflow as tf
 
     traced = function_of(model).get_concrete_function(*signature(model))
     content = tf.lite.TFLiteConverter.from_concrete_functions([traced], model).convert()
     used = threads or os.cpu_count()
-    interpreter = tf.lite.Interpreter(model_content=content, num_threads=used)
+    converted.write_bytes(content)
+    interpreter = tf.lite.Interpreter(model_path=str(converted), num_threads=used)
     taken = sorted(interpreter.get_input_details(), key=lambda each: str(each["name"]))
     names = input_names(model)
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .programs import in_onnx_runtime, prepare, start
+from .programs import CONVERTED, in_onnx_runtime, prepare, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,13 @@ class Timer:
         self._inputs: dict[str, dict[str, Array]] = {}
 
     def start(self, request: Json) -> Config:
-        """Start the program; the seconds that it took, of TensorFlow's with those of imports."""
+        """Start the program; the seconds that it took, of TensorFlow's with those of imports.
+
+        And the size of the file that it converted the model to, if it does.
+        """
         prepare(request["threads"])
+        converted = self._folder / CONVERTED
+        converted.unlink(missing_ok=True)
         spent, starts = [], 1
         if request["kind"] == "onnxruntime":
             import onnxruntime  # noqa: F401
@@ -46,7 +51,8 @@ class Timer:
             begin = time.perf_counter()
             self._program = start(request, self._folder)
             spent.append(time.perf_counter() - begin)
-        return {"seconds": statistics.median(spent)}
+        size = {"bytes": converted.stat().st_size} if converted.exists() else {}
+        return {"seconds": statistics.median(spent), **size}
 
     def results(self, request: Json) -> dict[str, Array]:
         """The outputs of one call, by their places."""

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -6,7 +7,16 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from qconvert.benchmarking.macs import multiplications
+import qconvert
+from qconvert.emit.metadata import LayerTensor, read_metadata
+from qconvert.weighing.costs import costs
+from qconvert.weighing.file_macs import (
+    multiplications,
+    multiplications_by_layer,
+    with_one_sample,
+)
+
+DATA = Path(__file__).parents[1] / "data"
 
 #: Of a tensor whose sizes are inferred.
 Sizes = Sequence[int | str]
@@ -89,3 +99,22 @@ def test_a_loop_leaves_the_number_open() -> None:
     )
     model = made([helper.make_node("Loop", ["", "", "x"], ["y"], body=body)], [1, 3], w=(3, 3))
     assert multiplications(model) is None
+
+
+@pytest.mark.parametrize("name", ["jet_mlp.h5", "jet_deepsets.h5", "mnist_cnn.keras"])
+def test_a_model_and_its_file_multiply_as_often(name: str) -> None:
+    """Counted apart: in what Keras computes, and in the operators that were written for it."""
+    graph = qconvert.load(DATA / name)
+    found = {layer: cost.multiplications for layer, cost in costs(graph).items()}
+    file = qconvert.export(DATA / name).model
+    metadata = read_metadata(file)
+    assert metadata is not None
+    by_layer = multiplications_by_layer(file, metadata.layers)
+    assert by_layer == found
+    assert multiplications(with_one_sample(file)) == sum(n or 0 for n in found.values()) > 0
+
+
+def test_layers_that_share_a_tensor_leave_its_operators_to_the_first() -> None:
+    model = made([helper.make_node("MatMul", ["x", "a"], ["y"])], [1, 3], a=(3, 4))
+    layers = [LayerTensor(name, "Any", "y", None, None) for name in ("dense", "linear")]
+    assert multiplications_by_layer(model, layers) == {"dense": 12}

@@ -2,8 +2,9 @@
 
 from typing import assert_never
 
-from qconvert.ir import Graph, Layer, Op, Quantizer, grid_of
-from qconvert.ir.ops import Quantize, Recurrence, Slice
+from qconvert.ir.graph import Graph, Layer
+from qconvert.ir.grids import grid_of
+from qconvert.ir.ops import Op, Quantize, Recurrence, Slice
 from qconvert.ir.quantizers import (
     Binary,
     HardFunction,
@@ -16,6 +17,7 @@ from qconvert.ir.quantizers import (
     QuantizedSigmoid,
     QuantizedTanh,
     QuantizedUlaw,
+    Quantizer,
     Ternary,
 )
 from qconvert.ir.stock import UnfoldTime

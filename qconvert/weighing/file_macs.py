@@ -1,21 +1,64 @@
-"""How many multiplications the linear operators of a file take for one sample."""
+"""How many multiplications the linear operators of an ONNX file take for one sample."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import onnx
 
 from qconvert.checking.deployed.kernels import LINEAR, input_of, kind_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.stored import cones_of
+from qconvert.emit.metadata import LayerTensor
 
 
 def multiplications(model: onnx.ModelProto) -> int | None:
     """Of a file with inputs of known sizes; ``None`` where a size or a number of steps is not."""
+    graph, shapes = _inferred(model)
+    return _total(graph, graph.nodes, shapes)
+
+
+def multiplications_by_layer(
+    model: onnx.ModelProto, layers: Sequence[LayerTensor]
+) -> dict[str, int | None]:
+    """For one sample, of the operators between each of *layers* and those before it.
+
+    Layers that share a tensor, as one that changes nothing does, leave them to the first.
+    """
+    graph, shapes = _inferred(with_one_sample(model))
+    cones, found, seen = cones_of(graph, layers), dict[str, int | None](), set[str]()
+    for layer in layers:
+        own = [node for node in cones[layer.layer] if seen.isdisjoint(node.output)]
+        if layer.fused_into is None and _multiply(own):
+            found[layer.layer] = _total(graph, own, shapes)
+            seen.update(name for node in own for name in node.output)
+    return found
+
+
+def with_one_sample(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The file for one sample where it takes any number of them."""
+    sized = onnx.ModelProto()
+    sized.CopyFrom(model)
+    for value in sized.graph.input:
+        axes = value.type.tensor_type.shape.dim
+        if axes and not axes[0].dim_value:
+            axes[0].dim_value = 1
+    return sized
+
+
+def _inferred(model: onnx.ModelProto) -> tuple[OnnxGraph, dict[str, tuple[int, ...]]]:
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    graph = OnnxGraph(inferred.graph)
-    shapes = dict(_shapes(inferred.graph))
+    return OnnxGraph(inferred.graph), dict(_shapes(inferred.graph))
+
+
+def _multiply(nodes: Iterable[onnx.NodeProto]) -> bool:
+    return any(kind_of(node) in LINEAR for node in nodes)
+
+
+def _total(
+    graph: OnnxGraph, nodes: Iterable[onnx.NodeProto], shapes: dict[str, tuple[int, ...]]
+) -> int | None:
     total = 0
-    for outer in graph.nodes:
+    for outer in nodes:
         for node, inner in graph.nested(outer):
             if kind_of(node) not in LINEAR:
                 continue

@@ -1,0 +1,27 @@
+"""What changed from one model, file or report to another."""
+
+from qconvert.differing.differ import diff as between
+from qconvert.differing.results import Differences
+from qconvert.opening import AnyPath, Source
+
+
+def diff(
+    first: AnyPath | object,
+    second: AnyPath | object,
+    *,
+    first_weights: AnyPath | None = None,
+    second_weights: AnyPath | None = None,
+    via_tensorflow: bool = False,
+    opaque: str | None = None,
+    tf_python: AnyPath | None = None,
+) -> Differences:
+    """What changed between two models, two ONNX files, a model and its file, or two reports.
+
+    Models are compared by what they compute, files by their operators and constants, whatever
+    their order and names; a file beside a model by what it says of itself, and by its weights.
+    The options are those of `load`. Raises `UsageError` for two that cannot be compared.
+    """
+    return between(
+        Source(first, first_weights, via_tensorflow, opaque, tf_python),
+        Source(second, second_weights, via_tensorflow, opaque, tf_python),
+    )

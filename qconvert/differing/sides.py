@@ -1,0 +1,75 @@
+"""What is compared, read: a Keras model, an ONNX file, or a report."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import onnx
+
+from qconvert.checking.onnx_file import read_onnx
+from qconvert.differing.results import Compared, Format
+from qconvert.errors import UsageError
+from qconvert.ir import Graph
+from qconvert.opening import Source, opened
+
+#: Which reports are read, whatever their number.
+_REPORT: Final = "qconvert.report/"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelSide:
+    """A Keras model."""
+
+    about: Compared
+    graph: Graph
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileSide:
+    """An ONNX file."""
+
+    about: Compared
+    model: onnx.ModelProto
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReportSide:
+    """A report as JSON."""
+
+    about: Compared
+    report: Mapping[str, Any]
+
+
+Side: TypeAlias = ModelSide | FileSide | ReportSide
+
+
+def read_side(source: Source) -> Side:
+    """Told by the suffix ``.onnx`` and by the schema of a report; all others are Keras models."""
+    path = None if source.is_live else source.paths[0]
+    if path is not None and path.suffix == ".onnx":
+        if source.weights is not None:
+            raise UsageError(
+                "QC002", f"{path} holds its own weights; only a .json takes a weights file"
+            )
+        model, file = read_onnx(path)
+        return FileSide(Compared(Format.FILE, str(path), file.sha256), model)
+    report = None if path is None else _report(path)
+    if report is not None:
+        return ReportSide(Compared(Format.REPORT, str(path), None), report)
+    with opened(source) as found:
+        named = None if path is None else str(path)
+        return ModelSide(Compared(Format.MODEL, named, found.digest), found.graph)
+
+
+def _report(path: Path) -> dict[str, Any] | None:
+    """The report in *path*, if one is there; anything else is for the readers of models."""
+    if path.suffix != ".json" or not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    schema = content.get("schema") if isinstance(content, dict) else None
+    return content if isinstance(schema, str) and schema.startswith(_REPORT) else None

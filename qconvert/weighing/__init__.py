@@ -1,0 +1,1 @@
+"""What a model takes: bits, products, accumulators and memory, and how its weights are spread."""

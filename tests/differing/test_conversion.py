@@ -1,0 +1,111 @@
+from pathlib import Path
+
+import h5py
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+import qconvert
+from qconvert.differing.results import Kind
+from qconvert.errors import BadFileError, UsageError
+
+DATA = Path(__file__).parents[1] / "data"
+MODEL = DATA / "jet_mlp.h5"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    target = tmp_path / "model.onnx"
+    qconvert.export(MODEL, target)
+    return target
+
+
+def test_a_model_and_its_file_do_not_differ(path: Path) -> None:
+    found = qconvert.diff(MODEL, path)
+    assert found.equal and found.exit_code == 0
+    (told,) = found.not_compared
+    assert "operators" in told
+    assert qconvert.diff(path, MODEL) == found
+
+
+def test_a_code_of_the_file_that_is_another_is_told_as_a_weight(path: Path) -> None:
+    model = onnx.load(path)
+    (kernel,) = (x for x in model.graph.initializer if list(x.dims) == [32, 64])
+    codes = numpy_helper.to_array(kernel).copy()
+    codes[3, 4] += 2
+    kernel.CopyFrom(numpy_helper.from_array(codes, kernel.name))
+    onnx.save(model, path)
+    (change,) = qconvert.diff(MODEL, path).changes
+    assert (change.layer, change.what) == ("fc2", "kernel")
+    assert change.numbers and change.numbers.steps == 2
+    # Keras has the axes the other way round.
+    assert change.numbers.first == (4, 3)
+
+
+def test_the_file_of_another_training_has_another_source(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.h5"
+    other.write_bytes(MODEL.read_bytes())
+    with h5py.File(other, "r+") as file:
+        file["model_weights/fc1/fc1_1/kernel:0"][0, 0] = 0.9
+    found = qconvert.diff(other, path)
+    assert [(change.layer, change.what) for change in found.changes] == [
+        ("", "source of the file"),
+        ("fc1", "kernel"),
+    ]
+
+
+def test_the_file_of_another_model_has_other_layers(path: Path) -> None:
+    found = qconvert.diff(DATA / "mnist_cnn.keras", path)
+    kinds = {change.kind for change in found.changes if change.layer and not change.what}
+    assert Kind.ADDED in kinds and Kind.REMOVED in kinds
+
+
+def test_weights_that_are_not_found_are_said_not_to_be_compared(path: Path) -> None:
+    model = onnx.load(path)
+    for node in model.graph.node:
+        if node.op_type in ("Gemm", "MatMul"):
+            node.op_type = "Einsum"
+    onnx.save(model, path)
+    found = qconvert.diff(MODEL, path)
+    assert any("fc1/kernel" in told for told in found.not_compared)
+
+
+def test_what_has_nothing_in_common_is_refused(path: Path, tmp_path: Path) -> None:
+    report = tmp_path / "r.json"
+    report.write_text('{"schema": "qconvert.report/1"}')
+    with pytest.raises(UsageError, match="report and ONNX file have nothing in common"):
+        qconvert.diff(report, path)
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    onnx.save(model, path)
+    with pytest.raises(UsageError, match="does not tell its layers"):
+        qconvert.diff(MODEL, path)
+
+
+def test_a_file_that_is_no_report_is_read_as_a_model(tmp_path: Path) -> None:
+    for text in ("{", "[]", '{"schema": 1}', "[" * 100_000):
+        (tmp_path / "r.json").write_text(text)
+        with pytest.raises(BadFileError):
+            qconvert.diff(tmp_path / "r.json", MODEL)
+
+
+def test_an_architecture_takes_its_weights_and_nothing_else_does(path: Path) -> None:
+    weights = DATA / "encoder_weights.hdf5"
+    found = qconvert.diff(
+        DATA / "encoder.json", DATA / "encoder.json", first_weights=weights, second_weights=weights
+    )
+    assert found.equal
+    for other in (MODEL, path):
+        with pytest.raises(UsageError, match="holds its own weights"):
+            qconvert.diff(other, MODEL, first_weights=weights)
+
+
+def test_weights_differ_by_their_numbers(tmp_path: Path) -> None:
+    other = tmp_path / "other.h5"
+    other.write_bytes(MODEL.read_bytes())
+    with h5py.File(other, "r+") as file:
+        kernel = file["model_weights/fc1/fc1_1/kernel:0"]
+        kernel[...] = np.clip(kernel[...], -0.5, 0.5)
+    changes = qconvert.diff(MODEL, other).changes
+    assert {change.what for change in changes} == {"kernel", "kernel in the file"}
