@@ -71,9 +71,9 @@ def asked(
         chosen = _chosen(model, question, file)
         tensorflow: TensorFlowRunner | str = "not asked"
         if witnesses or part.opaque:
-            assert model.keras is not None
-            files = model.keras.model, model.keras.weights
-            started = tensorflow_started(*files, source.python)
+            files = model.keras
+            assert files is not None
+            started = tensorflow_started(files.model, files.weights, source.python)
             tensorflow = stack.enter_context(started)
         keras = _Keras(tensorflow, chosen.batch)
         run = _run(model, part, chosen, keras)

@@ -45,7 +45,7 @@ LOADED: Final[Mapping[str, frozenset[str]]] = {
     "qconvert.differing": frozenset(),
     "qconvert.report": frozenset(),
     "qconvert.report.notes": frozenset(),
-    "qconvert.asking": frozenset({"numpy", "h5py", "onnx"}),
+    "qconvert.asking": frozenset({"numpy", "onnx"}),
     "qconvert.api": frozenset(),
 }
 """The heavy modules that importing a package loads, and no others."""
@@ -78,7 +78,7 @@ def test_package_loads_only_what_it_needs(package: str) -> None:
 
 def test_inspecting_a_keras_model_loads_no_onnx() -> None:
     code = "import qconvert.opening, qconvert.report.inspection, qconvert.report.summary"
-    assert heavy_modules_after(code) == {"h5py", "numpy", "rich"}
+    assert heavy_modules_after(code) == {"numpy", "rich"}
 
 
 def test_help_loads_nothing_that_reads_models() -> None:
