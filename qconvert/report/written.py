@@ -16,6 +16,8 @@ from qconvert.report.escape import printable
 SCHEMA: Final = "qconvert.written/1"
 #: The operators that multiply by weights.
 _LINEAR: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+#: Those that have integers as operands, whatever is before them.
+_ON_CODES: Final = frozenset({"ConvInteger", "QLinearConv"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ def written(model: onnx.ModelProto, path: Path, layers: int) -> Written:
         for name in node.output
     }  # fmt: skip
     linear = [node for node in model.graph.node if node.op_type in _LINEAR]
+    on_codes = sum(node.op_type in _ON_CODES for node in model.graph.node)
     return Written(
         str(path),
         len(data),
@@ -53,8 +56,8 @@ def written(model: onnx.ModelProto, path: Path, layers: int) -> Written:
         layers,
         "" if metadata is None else metadata.dialect,
         opset,
-        len(linear),
-        sum(dequantized.issuperset(node.input[:2]) for node in linear),
+        len(linear) + on_codes,
+        sum(dequantized.issuperset(node.input[:2]) for node in linear) + on_codes,
     )
 
 
