@@ -81,7 +81,9 @@ def _invoke(arguments: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        return fail("QC001", f"{error.format_message()}{_usage(error)}", error.exit_code)
+        # Click indents what it lists by tabs, which no terminal is given.
+        told = error.format_message().replace("\t", "  ")
+        return fail("QC001", f"{told}{_usage(error)}", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return fail("QC990", "interrupted", 130)
     except QConvertError as error:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _OF_ALL: Final = frozenset({"config", "force", "quiet"})
 
 
-@click.command()
+@click.command(short_help="Compare every layer in TensorFlow, ONNX Runtime and NumPy.")
 @click.argument("model", type=PATH, required=False)
 @click.argument("onnx", type=PATH, required=False)
 @reading_options

@@ -10,6 +10,7 @@ import click
 
 from qconvert.cli.checked import checked, write_all
 from qconvert.cli.failing import fail
+from qconvert.cli.github import tell_github_of_failure
 from qconvert.cli.options import Reading
 from qconvert.cli.showing import console
 from qconvert.errors import OutputError, QConvertError
@@ -40,22 +41,35 @@ def check_configured(path: Path | None, *, force: bool, quiet: bool) -> int:
     from qconvert.cli.configuration import find, read_configuration
 
     found = read_configuration(find(Path.cwd()) if path is None else path)
-    outcomes = [_checked(each, force=force, quiet=quiet) for each in found.models]
+    names = _names(found.models)
+    outcomes = [
+        _checked(each, name, force=force, quiet=quiet)
+        for each, name in zip(found.models, names, strict=True)
+    ]
     if not quiet:
         _show(outcomes)
     return min((outcome.exit_code for outcome in outcomes), key=_WORST.index)
 
 
-def _checked(asked: "ConfiguredModel", *, force: bool, quiet: bool) -> _Outcome:
+def _names(models: Sequence["ConfiguredModel"]) -> list[str]:
+    """How to call the models: with their ONNX files, where one model is checked with several."""
+    names = [_seen_from_here(each.model) for each in models]
+    return [
+        f"{name} {_seen_from_here(each.onnx)}" if names.count(name) > 1 and each.onnx else name
+        for each, name in zip(models, names, strict=True)
+    ]
+
+
+def _checked(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -> _Outcome:
     from qconvert.report.escape import printable
 
-    name = _seen_from_here(asked.model)
     if not quiet:
         click.echo(f"== {printable(name)}")
     try:
         return _outcome(asked, name, force=force, quiet=quiet)
     except QConvertError as error:
         fail(error.code, str(error), error.exit_code)
+        tell_github_of_failure(name, error)
         return _Outcome(name, "ERROR", asked.require.upper(), error.exit_code, error.code)
 
 
@@ -66,8 +80,9 @@ def _outcome(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -
         _make_folder(asked.report.parent)
         require_writable_folder(asked.report, force=force)
     report = checked(
-        asked.model,
-        asked.onnx,
+        # As one would name them here: so that a report is the same wherever the project lies.
+        Path(_seen_from_here(asked.model)),
+        None if asked.onnx is None else Path(_seen_from_here(asked.onnx)),
         inputs=asked.inputs,
         samples=asked.samples,
         seed=asked.seed,

@@ -32,7 +32,7 @@ def _index(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
         raise click.BadParameter(f"{text!r} is none: write whole numbers, as 1,1,0") from None
 
 
-@click.command()
+@click.command(short_help="Explain one number of a layer, term by term.")
 @MODEL
 @click.option("--layer", required=True, help="The layer's name, as inspect shows it.")
 @click.option(

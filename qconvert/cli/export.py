@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from qconvert.report.written import Written
 
 
-@click.command()
+@click.command(short_help="Write a model as an ONNX file.")
 @MODEL
 @click.option("--output", "-o", type=PATH, help="The ONNX file [default: MODEL with .onnx].")
 @reading_options
@@ -112,7 +112,7 @@ def export(
     context.exit(report.exit_code)
 
 
-@click.command()
+@click.command(short_help="Write the weights that layers compute with.")
 @MODEL
 @click.option(
     "--output", "-o", type=PATH, help="A .npz or .safetensors [default: MODEL with .weights.npz]."

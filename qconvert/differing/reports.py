@@ -32,7 +32,8 @@ def report_changes(first: Json, second: Json) -> Iterator[Change]:
 def _witness_changes(first: Json, second: Json) -> Iterator[Change]:
     """Versions of what ran, and whether it failed."""
     before, after = (
-        {each["name"]: each for each in report.get("witnesses", ())} for report in (first, second)
+        {each["witness"]: each for each in report.get("witnesses", ())}
+        for report in (first, second)
     )
     for name in dict.fromkeys((*before, *after)):
         for what in ("versions", "failure"):
@@ -121,9 +122,9 @@ def _verdict_change(layer: str, what: str, first: Json, second: Json) -> Iterato
 def _text_change(
     layer: str, what: str, first: Json, second: Json, prefix: str = ""
 ) -> Iterator[Change]:
-    before, after = first.get(what), second.get(what)
+    before, after = _text(first.get(what)), _text(second.get(what))
     if before != after:
-        yield Change(layer, Kind.CHANGED, prefix + what, _text(before), _text(after))
+        yield Change(layer, Kind.CHANGED, prefix + what, before, after)
 
 
 def _named(parts: Sequence[Json], kind: str) -> list[tuple[str, str]]:
@@ -135,4 +136,4 @@ def _text(value: object) -> str:
         return ", ".join(f"{key} {each}" for key, each in value.items()) or "none"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
-    return "none" if value is None else str(value)
+    return "none" if value is None or value == "" else str(value)

@@ -37,5 +37,10 @@ def annotations(report: Report) -> Iterator[str]:
     yield _command("notice", f"{report.verdict.value}, {passed}", words.summary(report))
 
 
+def failure(model: str, told: str) -> str:
+    """The line for a *model* that could not be checked, because of what is *told*."""
+    return _command("error", f"{model} could not be checked", told)
+
+
 def _command(kind: str, title: str, text: str) -> str:
     return f"::{kind} title={annotation_property(f'qconvert: {title}')}::{annotation(text)}"

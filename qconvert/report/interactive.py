@@ -27,6 +27,9 @@ class CheckReport(Report):
         """The same report, with what one can do with it."""
         return cls(**{field.name: getattr(report, field.name) for field in fields(report)})
 
+    def __str__(self) -> str:
+        return words.summary(self)
+
     def to_json(self) -> str:
         """The document that ``schemas/report.schema.json`` describes."""
         return to_json(self)

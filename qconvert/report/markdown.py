@@ -24,9 +24,19 @@ def to_markdown(report: Report) -> str:
     return "\n".join(_lines(report)) + "\n"
 
 
+def of_failure(model: str, told: str) -> str:
+    """The same of a *model* that could not be checked, because of what is *told*."""
+    sign = _SIGNS[Verdict.DIFFERS]
+    return (
+        f"## {sign} qconvert check does not pass: ERROR\n\n{markdown(model)}\n\n{markdown(told)}\n"
+    )
+
+
 def _lines(report: Report) -> Iterator[str]:
     passed = "passes" if report.passed else "does not pass"
     yield f"## {_SIGNS[report.verdict]} qconvert check {passed}: {report.verdict.value}"
+    yield ""
+    yield markdown(words.files(report))
     yield ""
     yield markdown(words.summary(report))
     yield from _remarks(report)

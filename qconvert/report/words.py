@@ -1,5 +1,6 @@
 """What a report says, in words: not yet made safe for the place where they are shown."""
 
+import math
 from typing import Final
 
 from qconvert.checking.compare import Difference
@@ -81,7 +82,7 @@ def elements_that_differ(difference: Difference) -> str:
 def of_weight(weight: WeightResult) -> str:
     """What was found of a weight."""
     if weight.stored is not None and weight.stored.differing:
-        return f"{elements_that_differ(weight.stored)} in the ONNX file"
+        return _of_file(weight.stored)
     match weight.verdict:
         case Verdict.UNCHECKED:
             return "no counterpart in QKeras"
@@ -89,6 +90,20 @@ def of_weight(weight: WeightResult) -> str:
             return f"{elements_that_differ(weight.difference)}: {FOLDED}"
         case _:
             return elements_that_differ(weight.difference)
+
+
+def _of_file(found: Difference) -> str:
+    """The weight in the file; NaN stands for a number that is no more there by itself."""
+    first = found.first
+    if first is None or not first.values:
+        return f"{elements_that_differ(found)} in the ONNX file"
+    (_, ours), (_, theirs) = first.values
+    place = f"first at {list(first.index)}"
+    if math.isnan(theirs):
+        hidden = "are part of other numbers in the ONNX file, which are wrong"
+        return f"{differing(found)} {hidden}; {place}"
+    told = f"{elements_that_differ(found)} in the ONNX file"
+    return f"{told}; {place}: {theirs:.9g} in place of {ours:.9g}"
 
 
 def of_not_found(report: Report) -> str:
@@ -179,6 +194,12 @@ def summary(report: Report) -> str:
 
 def _count_of_ignored(report: Report) -> str:
     return f"; {len(report.ignored)} ignored" if report.ignored else ""
+
+
+def files(report: Report) -> str:
+    """The model and the ONNX file."""
+    onnx = report.onnx.path or "exported to memory"
+    return f"{report.model.path or 'in memory'}, ONNX file {onnx}"
 
 
 def provenance(report: Report) -> dict[str, str]:

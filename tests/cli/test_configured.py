@@ -57,6 +57,23 @@ def test_reports_of_an_earlier_run_are_replaced_only_if_asked(
     assert "model.h5: UNCHECKED" in err
 
 
+def test_one_model_with_two_files_has_two_names(
+    project: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["export", "model.h5", "-q"]) == run(["export", "model.h5", "-qo", "b.onnx"]) == 0
+    entry = '[[models]]\nmodel = "model.h5"\nonnx = '
+    project(f'{HERE}{entry}"model.onnx"\nreport = "r"\n{entry}"b.onnx"\n')
+    assert run(["check"]) == 5
+    out = capsys.readouterr().out
+    assert "== model.h5 model.onnx\n" in out and "== model.h5 b.onnx\n" in out
+    # So that the report of another clone is the same.
+    report = json.loads((tmp_path / "r" / "report.json").read_text(encoding="utf-8"))
+    assert (report["model"]["path"], report["onnx"]["path"]) == ("model.h5", "model.onnx")
+    capsys.readouterr()
+    assert run(["report", "r"]) == 5
+    assert "model.h5" in capsys.readouterr().out
+
+
 def test_a_folder_that_cannot_be_made_is_an_error(
     project: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,9 +7,20 @@ from typing import Any
 import pytest
 
 import qconvert
+from qconvert.checking.results import (
+    CheckedFile,
+    Environment,
+    Finding,
+    LayerResult,
+    Verdict,
+    WitnessResult,
+)
+from qconvert.checking.results import Report as CheckReport
+from qconvert.checking.witness import Witness
 from qconvert.differing.reports import report_changes
 from qconvert.differing.results import Kind
 from qconvert.errors import BadFileError
+from qconvert.report import to_json
 
 Report = dict[str, Any]
 
@@ -33,7 +44,7 @@ def report() -> Report:
         "onnx": {"path": "m.onnx", "sha256": "1" * 64},
         "samples": 64,
         "seconds": {"comparing": 1.0},
-        "witnesses": [{"name": "TensorFlow", "versions": {"tensorflow": "2.21.0"}}],
+        "witnesses": [{"witness": "TensorFlow", "versions": {"tensorflow": "2.21.0"}}],
         "layers": [layer("fc1", "PROVEN"), layer("fc2", "PROVEN")],
         "weights": [{"layer": "fc1", "role": "kernel", "verdict": "PROVEN"}],
         "outputs": [{"name": "y", **finding("PROVEN")}],
@@ -125,6 +136,34 @@ def test_reports_are_read_from_files(report: Report, tmp_path: Path) -> None:
     second.write_text(json.dumps(report))
     assert qconvert.diff(first, first).equal
     assert qconvert.diff(first, second).changes[0].layer == "fc2"
+
+
+def test_a_report_is_compared_as_check_writes_it() -> None:
+    witness = WitnessResult(Witness.TENSORFLOW, (("tensorflow", "2.21.0"),), None)
+    environment = Environment("0.1.0", "3.11.7", "Linux x86_64")
+    written = [
+        json.loads(
+            to_json(
+                CheckReport(
+                    model=CheckedFile("m.h5", "0" * 64),
+                    onnx=CheckedFile("m.onnx", "1" * 64),
+                    inputs="4 samples",
+                    samples=4,
+                    layers=(LayerResult("fc", "QDense", 4, None, Finding(verdict, why, ())),),
+                    weights=(),
+                    outputs=(),
+                    ambiguous=(),
+                    witnesses=(witness,),
+                    environment=environment,
+                )
+            )
+        )
+        for verdict, why in ((Verdict.SAMPLED, ""), (Verdict.DIFFERS, "NumPy differs"))
+    ]
+    assert list(report_changes(written[0], written[0])) == []
+    told = [(x.layer, x.what, x.before, x.after) for x in report_changes(*written)]
+    assert told[0][:2] == ("", "verdict")
+    assert told[-1] == ("fc", "reason", "none", "NumPy differs")
 
 
 @pytest.mark.parametrize("damage", [{"layers": 3}, {"layers": [{}]}, {"model": "m.h5"}])

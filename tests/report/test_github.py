@@ -9,7 +9,8 @@ import pytest
 
 from qconvert.checking.compare import Difference
 from qconvert.checking.results import LayerResult, Report, Verdict, WeightResult
-from qconvert.cli.github import tell_github
+from qconvert.cli.github import tell_github, tell_github_of_failure
+from qconvert.errors import BadFileError
 from qconvert.report.escape import printable
 from qconvert.report.github import annotations
 
@@ -105,6 +106,19 @@ def test_the_summary_is_appended(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("::notice ") == 2
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_model_that_could_not_be_checked_is_an_error_too(
+    github: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell_github_of_failure(name, BadFileError("QC107", Path("gone.h5"), "no such file"))
+    (line,) = capsys.readouterr().err.splitlines()
+    match = COMMAND.fullmatch(line)
+    assert match and match[1] == "error" and "QC107: gone.h5: no such file" in match[3]
+    head, *rest = github.read_text(encoding="utf-8").splitlines()
+    assert head == "## ❌ qconvert check does not pass: ERROR"
+    assert "no such file" in "".join(rest) and len(rest) == 5
 
 
 def test_a_summary_that_cannot_be_written_is_told(
