@@ -27,6 +27,10 @@ def annotations(report: Report) -> Iterator[str]:
     for output in report.outputs:
         if output.finding.verdict is Verdict.DIFFERS:
             yield _command("error", f"output {output.name} differs", words.why(output.finding))
+    for one in report.repair.unrepaired:
+        yield _command("error", f"layer {one.layer} differs", words.of_unrepaired(one))
+    if lacking := words.not_compared(report):
+        yield _command("error", "not everything was compared", lacking)
     if short := words.short_of(report):
         yield _command("error", "less is known than required", short)
     for result in report.failed:
