@@ -21,6 +21,7 @@ from qconvert.cli.options import (
     reading_options,
     sources_of,
 )
+from qconvert.cli.showing import say
 
 if TYPE_CHECKING:
     from qconvert.checking.results import Report
@@ -103,9 +104,9 @@ def check(
         require_writable_folder(folder, force=force)
     report = checked(model, onnx, ignored=_reasons(ignored), quiet=quiet, **options)
     if reproducer and not quiet and report.reproducer is None:
-        click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
+        say(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
     if repair and not quiet and report.repair.path is None:
-        click.echo(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
+        say(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
     write_report(report, json_file, force=force, sources=sources, quiet=quiet)
     if folder:
         write_all(report, folder, force=force, sources=sources, quiet=quiet)

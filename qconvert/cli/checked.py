@@ -9,7 +9,7 @@ import click
 
 from qconvert.cli.github import tell_github
 from qconvert.cli.options import STDOUT, Reading
-from qconvert.cli.showing import console, tell, watched
+from qconvert.cli.showing import console, say, tell, watched
 
 if TYPE_CHECKING:
     from qconvert.checking.results import Report
@@ -74,7 +74,7 @@ def write_report(
 
     write_text(to_json(report), path, force=force, sources=sources)
     if path is not None and not quiet:
-        click.echo(f"report  {path}")
+        say(f"report  {path}")
 
 
 def write_text(text: str, path: Path | None, *, force: bool, sources: Sequence[Path]) -> None:
@@ -96,4 +96,4 @@ def write_all(
 
     write_folder(folder, rendered(report), force=force, inputs=sources)
     if not quiet:
-        click.echo(f"report  {folder}: {', '.join(form.file for form in FORMATS.values())}")
+        say(f"report  {folder}: {', '.join(form.file for form in FORMATS.values())}")

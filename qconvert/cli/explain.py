@@ -16,7 +16,7 @@ from qconvert.cli.options import (
     reading_options,
     sources_of,
 )
-from qconvert.cli.showing import console
+from qconvert.cli.showing import console, say
 
 if TYPE_CHECKING:
     from qconvert.explaining import Explanation
@@ -127,10 +127,10 @@ def _write(
         from qconvert.report.explanation.document import to_json
 
         write(json_file, to_json(explanation).encode(), force=force, inputs=sources)
-        click.echo(f"explanation  {json_file}")
+        say(f"explanation  {json_file}")
     if html_file is not None:
         from qconvert.report.explanation.page import to_html
 
         text = to_html(explanation, all_terms=all_terms)
         write(html_file, text.encode(), force=force, inputs=sources)
-        click.echo(f"page  {html_file}")
+        say(f"page  {html_file}")

@@ -22,6 +22,7 @@ from qconvert.cli.options import (
     reading_options,
     sources_of,
 )
+from qconvert.cli.showing import say
 
 if TYPE_CHECKING:
     from qconvert.api import Exported
@@ -133,7 +134,7 @@ def weights(
     target = beside(model, ".weights.npz") if output is None else output
     count = api.save_weights(model, target, force=force, **reading)
     if not quiet:
-        click.echo(f"{target}: {count} weights")
+        say(f"{target}: {count} weights")
 
 
 def _describe(

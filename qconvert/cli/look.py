@@ -19,7 +19,7 @@ from qconvert.cli.options import (
     Reading,
     reading_options,
 )
-from qconvert.cli.showing import console, tell
+from qconvert.cli.showing import console, say, tell
 
 
 @click.command(short_help="Show layers, bits, sums, costs and sizes.")
@@ -113,7 +113,7 @@ def bench(
     if json_file:
         write_text(to_json(found), json_file, force=force, sources=sources)
         if not quiet:
-            click.echo(f"numbers  {json_file}")
+            say(f"numbers  {json_file}")
 
 
 @click.command(short_help="Say what is installed, what conflicts, and how to mend it.")

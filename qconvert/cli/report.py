@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from qconvert.cli.options import FORCE, PATH, QUIET
-from qconvert.cli.showing import console
+from qconvert.cli.showing import console, say
 
 #: Of `report.formats.FORMATS`, which is imported only when a report is rendered.
 _FORMATS: Final = ("terminal", "html", "junit", "sarif", "markdown", "json")
@@ -48,7 +48,7 @@ def report(
     elif output:
         write(output, FORMATS[form].render(found).encode(), force=force, inputs=[report])
         if not quiet:
-            click.echo(output)
+            say(str(output))
     else:
         click.echo(FORMATS[form].render(found), nl=False)
     context.exit(found.exit_code)

@@ -44,6 +44,25 @@ def test_all_models_are_checked_and_one_that_is_missing_is_an_error(
     assert found["samples"] == 4
 
 
+def test_no_report_is_lost_in_the_folder_of_another(
+    project: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --force the last one would be all that is left."""
+    models = '[[models]]\nmodel = "model.h5"\nreport = "r"\n[[models]]\nmodel = "model.h5"\n'
+    project(f'{HERE}{models}report = "r/../r"\n')
+    assert run(["check", "--force"]) == 2
+    assert "two models write their report to" in capsys.readouterr().err
+
+
+def test_a_folder_that_the_configuration_names_steers_no_terminal(
+    project: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project(f'{HERE}[[models]]\nmodel = "model.h5"\nreport = "r\\n::error::x\\u001b[31m"\n')
+    assert run(["check"]) == 5
+    out = capsys.readouterr().out
+    assert "report  " in out and "\x1b" not in out and "\n::" not in out
+
+
 def test_reports_of_an_earlier_run_are_replaced_only_if_asked(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
