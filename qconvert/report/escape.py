@@ -39,6 +39,8 @@ def markdown(text: str) -> str:
     A platform reads a name behind an at sign, and a number behind a hash, after that.
     """
     escaped = _MARKDOWN.sub(r"\\\1", printable(text))
+    # A backslash before a dollar does not keep GitHub and GitLab from reading formulas.
+    escaped = escaped.replace("$", "&#36;")
     return escaped.replace("@", "@<!-- -->").replace("\\#", "\\#<!-- -->")
 
 
