@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -53,9 +53,9 @@ def check_configured(path: Path | None, *, force: bool, quiet: bool) -> int:
 
 def _names(models: Sequence["ConfiguredModel"]) -> list[str]:
     """How to call the models: with their ONNX files, where one model is checked with several."""
-    names = [_seen_from_here(each.model) for each in models]
+    names = [str(_relative(each.model)) for each in models]
     return [
-        f"{name} {_seen_from_here(each.onnx)}" if names.count(name) > 1 and each.onnx else name
+        f"{name} {_relative(each.onnx)}" if names.count(name) > 1 and each.onnx else name
         for each, name in zip(models, names, strict=True)
     ]
 
@@ -63,6 +63,7 @@ def _names(models: Sequence["ConfiguredModel"]) -> list[str]:
 def _checked(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -> _Outcome:
     from qconvert.report.escape import printable
 
+    asked = _seen_from_here(asked)
     if not quiet:
         click.echo(f"== {printable(name)}")
     try:
@@ -138,6 +139,17 @@ def _show(outcomes: Sequence[_Outcome]) -> None:
         terminal.print(line, soft_wrap=True)
 
 
-def _seen_from_here(path: Path) -> str:
+def _seen_from_here(asked: "ConfiguredModel") -> "ConfiguredModel":
+    """The same with relative paths where they can be: a report has them, wherever a checkout is."""
+    return replace(
+        asked,
+        model=_relative(asked.model),
+        onnx=asked.onnx and _relative(asked.onnx),
+        inputs=asked.inputs and _relative(asked.inputs),
+        report=asked.report and _relative(asked.report),
+    )
+
+
+def _relative(path: Path) -> Path:
     here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    return path.relative_to(here) if path.is_relative_to(here) else path

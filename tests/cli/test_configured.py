@@ -1,9 +1,11 @@
 """All checks of a project in one command."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from qconvert.cli import configured, run
@@ -42,6 +44,22 @@ def test_all_models_are_checked_and_one_that_is_missing_is_an_error(
     found = json.loads((tmp_path / "out" / "deep" / "r" / "report.json").read_text())
     assert found["ignored"] == {"act": "issue 12"}
     assert found["samples"] == 4
+
+
+def test_a_report_does_not_tell_where_the_project_is(
+    project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f'{HERE}[[models]]\nmodel = "model.h5"\ninputs = "x.npy"\nreport = "r"\n'
+    project(text)
+    np.save("x.npy", np.zeros((4, 3), np.float32))
+    shutil.copytree(tmp_path, tmp_path / "elsewhere")
+    bodies = []
+    for folder in (tmp_path, tmp_path / "elsewhere"):
+        monkeypatch.chdir(folder)
+        assert run(["check"]) == 5
+        bodies.append({path.name: path.read_bytes() for path in (folder / "r").iterdir()})
+    assert bodies[0] == bodies[1]
+    assert json.loads(bodies[0]["report.json"])["model"]["path"] == "model.h5"
 
 
 def test_no_report_is_lost_in_the_folder_of_another(
