@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from qconvert.cli.checked import write_text
 from qconvert.cli.options import (
     DOMAIN,
     FORCE,
     MODEL,
     PATH,
     SEED,
+    STDOUT,
     Reading,
     reading_options,
     sources_of,
@@ -52,7 +54,7 @@ def _index(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
     "--no-run", is_flag=True, help="NumPy alone: neither TensorFlow nor ONNX Runtime is started."
 )
 @click.option("--all-terms", is_flag=True, help="Show every term of long sums.")
-@click.option("--json", "json_file", type=PATH, help="Also write it as JSON.")
+@click.option("--json", "json_file", type=PATH, help="Also write it as JSON; - is standard output.")
 @click.option("--html", "html_file", type=PATH, help="Also write it as a page.")
 @FORCE
 def explain(
@@ -79,7 +81,8 @@ def explain(
     from qconvert import api
     from qconvert.report.explanation.terminal import show, show_witnesses
 
-    files = [path for path in (json_file, html_file) if path is not None]
+    quiet = json_file == STDOUT
+    files = [path for path in (json_file, html_file) if path not in (None, STDOUT)]
     sources = [path for path in (*sources_of(model, reading), inputs, onnx) if path is not None]
     _require_writable(files, sources, force=force)
     out = console(sys.stdout)
@@ -94,12 +97,13 @@ def explain(
         onnx=onnx,
         witnesses=not no_run,
         # Before TensorFlow has started, which takes long.
-        found=lambda found: show(found, out, all_terms=all_terms),
+        found=None if quiet else lambda found: show(found, out, all_terms=all_terms),
         **reading,
     )
-    if no_run:
+    if no_run and not quiet:
         show(explanation, out, all_terms=all_terms)
-    show_witnesses(explanation, out)
+    if not quiet:
+        show_witnesses(explanation, out)
     _write(explanation, json_file, html_file, sources, force=force, all_terms=all_terms)
 
 
@@ -123,14 +127,17 @@ def _write(
 ) -> None:
     from qconvert.output import write
 
+    quiet = json_file == STDOUT
     if json_file is not None:
         from qconvert.report.explanation.document import to_json
 
-        write(json_file, to_json(explanation).encode(), force=force, inputs=sources)
-        say(f"explanation  {json_file}")
+        write_text(to_json(explanation), json_file, force=force, sources=sources)
+        if not quiet:
+            say(f"explanation  {json_file}")
     if html_file is not None:
         from qconvert.report.explanation.page import to_html
 
         text = to_html(explanation, all_terms=all_terms)
         write(html_file, text.encode(), force=force, inputs=sources)
-        say(f"page  {html_file}")
+        if not quiet:
+            say(f"page  {html_file}")
