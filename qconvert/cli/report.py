@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from qconvert.cli.options import FORCE, PATH, QUIET
+from qconvert.cli.options import FORCE, PATH, QUIET, STDOUT
 from qconvert.cli.showing import console, say
 
 #: Of `report.formats.FORMATS`, which is imported only when a report is rendered.
@@ -37,6 +37,7 @@ def report(
 
     if report.is_dir():
         report /= "report.json"
+    output = None if output == STDOUT else output
     if form == "terminal" and output:
         raise click.UsageError("--output needs a --format other than terminal")
     if output:

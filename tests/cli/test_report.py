@@ -45,6 +45,20 @@ def test_a_report_is_written_to_a_file(
     capsys.readouterr()
 
 
+def test_standard_output_is_no_file(
+    write_model: WriteModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(["check", str(write_model()), "--samples", "1", "--json", "r.json", *NOWHERE])
+    capsys.readouterr()
+    assert run(["report", "r.json", "--format", "sarif", "-o", "-"]) == 5
+    assert '"version": "2.1.0"' in capsys.readouterr().out
+    assert not (tmp_path / "-").exists()
+
+
 @pytest.mark.parametrize(
     "command",
     [
