@@ -14,10 +14,9 @@ from qconvert.cli.differ import diff
 from qconvert.cli.explain import explain
 from qconvert.cli.explaining import help_
 from qconvert.cli.export import export, weights
-from qconvert.cli.failing import fail
+from qconvert.cli.failing import fail, fail_with
 from qconvert.cli.look import bench, doctor, inspect
 from qconvert.cli.report import report
-from qconvert.errors import QConvertError
 
 __all__ = ["cli", "run"]
 
@@ -86,15 +85,10 @@ def _invoke(arguments: Sequence[str]) -> int:
         return fail("QC001", f"{told}{_usage(error)}", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return fail("QC990", "interrupted", 130)
-    except QConvertError as error:
-        return fail(error.code, str(error), error.exit_code)
-    except MemoryError:
-        return fail("QC801", "out of memory", 7)
     except BrokenPipeError:
         raise
     except Exception as error:
-        remedy = "set QCONVERT_DEBUG=1 for the traceback"
-        return fail("QC999", f"{type(error).__name__}: {error} ({remedy})", 70)
+        return fail_with(error)[1]
 
 
 def _usage(error: click.ClickException) -> str:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from qconvert.cli.checked import checked, write_all
-from qconvert.cli.failing import fail
+from qconvert.cli.failing import fail_with
 from qconvert.cli.github import tell_github_of_failure
 from qconvert.cli.options import Reading
 from qconvert.cli.showing import console
-from qconvert.errors import OutputError, QConvertError
+from qconvert.errors import OutputError
 
 if TYPE_CHECKING:
     from qconvert.cli.configuration import ConfiguredModel
@@ -68,10 +68,13 @@ def _checked(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -
         click.echo(f"== {printable(name)}")
     try:
         return _outcome(asked, name, force=force, quiet=quiet)
-    except QConvertError as error:
-        fail(error.code, str(error), error.exit_code)
-        tell_github_of_failure(name, error)
-        return _Outcome(name, "ERROR", asked.require.upper(), error.exit_code, error.code)
+    except (click.Abort, click.exceptions.Exit, click.ClickException, BrokenPipeError):
+        raise
+    except Exception as error:
+        # A bug of ours too: of the others there is a verdict all the same.
+        code, exit_code = fail_with(error)
+        tell_github_of_failure(name, f"{code}: {error}")
+        return _Outcome(name, "ERROR", asked.require.upper(), exit_code, code)
 
 
 def _outcome(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -> _Outcome:

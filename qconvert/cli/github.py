@@ -8,7 +8,6 @@ import click
 
 if TYPE_CHECKING:
     from qconvert.checking.results import Report
-    from qconvert.errors import QConvertError
 
 
 def tell_github(report: "Report") -> None:
@@ -24,15 +23,15 @@ def tell_github(report: "Report") -> None:
     _append(to_markdown(report))
 
 
-def tell_github_of_failure(model: str, error: "QConvertError") -> None:
+def tell_github_of_failure(model: str, told: str) -> None:
     """The same of one of several models, of which there is no report."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
     from qconvert.report.github import failure
     from qconvert.report.markdown import of_failure
 
-    click.echo(failure(model, error.coded), err=True)
-    _append(of_failure(model, error.coded))
+    click.echo(failure(model, told), err=True)
+    _append(of_failure(model, told))
 
 
 def _append(text: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from qconvert.cli import configured, run
+from qconvert.cli.checked import checked
 
 HERE = 'tf-python = "/nowhere/python"\nsamples = 4\n'
 
@@ -60,6 +61,30 @@ def test_a_report_does_not_tell_where_the_project_is(
         bodies.append({path.name: path.read_bytes() for path in (folder / "r").iterdir()})
     assert bodies[0] == bodies[1]
     assert json.loads(bodies[0]["report.json"])["model"]["path"] == "model.h5"
+
+
+def test_a_bug_with_one_model_hides_no_other(
+    project: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = '[[models]]\nmodel = "model.h5"\n' * 2
+    project(HERE + models)
+    calls: list[Path] = []
+
+    def broken_once(model: Path, *arguments: Any, **options: Any) -> Any:
+        calls.append(model)
+        if len(calls) == 1:
+            raise RuntimeError("a bug")
+        return checked(model, *arguments, **options)
+
+    monkeypatch.setattr(configured, "checked", broken_once)
+    assert run(["check"]) == 70
+    out, err = capsys.readouterr()
+    assert "qconvert: error QC999: RuntimeError: a bug" in err
+    rows = [line.split() for line in out.splitlines()[-2:]]
+    assert rows == [
+        ["model.h5", "ERROR", "SAMPLED", "70", "QC999"],
+        ["model.h5", "UNCHECKED", "SAMPLED", "5"],
+    ]
 
 
 def test_no_report_is_lost_in_the_folder_of_another(

@@ -114,7 +114,7 @@ def test_the_summary_is_appended(
 def test_a_model_that_could_not_be_checked_is_an_error_too(
     github: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell_github_of_failure(name, BadFileError("QC107", Path("gone.h5"), "no such file"))
+    tell_github_of_failure(name, BadFileError("QC107", "gone.h5", "no such file").coded)
     (line,) = capsys.readouterr().err.splitlines()
     match = COMMAND.fullmatch(line)
     assert match and match[1] == "error" and "QC107: gone.h5: no such file" in match[3]
