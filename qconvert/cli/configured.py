@@ -84,9 +84,8 @@ def _outcome(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -
         _make_folder(asked.report.parent)
         require_writable_folder(asked.report, force=force)
     report = checked(
-        # As one would name them here: so that a report is the same wherever the project lies.
-        Path(_seen_from_here(asked.model)),
-        None if asked.onnx is None else Path(_seen_from_here(asked.onnx)),
+        asked.model,
+        asked.onnx,
         inputs=asked.inputs,
         samples=asked.samples,
         seed=asked.seed,
