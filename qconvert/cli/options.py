@@ -73,6 +73,9 @@ STRICT = click.option(
 
 
 def _limits(texts: tuple[str, ...]) -> dict[str, int]:
+    if not texts:
+        # Without what reads models, which completion does not wait for.
+        return {}
     from qconvert.modelfile.limits import read_limits
 
     return read_limits(texts)
