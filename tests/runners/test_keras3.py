@@ -25,7 +25,7 @@ def test_a_model_of_qkeras_0_9_under_keras_3_is_run_there(folder: Path, suffix: 
     report = api.check(folder / f"model.{suffix}", samples=20)
     assert report.exit_code == 0
     assert all(layer.finding.equal and layer.finding.verdict.passes for layer in report.layers)
-    assert "keras 3" in str(report).replace("', '", " ")
+    assert "keras 3" in repr(report).replace("', '", " ")
 
 
 def test_a_live_model_with_functions_is_checked() -> None:
