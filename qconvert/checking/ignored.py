@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from qconvert.checking.results import Report, Verdict
+from qconvert.checking.results import Report
 from qconvert.errors import UsageError, similar
 from qconvert.ir import Graph
 
@@ -23,13 +23,12 @@ def require_ignorable(graph: Graph, ignored: Mapping[str, str]) -> None:
 
 def needlessly_ignored(report: Report) -> tuple[str, ...]:
     """The layers that are ignored and would pass."""
-    order, ignored = list(Verdict), dict(report.ignored)
-    enough = order.index(report.required)
+    ignored = dict(report.ignored)
     wrong = {weight.layer for weight in report.weights if not weight.verdict.passes}
     return tuple(
         layer.name
         for layer in report.layers
         if layer.name in ignored
         and layer.name not in wrong
-        and order.index(layer.finding.verdict) <= enough
+        and not layer.finding.verdict.is_weaker_than(report.required)
     )

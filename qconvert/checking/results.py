@@ -23,6 +23,11 @@ class Verdict(Enum):
         """Whether a release may rely on it."""
         return self not in (Verdict.UNCHECKED, Verdict.DIFFERS)
 
+    def is_weaker_than(self, other: "Verdict") -> bool:
+        """Whether less is known than *other* says."""
+        order = list(Verdict)
+        return order.index(self) > order.index(other)
+
 
 def weakest(verdicts: "tuple[Verdict, ...]") -> Verdict:
     """The verdict of the whole; nothing at all is `UNCHECKED`."""
@@ -271,8 +276,7 @@ class Report:
     @property
     def passed(self) -> bool:
         """Whether everything was compared, nothing differs, and what is known is enough."""
-        order = list(Verdict)
-        return self.verdict.passes and order.index(self.verdict) <= order.index(self.required)
+        return self.verdict.passes and not self.verdict.is_weaker_than(self.required)
 
     @property
     def failed(self) -> tuple[WitnessResult, ...]:
@@ -286,6 +290,13 @@ class Report:
             return ()
         found = {name for name, _ in self.by_value.layers}
         return tuple(layer.name for layer in self.layers if layer.name not in found)
+
+    @property
+    def unseen(self) -> frozenset[str]:
+        """The layers that were not found and that nothing else is known of: they do not count."""
+        missing = set(self.not_found)
+        layers = (layer for layer in self.layers if layer.name in missing)
+        return frozenset(x.name for x in layers if x.finding.verdict is Verdict.UNCHECKED)
 
     @property
     def reference_ambiguous(self) -> bool:
@@ -311,10 +322,10 @@ class Report:
     @property
     def counted(self) -> tuple[tuple[str, Verdict], ...]:
         """All that the verdict is made of, by name: neither what is ignored nor what is unseen."""
-        unseen, ignored = set(self.not_found), dict(self.ignored)
-        layers = [(x.name, x.finding.verdict) for x in self.layers if x.name not in ignored]
+        ignored = dict(self.ignored)
+        left_out = self.unseen | ignored.keys()
         return (
-            *(one for one in layers if one[1] is not Verdict.UNCHECKED or one[0] not in unseen),
+            *((x.name, x.finding.verdict) for x in self.layers if x.name not in left_out),
             *((output.name, output.finding.verdict) for output in self.outputs),
             *((f"{w.layer}/{w.role}", w.verdict) for w in self.weights if w.layer not in ignored),
             *((one.layer, Verdict.DIFFERS) for one in self.repair.unrepaired),

@@ -28,14 +28,15 @@ def to_junit(report: Report) -> str:
     compared is an error. Layers that a file of another converter does not show are skipped, and so
     are those that the user ignores.
     """
+    every, provenance = list(_cases(report)), words.provenance(report)
     suites: dict[str, list[_Case]] = {}
-    for case in _cases(report):
+    for case in every:
         suites.setdefault(case.suite, []).append(case)
-    root = Tree.Element("testsuites", {"name": "qconvert check", **_counts(_cases(report))})
+    root = Tree.Element("testsuites", {"name": "qconvert check", **_counts(every)})
     for name, cases in suites.items():
         suite = Tree.SubElement(root, "testsuite", {"name": name, **_counts(cases)})
         properties = Tree.SubElement(suite, "properties")
-        for key, value in words.provenance(report).items():
+        for key, value in provenance.items():
             Tree.SubElement(properties, "property", name=printable(key), value=printable(value))
         for case in cases:
             _append(suite, case)
@@ -58,12 +59,12 @@ def _cases(report: Report) -> Iterator[_Case]:
             "witnesses", result.witness.value, "error" if lost else None, "NOT RUN",
             result.failure or "",
         )  # fmt: skip
-    unseen, ignored = set(report.not_found), words.of_ignored(report)
+    unseen, ignored = report.unseen, words.of_ignored(report)
     for layer in report.layers:
         if layer.name in ignored:
             yield _skipped("layers", layer.name, layer.finding.verdict, ignored[layer.name])
             continue
-        hidden = layer.name in unseen and layer.finding.verdict is Verdict.UNCHECKED
+        hidden = layer.name in unseen
         yield _of_finding("layers", layer.name, layer.finding, report.required, hidden=hidden)
     for weight in report.weights:
         if weight.layer in ignored:
@@ -97,8 +98,7 @@ def _of_finding(
 def _outcome(verdict: Verdict, required: Verdict) -> Literal["failure", "error"] | None:
     if verdict is Verdict.UNCHECKED:
         return "error"
-    order = list(Verdict)
-    return "failure" if order.index(verdict) > order.index(required) else None
+    return "failure" if verdict.is_weaker_than(required) else None
 
 
 def _counts(cases: Iterable[_Case]) -> dict[str, str]:

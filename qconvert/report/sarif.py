@@ -85,15 +85,15 @@ def _artifact(file: CheckedFile) -> Mapping[str, Json]:
 
 
 def _results(report: Report) -> Iterator[_Result]:
-    unseen, ignored = set(report.not_found), dict(report.ignored)
+    unseen, ignored = report.unseen, dict(report.ignored)
     for layer in report.layers:
-        if not (layer.name in unseen and layer.finding.verdict is Verdict.UNCHECKED):
+        if layer.name not in unseen:
             for found in _of_finding(layer.name, "layer", layer.finding, report):
                 yield replace(found, ignored=ignored.get(layer.name))
     for output in report.outputs:
         yield from _of_finding(output.name, "output", output.finding, report)
     for weight in report.weights:
-        if _is_short(weight.verdict, report.required):
+        if weight.verdict.is_weaker_than(report.required):
             name = f"{weight.layer}/{weight.role}"
             rule, why = _OF_WEIGHTS.get(weight.verdict, "not-enough"), ignored.get(weight.layer)
             yield _Result(rule, "error", name, "weight", words.of_weight(weight), why)
@@ -115,13 +115,8 @@ def _of_the_whole(report: Report) -> Iterator[_Result]:
         yield _Result("differs", "error", one.layer, "layer", words.of_unrepaired(one))
 
 
-def _is_short(verdict: Verdict, required: Verdict) -> bool:
-    order = list(Verdict)
-    return order.index(verdict) > order.index(required)
-
-
 def _of_finding(name: str, kind: str, finding: Finding, report: Report) -> Iterator[_Result]:
-    if not _is_short(finding.verdict, report.required):
+    if not finding.verdict.is_weaker_than(report.required):
         return
     rule = {Verdict.DIFFERS: "differs", Verdict.UNCHECKED: "unchecked"}.get(finding.verdict)
     # An error stands at the origin, unless that does not count.

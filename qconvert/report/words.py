@@ -154,9 +154,7 @@ def short_of(report: Report) -> str:
 
 def _beyond(report: Report, least: Verdict) -> list[str]:
     """What counts and of which less than *least* is known."""
-    order = list(Verdict)
-    few = order.index(least)
-    found = (name for name, verdict in report.counted if order.index(verdict) > few)
+    found = (name for name, verdict in report.counted if verdict.is_weaker_than(least))
     return list(dict.fromkeys(found))
 
 
