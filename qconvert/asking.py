@@ -155,8 +155,7 @@ def _file(graph: Graph, path: Path) -> "onnx.ModelProto":
 
 def _chosen(model: Opened, question: Question, file: "onnx.ModelProto | None") -> _Chosen:
     """The sample that is looked at; scales that are frozen are so for a whole batch."""
-    texts = [question.domains] if isinstance(question.domains, str) else question.domains
-    declared = read_domains(model.graph, texts)
+    declared = read_domains(model.graph, question.domains)
     domains = declared if file is None else with_codes_of(read_metadata(file), declared)
     if model.frozen_on is not None:
         if question.inputs is not None:

@@ -89,7 +89,7 @@ def domains_of(graph: Graph, texts: Sequence[str]) -> "dict[str, InputDomain]":
     # All of the checker, which takes longer to import than a small model to export.
     from qconvert.checking.declared import read_domains
 
-    return read_domains(graph, [texts] if isinstance(texts, str) else texts)
+    return read_domains(graph, texts)
 
 
 def _quantized_io(io: str, domains: Sequence[str]) -> bool:

@@ -22,11 +22,12 @@ FORMS: Final = "uint8/256, uint8/255, int16, grid(STEP,LO,HI), float"
 def read_domains(graph: Graph, texts: Sequence[str]) -> dict[str, InputDomain]:
     """The domains of inputs from texts like ``image=uint8/256``; without a name, of all inputs.
 
-    ``float`` declares nothing. `UsageError` for unknown names and what is no grid.
+    A single text is one of them. ``float`` declares nothing. `UsageError` for unknown names and
+    what is no grid.
     """
     names = [source.name for source in graph.inputs]
     found: dict[str, str] = {}
-    for text in texts:
+    for text in [texts] if isinstance(texts, str) else texts:
         name, given, what = text.partition("=")
         if given and name not in names:
             raise UsageError(

@@ -180,7 +180,11 @@ def of_effective(effective: F32, grid: Grid | None) -> Distribution:
     """Of weights as the layer computes with them; ``used`` counts their different numbers."""
     tally = tally_of(grid)
     tally.add(effective)
-    return replace(tally.distribution(), used=int(np.unique(effective).size))
+    found = tally.distribution()
+    if found.used is not None and not found.outside:
+        # Counted by code, and every number is one.
+        return found
+    return replace(found, used=int(np.unique(effective).size))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from qconvert.checking.distribution import (
     tally_of,
 )
 from qconvert.checking.results import LayerResult, WeightResult
+from qconvert.checking.scans.programs import unequal
 from qconvert.checking.witness import Witness
 from qconvert.ir import Graph, Grid, Layer, Weight, grid_of
 from qconvert.ir.bits import activation_quantizer
@@ -73,10 +74,10 @@ class Gatherer:
             found = trace.layers.get(name)
             if expected is None or found is None or found.shape != expected.shape:
                 continue
-            unequal = (found != expected) & ~(np.isnan(found) & np.isnan(expected))
-            if unequal.any():
+            differing = unequal(found, expected)
+            if differing.any():
                 counted = self._differing.setdefault(name, np.zeros(found.shape[1:], np.int64))
-                counted += np.count_nonzero(unequal, axis=0)
+                counted += np.count_nonzero(differing, axis=0)
 
     def _errors(self, name: str) -> ErrorMap | None:
         differing = self._differing.get(name)

@@ -50,14 +50,7 @@ def require_interface_of(graph: Graph, model: onnx.ModelProto) -> None:
     weights = {tensor.name for tensor in model.graph.initializer}
     found = {v.name: _shape(v) for v in model.graph.input if v.name not in weights}
     wanted = {source.name: source.shape for source in graph.inputs}
-    if found.keys() != wanted.keys() or not all(
-        _fits(found[name], shape) for name, shape in wanted.items()
-    ):
-        raise UsageError(
-            "QC704",
-            f"the ONNX file is not of this model: it takes {_listed(found)}, "
-            f"the model {_listed(wanted)}",
-        )
+    _require_alike("takes", found, wanted)
     names = [output.name for output in graph.outputs]
     outputs = [value.name for value in model.graph.output if value.name in names]
     if outputs != [name for name in names if name in outputs]:
@@ -74,12 +67,18 @@ def require_outputs_of(graph: Graph, model: onnx.ModelProto) -> None:
     told = {each.tensor: each.output for each in metadata.outputs} if metadata else {}
     found = {told.get(value.name, value.name): _shape(value) for value in model.graph.output}
     wanted = {output.name: shapes[output.value] for output in graph.outputs}
-    if found.keys() != wanted.keys() or not all(
+    _require_alike("returns", found, wanted)
+
+
+def _require_alike(does: str, found: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> None:
+    """`UsageError` unless what the file *does* has the names and shapes that are wanted."""
+    fits = found.keys() == wanted.keys() and all(
         _fits(found[name], shape) for name, shape in wanted.items()
-    ):
+    )
+    if not fits:
         raise UsageError(
             "QC704",
-            f"the ONNX file is not of this model: it returns {_listed(found)}, "
+            f"the ONNX file is not of this model: it {does} {_listed(found)}, "
             f"the model {_listed(wanted)}",
         )
 
