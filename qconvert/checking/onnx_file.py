@@ -100,9 +100,9 @@ def _listed(shapes: Mapping[str, Shape]) -> str:
     return ", ".join(f"{name!r} {shape}" for name, shape in sorted(shapes.items())) or "none"
 
 
-def in_memory(model: onnx.ModelProto) -> CheckedFile:
-    """What stands in the report for a model that has no file."""
-    return CheckedFile(None, sha256_of(model))
+def in_memory(model: onnx.ModelProto, path: Path | None = None) -> CheckedFile:
+    """What stands in the report for a model that has no file, or is that of *path* as well."""
+    return CheckedFile(None if path is None else str(path), sha256_of(model))
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

@@ -52,8 +52,10 @@ def run(arguments: Sequence[str]) -> int:
         # Names in a model may have characters that the terminal's encoding lacks.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    for number in (signal.SIGTERM, signal.SIGALRM):
-        signal.signal(number, _terminate)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Under nohup the latter is ignored, and stays so.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminate)
     try:
         code = _invoke(arguments)
         sys.stdout.flush()
@@ -107,11 +109,12 @@ def _usage(error: click.ClickException) -> str:
     return f"\n{context.get_usage()}\n{context.command_path} --help explains it"
 
 
-def _terminate(_: int, __: object) -> NoReturn:
+def _terminate(number: int, _: object) -> NoReturn:
     # As an exception, so that temporary files and the worker process go away. Where a library
     # swallows it (onnxruntime does, while it is imported), the next alarm raises it again.
+    signal.signal(signal.SIGALRM, lambda _, frame: _terminate(number, frame))
     signal.alarm(_AGAIN_SECONDS)
-    raise SystemExit(143)
+    raise SystemExit(128 + number)
 
 
 def _silence(stream: TextIO) -> None:

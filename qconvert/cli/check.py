@@ -1,7 +1,6 @@
 """The command ``check``, and what ``export --check`` has of it."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -21,7 +20,9 @@ from qconvert.cli.options import (
 from qconvert.cli.showing import console, watched
 
 if TYPE_CHECKING:
+    from qconvert.api import Exported
     from qconvert.checking.results import Report
+    from qconvert.output import Outputs
 
 
 class Checking(Reading, total=False):
@@ -83,7 +84,9 @@ def check(
     are found by their values. The exit code is 0 if everything was compared, nothing differs
     beyond rounding, and the verdict is at least the required one.
     """
-    from qconvert.output import require_writable, require_writable_folder
+    from qconvert.output import Outputs, require_writable, require_writable_folder
+    from qconvert.report import to_json
+    from qconvert.report.formats import rendered
 
     given = (onnx, options["inputs"], *sources_of(model, options))
     sources = [path for path in given if path is not None]
@@ -92,49 +95,57 @@ def check(
         require_writable(json_file, force=force, inputs=sources)
     if folder:
         require_writable_folder(folder, force=force)
-    report = checked(model, onnx, **options)
+    with Outputs(force=force, inputs=sources) as outputs:
+        report = checked(model, onnx, outputs=outputs, **options)
+        if json_file:
+            outputs.file(json_file, to_json(report).encode())
+        if folder:
+            outputs.folder(folder, rendered(report))
     if reproducer and report.reproducer is None:
         click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
     if repair and report.repair.path is None:
         click.echo(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
-    write_report(report, json_file, force=force, sources=sources)
-    if folder:
-        write_all(report, folder, force=force, sources=sources)
+    tell_report(json_file)
+    tell_folder(folder)
     context.exit(report.exit_code)
 
 
-def checked(model: Path, onnx: Path | None, **options: Unpack[Checking]) -> "Report":
+def checked(
+    model: Path,
+    onnx: "Path | Exported | None",
+    outputs: "Outputs | None" = None,
+    **options: Unpack[Checking],
+) -> "Report":
     """Check a model while people watch, and show the report."""
     from qconvert import api
     from qconvert.report.terminal import show
 
     with watched() as (progress, failed, scanning):
         report = api.check(
-            model, onnx, progress=progress, failed=failed, scanning=scanning, **options
+            model,
+            onnx,
+            progress=progress,
+            failed=failed,
+            scanning=scanning,
+            outputs=outputs,
+            **options,
         )
     show(report, console(sys.stdout))
     return report
 
 
-def write_report(
-    report: "Report", path: Path | None, *, force: bool, sources: Sequence[Path]
-) -> None:
-    """Write *report* as JSON, if it is wanted."""
-    from qconvert.output import write
-    from qconvert.report import to_json
-
+def tell_report(path: Path | None) -> None:
+    """Say where the report as JSON was written, if it was wanted."""
     if path is not None:
-        write(path, to_json(report).encode(), force=force, inputs=sources)
         click.echo(f"report  {path}")
 
 
-def write_all(report: "Report", folder: Path, *, force: bool, sources: Sequence[Path]) -> None:
-    """Write *report* to *folder* in every format, all files at once."""
-    from qconvert.output import write_folder
-    from qconvert.report.formats import FORMATS, rendered
+def tell_folder(folder: Path | None) -> None:
+    """Say where the report in every format was written, if it was wanted."""
+    from qconvert.report.formats import FORMATS
 
-    write_folder(folder, rendered(report), force=force, inputs=sources)
-    click.echo(f"report  {folder}: {', '.join(form.file for form in FORMATS.values())}")
+    if folder is not None:
+        click.echo(f"report  {folder}: {', '.join(form.file for form in FORMATS.values())}")
 
 
 def _nothing_to_reproduce(report: "Report") -> str:

@@ -1,13 +1,14 @@
 """The commands that write files of a model: ``export`` and ``weights``."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from qconvert.cli.check import checked as check_of
-from qconvert.cli.check import write_report
+from qconvert.cli.check import tell_report
 from qconvert.cli.options import (
     DIALECT,
     DOMAIN,
@@ -68,7 +69,7 @@ def export(
 ) -> None:
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
-    from qconvert.output import require_writable
+    from qconvert.output import Outputs, require_writable
 
     target = beside(model, ".onnx") if output is None else output
     sources = [target, *sources_of(model, reading)]
@@ -78,9 +79,11 @@ def export(
         raise click.UsageError(f"{json_file} cannot be the ONNX file and the report")
     if json_file:
         require_writable(json_file, force=force, inputs=sources)
+    require_writable(target, force=force, inputs=sources[1:])
     exported = api.export(
         model,
-        target,
+        # With a check it is written after that, together with the report.
+        None if checked else target,
         dialect=dialect,
         opset=opset,
         io=io,
@@ -94,9 +97,15 @@ def export(
     for line in _describe(exported, target):
         click.echo(line)
     if checked:
-        report = check_of(model, target, domains=domains, **reading)
-        api.stamp(target, report)
-        write_report(report, json_file, force=force, sources=sources)
+        from qconvert.api.stamping import stamped
+        from qconvert.report import to_json
+
+        report = check_of(model, replace(exported, path=target), domains=domains, **reading)
+        with Outputs(force=force, inputs=sources[1:]) as outputs:
+            outputs.file(target, stamped(exported, report))
+            if json_file:
+                outputs.file(json_file, to_json(report).encode())
+        tell_report(json_file)
         context.exit(report.exit_code)
 
 
@@ -125,7 +134,7 @@ def _describe(exported: "Exported", path: Path) -> Iterator[str]:
     from qconvert.report.described import interface_lines
     from qconvert.report.notes import note_lines
 
-    yield f"{path}: {len(exported.layers)} layers, {path.stat().st_size} bytes"
+    yield f"{path}: {len(exported.layers)} layers, {exported.model.ByteSize()} bytes"
     yield from interface_lines(read_metadata(exported.model))
     yield from exported.without_effect
     yield from note_lines(exported.notes.items())
