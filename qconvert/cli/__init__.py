@@ -1,10 +1,13 @@
 """The command line; each command imports what it needs, so that ``--help`` is quick."""
 
+import contextlib
+import errno
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import NoReturn, TextIO
 
 import click
@@ -14,12 +17,14 @@ from qconvert.cli.differ import diff
 from qconvert.cli.explaining import help_
 from qconvert.cli.export import export, weights
 from qconvert.cli.look import bench, doctor, inspect
+from qconvert.cli.memory import ran_out, require_enough
 from qconvert.cli.report import report
 from qconvert.errors import QConvertError
 
 __all__ = ["cli", "run"]
 
 _AGAIN_SECONDS = 3
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -50,7 +55,7 @@ def run(arguments: Sequence[str]) -> int:
     """The exit code of the command *arguments*; errors are one message on standard error."""
     for stream in (sys.stdout, sys.stderr):
         # Names in a model may have characters that the terminal's encoding lacks.
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     for number in (signal.SIGTERM, signal.SIGHUP):
         # Under nohup the latter is ignored, and stays so.
@@ -58,15 +63,20 @@ def run(arguments: Sequence[str]) -> int:
             signal.signal(number, _terminate)
     try:
         code = _invoke(arguments)
-        sys.stdout.flush()
+        # There is none if it was closed before.
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         _silence(sys.stdout)
         return 141
+    except OSError as error:
+        return _unwritten(error)
     return code
 
 
 def _invoke(arguments: Sequence[str]) -> int:
     try:
+        require_enough()
         # Not click's own main, which makes code 1 of a pipe that was closed.
         with cli.make_context("qconvert", list(arguments)) as context:
             cli.invoke(context)
@@ -82,11 +92,13 @@ def _invoke(arguments: Sequence[str]) -> int:
         return _fail("QC990", "interrupted", 130)
     except QConvertError as error:
         return _fail(error.code, str(error), error.exit_code)
-    except MemoryError:
-        return _fail("QC801", "out of memory", 7)
     except BrokenPipeError:
         raise
     except Exception as error:
+        if ran_out(error):
+            return _fail("QC801", "out of memory", 7)
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return _unwritten(error)
         remedy = "set QCONVERT_DEBUG=1 for the traceback"
         return _fail("QC999", f"{type(error).__name__}: {error} ({remedy})", 70)
 
@@ -97,8 +109,18 @@ def _fail(code: str, message: str, exit_code: int) -> int:
     if os.environ.get("QCONVERT_DEBUG"):
         traceback.print_exc()
     lines = "\n".join(printable(line) for line in message.split("\n"))
-    click.echo(f"qconvert: error {code}: {lines}", err=True)
+    # Standard error can be full or closed, too.
+    with contextlib.suppress(OSError):
+        click.echo(f"qconvert: error {code}: {lines}", err=True)
     return exit_code
+
+
+def _unwritten(error: OSError) -> int:
+    """Files that were asked for have errors of their own; nothing more is printed."""
+    if sys.stdout is not None:
+        _silence(sys.stdout)
+    reason = error.strerror or str(error)
+    return _fail("QC602", f"standard output or a temporary file: {reason}", 6)
 
 
 def _usage(error: click.ClickException) -> str:
