@@ -194,16 +194,16 @@ def _undisturbed() -> Iterator[None]:
         return
     caught: list[int] = []
     numbers = [signal.Signals[name] for name in _ENDING if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
+    found = {number: signal.getsignal(number) for number in numbers}
     # One that Python did not install could not be put back.
-    before = {number: handler for number, handler in before.items() if handler is not None}
-    for number in before:
-        signal.signal(number, lambda caught_number, _: caught.append(caught_number))
+    before = {number: handler for number, handler in found.items() if handler is not None}
+    for each in before:
+        signal.signal(each, lambda number, _: caught.append(number))
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for each, handler in before.items():
+            signal.signal(each, handler)
         for number in dict.fromkeys(caught):
             signal.raise_signal(number)
 

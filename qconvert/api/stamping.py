@@ -19,7 +19,8 @@ def stamped(exported: Exported, report: Report) -> bytes:
     model = ModelProto()
     model.CopyFrom(exported.model)
     add_stamp(model, stamp_of(report))
-    return model.SerializeToString(deterministic=True)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
 
 
 def stamp(onnx: AnyPath, report: Report) -> None:
