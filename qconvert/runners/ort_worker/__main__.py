@@ -58,9 +58,8 @@ class Worker:
         if request["saved"] is not None:
             options.optimized_model_filepath = request["saved"]
         try:
-            session = ort.InferenceSession(
-                request["model"], options, providers=["CPUExecutionProvider"]
-            )
+            data = Path(request["model"]).read_bytes()
+            session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             return {"refused": str(error)}
         self._sessions[request["session"]] = session
