@@ -148,9 +148,9 @@ def require_writable(path: Path, *, force: bool, inputs: Iterable[Path] = ()) ->
     """Raise `OutputError` if `write` would refuse *path*; asked before long work."""
     if any(_same(path, source) for source in inputs):
         raise OutputError("QC605", path, "is an input of this command and is not overwritten")
-    if not path.parent.is_dir():
-        raise OutputError("QC601", path, "the directory does not exist")
     try:
+        if not path.parent.is_dir():
+            raise OutputError("QC601", path, "the directory does not exist")
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
@@ -164,13 +164,13 @@ def require_writable(path: Path, *, force: bool, inputs: Iterable[Path] = ()) ->
 
 def require_writable_folder(path: Path, *, force: bool) -> None:
     """Raise `OutputError` if `write_folder` would refuse *path*; asked before long work."""
-    if not path.resolve().parent.is_dir():
-        raise OutputError("QC601", path, "the directory that it is to be in does not exist")
-    if not path.exists() and not path.is_symlink():
-        return
-    if not path.is_dir():
-        raise OutputError("QC603", path, "exists and is not a directory")
     try:
+        if not path.resolve().parent.is_dir():
+            raise OutputError("QC601", path, "the directory that it is to be in does not exist")
+        if not path.exists() and not path.is_symlink():
+            return
+        if not path.is_dir():
+            raise OutputError("QC603", path, "exists and is not a directory")
         filled = any(path.iterdir())
     except OSError as error:
         raise OutputError("QC601", path, _reason(error)) from error

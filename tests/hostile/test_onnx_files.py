@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx.reference import ReferenceEvaluator
 
 from qconvert import api
 from qconvert.checking import (
@@ -175,7 +176,7 @@ def test_constants_are_not_evaluated_without_bound(
     edit, _ = FAILING["4 TiB by expansion"]
     model = onnx.load(edited(exported, tmp_path, edit))
     evaluated: list[str] = []
-    right = onnx_graph.ReferenceEvaluator
+    right = ReferenceEvaluator
 
     def recorded(node: onnx.NodeProto) -> Any:
         evaluated.append(node.op_type)
