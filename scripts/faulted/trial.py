@@ -20,9 +20,13 @@ Happening = Callable[["subprocess.Popen[str]"], None]
 
 @dataclass(slots=True)
 class Row:
-    """What became of the runs with one fault; all of the last three columns have to be empty."""
+    """What became of the runs with one fault: nothing mixed, nothing wrong.
+
+    Nothing is left either, except where a process that is killed ``may_leave`` it.
+    """
 
     fault: str
+    may_leave: bool = False
     runs: int = 0
     old: int = 0
     new: int = 0
@@ -34,7 +38,8 @@ class Row:
     @property
     def holds(self) -> bool:
         """Whether nothing happened that must not."""
-        return self.runs > 0 and not (self.mixtures or self.left or self.wrong)
+        kept = self.left and not self.may_leave
+        return self.runs > 0 and not (self.mixtures or kept or self.wrong)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Subject:
             path.unlink()
         self.target.write_bytes(OLD)
 
-    def judge(self, row: Row, code: int | str, text: str = "", *, may_leave: bool = False) -> None:
+    def judge(self, row: Row, code: int, text: str = "") -> None:
         """Count what is there after a run that ended with *code* and said *text*."""
         row.runs += 1
         row.codes[str(code)] += 1
@@ -72,9 +77,7 @@ class Subject:
         row.new += found == self.new
         if found not in (OLD, self.new):
             row.mixtures.append("no file" if found is None else f"{len(found)} bytes")
-        left = [path.name for path in self.folder.iterdir() if path != self.target]
-        if left and not may_leave:
-            row.left += left
+        row.left += [path.name for path in self.folder.iterdir() if path != self.target]
         if "Traceback" in text or "QC999" in text:
             row.wrong.append(text.strip().splitlines()[-1])
         if code == 0 and found != self.new:

@@ -49,7 +49,7 @@ def typical_seconds(subject: Subject) -> float:
 
 def killed(subject: Subject, count: int, number: signal.Signals) -> Row:
     """*count* exports that get a signal at a random moment; only after SIGKILL a part may stay."""
-    row = Row(f"export, {number.name} at a random moment")
+    row = Row(f"export, {number.name} at a random moment", number is signal.SIGKILL)
     longest, source = typical_seconds(subject), random.Random(0)
     for _ in range(count):
         subject.prepare()
@@ -62,7 +62,7 @@ def killed(subject: Subject, count: int, number: signal.Signals) -> Row:
         code, text = run(subject.command, happening=happening)
         # Before Python has set its handlers the signal itself ends the process.
         early = "Traceback" in text and "KeyboardInterrupt" in text and "qconvert/cli" not in text
-        subject.judge(row, code, "" if early else text, may_leave=number is signal.SIGKILL)
+        subject.judge(row, code, "" if early else text)
         if code not in (0, -number, 128 + number, *((1,) if early else ())):
             row.wrong.append(f"exit code {code}")
     return row
@@ -72,7 +72,8 @@ def killed_while_writing(
     folder: Path, count: int, number: signal.Signals = signal.SIGKILL, loop: str = LOOP
 ) -> Row:
     """A process that does nothing but write, *count* times ended while it does."""
-    row, source, size = Row(f"writing, {number.name} at a random moment"), random.Random(1), 1 << 20
+    row = Row(f"writing, {number.name} at a random moment", number is signal.SIGKILL)
+    source, size = random.Random(1), 1 << 20
     for _ in range(count):
         for path in folder.iterdir():
             path.unlink()
@@ -89,15 +90,15 @@ def killed_while_writing(
         process.communicate()
         row.runs += 1
         row.codes[str(process.returncode)] += 1
-        _judge_letters(row, folder, size, may_leave=number is signal.SIGKILL)
+        _judge_letters(row, folder, size)
     return row
 
 
-def _judge_letters(row: Row, folder: Path, size: int, *, may_leave: bool) -> None:
+def _judge_letters(row: Row, folder: Path, size: int) -> None:
     """Each file is of one letter and whole; which was the newer one nobody knows."""
     for path in folder.iterdir():
         if path.name not in ("one", "two"):
-            row.left += [] if may_leave else [path.name]
+            row.left.append(path.name)
             continue
         data = path.read_bytes()
         whole = len(data) == size and len(set(data)) == 1
