@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -157,3 +160,38 @@ def test_the_worker_is_no_child_of_a_fork(exported: Path) -> None:
     processes._close(process, os.getpid() + 1)
     assert not process.ended
     runner.run_deployed(X)
+
+
+#: Starts the process, tells its number and folder, and has it compute without end.
+PARENT = """
+import sys
+from pathlib import Path
+import numpy as np
+from qconvert.runners.ort import OrtRunner
+from qconvert.runners.ort_process import ort_process
+process = ort_process()
+print(process._process.pid, process.folder, flush=True)
+OrtRunner(Path(sys.argv[1])).run_deployed({"x": np.zeros((1, 3), np.float32)})
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_process_ends_with_its_parent(number: signal.Signals, exported: Path) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(exported)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    child, folder = parent.stdout.readline().split()
+    assert parent.stdout.readline() == "done\n"
+    parent.send_signal(number)
+    parent.communicate()
+    for _ in range(200):
+        if not Path(f"/proc/{child}/cmdline").exists() and not Path(folder).exists():
+            return
+        time.sleep(0.05)
+    pytest.fail("the process, or its folder, is still there")
