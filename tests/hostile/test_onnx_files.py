@@ -28,7 +28,8 @@ from qconvert.runners.ort import OrtRunner
 from qconvert.runners.ort_process import ort_process
 from qconvert.runners.reference import ReferenceRunner
 from tests.checking.stand_in import stand_in_for
-from tests.hostile.onnx_files import FAILING, NAMES, REFUSED, Edit, endless_loop, hostile_names
+from tests.hostile.onnx_edits import NAMES, Edit, endless_loop, hostile_names
+from tests.hostile.onnx_files import FAILING, REFUSED
 
 NOWHERE = ("--tf-python", "/nowhere/python")
 
