@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -42,6 +43,9 @@ def rows(folder: Path, kills: int) -> Iterator[Row]:
     yield writing.same_bytes(subject, writing.SETTINGS)
     yield writing.at_once(subject, 8)
     yield writing.memory(subject, 134, 8, enough=8)
+    large = write_model(folder / "large.h5", 8 * _UNITS)
+    data = api.export(large).model.SerializeToString(deterministic=True)
+    yield writing.memory(replace(subject, model=large, new=data), 198, 24, enough=1)
     yield from writing.failing_calls(subject, writing.CALLS)
     small = write_model(folder / "small.h5", 2)
     yield witnesses.checked(small, folder, "", {0})

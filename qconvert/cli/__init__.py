@@ -90,13 +90,14 @@ def _invoke(arguments: Sequence[str]) -> int:
         return _fail("QC001", f"{error.format_message()}{_usage(error)}", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _fail("QC990", "interrupted", 130)
-    except QConvertError as error:
-        return _fail(error.code, str(error), error.exit_code)
     except BrokenPipeError:
         raise
     except Exception as error:
+        # Also where a library's lack of memory was taken for a damaged file.
         if ran_out(error):
             return _fail("QC801", "out of memory", 7)
+        if isinstance(error, QConvertError):
+            return _fail(error.code, str(error), error.exit_code)
         if isinstance(error, OSError) and error.errno in _FULL:
             return _unwritten(error)
         remedy = "set QCONVERT_DEBUG=1 for the traceback"

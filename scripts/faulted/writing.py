@@ -181,7 +181,8 @@ def link(subject: Subject) -> Row:
 def failing_calls(subject: Subject, calls: Sequence[str], error: str = "EIO") -> Iterator[Row]:
     """Each of *calls* to fail at its first, second, ... use, until there is none any more."""
     for call in calls:
-        row = Row(f"n-th {call} fails")
+        # What the system does not remove stays, until the next run tries again.
+        row = Row(f"n-th {call} fails", "unlink" in call)
         for n in range(1, 200):
             subject.prepare()
             inject = f"inject={call}:error={error}:when={n}"
@@ -214,10 +215,13 @@ def order_in(trace: str, folder: Path) -> list[str]:
     """The calls of strace that concern files in *folder*, without repetitions."""
     found: list[str] = []
     for line in trace.splitlines():
-        match = re.search(r"\b(write|fsync|rename)(?:at2?)?\((.*)", line)
-        if match is None or str(folder) not in match[2]:
+        # Of what is written to standard output the folder may be a part.
+        match = re.search(
+            rf"\b(write|fsync|rename)(?:at2?)?\((?:\d+<|\"){re.escape(str(folder))}", line
+        )
+        if match is None:
             continue
-        name = "fsync folder" if f"<{folder}>" in match[2] else match[1]
+        name = "fsync folder" if f"<{folder}>" in line else match[1]
         if found[-1:] != [name]:
             found.append(name)
     return found

@@ -60,7 +60,7 @@ def test_each_call_that_fails(subject: Subject) -> None:
     [
         ('rename("F/.x.part", "F/m")\nfsync(3<F/m>)', ["rename", "fsync"]),
         ('write(3<F/.x.part>, "a")\nrename("F/.x.part", "F/m")', ["write", "rename"]),
-        ('write(1</dev/pts/0>, "a")\nfsync(3<F>)', ["fsync folder"]),
+        ('write(1</dev/pts/0>, "F/m")\nfsync(3<F>)', ["fsync folder"]),
     ],
 )
 def test_another_order_is_seen(trace: str, order: list[str]) -> None:
@@ -75,6 +75,13 @@ def test_the_same_bytes_everywhere(subject: Subject) -> None:
 def test_many_exports_to_one_path(subject: Subject) -> None:
     row = writing.at_once(subject, 3)
     assert row.holds and row.new == row.runs, row
+
+
+def test_memory_that_ends_while_a_large_model_is_read(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model.h5", units=4_000_000)
+    new = api.export(model).model.SerializeToString(deterministic=True)
+    row = writing.memory(Subject(model, tmp_path / "out", new), 198, 72, enough=1)
+    assert row.holds and row.old > 0, row
 
 
 def test_little_memory(subject: Subject) -> None:
