@@ -4,7 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
@@ -13,9 +13,18 @@ import numpy.typing as npt
 
 from qconvert.errors import BadFileError, UsageError
 from qconvert.frontend import build_graph
+from qconvert.frontend.refused import require_no_code
 from qconvert.ir import Graph
 from qconvert.ir.graph import is_of_batch
-from qconvert.modelfile import ModelFile, copy_saved_model, read_model
+from qconvert.modelfile import (
+    DEFAULT_LIMITS,
+    KerasFiles,
+    Limits,
+    ModelFile,
+    copy_saved_model,
+    read_model,
+    write_clean,
+)
 
 if TYPE_CHECKING:
     from qconvert.checking import Samples
@@ -39,6 +48,8 @@ class Reading(TypedDict, total=False):
     opaque: str | None
     tf_python: AnyPath | None
     freeze_scales: Inputs | None
+    limits: Mapping[str, int]
+    strict: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +62,18 @@ class Source:
     opaque: str | None = None
     tf_python: AnyPath | None = None
     freeze_scales: Inputs | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+    strict: bool = False
 
     @property
     def is_live(self) -> bool:
         """Whether the model is an object, which no file is read for."""
         return not isinstance(self.model, (str, os.PathLike))
+
+    @property
+    def read_within(self) -> Limits:
+        """The limits of what is read; `UsageError` for one that does not exist."""
+        return DEFAULT_LIMITS.with_values(self.limits)
 
     @property
     def paths(self) -> list[Path]:
@@ -71,7 +89,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """A model as it was read; ``keras`` is a file of it that Keras loads.
+    """A model as it was read; ``keras`` are files of it that Keras loads, if they are wanted.
 
     ``digest`` is the hash of the model file; a live model has none that anybody could compute.
     ``frozen_on`` are the samples whose scales the graph has, in one batch.
@@ -79,14 +97,14 @@ class Opened:
 
     file: ModelFile
     graph: Graph
-    keras: Path
+    keras: KerasFiles | None
     digest: str | None
     frozen_on: "Samples | None" = None
 
 
 @contextmanager
 def opened(source: Source, *, for_keras: bool = False) -> Iterator[Opened]:
-    """Read a model; its files stay until the end. A live one is saved only *for_keras*."""
+    """Read a model. *For Keras*, new files are made of what was read, which stay until the end."""
     if source.opaque is not None and source.opaque not in OPAQUE_CONVERTERS:
         wanted = ", ".join(OPAQUE_CONVERTERS)
         raise UsageError(
@@ -94,25 +112,25 @@ def opened(source: Source, *, for_keras: bool = False) -> Iterator[Opened]:
         )
     with ExitStack() as stack:
         helper = _Helper(source.python, stack)
-        file, keras = _read(source, helper)
+        file = _read(source, helper)
         converter = None if source.opaque is None else helper.to_opaque
-        graph = build_graph(file, converter, freezing=source.freeze_scales is not None)
+        freezing = source.freeze_scales is not None
+        graph = build_graph(file, converter, freezing=freezing, limits=source.read_within)
         frozen_on = None
         if source.freeze_scales is not None:
             graph, frozen_on = _frozen(graph, source.freeze_scales)
-        if for_keras and source.is_live:
-            _save(source.model, file, keras)
+        keras = _for_keras(source, file, helper) if for_keras else None
         yield Opened(file, graph, keras, None if source.is_live else file.sha256, frozen_on)
 
 
 @contextmanager
-def read_for_keras(source: Source) -> Iterator[tuple[ModelFile, Path]]:
-    """A model with whatever layers, and a file of it for Keras, which stays until the end."""
+def read_for_keras(source: Source) -> Iterator[tuple[ModelFile, KerasFiles]]:
+    """A model with whatever layers, and files of it for Keras, which stay until the end."""
     with ExitStack() as stack:
-        file, keras = _read(source, _Helper(source.python, stack))
-        if source.is_live:
-            _save(source.model, file, keras)
-        yield file, keras
+        helper = _Helper(source.python, stack)
+        file = _read(source, helper)
+        require_no_code(file)
+        yield file, _for_keras(source, file, helper)
 
 
 def _frozen(graph: Graph, given: Inputs) -> "tuple[Graph, Samples]":
@@ -160,21 +178,21 @@ class _Helper:
         return Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="qconvert-")))
 
 
-def _read(source: Source, helper: _Helper) -> tuple[ModelFile, Path]:
-    """The model file, and the path for Keras, at which there is nothing yet of a live model."""
+def _read(source: Source, helper: _Helper) -> ModelFile:
     if not isinstance(source.model, (str, os.PathLike)):
         from qconvert.frontend.live import model_file
 
         if source.weights is not None or source.via_tensorflow:
             raise UsageError("QC002", "a live model has its own weights, and is no folder")
-        return model_file(source.model), helper.folder() / "model.h5"
+        return model_file(source.model)
     path = Path(source.model)
     if source.via_tensorflow:
         return _converted(path, source, helper)
-    return read_model(path, None if source.weights is None else Path(source.weights)), path
+    weights = None if source.weights is None else Path(source.weights)
+    return read_model(path, weights, limits=source.read_within, strict=source.strict)
 
 
-def _converted(folder: Path, source: Source, helper: _Helper) -> tuple[ModelFile, Path]:
+def _converted(folder: Path, source: Source, helper: _Helper) -> ModelFile:
     """A SavedModel as TensorFlow writes it anew; it is called by its folder all the same."""
     if source.weights is not None or (folder.exists() and not folder.is_dir()):
         raise UsageError(
@@ -182,15 +200,21 @@ def _converted(folder: Path, source: Source, helper: _Helper) -> tuple[ModelFile
         )
     temporary = helper.folder()
     path = temporary / "model.h5"
-    digest = copy_saved_model(folder, temporary / "saved_model")
+    limits = source.read_within
+    digest = copy_saved_model(folder, temporary / "saved_model", limits)
     helper.assistant.to_h5(temporary / "saved_model", path)
     try:
-        return replace(read_model(path), path=folder, sha256=digest), path
+        return replace(read_model(path, limits=limits), path=folder, sha256=digest)
     except BadFileError as error:
         raise BadFileError(error.code, folder, error.reason) from None
 
 
-def _save(model: object, file: ModelFile, path: Path) -> None:
+def _for_keras(source: Source, file: ModelFile, helper: _Helper) -> KerasFiles:
+    """Files for Keras: of a live model, or of what was read, and never the file that was given."""
+    folder = helper.folder()
+    if not source.is_live:
+        return write_clean(file, folder)
     from qconvert.frontend.live import save_for_keras
 
-    save_for_keras(model, file, path)
+    save_for_keras(source.model, file, folder / "model.h5")
+    return KerasFiles(folder / "model.h5")

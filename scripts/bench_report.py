@@ -10,7 +10,7 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from qconvert.report.html import check_page
+from qconvert.report.html.check import check_page
 from scripts.browsing.large_report import large_report
 
 SECONDS: Final = 2.0

@@ -20,7 +20,7 @@ from PIL import Image
 
 import qconvert
 from qconvert.checking.results import Report
-from qconvert.report.html import check_page
+from qconvert.report.html.check import check_page
 from scripts.browsing.devtools import Browser, Screen, chromium
 from scripts.browsing.large_report import large_report
 
@@ -40,7 +40,7 @@ MOST: Final = 8000
 #: By report the element that its picture in the documentation begins with.
 STARTS: Final[Mapping[str, str]] = {"passing": "#table", "failing": "body", "large": "#graph"}
 #: What such a picture shows, in pixels, and its colours.
-SMALL: Final = (Screen(960, 1000), 1000, 48)
+SMALL: Final = (Screen(1080, 1000), 900, 48)
 #: Bytes of such a picture at most.
 LIMIT: Final = 60_000
 

@@ -10,22 +10,26 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from qconvert.api.benchmarking import bench
-    from qconvert.api.checking import Failed, Progress, Scanning, check
+    from qconvert.api.checking import Differing, Failed, Progress, Scanning, Stage, check
     from qconvert.api.differing import diff
+    from qconvert.api.explaining import explain
     from qconvert.api.exporting import Exported, export
     from qconvert.api.inspecting import inspect
     from qconvert.api.loading import effective_weights, load, save_weights
     from qconvert.api.stamping import stamp
 
 __all__ = [
+    "Differing",
     "Exported",
     "Failed",
     "Progress",
     "Scanning",
+    "Stage",
     "bench",
     "check",
     "diff",
     "effective_weights",
+    "explain",
     "export",
     "inspect",
     "load",
@@ -34,14 +38,17 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "Differing": "checking",
     "Exported": "exporting",
     "Failed": "checking",
     "Progress": "checking",
     "Scanning": "checking",
+    "Stage": "checking",
     "bench": "benchmarking",
     "check": "checking",
     "diff": "differing",
     "effective_weights": "loading",
+    "explain": "explaining",
     "export": "exporting",
     "inspect": "inspecting",
     "load": "loading",

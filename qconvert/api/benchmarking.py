@@ -47,7 +47,7 @@ def bench(
     with read_for_keras(source) as (file, keras):
         require_same_model(file, timed)
         read = CheckedFile(str(file.path), file.sha256)
-        beside = Against(read, keras, file.weights_path, source.python)
+        beside = Against(read, keras.model, keras.weights, source.python)
         return measured(Path(onnx), beside, plan, hear)
 
 

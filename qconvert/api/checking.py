@@ -26,6 +26,8 @@ from qconvert.checking import (
     tensorflow_started,
 )
 from qconvert.checking.declared import with_codes_of
+from qconvert.checking.gathering import FirstSeen, all_of
+from qconvert.checking.ignored import require_ignorable
 from qconvert.checking.onnx_file import in_memory, read_onnx
 from qconvert.checking.other_files.interface import interface
 from qconvert.checking.repair.repair import Repaired
@@ -47,6 +49,10 @@ from qconvert.runners.tf import TensorFlowRunner
 Progress: TypeAlias = Callable[[int, int], None]
 #: Called with the name of a witness that failed, and what it says.
 Failed: TypeAlias = Callable[[str, str], None]
+#: Called with the part of the check that is going on, whenever that changes.
+Stage: TypeAlias = Callable[[str], None]
+#: Called with a layer at which something differs beyond rounding, when that is first seen.
+Differing: TypeAlias = Callable[[str], None]
 #: Called with a layer whose quantizer is tried on every number, and how many of how many are done.
 Scanning: TypeAlias = Callable[[str, int, int], None]
 
@@ -62,10 +68,13 @@ def check(
     seed: int = 0,
     domains: Sequence[str] = (),
     require: str = "sampled",
+    ignored: Mapping[str, str] | None = None,
     scan: bool = False,
     progress: Progress | None = None,
     failed: Failed | None = None,
     scanning: Scanning | None = None,
+    stage: Stage | None = None,
+    differing: Differing | None = None,
     reproducer: AnyPath | None = None,
     repair: AnyPath | None = None,
     force: bool = True,
@@ -78,15 +87,17 @@ def check(
     by values (docs/OTHER_FILES.md). *inputs* are a ``.npy`` or ``.npz`` file, an array, or arrays
     by name of the model's input; else *samples* are chosen with *seed*. *domains* are texts like
     ``image=uint8/256``, which proofs then assume of the inputs; without a name, of all. *require*
-    is the weakest verdict that passes: proven, bounded or sampled. With *scan* quantizers that
+    is the weakest verdict that passes: proven, bounded or sampled. *ignored* are layers, each with
+    a reason, whose verdicts do not count; outputs always do. With *scan* quantizers that
     theorems do not certify are tried on every float32 number, which takes minutes for each;
     *scanning* hears of it. A witness that is missing makes a report that does not pass, not an
-    exception; *failed* hears of it at once. If something differs, *reproducer* is a folder for
-    the first wrong layer by itself and a script that shows it; `OutputError` if it cannot be
-    written, or has content while *force* is false. *repair* is a file for the ONNX file with
-    constants moved until its codes are TensorFlow's in every state of the tables: that file is
-    what is checked then, and written if it passes and is another one. Both appear together at the
-    end, or with the further *outputs* of a command.
+    exception; *failed* hears of it at once, as *progress*, *stage* and *differing* do of what goes
+    on. If something differs, *reproducer* is a folder for the first wrong layer by itself and a
+    script that shows it; `OutputError` if it cannot be written, or has content while *force* is
+    false. *repair* is a file for the ONNX file with constants moved until its codes are
+    TensorFlow's in every state of the tables: that file is what is checked then, and written if it
+    passes and is another one. Both appear together at the end, or with the further *outputs* of a
+    command.
 
     The other options are those of `load`. Samples of which scales are frozen are the only ones on
     which TensorFlow can agree, so that they are all that is compared, as one batch.
@@ -99,6 +110,7 @@ def check(
         seed,
         domains,
         _required(require),
+        dict(ignored or {}),
         scan,
         None if reproducer is None else Path(reproducer),
         None if repair is None else Path(repair),
@@ -106,14 +118,15 @@ def check(
     )
     asked.require_possible()
     own = Outputs(force=force, inputs=asked.paths)
-    with own if outputs is None else nullcontext(outputs) as files, _ready(asked) as ready:
+    watch = Stopwatch(stage) if stage else Stopwatch()
+    with own if outputs is None else nullcontext(outputs) as files, _ready(asked, watch) as ready:
         report = examine(
             ready.subject,
             ready.panel,
             ready.samples,
             None if progress is None else lambda done: progress(done, ready.samples.count),
             None if failed is None else lambda witness, failure: failed(witness.value, failure),
-            ready.collector,
+            all_of(ready.collector, None if differing is None else FirstSeen(differing)),
             scanning,
         )
         return CheckReport.of(_with_files(report, asked, ready, files))
@@ -130,6 +143,7 @@ class _Asked:
     seed: int
     domains: Sequence[str]
     required: Verdict
+    ignored: Mapping[str, str]
     scan: bool
     reproducer: Path | None
     repair: Path | None
@@ -184,17 +198,18 @@ class _Ready:
 
 
 @contextmanager
-def _ready(asked: _Asked) -> Iterator[_Ready]:
+def _ready(asked: _Asked, watch: Stopwatch) -> Iterator[_Ready]:
     """A model, its file and the witnesses, which are there until the end."""
-    watch = Stopwatch()
     with ExitStack() as stack:
         with watch.part("reading and exporting"):
             found = stack.enter_context(opened(asked.source, for_keras=True))
             pair = given = _pair(asked, found)
+            require_ignorable(pair.graph, asked.ignored)
         samples = found.frozen_on or _samples(asked, given)
-        file = found.file
+        file, keras = found.file, found.keras
+        assert keras is not None
         tensorflow = stack.enter_context(
-            tensorflow_started(found.keras, file.weights_path, asked.source.python)
+            tensorflow_started(keras.model, keras.weights, asked.source.python)
         )
         repaired = None
         if asked.repair is not None:
@@ -249,7 +264,15 @@ def _repaired(given: _Pair, tensorflow: TensorFlowRunner | str) -> tuple[_Pair, 
 def _subject(asked: _Asked, pair: _Pair, model: CheckedFile, watch: Stopwatch) -> Subject:
     by_value = None if pair.known is None else in_words(pair.known)
     return Subject(
-        pair.graph, model, pair.file, pair.domains, asked.required, asked.scan, watch, by_value
+        pair.graph,
+        model,
+        pair.file,
+        pair.domains,
+        asked.required,
+        asked.scan,
+        watch,
+        by_value,
+        asked.ignored,
     )
 
 

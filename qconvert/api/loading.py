@@ -15,7 +15,9 @@ def load(model: AnyPath | object, **reading: Unpack[Reading]) -> Graph:
     folder, and *opaque* (``"tf2onnx"``) converts stock layers that are not known; both start
     TensorFlow in a process of its own, of the interpreter *tf_python* if given. *freeze_scales*
     are samples, as `check` takes them: activations whose scale QKeras computes from every batch
-    (``alpha='auto'``) get the scale of these, and are refused without.
+    (``alpha='auto'``) get the scale of these, and are refused without. *limits* are those of what
+    is read, by the names in their errors (``{"layers": 20000}``); with *strict* a file that holds
+    more than its model needs is refused.
     """
     with opened(Source(model, **reading)) as found:
         return found.graph

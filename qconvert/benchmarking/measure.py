@@ -81,4 +81,4 @@ def _noting(each: Measured) -> Iterator[None]:
     try:
         yield
     except WitnessError as error:
-        each.failure = str(error)
+        each.failure = error.coded

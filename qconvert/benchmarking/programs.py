@@ -76,7 +76,7 @@ def programs(
     try:
         convert_with_tf2onnx(against.path, against.weights, theirs, against.python)
     except WitnessError as error:
-        refused = Column(TF2ONNX, None, (), failure=str(error))
+        refused = Column(TF2ONNX, None, (), failure=error.coded)
         return Programs(measured, tuple(others), (refused,), plain)
     others.insert(0, Program(TF2ONNX, "onnxruntime", theirs, inputs))
     return Programs(measured, tuple(others), (), plain)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from qconvert.checking.audit import Evidence, Observe, Rounding, audit
@@ -77,10 +78,15 @@ def tried(
         for trial in forced_trials(graph, analysis, batch, layers, panel.coded, seed)
     )
     with watch.part("tables"):
-        tables = tabulate(graph, analysis, probe, forcible, run, panel.fused.keys())
+        told = partial(_tell_table, watch)
+        tables = tabulate(graph, analysis, probe, forcible, run, panel.fused.keys(), told)
     evidence = forced.merge(tables.evidence)
     known = replace(analysis, certificates={**analysis.certificates, **tables.certificates})
     return Proofs(known, tables, evidence, tried=forced.samples > 0 or len(graph.layers) == 1)
+
+
+def _tell_table(watch: Stopwatch, number: int, count: int) -> None:
+    watch.told(f"tables: quantizer {number} of {count}")
 
 
 def _batches(probe: Batch) -> list[Batch]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from qconvert.emit.metadata import ModelMetadata
-from qconvert.errors import UsageError
+from qconvert.errors import UsageError, similar
 from qconvert.ir import Graph, Grid, Quotients
 from qconvert.runners.interface import InputDomain, domain_of_codes
 
@@ -29,7 +29,10 @@ def read_domains(graph: Graph, texts: Sequence[str]) -> dict[str, InputDomain]:
     for text in texts:
         name, given, what = text.partition("=")
         if given and name not in names:
-            raise UsageError("QC011", f"{text!r} declares no input of the model, which are {names}")
+            raise UsageError(
+                "QC011",
+                f"{text!r} declares no input of the model, which are {names}{similar(name, names)}",
+            )
         for each in [name] if given else names:
             if each in found:
                 raise UsageError("QC011", f"the input {each!r} has two domains")

@@ -21,7 +21,7 @@ from qconvert.checking.audit import (
 from qconvert.checking.conclusions import Proofs, for_all_inputs, of_outputs, tried
 from qconvert.checking.deployed.deployment import layers_as_deployed, outputs_as_deployed
 from qconvert.checking.forcing import Trial
-from qconvert.checking.gathering import Gatherer, both, with_distributions
+from qconvert.checking.gathering import Gatherer, all_of, with_distributions
 from qconvert.checking.inputs import Batch, Samples
 from qconvert.checking.judge import (
     REQUIRED,
@@ -69,6 +69,7 @@ class Subject:
     ``domains`` are what the user says that inputs can be, ``required`` the weakest verdict that
     is to pass; ``scan`` has quantizers tried on every float32 number. ``stopwatch`` has what was
     done before, ``by_value`` what was found in an ONNX file that does not say where its layers are.
+    ``ignored`` are layers that do not count, each with the user's reason.
     """
 
     graph: Graph
@@ -79,6 +80,7 @@ class Subject:
     scan: bool = False
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     by_value: ByValue | None = None
+    ignored: Mapping[str, str] = field(default_factory=dict)
 
 
 def examine(
@@ -102,7 +104,7 @@ def examine(
     if failures:
         batches = islice(batches, BATCHES_WITHOUT_ALL)
     rounding, gatherer = _rounding(graph, weights), Gatherer(graph)
-    watched = both(gatherer, observe)
+    watched = all_of(gatherer, observe)
     with watch.part("samples"):
         evidence = audit(panel.runners, map(Trial, batches), rounding, progress, failed, watched)
     with watch.part("proofs"):
@@ -145,6 +147,7 @@ def examine(
         by_value=subject.by_value,
         repair=Repair(panel.moves),
         inputs_sha256=gatherer.sha256,
+        ignored=tuple(subject.ignored.items()),
     )
 
 

@@ -1,7 +1,7 @@
 """What a report shows besides verdicts: the numbers of every layer, and where witnesses differ."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -94,14 +94,28 @@ def with_distributions(graph: Graph, weights: tuple[WeightResult, ...]) -> tuple
     )
 
 
-def both(gatherer: Observe, observe: Observe | None) -> Observe:
-    """What tells *gatherer* and whoever else listens."""
-    if observe is None:
-        return gatherer
+class FirstSeen:
+    """Tells of each layer that differs beyond rounding, once."""
+
+    def __init__(self, told: Callable[[str], None]) -> None:
+        self._told = told
+        self._names: set[str] = set()
+
+    def __call__(self, seen: Observation) -> None:
+        """Look for layers that no trial showed to differ before."""
+        for name, pairs in seen.found.layers.items():
+            if name not in self._names and any(found.beyond for found in pairs.values()):
+                self._names.add(name)
+                self._told(name)
+
+
+def all_of(*observers: Observe | None) -> Observe:
+    """What tells each of those that listen."""
+    listening = [observe for observe in observers if observe is not None]
 
     def told(seen: Observation) -> None:
-        gatherer(seen)
-        observe(seen)
+        for observe in listening:
+            observe(seen)
 
     return told
 

@@ -234,6 +234,7 @@ class Report:
     """Everything a check found, layers in topological order.
 
     ``required`` is the weakest verdict that is to pass, ``seconds`` what each part took;
+    ``ignored`` are layers whose verdicts do not count, and why the user says so;
     ``by_value`` tells how an ONNX file was read that qconvert did not write, and ``repair`` what
     was moved in it. ``inputs_sha256`` is of all samples.
     """
@@ -254,6 +255,7 @@ class Report:
     by_value: ByValue | None = None
     repair: Repair = NOT_REPAIRED
     inputs_sha256: str | None = None
+    ignored: tuple[tuple[str, str], ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -292,8 +294,10 @@ class Report:
 
     @property
     def first_difference(self) -> LayerResult | None:
-        """The topologically first layer that differs by itself, or else at all."""
-        differing = [r for r in self.layers if r.finding.verdict is Verdict.DIFFERS]
+        """The topologically first layer that differs by itself, or else at all; none ignored."""
+        ignored = dict(self.ignored)
+        counting = [layer for layer in self.layers if layer.name not in ignored]
+        differing = [r for r in counting if r.finding.verdict is Verdict.DIFFERS]
         own = [r for r in differing if not r.finding.inherited_from]
         return next(iter(own or differing), None)
 
@@ -305,11 +309,12 @@ class Report:
         return 5 if self.failed and self.verdict is not Verdict.DIFFERS else 1
 
     def _verdicts(self) -> tuple[Verdict, ...]:
-        unseen = set(self.not_found)
-        layers = ((layer.name in unseen, layer.finding.verdict) for layer in self.layers)
+        unseen, ignored = set(self.not_found), dict(self.ignored)
+        counting = [layer for layer in self.layers if layer.name not in ignored]
+        layers = ((layer.name in unseen, layer.finding.verdict) for layer in counting)
         return (
             *(verdict for gone, verdict in layers if not (gone and verdict is Verdict.UNCHECKED)),
-            *(weight.verdict for weight in self.weights),
+            *(weight.verdict for weight in self.weights if weight.layer not in ignored),
             *(output.finding.verdict for output in self.outputs),
             *(Verdict.DIFFERS for _ in self.repair.unrepaired),
         )

@@ -1,11 +1,9 @@
 """The command line; each command imports what it needs, so that ``--help`` is quick."""
 
-import contextlib
 import errno
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import NoReturn, TextIO
@@ -13,13 +11,15 @@ from typing import NoReturn, TextIO
 import click
 
 from qconvert.cli.check import check
+from qconvert.cli.completing import VARIABLE, completed, completion
 from qconvert.cli.differ import diff
+from qconvert.cli.explain import explain
 from qconvert.cli.explaining import help_
 from qconvert.cli.export import export, weights
+from qconvert.cli.failing import fail
 from qconvert.cli.look import bench, doctor, inspect
-from qconvert.cli.memory import ran_out, require_enough
+from qconvert.cli.memory import coded, require_enough
 from qconvert.cli.report import report
-from qconvert.errors import QConvertError
 
 __all__ = ["cli", "run"]
 
@@ -47,7 +47,9 @@ def cli() -> None:
     """
 
 
-for _command in (export, check, report, inspect, diff, weights, bench, doctor, help_):
+for _command in (
+    export, check, report, explain, inspect, diff, weights, bench, doctor, completion, help_,
+):  # fmt: skip
     cli.add_command(_command)
 
 
@@ -57,6 +59,8 @@ def run(arguments: Sequence[str]) -> int:
         # Names in a model may have characters that the terminal's encoding lacks.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if VARIABLE in os.environ:
+        return completed(cli, os.environ[VARIABLE])
     for number in (signal.SIGTERM, signal.SIGHUP):
         # Under nohup the latter is ignored, and stays so.
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -87,33 +91,18 @@ def _invoke(arguments: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        return _fail("QC001", f"{error.format_message()}{_usage(error)}", error.exit_code)
+        return fail("QC001", f"{error.format_message()}{_usage(error)}", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        return _fail("QC990", "interrupted", 130)
+        return fail("QC990", "interrupted", 130)
     except BrokenPipeError:
         raise
     except Exception as error:
-        # Also where a library's lack of memory was taken for a damaged file.
-        if ran_out(error):
-            return _fail("QC801", "out of memory", 7)
-        if isinstance(error, QConvertError):
-            return _fail(error.code, str(error), error.exit_code)
+        if known := coded(error):
+            return fail(known.code, str(known), known.exit_code)
         if isinstance(error, OSError) and error.errno in _FULL:
             return _unwritten(error)
         remedy = "set QCONVERT_DEBUG=1 for the traceback"
-        return _fail("QC999", f"{type(error).__name__}: {error} ({remedy})", 70)
-
-
-def _fail(code: str, message: str, exit_code: int) -> int:
-    from qconvert.report.escape import printable
-
-    if os.environ.get("QCONVERT_DEBUG"):
-        traceback.print_exc()
-    lines = "\n".join(printable(line) for line in message.split("\n"))
-    # Standard error can be full or closed, too.
-    with contextlib.suppress(OSError):
-        click.echo(f"qconvert: error {code}: {lines}", err=True)
-    return exit_code
+        return fail("QC999", f"{type(error).__name__}: {error} ({remedy})", 70)
 
 
 def _unwritten(error: OSError) -> int:
@@ -121,7 +110,7 @@ def _unwritten(error: OSError) -> int:
     if sys.stdout is not None:
         _silence(sys.stdout)
     reason = error.strerror or str(error)
-    return _fail("QC602", f"standard output or a temporary file: {reason}", 6)
+    return fail("QC602", f"standard output or a temporary file: {reason}", 6)
 
 
 def _usage(error: click.ClickException) -> str:

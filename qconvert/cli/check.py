@@ -1,46 +1,36 @@
-"""The command ``check``, and what ``export --check`` has of it."""
+"""The command ``check``, of one model or of all that are configured."""
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Final, Unpack
 
 import click
+from click.core import ParameterSource
 
+from qconvert.cli.checked import Checking, add_json, checked, print_json, tell_where
+from qconvert.cli.configured import check_configured
 from qconvert.cli.options import (
     DOMAIN,
     FORCE,
-    MODEL,
+    IGNORE,
     PATH,
+    QUIET,
     SAMPLES,
     SEED,
-    Reading,
+    STDOUT,
+    VERDICTS,
     reading_options,
     sources_of,
 )
-from qconvert.cli.showing import console, watched
 
 if TYPE_CHECKING:
-    from qconvert.api import Exported
     from qconvert.checking.results import Report
-    from qconvert.output import Outputs
 
-
-class Checking(Reading, total=False):
-    """How MODEL is checked: options of `qconvert.api.check`."""
-
-    inputs: Path | None
-    samples: int | None
-    seed: int
-    domains: tuple[str, ...]
-    require: str
-    scan: bool
-    reproducer: Path | None
-    repair: Path | None
-    force: bool
+#: The options that hold for all models of a configuration.
+_OF_ALL: Final = frozenset({"config", "force", "quiet"})
 
 
 @click.command()
-@MODEL
+@click.argument("model", type=PATH, required=False)
 @click.argument("onnx", type=PATH, required=False)
 @reading_options
 @click.option("--inputs", type=PATH, help="Samples: .npy, or .npz by name of the model's input.")
@@ -48,14 +38,17 @@ class Checking(Reading, total=False):
 @SEED
 @DOMAIN
 @click.option(
-    "--require", type=click.Choice(["proven", "bounded", "sampled"], case_sensitive=False),
+    "--require", type=click.Choice(VERDICTS, case_sensitive=False),
     default="sampled", show_default=True, help="The weakest verdict that passes.",
 )  # fmt: skip
+@IGNORE
 @click.option(
     "--scan", is_flag=True,
     help="Try every float32 number where theorems do not decide about a quantizer: minutes.",
 )  # fmt: skip
-@click.option("--json", "json_file", type=PATH, help="Also write the report as JSON.")
+@click.option(
+    "--json", "json_file", type=PATH, help="Also write the report as JSON; - is standard output."
+)
 @click.option(
     "--report", "folder", type=PATH, metavar="DIR",
     help="Also write the report to this folder: HTML, JSON, JUnit, SARIF, Markdown.",
@@ -68,84 +61,79 @@ class Checking(Reading, total=False):
     "--repair", type=PATH, metavar="ONNX",
     help="Move constants until all codes are TensorFlow's, check that, and write it to this file.",
 )  # fmt: skip
+@click.option(
+    "--config", type=PATH, metavar="TOML",
+    help="Without MODEL: the configuration [default: qconvert.toml or pyproject.toml, upwards].",
+)  # fmt: skip
 @FORCE
+@QUIET
 @click.pass_context
 def check(
     context: click.Context,
-    model: Path,
+    model: Path | None,
     onnx: Path | None,
     json_file: Path | None,
     folder: Path | None,
+    ignored: tuple[str, ...],
+    config: Path | None,
+    quiet: bool,
     **options: Unpack[Checking],
 ) -> None:
     """Compare every layer of MODEL in TensorFlow, ONNX Runtime and NumPy.
 
     Without an ONNX file the model is exported to memory first; in one of another converter layers
     are found by their values. The exit code is 0 if everything was compared, nothing differs
-    beyond rounding, and the verdict is at least the required one.
+    beyond rounding, and the verdict is at least the required one. Without MODEL all checks of the
+    configuration (docs/CONFIG.md) are run, and the exit code is the worst of theirs.
     """
     from qconvert.output import Outputs, require_writable, require_writable_folder
     from qconvert.report import to_json
     from qconvert.report.formats import rendered
 
+    force, reproducer, repair = options["force"], options["reproducer"], options["repair"]
+    if model is None:
+        _require_no_options(context)
+        context.exit(check_configured(config, force=force, quiet=quiet))
+    if config:
+        raise click.UsageError("--config is for check without MODEL", context)
     given = (onnx, options["inputs"], *sources_of(model, options))
     sources = [path for path in given if path is not None]
-    force, reproducer, repair = options["force"], options["reproducer"], options["repair"]
-    if json_file:
+    quiet = quiet or json_file == STDOUT
+    if json_file and json_file != STDOUT:
         require_writable(json_file, force=force, inputs=sources)
     if folder:
         require_writable_folder(folder, force=force)
     with Outputs(force=force, inputs=sources) as outputs:
-        report = checked(model, onnx, outputs=outputs, **options)
-        if json_file:
-            outputs.file(json_file, to_json(report).encode())
+        report = checked(
+            model, onnx, ignored=_reasons(ignored), quiet=quiet, outputs=outputs, **options
+        )
+        add_json(outputs, to_json(report), json_file)
         if folder:
             outputs.folder(folder, rendered(report))
-    if reproducer and report.reproducer is None:
+    if reproducer and not quiet and report.reproducer is None:
         click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
-    if repair and report.repair.path is None:
+    if repair and not quiet and report.repair.path is None:
         click.echo(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
-    tell_report(json_file)
-    tell_folder(folder)
+    print_json(to_json(report), json_file)
+    tell_where(json_file, folder, quiet=quiet)
     context.exit(report.exit_code)
 
 
-def checked(
-    model: Path,
-    onnx: "Path | Exported | None",
-    outputs: "Outputs | None" = None,
-    **options: Unpack[Checking],
-) -> "Report":
-    """Check a model while people watch, and show the report."""
-    from qconvert import api
-    from qconvert.report.terminal import show
-
-    with watched() as (progress, failed, scanning):
-        report = api.check(
-            model,
-            onnx,
-            progress=progress,
-            failed=failed,
-            scanning=scanning,
-            outputs=outputs,
-            **options,
-        )
-    show(report, console(sys.stdout))
-    return report
+def _require_no_options(context: click.Context) -> None:
+    """A usage error for an option that is of one model, where the configuration says which."""
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in _OF_ALL
+        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"{', '.join(given)} needs a MODEL", context)
 
 
-def tell_report(path: Path | None) -> None:
-    """Say where the report as JSON was written, if it was wanted."""
-    if path is not None:
-        click.echo(f"report  {path}")
-
-
-def tell_folder(folder: Path | None) -> None:
-    """Say where the report in every format was written, if it was wanted."""
-    from qconvert.report.formats import FORMATS
-
-    if folder is not None:
-        click.echo(f"report  {folder}: {', '.join(form.file for form in FORMATS.values())}")
+def _reasons(ignored: tuple[str, ...]) -> dict[str, str]:
+    """The layers of ``--ignore`` with their reasons."""
+    return {name: reason for name, _, reason in (text.partition("=") for text in ignored)}
 
 
 def _nothing_to_reproduce(report: "Report") -> str:

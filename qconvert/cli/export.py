@@ -1,14 +1,14 @@
 """The commands that write files of a model: ``export`` and ``weights``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from qconvert.cli.check import checked as check_of
-from qconvert.cli.check import tell_report
+from qconvert.cli.checked import add_json, print_json, tell_where
+from qconvert.cli.checked import checked as check_of
 from qconvert.cli.options import (
     DIALECT,
     DOMAIN,
@@ -16,6 +16,8 @@ from qconvert.cli.options import (
     MODEL,
     OPSET,
     PATH,
+    QUIET,
+    STDOUT,
     Reading,
     beside,
     reading_options,
@@ -24,6 +26,7 @@ from qconvert.cli.options import (
 
 if TYPE_CHECKING:
     from qconvert.api import Exported
+    from qconvert.report.written import Written
 
 
 @click.command()
@@ -46,11 +49,15 @@ if TYPE_CHECKING:
     help="Store 8-bit weights for x86 CPUs with VNNI: three times as fast, wrong on others.",
 )  # fmt: skip
 @FORCE
+@QUIET
 @click.option(
     "--check", "checked", is_flag=True,
     help="Check the file that was written, and write the verdict into it.",
 )  # fmt: skip
-@click.option("--json", "json_file", type=PATH, help="With --check: also write the report as JSON.")
+@click.option(
+    "--json", "json_file", type=PATH,
+    help="Also tell what was written as JSON, with --check the report; - is standard output.",
+)  # fmt: skip
 @click.pass_context
 def export(
     context: click.Context,
@@ -63,6 +70,7 @@ def export(
     packed_weights: bool,
     vnni: bool,
     force: bool,
+    quiet: bool,
     checked: bool,
     json_file: Path | None,
     **reading: Unpack[Reading],
@@ -70,20 +78,18 @@ def export(
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
     from qconvert.output import Outputs, require_writable
+    from qconvert.report.written import to_json, written
 
     target = beside(model, ".onnx") if output is None else output
     sources = [target, *sources_of(model, reading)]
-    if json_file and not checked:
-        raise click.UsageError("--json is the report of --check")
+    quiet = quiet or json_file == STDOUT
     if json_file and json_file.resolve() == target.resolve():
         raise click.UsageError(f"{json_file} cannot be the ONNX file and the report")
-    if json_file:
+    if json_file and json_file != STDOUT:
         require_writable(json_file, force=force, inputs=sources)
     require_writable(target, force=force, inputs=sources[1:])
     exported = api.export(
         model,
-        # With a check it is written after that, together with the report.
-        None if checked else target,
         dialect=dialect,
         opset=opset,
         io=io,
@@ -91,22 +97,28 @@ def export(
         domains=() if checked and io == "float32" else domains,
         packed_weights=packed_weights,
         vnni=vnni,
-        force=force,
         **reading,
     )
-    for line in _describe(exported, target):
-        click.echo(line)
+    exported = replace(exported, path=target)
+    found = written(exported.model, exported.data, target, len(exported.layers))
+    lines = () if quiet else tuple(_describe(exported, found, model, checked=checked))
     if checked:
         from qconvert.api.stamping import stamped
-        from qconvert.report import to_json
+        from qconvert.report import to_json as report_to_json
 
-        report = check_of(model, replace(exported, path=target), domains=domains, **reading)
-        with Outputs(force=force, inputs=sources[1:]) as outputs:
-            outputs.file(target, stamped(exported, report))
-            if json_file:
-                outputs.file(json_file, to_json(report).encode())
-        tell_report(json_file)
+        _tell(lines)
+        report = check_of(model, exported, domains=domains, quiet=quiet, **reading)
+        data, text = stamped(exported, report), report_to_json(report)
+    else:
+        data, text = exported.data, to_json(found)
+    with Outputs(force=force, inputs=sources[1:]) as outputs:
+        outputs.file(target, data)
+        add_json(outputs, text, json_file)
+    print_json(text, json_file)
+    if checked:
+        tell_where(json_file, quiet=quiet)
         context.exit(report.exit_code)
+    _tell(lines)
 
 
 @click.command()
@@ -116,7 +128,10 @@ def export(
 )
 @reading_options
 @FORCE
-def weights(model: Path, output: Path | None, force: bool, **reading: Unpack[Reading]) -> None:
+@QUIET
+def weights(
+    model: Path, output: Path | None, force: bool, quiet: bool, **reading: Unpack[Reading]
+) -> None:
     """Write the weights that the layers of MODEL compute with, quantized, with all behind them.
 
     LAYER/ROLE are the numbers computed with, LAYER/ROLE:raw those of the file, and where they are
@@ -126,15 +141,26 @@ def weights(model: Path, output: Path | None, force: bool, **reading: Unpack[Rea
 
     target = beside(model, ".weights.npz") if output is None else output
     count = api.save_weights(model, target, force=force, **reading)
-    click.echo(f"{target}: {count} weights")
+    if not quiet:
+        click.echo(f"{target}: {count} weights")
 
 
-def _describe(exported: "Exported", path: Path) -> Iterator[str]:
+def _tell(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+def _describe(
+    exported: "Exported", found: "Written", model: Path, *, checked: bool
+) -> Iterator[str]:
     from qconvert.emit.metadata import read_metadata
     from qconvert.report.described import interface_lines
     from qconvert.report.notes import note_lines
+    from qconvert.report.written import lines_of, next_line
 
-    yield f"{path}: {len(exported.layers)} layers, {exported.model.ByteSize()} bytes"
+    yield from lines_of(found)
     yield from interface_lines(read_metadata(exported.model))
     yield from exported.without_effect
     yield from note_lines(exported.notes.items())
+    if not checked:
+        yield next_line(model, found)

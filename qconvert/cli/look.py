@@ -6,11 +6,14 @@ from typing import Unpack
 
 import click
 
+from qconvert.cli.checked import add_json, print_json
 from qconvert.cli.options import (
     DOMAIN,
     FORCE,
     MODEL,
     PATH,
+    QUIET,
+    STDOUT,
     TF_PYTHON,
     WEIGHTS,
     Reading,
@@ -66,8 +69,11 @@ def inspect(
     help="How often every program has its turn.",
 )  # fmt: skip
 @TF_PYTHON
-@click.option("--json", "json_file", type=PATH, help="Also write the numbers as JSON.")
+@click.option(
+    "--json", "json_file", type=PATH, help="Also write the numbers as JSON; - is standard output."
+)
 @FORCE
+@QUIET
 def bench(
     onnx: Path,
     against: Path | None,
@@ -78,6 +84,7 @@ def bench(
     tf_python: Path | None,
     json_file: Path | None,
     force: bool,
+    quiet: bool,
 ) -> None:
     """Time the file ONNX, and TensorFlow, TensorFlow Lite and tf2onnx's file of the same model.
 
@@ -88,7 +95,8 @@ def bench(
     from qconvert.benchmarking.table import show
 
     sources = [path for path in (onnx, against, weights) if path is not None]
-    if json_file:
+    quiet = quiet or json_file == STDOUT
+    if json_file and json_file != STDOUT:
         output.require_writable(json_file, force=force, inputs=sources)
     found = api.bench(
         onnx,
@@ -98,18 +106,22 @@ def bench(
         threads=threads,
         rounds=rounds,
         tf_python=tf_python,
-        told=tell if sys.stderr.isatty() else None,
+        told=tell if sys.stderr.isatty() and not quiet else None,
     )
-    show(found, console(sys.stdout))
-    if json_file:
-        output.write(json_file, to_json(found).encode(), force=force, inputs=sources)
+    if not quiet:
+        show(found, console(sys.stdout))
+    with output.Outputs(force=force, inputs=sources) as outputs:
+        add_json(outputs, to_json(found), json_file)
+    print_json(to_json(found), json_file)
+    if json_file and not quiet:
         click.echo(f"numbers  {json_file}")
 
 
 @click.command()
 @TF_PYTHON
+@QUIET
 @click.pass_context
-def doctor(context: click.Context, tf_python: Path | None) -> None:
+def doctor(context: click.Context, tf_python: Path | None, quiet: bool) -> None:
     """Say what is installed, what conflicts, and which commands mend it.
 
     Nothing is imported and nothing is changed. The exit code is 0 if check can run, 5 if not.
@@ -119,6 +131,7 @@ def doctor(context: click.Context, tf_python: Path | None) -> None:
 
     here = probe(Path(sys.executable))
     diagnosis = diagnose(here, here if tf_python is None else probe(tf_python))
-    for line in describe(diagnosis):
-        click.echo(line)
+    if not quiet:
+        for line in describe(diagnosis):
+            click.echo(line)
     context.exit(0 if diagnosis.ready else 5)

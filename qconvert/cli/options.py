@@ -8,6 +8,10 @@ import click
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
+#: The verdicts that can be required, and who may convert layers that qconvert does not know.
+VERDICTS = ("proven", "bounded", "sampled")
+CONVERTERS = ("tf2onnx",)
+
 PATH = click.Path(path_type=Path)
 MODEL = click.argument("model", type=PATH)
 WEIGHTS = click.option(
@@ -25,6 +29,13 @@ DOMAIN = click.option(
     "--domain", "domains", multiple=True, metavar="INPUT=DOMAIN",
     help="What an input can be: uint8/255, int16, grid(STEP,LO,HI) or float.",
 )  # fmt: skip
+#: As a file: standard output, which then has nothing else.
+STDOUT = Path("-")
+QUIET = click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
+IGNORE = click.option(
+    "--ignore", "ignored", multiple=True, metavar="LAYER=REASON",
+    help="A layer whose verdict does not count, and why; outputs always count.",
+)  # fmt: skip
 FORCE = click.option("--force", is_flag=True, help="Replace an existing output file.")
 SAMPLES = click.option("--samples", type=click.IntRange(min=1), help="How many samples to run.")
 SEED = click.option(
@@ -40,7 +51,7 @@ VIA_TENSORFLOW = click.option(
 )
 OPAQUE = click.option(
     "--opaque",
-    type=click.Choice(["tf2onnx"]),
+    type=click.Choice(CONVERTERS),
     help="Have stock Keras layers that are not known converted by this program.",
 )
 FREEZE_SCALES = click.option(
@@ -48,6 +59,23 @@ FREEZE_SCALES = click.option(
     type=PATH,
     help="Samples (.npy, .npz), of which activations with alpha='auto' get their scale for good.",
 )
+LIMITS = click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=lambda _, __, texts: _limits(texts),
+    help="Raise a limit of what is read, as its error says: layers=20000, file-bytes=8GiB.",
+)
+STRICT = click.option(
+    "--strict", is_flag=True, help="Refuse files that hold more than what the model needs."
+)
+
+
+def _limits(texts: tuple[str, ...]) -> dict[str, int]:
+    from qconvert.modelfile.limits import read_limits
+
+    return read_limits(texts)
 
 
 class Reading(TypedDict):
@@ -58,11 +86,13 @@ class Reading(TypedDict):
     opaque: str | None
     tf_python: Path | None
     freeze_scales: Path | None
+    limits: dict[str, int]
+    strict: bool
 
 
 def reading_options(command: _Command) -> _Command:
     """The options of `Reading`."""
-    for option in (WEIGHTS, VIA_TENSORFLOW, OPAQUE, TF_PYTHON, FREEZE_SCALES):
+    for option in (WEIGHTS, VIA_TENSORFLOW, OPAQUE, TF_PYTHON, FREEZE_SCALES, LIMITS, STRICT):
         command = option(command)
     return command
 

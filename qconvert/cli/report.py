@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from qconvert.cli.options import FORCE, PATH
+from qconvert.cli.options import FORCE, PATH, QUIET
 from qconvert.cli.showing import console
 
 #: Of `report.formats.FORMATS`, which is imported only when a report is rendered.
@@ -21,9 +21,10 @@ _FORMATS: Final = ("terminal", "html", "junit", "sarif", "markdown", "json")
 )  # fmt: skip
 @click.option("--output", "-o", type=PATH, help="The file to write [default: standard output].")
 @FORCE
+@QUIET
 @click.pass_context
 def report(
-    context: click.Context, report: Path, form: str, output: Path | None, force: bool
+    context: click.Context, report: Path, form: str, output: Path | None, force: bool, quiet: bool
 ) -> None:
     """Show the JSON file REPORT of a check, or write it in another format.
 
@@ -40,10 +41,12 @@ def report(
         require_writable(output, force=force, inputs=[report])
     found = read_report(report)
     if form == "terminal":
-        show(found, console(sys.stdout))
+        if not quiet:
+            show(found, console(sys.stdout))
     elif output:
         write(output, FORMATS[form].render(found).encode(), force=force, inputs=[report])
-        click.echo(output)
+        if not quiet:
+            click.echo(output)
     else:
         click.echo(FORMATS[form].render(found), nl=False)
     context.exit(found.exit_code)

@@ -6,7 +6,7 @@ import onnx
 
 from qconvert.emit.metadata import read_metadata
 from qconvert.emit.packing import FEWEST, PACKED_TYPES
-from qconvert.emit.requirements import VNNI
+from qconvert.emit.requirements import VNNI, rounds_together
 from qconvert.emit.subgraphs import with_inner
 
 
@@ -17,10 +17,10 @@ def without_effect(model: onnx.ModelProto, *, packed: bool, vnni: bool) -> Itera
             f"--packed-weights changes nothing of this model: no kernel has {FEWEST} weights or "
             "more of up to 4 bits"
         )
-    if vnni and not _needs_vnni(model):
+    if vnni and not (_needs_vnni(model) or rounds_together(model.graph)):
         yield (
             "--vnni changes nothing of this model: its weights are int8 without it, or no kernel "
-            "has integers of 8 bits, and the file is exact on all CPUs"
+            "has integers of 8 bits, and nothing is added to rounded products of dense layers"
         )
 
 

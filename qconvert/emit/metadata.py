@@ -32,10 +32,13 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class CodesTensor:
-    """An integer tensor that holds ``(code - zero_point) * 2**exp``."""
+    """An integer tensor that holds ``(code - zero_point) * 2**exp``.
+
+    Of sums, ``exp`` can have one exponent for each element of the last axis.
+    """
 
     tensor: str
-    exp: int
+    exp: int | tuple[int, ...]
     zero_point: int = 0
 
 
@@ -251,22 +254,31 @@ def _layer(entry: Mapping[str, Any]) -> LayerTensor:
 
 
 def _codes(entry: Mapping[str, Any]) -> CodesTensor:
-    exp, zero_point = _scale(entry)
-    return CodesTensor(str(entry["tensor"]), exp, zero_point)
+    exp, zero_point = entry["exp"], _zero_point(entry)
+    exps = tuple(map(_exponent, exp)) if isinstance(exp, list) else _exponent(exp)
+    if exps == ():
+        raise ValueError("sums without exponents")
+    return CodesTensor(str(entry["tensor"]), exps, zero_point)
 
 
 def _interface_codes(entry: Mapping[str, Any] | None) -> InterfaceCodes | None:
     if entry is None:
         return None
-    exp, zero_point = _scale(entry)
+    exp, zero_point = _exponent(entry.get("exp", 0)), _zero_point(entry)
     kind, lo, hi, divisor = entry["type"], entry["lo"], entry["hi"], entry.get("divisor", 1)
     if kind not in _TYPES or not int(lo) <= int(hi) or int(divisor) < 1:
         raise ValueError(f"codes of {kind} from {lo} to {hi}, divided by {divisor}")
     return InterfaceCodes(str(kind), int(lo), int(hi), exp, zero_point, int(divisor))
 
 
-def _scale(entry: Mapping[str, Any]) -> tuple[int, int]:
-    exp, zero_point = int(entry.get("exp", 0)), int(entry.get("zero_point", 0))
-    if exp not in _EXPONENTS or zero_point not in _ZERO_POINTS:
-        raise ValueError(f"codes with exponent {exp} and zero point {zero_point}")
-    return exp, zero_point
+def _exponent(value: int) -> int:
+    if int(value) not in _EXPONENTS:
+        raise ValueError(f"codes with exponent {value}")
+    return int(value)
+
+
+def _zero_point(entry: Mapping[str, Any]) -> int:
+    zero_point = int(entry.get("zero_point", 0))
+    if zero_point not in _ZERO_POINTS:
+        raise ValueError(f"codes with zero point {zero_point}")
+    return zero_point

@@ -10,6 +10,7 @@ from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import DIALECTS, Dialect
 from qconvert.emit.interface import Meaning, input_codes, input_value, output_codes
 from qconvert.emit.lowering import lower, lower_chain, lower_sums
+from qconvert.emit.lowering.dense_sums import multipliers
 from qconvert.emit.metadata import (
     CodesTensor,
     InputTensor,
@@ -105,6 +106,7 @@ def _emit(
         values[source.name] = input_value(b, source.name, source.shape, coded.get(source.name))
     known = chains(graph) if dialect.integer_kernels else {}
     owned = {layer.value for layer in graph.layers}
+    factors = multipliers(graph) if dialect.integer_kernels else {}
     fused: dict[str, str] = {}
     for node in graph.nodes:
         if node.name in values or node.name in fused:
@@ -119,7 +121,7 @@ def _emit(
             fused |= dict.fromkeys(chain.fused, node.name)
         b.scope = node.name
         if y is None and dialect.integer_kernels:
-            y = lower_sums(node.op, chain, inputs[0], node.shape, b)
+            y = lower_sums(node, chain, factors.get(node.name), inputs[0], b)
         if y is None:
             y = lower(node.op, inputs, node.shape, b, dialect)
         values[node.name] = y
@@ -179,17 +181,25 @@ def _layers(
 def _layer(
     layer: Layer, value: Value, b: Builder, alive: set[str], converter: str | None
 ) -> LayerTensor:
-    codes = value.codes
-    kept = codes is not None and codes.tensor in alive
     return LayerTensor(
         layer.name,
         layer.class_name,
         b.name_of(value.tensor) if value.tensor in alive else None,
         _perm(value),
-        CodesTensor(b.name_of(codes.tensor), codes.exp, codes.zero) if codes and kept else None,
+        _codes(value, b, alive),
         converter,
         layer.notes,
     )
+
+
+def _codes(value: Value, b: Builder, alive: set[str]) -> CodesTensor | None:
+    codes, sums = value.codes, value.sums
+    if codes is not None and codes.tensor in alive:
+        return CodesTensor(b.name_of(codes.tensor), codes.exp, codes.zero)
+    if sums is None or sums.tensor not in alive:
+        return None
+    exp = sums.exps[0] if len(set(sums.exps)) == 1 else sums.exps
+    return CodesTensor(b.name_of(sums.tensor), exp, 0)
 
 
 def _perm(value: Value) -> tuple[int, ...] | None:

@@ -4,31 +4,37 @@ The conditions are those that docs/TARGETS.md was measured to have; each is stat
 that it is about, so that most files have few.
 """
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
 from qconvert.emit.metadata import Requirements
 from qconvert.emit.subgraphs import with_inner
 
+_Numbers: TypeAlias = npt.NDArray[Any]
+
 #: As `check` finds it.
 VNNI: Final = "on x86 a CPU with VNNI, or the session option session.x64quantprecision=1"
-#: There sums of codes are rounded otherwise.
+#: There sums of codes are rounded otherwise, and products together with what is added to them.
 _ARM: Final = "on ARM optimizations off, or the dialect float"
 #: Without it OpenVINO computes in bfloat16, and quantizes what dense layers read.
 _ACCURACY: Final = "EXECUTION_MODE_HINT=ACCURACY"
 _FLOAT: Final = "the dialect float"
 
 _LINEAR: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "QLinearConv"})
+#: The mantissa of powers of two.
+_POWER: Final = 0.5
 _BYTES: Final = frozenset({onnx.TensorProto.UINT8, onnx.TensorProto.INT8})
 
 
 def requirements(graph: onnx.GraphProto, *, vnni: bool) -> Requirements:
     """Those of a finished *graph*; *vnni* says that products of its bytes may saturate."""
     file = _File(graph)
-    cpu = {VNNI: vnni, _ARM: any(map(file.rounds_sum, file.nodes))}
+    cpu = {VNNI: vnni, _ARM: any(map(file.rounds_on_arm, file.nodes))}
     openvino = {
         _ACCURACY: any(node.op_type in _LINEAR for node in file.nodes),
         _FLOAT: any(map(file.misleads_openvino, file.nodes)),
@@ -37,6 +43,12 @@ def requirements(graph: onnx.GraphProto, *, vnni: bool) -> Requirements:
         cpu=tuple(text for text, needed in cpu.items() if needed),
         openvino=tuple(text for text, needed in openvino.items() if needed),
     )
+
+
+def rounds_together(graph: onnx.GraphProto) -> bool:
+    """Whether something of *graph* is added to a rounded product such that ARM rounds once."""
+    file = _File(graph)
+    return any(map(file.rounds_together, file.nodes))
 
 
 class _File:
@@ -48,7 +60,39 @@ class _File:
         self._stored = {tensor.name: tensor for each in graphs for tensor in each.initializer}
         self._makers = {name: node for node in self.nodes for name in node.output}
 
-    def rounds_sum(self, node: onnx.NodeProto) -> bool:
+    def rounds_on_arm(self, node: onnx.NodeProto) -> bool:
+        """Whether ARM rounds otherwise what this computes."""
+        return self._rounds_sum(node) or self.rounds_together(node)
+
+    def rounds_together(self, node: onnx.NodeProto) -> bool:
+        """Whether this adds to sums of bytes that are multiplied by more than powers of two.
+
+        Of that ONNX Runtime makes one operator; of a ``Sum`` it does not.
+        """
+        if node.op_type != "Add":
+            return False
+        return any(maker and self._scales_sums(maker) for maker in map(self._maker, node.input))
+
+    def _scales_sums(self, node: onnx.NodeProto) -> bool:
+        if node.op_type != "Mul":
+            return False
+        sums, factor = node.input
+        made = self._maker(sums)
+        cast = made is not None and made.op_type == "Cast"
+        product = self._maker(made.input[0]) if made is not None and cast else None
+        if product is None or product.op_type != "MatMulInteger":
+            return False
+        return any(np.any(np.frexp(each)[0] != _POWER) for each in self._numbers(factor))
+
+    def _numbers(self, name: str) -> Iterator[_Numbers]:
+        """What a constant is computed from."""
+        if name in self._stored:
+            yield numpy_helper.to_array(self._stored[name])
+        elif (maker := self._maker(name)) is not None:
+            for each in maker.input:
+                yield from self._numbers(each)
+
+    def _rounds_sum(self, node: onnx.NodeProto) -> bool:
         """Whether this quantizes a sum of bytes more coarsely than one of them."""
         if node.op_type != "QuantizeLinear" or self._kind(node) not in _BYTES:
             return False
@@ -84,7 +128,7 @@ class _File:
     def _maker(self, name: str) -> onnx.NodeProto | None:
         return self._makers.get(name)
 
-    def _steps(self, node: onnx.NodeProto) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    def _steps(self, node: onnx.NodeProto) -> _Numbers:
         """The scale of a quantization or its inverse."""
         return numpy_helper.to_array(self._stored[node.input[1]])
 

@@ -47,12 +47,24 @@ class Codes:
 
 
 @dataclass(frozen=True, slots=True)
+class Sums:
+    """An int32 tensor that holds ``sum * 2**exps``, by element of the last axis."""
+
+    tensor: Tensor
+    exps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Value:
-    """One IR value as stored: the float tensor, and the codes that it was dequantized from."""
+    """One IR value as stored: the float tensor, and the codes that it was dequantized from.
+
+    Or the sums, in the natural layout, which one op alone reads.
+    """
 
     tensor: Tensor
     layout: Layout
     codes: Codes | None = None
+    sums: Sums | None = None
 
     @property
     def rank(self) -> int:

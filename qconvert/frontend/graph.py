@@ -22,6 +22,7 @@ from qconvert.frontend.order import call_order
 from qconvert.frontend.problems import Blocked, Malformed, Reason, Unsupported
 from qconvert.frontend.refused import require_known, require_plain_call, require_plain_input
 from qconvert.frontend.repeated import refuse_repeated_scales
+from qconvert.frontend.sizes import require_bounded
 from qconvert.frontend.topology import (
     FUNCTION,
     Invocation,
@@ -43,15 +44,19 @@ from qconvert.frontend.values import (
 )
 from qconvert.frontend.weights import Weights
 from qconvert.ir.graph import Graph, Input, Layer, Node, Output, validate
-from qconvert.modelfile import ModelFile
+from qconvert.modelfile import DEFAULT_LIMITS, Limits, ModelFile
 
 _FUNCTIONS: Final = frozenset({"SlicingOpLambda", "TFOpLambda"})
 
 
 def build_graph(
-    model: ModelFile, opaque: Converter | None = None, *, freezing: bool = False
+    model: ModelFile,
+    opaque: Converter | None = None,
+    *,
+    freezing: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Graph:
-    """The graph of a model; `UnsupportedError` with all problems, or `BadFileError`.
+    """The graph of a model; `UnsupportedError` with all problems, `BadFileError`, `LimitError`.
 
     *opaque* converts the stock layers that no parser knows, or not with all their options. With
     *freezing*, scales of activations may depend on the batch, which the caller has to freeze.
@@ -69,6 +74,7 @@ def build_graph(
         validate(graph, freezing=freezing)
     except ValueError as error:
         raise BadFileError("QC315", model.path, str(error)) from None
+    require_bounded(graph, limits)
     return graph
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Literal, assert_never
 
+from qconvert.errors import similar
 from qconvert.frontend.flavour import Flavour
 from qconvert.frontend.problems import short
 from qconvert.frontend.quantizer_classes import CLASSES
@@ -198,7 +199,8 @@ def _stock_function(name: str, rank: int, flavour: Flavour) -> tuple[Op, ...]:
         return _STOCK[name]
     if name in {function.value for function in Function}:
         return (Elementwise(Function(name)),)
-    raise QuantizerError("QC402", f"{name!r} is not a known activation")
+    hint = similar(name, (*CLASSES, *_STOCK, *(function.value for function in Function)))
+    raise QuantizerError("QC402", f"{name!r} is not a known activation{hint}")
 
 
 def _resolve(identifier: object) -> Options | str:
@@ -221,7 +223,10 @@ def _from_call(call: Call) -> Options | str:
     name = _known(call.name)
     if name not in CLASSES:
         if call.called:
-            raise QuantizerError("QC403", f"{name!r} is a function; it takes no arguments here")
+            hint = similar(name, CLASSES)
+            raise QuantizerError(
+                "QC402", f"{name!r} is no quantizer, and takes no arguments here{hint}"
+            )
         return name
     parameters = CLASSES[name].parameters
     if len(call.args) > len(parameters):
@@ -237,7 +242,7 @@ def _from_call(call: Call) -> Options | str:
 
 def _from_config(name: str, config: dict[object, object]) -> Options:
     if _known(name) not in CLASSES:
-        raise QuantizerError("QC402", f"{name!r} is not a quantizer")
+        raise QuantizerError("QC402", f"{name!r} is not a quantizer{similar(name, CLASSES)}")
     given = {str(key): value for key, value in config.items()}
     return _options(name, {k: v for k, v in given.items() if not (k in _LATER and v is None)})
 
@@ -248,7 +253,9 @@ def _options(name: str, values: Mapping[str, object]) -> Options:
     if unknown and (name, unknown[0]) in _FORMER:
         raise QuantizerError("QC403", f"{name}: {_FORMER[name, unknown[0]]}")
     if unknown:
-        raise QuantizerError("QC403", f"{name}: QKeras has no option {short(unknown[0])}")
+        raise QuantizerError(
+            "QC403", f"{name}: QKeras has no option {short(unknown[0])}{similar(unknown[0], known)}"
+        )
     return Options(name, values)
 
 

@@ -1,13 +1,15 @@
 """What is refused of any layer, whatever parser knows it: its inputs, its arguments, its origin."""
 
+from collections.abc import Iterator
 from typing import Final
 
-from qconvert.errors import similar
+from qconvert.errors import Problem, UnsupportedError, similar
 from qconvert.frontend.config import Config
 from qconvert.frontend.layers import LAYERS
 from qconvert.frontend.opaque import STOCK, TRY_OPAQUE
 from qconvert.frontend.problems import Reason, Unsupported
 from qconvert.frontend.topology import LayerSpec, ModelSpec
+from qconvert.modelfile import Json, ModelFile
 
 _PACKAGES: Final = frozenset(
     {
@@ -23,7 +25,8 @@ _PACKAGES: Final = frozenset(
 )
 #: Types of inputs that hold whole numbers.
 _INTEGERS: Final = frozenset({"int32", "int64", "uint8"})
-_CODE: Final = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper"})
+_CODE: Final = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "__lambda__"})
+_NOT_RUN: Final = "layers run code from the file; nothing of it was executed"
 
 
 def require_known(layer: LayerSpec, *, opaque: bool) -> None:
@@ -32,6 +35,33 @@ def require_known(layer: LayerSpec, *, opaque: bool) -> None:
         raise Unsupported(_unknown(layer.class_name))
     if layer.module.split(".")[0] not in _PACKAGES:
         raise Unsupported(f"{layer.class_name} of the module {layer.module!r}", code="QC303")
+
+
+def require_no_code(model: ModelFile) -> None:
+    """`UnsupportedError` for what is code, or names some, anywhere in a model of any layers."""
+    problems = [problem for item in _objects(model.config) for problem in _code_of(item)]
+    if problems:
+        raise UnsupportedError(list(dict.fromkeys(problems)))
+
+
+def _objects(root: Json) -> Iterator[dict[str, Json]]:
+    pending = [root]
+    while pending:
+        match pending.pop():
+            case dict(item):
+                yield item
+                pending += item.values()
+            case list(items):
+                pending += items
+
+
+def _code_of(item: dict[str, Json]) -> Iterator[Problem]:
+    class_name, module = str(item.get("class_name")), str(item.get("module") or "")
+    name = str(item.get("name", ""))
+    if class_name.rpartition(">")[2] in _CODE:
+        yield Problem("QC301", name, f"{class_name} {_NOT_RUN}")
+    if module.split(".")[0] not in _PACKAGES:
+        yield Problem("QC303", name, f"{class_name} of the module {module!r}")
 
 
 def require_plain_input(spec: ModelSpec, layer: LayerSpec) -> None:
@@ -72,7 +102,7 @@ def _feeds_tables(spec: ModelSpec, name: str) -> bool:
 
 def _unknown(class_name: str) -> Reason:
     if class_name in _CODE:
-        text = f"{class_name} layers run code from the file; nothing of it was executed"
+        text = f"{class_name} {_NOT_RUN}"
         return Reason(text, "QC301")
     if class_name in STOCK:
         text = f"layers of class {class_name} are not supported natively; {TRY_OPAQUE}"

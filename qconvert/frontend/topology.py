@@ -1,5 +1,6 @@
 """A model's architecture as layers and their calls, in any of Keras's dialects."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -129,7 +130,7 @@ def input_shape(name: str, config: Mapping[str, object]) -> Shape | None:
 def _entries(config: Mapping[str, object]) -> list[tuple[str, Mapping[str, object]]]:
     entries = [(_name(entry), entry) for entry in _listed(config)]
     names = [name for name, _ in entries]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise Malformed(f"more than one layer is called {twice[0]!r}", "QC312")
     return entries

@@ -78,10 +78,14 @@ class Weights:
                 raise Malformed(self._mismatch(roles), "QC502")
             left.remove(found)
             ordered.append(found)
+        # Keras loads by position whatever the names are; counters do not matter.
+        floats = ([w for w in these if not _is_counter(w)] for these in (ordered, self._stored))
+        if any(a is not b for a, b in zip(*floats, strict=True)):
+            raise Malformed(f"{self._mismatch(roles)}, of which Keras takes the order", "QC502")
         return ordered
 
     def _mismatch(self, roles: Sequence[str]) -> str:
-        found = ", ".join(f"{w.name or 'unnamed'} {w.value.shape}" for w in self._stored)
+        found = ", ".join(f"{w.name or 'unnamed'} {_kind(w)}" for w in self._stored)
         return f"expected the weights {', '.join(roles) or 'none'}; found {found or 'none'}"
 
 
@@ -123,6 +127,12 @@ def _in_blocks(quantizer: Quantizer, raw: F32) -> F32:
             return result.reshape(raw.shape)
         case _:
             return quantize(quantizer, raw)
+
+
+def _kind(stored: StoredWeight) -> str:
+    """Shape, and type where it is not that of weights."""
+    dtype = stored.value.dtype
+    return f"{stored.value.shape}" if dtype == np.float32 else f"{dtype} {stored.value.shape}"
 
 
 def _role(stored: StoredWeight, roles: Sequence[str]) -> str:

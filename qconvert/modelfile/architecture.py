@@ -5,11 +5,12 @@ from pathlib import Path
 
 from qconvert.errors import BadFileError, Problem, UnsupportedError, UsageError
 from qconvert.modelfile.json_strict import parse_object
+from qconvert.modelfile.limits import Limits
 from qconvert.modelfile.malformed import MalformedError
 from qconvert.modelfile.model import Json
 
 _WEIGHT_SUFFIXES = ("_weights.h5", "_weights.hdf5", ".weights.h5", ".h5", ".hdf5")
-#: What Keras stores beside the architecture; the rest is kept for strict reading.
+#: What Keras stores beside the architecture; the rest is read strictly.
 _NOT_ARCHITECTURE = frozenset({"keras_version", "backend", "compile_config", "build_config"})
 #: Classes of models that list their layers and the calls of these.
 _MODELS = ("Functional", "Model", "Sequential")
@@ -17,21 +18,26 @@ _MODELS = ("Functional", "Model", "Sequential")
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A model's class and configuration, and the Keras that wrote it where that is stated."""
+    """A model's class and configuration, and the Keras that wrote it where that is stated.
+
+    ``whole`` is all that Keras reads of it, and nothing of training.
+    """
 
     config: dict[str, Json]
     keras_version: str | None
+    whole: dict[str, Json]
 
 
-def parse_architecture(source: bytes | str, what: str) -> Architecture:
+def parse_architecture(source: bytes, what: str, limits: Limits) -> Architecture:
     """Parse Keras's JSON of a model; errors call it *what*."""
-    root = parse_object(source, what)
+    root = parse_object(source, what, limits)
     if not isinstance(root.get("class_name"), str) or "config" not in root:
         raise MalformedError(
             "QC203", f"{what} is JSON, but not a Keras model: no class_name and config"
         )
     config = {key: value for key, value in root.items() if key not in _NOT_ARCHITECTURE}
-    return Architecture(config, version_in(root))
+    whole = {key: value for key, value in root.items() if key != "compile_config"}
+    return Architecture(config, version_in(root), whole)
 
 
 def require_listed_layers(class_name: Json) -> None:

@@ -5,18 +5,18 @@ import math
 from collections import Counter
 from typing import NoReturn
 
-from qconvert.modelfile.malformed import MalformedError
+from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
+from qconvert.modelfile.malformed import BeyondLimitError, MalformedError
 from qconvert.modelfile.model import Json
 
-MAX_BYTES = 32 << 20
-_MAX_DEPTH = 64
-_MAX_INTEGER_DIGITS = 19
+_INTEGERS = range(-(1 << 63), 1 << 64)
+_MAX_DIGITS = len(str(1 << 64))
 
 
-def parse_json(source: bytes | str, what: str) -> Json:
+def parse_json(source: bytes | str, what: str, limits: Limits = DEFAULT_LIMITS) -> Json:
     """Parse *source*, which errors call *what*; `MalformedError` if it is not strict JSON."""
-    if len(source) > MAX_BYTES:
-        raise MalformedError("QC208", f"{what} is larger than {MAX_BYTES >> 20} MiB")
+    if len(source) > limits.config_bytes:
+        raise BeyondLimitError("QC208", f"{what} is too large: {limits.of('config_bytes')}")
     try:
         value: Json = json.loads(
             source if isinstance(source, str) else source.decode("utf-8"),
@@ -32,16 +32,18 @@ def parse_json(source: bytes | str, what: str) -> Json:
     except UnicodeDecodeError:
         raise MalformedError("QC209", f"{what} is not UTF-8") from None
     except RecursionError:
-        raise MalformedError("QC204", f"{what} is nested deeper than {_MAX_DEPTH} levels") from None
+        raise _too_deep(what, limits) from None
     except MalformedError as error:
         raise MalformedError(error.code, f"{what}: {error}") from None
-    _check_tree(value, what)
+    _check_tree(value, what, limits)
     return value
 
 
-def parse_object(source: bytes | str, what: str) -> dict[str, Json]:
+def parse_object(
+    source: bytes | str, what: str, limits: Limits = DEFAULT_LIMITS
+) -> dict[str, Json]:
     """`parse_json`, where the root has to be an object."""
-    value = parse_json(source, what)
+    value = parse_json(source, what, limits)
     if not isinstance(value, dict):
         raise MalformedError("QC203", f"{what} is JSON, but not an object")
     return value
@@ -68,18 +70,22 @@ def _float(text: str) -> float:
 
 
 def _integer(text: str) -> int:
-    if len(text.lstrip("-")) > _MAX_INTEGER_DIGITS:
+    if len(text) > _MAX_DIGITS or int(text) not in _INTEGERS:
         raise MalformedError("QC205", f"the integer {text[:40]} is out of range")
     return int(text)
 
 
-def _check_tree(root: Json, what: str) -> None:
+def _check_tree(root: Json, what: str, limits: Limits) -> None:
     level = [root]
-    for _ in range(_MAX_DEPTH + 1):
+    for _ in range(limits.json_depth + 1):
         if not level:
             return
         level = [child for value in level for child in _children(value, what)]
-    raise MalformedError("QC204", f"{what} is nested deeper than {_MAX_DEPTH} levels")
+    raise _too_deep(what, limits)
+
+
+def _too_deep(what: str, limits: Limits) -> MalformedError:
+    return MalformedError("QC204", f"{what} is nested too deeply: {limits.of('json_depth')}")
 
 
 def _children(value: Json, what: str) -> list[Json]:

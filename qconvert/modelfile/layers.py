@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from qconvert.modelfile.malformed import MalformedError
+from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
+from qconvert.modelfile.malformed import BeyondLimitError, MalformedError
 from qconvert.modelfile.model import Json
 
-_NAME = re.compile(r"[A-Za-z0-9_./>:-]{1,200}")
+_NAME = re.compile(r"[A-Za-z0-9_./>:-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,13 @@ class LayerNode:
     children: "tuple[LayerNode, ...] | None"
 
     @property
+    def all(self) -> "Iterator[LayerNode]":
+        """The layer itself and those in it."""
+        yield self
+        for child in self.children or ():
+            yield from child.all
+
+    @property
     def leaves(self) -> "Iterator[LayerNode]":
         """The layers proper of this layer, depth first."""
         if self.children is None:
@@ -37,14 +45,29 @@ class LayerNode:
             yield from child.leaves
 
 
-def layer_tree(model: dict[str, Json]) -> tuple[LayerNode, ...]:
+def layer_tree(model: dict[str, Json], limits: Limits = DEFAULT_LIMITS) -> tuple[LayerNode, ...]:
     """The layers of a model's ``{"class_name": ..., "config": ...}`` in Keras's order."""
     listed = _listed_layers(model.get("config"))
     if listed is None:
         raise MalformedError("QC313", "the architecture lists no layers")
     nodes = _nodes(listed, "")
+    _require_within(nodes, limits)
     _require_distinct([leaf.path for node in nodes for leaf in node.leaves])
     return nodes
+
+
+def _require_within(nodes: tuple[LayerNode, ...], limits: Limits) -> None:
+    every = [node for top in nodes for node in top.all]
+    if len(every) > limits.layers:
+        raise BeyondLimitError("QC324", f"{len(every):,} layers: {limits.of('layers')}")
+    longest = max(
+        (name for node in every for name in (node.name, *node.inner)), key=len, default=""
+    )
+    if len(longest) > limits.name_length:
+        raise MalformedError(
+            "QC331",
+            f"the name of a layer has {len(longest):,} characters: {limits.of('name_length')}",
+        )
 
 
 def _listed_layers(config: Json) -> list[Json] | None:
@@ -89,8 +112,10 @@ def _name(entry: dict[str, Json]) -> str:
     config = entry.get("config")
     inside = config.get("name") if isinstance(config, dict) else None
     name = inside if inside is not None else entry.get("name")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not name:
         raise MalformedError("QC312", f"not a layer name: {str(name)[:200]!r}")
+    if not _NAME.fullmatch(name):
+        raise MalformedError("QC330", f"a layer name with other characters: {name[:200]!r}")
     if entry.get("name", name) != name:
         raise MalformedError("QC312", f"a layer has two names: {entry['name']!r} and {name!r}")
     return name

@@ -5,7 +5,10 @@ from enum import Enum
 
 from qconvert.errors import Problem, UnsupportedError
 from qconvert.modelfile.malformed import MalformedError
+from qconvert.modelfile.source import Buffer
 
+#: Bytes that tell the format.
+_HEAD = 4096
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _SAVE_AS_H5 = "give the Keras model that it was made from: model.save('model.h5')"
 
@@ -18,12 +21,13 @@ class Format(Enum):
     JSON = "JSON"
 
 
-def recognise(data: bytes) -> Format:
-    """The format of *data*; an error that names what it is instead if it is none of ours."""
+def recognise(source: Buffer) -> Format:
+    """The format of *source*; an error that names what it is instead if it is none of ours."""
+    data = bytes(source[:_HEAD])
     if not data:
         raise MalformedError("QC101", "an empty file")
     if data.startswith(_HDF5):
-        _refuse_truncated(data)
+        _refuse_truncated(data, len(source))
         return Format.HDF5
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return Format.ZIP
@@ -37,15 +41,15 @@ def recognise(data: bytes) -> Format:
     )
 
 
-def _refuse_truncated(data: bytes) -> None:
+def _refuse_truncated(data: bytes, length: int) -> None:
     """Compare the length with the end-of-file address in an HDF5 superblock (format spec II.A)."""
     version = data[8:9]
     at = 40 if version == b"\0" else 44 if version == b"\1" else 28
     if len(data) < at + 8:
-        raise MalformedError("QC102", f"truncated: {len(data)} bytes of an HDF5 file")
+        raise MalformedError("QC102", f"truncated: {length} bytes of an HDF5 file")
     (end,) = struct.unpack_from("<Q", data, at)
-    if len(data) < end:
-        raise MalformedError("QC102", f"truncated: {len(data)} of {end} bytes")
+    if length < end:
+        raise MalformedError("QC102", f"truncated: {length} of {end} bytes")
 
 
 def _refuse_other_model(data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The error inside this package for bytes that are not what they should be."""
+"""The errors inside this package for bytes that are not what they should be."""
 
 
 class MalformedError(Exception):
@@ -7,3 +7,7 @@ class MalformedError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class BeyondLimitError(MalformedError):
+    """More of something than a limit allows; the message says how to raise it."""

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from qconvert.modelfile.contents import StoredModel
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 #: Native float32, another float type, or an integer type for counters; the file decides which.
@@ -29,7 +32,11 @@ Weights: TypeAlias = Mapping[str, tuple[StoredWeight, ...]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelFile:
-    """A model as its file describes it; ``sha256`` is of the file, or of both joined."""
+    """A model as its file describes it; ``sha256`` is of the file, or of both joined.
+
+    ``unused`` are the paths of what is in the file and nothing was read of. ``stored`` is what a
+    clean file is made of, None of a live model.
+    """
 
     path: Path
     weights_path: Path | None
@@ -37,3 +44,5 @@ class ModelFile:
     keras_version: str | None
     config: dict[str, Json]
     weights: Weights
+    unused: tuple[str, ...] = ()
+    stored: "StoredModel | None" = None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from qconvert.modelfile.hdf5 import CONTAINERS, ByName, ByPosition
+from qconvert.modelfile.contents import CONTAINERS, ByName, ByPosition
 from qconvert.modelfile.layers import LayerNode
 from qconvert.modelfile.malformed import MalformedError
 from qconvert.modelfile.model import Array, StoredWeight, Weights

@@ -1,11 +1,10 @@
 """From a path to a `ModelFile`, whatever the format."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from qconvert.errors import BadFileError, Problem, UnsupportedError, UsageError
+from qconvert.errors import BadFileError, LimitError, Problem, UnsupportedError, UsageError
 from qconvert.modelfile.architecture import (
     Architecture,
     find_weights,
@@ -13,54 +12,88 @@ from qconvert.modelfile.architecture import (
     require_listed_layers,
     version_in,
 )
-from qconvert.modelfile.archive import read_archive
-from qconvert.modelfile.hdf5 import ByName, ByPosition, read_hdf5
+from qconvert.modelfile.contents import ByName, ByPosition, Contents, StoredModel
 from qconvert.modelfile.json_strict import parse_object
 from qconvert.modelfile.layers import layer_tree
+from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
 from qconvert.modelfile.magic import Format, recognise
-from qconvert.modelfile.malformed import MalformedError
+from qconvert.modelfile.malformed import BeyondLimitError, MalformedError
 from qconvert.modelfile.model import ModelFile
 from qconvert.modelfile.nesting import assign
-from qconvert.modelfile.source import read_source
+from qconvert.modelfile.reading import reading
+from qconvert.modelfile.source import SourceFile, opened_source
 
 
-def read_model(path: Path, weights: Path | None = None) -> ModelFile:
+def read_model(
+    path: Path,
+    weights: Path | None = None,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    strict: bool = False,
+) -> ModelFile:
     """Read a whole model (``.h5``, ``.keras``), or an architecture ``.json`` and its *weights*.
 
     Without *weights*, those of an architecture are looked for beside it. Formats are told by
-    content. Raises `BadFileError`, `UnsupportedError`, `UsageError` or `LimitError`.
+    content. With *strict*, a file has to have nothing that is not read. Raises `BadFileError`,
+    `UnsupportedError`, `UsageError` or `LimitError`.
     """
-    data = read_source(path)
-    with _blaming(path):
-        kind = recognise(data)
+    model = _read(path, weights, limits)
+    if strict and model.unused:
+        raise BadFileError("QC520", model.weights_path or path, unused_in_words(model))
+    return model
+
+
+def unused_in_words(model: ModelFile) -> str:
+    """What the file has besides the model, which is nowhere in any result."""
+    return f"holds what no layer takes: {', '.join(path[:200] for path in model.unused)}"
+
+
+def _read(path: Path, weights: Path | None, limits: Limits) -> ModelFile:
+    with opened_source(path, limits) as source:
+        with _blaming(path):
+            kind = recognise(source.data)
+            if kind is Format.JSON:
+                data = bytes(source.data[: limits.config_bytes + 1])
+                architecture = parse_architecture(data, "the architecture", limits)
         if kind is Format.JSON:
-            architecture = parse_architecture(data, "the architecture")
-    if kind is Format.JSON:
-        return _with_weights(path, data, architecture, weights or find_weights(path))
-    if weights is not None:
-        raise UsageError(
-            "QC002", f"{path} holds its own weights; only a .json takes a weights file"
-        )
-    with _blaming(path):
-        read = _from_hdf5 if kind is Format.HDF5 else _from_archive
-        return read(path, data)
+            beside = weights or find_weights(path)
+            return _with_weights(path, source, architecture, beside, limits)
+        if weights is not None:
+            raise UsageError(
+                "QC002", f"{path} holds its own weights; only a .json takes a weights file"
+            )
+        with _blaming(path):
+            return _whole(path, source, kind, limits)
 
 
 @contextmanager
 def _blaming(path: Path) -> Iterator[None]:
     try:
         yield
+    except BeyondLimitError as error:
+        raise LimitError(error.code, f"{path}: {error}") from None
     except MalformedError as error:
         raise BadFileError(error.code, path, str(error)) from None
 
 
-def _from_hdf5(path: Path, data: bytes) -> ModelFile:
-    contents = read_hdf5(data)
-    if contents.model_config is None:
+def _whole(path: Path, source: SourceFile, kind: Format, limits: Limits) -> ModelFile:
+    with reading(source, "hdf5" if kind is Format.HDF5 else "archive", limits) as pending:
+        digest = source.sha256()
+        contents = pending()
+    if contents.config is None:
         raise _no_architecture(contents.stored)
-    architecture = parse_architecture(contents.model_config, "model_config")
-    version = contents.keras_version or architecture.keras_version
-    return _model(path, data, Architecture(architecture.config, version), contents.stored)
+    what = "model_config" if kind is Format.HDF5 else "config.json"
+    architecture = parse_architecture(contents.config, what, limits)
+    version = _version(contents, limits) or architecture.keras_version
+    stored = StoredModel(kind, architecture.whole, contents)
+    return _model(path, digest, architecture, version, stored, limits)
+
+
+def _version(contents: Contents, limits: Limits) -> str | None:
+    """The Keras version that the file states beside the architecture."""
+    if contents.metadata is not None:
+        return version_in(parse_object(contents.metadata, "metadata.json", limits))
+    return contents.of_weights.get("keras_version") or contents.of_file.get("keras_version")
 
 
 def _no_architecture(stored: ByName | ByPosition | None) -> Exception:
@@ -70,41 +103,39 @@ def _no_architecture(stored: ByName | ByPosition | None) -> Exception:
     return UnsupportedError([Problem("QC201", "", reason)])
 
 
-def _from_archive(path: Path, data: bytes) -> ModelFile:
-    archive = read_archive(data)
-    config = parse_architecture(archive.config, "config.json").config
-    version = version_in(parse_object(archive.metadata, "metadata.json"))
-    return _model(path, data, Architecture(config, version), read_hdf5(archive.weights).stored)
-
-
 def _with_weights(
-    path: Path, data: bytes, architecture: Architecture, weights_path: Path
+    path: Path, source: SourceFile, architecture: Architecture, beside: Path, limits: Limits
 ) -> ModelFile:
-    more = read_source(weights_path)
-    with _blaming(weights_path):
-        if recognise(more) is not Format.HDF5:
+    with opened_source(beside, limits) as more, _blaming(beside):
+        if recognise(more.data) is not Format.HDF5:
             raise MalformedError("QC103", "the weights of an architecture have to be an HDF5 file")
-        contents = read_hdf5(more)
-        version = architecture.keras_version or contents.keras_version
-        architecture = Architecture(architecture.config, version)
-        return _model(path, data + more, architecture, contents.stored, weights_path)
+        with reading(more, "hdf5", limits) as pending:
+            digest = source.sha256(more)
+            contents = pending()
+        version = architecture.keras_version or _version(contents, limits)
+        stored = StoredModel(Format.JSON, architecture.whole, contents)
+        return _model(path, digest, architecture, version, stored, limits, beside)
 
 
 def _model(
     path: Path,
-    data: bytes,
+    digest: str,
     architecture: Architecture,
-    stored: ByName | ByPosition | None,
+    version: str | None,
+    stored: StoredModel,
+    limits: Limits,
     weights_path: Path | None = None,
 ) -> ModelFile:
     require_listed_layers(architecture.config["class_name"])
-    if stored is None:
+    if stored.contents.stored is None:
         raise MalformedError("QC506", "holds no weights of Keras's")
     return ModelFile(
         path=path,
         weights_path=weights_path,
-        sha256=hashlib.sha256(data).hexdigest(),
-        keras_version=architecture.keras_version,
+        sha256=digest,
+        keras_version=version,
         config=architecture.config,
-        weights=assign(layer_tree(architecture.config), stored),
+        weights=assign(layer_tree(architecture.config, limits), stored.contents.stored),
+        unused=stored.contents.unused,
+        stored=stored,
     )

@@ -4,13 +4,13 @@ import hashlib
 from pathlib import Path
 
 from qconvert.errors import BadFileError, LimitError
+from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
 from qconvert.modelfile.source import is_saved_model, read_source
 
 _MAX_FILES = 1000
-_MAX_BYTES = 4 << 30
 
 
-def copy_saved_model(folder: Path, target: Path) -> str:
+def copy_saved_model(folder: Path, target: Path, limits: Limits = DEFAULT_LIMITS) -> str:
     """Copy a folder's regular files to the new folder *target*; the sha256 over them.
 
     It is over every file's relative name, a zero byte, its length in decimal, a zero byte, and
@@ -20,10 +20,12 @@ def copy_saved_model(folder: Path, target: Path) -> str:
         raise BadFileError("QC130", folder, "not a SavedModel folder: it has no saved_model.pb")
     digest, total = hashlib.sha256(), 0
     for name in _files(folder):
-        data = read_source(folder / name)
+        pieces: list[bytes] = []
+        read_source(folder / name, pieces.append)
+        data = b"".join(pieces)
         total += len(data)
-        if total > _MAX_BYTES:
-            raise LimitError("QC110", f"{folder}: larger than {_MAX_BYTES >> 30} GiB")
+        if total > limits.total_bytes:
+            raise LimitError("QC110", f"{folder}: too large: {limits.of('total_bytes')}")
         digest.update(f"{name}\0{len(data)}\0".encode(errors="surrogateescape"))
         digest.update(data)
         (target / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,31 +1,68 @@
-"""The bytes of a regular file."""
+"""A private copy of a regular file, which nobody changes while it is read and hashed."""
 
+import fcntl
+import hashlib
+import mmap
+import os
 import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, TypeAlias
 
 from qconvert.errors import BadFileError, LimitError, Problem, UnsupportedError
+from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
 
-_MAX_BYTES = 4 << 30
+#: Bytes that stay as long as any array in them.
+Buffer: TypeAlias = "mmap.mmap | bytes"
+_CHUNK = 1 << 20
 _SAVED_MODEL = (
     "a SavedModel folder, which TensorFlow alone can read: give --via-tensorflow "
     "(via_tensorflow=True) if you trust it, or save the model as .h5: model.save('model.h5')"
 )
 
 
-def read_source(path: Path) -> bytes:
-    """All bytes of *path*, which has to be a regular file of at most 4 GiB.
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceFile:
+    """The bytes of a file, and a descriptor of them for another process."""
 
-    Everything is parsed from memory, so that what is hashed is what is read.
-    """
+    data: Buffer
+    descriptor: int
+
+    def sha256(self, *others: "SourceFile") -> str:
+        """The hash of this file, and of the others joined to it."""
+        digest = hashlib.sha256(self.data)
+        for other in others:
+            digest.update(other.data)
+        return digest.hexdigest()
+
+
+@contextmanager
+def opened_source(path: Path, limits: Limits = DEFAULT_LIMITS) -> Iterator[SourceFile]:
+    """A copy of *path*, which has to be a regular file of at most ``file_bytes``."""
+    with nameless_file() as copy:
+        read_source(path, copy.write, limits)
+        yield SourceFile(frozen(copy), copy.fileno())
+
+
+def read_source(
+    path: Path, take: Callable[[bytes], object], limits: Limits = DEFAULT_LIMITS
+) -> None:
+    """Hand all bytes of *path*, which has to be a regular file, to *take*, in pieces."""
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            _refuse_directory(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise BadFileError("QC106", path, "not a regular file")
-        if status.st_size > _MAX_BYTES:
-            raise LimitError("QC110", f"{path}: larger than {_MAX_BYTES >> 30} GiB")
-        return path.read_bytes()
+        _require_regular(path, path.stat())
+        # A pipe that has taken the file's place since would be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
+            _require_regular(path, os.fstat(descriptor))
+            total = 0
+            while chunk := file.read(_CHUNK):
+                total += len(chunk)
+                if total > limits.file_bytes:
+                    raise LimitError("QC110", f"{path}: too large: {limits.of('file_bytes')}")
+                take(chunk)
     except FileNotFoundError:
         raise BadFileError("QC107", path, "no such file") from None
     except (OSError, ValueError) as error:
@@ -33,12 +70,36 @@ def read_source(path: Path) -> bytes:
         raise BadFileError("QC107", path, f"cannot be read: {reason}") from None
 
 
+def nameless_file() -> IO[bytes]:
+    """A new file that no path leads to: in memory, where the system has such files."""
+    if hasattr(os, "memfd_create"):
+        flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+        return open(os.memfd_create("qconvert", flags), "w+b", buffering=0)  # noqa: PTH123
+    return tempfile.TemporaryFile(buffering=0)
+
+
+def frozen(file: IO[bytes]) -> Buffer:
+    """The bytes of a `nameless_file`, which nobody can change or cut off any more.
+
+    `OSError` if a process still has them mapped for writing.
+    """
+    if hasattr(os, "memfd_create"):
+        seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
+        fcntl.fcntl(file.fileno(), fcntl.F_ADD_SEALS, seals)
+    if not os.fstat(file.fileno()).st_size:
+        return b""
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+
+
 def is_saved_model(path: Path) -> bool:
     """Whether *path* is a folder as TensorFlow's ``model.save`` writes it."""
     return (path / "saved_model.pb").is_file()
 
 
-def _refuse_directory(path: Path) -> None:
-    if is_saved_model(path):
-        raise UnsupportedError([Problem("QC132", "", _SAVED_MODEL)])
-    raise BadFileError("QC106", path, "a directory, not a model file")
+def _require_regular(path: Path, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        if is_saved_model(path):
+            raise UnsupportedError([Problem("QC132", "", _SAVED_MODEL)])
+        raise BadFileError("QC106", path, "a directory, not a model file")
+    if not stat.S_ISREG(status.st_mode):
+        raise BadFileError("QC106", path, "not a regular file")

@@ -12,11 +12,25 @@ from typing import Final
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|~#@&:!]|(?<=www)\.)")
 
 
+#: What makes a line of a log a command to GitHub's runner, whoever prints it.
+_COMMAND: Final = re.compile(r"\A( *)(:)(?=:)|(#)(?=#\[)")
+
+
 def printable(text: str) -> str:
-    r"""*text* with control, formatting and unassigned characters as ``\u{1b}``."""
-    return "".join(
-        f"\\u{{{ord(c):x}}}" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in text
-    )
+    r"""*text* with control, formatting and unassigned characters as ``\u{1b}``.
+
+    So are the signs that make a command of it in the log of a CI job.
+    """
+    shown = "".join(c if _is_visible(c) else _code(c) for c in text)
+    return _COMMAND.sub(lambda found: f"{found[1] or ''}{_code(found[2] or found[3])}", shown)
+
+
+def _is_visible(character: str) -> bool:
+    return character == " " or unicodedata.category(character)[0] not in "CZ"
+
+
+def _code(character: str) -> str:
+    return f"\\u{{{ord(character):x}}}"
 
 
 def markdown(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 from qconvert.checking.results import Report
 from qconvert.report.document import to_json
-from qconvert.report.html import check_page
+from qconvert.report.html.check import check_page
 from qconvert.report.junit import to_junit
 from qconvert.report.markdown import to_markdown
 from qconvert.report.sarif import to_sarif

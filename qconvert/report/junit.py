@@ -25,7 +25,8 @@ def to_junit(report: Report) -> str:
     """JUnit XML, as Jenkins's ``junit-10.xsd`` describes it; the same report gives the same text.
 
     What differs, or of which less is known than is required, is a failure; what could not be
-    compared is an error. Layers that a file of another converter does not show are skipped.
+    compared is an error. Layers that a file of another converter does not show are skipped, and so
+    are those that the user ignores.
     """
     suites: dict[str, list[_Case]] = {}
     for case in _cases(report):
@@ -57,16 +58,28 @@ def _cases(report: Report) -> Iterator[_Case]:
             "witnesses", result.witness.value, "error" if lost else None, "NOT RUN",
             result.failure or "",
         )  # fmt: skip
-    unseen = set(report.not_found)
+    unseen, ignored = set(report.not_found), words.of_ignored(report)
     for layer in report.layers:
+        if layer.name in ignored:
+            yield _skipped("layers", layer.name, layer.finding.verdict, ignored[layer.name])
+            continue
         hidden = layer.name in unseen and layer.finding.verdict is Verdict.UNCHECKED
         yield _of_finding("layers", layer.name, layer.finding, report.required, hidden=hidden)
     for weight in report.weights:
+        if weight.layer in ignored:
+            name = f"{weight.layer}/{weight.role}"
+            yield _skipped("weights", name, weight.verdict, ignored[weight.layer])
+            continue
         outcome = _outcome(weight.verdict, Verdict.BOUNDED)
         name, told = f"{weight.layer}/{weight.role}", words.of_weight(weight)
         yield _Case("weights", name, outcome, weight.verdict.value, told)
     for output in report.outputs:
         yield _of_finding("outputs", output.name, output.finding, report.required)
+
+
+def _skipped(suite: str, name: str, verdict: Verdict, told: str) -> _Case:
+    """What does not count, with what it would be."""
+    return _Case(suite, name, "skipped", verdict.value, f"{verdict.value}, {told}")
 
 
 def _of_finding(

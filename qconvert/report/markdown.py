@@ -47,6 +47,10 @@ def _remarks(report: Report) -> Iterator[str]:
         *map(_weight, (w for w in report.weights if not w.verdict.passes)),
         *(f"**condition** {_since(*item)}" for item in words.conditions(report).items()),
         *(f"**assumed** {_since(*item)}" for item in words.assumptions(report).items()),
+        *(
+            f"**{markdown(name)}** is {markdown(text)}"
+            for name, text in words.of_ignored(report).items()
+        ),
         *(f"**{markdown(x.name)}**: TensorFlow's predict differs" for x in report.ambiguous),
     ]
     if remarks:
@@ -64,7 +68,8 @@ def _since(text: str, name: str) -> str:
 
 
 def _layers(report: Report) -> Iterator[str]:
-    rows = [_layer(layer) for layer in report.layers]
+    ignored = dict(report.ignored)
+    rows = [_layer(layer, ignored=layer.name in ignored) for layer in report.layers]
     rows += [(output.name, "(output)", "", *_finding(output.finding)) for output in report.outputs]
     if len(rows) <= _OPEN_ROWS:
         yield from _table(_LAYERS, rows)
@@ -80,10 +85,12 @@ def _layers(report: Report) -> Iterator[str]:
     yield "</details>"
 
 
-def _layer(layer: LayerResult) -> tuple[str, ...]:
+def _layer(layer: LayerResult, *, ignored: bool) -> tuple[str, ...]:
     bits = [layer.weight_bits, layer.activation_bits]
     shown = "/".join("-" if b is None else str(b) for b in bits)
-    return (layer.name, layer.class_name, shown, *_finding(layer.finding))
+    verdict, *found = _finding(layer.finding)
+    verdict = f"({verdict})" if ignored else verdict
+    return (layer.name, layer.class_name, shown, verdict, *found)
 
 
 def _finding(finding: Finding) -> tuple[str, ...]:

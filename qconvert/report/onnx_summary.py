@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 from qconvert.checking.deployed.by_layer import kernels_by_layer
 from qconvert.checking.deployed.kernels import LINEAR, input_of, kind_of
-from qconvert.emit.metadata import LayerTensor, read_metadata
+from qconvert.emit.metadata import CodesTensor, LayerTensor, read_metadata
 from qconvert.emit.stamp import read_stamp, sha256_of
 from qconvert.emit.subgraphs import with_inner
 from qconvert.ir import Shape
@@ -53,11 +53,7 @@ def of_onnx(model: onnx.ModelProto, optimized: onnx.ModelProto | None = None) ->
 
 
 def _exported_layer(layer: LayerTensor, counts: Mapping[str, int | None]) -> LayerSummary:
-    found = layer.codes
-    codes = None
-    if found is not None:
-        text = f"codes in {found.tensor}, zero point {found.zero_point}, step 2**{found.exp}"
-        codes = Codes(text, None, None)
+    codes = None if layer.codes is None else Codes(_stored(layer.codes), None, None)
     return LayerSummary(
         layer.layer,
         layer.class_name,
@@ -70,6 +66,13 @@ def _exported_layer(layer: LayerTensor, counts: Mapping[str, int | None]) -> Lay
         layer.fused_into,
         Cost(counts[layer.layer]) if layer.layer in counts else None,
     )
+
+
+def _stored(codes: CodesTensor) -> str:
+    if isinstance(codes.exp, int):
+        return f"codes in {codes.tensor}, zero point {codes.zero_point}, step 2**{codes.exp}"
+    lo, hi = min(codes.exp), max(codes.exp)
+    return f"sums in {codes.tensor}, steps by channel, from 2**{lo} to 2**{hi}"
 
 
 def _initializer(tensor: onnx.TensorProto, graph: onnx.GraphProto) -> Tensor:

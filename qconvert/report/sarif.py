@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
@@ -25,13 +25,14 @@ _RULES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """Something to show of a layer, a weight or an output."""
+    """Something to show of a layer, a weight or an output; ``ignored`` is why it does not count."""
 
     rule: str
     level: str
     where: str
     kind: str
     text: str
+    ignored: str | None = None
 
 
 def to_sarif(report: Report) -> str:
@@ -79,17 +80,19 @@ def _artifact(file: CheckedFile) -> Mapping[str, Json]:
 
 
 def _results(report: Report) -> Iterator[_Result]:
-    unseen = set(report.not_found)
+    unseen, ignored = set(report.not_found), dict(report.ignored)
     for layer in report.layers:
         if not (layer.name in unseen and layer.finding.verdict is Verdict.UNCHECKED):
-            yield from _of_finding(layer.name, "layer", layer.finding, report.required)
+            for found in _of_finding(layer.name, "layer", layer.finding, report.required):
+                yield replace(found, ignored=ignored.get(layer.name))
     for output in report.outputs:
         yield from _of_finding(output.name, "output", output.finding, report.required)
     for weight in report.weights:
         if not weight.verdict.passes:
             rule = f"weight-{'unchecked' if weight.verdict is Verdict.UNCHECKED else 'differs'}"
             name = f"{weight.layer}/{weight.role}"
-            yield _Result(rule, "error", name, "weight", words.of_weight(weight))
+            why = ignored.get(weight.layer)
+            yield _Result(rule, "error", name, "weight", words.of_weight(weight), why)
     for text, name in words.conditions(report).items():
         yield _Result("condition", "note", name, "layer", text)
     for value in report.ambiguous:
@@ -127,7 +130,15 @@ def _result(found: _Result, report: Report) -> Json:
         "partialFingerprints": {
             "qconvert/v1": hashlib.sha256(identity.encode(errors="backslashreplace")).hexdigest()
         },
+        "suppressions": _suppressions(found),
     }
+
+
+def _suppressions(found: _Result) -> Json:
+    """Why the user says that a result does not count; none is a result that does."""
+    if found.ignored is None:
+        return []
+    return [{"kind": "external", "justification": printable(found.ignored)}]
 
 
 def _message(text: str) -> Json:

@@ -79,7 +79,8 @@ def _interface(found: ByValue) -> Iterator[Text]:
 
 def _table(report: Report) -> Iterator[Text]:
     first = report.first_difference
-    rows = [_layer_cells(layer) for layer in report.layers]
+    ignored = dict(report.ignored)
+    rows = [_layer_cells(layer, ignored=layer.name in ignored) for layer in report.layers]
     rows += [
         (printable(output.name), "(output)", "", "", *_cells(output.finding))
         for output in report.outputs
@@ -90,11 +91,13 @@ def _table(report: Report) -> Iterator[Text]:
     return aligned([_HEADER, *rows], styles=styles, marked=marked, right=_RIGHT)
 
 
-def _layer_cells(layer: LayerResult) -> tuple[str, ...]:
+def _layer_cells(layer: LayerResult, *, ignored: bool) -> tuple[str, ...]:
     bits = (layer.weight_bits, layer.activation_bits)
     shown = ("" if b is None else str(b) for b in bits)
     kind = f"{layer.class_name} (opaque)" if layer.converter else layer.class_name
-    return (printable(layer.name), printable(kind), *shown, *_cells(layer.finding))
+    verdict, *found = _cells(layer.finding)
+    verdict = f"({verdict})" if ignored else verdict
+    return (printable(layer.name), printable(kind), *shown, verdict, *found)
 
 
 def _cells(finding: Finding) -> tuple[str, str, str, str]:
@@ -154,6 +157,8 @@ def _notes(report: Report) -> Iterator[Text]:
             yield Text(f"no {missing} were compared", "yellow")
     if report.not_found:
         yield Text(printable(words.of_not_found(report)), "yellow")
+    for name, text in words.of_ignored(report).items():
+        yield Text(f"layer {printable(name)} is {printable(text)}", "yellow")
     for line in note_lines((layer.name, layer.notes) for layer in report.layers):
         yield Text(line, "yellow")
     if any("no declared domain" in layer.finding.doubt for layer in report.layers):

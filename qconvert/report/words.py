@@ -3,6 +3,7 @@
 from typing import Final
 
 from qconvert.checking.compare import Difference
+from qconvert.checking.ignored import needlessly_ignored
 from qconvert.checking.results import (
     Bound,
     Comparison,
@@ -108,12 +109,13 @@ def short_of(report: Report) -> str:
 
 def _missing(report: Report) -> str:
     """The layers and outputs of which less is known than is required."""
-    order = list(Verdict)
+    order, ignored = list(Verdict), dict(report.ignored)
     results: tuple[LayerResult | OutputResult, ...] = (*report.layers, *report.outputs)
     names = [
         one.name
         for one in results
         if order.index(one.finding.verdict) > order.index(report.required)
+        and (isinstance(one, OutputResult) or one.name not in ignored)
     ]
     more = f" and {len(names) - 3} more" if names[3:] else ""
     return f", which is not known of {', '.join(dict.fromkeys(names[:3]))}{more}" if names else ""
@@ -152,6 +154,17 @@ def conditions(report: Report) -> dict[str, str]:
     return first
 
 
+def of_ignored(report: Report) -> dict[str, str]:
+    """What to say of each layer that does not count."""
+    needless = set(needlessly_ignored(report))
+    return {
+        name: f"ignored, which is not needed any more: {reason}"
+        if name in needless
+        else f"ignored: {reason}"
+        for name, reason in report.ignored
+    }
+
+
 def summary(report: Report) -> str:
     """Everything in one line."""
     counts = dict.fromkeys(Verdict, 0)
@@ -160,8 +173,12 @@ def summary(report: Report) -> str:
     of_layers = ", ".join(f"{n} {verdict.value}" for verdict, n in counts.items() if n)
     return (
         f"{report.verdict.value}: {len(report.layers)} layers ({of_layers or 'none'}) "
-        f"on {report.samples} samples; {_of_weights(report)}"
+        f"on {report.samples} samples; {_of_weights(report)}{_count_of_ignored(report)}"
     )
+
+
+def _count_of_ignored(report: Report) -> str:
+    return f"; {len(report.ignored)} ignored" if report.ignored else ""
 
 
 def provenance(report: Report) -> dict[str, str]:

@@ -69,11 +69,11 @@ def stored(layer: LayerTensor, value: F32) -> dict[str, _Array]:
 
 
 def _codes(layer: LayerTensor, tensor: CodesTensor, value: F32) -> _Array:
-    steps = np.ldexp(value.astype(np.float64), -tensor.exp)
+    exps = np.array(tensor.exp)
+    steps = np.ldexp(value.astype(np.float64), -exps)
     if np.any(steps != np.rint(steps)):
-        raise WitnessError(
-            "QC728", f"{layer.layer}: forced results are not multiples of 2**{tensor.exp}"
-        )
+        step = f"2**{tensor.exp}" if exps.ndim == 0 else "the steps of its channels"
+        raise WitnessError("QC728", f"{layer.layer}: forced results are not multiples of {step}")
     return np.ascontiguousarray(steps.astype(np.int64) + tensor.zero_point)
 
 

@@ -46,6 +46,10 @@ class OrtRunner:
             o.tensor: o.codes for o in (metadata.outputs if metadata else ()) if o.codes
         }
         self.outputs = tuple(value.name for value in self._model.graph.output)
+        #: Sums of codes: integers, too, but in the middle of what becomes one operator.
+        self._sums = frozenset(
+            node.output[0] for node in self._model.graph.node if node.op_type == "MatMulInteger"
+        )
         self._sessions: dict[tuple[bool, tuple[str, ...]], Session] = {}
         #: What the model calls its outputs, where the file has to use another name: an input's.
         self._renamed = {
@@ -166,7 +170,11 @@ class OrtRunner:
         return floats(codes, values[name]) if codes else values[name]
 
     def _coded(self) -> list[tuple[LayerTensor, CodesTensor]]:
-        return [(layer, layer.codes) for layer in self.layers if layer.codes is not None]
+        return [
+            (layer, layer.codes)
+            for layer in self.layers
+            if layer.codes is not None and layer.codes.tensor not in self._sums
+        ]
 
     def _with_taps(self, tensors: Iterable[str]) -> onnx.ModelProto:
         """The model with further outputs; a tensor that is an input is known anyway."""
@@ -238,7 +246,7 @@ def _dequantized(tensor: CodesTensor, values: Mapping[str, _Array]) -> F32:
     if codes.dtype.kind not in "iu":
         raise WitnessError("QC728", f"the codes {tensor.tensor} are {codes.dtype}")
     steps = codes.astype(np.int64) - tensor.zero_point
-    result: F32 = np.ldexp(steps.astype(np.float64), tensor.exp).astype(np.float32)
+    result: F32 = np.ldexp(steps.astype(np.float64), np.array(tensor.exp)).astype(np.float32)
     return result
 
 

@@ -18,6 +18,7 @@ from scripts.mutation.changes import (
 from scripts.mutation.edits import (
     Step,
     attribute,
+    constant,
     dropped,
     in_steps,
     operand,
@@ -83,7 +84,7 @@ PRUNED_CNN: Final = (
         "both-scales-doubled", "G07", "pruned_cnn", "conv_act_1",
         together(
             operand("conv_act_1/QuantizeLinear", 1, lambda scale: scale * np.float32(2)),
-            operand("flatten_1/DequantizeLinear_1", 1, lambda scale: scale * np.float32(2)),
+            operand("bn_dense_0/DequantizeLinear", 1, lambda step: step * np.float32(2)),
         ),
     ),
     FileMutant(
@@ -135,11 +136,30 @@ PRUNED_CNN: Final = (
     ),
     FileMutant(
         "inverse-in-float16", "G29", "pruned_cnn", "bn_dense_0",
-        operand("bn_dense_0/Add", 1, to_float16),
+        operand("bn_dense_0/Mul", 1, to_float16),
     ),
     FileMutant(
-        "normalization-skipped", "G32", "pruned_cnn", "dense_act_0",
-        reads("dense_act_0/QuantizeLinear", 0, "prune_low_magnitude_dense_0"),
+        "offset-in-float16", "G29", "pruned_cnn", "bn_dense_0",
+        operand("bn_dense_0/Sum", 1, to_float16),
+    ),
+    FileMutant(
+        "normalization-skipped", "G32", "pruned_cnn", "bn_dense_0",
+        together(
+            operand("bn_dense_0/Mul", 1, np.ones_like),
+            operand("bn_dense_0/Sum", 1, np.zeros_like),
+        ),
+    ),
+    FileMutant(
+        "weight-of-sums", "G14", "pruned_cnn", "prune_low_magnitude_dense_0",
+        operand("prune_low_magnitude_dense_0/MatMulInteger", 1, one_less),
+    ),
+    FileMutant(
+        "zero-point-of-sums", "G07", "pruned_cnn", "prune_low_magnitude_dense_0",
+        constant("prune_low_magnitude_dense_0/MatMulInteger", 2, np.uint8(1)),
+    ),
+    FileMutant(
+        "step-of-sums-doubled", "G07", "pruned_cnn", "bn_dense_0",
+        operand("bn_dense_0/DequantizeLinear", 1, lambda step: step * np.float32(2)),
     ),
     FileMutant(
         "activation-skipped-pruned", "G32", "pruned_cnn", "output_dense",

@@ -143,7 +143,7 @@ LINEAR: Final = (
     FileMutant(
         "bound-of-relu6", "G22", "linear", "softer", constant("softer/Clip", 2, np.float32(5.75))
     ),
-    FileMutant("no-threshold", "G22", "linear", "capped", reads("capped/Where", 1, "capped/0")),
+    FileMutant("no-threshold", "G22", "linear", "capped", reads("capped/Where", 1, "0")),
     FileMutant(
         "causal-centred", "G01", "linear", "causal", attribute("causal:conv/Conv", "pads", [2, 2])
     ),

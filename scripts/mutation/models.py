@@ -161,8 +161,13 @@ def linear() -> Model:
         QDense(4, kernel_quantizer=q, bias_quantizer=EIGHT_BITS, name=f"{name}_kernel")(small)
         for name, q in kinds.items()
     ]
+    sums = QDense(4, kernel_quantizer=AUTOMATIC, use_bias=False, name="sums")(small)
+    normalized = QActivation(SIX_BITS, name="rounded")(
+        BatchNormalization(epsilon=EPSILON, name="normalized")(sums)
+    )
+    off_grid = QDense(6, kernel_quantizer="quantized_bits(3, 1, alpha=1)", name="off_grid")(small)
     outputs = [minus, total, average, larger, padded, repeated, leaky, capped, softer, pruned]
-    return Model(series, outputs + dense, name="linear")
+    return Model(series, [*outputs, *dense, normalized, off_grid], name="linear")
 
 
 def quantizers() -> Model:

@@ -36,11 +36,19 @@ OFFENCES: Final[Mapping[str, tuple[Offence, ...]]] = {
         Offence("exactness/offence.py", "import qconvert.frontend"),
         Offence("runners/offence.py", "import qconvert.checking", LAZY),
         Offence("benchmarking/offence.py", "import qconvert.reproducing"),
+        Offence("explaining/offence.py", "import qconvert.checking"),
         Offence("errors.py", "import qconvert.ir"),
         Offence("a_package_without_a_place.py", "import qconvert.errors"),
     ),
     "Reading a file knows errors and nothing else of qconvert": (
         Offence("modelfile/offence.py", "import qconvert.ir"),
+    ),
+    "What parses HDF5 and archives is started by path, never imported": (
+        Offence("modelfile/offence.py", "from qconvert.modelfile import inside"),
+        Offence("modelfile/read.py", "from qconvert.modelfile.inside import hdf5", LAZY),
+    ),
+    "The isolated reader imports nothing of qconvert": (
+        Offence("modelfile/inside/values.py", "from qconvert.modelfile import limits", LAZY),
     ),
     "Only the frontend and what is above it see a model file": (
         Offence("emit/offence.py", "import qconvert.modelfile"),
@@ -59,6 +67,7 @@ OFFENCES: Final[Mapping[str, tuple[Offence, ...]]] = {
         Offence("reference/offence.py", "import onnxruntime", LAZY),
         Offence("exactness/offence.py", "from onnx import helper", LAZY),
         Offence("frontend/offence.py", "import tf_keras", LAZY),
+        Offence("explaining/offence.py", "import qconvert.emit", LAZY),
     ),
     "TensorFlow lives in the worker process": (
         Offence("runners/offence.py", "import tensorflow", LAZY),

@@ -1,4 +1,4 @@
-"""`export`, `inspect` and `weights` work where only the core dependencies are installed."""
+"""`export`, `inspect`, `weights`, `explain` work where only the core dependencies are installed."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ DATA: Final = Path(__file__).parents[1] / "data"
 # Extras are installed where this runs, so their import is made to fail as if they were not.
 WITHOUT_EXTRAS: Final = """
 import runpy, sys
-EXTRAS = ("onnxruntime", "tensorflow", "tf_keras", "keras", "qkeras", "tf2onnx")
+EXTRAS = ("PIL", "onnxruntime", "tensorflow", "tf_keras", "keras", "qkeras", "tf2onnx")
 sys.modules.update(dict.fromkeys(EXTRAS))
 runpy.run_module("qconvert", run_name="__main__", alter_sys=True)
 """
@@ -39,3 +39,10 @@ def test_weights_need_the_core_only(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("model", ["jet_mlp.h5", "mnist_cnn.keras"])
 def test_inspect_needs_the_core_only(model: str) -> None:
     run_without_extras("inspect", DATA / model)
+
+
+def test_explain_needs_the_core_only(tmp_path: Path) -> None:
+    """Witnesses that are missing are said to be."""
+    page = tmp_path / "page.html"
+    run_without_extras("explain", DATA / "jet_mlp.h5", "--layer", "fc1", "--html", page)
+    assert page.stat().st_size > 0

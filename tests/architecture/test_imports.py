@@ -9,8 +9,10 @@ import pytest
 
 HEAVY: Final = frozenset(
     {
+        "PIL",
         "click",
         "h5py",
+        "jinja2",
         "keras",
         "numpy",
         "onnx",
@@ -27,12 +29,13 @@ LOADED: Final[Mapping[str, frozenset[str]]] = {
     "qconvert": frozenset(),
     "qconvert.errors": frozenset(),
     "qconvert.cli": frozenset({"click"}),
-    "qconvert.modelfile": frozenset({"numpy", "h5py"}),
+    "qconvert.modelfile": frozenset({"numpy"}),
     "qconvert.ir": frozenset({"numpy"}),
     "qconvert.numerics": frozenset({"numpy"}),
     "qconvert.reference": frozenset({"numpy"}),
     "qconvert.exactness": frozenset({"numpy"}),
-    "qconvert.frontend": frozenset({"numpy", "h5py"}),
+    "qconvert.explaining": frozenset({"numpy"}),
+    "qconvert.frontend": frozenset({"numpy"}),
     "qconvert.emit": frozenset({"numpy", "onnx"}),
     "qconvert.runners": frozenset({"numpy", "onnx"}),
     "qconvert.checking": frozenset({"numpy", "onnx"}),
@@ -42,6 +45,7 @@ LOADED: Final[Mapping[str, frozenset[str]]] = {
     "qconvert.differing": frozenset(),
     "qconvert.report": frozenset(),
     "qconvert.report.notes": frozenset(),
+    "qconvert.asking": frozenset({"numpy", "onnx"}),
     "qconvert.api": frozenset(),
 }
 """The heavy modules that importing a package loads, and no others."""
@@ -74,7 +78,7 @@ def test_package_loads_only_what_it_needs(package: str) -> None:
 
 def test_inspecting_a_keras_model_loads_no_onnx() -> None:
     code = "import qconvert.opening, qconvert.report.inspection, qconvert.report.summary"
-    assert heavy_modules_after(code) == {"h5py", "numpy", "rich"}
+    assert heavy_modules_after(code) == {"numpy", "rich"}
 
 
 def test_help_loads_nothing_that_reads_models() -> None:

@@ -70,8 +70,8 @@ def test_programs_take_turns_and_go_on_where_others_end(turns: list[tuple[str, i
     assert (a.startup, a.peak, a.failure) == (0.5, 3, None)
     assert a.results is not None
     assert a.results[0] == 8
-    assert (b.failure, b.rounds, b.results) == ("b does not start", {}, None)
-    assert (c.failure, c.results) == ("c ends", None)
+    assert (b.failure, b.rounds, b.results) == ("QC727: b does not start", {}, None)
+    assert (c.failure, c.results) == ("QC727: c ends", None)
     assert (d.failure, len(d.rounds[8])) == (None, 2)
 
 

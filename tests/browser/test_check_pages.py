@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import pytest
 
 from qconvert.checking.results import Report
-from qconvert.report.html import check_page
+from qconvert.report.html.check import check_page
 from scripts import screenshots
 from scripts.browsing.devtools import Browser, Page, Screen, chromium
 from scripts.browsing.large_report import large_report

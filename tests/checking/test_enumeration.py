@@ -100,6 +100,14 @@ def test_what_cannot_be_forced_is_not_proven_by_trying() -> None:
     assert isinstance(tables(fine(), Runtimes(), {"q"}).certificates["v4"], Doubt)
 
 
+def test_it_is_told_which_quantizer_is_tabulated() -> None:
+    heard: list[tuple[int, int]] = []
+    probe = {"x": np.zeros((2, 20), np.float32)}
+    graph = fine()
+    tabulate(graph, analyse(graph), probe, LAYERS, Runtimes(), told=lambda *far: heard.append(far))
+    assert heard == [(i, len(heard)) for i in range(1, len(heard) + 1)] and heard
+
+
 def test_a_witness_that_was_absent_proves_nothing() -> None:
     def alone(trials: Iterator[Trial]) -> Evidence:
         return Evidence({"act": {PAIRS[0]: Difference(9)}}, {}, len(list(trials)))

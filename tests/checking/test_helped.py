@@ -16,6 +16,7 @@ from qconvert.checking.results import Report, Verdict
 from qconvert.checking.witness import Witness
 from qconvert.emit import to_onnx
 from qconvert.errors import BadFileError, UnsupportedError, UsageError
+from qconvert.explaining import Rounded, Unknown
 from qconvert.frontend import build_graph
 from qconvert.modelfile import read_model
 from qconvert.report import to_json
@@ -117,6 +118,18 @@ def test_options_that_no_parser_knows_fall_back(folder: Path, name: str) -> None
     assert report.exit_code == 0
     assert {w.verdict for w in report.weights} == {Verdict.PROVEN}
     assert len(report.weights) == 2 * 8 + 3
+
+
+def test_opaque_layers_are_explained_by_those_who_know_them(folder: Path) -> None:
+    explanation = qconvert.explain(folder / "model.h5", "einsum", opaque="tf2onnx")
+    (step,) = explanation.steps
+    assert isinstance(step.reason, Unknown)
+    assert step.reason.converter.startswith("tf2onnx")
+    values = {each.witness: each.value for each in explanation.witnesses}
+    exact = explanation.value
+    assert values == {"TensorFlow": exact, "ONNX Runtime": exact, "NumPy": None}
+    behind = qconvert.explain(folder / "model.h5", "act", opaque="tf2onnx", witnesses=False)
+    assert isinstance(behind.steps[0].reason, Rounded)
 
 
 def test_the_file_marks_opaque_layers(exported: onnx.ModelProto) -> None:

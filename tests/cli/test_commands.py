@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -369,25 +370,25 @@ def unknown_option(folder: Path, write: WriteModel) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("prepare", "code", "words"),
+    ("prepare", "exit_code", "code", "words"),
     [
-        (missing, 4, "missing.h5"),
-        (current_directory, 4, "a directory"),
-        (not_hdf5, 4, "not an HDF5 file"),
-        (weights_only, 3, "weights only"),
-        (unknown_layer, 3, "EvilLayer"),
-        (lambda_layer, 3, "Lambda"),
-        (existing_output, 6, "--force"),
-        (output_is_input, 6, "is an input"),
-        (no_directory, 6, "directory"),
-        (wrong_input_shape, 2, "the model takes (samples, 3)"),
-        (not_onnx, 4, "not an ONNX file"),
-        (damaged_metadata, 4, "metadata"),
-        (weights_elsewhere, 4, "lies in another file"),
-        (onnx_of_another_model, 2, "takes 'x' (None, 3), the model 'x' (None, 4)"),
-        (report_exists, 6, "--force"),
-        (reproducer_exists, 6, "--force"),
-        (unknown_option, 2, "--tolerance"),
+        (missing, 4, "QC107", "missing.h5"),
+        (current_directory, 4, "QC106", "a directory"),
+        (not_hdf5, 4, "QC103", "not an HDF5 file"),
+        (weights_only, 3, "QC201", "weights only"),
+        (unknown_layer, 3, "QC302", "EvilLayer"),
+        (lambda_layer, 3, "QC301", "Lambda"),
+        (existing_output, 6, "QC604", "--force"),
+        (output_is_input, 6, "QC605", "is an input"),
+        (no_directory, 6, "QC601", "directory"),
+        (wrong_input_shape, 2, "QC712", "the model takes (samples, 3)"),
+        (not_onnx, 4, "QC702", "not an ONNX file"),
+        (damaged_metadata, 4, "QC703", "metadata"),
+        (weights_elsewhere, 4, "QC701", "lies in another file"),
+        (onnx_of_another_model, 2, "QC704", "takes 'x' (None, 3), the model 'x' (None, 4)"),
+        (report_exists, 6, "QC604", "--force"),
+        (reproducer_exists, 6, "QC606", "--force"),
+        (unknown_option, 2, "QC001", "--tolerance"),
     ],
 )
 def test_bad_input_gets_one_clear_error_and_changes_nothing(
@@ -395,16 +396,17 @@ def test_bad_input_gets_one_clear_error_and_changes_nothing(
     write_model: WriteModel,
     capsys: pytest.CaptureFixture[str],
     prepare: Any,
-    code: int,
+    exit_code: int,
+    code: str,
     words: str,
 ) -> None:
     arguments = prepare(tmp_path, write_model)
     capsys.readouterr()
     before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
-    assert run(arguments) == code
+    assert run(arguments) == exit_code
     out, err = capsys.readouterr()
     assert words in err
-    assert err.lower().count("error:") == 1
+    assert re.findall("error QC[0-9]*: ", err) == [f"error {code}: "]
     assert "Traceback" not in err + out
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
 
@@ -417,7 +419,7 @@ def test_a_missing_tensorflow_is_shown_and_is_no_pass(
     assert run([*arguments, "--tf-python", "/nowhere/python"]) == 5
     out, err = capsys.readouterr()
     assert "TensorFlow: NOT RUN" in out
-    assert err.startswith("qconvert: TensorFlow failed\n  the worker did not start: ")
+    assert err.startswith("qconvert: TensorFlow failed\n  QC720: the worker did not start: ")
     found = json.loads(report.read_text())
     assert (found["verdict"], found["passed"]) == ("UNCHECKED", False)
     # The other two were compared all the same.
@@ -638,7 +640,6 @@ def test_integers_go_in_and_out_where_they_are_wanted(
     ("options", "words"),
     [
         (["--domain", "uint8/255"], "these are floats"),
-        (["--json", "report.json"], "--json is the report of --check"),
         (["--io", "quantized", "--domain", "y=uint8/255"], "declares no input"),
         (["--io", "quantized", "--dialect", "float"], "has no integers"),
         (["--io", "quantized", "--domain", "grid(1,0,99999)"], "no integers of up to 16 bits"),

@@ -90,7 +90,8 @@ def test_metadata_leads_to_every_layer_s_output(network: Graph, image: F32, dial
     for layer, tensor in zip(metadata.layers, tensors, strict=True):
         value = values[str(tensor)]
         if layer.codes:
-            value = (value.astype(np.float32) - layer.codes.zero_point) * 2.0**layer.codes.exp
+            steps = value.astype(np.float32) - layer.codes.zero_point
+            value = np.ldexp(steps, np.array(layer.codes.exp))
         value = value if layer.perm is None else value.transpose(layer.perm)
         alone = Graph("alone", network.inputs, network.nodes, (Output("it", layer.layer),), ())
         ran = execute(to_onnx(alone, dialect=dialect), image)
@@ -154,6 +155,8 @@ DAMAGES: list[dict[str, object]] = [
     {"outputs": [{"output": "y", "tensor": "y", "codes": CODES | {"lo": 256}}]},
     {"layers": [LAYER | {"perm": [0, 9]}]},
     {"layers": [LAYER | {"codes": {"tensor": "t", "exp": 1000000, "zero_point": 0}}]},
+    {"layers": [LAYER | {"codes": {"tensor": "t", "exp": [0, 1000000]}}]},
+    {"layers": [LAYER | {"codes": {"tensor": "t", "exp": []}}]},
 ]
 
 

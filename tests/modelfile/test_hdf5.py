@@ -111,7 +111,7 @@ def test_variable_length_weights_are_refused(write_model: WriteModel) -> None:
 def test_weights_that_are_not_finite_are_counted_and_located(write_model: WriteModel) -> None:
     value = np.array([[1, 2], [np.nan, np.inf]], np.float32)
     reason = bad(write_model(weights={"d": {"k": value}}))
-    assert reason == "'/model_weights/d/k' holds 2 NaN or infinity, the first at (1, 0)"
+    assert reason == "'d/k' holds 2 NaN or infinity, the first at (1, 0)"
 
 
 def test_external_storage_is_never_read(tmp_path: Path, write_model: WriteModel) -> None:
@@ -146,13 +146,14 @@ def test_links_are_not_followed(tmp_path: Path, write_model: WriteModel, place: 
         h5py.ExternalLink(str(tmp_path / "pipe"), "/x"),
         h5py.ExternalLink(str(path), "/"),
     ]
-    for link in links:
+    told = ["elsewhere"] * 2 + ["another file, which was not opened"] * 2
+    for link, where in zip(links, told, strict=True):
 
         def change(file: h5py.File, link: object = link) -> None:
             del file[place]
             file[place] = link
 
-        assert bad_after(write_model(), change).endswith("is a link to elsewhere")
+        assert bad_after(write_model(), change).endswith(where)
 
 
 def test_one_dataset_under_two_names_is_refused(write_model: WriteModel) -> None:

@@ -3,6 +3,8 @@ import pytest
 from qconvert.modelfile.json_strict import parse_json, parse_object
 from qconvert.modelfile.malformed import MalformedError
 
+TOO_DEEP = "x is nested too deeply: limit 64 (--limit json-depth=N raises it)"
+
 
 def test_json_of_every_type_is_read() -> None:
     text = b'{"a": [null, true, -1, 0.5, "\\u00e9", {}], "b": 9223372036854775807}'
@@ -19,13 +21,17 @@ def test_json_of_every_type_is_read() -> None:
         (b"[-Infinity]", "x: -Infinity is not a JSON number"),
         (b"[1e999]", "x: the number 1e999 is out of range"),
         (b"[" + b"9" * 5000 + b"]", f"x: the integer {'9' * 40} is out of range"),
+        (b"[18446744073709551616]", "x: the integer 18446744073709551616 is out of range"),
         (b'["\xff"]', "x is not UTF-8"),
         (b'{"a": ["\\ud800"]}', r"x holds a lone surrogate: '\ud800'"),
         (b'{"\\ud800": 1}', r"x holds a lone surrogate: '\ud800'"),
-        (b"[" * 65 + b"]" * 65, "x is nested deeper than 64 levels"),
-        (b'{"a":' * 30000, "x is nested deeper than 64 levels"),
-        (b"[" * 30000 + b"]" * 30000, "x is nested deeper than 64 levels"),
-        (b" " * ((32 << 20) + 1), "x is larger than 32 MiB"),
+        (b"[" * 65 + b"]" * 65, TOO_DEEP),
+        (b'{"a":' * 30000, TOO_DEEP),
+        (b"[" * 30000 + b"]" * 30000, TOO_DEEP),
+        (
+            b" " * ((32 << 20) + 1),
+            "x is too large: limit 33,554,432 (--limit config-bytes=N raises it)",
+        ),
     ],
 )
 def test_json_with_more_than_one_meaning_is_refused(text: bytes, reason: str) -> None:

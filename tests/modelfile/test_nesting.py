@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qconvert.modelfile import Json, StoredWeight
-from qconvert.modelfile.hdf5 import ByName, ByPosition
+from qconvert.modelfile.contents import ByName, ByPosition
 from qconvert.modelfile.layers import layer_tree
 from qconvert.modelfile.malformed import MalformedError
 from qconvert.modelfile.model import Array

@@ -103,6 +103,20 @@ def by_value(passing: Report) -> Report:
 
 
 @pytest.fixture
+def ignoring(passing: Report) -> Report:
+    """A layer that differs, with its weight, and does not count; another that need not."""
+    conv, act = passing.layers
+    wrong = finding(Verdict.DIFFERS, "ONNX Runtime differs", Difference(1024, 12, 12, 0.25), 0.25)
+    kernel = replace(passing.weights[0], verdict=Verdict.DIFFERS)
+    return replace(
+        passing,
+        layers=(replace(conv, finding=wrong), act),
+        weights=(kernel,),
+        ignored=(("conv", "issue \x1b[31m 12"), ("act", "an old one")),
+    )
+
+
+@pytest.fixture
 def failing() -> Report:
     """Differences of every kind, and names that try to get at the terminal."""
     example = Example((3, 1, 0), ((TF, 0.1), (ORT, 0.25), (NUMPY, math.nan)))

@@ -12,7 +12,7 @@ import qconvert.report.html
 from qconvert.checking.repair.moves import Repair, Unrepaired
 from qconvert.checking.results import Report, Verdict, WitnessResult
 from qconvert.checking.witness import Witness
-from qconvert.report.html import check_page
+from qconvert.report.html.check import check_page
 from scripts.bench_report import BYTES
 from scripts.browsing.large_report import large_report
 from tests.report.contrast import contrast
@@ -20,7 +20,7 @@ from tests.report.hostile import hostile
 from tests.report.page_reader import PageReader
 
 SHEETS: Final = Path(qconvert.report.html.__file__).parent
-KINDS: Final = ("passing", "failing", "bounded", "by_value")
+KINDS: Final = ("passing", "failing", "bounded", "by_value", "ignoring")
 #: Attributes that a browser takes for an address, or for something to run.
 ADDRESSES: Final = frozenset(
     {"src", "srcset", "action", "formaction", "data", "poster", "xlink:href"}
@@ -55,6 +55,13 @@ def test_text_of_a_model_does_nothing(kind: str, request: pytest.FixtureRequest)
     assert not {"\x1b", "\u202e", "\x00", "\r"} & set(page)
     assert r"<script>alert(1)</script><img src=x" in reader.text
     assert r"=cmd()\u{1b}[31m\u{202e}\u{0}\u{d}\u{a}{{ 7 * 7 }}" in reader.text
+
+
+def test_layers_that_do_not_count_are_told_with_the_reason(ignoring: Report) -> None:
+    text = PageReader(check_page(ignoring)).text
+    assert "Layer conv does not count" in text and r"ignored: issue \u{1b}[31m 12" in text
+    assert "layers that are ignored are not part" in text
+    assert "The first layer that differs" not in text
 
 
 def test_links_go_to_places_of_the_page(report: Report) -> None:

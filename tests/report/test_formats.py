@@ -23,7 +23,7 @@ JUNIT: Final = xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd"))
 SARIF: Final = jsonschema.Draft7Validator(
     json.loads((SCHEMAS / "sarif-2.1.0.schema.json").read_text(encoding="utf-8"))
 )
-KINDS: Final = ("passing", "failing", "bounded", "by_value")
+KINDS: Final = ("passing", "failing", "bounded", "by_value", "ignoring")
 HOSTILE: Final = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -106,7 +106,7 @@ def log(report: Report) -> Any:
 
 def test_sarif_fits_its_schema_and_names_what_is_no_pass(report: Report) -> None:
     run = log(report)
-    errors = [r for r in run["results"] if r["level"] == "error"]
+    errors = [r for r in run["results"] if r["level"] == "error" and not r["suppressions"]]
     lost = run["invocations"][0]["toolExecutionNotifications"]
     assert bool(errors or lost) != report.passed
     assert run["invocations"][0]["exitCode"] == report.exit_code
@@ -121,6 +121,31 @@ def test_sarif_warns_of_what_is_inherited(failing: Report) -> None:
     assert (by_layer["act"]["ruleId"], by_layer["act"]["level"]) == ("differs", "error")
     inherited = next(r for name, r in by_layer.items() if "evil" in name)
     assert inherited["level"] == "warning"
+
+
+def test_what_is_ignored_is_suppressed_with_the_reason(ignoring: Report) -> None:
+    results = log(ignoring)["results"]
+    assert [r["ruleId"] for r in results if r["level"] == "error"] == ["differs", "weight-differs"]
+    reasons = [one["justification"] for r in results for one in r["suppressions"]]
+    assert reasons == ["issue \\u{1b}[31m 12"] * 2
+
+
+def test_what_is_ignored_is_skipped_with_the_reason(ignoring: Report) -> None:
+    skipped = {
+        case.attrib["name"]: child.attrib["message"]
+        for case in Tree.fromstring(to_junit(ignoring)).iter("testcase")
+        for child in case.findall("skipped")
+    }
+    assert skipped == {
+        "conv": "DIFFERS, ignored: issue \\u{1b}[31m 12",
+        "act": "SAMPLED, ignored, which is not needed any more: an old one",
+        "conv/kernel": "DIFFERS, ignored: issue \\u{1b}[31m 12",
+    }
+
+
+def test_what_is_ignored_is_in_brackets(ignoring: Report) -> None:
+    text = to_markdown(ignoring)
+    assert "(❌ DIFFERS)" in text and "**act** is ignored, which is not needed any more" in text
 
 
 def test_markdown_shows_the_verdict_the_layers_and_the_hashes(report: Report) -> None:

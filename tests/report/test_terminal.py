@@ -150,6 +150,22 @@ def test_printable_text_has_no_control_character(text: str) -> None:
     assert all(c.isprintable() for c in printable(text))
 
 
+def test_ignored_layers_are_shown_in_brackets_with_the_reason(ignoring: Report) -> None:
+    text = shown(ignoring)
+    assert "(DIFFERS)" in line_of(text, "conv ")
+    assert "layer conv is ignored: issue \\u{1b}[31m 12\n" in text
+    assert "layer act is ignored, which is not needed any more: an old one\n" in text
+    assert text.splitlines()[-1].startswith("SAMPLED: 2 layers")
+    assert text.splitlines()[-1].endswith("; 2 ignored")
+    assert "First difference" not in text
+
+
+def test_what_is_short_of_what_is_required_names_no_ignored_layer(bounded: Report) -> None:
+    text = shown(dataclasses.replace(bounded, ignored=(("act", "why"),)))
+    (line,) = (line for line in text.splitlines() if line.startswith("no pass: "))
+    assert line == "no pass: PROVEN is required, which is not known of y"
+
+
 def test_nothing_compared_says_so(passing: Report) -> None:
     empty = dataclasses.replace(passing, layers=(), outputs=(), samples=0)
     *_, samples, outputs, last = shown(empty).splitlines()

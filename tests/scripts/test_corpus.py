@@ -84,6 +84,7 @@ def report(layers: list[dict[str, Any]], off: int, deployed: int) -> Mapping[str
         "by_value": None,
         "inputs": "domain",
         "inputs_sha256": None,
+        "ignored": {},
         "samples": 8,
         "witnesses": [],
         "layers": layers,

@@ -91,7 +91,9 @@ class DrawnFile:
 
     def _between(self, node: onnx.NodeProto, made: OnnxGraph) -> Layers:
         nodes = self.graph.drawn_for(node, made)
-        owners = self._owners_of([name for each in nodes for name in each.output])
+        computed = [name for each in nodes for name in each.output]
+        # Constants are no layer's: several may share one.
+        owners = self._owners_of(x for x in computed if self.graph.constant(x) is None)
         # What becomes of a result behind it is not the layer's: codes that are not made floats.
         starts = self.graph.nearest(node.input, made.before)
         return owners - {layer for name in starts for layer in self._results.get(name, ())}
@@ -121,7 +123,7 @@ def _addends(node: onnx.NodeProto, graph: OnnxGraph) -> Iterator[Numbers]:
     bias = bias_of(node, graph)
     if bias is not None:
         yield bias
-    if node.op_type in ("Add", "Sub"):
-        sign = 1 if node.op_type == "Add" else -1
+    if node.op_type in ("Add", "Sub", "Sum"):
+        sign = -1 if node.op_type == "Sub" else 1
         constants = map(graph.constant, node.input)
         yield from (sign * array.astype(np.float64) for array in constants if array is not None)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
-from qconvert.checking.deployed.scaled_sums import scale_behind
+from qconvert.checking.deployed.scaled_sums import behind_first_step
 
 #: A domain, "" for ONNX's own, and an operator.
 Kind: TypeAlias = tuple[str, str]
@@ -17,8 +17,10 @@ Numbers: TypeAlias = npt.NDArray[np.float64]
 _MICROSOFT: Final = "com.microsoft"
 #: Weights in blocks of channels, as wide as the vectors of the CPU, with zeros appended.
 BLOCKED: Final = ("com.microsoft.nchwc", "Conv")
-#: Its sums have no scale; what is behind it may.
-RAW_CONV: Final = ("", "ConvInteger")
+_CONV_INTEGER: Final = ("", "ConvInteger")
+_MATMUL_INTEGER: Final = ("", "MatMulInteger")
+#: Their sums have no scale; what is behind them may.
+RAW: Final = frozenset({_CONV_INTEGER, _MATMUL_INTEGER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,8 @@ LINEAR: Final[dict[Kind, Places]] = {
     (_MICROSOFT, "FusedGemm"): Places(1, 2),
     (_MICROSOFT, "FusedMatMul"): Places(1),
     BLOCKED: Places(1, 2),
-    RAW_CONV: Places(1, zero=3, x_zero=2),
-    ("", "MatMulInteger"): Places(1, zero=3, x_zero=2),
+    _CONV_INTEGER: Places(1, zero=3, x_zero=2),
+    _MATMUL_INTEGER: Places(1, zero=3, x_zero=2),
     ("", "QLinearConv"): _QLINEAR_CONV,
     (_MICROSOFT, "QLinearConv"): _QLINEAR_CONV,
     ("", "QLinearMatMul"): _QLINEAR_MATMUL,
@@ -126,24 +128,44 @@ def kernel_of(node: onnx.NodeProto, graph: OnnxGraph) -> Numbers | None:
 
     That of a convolution has ONNX's layout, that of a product of matrices [..., in, out]; it is
     ``None`` for other operators, and where both factors depend on inputs. Codes that no scale
-    belongs to count as numbers, and so do those of the other factor where it has none.
+    belongs to count as numbers, and so do those of the other factor where it has none. To that of
+    sums belongs what multiplies them next, but for a step of all of them in front of it.
     """
     places = LINEAR.get(kind_of(node))
-    codes = None if places is None else codes_of(node, graph)
-    if places is None or codes is None:
+    if places is None:
         return None
-    alpha = float(_attribute(node, "alpha", 1.0))
-    if not places.integer:
-        return codes.astype(np.float64) * alpha
-    scale, zero = (graph.constant(input_of(node, p)) for p in (places.scale, places.zero))
-    steps = codes.astype(np.int64)
+    if kind_of(node) in RAW:
+        return in_steps(node, graph, by_channel(behind_first_step(node, graph), node, graph))
+    return in_steps(node, graph, graph.constant(input_of(node, places.scale)))
+
+
+def in_steps(node: onnx.NodeProto, graph: OnnxGraph, scale: Array | None) -> Numbers | None:
+    """The constant of a linear operator, codes less their zero in steps of *scale* if it has such.
+
+    One for all or one a channel; without it they are numbers.
+    """
+    codes, places = codes_of(node, graph), LINEAR[kind_of(node)]
+    if codes is None:
+        return None
+    zero = graph.constant(input_of(node, places.zero)) if places.integer else None
+    numbers = codes.astype(np.float64)
     if zero is not None:
-        steps = steps - _along(zero.astype(np.int64), node, steps.ndim)
-    result: Numbers = steps.astype(np.float64) * alpha
-    if kind_of(node) == RAW_CONV:
-        behind = scale_behind(node, graph, steps)
-        return result if behind is None else result * behind.astype(np.float64)
-    return result if scale is None else result * _along(scale.astype(np.float64), node, steps.ndim)
+        numbers = numbers - _along(zero.astype(np.float64), node, codes.ndim)
+    if scale is not None:
+        numbers = numbers * _along(scale.astype(np.float64), node, codes.ndim)
+    return numbers * float(_attribute(node, "alpha", 1.0))
+
+
+def by_channel(scale: Array | None, node: onnx.NodeProto, graph: OnnxGraph) -> Array | None:
+    """*scale* as (channels,), or () for all, if it multiplies the results of *node* like that."""
+    codes = codes_of(node, graph)
+    if scale is None or codes is None:
+        return None
+    if scale.size == 1:
+        return scale.reshape(())
+    own = (len(codes), *[1] * (codes.ndim - 2)) if is_conv(node) else codes.shape[-1:]
+    fits = scale.size == own[0] and scale.shape[-len(own) :] == own
+    return scale.reshape(-1) if fits else None
 
 
 def bias_of(node: onnx.NodeProto, graph: OnnxGraph) -> Numbers | None:

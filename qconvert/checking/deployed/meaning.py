@@ -1,5 +1,6 @@
 """What the codes of a tensor stand for, by the operators of a file that make them."""
 
+import math
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
@@ -8,6 +9,7 @@ import numpy as np
 from qconvert.checking.deployed.kernels import input_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.saturation import MOVING, highest
+from qconvert.emit.metadata import ModelMetadata
 
 #: The step, and the code of 0.
 Meaning: TypeAlias = tuple[float, int]
@@ -17,6 +19,15 @@ _MAKERS: Final = {"QuantizeLinear": (1, 2), "QLinearConv": (6, 7)}
 #: These return some of the codes, or nearest ones, or 0.
 _KEEPING: Final = MOVING | {"Clip", "Pad", "Resize"}
 _BYTE: Final = np.iinfo(np.uint8).max
+
+
+def given_codes(metadata: ModelMetadata) -> dict[str, Meaning]:
+    """The meanings of a file's inputs, of those that are codes in steps of a power of two."""
+    return {
+        each.tensor: (math.ldexp(1.0, each.codes.exp), each.codes.zero_point)
+        for each in metadata.inputs
+        if each.codes is not None and each.codes.divisor == 1
+    }
 
 
 def meaning_of(name: str, file: OnnxGraph, given: Mapping[str, Meaning]) -> Meaning | None:

@@ -3,7 +3,6 @@
 What belongs to a layer is what lies between its tensor and those of the layers before it.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -12,17 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from qconvert.checking.deployed.kernels import (
-    LINEAR,
-    RAW_CONV,
-    Numbers,
-    input_of,
-    is_conv,
-    kernel_of,
-    kind_of,
-)
-from qconvert.checking.deployed.meaning import Meaning, meaning_of
+from qconvert.checking.deployed.kernels import RAW, Numbers, is_conv, kernel_of, kind_of
+from qconvert.checking.deployed.meaning import given_codes
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.products import products_of
 from qconvert.checking.deployed.requantized import (
     Judged,
     RoundingKernel,
@@ -30,7 +22,6 @@ from qconvert.checking.deployed.requantized import (
     judged,
     rounding_kernel,
 )
-from qconvert.checking.deployed.scaled_sums import scale_behind
 from qconvert.checking.repair.computed import normalization_of, with_program
 from qconvert.checking.repair.constants import constants_in
 from qconvert.checking.repair.moves import read_moves
@@ -48,6 +39,7 @@ Cones: TypeAlias = Mapping[str, list[onnx.NodeProto]]
 
 _NOTHING: Final[Mapping[str, InputDomain]] = MappingProxyType({})
 _LINEAR: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+_ADDING: Final = frozenset({"Add", "Sum"})
 
 
 def stored_weights(
@@ -65,8 +57,8 @@ def stored_weights(
         return {}
     file, graph = OnnxGraph(model.graph), with_program(graph, read_moves(model))
     cones, fused = cones_of(file, metadata.layers), fusions(graph, metadata.layers)
-    given = _meanings(metadata)
     rounding = _rounding(graph, kernels_of(file, metadata, cones), domains)
+    products = products_of(file, metadata)
     beside = {fused.get(x.name, x.name) for x in graph.layers if _others(x)}
     found: dict[tuple[str, str], F32] = {}
     for layer in graph.layers:
@@ -78,8 +70,8 @@ def stored_weights(
             parts = () if known is None else (_in_a_kernel(layer, known, alone=end not in beside),)
         else:
             parts = (
-                _weights(graph, layer, file, cone, given),
-                _of_normalization(graph, layer, file, cone),
+                _weights(graph, layer, file, cone, products),
+                _of_normalization(graph, layer, file, cone, products),
             )
         found |= {(layer.name, role): array for part in parts for role, array in part}
     return found
@@ -97,22 +89,13 @@ def cones_of(file: OnnxGraph, layers: Sequence[LayerTensor]) -> Cones:
 
 def kernels_of(file: OnnxGraph, metadata: ModelMetadata, cones: Cones) -> dict[str, RoundingKernel]:
     """The operators in *cones* that round sums to codes, by the layer that ends with these."""
-    given = _meanings(metadata)
+    given = given_codes(metadata)
     found = {
         layer.layer: rounding_kernel(cones[layer.layer], file, given)
         for layer in metadata.layers
         if any(tensors_of(layer))
     }
     return {name: kernel for name, kernel in found.items() if kernel is not None}
-
-
-def _meanings(metadata: ModelMetadata) -> dict[str, Meaning]:
-    """What the integers of inputs stand for."""
-    return {
-        each.tensor: (math.ldexp(1.0, each.codes.exp), each.codes.zero_point)
-        for each in metadata.inputs
-        if each.codes is not None and each.codes.divisor == 1
-    }
 
 
 def _rounding(
@@ -160,9 +143,9 @@ def _weights(
     layer: Layer,
     file: OnnxGraph,
     cone: list[onnx.NodeProto],
-    given: Mapping[str, Meaning],
+    products: Mapping[str, Numbers],
 ) -> Iterator[tuple[str, F32]]:
-    kernels = [array for node in cone if (array := _kernel(node, file, given)) is not None]
+    kernels = [array for node in cone if (array := _kernel(node, file, products)) is not None]
     roles = [role for role in layer.weights if role.endswith("kernel")]
     ops = [node.op for node in graph.nodes if belongs(node, layer)]
     linear = [op for op in ops if isinstance(op, Dense | Conv | ConvTranspose)]
@@ -182,10 +165,14 @@ def _weights(
 
 
 def _of_normalization(
-    graph: Graph, layer: Layer, file: OnnxGraph, cone: list[onnx.NodeProto]
+    graph: Graph,
+    layer: Layer,
+    file: OnnxGraph,
+    cone: list[onnx.NodeProto],
+    products: Mapping[str, Numbers],
 ) -> Iterator[tuple[str, F32]]:
     op = normalization_of(graph, layer)
-    if op is None:
+    if op is None or not products.keys() >= set(_sums_in(cone, file)):
         return
     expected = constants(op)
     found = constants_in(file, cone)
@@ -198,38 +185,31 @@ def _of_normalization(
         yield role, np.where(right, weight.effective, np.float32(np.nan))
 
 
-def _kernel(node: onnx.NodeProto, file: OnnxGraph, given: Mapping[str, Meaning]) -> F32 | None:
-    """The second factor of a linear operator, in Keras's layout; *given* is what inputs are."""
-    raw = kind_of(node) == RAW_CONV
+def _sums_in(cone: list[onnx.NodeProto], file: OnnxGraph) -> Iterator[str]:
+    """The sums of codes that operators read."""
+    for node in cone:
+        for name in node.input:
+            maker = file.maker(name)
+            if maker is not None and kind_of(maker) in RAW:
+                yield name
+
+
+def _kernel(node: onnx.NodeProto, file: OnnxGraph, products: Mapping[str, Numbers]) -> F32 | None:
+    """The second factor of a linear operator, in Keras's layout."""
+    raw = kind_of(node) in RAW
     if not raw and node.op_type not in _LINEAR:
         return None
-    array = _beside_codes(node, file, given) if raw else kernel_of(node, file)
+    array = products.get(node.output[0]) if raw else kernel_of(node, file)
     if array is None:
         return None
     kernel: F32 = array.astype(np.float32)
     return kernel.transpose(*range(2, kernel.ndim), 1, 0) if is_conv(node) else kernel
 
 
-def _beside_codes(
-    node: onnx.NodeProto, file: OnnxGraph, given: Mapping[str, Meaning]
-) -> Numbers | None:
-    """The kernel beside the numbers whose codes an operator reads, if it takes these for them.
-
-    ``None`` also where no scale alone is behind the sums.
-    """
-    kernel, known = kernel_of(node, file), meaning_of(node.input[0], file, given)
-    zero = file.constant(input_of(node, LINEAR[kind_of(node)].x_zero))
-    if kernel is None or known is None or zero is None or zero != known[1]:
-        return None
-    if scale_behind(node, file, kernel) is None:
-        return None
-    return kernel / known[0]
-
-
 def _bias(effective: F32, file: OnnxGraph, cone: list[onnx.NodeProto]) -> F32 | None:
     """The constant beside a linear operator, or added behind it; the equal one if there is one."""
     names = [node.input[2] for node in cone if node.op_type in _LINEAR and len(node.input) > 2]
-    names += [name for node in cone if node.op_type == "Add" for name in node.input]
+    names += [name for node in cone if node.op_type in _ADDING for name in node.input]
     subtracted = [node.input[1] for node in cone if node.op_type == "Sub"]
     constants = [file.constant(name) for name in names]
     constants += [None if a is None else -a for a in map(file.constant, subtracted)]

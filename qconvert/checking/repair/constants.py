@@ -10,13 +10,14 @@ import onnx
 from onnx import helper, numpy_helper
 
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.scaled_sums import Operand, innermost
 from qconvert.emit.codes import WeightCodes, encode
 from qconvert.ir import F32
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
 #: Operators that compute with one, and what they do with it.
-_STEPS: Final = {"Sub": "subtract", "Mul": "multiply", "Add": "add"}
+_STEPS: Final = {"Sub": "subtract", "Mul": "multiply", "Add": "add", "Sum": "add"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,11 +47,18 @@ class Constant:
 def constants_in(file: OnnxGraph, cone: Sequence[onnx.NodeProto]) -> list[Constant]:
     """Those of a layer's operators, in the order of its program."""
     return [
-        Constant(_STEPS[node.op_type], node, place, array, _is_dequantized(file, name))
+        _constant(_STEPS[node.op_type], innermost(Operand(node, place), file), file)
         for node in cone
+        if node.op_type in _STEPS and file.constant(node.output[0]) is None
         for place, name in enumerate(node.input)
-        if node.op_type in _STEPS and (array := file.constant(name)) is not None
+        if file.constant(name) is not None
     ]
+
+
+def _constant(kind: str, operand: Operand, file: OnnxGraph) -> Constant:
+    stored = file.constant(operand.name)
+    assert stored is not None
+    return Constant(kind, operand.node, operand.place, stored, _is_dequantized(file, operand.name))
 
 
 def _is_dequantized(file: OnnxGraph, name: str) -> bool:

@@ -73,7 +73,8 @@ class Alone:
         if result.dtype == np.float32 or codes is None:
             return result
         steps = result.astype(np.int64) - codes.zero_point
-        return np.ldexp(steps.astype(np.float64), codes.exp).astype(np.float32)
+        numbers: F32 = np.ldexp(steps.astype(np.float64), np.array(codes.exp)).astype(np.float32)
+        return numbers
 
 
 def alone(model: onnx.ModelProto, layer: str, quantizer: Quantizer) -> Alone:

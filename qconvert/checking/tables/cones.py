@@ -6,7 +6,7 @@ results can be tabulated, whatever batch normalization or function stands in it.
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -73,6 +73,13 @@ def cones(graph: Graph, analysis: Analysis) -> Iterator[Cone]:
                 continue
             if all(_is_known(each, cone, analysis) for each in cone.nodes):
                 yield cone
+
+
+def announced(all_: Sequence[Cone], told: Callable[[int, int], None]) -> Iterator[Cone]:
+    """*all_*, each after *told* hears its number and how many there are."""
+    for number, cone in enumerate(all_, 1):
+        told(number, len(all_))
+        yield cone
 
 
 def cone_of(end: Node, graph: Graph, analysis: Analysis) -> Cone | None:

@@ -16,7 +16,7 @@ from qconvert.checking.forcing import Trial, shapes_in
 from qconvert.checking.inputs import Batch
 from qconvert.checking.judge import REQUIRED
 from qconvert.checking.results import Bound, State
-from qconvert.checking.tables.cones import Cone, cones
+from qconvert.checking.tables.cones import Cone, announced, cones
 from qconvert.checking.tables.margins import margins
 from qconvert.checking.tables.states import Margins, States
 from qconvert.checking.tables.trials import Tried, groups, to_be_tried, trials_of
@@ -43,16 +43,19 @@ def tabulate(
     forcible: Set[str],
     run: Callable[[Iterator[Trial]], Evidence],
     fused: Set[str] = frozenset(),
+    told: Callable[[int, int], None] = lambda done, count: None,
 ) -> Tables:
     """Tables of all cones; *run* tries trials that force layers of *forcible* in all runtimes.
 
     ONNX Runtime has no results of *fused* layers. What its file makes of all their states is
-    compared with the reference elsewhere; tried is whether TensorFlow's are those, too.
+    compared with the reference elsewhere; tried is whether TensorFlow's are those, too. *told*
+    hears which of how many cones is tabulated.
     """
     if any(layer.frozen for layer in graph.layers):
         # TensorFlow computes the scale from the floats in front of it: these are seen.
         return Tables(analysis.certificates)
-    found = [(c, m) for c in cones(graph, analysis) if (m := margins(c)) is not None]
+    all_ = announced(list(cones(graph, analysis)), told)
+    found = [(c, m) for c in all_ if (m := margins(c)) is not None]
     shapes = shapes_in(graph, probe)
     evidence = Evidence()
     alike: set[str] = set()

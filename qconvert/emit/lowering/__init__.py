@@ -3,8 +3,9 @@
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import Dialect
 from qconvert.emit.lowering import (
+    conv_sums,
+    dense_sums,
     elementwise,
-    integer_sums,
     linear,
     movement,
     opaque,
@@ -15,7 +16,7 @@ from qconvert.emit.lowering import (
 from qconvert.emit.lowering.stock import lower_stock
 from qconvert.emit.requantization import Chain
 from qconvert.emit.values import Value
-from qconvert.ir import Op, Shape
+from qconvert.ir import F32, Node, Op, Shape
 from qconvert.ir.ops import (
     Affine,
     BatchNormalization,
@@ -96,11 +97,18 @@ def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect) -> Value |
     return requantized.lower_chain(chain, x, b, dialect, lower)
 
 
-def lower_sums(op: Op, chain: Chain | None, x: Value, shape: Shape, b: Builder) -> Value | None:
-    """Emit *op* with sums of integers that become floats; ``None`` if others are as fast.
+def lower_sums(
+    node: Node, chain: Chain | None, factor: F32 | None, x: Value, b: Builder
+) -> Value | None:
+    """Emit *node* with sums of integers that become floats; ``None`` if others are as fast.
 
-    *chain* is what begins with it and did not become one kernel, if something does.
+    *chain* is what begins with it and did not become one kernel, if something does; *factor* what
+    alone reads it and multiplies it by channel.
     """
-    if not isinstance(op, Conv) or (chain is not None and requantized.fuses(chain, x)):
-        return None
-    return integer_sums.integer_sums(op, x, shape, b)
+    match node.op:
+        case Conv() if chain is None or not requantized.fuses(chain, x):
+            return conv_sums.conv_sums(node.op, x, node.shape, b)
+        case Dense() if factor is not None:
+            return dense_sums.dense_sums(node.op, factor, x, b)
+        case _:
+            return None

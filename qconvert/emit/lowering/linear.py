@@ -7,6 +7,7 @@ import onnx
 
 from qconvert.emit.builder import Attribute, Attributes, Builder, Tensor
 from qconvert.emit.dialects.protocol import Consumer, Dialect
+from qconvert.emit.lowering.dense_sums import biased, dense_sums, normalized
 from qconvert.emit.normalization import normalization
 from qconvert.emit.values import (
     Value,
@@ -22,9 +23,17 @@ from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Den
 
 
 def dense(op: Dense, x: Value, b: Builder, dialect: Dialect) -> Value:
-    """``MatMul``; ``Gemm`` on matrices where integer kernels take its bias, or where none exist."""
+    """``MatMul``; ``Gemm`` on matrices where integer kernels take its bias, or where none exist.
+
+    With a bias that is off the grid of the products, sums of integers.
+    """
     x = relayout(b, x, natural(x.rank))
-    if x.rank != 2 or dialect.multiplies_integers(x, op.kernel, op.bias):
+    integer = dialect.multiplies_integers(x, op.kernel, op.bias)
+    if integer and op.bias is not None:
+        whole = dense_sums(op, np.ones(len(op.bias), np.float32), x, b)
+        if whole is not None and whole.sums is not None:
+            return Value(biased(b, whole.sums, op.bias), x.layout)
+    if x.rank != 2 or integer:
         kernel = dialect.kernel(b, x, op.kernel, 1, Consumer.MATMUL)
         y = Value(b.op("MatMul", x.tensor, kernel.tensor), x.layout)
         # Subtracted: of a sum ONNX Runtime makes a Gemm, which has no kernel for integers alone.
@@ -74,6 +83,8 @@ def conv_transpose(op: ConvTranspose, x: Value, b: Builder, dialect: Dialect) ->
 
 def affine(op: Affine, x: Value, b: Builder, dialect: Dialect) -> Value:
     """``Mul`` and ``Add``, in a form that no product before them absorbs."""
+    if x.sums is not None and op.factor is not None:
+        return Value(normalized(b, x.sums, op.factor, op.offset), x.layout)
     y = Value(x.tensor, x.layout)
     for kind, array in (("Mul", op.factor), ("Add", op.offset)):
         if array is not None:
@@ -87,6 +98,8 @@ def batch_normalization(op: BatchNormalization, x: Value, b: Builder, dialect: D
     assert op.program is None, "what was moved in a file is no part of a model"
     steps = normalization(op)
     if steps.mean is None:
+        if x.sums is not None:
+            return Value(normalized(b, x.sums, steps.factor, steps.addend), x.layout)
         factor = dialect.constant(b, per_channel(steps.factor, x.layout), "inverse")
         y = Value(b.op("Mul", x.tensor, factor), x.layout)
         return _added(b, y, steps.addend, "offset")

@@ -1,4 +1,4 @@
-"""Linear layers whose results nothing sees but one quantizer."""
+"""Convolutions whose results nothing sees but one quantizer."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,6 @@ from qconvert.ir.ops import (
     BatchNormalization,
     Conv,
     ConvTranspose,
-    Dense,
     Pool,
     Quantize,
     Relu,
@@ -45,7 +44,7 @@ def chains(graph: Graph) -> dict[str, Chain]:
     seen = {output.value for output in graph.outputs}
     found: dict[str, Chain] = {}
     for node in graph.nodes:
-        if isinstance(node.op, Dense | Conv | ConvTranspose):
+        if isinstance(node.op, Conv | ConvTranspose):
             chain = _chain(node, readers, seen)
             if chain is not None:
                 found[node.name] = chain

@@ -1,6 +1,5 @@
 """Pages of HTML: one file each, that needs no network and runs no script."""
 
-from qconvert.report.html.check import check_page
 from qconvert.report.html.page import page
 
-__all__ = ["check_page", "page"]
+__all__ = ["page"]

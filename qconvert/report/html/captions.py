@@ -25,7 +25,7 @@ def of_results(found: Distribution) -> str:
 
 
 def number(value: float) -> str:
-    """A number as short as it can be told; those of a power-of-two grid exactly."""
+    """A number with as many digits as tell it from every other float32."""
     return f"{value:.9g}"
 
 

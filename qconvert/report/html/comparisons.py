@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from qconvert.checking.compare import Difference, Example
 from qconvert.checking.results import Comparison
 from qconvert.report import words
+from qconvert.report.html.captions import number
 
 
 def agreement(comparisons: Sequence[Comparison]) -> str:
@@ -34,7 +35,7 @@ def disagreements(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def at(example: Example) -> str:
     """A place, and what each witness has there."""
-    values = (f"{witness.value} {value!r}" for witness, value in example.values)
+    values = (f"{witness.value} {number(value)}" for witness, value in example.values)
     shapes = (f"{witness.value} shape {shape}" for witness, shape in example.shapes)
     return f"at {list(example.index)}: {', '.join((*values, *shapes))}"
 

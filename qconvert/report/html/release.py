@@ -73,6 +73,8 @@ def conclusion(report: Report) -> Conclusion:
     if report.verdict is Verdict.UNCHECKED:
         return Conclusion("warn", "Not everything was checked", _NOT_CHECKED)
     headline, meaning = _PASSED[report.verdict]
+    if report.ignored:
+        meaning += " Of this, layers that are ignored are not part; they stand below."
     if not report.passed:
         return Conclusion("warn", headline, f"{meaning} This is no pass: {words.short_of(report)}.")
     return Conclusion("good", headline, f"{meaning} It passes: {_required(report)}.")
@@ -91,7 +93,7 @@ def _first_difference(report: Report) -> str:
         *(
             f"weight {w.layer}/{w.role}: {words.of_weight(w)}"
             for w in report.weights
-            if w.verdict is Verdict.DIFFERS
+            if w.verdict is Verdict.DIFFERS and w.layer not in dict(report.ignored)
         ),
         *(f"{u.layer}, channel {u.channel}: {u.reason}" for u in report.repair.unrepaired),
     ]
@@ -125,6 +127,8 @@ def gaps(report: Report) -> Iterator[Gap]:
     for missing in (not report.samples and "samples", not report.outputs and "outputs"):
         if missing:
             yield Gap("No comparison", f"there were no {missing}")
+    for name, told in words.of_ignored(report).items():
+        yield Gap(f"Layer {name} does not count", told)
     yield from _of_layers("Not compared", report.layers, Verdict.UNCHECKED)
     for output in report.outputs:
         if output.finding.verdict is Verdict.UNCHECKED:

@@ -8,13 +8,12 @@ import math
 from typing import Final
 
 import numpy as np
-import onnx
 
 from qconvert.emit.builder import Builder
-from qconvert.emit.codes import LARGEST_CODE, Integers, encode
+from qconvert.emit.codes import Integers, encode
 from qconvert.emit.lowering.linear import conv_attributes, plus
+from qconvert.emit.lowering.sums import as_float, powers, steps_of_sums
 from qconvert.emit.packing import stored_codes
-from qconvert.emit.requantization import own_steps, reach
 from qconvert.emit.values import Value, channels_first, conv_weight, per_channel, relayout
 from qconvert.ir import Shape
 from qconvert.ir.ops import Conv
@@ -22,23 +21,19 @@ from qconvert.ir.ops import Conv
 #: Zero points of weights, of 2, 4 and 8 bits. All are uint8: ONNX Runtime multiplies int8 ones with
 #: uint8 thrice as slowly, and on ARM not at all; two uint8 saturate nowhere.
 _ZEROS: Final = (2, 8, 128)
-#: In float32 with all its bits.
-_SMALLEST_EXP, _LARGEST_EXP = -126, 127
 #: What pays for the passes over the results and, but for windows of one element, over the input:
 #: measured with ONNX Runtime 1.32 on Zen 4, batches of 1 and 32. A sample is one matrix product.
 _FEWEST_TERMS, _FEWEST_TERMS_OF_ONE = 256, 64
 _FEWEST_CHANNELS, _FEWEST_PLACES, _FEWEST_PRODUCTS = 16, 16, 1 << 20
 
 
-def integer_sums(op: Conv, x: Value, shape: Shape, b: Builder) -> Value | None:
+def conv_sums(op: Conv, x: Value, shape: Shape, b: Builder) -> Value | None:
     """*op*, with results of *shape*; ``None`` where it may round, or floats are as fast."""
-    weight = conv_weight(op)
-    found = encode(weight, 0)
-    if x.codes is None or x.codes.dtype != "uint8" or found is None or found.bits > 8:
+    found = encode(conv_weight(op), 0)
+    if x.codes is None or x.codes.dtype != "uint8" or found is None:
         return None
-    exps = found.exps + x.codes.exp
-    sums = np.abs(reach(own_steps(found)[0], x.codes)).max(initial=0)
-    if sums > LARGEST_CODE or not _in_range(exps) or not _is_faster(op, shape):
+    exps = steps_of_sums(found, x.codes)
+    if exps is None or not _is_faster(op, shape):
         return None
     x = relayout(b, x, channels_first(x.rank))
     assert x.codes is not None
@@ -53,20 +48,15 @@ def integer_sums(op: Conv, x: Value, shape: Shape, b: Builder) -> Value | None:
     )
     # No DequantizeLinear: ONNX Runtime moves one with one scale behind what follows, to int32
     # codes that it has no QuantizeLinear for.
-    y = b.op("Cast", y, attributes={"to": onnx.TensorProto.FLOAT})
-    scales = np.ldexp(np.float32(1), exps.astype(np.int32)).astype(np.float32)
+    scales = powers(exps)
     scale = scales.reshape(()) if found.axis is None else per_channel(scales, x.layout)
-    y = b.op("Mul", y, b.constant(scale, "scale"))
+    y = b.op("Mul", as_float(b, y), b.constant(scale, "scale"))
     return plus(b, Value(y, x.layout), op.bias)
 
 
 def _zero(codes: Integers) -> int:
     """The least with which signed *codes* are unsigned, so that few bits stay few."""
     return next(n for n in _ZEROS if -n <= codes.min() and codes.max() < n)
-
-
-def _in_range(exps: Integers) -> bool:
-    return bool(np.all((exps >= _SMALLEST_EXP) & (exps <= _LARGEST_EXP)))
 
 
 def _is_faster(op: Conv, shape: Shape) -> bool:

@@ -1,0 +1,251 @@
+"""The configuration of ``qconvert check``: which models, with which options, have to pass.
+
+``qconvert.toml``, or the table ``[tool.qconvert]`` of ``pyproject.toml``; docs/CONFIG.md explains
+the keys, schemas/config.schema.json describes them.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from cattrs import Converter, transform_error
+from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
+from cattrs.gen import make_dict_structure_fn, override
+from cattrs.v import format_exception
+
+from qconvert.cli.options import CONVERTERS, VERDICTS
+from qconvert.errors import BadFileError, UsageError, similar
+
+_MAX_BYTES: Final = 1 << 20
+#: Characters of a value in a message.
+_SHOWN: Final = 60
+_NAMES: Final = ("qconvert.toml", "pyproject.toml")
+#: Keys of a model that can also stand for all, above them.
+_COMMON: Final = ("require", "samples", "seed", "tf-python")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfiguredModel:
+    """One model to check; paths are absolute, or names of programs."""
+
+    model: Path
+    onnx: Path | None = None
+    weights: Path | None = None
+    inputs: Path | None = None
+    samples: int | None = None
+    seed: int = 0
+    domains: tuple[str, ...] = ()
+    require: str = "sampled"
+    scan: bool = False
+    ignore: Mapping[str, str] = field(default_factory=dict)
+    report: Path | None = None
+    tf_python: Path | None = None
+    via_tensorflow: bool = False
+    opaque: str | None = None
+    freeze_scales: Path | None = None
+    strict: bool = False
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All models of the file *path*."""
+
+    path: Path
+    models: tuple[ConfiguredModel, ...]
+
+
+def find(start: Path) -> Path:
+    """The configuration in *start* or the nearest folder above it; `UsageError` if there is none.
+
+    A ``pyproject.toml`` without our table is passed by.
+    """
+    for folder in (start, *start.parents):
+        for name in _NAMES:
+            path = folder / name
+            if path.is_file() and _table(path) is not None:
+                return path
+    raise UsageError(
+        "QC911",
+        f"there is no {_NAMES[0]}, and no {_NAMES[1]} with [tool.qconvert], in {start} or above; "
+        "name a model, or write one",
+    )
+
+
+def read_configuration(path: Path) -> Configuration:
+    """The configuration in *path*; `UsageError` with all that is wrong with it."""
+    table = _table(path)
+    if table is None:
+        raise _wrong(path, "there is no table [tool.qconvert]")
+    unknown = [key for key in table if key not in ("models", *_COMMON)]
+    if unknown:
+        known = ("models", *_COMMON)
+        raise _wrong(path, *(f"unknown key {_short(key)}{similar(key, known)}" for key in unknown))
+    entries = table.get("models")
+    if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+        raise _wrong(path, "models is no array of tables, as [[models]] makes it")
+    if not entries:
+        raise _wrong(path, "it names no model")
+    common = {key: value for key, value in table.items() if key != "models"}
+    converter = _converter(path.resolve().parent)
+    try:
+        found = converter.structure({"models": [{**common, **each} for each in entries]}, _Models)
+    except BaseValidationError as error:
+        raise _wrong(path, *transform_error(error, format_exception=_told)) from None
+    return Configuration(path, found.models)
+
+
+@dataclass(frozen=True, slots=True)
+class _Models:
+    models: tuple[ConfiguredModel, ...]
+
+
+def _table(path: Path) -> dict[str, Any] | None:
+    """The configuration as TOML has it; None in a ``pyproject.toml`` that has none."""
+    content = _toml(path)
+    if path.name != "pyproject.toml":
+        return content
+    tool = content.get("tool", {})
+    table = tool.get("qconvert") if isinstance(tool, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise _wrong(path, "tool.qconvert is no table")
+    return table
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise BadFileError("QC107", path, error.strerror or str(error)) from error
+    if len(data) > _MAX_BYTES:
+        raise _wrong(path, f"it is larger than {_MAX_BYTES >> 20} MiB")
+    try:
+        return tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _wrong(path, f"it is no TOML: {error}") from None
+    except RecursionError:
+        raise _wrong(path, "it is nested too deeply") from None
+
+
+def _wrong(path: Path, *reasons: str) -> UsageError:
+    if len(reasons) == 1:
+        return UsageError("QC910", f"{path}: {reasons[0]}")
+    return UsageError("QC910", "\n  ".join((f"{path}:", *reasons)))
+
+
+def _converter(folder: Path) -> Converter:
+    """Reads nothing as something else than it is; paths are those seen from *folder*."""
+    converter = Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(str, lambda value, _: _only(str, "a text", value))
+    converter.register_structure_hook(bool, lambda value, _: _only(bool, "true or false", value))
+    converter.register_structure_hook(int, lambda value, _: _count(value))
+    converter.register_structure_hook(Path, lambda value, _: _path(folder, value))
+    read = make_dict_structure_fn(
+        ConfiguredModel,
+        converter,
+        _cattrs_forbid_extra_keys=True,
+        domains=override(struct_hook=lambda value, _: _texts(value)),
+        ignore=override(struct_hook=lambda value, _: _reasons(value)),
+        require=override(struct_hook=lambda value, _: _one_of(VERDICTS, value)),
+        opaque=override(struct_hook=lambda value, _: _one_of(CONVERTERS, value)),
+        limits=override(struct_hook=lambda value, _: _limits(value)),
+        samples=override(struct_hook=lambda value, _: _count(value, 1)),
+        report=override(struct_hook=lambda value, _: _inside(folder, value)),
+        tf_python=override(rename="tf-python", struct_hook=lambda x, _: _program(folder, x)),
+        via_tensorflow=override(rename="via-tensorflow"),
+        freeze_scales=override(rename="freeze-scales"),
+    )
+    converter.register_structure_hook(ConfiguredModel, read)
+    return converter
+
+
+def _only(kind: type, what: str, value: object) -> object:
+    if type(value) is not kind:
+        raise ValueError(f"{_short(value)} is not {what}")
+    return value
+
+
+def _count(value: object, least: int = 0) -> int:
+    if type(value) is not int or value < least:
+        raise ValueError(f"{_short(value)} is not a whole number from {least}")
+    return value
+
+
+def _one_of(known: Sequence[str], value: object) -> str:
+    if not isinstance(value, str) or value not in known:
+        hint = similar(value, known) if isinstance(value, str) else ""
+        raise ValueError(f"{_short(value)} is none of {', '.join(known)}{hint}")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise ValueError(f"{_short(value)} is not a list of texts")
+    return tuple(value)
+
+
+def _reasons(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{_short(value)} is not a table of layers, each with a reason")
+    for layer, reason in value.items():
+        if not isinstance(reason, str) or not reason.strip():
+            raise ValueError(f"there is no reason why the layer {_short(layer)} is ignored")
+    return value
+
+
+def _limits(value: object) -> dict[str, int]:
+    from qconvert.modelfile.limits import DEFAULT_LIMITS
+
+    if not isinstance(value, dict):
+        raise ValueError(f"{_short(value)} is not a table of limits, each with a number")
+    try:
+        DEFAULT_LIMITS.with_values(value)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+def _path(folder: Path, value: object) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError(f"{_short(value)} is not a path")
+    return folder / value
+
+
+def _inside(folder: Path, value: object) -> Path:
+    """A path to write to, which a file from elsewhere must not choose freely."""
+    path = _path(folder, value)
+    if folder not in path.resolve().parents:
+        raise ValueError(f"{_short(value)} is not below the folder of the configuration")
+    return path
+
+
+def _program(folder: Path, value: object) -> Path:
+    """A path, or a name that is looked for where programs are."""
+    path = _path(folder, value)
+    return path if "/" in str(value) else Path(str(value))
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def _told(error: BaseException, kind: type | None) -> str:
+    """What is wrong, in words; cattrs adds where."""
+    match error:
+        case ForbiddenExtraKeysError():
+            return "; ".join(map(_unknown, sorted(error.extra_fields)))
+        case KeyError():
+            return f"the key {error.args[0]!r} is missing"
+        case ValueError():
+            return str(error)
+        case _:
+            return format_exception(error, kind)
+
+
+def _unknown(key: str) -> str:
+    known = [name.replace("_", "-") for name in ConfiguredModel.__dataclass_fields__]
+    return f"unknown key {_short(key)}{similar(key, known)}"

@@ -1,0 +1,136 @@
+"""The checks that a configuration asks for, one after the other, and what became of each."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from qconvert.cli.checked import checked, tell_where
+from qconvert.cli.failing import fail
+from qconvert.cli.memory import coded
+from qconvert.cli.options import Reading
+from qconvert.cli.showing import console
+from qconvert.errors import OutputError
+
+if TYPE_CHECKING:
+    from qconvert.cli.configuration import ConfiguredModel
+
+#: Exit codes, the worst first: what could not be checked before what differs, then what is missing.
+_WORST: Final = (70, 2, 4, 3, 7, 6, 1, 5, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of one model."""
+
+    model: str
+    verdict: str
+    required: str
+    exit_code: int
+    told: str
+
+
+def check_configured(path: Path | None, *, force: bool, quiet: bool) -> int:
+    """Run all checks of the configuration, which is looked for if *path* is None; the exit code.
+
+    A model that cannot be checked is an error, and the others are checked all the same.
+    """
+    from qconvert.cli.configuration import find, read_configuration
+
+    found = read_configuration(find(Path.cwd()) if path is None else path)
+    outcomes = [_checked(each, force=force, quiet=quiet) for each in found.models]
+    if not quiet:
+        _show(outcomes)
+    return min((outcome.exit_code for outcome in outcomes), key=_WORST.index)
+
+
+def _checked(asked: "ConfiguredModel", *, force: bool, quiet: bool) -> _Outcome:
+    from qconvert.report.escape import printable
+
+    name = _seen_from_here(asked.model)
+    if not quiet:
+        click.echo(f"== {printable(name)}")
+    try:
+        return _outcome(asked, name, force=force, quiet=quiet)
+    except Exception as found:
+        error = coded(found)
+        if error is None:
+            raise
+        fail(error.code, str(error), error.exit_code)
+        return _Outcome(name, "ERROR", asked.require.upper(), error.exit_code, error.code)
+
+
+def _outcome(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -> _Outcome:
+    from qconvert.output import Outputs, require_writable_folder
+    from qconvert.report.formats import rendered
+
+    if asked.report:
+        _make_folder(asked.report.parent)
+        require_writable_folder(asked.report, force=force)
+    with Outputs(force=force, inputs=_sources(asked)) as outputs:
+        report = checked(
+            asked.model,
+            asked.onnx,
+            inputs=asked.inputs,
+            samples=asked.samples,
+            seed=asked.seed,
+            domains=asked.domains,
+            require=asked.require,
+            ignored=asked.ignore,
+            scan=asked.scan,
+            quiet=quiet,
+            outputs=outputs,
+            **_reading(asked),
+        )
+        if asked.report:
+            outputs.folder(asked.report, rendered(report))
+    tell_where(None, asked.report, quiet=quiet)
+    told = f"{len(report.ignored)} ignored" if report.ignored else ""
+    verdict, required = report.verdict.value, report.required.value
+    return _Outcome(name, verdict, required, report.exit_code, told)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError("QC601", path, error.strerror or str(error)) from error
+
+
+def _reading(asked: "ConfiguredModel") -> Reading:
+    return Reading(
+        weights=asked.weights,
+        via_tensorflow=asked.via_tensorflow,
+        opaque=asked.opaque,
+        tf_python=asked.tf_python,
+        freeze_scales=asked.freeze_scales,
+        limits=dict(asked.limits),
+        strict=asked.strict,
+    )
+
+
+def _sources(asked: "ConfiguredModel") -> list[Path]:
+    """The files that are read, and not written over."""
+    given = (asked.model, asked.onnx, asked.weights, asked.inputs, asked.freeze_scales)
+    return [path for path in given if path is not None]
+
+
+def _show(outcomes: Sequence[_Outcome]) -> None:
+    """A line for each model."""
+    from qconvert.report.columns import aligned
+    from qconvert.report.escape import printable
+
+    rows = [(printable(x.model), x.verdict, x.required, str(x.exit_code), x.told) for x in outcomes]
+    styles = ["red" if outcome.exit_code else "green" for outcome in outcomes]
+    terminal = console(sys.stdout)
+    terminal.print()
+    for line in aligned([("model", "verdict", "required", "exit", ""), *rows], styles=styles):
+        terminal.print(line, soft_wrap=True)
+
+
+def _seen_from_here(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,116 @@
+"""Products of matrices of bytes as the integers that they are, and what multiplies these.
+
+A sum of codes becomes a float once, and is multiplied once: by its step and by the factor that
+stands behind it, a power of two and a float32, whose product is exact. So every runtime rounds as
+TensorFlow does. ONNX Runtime has one operator, ``MatMulIntegerToFloat``, for all of that and an
+``Add`` behind it, if the factor is a product that it does not compute when it loads the file. On
+ARM that operator rounds product and sum together, so that by default only products that are not
+rounded get an ``Add``.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from qconvert.emit.builder import Builder, Tensor
+from qconvert.emit.codes import Integers, encode
+from qconvert.emit.lowering.sums import as_float, powers, steps_of_sums
+from qconvert.emit.normalization import normalization
+from qconvert.emit.packing import stored_codes, type_of_weights
+from qconvert.emit.values import Sums, Value, contiguous, natural, relayout
+from qconvert.ir import F32, Graph, Op
+from qconvert.ir.ops import Affine, BatchNormalization, Dense
+
+#: The mantissa of powers of two, with which no product is rounded.
+_POWER: Final = 0.5
+
+
+def multipliers(graph: Graph) -> dict[str, F32]:
+    """By product of matrices that nothing sees but what multiplies it by channel, the factors."""
+    seen, readers = {output.value for output in graph.outputs}, graph.readers
+    found: dict[str, F32] = {}
+    for node in graph.nodes:
+        alone = node.name not in seen and len(readers[node.name]) == 1
+        if alone and isinstance(node.op, Dense) and node.op.bias is None:
+            factor = _factor(readers[node.name][0].op)
+            found |= {} if factor is None else {node.name: factor}
+    return found
+
+
+def _factor(op: Op) -> F32 | None:
+    """What an op multiplies by before all else."""
+    match op:
+        case BatchNormalization():
+            steps = normalization(op)
+            return steps.factor if steps.mean is None else None
+        case Affine(factor=factor):
+            return factor
+        case _:
+            return None
+
+
+def dense_sums(op: Dense, factor: F32, x: Value, b: Builder) -> Value | None:
+    """The products of *op*, without its bias, as integers; ``None`` where they are none of bytes.
+
+    Or where float32 does not hold all of them, or their steps times the *factor* behind them.
+    """
+    found = encode(contiguous(op.kernel, (1, 0)), 0)
+    if x.codes is None or not x.integer or found is None:
+        return None
+    known = steps_of_sums(found, x.codes)
+    exps = None if known is None else np.resize(known, op.kernel.shape[1])
+    if exps is None or not _are_exact(exps, factor):
+        return None
+    x = relayout(b, x, natural(x.rank))
+    assert x.codes is not None
+    kind, origin = type_of_weights(b, found, x.codes)
+    product = b.op(
+        "MatMulInteger",
+        x.codes.tensor,
+        stored_codes(b, (found.codes.T + origin).astype(kind), "kernel"),
+        b.constant(np.array(x.codes.zero, x.codes.dtype), "zero"),
+        b.constant(np.array(origin, kind), "zero"),
+    )
+    steps = b.constant(powers(exps), "steps")
+    whole = Sums(product, tuple(exps.tolist()))
+    return Value(b.op("Mul", as_float(b, product), steps), x.layout, sums=whole)
+
+
+def _are_exact(exps: Integers, factor: F32) -> bool:
+    """Whether float32 holds the numbers that `_times` multiplies, and their products."""
+    least = exps.min()
+    with np.errstate(over="ignore", under="ignore"):
+        found = powers(least) * (powers(exps - least) * factor)
+    return bool(np.all(found == np.ldexp(factor.astype(np.float64), exps)))
+
+
+def biased(b: Builder, x: Sums, bias: F32) -> Tensor:
+    """The sums in float, with a bias by channel."""
+    steps = powers(np.array(x.exps) - min(x.exps))
+    return b.op("Add", _scaled(b, x, b.constant(steps, "steps")), b.constant(bias, "bias"))
+
+
+def normalized(b: Builder, x: Sums, factor: F32, addend: F32 | None) -> Tensor:
+    """The sums in float, multiplied by channel, and something added."""
+    product = _times(b, x, factor)
+    if addend is None:
+        return product
+    together = b.vnni or bool(np.all(np.frexp(factor)[0] == _POWER))
+    # Of a Sum ONNX Runtime makes no part of another operator.
+    return b.op("Add" if together else "Sum", product, b.constant(addend, "offset"))
+
+
+def _times(b: Builder, x: Sums, factor: F32) -> Tensor:
+    exps, least = np.array(x.exps), min(x.exps)
+    each = b.constant(factor, "factor")
+    if np.any(exps != least):
+        each = b.op("Mul", b.constant(powers(exps - least), "steps"), each)
+    return _scaled(b, x, each)
+
+
+def _scaled(b: Builder, x: Sums, factor: Tensor) -> Tensor:
+    """The sums multiplied by their least step and a factor."""
+    # Dequantized: ONNX Runtime makes no part of its operator of a factor that it has folded.
+    one, least = b.constant(np.array(1, np.int32), "one"), b.scalar(2.0 ** min(x.exps))
+    step = b.op("DequantizeLinear", one, least)
+    return b.op("Mul", as_float(b, x.tensor), b.op("Mul", step, factor))

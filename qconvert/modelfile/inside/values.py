@@ -1,0 +1,163 @@
+"""Attributes and datasets of HDF5 as text and arrays, checked before they are read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from .refusal import RefusalError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .answer import Place, Results, StoredArray
+
+DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3
+FILTERS = frozenset({DEFLATE, SHUFFLE, FLETCHER32})
+FLOAT_SIZES = (2, 4, 8)
+#: An array while it is unpacked: its chunks before and after, and itself; and bytes of programs.
+COPIES, PROGRAM = 3, 256 << 20
+
+
+@dataclass(eq=False)
+class Reading:
+    """What has been read of a file, so that a small file cannot stand for a lot of memory."""
+
+    limits: Mapping[str, int]
+    results: Results
+    total: int = 0
+    consumed: set[h5py.Dataset] = field(default_factory=set)
+
+    def spend(self, dataset: h5py.Dataset) -> None:
+        """Account for *dataset*; refuse it if it is read again or is too much."""
+        self.total += dataset.size * dataset.dtype.itemsize
+        if dataset in self.consumed:
+            raise RefusalError("QC511", f"{dataset.name!r} is stored under two names")
+        if self.total > self.limits["total_bytes"]:
+            raise RefusalError("QC513", "the weights take too many bytes", "total_bytes")
+        self.consumed.add(dataset)
+
+
+def text(owner: h5py.Group, name: str, reading: Reading) -> bytes | None:
+    """A text attribute of any of HDF5's string types, or None if there is none."""
+    if name not in owner.attrs:
+        return None
+    values = strings(owner, name, reading)
+    if len(values) != 1:
+        raise RefusalError("QC212", f"the attribute {name!r} is not a text")
+    return values[0]
+
+
+def texts(owner: h5py.Group, name: str, reading: Reading) -> list[str] | None:
+    """A list of texts, which Keras cuts into ``name0``, ``name1``... above 64 kB."""
+    if name in owner.attrs:
+        return [value.decode() for value in strings(owner, name, reading)]
+    found: list[str] = []
+    chunk = 0
+    while f"{name}{chunk}" in owner.attrs:
+        found += [value.decode() for value in strings(owner, f"{name}{chunk}", reading)]
+        chunk += 1
+    return found if chunk else None
+
+
+def strings(owner: h5py.Group, name: str, reading: Reading) -> list[bytes]:
+    """The texts in an attribute, which are UTF-8."""
+    identity = owner.attrs.get_id(name)
+    if identity.shape is None:
+        raise RefusalError("QC212", f"the attribute {name!r} is not text")
+    if math.prod(identity.shape) * identity.dtype.itemsize > reading.limits["config_bytes"]:
+        raise RefusalError("QC208", f"the attribute {name!r} is too large", "config_bytes")
+    values = np.asarray(owner.attrs[name]).reshape(-1).tolist()
+    return [string(value, name) for value in values]
+
+
+def string(value: object, name: str) -> bytes:
+    """One text as UTF-8."""
+    if isinstance(value, str):
+        value = value.encode("utf-8", "surrogateescape")  # h5py's way to hand on bad UTF-8
+    if not isinstance(value, bytes):
+        raise RefusalError("QC212", f"the attribute {name!r} is not text")
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        raise RefusalError("QC209", f"the attribute {name!r} is not UTF-8") from None
+    return value
+
+
+def array(dataset: object, reading: Reading) -> StoredArray:
+    """Where the values of a dataset of native floats or integers are."""
+    if not isinstance(dataset, h5py.Dataset):
+        raise RefusalError("QC514", "something other than a dataset lies where a weight should be")
+    require_own_storage(dataset)
+    require_type(dataset)
+    require_plausible_size(dataset, reading.limits)
+    reading.spend(dataset)
+    length = dataset.size * dataset.dtype.itemsize
+    place: Place = {"own": False, "at": 0, "length": 0}
+    if is_plain(dataset, length):
+        place = reading.results.where_it_lies(dataset.id.get_offset(), length)
+    elif length:
+        require_memory(dataset, length, reading.limits)
+        place = reading.results.append(np.ascontiguousarray(dataset[()]).data)
+    return {**place, "dtype": dataset.dtype.str, "shape": list(dataset.shape)}
+
+
+def is_plain(dataset: h5py.Dataset, length: int) -> bool:
+    """Whether the bytes in the file are NumPy's, in one piece."""
+    return (
+        length > 0
+        and dataset.id.get_offset() is not None
+        and dataset.id.get_storage_size() == length
+        and dataset.id.get_type() == h5py.h5t.py_create(dataset.dtype)
+    )
+
+
+def require_memory(dataset: h5py.Dataset, length: int, limits: Mapping[str, int]) -> None:
+    """Room to unpack an array; HDF5 says of some shortages that the file is damaged."""
+    if COPIES * length + PROGRAM > limits["reader_memory"]:
+        raise RefusalError(
+            "QC801", f"{dataset.name!r} needs too much memory to be unpacked", "reader_memory"
+        )
+
+
+def require_own_storage(dataset: h5py.Dataset) -> None:
+    """No bytes from other files, and no decoder but HDF5's own."""
+    if dataset.external:
+        other = str(dataset.external[0][0])[:200]
+        raise RefusalError(
+            "QC510", f"{dataset.name!r} refers to another file, which was not opened: {other!r}"
+        )
+    if dataset.is_virtual:
+        raise RefusalError(
+            "QC510", f"{dataset.name!r} refers to another file, which was not opened"
+        )
+    settings = dataset.id.get_create_plist()
+    filters = {settings.get_filter(i)[0] for i in range(settings.get_nfilters())}
+    if not filters <= FILTERS:
+        raise RefusalError("QC512", f"{dataset.name!r} is packed with a filter other than gzip")
+
+
+def require_type(dataset: h5py.Dataset) -> None:
+    """Floats and integers only; other floats than float32 are their layer's problem."""
+    kind, size = dataset.dtype.kind, dataset.dtype.itemsize
+    if kind not in "iu" and not (kind == "f" and size in FLOAT_SIZES):
+        raise RefusalError("QC504", f"{dataset.name!r} holds {dataset.dtype}; weights are float32")
+
+
+def require_plausible_size(dataset: h5py.Dataset, limits: Mapping[str, int]) -> None:
+    """Nothing that unpacks to far more than is stored."""
+    if dataset.shape is None:
+        raise RefusalError("QC501", f"{dataset.name!r} has no shape")
+    declared, stored = dataset.size * dataset.dtype.itemsize, dataset.id.get_storage_size()
+    if declared and not stored:
+        raise RefusalError("QC512", f"{dataset.name!r} declares {declared} bytes and stores none")
+    if declared > max(limits["dataset_bytes"], limits["dataset_ratio"] * stored):
+        raise RefusalError(
+            "QC512",
+            f"{dataset.name!r} declares {declared} bytes and stores {stored}",
+            "dataset_ratio",
+        )

@@ -1,0 +1,160 @@
+"""The process that parses HDF5 and archives, so that a bad file crashes or hangs no other.
+
+It has nothing of this process but the file: an empty environment, no site packages but NumPy's
+and h5py's, limits of memory, time and output. Nothing that it says is believed unchecked.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from signal import SIGXCPU, Signals
+from typing import IO, TypeAlias
+
+from qconvert.errors import LimitError, WitnessError
+from qconvert.modelfile.json_strict import parse_object
+from qconvert.modelfile.limits import Limits
+from qconvert.modelfile.malformed import BeyondLimitError, MalformedError
+from qconvert.modelfile.model import Json
+
+Request: TypeAlias = Mapping[str, object]
+Answer: TypeAlias = dict[str, Json]
+
+READER = Path(__file__).with_name("inside")
+#: Bytes of an answer: names and places of all weights.
+_MAX_ANSWER = 64 << 20
+#: What an interpreter may need to find its own libraries.
+_KEPT = ("DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH")
+_ENVIRONMENT = {
+    "HDF5_PLUGIN_PRELOAD": "::",  # no filters from elsewhere
+    "HDF5_USE_FILE_LOCKING": "FALSE",
+    "OPENBLAS_NUM_THREADS": "1",  # each thread takes address space, which is limited
+    "PYTHONHASHSEED": "0",
+}
+#: Codes of what is merely large; bombs and the like are no honest files.
+_SIZES = frozenset({"QC208", "QC513", "QC801"})
+#: Bytes besides arrays that a file of results may have.
+_MARGIN = 256 << 20
+
+
+class Reader:
+    """One process, for one request; `started` makes it and ends it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], limits: Limits) -> None:
+        self._process = process
+        self._limits = limits
+        self._deadline = time.monotonic() + limits.reader_seconds
+        self._said = b""
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+
+    def ask(self, request: Request) -> None:
+        """Send the request and do not wait for the answer."""
+        self._thread.start()
+        try:
+            stream = _pipe(self._process.stdin)
+            stream.write(json.dumps(request).encode())
+            stream.close()
+        except BrokenPipeError:
+            pass  # it is gone, which `answer` reports
+
+    def answer(self) -> Answer:
+        """Wait for the answer, and for the end of the process.
+
+        `MalformedError` if it refuses the file or is crashed by it, or is too slow.
+        """
+        self._thread.join(self._seconds_left())
+        try:
+            code = self._process.wait(self._seconds_left())
+        except subprocess.TimeoutExpired:
+            raise self._too_slow() from None
+        if code == -SIGXCPU:
+            raise self._too_slow()
+        if code < 0:
+            name = Signals(-code).name
+            raise MalformedError(
+                "QC108", f"crashed the isolated reader (signal {-code}, {name}); nothing else"
+            )
+        return self._checked(code)
+
+    def _listen(self) -> None:
+        self._said = _pipe(self._process.stdout).read(_MAX_ANSWER + 1)
+
+    def _seconds_left(self) -> float:
+        return max(0.0, self._deadline - time.monotonic())
+
+    def _too_slow(self) -> BeyondLimitError:
+        return BeyondLimitError(
+            "QC109", f"was read for too many seconds: {self._limits.of('reader_seconds')}"
+        )
+
+    def _checked(self, code: int) -> Answer:
+        try:
+            limits = self._limits.with_values({"config_bytes": _MAX_ANSWER, "json_depth": 8})
+            answer = parse_object(self._said, "the isolated reader's answer", limits)
+        except MalformedError as error:
+            raise MalformedError("QC108", f"{error} (exit code {code})") from None
+        if "code" in answer:
+            raise self._refusal(answer)
+        return answer
+
+    def _refusal(self, answer: Answer) -> WitnessError | MalformedError:
+        code, message, limit = (str(answer.get(key)) for key in ("code", "message", "limit"))
+        if code == "QC725":
+            return WitnessError(code, message)
+        if limit in Limits.__dataclass_fields__:
+            message = f"{message}: {self._limits.of(limit)}"
+        return (BeyondLimitError if code in _SIZES else MalformedError)(code, message)
+
+
+@contextmanager
+def started(files: tuple[int, ...], limits: Limits) -> Iterator[Reader]:
+    """A process that inherits the descriptors *files*, and is gone at the end."""
+    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(READER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=files,
+            env=environment | _ENVIRONMENT,
+            cwd="/",
+        )
+    except OSError as error:
+        raise LimitError("QC801", f"the isolated reader did not start: {error}") from None
+    with process:
+        try:
+            yield Reader(process, limits)
+        finally:
+            process.kill()
+
+
+def confined(limits: Limits) -> dict[str, Json]:
+    """What every request says: the limits of the process, and where h5py and NumPy are."""
+    most = limits.total_bytes + limits.file_bytes + _MARGIN
+    return {
+        "path": [*_packages()],
+        "confined": {
+            "RLIMIT_AS": limits.reader_memory,
+            "RLIMIT_CORE": 0,
+            "RLIMIT_CPU": limits.reader_seconds,
+            "RLIMIT_FSIZE": most,
+        },
+    }
+
+
+def _packages() -> dict[str, None]:
+    """The folders of NumPy and h5py, of which neither is imported for that."""
+    specs = (find_spec(name) for name in ("numpy", "h5py"))
+    return {str(Path(spec.origin).parents[1]): None for spec in specs if spec and spec.origin}
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None
+    return stream

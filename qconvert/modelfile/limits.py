@@ -1,0 +1,66 @@
+"""How much of each thing a model file may have, so that no file takes time or memory at will."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+
+from qconvert.errors import UsageError, similar
+
+_UNITS = {"": 0, "KiB": 10, "MiB": 20, "GiB": 30}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that is read; sizes in bytes.
+
+    A dataset may declare ``dataset_bytes`` whatever is stored of it, or ``dataset_ratio`` times
+    as much as is stored. ``reader_*`` are those of the process that parses HDF5 and archives.
+    """
+
+    file_bytes: int = 4 << 30
+    config_bytes: int = 32 << 20
+    json_depth: int = 64
+    layers: int = 10_000
+    name_length: int = 200
+    dataset_bytes: int = 16 << 20
+    dataset_ratio: int = 20
+    total_bytes: int = 4 << 30
+    tensor_bytes: int = 16 << 30
+    group_depth: int = 32
+    archive_entries: int = 1000
+    reader_seconds: int = 30
+    reader_memory: int = 4 << 30
+
+    def of(self, name: str) -> str:
+        """A limit for the end of a message, and how to raise it."""
+        option = name.replace("_", "-")
+        return f"limit {getattr(self, name):,} (--limit {option}=N raises it)"
+
+    def with_values(self, values: Mapping[str, int]) -> "Limits":
+        """Other values by name; `UsageError` for a name that does not exist or a value below 1."""
+        known = {field.name.replace("_", "-"): field.name for field in fields(self)}
+        changed: dict[str, int] = {}
+        for name, value in values.items():
+            option = name.replace("_", "-")
+            if option not in known:
+                raise UsageError("QC003", f"there is no limit {name!r}{similar(option, known)}")
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise UsageError("QC003", f"the limit {name} has to be a positive integer")
+            changed[known[option]] = value
+        return replace(self, **changed)
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def read_limits(texts: Iterable[str]) -> dict[str, int]:
+    """Limits written as ``layers=20000`` or ``file-bytes=8GiB``; `UsageError` for other texts."""
+    return dict(map(_read_limit, texts))
+
+
+def _read_limit(text: str) -> tuple[str, int]:
+    found = re.fullmatch(r"([a-z-]+)=(\d{1,18})(KiB|MiB|GiB|)", text)
+    if found is None:
+        raise UsageError("QC001", f"{text!r} is not NAME=VALUE, such as layers=20000 or 8GiB")
+    name, number, unit = found.groups()
+    return name, int(number) << _UNITS[unit]

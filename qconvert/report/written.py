@@ -1,0 +1,79 @@
+"""What ``export`` wrote, in a few lines for people and as JSON for machines."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import onnx
+
+from qconvert.emit.metadata import read_metadata
+from qconvert.report.escape import printable
+
+SCHEMA: Final = "qconvert.written/1"
+#: The operators that multiply numbers by weights, and those that multiply integers.
+_LINEAR: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+_INTEGER: Final = frozenset({"ConvInteger", "MatMulInteger", "QLinearConv"})
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An ONNX file on disk.
+
+    Of ``linear`` operators, which take most of the time, ``on_integers`` have nothing but integers
+    before them, so that runtimes can compute them on integers.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+    layers: int
+    dialect: str
+    opset: int
+    linear: int
+    on_integers: int
+
+
+def written(model: onnx.ModelProto, data: bytes, path: Path, layers: int) -> Written:
+    """What to tell of *model*, which has so many *layers* and is *data* in the file *path*."""
+    metadata = read_metadata(model)
+    opset = next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
+    dequantized = {
+        name for node in model.graph.node if node.op_type == "DequantizeLinear"
+        for name in node.output
+    }  # fmt: skip
+    linear = [node for node in model.graph.node if node.op_type in _LINEAR]
+    whole = sum(node.op_type in _INTEGER for node in model.graph.node)
+    return Written(
+        str(path),
+        len(data),
+        hashlib.sha256(data).hexdigest(),
+        layers,
+        "" if metadata is None else metadata.dialect,
+        opset,
+        len(linear) + whole,
+        sum(dequantized.issuperset(node.input[:2]) for node in linear) + whole,
+    )
+
+
+def lines_of(found: Written) -> Iterator[str]:
+    """The file, and what is in it."""
+    yield f"{printable(found.path)}: {found.layers} layers, {found.bytes:,} bytes"
+    kinds = f"dialect {found.dialect}, opset {found.opset}"
+    if found.linear:
+        kinds += f"; {found.on_integers} of {found.linear} convolutions and products on integers"
+    yield kinds
+
+
+def next_line(model: Path, found: Written) -> str:
+    """What to do with the file now."""
+    command = shlex.join(["qconvert", "check", str(model), found.path])
+    return f"next: {printable(command)}"
+
+
+def to_json(found: Written) -> str:
+    """As ``schemas/written.schema.json`` describes it."""
+    return json.dumps({"schema": SCHEMA, **asdict(found)}, indent=1) + "\n"

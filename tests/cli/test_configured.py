@@ -1,0 +1,154 @@
+"""All checks of a project in one command."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qconvert.cli import configured, run
+
+HERE = 'tf-python = "/nowhere/python"\nsamples = 4\n'
+
+
+@pytest.fixture
+def project(tmp_path: Path, write_model: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Writes a configuration in the current folder, in which there is ``model.h5``."""
+    write_model()
+    monkeypatch.chdir(tmp_path)
+
+    def write(text: str) -> Path:
+        path = tmp_path / "qconvert.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_all_models_are_checked_and_one_that_is_missing_is_an_error(
+    project: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = 'report = "out/deep/r"\nignore = {act = "issue 12"}\n'
+    models = f'[[models]]\nmodel = "gone.h5"\n[[models]]\nmodel = "model.h5"\n{report}'
+    project(HERE + models)
+    assert run(["check"]) == 4
+    out, err = capsys.readouterr()
+    assert "qconvert: error QC107: " in err and "gone.h5" in err
+    rows = [line.split() for line in out.splitlines()[-2:]]
+    assert rows == [
+        ["gone.h5", "ERROR", "SAMPLED", "4", "QC107"],
+        ["model.h5", "UNCHECKED", "SAMPLED", "5", "1", "ignored"],
+    ]
+    found = json.loads((tmp_path / "out" / "deep" / "r" / "report.json").read_text())
+    assert found["ignored"] == {"act": "issue 12"}
+    assert found["samples"] == 4
+
+
+def test_reports_of_an_earlier_run_are_replaced_only_if_asked(
+    project: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project(f'{HERE}[[models]]\nmodel = "model.h5"\nreport = "r"\n')
+    assert run(["check"]) == 5
+    assert run(["check"]) == 6
+    assert "QC606" in capsys.readouterr().err
+    assert run(["check", "--force", "-q"]) == 5
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "model.h5: UNCHECKED" in err
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(
+    project: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    project(f'{HERE}[[models]]\nmodel = "model.h5"\nreport = "file/deep/r"\n')
+    assert run(["check"]) == 6
+    assert "QC601" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("outcomes", [(0, 0), (0, 5), (5, 1), (1, 3), (3, 4), (4, 2)])
+def test_the_exit_code_is_the_worst(
+    project: Any, monkeypatch: pytest.MonkeyPatch, outcomes: tuple[int, int]
+) -> None:
+    """A difference is worse than a witness that is missing, and nothing checked is worse still."""
+    left = iter(outcomes)
+
+    def checked(*_: Any, **__: Any) -> Any:
+        return configured._Outcome("m", "", "", next(left), "")
+
+    monkeypatch.setattr(configured, "_checked", checked)
+    project('[[models]]\nmodel = "a"\n[[models]]\nmodel = "b"\n')
+    assert run(["check"]) == outcomes[1]
+
+
+def test_nothing_is_checked_if_the_configuration_is_wrong(
+    project: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project('[[models]]\nmodel = "model.h5"\n[[models]]\nmodle = "model.h5"\n')
+    assert run(["check"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err[:22]) == ("", "qconvert: error QC910:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--samples", "4"], "--samples needs a MODEL"),
+        (["--require", "proven", "--scan"], "--require, --scan needs a MODEL"),
+        (["--json", "r.json"], "--json needs a MODEL"),
+        (["model.h5", "--config", "qconvert.toml"], "without MODEL"),
+    ],
+)
+def test_options_of_one_model_do_not_go_with_all(
+    project: Any, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    project(f'{HERE}[[models]]\nmodel = "model.h5"\n')
+    assert run(["check", *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_configuration_elsewhere_is_named(
+    project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    path = project(f'{HERE}[[models]]\nmodel = "model.h5"\n')
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert run(["check", "--config", str(path)]) == 5
+    assert f"== {tmp_path / 'model.h5'}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("ignored", "words"),
+    [
+        ("acts=why", "there is no layer 'acts' to ignore (similar names: act)"),
+        ("fc=why", "the layer 'fc' is an output, which cannot be ignored"),
+        ("act", "say why the layer 'act' is ignored"),
+        ("act= ", "say why the layer 'act' is ignored"),
+    ],
+)
+def test_what_cannot_be_ignored_is_refused(
+    write_model: Any, capsys: pytest.CaptureFixture[str], ignored: str, words: str
+) -> None:
+    assert run(["check", str(write_model()), "--ignore", ignored]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("qconvert: error QC015: ")
+    assert words in err
+
+
+def test_an_ignored_layer_is_shown(write_model: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = ["--samples", "4", "--tf-python", "/nowhere/python"]
+    assert run(["check", str(write_model()), "--ignore", "act=issue 12", *nowhere]) == 5
+    out = capsys.readouterr().out
+    assert "(UNCHECKED)" in out
+    assert "layer act is ignored: issue 12" in out
+
+
+def test_every_exit_code_has_its_place_among_the_worst() -> None:
+    from qconvert import errors
+
+    codes = {
+        each.exit_code
+        for each in vars(errors).values()
+        if isinstance(each, type) and issubclass(each, errors.QConvertError)
+    }
+    assert codes | {0, 1, 5} == set(configured._WORST)

@@ -1,0 +1,76 @@
+"""Architectures that are no JSON, or JSON of more than one meaning."""
+
+import json
+
+import h5py
+import numpy as np
+
+from tests.hostile.building import WEIGHTS, hdf5, layers, model
+from tests.hostile.case import Case, Make, bytes_of
+
+TEXT = json.dumps(model())
+
+
+def spoiled(old: str, new: str) -> Make:
+    assert old in TEXT
+    return hdf5(TEXT.replace(old, new, 1))
+
+
+def attribute(value: object) -> Make:
+    def change(file: h5py.File) -> None:
+        file.attrs["model_config"] = value
+
+    return hdf5(change=change)
+
+
+def without_config(file: h5py.File) -> None:
+    del file.attrs["model_config"]
+
+
+def cut_names(file: h5py.File) -> None:
+    group = file["model_weights"]
+    del group.attrs["layer_names"]
+    for i, name in enumerate(WEIGHTS):
+        group.attrs[f"layer_names{i}"] = [name.encode()]
+
+
+def unlisted(config: dict[str, object]) -> None:
+    layers(config)  # there are some
+    config["config"] = {"name": "m"}
+
+
+CASES = (
+    Case("a text", attribute(TEXT), "", 0),
+    Case("bytes", attribute(TEXT.encode()), "", 0),
+    Case("a text of fixed length", attribute(np.bytes_(TEXT)), "", 0),
+    Case("a list of one text", attribute([TEXT]), "", 0),
+    Case("names in pieces", hdf5(change=cut_names), "", 0),
+    Case("weights only", hdf5(change=without_config), "QC201", 3, "save with model.save()"),
+    Case("no JSON", hdf5("hello"), "QC202", 4, "line 1, column 1"),
+    Case("half a JSON", hdf5(TEXT[:100]), "QC202", 4, "line 1, column"),
+    Case("a comma too many", spoiled("[null, 4]", "[null, 4,]"), "QC202", 4, "line 1, column"),
+    Case("a control character", spoiled('"x"', '"x\1"'), "QC202", 4, "control character"),
+    Case("a list", hdf5("[]"), "QC203", 4, "not an object"),
+    Case("a text in JSON", hdf5('"x"'), "QC203", 4, "not an object"),
+    Case("null", hdf5("null"), "QC203", 4, "not an object"),
+    Case("an empty object", hdf5("{}"), "QC203", 4, "not a Keras model"),
+    Case("no layers", hdf5(model(unlisted)), "QC313", 4, "lists no layers"),
+    Case("lists 30,000 deep", hdf5("[" * 30000 + "]" * 30000), "QC204", 4, "--limit json-depth"),
+    Case("objects 30,000 deep", hdf5('{"a":' * 30000), "QC204", 4, "--limit json-depth"),
+    Case("an architecture 100 deep", bytes_of(b'{"a":' * 100 + b"1" + b"}" * 100, "a.json"),
+         "QC204", 4, "--limit json-depth"),
+    Case("5,000 digits", spoiled('"units": 2', '"units": ' + "9" * 5000), "QC205", 4, "99999"),
+    Case("65 bits", spoiled('"units": 2', f'"units": {1 << 64}'), "QC205", 4, str(1 << 64)),
+    Case("NaN", spoiled('"units": 2', '"units": NaN'), "QC206", 4, "NaN is not"),
+    Case("infinity", spoiled('"units": 2', '"units": -Infinity'), "QC206", 4, "-Infinity"),
+    Case("1e999", spoiled('"units": 2', '"units": 1e999'), "QC206", 4, "1e999"),
+    Case("a key twice", spoiled('"units": 2', '"units": 2, "units": 3'), "QC207", 4, "'units'"),
+    Case("33 MiB of blanks", hdf5(" " * (33 << 20)), "QC208", 7, "--limit config-bytes"),
+    Case("a large architecture", hdf5(), "QC208", 7, "--limit config-bytes", {"config-bytes": 99}),
+    Case("no UTF-8", hdf5(TEXT.encode().replace(b'"x"', b'"\xff"')), "QC209", 4, "not UTF-8"),
+    Case("half a surrogate", spoiled('"linear"', '"\\ud800"'), "QC209", 4, "lone surrogate"),
+    Case("a number", attribute(1), "QC212", 4, "is not text"),
+    Case("two texts", attribute([TEXT, TEXT]), "QC212", 4, "not a text"),
+    Case("nothing", attribute(h5py.Empty("S1")), "QC212", 4, "not text"),
+    Case("an architecture alone", bytes_of(TEXT.encode(), "a.json"), "QC210", 4, "without weights"),
+)  # fmt: skip

@@ -1,0 +1,138 @@
+"""Nothing that a file names is executed, imported or opened, in either process."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+import qconvert
+from qconvert.errors import QConvertError
+from qconvert.modelfile import isolated
+from tests.hostile.building import archive, hdf5, model
+from tests.hostile.case import Case
+from tests.hostile.cases import EVERY
+from tests.hostile.cases.storage import SECRET
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data"
+MODELS = ("encoder.json", "jet_deepsets.h5", "jet_mlp.h5", "mnist_cnn.keras", "pruned_cnn.h5")
+
+
+def audited(folder: Path, files: list[list[str]], plant: str = "") -> list[str]:
+    """What Python did besides reading *files*."""
+    warm = [DATA / name for name in MODELS]
+    for i, make in enumerate((hdf5("{"), hdf5({**model(), "class_name": "Evil"}), archive([]))):
+        (folder / f"warm{i}").mkdir()
+        warm.append(make(folder / f"warm{i}"))
+    request = folder / "request.json"
+    request.write_text(json.dumps({"warm": [*map(str, warm)], "files": files, "plant": plant}))
+    command = [sys.executable, str(Path(__file__).with_name("audited.py")), str(request)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    found: list[str] = json.loads(done.stdout)
+    return found
+
+
+def bad_files(folder: Path) -> list[list[str]]:
+    files: list[list[str]] = []
+    for i, case in enumerate(EVERY):
+        (folder / f"{i}").mkdir()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            files.append([str(case.make(folder / f"{i}"))])
+    return files
+
+
+def test_reading_and_exporting_do_nothing_else(tmp_path: Path) -> None:
+    good = [
+        [str(DATA / name), *map(str, DATA.glob(f"{Path(name).stem}_weights.hdf5"))]
+        for name in MODELS
+    ]
+    assert audited(tmp_path, [*good, *bad_files(tmp_path)]) == []
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        "exec('1')",
+        "compile('1', 'x', 'eval')",
+        "__import__('wave')",
+        "open('/etc/hostname')",
+        "__import__('socket').socket()",
+        "__import__('pickle').loads(b'cos\\nsystem\\n.')",
+        "__import__('marshal').loads(b'N')",
+        "__import__('subprocess').run(['true'])",
+        "__import__('os').system('true')",
+        "__import__('os').listdir('/')",
+        "__import__('ctypes').CDLL(None)",
+    ],
+)
+def test_whatever_else_is_done_is_seen(tmp_path: Path, plant: str) -> None:
+    assert audited(tmp_path, [[str(hdf5()(tmp_path))]], plant)
+
+
+@pytest.fixture
+def watched_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolated, "READER", Path(__file__).with_name("audited_reader.py"))
+
+
+@pytest.mark.usefixtures("watched_reader")
+@pytest.mark.parametrize("name", MODELS)
+def test_the_reader_opens_what_it_inherits_alone(name: str) -> None:
+    assert qconvert.load(DATA / name).layers
+
+
+@pytest.mark.usefixtures("watched_reader")
+@pytest.mark.parametrize(
+    "case", [case for case in EVERY if case.code.startswith(("QC51", "QC12"))], ids=lambda c: c.name
+)
+def test_the_reader_opens_nothing_for_bad_files(case: Case, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = case.make(tmp_path)
+    with pytest.raises(QConvertError) as caught:
+        qconvert.load(path, limits=case.limits)
+    assert caught.value.code == case.code
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in EVERY if case.code == "QC510"], ids=lambda c: c.name
+)
+def test_no_byte_of_another_file_is_told(case: Case, tmp_path: Path) -> None:
+    path = case.make(tmp_path)
+    secret = tmp_path / SECRET
+    if secret.exists():
+        os.utime(secret, (0, 0))
+        secret.chmod(0o600)
+    with pytest.raises(QConvertError) as caught:
+        qconvert.load(path)
+    assert "SECRET-FILE-CONTENT" not in str(caught.value)
+    assert not secret.exists() or secret.stat().st_atime == 0
+
+
+@pytest.mark.parametrize(
+    "plant", ["open('/etc/hostname')", "__import__('os').system('true')", "exec('1')"]
+)
+def test_a_reader_that_does_more_is_ended(
+    plant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(isolated.READER, tmp_path / "inside")
+    module = tmp_path / "inside" / "hdf5.py"
+    code = module.read_text()
+    first = '    """The variables, by names or by positions;'
+    assert code.count(first) == 1
+    module.write_text(code.replace(first, f"    {plant}\n{first}"))
+    watching = Path(__file__).with_name("audited_reader.py").read_text()
+    place = 'Path(__file__).parents[2] / "qconvert" / "modelfile" / "inside"'
+    assert watching.count(place) == 1
+    (tmp_path / "reader.py").write_text(watching.replace(place, 'Path(__file__).parent / "inside"'))
+    monkeypatch.setattr(isolated, "READER", tmp_path / "reader.py")
+    with pytest.raises(QConvertError) as caught:
+        qconvert.load(hdf5()(tmp_path))
+    assert caught.value.code == "QC108"

@@ -1,0 +1,277 @@
+"""What a reader that crashes, hangs, or lies does to the process that asks it: one error."""
+
+import gc
+import io
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from qconvert.errors import BadFileError, LimitError, QConvertError, WitnessError
+from qconvert.modelfile import DEFAULT_LIMITS, Json, Limits, isolated, read_model, reading
+from qconvert.modelfile.source import opened_source
+
+WriteModel = Callable[..., Path]
+
+SAYING = """
+import json, sys
+request = json.loads(sys.stdin.buffer.read())
+{}
+"""
+
+
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Replace the isolated reader by a program."""
+
+    def replace(program: str) -> None:
+        (tmp_path / "reader.py").write_text(SAYING.format(program))
+        monkeypatch.setattr(isolated, "READER", tmp_path / "reader.py")
+
+    return replace
+
+
+def failure(path: Path, **limits: int) -> QConvertError:
+    with pytest.raises(QConvertError) as caught:
+        read_model(path, limits=DEFAULT_LIMITS.with_values(limits))
+    return caught.value
+
+
+def test_a_crash_is_contained(write_model: WriteModel, reader: Callable[[str], None]) -> None:
+    reader("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    error = failure(write_model())
+    assert isinstance(error, BadFileError)
+    assert error.code == "QC108"
+    assert "crashed the isolated reader (signal 11, SIGSEGV)" in error.reason
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import time; time.sleep(60)",
+        "import os, time; os.close(1); time.sleep(60)",
+        "while True: pass",
+    ],
+)
+def test_a_hang_is_stopped(
+    write_model: WriteModel, reader: Callable[[str], None], program: str
+) -> None:
+    reader(program)
+    begin = time.monotonic()
+    error = failure(write_model(), reader_seconds=1)
+    assert (type(error), error.code) == (LimitError, "QC109")
+    assert str(error).endswith("limit 1 (--limit reader-seconds=N raises it)")
+    assert time.monotonic() - begin < 30
+
+
+def test_seconds_of_the_processor_are_limited_too(
+    write_model: WriteModel, reader: Callable[[str], None]
+) -> None:
+    reader("import os, signal; os.kill(os.getpid(), signal.SIGXCPU)")
+    assert failure(write_model()).code == "QC109"
+
+
+PLACE = {"own": True, "at": 0, "length": 24, "dtype": "<f4", "shape": [2, 3]}
+CONFIG = {"own": True, "at": 0, "length": 0}
+
+
+def answer(**changed: object) -> dict[str, object]:
+    return {"config": CONFIG, "by_name": [["d", [["k", {**PLACE, **changed}]]]], "unused": []}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        [],
+        answer(at=-1),
+        answer(at=1 << 40),
+        answer(length=-24),
+        answer(length=20),
+        answer(shape=[2, -3]),
+        answer(shape=[1 << 62, 1 << 62]),
+        answer(shape=[True, 6]),
+        answer(shape=[1] * 40 + [6]),
+        answer(shape="23"),
+        answer(dtype="O"),
+        answer(dtype="|S4"),
+        answer(own=1),
+        answer(at="0"),
+        {**answer(), "config": {"own": False, "at": 0, "length": 1}},
+        {**answer(), "by_name": {"d": []}},
+        {**answer(), "by_name": [["d"]]},
+        {**answer(), "by_name": [[1, []]]},
+        {**answer(), "unused": [1]},
+        {**answer(), "unused": None},
+    ],
+)
+def test_a_lie_is_not_believed(
+    write_model: WriteModel, reader: Callable[[str], None], said: object
+) -> None:
+    reader(f"print({json.dumps(said)!r})")
+    error = failure(write_model())
+    assert (type(error), error.code) == (BadFileError, "QC108")
+
+
+def test_an_endless_answer_does_not_fill_the_memory(
+    write_model: WriteModel, reader: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolated, "_MAX_ANSWER", 1 << 20)
+    reader("while True: sys.stdout.write(' ' * 65536)")
+    error = failure(write_model(), reader_seconds=20)
+    assert error.code in ("QC108", "QC109")
+
+
+def test_a_reader_without_h5py_is_no_bad_file(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_model()
+    monkeypatch.setattr(isolated, "_packages", dict)
+    error = failure(path)
+    assert (type(error), error.code) == (WitnessError, "QC725")
+
+
+def test_memory_of_the_reader_is_limited(tmp_path: Path, write_model: WriteModel) -> None:
+    path = write_model()
+    with h5py.File(path, "a") as file:
+        del file["model_weights/d/d/kernel:0"]
+        data = np.random.default_rng(0).random(80 << 18, np.float32)
+        file["model_weights/d/d"].create_dataset(
+            "kernel:0", data=data, compression="gzip", chunks=data.shape
+        )
+    for megabytes in (100, 170, 300, 400):
+        error = failure(path, reader_memory=megabytes << 20)
+        assert (type(error), error.code) == (LimitError, "QC801")
+        assert "(--limit reader-memory=N raises it)" in str(error)
+
+
+def test_the_reader_has_no_environment_and_no_folder(
+    write_model: WriteModel, reader: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "s3cret")
+    path = write_model()
+    seen = path.with_name("seen")
+    reader(
+        f"import os; open({str(seen)!r}, 'w').write(json.dumps([dict(os.environ), os.getcwd(),"
+        "sys.flags.isolated, sys.flags.no_site]))"
+    )
+    failure(path)
+    environment, folder, isolated_flag, no_site = json.loads(seen.read_text())
+    assert "SECRET_TOKEN" not in environment
+    assert not {"HOME", "PATH", "PYTHONPATH"} & set(environment)
+    assert (folder, isolated_flag, no_site) == ("/", 1, 1)
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_as_it_was(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_model()
+    before = read_model(path)
+
+    def spoil(limits: Limits) -> dict[str, Json]:
+        path.write_bytes(b"")
+        return isolated.confined(limits)
+
+    monkeypatch.setattr(reading, "confined", spoil)
+    model = read_model(path)
+    assert model.sha256 == before.sha256
+    np.testing.assert_array_equal(model.weights["d"][0].value, before.weights["d"][0].value)
+
+
+def descriptors() -> int:
+    gc.collect()  # arrays and tracebacks keep the bytes that they are about
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_no_process_and_no_descriptor_is_left(
+    write_model: WriteModel, reader: Callable[[str], None]
+) -> None:
+    path = write_model()
+    read_model(path)
+    before = descriptors()
+    reader("import time; time.sleep(60)")
+    failure(path, reader_seconds=1)
+    assert descriptors() == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", "<i8", ">i2", "u1"])
+def test_arrays_arrive_as_h5py_reads_them(
+    write_model: WriteModel, dtype: str, compression: str | None
+) -> None:
+    value = np.arange(-60, 60).reshape(4, 5, 6).astype(dtype)
+    path = write_model()
+    with h5py.File(path, "a") as file:
+        del file["model_weights/d/d/kernel:0"]
+        file["model_weights/d/d"].create_dataset("kernel:0", data=value, compression=compression)
+    (stored,) = read_model(path).weights["d"]
+    np.testing.assert_array_equal(stored.value, value.astype(value.dtype.newbyteorder("=")))
+    assert stored.value.dtype.isnative
+    assert stored.value.flags.aligned
+
+
+def test_odd_numbers_are_converted_and_not_taken_bit_by_bit(write_model: WriteModel) -> None:
+    """Integers of 20 bits that lie 4 bits further up, which NumPy has no type for."""
+    path = write_model()
+    odd = h5py.h5t.STD_I32LE.copy()
+    odd.set_precision(20)
+    odd.set_offset(4)
+    values = np.array([1, 2, -3], np.int32)
+    with h5py.File(path, "a") as file:
+        del file["model_weights/d/d/kernel:0"]
+        group = file["model_weights/d/d"]
+        space = h5py.h5s.create_simple((3,))
+        h5py.h5d.create(group.id, b"kernel:0", odd, space).write(h5py.h5s.ALL, h5py.h5s.ALL, values)
+    (stored,) = read_model(path).weights["d"]
+    np.testing.assert_array_equal(stored.value, values)
+
+
+@pytest.mark.parametrize(
+    ("plant", "code"),
+    [
+        ("bytearray(8 << 30)", "QC801"),
+        ("[0 for _ in iter(int, 1)]", "QC109"),
+        ("__import__('os').abort()", "QC108"),
+        ("__import__('os').ftruncate(reading.results._descriptor, 1 << 50)", "QC111"),
+    ],
+)
+def test_the_reader_is_confined(
+    plant: str,
+    code: str,
+    tmp_path: Path,
+    write_model: WriteModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(isolated.READER, tmp_path / "inside")
+    module = tmp_path / "inside" / "hdf5.py"
+    text = module.read_text()
+    first = "        weights = child(file, group)"
+    assert text.count(first) == 1
+    module.write_text(text.replace(first, f"        {plant}\n{first}"))
+    monkeypatch.setattr(isolated, "READER", tmp_path / "inside")
+    assert failure(write_model(), reader_seconds=5).code == code
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="the system has no seals")
+def test_nobody_changes_the_copy_that_is_hashed(write_model: WriteModel) -> None:
+    with opened_source(write_model()) as source:
+        for change in (
+            lambda: os.pwrite(source.descriptor, b"x", 0),
+            lambda: os.ftruncate(source.descriptor, 0),
+        ):
+            with pytest.raises(PermissionError):
+                change()
+
+
+def test_an_empty_stream_is_no_hdf5(tmp_path: Path) -> None:
+    path = tmp_path / "model.h5"
+    path.write_bytes(io.BytesIO().getvalue())
+    assert failure(path).code == "QC101"

@@ -1,0 +1,73 @@
+"""Limits: each is told with its name, and raising it by that name reads the file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qconvert.errors import QConvertError, UsageError
+from qconvert.modelfile import DEFAULT_LIMITS, Json, read_limits, read_model
+
+WriteModel = Callable[..., Path]
+
+
+def layered(count: int, name: str = "d") -> dict[str, Json]:
+    layers: list[Json] = [{"class_name": "Dense", "config": {"name": name}}]
+    layers += [{"class_name": "ReLU", "config": {"name": f"r{i}"}} for i in range(count - 1)]
+    return {"class_name": "Sequential", "config": {"layers": layers}}
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "code"),
+    [
+        ("file-bytes", 2000, "QC110"),
+        ("config-bytes", 100, "QC208"),
+        ("json-depth", 3, "QC204"),
+        ("layers", 4, "QC324"),
+        ("name-length", 1, "QC331"),
+        ("total-bytes", 20, "QC513"),
+    ],
+)
+def test_a_limit_names_itself(write_model: WriteModel, limit: str, value: int, code: str) -> None:
+    path = write_model(layered(5))
+    with pytest.raises(QConvertError) as caught:
+        read_model(path, limits=DEFAULT_LIMITS.with_values({limit: value}))
+    assert caught.value.code == code
+    assert f"limit {value:,} (--limit {limit}=N raises it)" in str(caught.value)
+    read_model(path)
+
+
+def test_more_layers_are_read_if_the_limit_is_raised(write_model: WriteModel) -> None:
+    path = write_model(layered(10_001))
+    with pytest.raises(QConvertError, match=r"10,001 layers: limit 10,000 \(--limit layers=N"):
+        read_model(path)
+    read_model(path, limits=DEFAULT_LIMITS.with_values({"layers": 10_001}))
+
+
+def test_limits_are_written_with_units() -> None:
+    texts = ["layers=20000", "file-bytes=8GiB", "config-bytes=1MiB", "total-bytes=3KiB"]
+    assert read_limits(texts) == {
+        "layers": 20000,
+        "file-bytes": 8 << 30,
+        "config-bytes": 1 << 20,
+        "total-bytes": 3 << 10,
+    }
+
+
+@pytest.mark.parametrize("text", ["layers", "layers=", "layers=-1", "layers=1e5", "=1", "a=1GB"])
+def test_other_texts_are_no_limits(text: str) -> None:
+    with pytest.raises(UsageError, match="is not NAME=VALUE"):
+        read_limits([text])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"layer": 1}, r"there is no limit 'layer' \(similar names: layers\)"),
+        ({"layers": 0}, "the limit layers has to be a positive integer"),
+        ({"layers": True}, "the limit layers has to be a positive integer"),
+    ],
+)
+def test_limits_that_do_not_exist_are_told(values: dict[str, int], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        DEFAULT_LIMITS.with_values(values)
