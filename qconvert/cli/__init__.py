@@ -97,6 +97,9 @@ def _invoke(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
+        if isinstance(error.__cause__, SystemExit):
+            # Of `_terminate` while a class was made, which Python 3.11 wraps in an error.
+            raise error.__cause__ from None
         if known := coded(error):
             return fail(known.code, str(known), known.exit_code)
         if isinstance(error, OSError) and error.errno in _FULL:

@@ -73,6 +73,8 @@ STRICT = click.option(
 
 
 def _limits(texts: tuple[str, ...]) -> dict[str, int]:
+    if not texts:  # Also where a shell asks for completions, which should be quick.
+        return {}
     from qconvert.modelfile.limits import read_limits
 
     return read_limits(texts)

@@ -148,6 +148,8 @@ def limited_size(subject: Subject) -> Row:
 def closed_folder(subject: Subject) -> Row:
     """A folder that another user may not write to."""
     command = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"]
+    # The interpreter may lie in a folder that only its owner can read.
+    command += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)

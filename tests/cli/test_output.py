@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qconvert.cli import run
+from qconvert.cli import cli, run
 from qconvert.errors import OutputError
 from qconvert.output import Outputs, write, write_folder
 from tests.cli.conftest import WriteModel
@@ -271,3 +271,13 @@ def test_the_file_and_its_report_appear_together(
     assert run([*command, "--tf-python", "/nowhere/python"]) == 5
     assert names(tmp_path) == ["m.onnx", "model.h5", "r.json"]
     assert json.loads(report.read_text())["onnx"]["path"] == str(target)
+
+
+def test_terminated_while_a_class_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def invoke(*_: object) -> None:
+        raise RuntimeError("Error calling __set_name__") from SystemExit(143)
+
+    monkeypatch.setattr(cli, "invoke", invoke)
+    with pytest.raises(SystemExit) as found:
+        run(["doctor"])
+    assert found.value.code == 143
