@@ -36,7 +36,8 @@ def _commands() -> Iterator[str]:
     yield "# Command line"
     yield ""
     yield "Generated from the code. `qconvert COMMAND --help` prints the same."
-    with click.Context(cli, info_name="qconvert") as context:
+    # With the group's settings, as the command line makes it: -h is one of them.
+    with click.Context(cli, info_name="qconvert", **cli.context_settings) as context:
         for name in cli.list_commands(context):
             command = cli.get_command(context, name)
             assert command is not None

@@ -126,7 +126,9 @@ def check(
             ready.samples,
             None if progress is None else lambda done: progress(done, ready.samples.count),
             None if failed is None else lambda witness, failure: failed(witness.value, failure),
-            all_of(ready.collector, None if differing is None else FirstSeen(differing)),
+            all_of(
+                ready.collector, None if differing is None else FirstSeen(differing, asked.ignored)
+            ),
             scanning,
         )
         return CheckReport.of(_with_files(report, asked, ready, files))

@@ -1,11 +1,14 @@
 """A model as data, and the weights that it computes with."""
 
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from qconvert.ir import F32, Graph
+from qconvert.ir import Graph
 from qconvert.opening import AnyPath, Reading, Source, opened
 from qconvert.output import require_writable, write
+
+if TYPE_CHECKING:
+    from qconvert.report.effective import EffectiveWeights
 
 
 def load(model: AnyPath | object, **reading: Unpack[Reading]) -> Graph:
@@ -23,18 +26,15 @@ def load(model: AnyPath | object, **reading: Unpack[Reading]) -> Graph:
         return found.graph
 
 
-def effective_weights(
-    model: AnyPath | object, **reading: Unpack[Reading]
-) -> dict[str, dict[str, F32]]:
+def effective_weights(model: AnyPath | object, **reading: Unpack[Reading]) -> "EffectiveWeights":
     """The weights that each layer computes with, quantized, by layer name and role.
 
-    The options are those of `load`.
+    It is a dictionary of dictionaries of arrays, which a notebook shows as a table. The options
+    are those of `load`.
     """
-    return {
-        layer.name: {role: weight.effective for role, weight in layer.weights.items()}
-        for layer in load(model, **reading).layers
-        if layer.weights
-    }
+    from qconvert.report.effective import EffectiveWeights
+
+    return EffectiveWeights(load(model, **reading).layers)
 
 
 def save_weights(

@@ -1,7 +1,7 @@
 """What a report shows besides verdicts: the numbers of every layer, and where witnesses differ."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -95,11 +95,11 @@ def with_distributions(graph: Graph, weights: tuple[WeightResult, ...]) -> tuple
 
 
 class FirstSeen:
-    """Tells of each layer that differs beyond rounding, once."""
+    """Tells of each layer that differs beyond rounding, once; not of those that are ignored."""
 
-    def __init__(self, told: Callable[[str], None]) -> None:
+    def __init__(self, told: Callable[[str], None], ignored: Iterable[str] = ()) -> None:
         self._told = told
-        self._names: set[str] = set()
+        self._names = set(ignored)
 
     def __call__(self, seen: Observation) -> None:
         """Look for layers that no trial showed to differ before."""

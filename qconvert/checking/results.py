@@ -308,13 +308,17 @@ class Report:
             return 0
         return 5 if self.failed and self.verdict is not Verdict.DIFFERS else 1
 
-    def _verdicts(self) -> tuple[Verdict, ...]:
+    @property
+    def counted(self) -> tuple[tuple[str, Verdict], ...]:
+        """All that the verdict is made of, by name: neither what is ignored nor what is unseen."""
         unseen, ignored = set(self.not_found), dict(self.ignored)
-        counting = [layer for layer in self.layers if layer.name not in ignored]
-        layers = ((layer.name in unseen, layer.finding.verdict) for layer in counting)
+        layers = [(x.name, x.finding.verdict) for x in self.layers if x.name not in ignored]
         return (
-            *(verdict for gone, verdict in layers if not (gone and verdict is Verdict.UNCHECKED)),
-            *(weight.verdict for weight in self.weights if weight.layer not in ignored),
-            *(output.finding.verdict for output in self.outputs),
-            *(Verdict.DIFFERS for _ in self.repair.unrepaired),
+            *(one for one in layers if one[1] is not Verdict.UNCHECKED or one[0] not in unseen),
+            *((output.name, output.finding.verdict) for output in self.outputs),
+            *((f"{w.layer}/{w.role}", w.verdict) for w in self.weights if w.layer not in ignored),
+            *((one.layer, Verdict.DIFFERS) for one in self.repair.unrepaired),
         )
+
+    def _verdicts(self) -> tuple[Verdict, ...]:
+        return tuple(verdict for _, verdict in self.counted)

@@ -1,6 +1,5 @@
 """The command line; each command imports what it needs, so that ``--help`` is quick."""
 
-import errno
 import os
 import signal
 import sys
@@ -16,15 +15,14 @@ from qconvert.cli.differ import diff
 from qconvert.cli.explain import explain
 from qconvert.cli.explaining import help_
 from qconvert.cli.export import export, weights
-from qconvert.cli.failing import fail
+from qconvert.cli.failing import fail, fail_with
 from qconvert.cli.look import bench, doctor, inspect
-from qconvert.cli.memory import coded, require_enough
+from qconvert.cli.memory import require_enough
 from qconvert.cli.report import report
 
 __all__ = ["cli", "run"]
 
 _AGAIN_SECONDS = 3
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -91,7 +89,9 @@ def _invoke(arguments: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        return fail("QC001", f"{error.format_message()}{_usage(error)}", error.exit_code)
+        # Click indents what it lists by tabs, which no terminal is given.
+        told = error.format_message().replace("\t", "  ")
+        return fail("QC001", f"{told}{_usage(error)}", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return fail("QC990", "interrupted", 130)
     except BrokenPipeError:
@@ -100,20 +100,16 @@ def _invoke(arguments: Sequence[str]) -> int:
         if isinstance(error.__cause__, SystemExit):
             # Of `_terminate` while a class was made, which Python 3.11 wraps in an error.
             raise error.__cause__ from None
-        if known := coded(error):
-            return fail(known.code, str(known), known.exit_code)
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if isinstance(error, OSError):
             return _unwritten(error)
-        remedy = "set QCONVERT_DEBUG=1 for the traceback"
-        return fail("QC999", f"{type(error).__name__}: {error} ({remedy})", 70)
+        return fail_with(error)[1]
 
 
 def _unwritten(error: OSError) -> int:
-    """Files that were asked for have errors of their own; nothing more is printed."""
+    """Nothing more is printed, for it may be standard output that cannot be written."""
     if sys.stdout is not None:
         _silence(sys.stdout)
-    reason = error.strerror or str(error)
-    return fail("QC602", f"standard output or a temporary file: {reason}", 6)
+    return fail_with(error)[1]
 
 
 def _usage(error: click.ClickException) -> str:

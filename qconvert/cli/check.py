@@ -21,6 +21,7 @@ from qconvert.cli.options import (
     reading_options,
     sources_of,
 )
+from qconvert.cli.showing import say
 
 if TYPE_CHECKING:
     from qconvert.checking.results import Report
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _OF_ALL: Final = frozenset({"config", "force", "quiet"})
 
 
-@click.command()
+@click.command(short_help="Compare every layer in TensorFlow, ONNX Runtime and NumPy.")
 @click.argument("model", type=PATH, required=False)
 @click.argument("onnx", type=PATH, required=False)
 @reading_options
@@ -111,9 +112,9 @@ def check(
         if folder:
             outputs.folder(folder, rendered(report))
     if reproducer and not quiet and report.reproducer is None:
-        click.echo(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
+        say(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
     if repair and not quiet and report.repair.path is None:
-        click.echo(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
+        say(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
     print_json(to_json(report), json_file)
     tell_where(json_file, folder, quiet=quiet)
     context.exit(report.exit_code)

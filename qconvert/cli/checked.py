@@ -9,7 +9,7 @@ import click
 
 from qconvert.cli.github import tell_github
 from qconvert.cli.options import STDOUT, Reading
-from qconvert.cli.showing import console, tell, watched
+from qconvert.cli.showing import console, say, tell, watched
 
 if TYPE_CHECKING:
     from qconvert.api import Exported
@@ -87,6 +87,6 @@ def tell_where(json_file: Path | None, folder: Path | None = None, *, quiet: boo
     from qconvert.report.formats import FORMATS
 
     if json_file is not None and not quiet:
-        click.echo(f"report  {json_file}")
+        say(f"report  {json_file}")
     if folder is not None and not quiet:
-        click.echo(f"report  {folder}: {', '.join(form.file for form in FORMATS.values())}")
+        say(f"report  {folder}: {', '.join(form.file for form in FORMATS.values())}")

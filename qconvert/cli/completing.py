@@ -10,7 +10,7 @@ VARIABLE: Final = "_QCONVERT_COMPLETE"
 _NAME: Final = "qconvert"
 
 
-@click.command()
+@click.command(short_help="Print what makes a shell complete commands and options.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:

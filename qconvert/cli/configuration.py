@@ -94,6 +94,9 @@ def read_configuration(path: Path) -> Configuration:
         found = converter.structure({"models": [{**common, **each} for each in entries]}, _Models)
     except BaseValidationError as error:
         raise _wrong(path, *transform_error(error, format_exception=_told)) from None
+    folders = [model.report.resolve() for model in found.models if model.report]
+    if twice := next((each for each in folders if folders.count(each) > 1), None):
+        raise _wrong(path, f"two models write their report to {_short(str(twice))}")
     return Configuration(path, found.models)
 
 

@@ -2,15 +2,15 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from qconvert.cli.checked import checked, tell_where
-from qconvert.cli.failing import fail
-from qconvert.cli.memory import coded
+from qconvert.cli.failing import fail_with
+from qconvert.cli.github import tell_github_of_failure
 from qconvert.cli.options import Reading
 from qconvert.cli.showing import console
 from qconvert.errors import OutputError
@@ -41,26 +41,40 @@ def check_configured(path: Path | None, *, force: bool, quiet: bool) -> int:
     from qconvert.cli.configuration import find, read_configuration
 
     found = read_configuration(find(Path.cwd()) if path is None else path)
-    outcomes = [_checked(each, force=force, quiet=quiet) for each in found.models]
+    names = _names(found.models)
+    outcomes = [
+        _checked(each, name, force=force, quiet=quiet)
+        for each, name in zip(found.models, names, strict=True)
+    ]
     if not quiet:
         _show(outcomes)
     return min((outcome.exit_code for outcome in outcomes), key=_WORST.index)
 
 
-def _checked(asked: "ConfiguredModel", *, force: bool, quiet: bool) -> _Outcome:
+def _names(models: Sequence["ConfiguredModel"]) -> list[str]:
+    """How to call the models: with their ONNX files, where one model is checked with several."""
+    names = [str(_relative(each.model)) for each in models]
+    return [
+        f"{name} {_relative(each.onnx)}" if names.count(name) > 1 and each.onnx else name
+        for each, name in zip(models, names, strict=True)
+    ]
+
+
+def _checked(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -> _Outcome:
     from qconvert.report.escape import printable
 
-    name = _seen_from_here(asked.model)
+    asked = _seen_from_here(asked)
     if not quiet:
         click.echo(f"== {printable(name)}")
     try:
         return _outcome(asked, name, force=force, quiet=quiet)
-    except Exception as found:
-        error = coded(found)
-        if error is None:
-            raise
-        fail(error.code, str(error), error.exit_code)
-        return _Outcome(name, "ERROR", asked.require.upper(), error.exit_code, error.code)
+    except (click.Abort, click.exceptions.Exit, click.ClickException, BrokenPipeError):
+        raise
+    except Exception as error:
+        # A bug of ours too: of the others there is a verdict all the same.
+        code, exit_code = fail_with(error)
+        tell_github_of_failure(name, f"{code}: {error}")
+        return _Outcome(name, "ERROR", asked.require.upper(), exit_code, code)
 
 
 def _outcome(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -> _Outcome:
@@ -131,6 +145,17 @@ def _show(outcomes: Sequence[_Outcome]) -> None:
         terminal.print(line, soft_wrap=True)
 
 
-def _seen_from_here(path: Path) -> str:
+def _seen_from_here(asked: "ConfiguredModel") -> "ConfiguredModel":
+    """The same with relative paths where they can be: a report has them, wherever a checkout is."""
+    return replace(
+        asked,
+        model=_relative(asked.model),
+        onnx=asked.onnx and _relative(asked.onnx),
+        inputs=asked.inputs and _relative(asked.inputs),
+        report=asked.report and _relative(asked.report),
+    )
+
+
+def _relative(path: Path) -> Path:
     here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -9,7 +9,7 @@ from qconvert.cli.options import OPAQUE, PATH, TF_PYTHON, VIA_TENSORFLOW
 from qconvert.cli.showing import console
 
 
-@click.command()
+@click.command(short_help="Show what differs: models, ONNX files, reports.")
 @click.argument("first", type=PATH, metavar="A")
 @click.argument("second", type=PATH, metavar="B")
 @click.option("--first-weights", type=PATH, help="Weights (.h5) of an architecture (.json) A.")

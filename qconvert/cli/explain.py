@@ -12,11 +12,12 @@ from qconvert.cli.options import (
     MODEL,
     PATH,
     SEED,
+    STDOUT,
     Reading,
     reading_options,
     sources_of,
 )
-from qconvert.cli.showing import console
+from qconvert.cli.showing import console, say
 
 if TYPE_CHECKING:
     from qconvert.explaining import Explanation
@@ -32,7 +33,7 @@ def _index(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
         raise click.BadParameter(f"{text!r} is none: write whole numbers, as 1,1,0") from None
 
 
-@click.command()
+@click.command(short_help="Explain one number of a layer, term by term.")
 @MODEL
 @click.option("--layer", required=True, help="The layer's name, as inspect shows it.")
 @click.option(
@@ -52,7 +53,7 @@ def _index(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
     "--no-run", is_flag=True, help="NumPy alone: neither TensorFlow nor ONNX Runtime is started."
 )
 @click.option("--all-terms", is_flag=True, help="Show every term of long sums.")
-@click.option("--json", "json_file", type=PATH, help="Also write it as JSON.")
+@click.option("--json", "json_file", type=PATH, help="Also write it as JSON; - is standard output.")
 @click.option("--html", "html_file", type=PATH, help="Also write it as a page.")
 @FORCE
 def explain(
@@ -79,7 +80,8 @@ def explain(
     from qconvert import api
     from qconvert.report.explanation.terminal import show, show_witnesses
 
-    files = [path for path in (json_file, html_file) if path is not None]
+    quiet = json_file == STDOUT
+    files = [path for path in (json_file, html_file) if path not in (None, STDOUT)]
     sources = [path for path in (*sources_of(model, reading), inputs, onnx) if path is not None]
     _require_writable(files, sources, force=force)
     out = console(sys.stdout)
@@ -94,12 +96,13 @@ def explain(
         onnx=onnx,
         witnesses=not no_run,
         # Before TensorFlow has started, which takes long.
-        found=lambda found: show(found, out, all_terms=all_terms),
+        found=None if quiet else lambda found: show(found, out, all_terms=all_terms),
         **reading,
     )
-    if no_run:
+    if no_run and not quiet:
         show(explanation, out, all_terms=all_terms)
-    show_witnesses(explanation, out)
+    if not quiet:
+        show_witnesses(explanation, out)
     _write(explanation, json_file, html_file, sources, force=force, all_terms=all_terms)
 
 
@@ -126,11 +129,13 @@ def _write(
     from qconvert.report.explanation.page import to_html
 
     with Outputs(force=force, inputs=sources) as outputs:
-        if json_file is not None:
-            outputs.file(json_file, to_json(explanation).encode())
+        add_json(outputs, to_json(explanation), json_file)
         if html_file is not None:
             outputs.file(html_file, to_html(explanation, all_terms=all_terms).encode())
+    print_json(to_json(explanation), json_file)
+    if json_file == STDOUT:
+        return
     if json_file is not None:
-        click.echo(f"explanation  {json_file}")
+        say(f"explanation  {json_file}")
     if html_file is not None:
-        click.echo(f"page  {html_file}")
+        say(f"page  {html_file}")

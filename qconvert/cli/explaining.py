@@ -6,19 +6,19 @@ from typing import Final
 
 import click
 
-_CODE: Final = re.compile("QC[0-9]+", re.IGNORECASE)
+_CODE: Final = re.compile("(?:QC)?([0-9]+)", re.IGNORECASE)
 _COLUMNS: Final = 79
 
 
-@click.command("help")
+@click.command("help", short_help="Explain an error by its code, such as QC107.")
 @click.argument("topic", metavar="[CODE|COMMAND]", required=False)
 @click.pass_context
 def help_(context: click.Context, topic: str | None) -> None:
     """Explain an error by its CODE, such as QC107; without one list them all."""
     if topic is None:
         _list()
-    elif _CODE.fullmatch(topic):
-        _explain(topic.upper())
+    elif found := _CODE.fullmatch(topic):
+        _explain(f"QC{found[1]}")
     else:
         _show_command(context, topic)
 

@@ -23,13 +23,14 @@ from qconvert.cli.options import (
     reading_options,
     sources_of,
 )
+from qconvert.cli.showing import say
 
 if TYPE_CHECKING:
     from qconvert.api import Exported
     from qconvert.report.written import Written
 
 
-@click.command()
+@click.command(short_help="Write a model as an ONNX file.")
 @MODEL
 @click.option("--output", "-o", type=PATH, help="The ONNX file [default: MODEL with .onnx].")
 @reading_options
@@ -121,7 +122,7 @@ def export(
     _tell(lines)
 
 
-@click.command()
+@click.command(short_help="Write the weights that layers compute with.")
 @MODEL
 @click.option(
     "--output", "-o", type=PATH, help="A .npz or .safetensors [default: MODEL with .weights.npz]."
@@ -142,7 +143,7 @@ def weights(
     target = beside(model, ".weights.npz") if output is None else output
     count = api.save_weights(model, target, force=force, **reading)
     if not quiet:
-        click.echo(f"{target}: {count} weights")
+        say(f"{target}: {count} weights")
 
 
 def _tell(lines: Iterable[str]) -> None:

@@ -18,18 +18,32 @@ def tell_github(report: "Report") -> None:
 
     for line in annotations(report):
         click.echo(line, err=True)
-    page = os.environ.get("GITHUB_STEP_SUMMARY")
-    if page:
-        _append(report, Path(page))
-
-
-def _append(report: "Report", page: Path) -> None:
-    from qconvert.report.escape import annotation
     from qconvert.report.markdown import to_markdown
 
+    _append(to_markdown(report))
+
+
+def tell_github_of_failure(model: str, told: str) -> None:
+    """The same of one of several models, of which there is no report."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    from qconvert.report.github import failure
+    from qconvert.report.markdown import of_failure
+
+    click.echo(failure(model, told), err=True)
+    _append(of_failure(model, told))
+
+
+def _append(text: str) -> None:
+    """Add *text* to the page of the job, if it has one."""
+    from qconvert.report.escape import annotation
+
+    page = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not page:
+        return
     try:
-        with page.open("a", encoding="utf-8") as file:
-            file.write(to_markdown(report) + "\n")
+        with Path(page).open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
     except OSError as error:
         # The check has a verdict all the same, and the log has it.
         text = f"GITHUB_STEP_SUMMARY cannot be written: {error.strerror}"

@@ -19,10 +19,10 @@ from qconvert.cli.options import (
     Reading,
     reading_options,
 )
-from qconvert.cli.showing import console, tell
+from qconvert.cli.showing import console, say, tell
 
 
-@click.command()
+@click.command(short_help="Show layers, bits, sums, costs and sizes.")
 @MODEL
 @reading_options
 @DOMAIN
@@ -52,7 +52,7 @@ def inspect(
         show(summary, console(sys.stdout))
 
 
-@click.command()
+@click.command(short_help="Time an ONNX file, and other programs beside it.")
 @click.argument("onnx", type=PATH)
 @click.option("--against", type=PATH, metavar="MODEL", help="Its Keras model, to measure too.")
 @WEIGHTS
@@ -114,10 +114,10 @@ def bench(
         add_json(outputs, to_json(found), json_file)
     print_json(to_json(found), json_file)
     if json_file and not quiet:
-        click.echo(f"numbers  {json_file}")
+        say(f"numbers  {json_file}")
 
 
-@click.command()
+@click.command(short_help="Say what is installed, what conflicts, and how to mend it.")
 @TF_PYTHON
 @QUIET
 @click.pass_context

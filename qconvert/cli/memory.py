@@ -4,7 +4,7 @@ import errno
 import os
 from typing import Final
 
-from qconvert.errors import LimitError, QConvertError
+from qconvert.errors import LimitError
 
 #: Bytes of address space below which Python, NumPy and ONNX do not even load.
 _LEAST: Final = 192 << 20
@@ -34,14 +34,7 @@ def require_enough() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def coded(error: Exception) -> QConvertError | None:
-    """*error*, if it has a code; a lack of memory that a library took for another has its own."""
-    if _ran_out(error):
-        return LimitError("QC801", "out of memory")
-    return error if isinstance(error, QConvertError) else None
-
-
-def _ran_out(error: BaseException) -> bool:
+def ran_out(error: BaseException) -> bool:
     """Whether *error*, or one that it comes from, is a lack of memory."""
     match error:
         case MemoryError():
@@ -51,4 +44,4 @@ def _ran_out(error: BaseException) -> bool:
         case ImportError() if any(text in str(error).lower() for text in _LINKER):
             return True
     cause = error.__cause__ or error.__context__
-    return cause is not None and _ran_out(cause)
+    return cause is not None and ran_out(cause)

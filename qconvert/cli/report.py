@@ -6,14 +6,14 @@ from typing import Final
 
 import click
 
-from qconvert.cli.options import FORCE, PATH, QUIET
-from qconvert.cli.showing import console
+from qconvert.cli.options import FORCE, PATH, QUIET, STDOUT
+from qconvert.cli.showing import console, say
 
 #: Of `report.formats.FORMATS`, which is imported only when a report is rendered.
 _FORMATS: Final = ("terminal", "html", "junit", "sarif", "markdown", "json")
 
 
-@click.command()
+@click.command(short_help="Show the report of a check, or write it in another format.")
 @click.argument("report", type=PATH)
 @click.option(
     "--format", "form", type=click.Choice(_FORMATS), default="terminal", show_default=True,
@@ -28,15 +28,18 @@ def report(
 ) -> None:
     """Show the JSON file REPORT of a check, or write it in another format.
 
-    The exit code is that of the check.
+    The folder that check --report has written is REPORT, too. The exit code is that of the check.
     """
     from qconvert.output import require_writable, write
     from qconvert.report.document import read_report
     from qconvert.report.formats import FORMATS
     from qconvert.report.terminal import show
 
+    if report.is_dir():
+        report /= "report.json"
+    output = None if output == STDOUT else output
     if form == "terminal" and output:
-        raise click.UsageError("--output needs a --format")
+        raise click.UsageError("--output needs a --format other than terminal")
     if output:
         require_writable(output, force=force, inputs=[report])
     found = read_report(report)
@@ -46,7 +49,7 @@ def report(
     elif output:
         write(output, FORMATS[form].render(found).encode(), force=force, inputs=[report])
         if not quiet:
-            click.echo(output)
+            say(str(output))
     else:
         click.echo(FORMATS[form].render(found), nl=False)
     context.exit(found.exit_code)

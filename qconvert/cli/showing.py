@@ -150,6 +150,13 @@ def bar_on(console: "Console") -> "Progress":
     )
 
 
+def say(text: str) -> None:
+    """One line of results; a path in it may be called anything."""
+    from qconvert.report.escape import printable
+
+    click.echo(printable(text))
+
+
 def tell(text: str) -> None:
     """Say something about the work on standard error."""
     click.echo(text, err=True)

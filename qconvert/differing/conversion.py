@@ -79,7 +79,12 @@ def _weights(layer: Layer, stored: Stored) -> Iterator[Change]:
     """The numbers that the layer computes with, beside those that the file has."""
     for role, weight in layer.weights.items():
         found = stored.get((layer.name, role))
-        if found is not None:
+        hidden = 0 if found is None else int(np.count_nonzero(np.isnan(found)))
+        if hidden:
+            # One number is wrong, and which one of those that it was made of cannot be told.
+            told = f"{hidden:,} of {weight.effective.size:,} are part of other numbers in the file"
+            yield Change(layer.name, Kind.CHANGED, role, None, f"{told}, which are wrong")
+        elif found is not None:
             grid = None if weight.quantizer is None else grid_of(weight.quantizer)
             step = None if grid is None else grid.step
             yield from array_changes(layer.name, role, weight.effective, np.asarray(found), step)

@@ -11,9 +11,21 @@ Json: TypeAlias = Mapping[str, Any]
 
 #: From the strongest to the weakest.
 _VERDICTS: Final = ("PROVEN", "BOUNDED", "SAMPLED", "UNCHECKED", "DIFFERS")
-_OF_THE_WHOLE: Final = ("passed", "required", "samples", "inputs", "reference_ambiguous")
-_OF_A_LAYER: Final = ("class_name", "weight_bits", "activation_bits", "conditions", "kernels")
-_OF_A_PROOF: Final = ("method", "bits", "assumptions")
+_OF_THE_WHOLE: Final = (
+    "passed", "required", "ignored", "samples", "inputs", "inputs_sha256", "reference_ambiguous",
+    "environment",
+)  # fmt: skip
+#: How a file was read that tells nothing, and what was moved in it.
+_OF_THE_FILE: Final = (
+    ("by_value", ("inputs", "outputs", "layers")),
+    ("repair", ("moved", "unrepaired")),
+)
+_OF_A_LAYER: Final = (
+    "class_name", "weight_bits", "activation_bits", "converter", "notes", "kernels",
+)  # fmt: skip
+_OF_A_FINDING: Final = ("reason", "doubt", "inherited_from", "conditions")
+_OF_A_PROOF: Final = ("method", "arguments", "bits", "assumptions", "states", "near", "numbers")
+_OF_A_BOUND: Final = ("largest", "steps", "states", "near")
 
 
 def report_changes(first: Json, second: Json) -> Iterator[Change]:
@@ -24,6 +36,10 @@ def report_changes(first: Json, second: Json) -> Iterator[Change]:
     for what in ("model", "onnx"):
         files = first.get(what, {}), second.get(what, {})
         yield from _text_change("", "sha256", *files, prefix=f"{what} ")
+    for what, parts in _OF_THE_FILE:
+        told = first.get(what) or {}, second.get(what) or {}
+        for part in parts:
+            yield from _text_change("", part, *told, prefix=f"{what} ")
     yield from _witness_changes(first, second)
     yield from _layer_changes(first, second)
     yield from _output_changes(first.get("outputs", ()), second.get("outputs", ()))
@@ -32,7 +48,8 @@ def report_changes(first: Json, second: Json) -> Iterator[Change]:
 def _witness_changes(first: Json, second: Json) -> Iterator[Change]:
     """Versions of what ran, and whether it failed."""
     before, after = (
-        {each["name"]: each for each in report.get("witnesses", ())} for report in (first, second)
+        {str(each["witness"]): each for each in report.get("witnesses", ())}
+        for report in (first, second)
     )
     for name in dict.fromkeys((*before, *after)):
         for what in ("versions", "failure"):
@@ -96,15 +113,43 @@ def _weight_changes(
     for role in dict.fromkeys((*first, *second)):
         one, other = first.get(role, {}), second.get(role, {})
         yield from _verdict_change(layer, f"{role} verdict", one, other)
+        if one and other:
+            yield from _text_change(layer, role, _differing(one), _differing(other))
+
+
+def _differing(weight: Json) -> dict[str, str]:
+    """How much of a weight differs, from QKeras's and in the file."""
+    role, stored = str(weight["role"]), weight.get("stored") or {}
+    return {role: f"{_count(weight)}; in the file {_count(stored)}"}
 
 
 def _finding_changes(layer: str, what: str, first: Json, second: Json) -> Iterator[Change]:
-    """A verdict, its reason, and the proof behind it."""
+    """A verdict, its reason, what is behind it, and what differed."""
     yield from _verdict_change(layer, f"{what}verdict", first, second)
-    yield from _text_change(layer, "reason", first, second, prefix=what)
-    proofs = first.get("proof") or {}, second.get("proof") or {}
-    for name in _OF_A_PROOF:
-        yield from _text_change(layer, name, *proofs, prefix=f"{what}proof ")
+    for name in _OF_A_FINDING:
+        yield from _text_change(layer, name, first, second, prefix=what)
+    for part, names in (("proof", _OF_A_PROOF), ("bound", _OF_A_BOUND)):
+        parts = first.get(part) or {}, second.get(part) or {}
+        for name in names:
+            yield from _text_change(layer, name, *parts, prefix=f"{what}{part} ")
+    before, after = _comparisons(first), _comparisons(second)
+    for pair in dict.fromkeys((*before, *after)):
+        yield from _text_change(layer, pair, before, after, prefix=what)
+
+
+def _comparisons(finding: Json) -> dict[str, str]:
+    """How much differed between which witnesses; of how many follows from the samples."""
+    return {
+        " and ".join(map(str, each["witnesses"])): _count(each)
+        for each in finding.get("comparisons", ())
+    }
+
+
+def _count(difference: Json) -> str:
+    if "differing" not in difference:
+        return "not compared"
+    number, beyond, most = (difference.get(x) for x in ("differing", "beyond", "largest"))
+    return f"{number} differ by up to {most}, {beyond} beyond rounding"
 
 
 def _verdict_change(layer: str, what: str, first: Json, second: Json) -> Iterator[Change]:

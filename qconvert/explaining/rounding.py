@@ -1,6 +1,7 @@
 """What a quantizer does to one number."""
 
 from fractions import Fraction
+from math import isfinite
 
 from qconvert.explaining.exact import dyadic, nearest
 from qconvert.explaining.operands import Operand
@@ -18,7 +19,7 @@ from qconvert.ir.quantizers import (
 def rounded(quantizer: Quantizer, x: Operand, index: Index, result: float) -> Rounded:
     """Before, code and after; no code where the *result* is none of the quantizer's grid."""
     before, grid = x.at(index), grid_of(quantizer)
-    if grid is None:
+    if grid is None or not (isfinite(before.number) and isfinite(result)):
         return Rounded(quantizer, before)
     code = Fraction(result) / dyadic(1, grid.exp)
     whole = int(code) if code.denominator == 1 else None

@@ -23,7 +23,8 @@ def aligned(
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         style = "dim" if number == 0 else styles[number - 1] if styles else ""
-        line = Text("> " if number in marked else "  ", "bold red")
+        # Not the style of the line, which all of it would take on.
+        line = Text.assemble(("> ", "bold red") if number in marked else "  ")
         line.append("  ".join(cells), style)
         line.rstrip()
         yield line

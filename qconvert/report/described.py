@@ -32,9 +32,9 @@ def metadata_lines(metadata: ModelMetadata | None) -> Iterator[str]:
     if metadata is None:
         return
     yield from interface_lines(metadata)
-    yield f"source  SHA-256 {metadata.source or 'not known'}"
+    yield printable(f"source  SHA-256 {metadata.source or 'not known'}")
     made = f"made by qconvert {metadata.converter}, dialect {metadata.dialect}"
-    yield f"{made}; {_needed(metadata.requires)}"
+    yield f"{printable(made)}; {_needed(metadata.requires)}"
 
 
 def interface_lines(metadata: ModelMetadata | None) -> Iterator[str]:

@@ -11,9 +11,9 @@ from typing import Final
 #: What Markdown reads something out of within a line; a colon and a dot make addresses.
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|~#@&:!]|(?<=www)\.)")
 
-
-#: What makes a line of a log a command to GitHub's runner, whoever prints it.
-_COMMAND: Final = re.compile(r"\A( *)(:)(?=:)|(#)(?=#\[)")
+#: What makes a command of a line of a log, whoever prints it: ``::`` and ``##[`` to GitHub's
+#: runner, ``##vso[`` to that of Azure, ``##teamcity[`` to TeamCity's.
+_COMMAND: Final = re.compile(r"\A( *)(:)(?=:)|(#)(?=#\w*\[)")
 
 
 def printable(text: str) -> str:
@@ -39,6 +39,8 @@ def markdown(text: str) -> str:
     A platform reads a name behind an at sign, and a number behind a hash, after that.
     """
     escaped = _MARKDOWN.sub(r"\\\1", printable(text))
+    # A backslash before a dollar does not keep GitHub and GitLab from reading formulas.
+    escaped = escaped.replace("$", "&#36;")
     return escaped.replace("@", "@<!-- -->").replace("\\#", "\\#<!-- -->")
 
 

@@ -27,6 +27,10 @@ def annotations(report: Report) -> Iterator[str]:
     for output in report.outputs:
         if output.finding.verdict is Verdict.DIFFERS:
             yield _command("error", f"output {output.name} differs", words.why(output.finding))
+    for one in report.repair.unrepaired:
+        yield _command("error", f"layer {one.layer} differs", words.of_unrepaired(one))
+    if lacking := words.not_compared(report):
+        yield _command("error", "not everything was compared", lacking)
     if short := words.short_of(report):
         yield _command("error", "less is known than required", short)
     for result in report.failed:
@@ -35,6 +39,11 @@ def annotations(report: Report) -> Iterator[str]:
         yield _command("warning", f"layer {name} does not count", text)
     passed = "passes" if report.passed else "does not pass"
     yield _command("notice", f"{report.verdict.value}, {passed}", words.summary(report))
+
+
+def failure(model: str, told: str) -> str:
+    """The line for a *model* that could not be checked, because of what is *told*."""
+    return _command("error", f"{model} could not be checked", told)
 
 
 def _command(kind: str, title: str, text: str) -> str:

@@ -1,7 +1,6 @@
 """A report for those who call `check` from Python: its renderings, also in a notebook."""
 
 from dataclasses import dataclass, fields
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +9,10 @@ from qconvert.output import write_folder
 from qconvert.report import words
 from qconvert.report.document import to_json
 from qconvert.report.formats import FORMATS, rendered
+from qconvert.report.frame import framed
 
 if TYPE_CHECKING:
     import pandas
-
-#: Of the frame in a notebook, in pixels.
-_HEIGHT = 640
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +23,9 @@ class CheckReport(Report):
     def of(cls, report: Report) -> "CheckReport":
         """The same report, with what one can do with it."""
         return cls(**{field.name: getattr(report, field.name) for field in fields(report)})
+
+    def __str__(self) -> str:
+        return words.summary(self)
 
     def to_json(self) -> str:
         """The document that ``schemas/report.schema.json`` describes."""
@@ -50,13 +50,7 @@ class CheckReport(Report):
         return pandas.DataFrame([_row(result) for result in results])
 
     def _repr_html_(self) -> str:
-        # A frame keeps the page's style sheet and the notebook's apart, and its policy in force.
-        page = escape(self.render("html"))
-        title = escape(words.summary(self))
-        return (
-            f'<iframe sandbox title="{title}" srcdoc="{page}" width="100%" height="{_HEIGHT}"'
-            ' frameborder="0"></iframe>'
-        )
+        return framed(self.render("html"), words.summary(self))
 
 
 def _row(result: LayerResult | OutputResult) -> dict[str, object]:

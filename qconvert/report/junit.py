@@ -70,11 +70,16 @@ def _cases(report: Report) -> Iterator[_Case]:
             name = f"{weight.layer}/{weight.role}"
             yield _skipped("weights", name, weight.verdict, ignored[weight.layer])
             continue
-        outcome = _outcome(weight.verdict, Verdict.BOUNDED)
+        outcome = _outcome(weight.verdict, report.required)
         name, told = f"{weight.layer}/{weight.role}", words.of_weight(weight)
         yield _Case("weights", name, outcome, weight.verdict.value, told)
     for output in report.outputs:
         yield _of_finding("outputs", output.name, output.finding, report.required)
+    for name in words.missing(report):
+        yield _Case("comparison", name, "error", "UNCHECKED", f"no {name} were compared")
+    for one in report.repair.unrepaired:
+        name = f"{one.layer}, channel {one.channel}"
+        yield _Case("repair", name, "failure", "DIFFERS", words.of_unrepaired(one))
 
 
 def _skipped(suite: str, name: str, verdict: Verdict, told: str) -> _Case:

@@ -24,9 +24,19 @@ def to_markdown(report: Report) -> str:
     return "\n".join(_lines(report)) + "\n"
 
 
+def of_failure(model: str, told: str) -> str:
+    """The same of a *model* that could not be checked, because of what is *told*."""
+    sign = _SIGNS[Verdict.DIFFERS]
+    return (
+        f"## {sign} qconvert check does not pass: ERROR\n\n{markdown(model)}\n\n{markdown(told)}\n"
+    )
+
+
 def _lines(report: Report) -> Iterator[str]:
     passed = "passes" if report.passed else "does not pass"
     yield f"## {_SIGNS[report.verdict]} qconvert check {passed}: {report.verdict.value}"
+    yield ""
+    yield markdown(words.files(report))
     yield ""
     yield markdown(words.summary(report))
     yield from _remarks(report)
@@ -44,6 +54,12 @@ def _remarks(report: Report) -> Iterator[str]:
     remarks = [
         *(f"**not run** {markdown(f'{x.witness.value}: {x.failure}')}" for x in report.failed),
         *(f"**no pass** {markdown(text)}" for text in [words.short_of(report)] if text),
+        *(f"**not compared** {name}" for name in words.missing(report)),
+        *(
+            f"**not repaired** {markdown(words.of_unrepaired(one))}"
+            for one in report.repair.unrepaired
+        ),
+        *([f"**not found** {markdown(words.of_not_found(report))}"] if report.not_found else ()),
         *map(_weight, (w for w in report.weights if not w.verdict.passes)),
         *(f"**condition** {_since(*item)}" for item in words.conditions(report).items()),
         *(f"**assumed** {_since(*item)}" for item in words.assumptions(report).items()),
@@ -74,7 +90,7 @@ def _layers(report: Report) -> Iterator[str]:
     if len(rows) <= _OPEN_ROWS:
         yield from _table(_LAYERS, rows)
         return
-    notable = [row for row in rows if Verdict.PROVEN.value not in row[3]]
+    notable = sorted((row for row in rows if Verdict.PROVEN.value not in row[3]), key=_rank)
     if notable:
         yield from _table(_LAYERS, notable[:_OPEN_ROWS])
         yield ""
@@ -83,6 +99,16 @@ def _layers(report: Report) -> Iterator[str]:
     yield from _table(_LAYERS, rows)
     yield ""
     yield "</details>"
+
+
+def _rank(row: Sequence[str]) -> int:
+    """The worst first, as few of them are open; what does not count is in brackets."""
+    order = [_shown(verdict) for verdict in reversed(list(Verdict))]
+    return order.index(row[3]) if row[3] in order else len(order)
+
+
+def _shown(verdict: Verdict) -> str:
+    return f"{_SIGNS[verdict]} {verdict.value}"
 
 
 def _layer(layer: LayerResult, *, ignored: bool) -> tuple[str, ...]:
@@ -94,7 +120,7 @@ def _layer(layer: LayerResult, *, ignored: bool) -> tuple[str, ...]:
 
 
 def _finding(finding: Finding) -> tuple[str, ...]:
-    verdict = f"{_SIGNS[finding.verdict]} {finding.verdict.value}"
+    verdict = _shown(finding.verdict)
     worst = finding.worst
     if worst is None:
         return (verdict, "", "", words.why(finding))

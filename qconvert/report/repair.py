@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from qconvert.checking.repair.moves import Repair, Unrepaired
+from qconvert.checking.repair.moves import Repair
+from qconvert.report import words
 from qconvert.report.escape import printable
 
 #: Moves that are worth a line each.
@@ -21,11 +22,4 @@ def repair_lines(repair: Repair) -> Iterator[Text]:
     if len(repair.moved) > _MOST:
         yield Text(f"moved: {len(repair.moved) - _MOST} more constants")
     for one in repair.unrepaired:
-        yield Text(f"not repaired: {_told(one)}", "red")
-
-
-def _told(one: Unrepaired) -> str:
-    numbers = " and ".join(f"{printable(name)} is {value:.9g}" for name, value in one.example)
-    where = f"{printable(one.layer)}, channel {one.channel}"
-    many = "" if one.states == 1 else "s"
-    return f"{where}: codes flip in {one.states} state{many}, as where {numbers}; {one.reason}"
+        yield Text(f"not repaired: {printable(words.of_unrepaired(one))}", "red")

@@ -15,17 +15,22 @@ from qconvert.report.escape import printable, sarif
 _RULES: Final = {
     "differs": "A result differs beyond what rounding explains.",
     "unchecked": "A result was compared with nothing.",
+    "not-run": "A program that has to take part did not run.",
     "not-enough": "Less is known of a result than is required.",
     "weight-differs": "A weight is not the one that QKeras computes with.",
     "weight-unchecked": "A weight was compared with nothing.",
     "condition": "The file runs as it was checked where this holds.",
     "ambiguous": "TensorFlow's predict differs from its model(x), which is the truth here.",
 }
+_OF_WEIGHTS: Final = {
+    Verdict.DIFFERS: "weight-differs",
+    Verdict.UNCHECKED: "weight-unchecked",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """Something to show of a layer, a weight or an output; ``ignored`` is why it does not count."""
+    """Something to show of a part of the model; ``ignored`` is why it does not count."""
 
     rule: str
     level: str
@@ -83,16 +88,16 @@ def _results(report: Report) -> Iterator[_Result]:
     unseen, ignored = set(report.not_found), dict(report.ignored)
     for layer in report.layers:
         if not (layer.name in unseen and layer.finding.verdict is Verdict.UNCHECKED):
-            for found in _of_finding(layer.name, "layer", layer.finding, report.required):
+            for found in _of_finding(layer.name, "layer", layer.finding, report):
                 yield replace(found, ignored=ignored.get(layer.name))
     for output in report.outputs:
-        yield from _of_finding(output.name, "output", output.finding, report.required)
+        yield from _of_finding(output.name, "output", output.finding, report)
     for weight in report.weights:
-        if not weight.verdict.passes:
-            rule = f"weight-{'unchecked' if weight.verdict is Verdict.UNCHECKED else 'differs'}"
+        if _is_short(weight.verdict, report.required):
             name = f"{weight.layer}/{weight.role}"
-            why = ignored.get(weight.layer)
+            rule, why = _OF_WEIGHTS.get(weight.verdict, "not-enough"), ignored.get(weight.layer)
             yield _Result(rule, "error", name, "weight", words.of_weight(weight), why)
+    yield from _of_the_whole(report)
     for text, name in words.conditions(report).items():
         yield _Result("condition", "note", name, "layer", text)
     for value in report.ambiguous:
@@ -100,12 +105,28 @@ def _results(report: Report) -> Iterator[_Result]:
         yield _Result("ambiguous", "warning", value.name, "output", told)
 
 
-def _of_finding(name: str, kind: str, finding: Finding, required: Verdict) -> Iterator[_Result]:
+def _of_the_whole(report: Report) -> Iterator[_Result]:
+    """What is no pass without a layer, weight or output that is none."""
+    for lost in report.failed:
+        yield _Result("not-run", "error", lost.witness.value, "witness", lost.failure or "")
+    for name in words.missing(report):
+        yield _Result("unchecked", "error", name, "model", f"no {name} were compared")
+    for one in report.repair.unrepaired:
+        yield _Result("differs", "error", one.layer, "layer", words.of_unrepaired(one))
+
+
+def _is_short(verdict: Verdict, required: Verdict) -> bool:
     order = list(Verdict)
-    if order.index(finding.verdict) <= order.index(required):
+    return order.index(verdict) > order.index(required)
+
+
+def _of_finding(name: str, kind: str, finding: Finding, report: Report) -> Iterator[_Result]:
+    if not _is_short(finding.verdict, report.required):
         return
     rule = {Verdict.DIFFERS: "differs", Verdict.UNCHECKED: "unchecked"}.get(finding.verdict)
-    level = "warning" if finding.inherited_from else "error"
+    # An error stands at the origin, unless that does not count.
+    origins = set(finding.inherited_from) - dict(report.ignored).keys()
+    level = "warning" if origins else "error"
     text = f"{finding.verdict.value}: {words.why(finding)}"
     yield _Result(rule or "not-enough", level, name, kind, text)
 

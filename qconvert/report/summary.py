@@ -155,14 +155,15 @@ def _layer(graph: Graph, layer: Layer, shape: Shape, cost: Cost | None) -> Layer
         layer.class_name,
         shape,
         _codes(activation_quantizer(graph, layer)),
-        tuple(_weight(role, weight) for role, weight in layer.weights.items()),
+        tuple(tensor_of(role, weight) for role, weight in layer.weights.items()),
         converter=graph.opaque.get(layer.name),
         notes=layer.notes,
         cost=cost,
     )
 
 
-def _weight(role: str, weight: Weight) -> Tensor:
+def tensor_of(role: str, weight: Weight) -> Tensor:
+    """A weight of a Keras model."""
     raw, codes = weight.raw, _codes(weight.quantizer)
     return Tensor(role, raw.shape, str(raw.dtype), raw.nbytes, codes, weigh(weight))
 

@@ -152,9 +152,8 @@ def _notes(report: Report) -> Iterator[Text]:
         yield from (Text(f"  {line}", "yellow") for line in others)
     if short := words.short_of(report):
         yield Text(f"no pass: {printable(short)}", "red")
-    for missing in (not report.samples and "samples", not report.outputs and "outputs"):
-        if missing:
-            yield Text(f"no {missing} were compared", "yellow")
+    for name in words.missing(report):
+        yield Text(f"no {name} were compared", "yellow")
     if report.not_found:
         yield Text(printable(words.of_not_found(report)), "yellow")
     for name, text in words.of_ignored(report).items():

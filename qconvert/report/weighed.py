@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from qconvert.weighing.weights import Scales, Weighed
 
 _COSTS: Final = ("layer", "bits", "sums", "multiplications", "bit operations", "bytes", "float32")
-_WEIGHTS: Final = ("weight", "shape", "quantized", "codes", "zeros", "outside", "at ends")
+WEIGHTS: Final = ("weight", "shape", "quantized", "codes", "zeros", "outside", "at ends")
 _TENSORS: Final = ("tensor", "type", "shape", "bytes", "values", "zeros")
 #: A number that depends on a size which is not known.
 _OPEN: Final = "?"
@@ -27,10 +27,10 @@ _OPEN: Final = "?"
 def weighed_lines(summary: Summary) -> Iterator[Text]:
     """Costs of layers, how weights are spread over their codes, and the tensors of a file."""
     costs = [_cost_cells(each) for each in summary.layers if each.cost or each.weights]
-    weights = [_weight_cells(each, one) for each in summary.layers for one in each.weights]
+    weights = [weight_cells(each.name, one) for each in summary.layers for one in each.weights]
     tensors = [_tensor_cells(tensor) for tensor in summary.tensors]
     yield from _table(_COSTS, costs, right=range(1, 7))
-    yield from _table(_WEIGHTS, weights, right=range(3, 7))
+    yield from _table(WEIGHTS, weights, right=range(3, 7))
     yield from _table(_TENSORS, tensors, right=range(3, 6))
 
 
@@ -74,8 +74,9 @@ def _product_cells(cost: Cost) -> tuple[str, str, str, str]:
     return bits, sums, _counted(cost.multiplications), operations
 
 
-def _weight_cells(layer: LayerSummary, weight: Tensor) -> tuple[str, ...]:
-    name = printable(f"{layer.name}/{weight.name}")
+def weight_cells(layer: str, weight: Tensor) -> tuple[str, ...]:
+    """How a weight is spread over its codes, in the columns `WEIGHTS`."""
+    name = printable(f"{layer}/{weight.name}")
     found = weight.weighed
     if found is None:
         return name, shown(weight.shape), weight.type, "", "", "", ""

@@ -1,9 +1,11 @@
 """What a report says, in words: not yet made safe for the place where they are shown."""
 
+import math
 from typing import Final
 
 from qconvert.checking.compare import Difference
 from qconvert.checking.ignored import needlessly_ignored
+from qconvert.checking.repair.moves import Unrepaired
 from qconvert.checking.results import (
     Bound,
     Comparison,
@@ -17,6 +19,8 @@ from qconvert.checking.results import (
 from qconvert.checking.weights import FOLDED
 
 _MOST_ULP: Final = 1 << 16
+#: Names in a sentence; of more it is told how many there are.
+_NAMES: Final = 3
 
 
 def why(finding: Finding) -> str:
@@ -81,7 +85,7 @@ def elements_that_differ(difference: Difference) -> str:
 def of_weight(weight: WeightResult) -> str:
     """What was found of a weight."""
     if weight.stored is not None and weight.stored.differing:
-        return f"{elements_that_differ(weight.stored)} in the ONNX file"
+        return _of_file(weight.stored)
     match weight.verdict:
         case Verdict.UNCHECKED:
             return "no counterpart in QKeras"
@@ -89,6 +93,20 @@ def of_weight(weight: WeightResult) -> str:
             return f"{elements_that_differ(weight.difference)}: {FOLDED}"
         case _:
             return elements_that_differ(weight.difference)
+
+
+def _of_file(found: Difference) -> str:
+    """The weight in the file; NaN stands for a number that is no more there by itself."""
+    first = found.first
+    if first is None or not first.values:
+        return f"{elements_that_differ(found)} in the ONNX file"
+    (_, ours), (_, theirs) = first.values
+    place = f"first at {list(first.index)}"
+    if math.isnan(theirs):
+        hidden = "are part of other numbers in the ONNX file, which are wrong"
+        return f"{differing(found)} {hidden}; {place}"
+    told = f"{elements_that_differ(found)} in the ONNX file"
+    return f"{told}; {place}: {theirs:.9g} in place of {ours:.9g}"
 
 
 def of_not_found(report: Report) -> str:
@@ -100,25 +118,51 @@ def of_not_found(report: Report) -> str:
     )
 
 
+def missing(report: Report) -> tuple[str, ...]:
+    """Of what there was none to compare, so that nothing is known."""
+    parts = (("samples", report.samples), ("outputs", report.outputs))
+    return tuple(name for name, found in parts if not found)
+
+
+def of_unrepaired(one: Unrepaired) -> str:
+    """Where codes flip that no constants make TensorFlow's."""
+    numbers = " and ".join(f"{name} is {value:.9g}" for name, value in one.example)
+    flips = f"codes flip in {_count(one.states, 'state')}, as where {numbers}"
+    return f"{one.layer}, channel {one.channel}: {flips}; {one.reason}"
+
+
+def not_compared(report: Report) -> str:
+    """What makes the verdict `Verdict.UNCHECKED`; empty if something else is the verdict."""
+    if report.verdict is not Verdict.UNCHECKED:
+        return ""
+    lost = ", ".join(result.witness.value for result in report.failed)
+    found = (
+        lost and f"{lost} did not run",
+        *(f"no {name} were compared" for name in missing(report)),
+        _shown(_beyond(report, Verdict.SAMPLED)),
+    )
+    return "; ".join(filter(None, found))
+
+
 def short_of(report: Report) -> str:
     """What is required and not known; empty if the report passes, or differs anyway."""
     if report.passed or not report.verdict.passes:
         return ""
-    return f"{report.required.value} is required{_missing(report)}"
+    names = _shown(_beyond(report, report.required))
+    return f"{report.required.value} is required{names and f', which is not known of {names}'}"
 
 
-def _missing(report: Report) -> str:
-    """The layers and outputs of which less is known than is required."""
-    order, ignored = list(Verdict), dict(report.ignored)
-    results: tuple[LayerResult | OutputResult, ...] = (*report.layers, *report.outputs)
-    names = [
-        one.name
-        for one in results
-        if order.index(one.finding.verdict) > order.index(report.required)
-        and (isinstance(one, OutputResult) or one.name not in ignored)
-    ]
-    more = f" and {len(names) - 3} more" if names[3:] else ""
-    return f", which is not known of {', '.join(dict.fromkeys(names[:3]))}{more}" if names else ""
+def _beyond(report: Report, least: Verdict) -> list[str]:
+    """What counts and of which less than *least* is known."""
+    order = list(Verdict)
+    few = order.index(least)
+    found = (name for name, verdict in report.counted if order.index(verdict) > few)
+    return list(dict.fromkeys(found))
+
+
+def _shown(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMES} more" if names[_NAMES:] else ""
+    return f"{', '.join(names[:_NAMES])}{more}" if names else ""
 
 
 def _of_weights(report: Report) -> str:
@@ -179,6 +223,12 @@ def summary(report: Report) -> str:
 
 def _count_of_ignored(report: Report) -> str:
     return f"; {len(report.ignored)} ignored" if report.ignored else ""
+
+
+def files(report: Report) -> str:
+    """The model and the ONNX file."""
+    onnx = report.onnx.path or "exported to memory"
+    return f"{report.model.path or 'in memory'}, ONNX file {onnx}"
 
 
 def provenance(report: Report) -> dict[str, str]:

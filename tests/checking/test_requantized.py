@@ -175,9 +175,28 @@ def test_another_weight_is_seen_at_its_channel(op: Conv | ConvTranspose) -> None
     graph = model_of(op)
     model = to_onnx(graph)
     change(model, kernel_name(model, 3), more(1, 0))
-    wrong = np.isnan(read_back(graph, model)["conv", "kernel"])
+    wrong = read_back(graph, model)["conv", "kernel"] != op.kernel
     axis = tuple(i for i in range(4) if i != (2 if isinstance(op, ConvTranspose) else 3))
     assert wrong.any(axis=axis).tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("place", range(18))
+def test_one_wrong_weight_is_told_with_its_number(place: int) -> None:
+    """Also where it is the largest of its channel, by which others would be measured."""
+    graph = model_of(CONV)
+    model = to_onnx(graph)
+    change(model, kernel_name(model, 3), more(1, place))
+    found = read_back(graph, model)["conv", "kernel"]
+    ((row, column, source, channel),) = np.argwhere(found != CONV.kernel)
+    assert np.ravel_multi_index((channel, source, row, column), (CHANNELS, 2, 3, 3)) == place
+    assert np.isfinite(found[row, column, source, channel])
+
+
+def test_weights_of_which_most_are_wrong_are_not_told() -> None:
+    graph = model_of(CONV)
+    model = to_onnx(graph)
+    change(model, kernel_name(model, 3), lambda codes: codes[:, :, ::-1].copy())
+    assert np.isnan(read_back(graph, model)["conv", "kernel"]).any()
 
 
 def test_a_bias_of_one_more_is_judged_by_what_it_does() -> None:

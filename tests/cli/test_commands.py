@@ -254,6 +254,25 @@ def test_diff_tells_what_changed_and_ends_with_1(
     assert f"act\n{told}\n\n1 change, in 1 layer" in capsys.readouterr().out
 
 
+def test_a_file_cannot_steer_the_terminal_by_what_it_says_of_itself(
+    write_model: WriteModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "m.onnx"
+    assert run(["export", str(write_model()), "-o", str(path)]) == 0
+    model = onnx.load(path)
+    evil = "\x1b[2J\n::error::x"
+    for entry in model.metadata_props:
+        content = json.loads(entry.value)
+        told = {key: content[key] + evil for key in ("converter", "dialect")}
+        entry.value = json.dumps({**content, **told})
+    onnx.save(model, path)
+    capsys.readouterr()
+    assert run(["inspect", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("\\u{1b}[2J") == 2
+    assert "\x1b" not in shown and "\n::" not in shown
+
+
 def test_a_report_cannot_steer_the_terminal_that_its_diff_is_shown_in(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

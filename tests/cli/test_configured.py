@@ -1,12 +1,15 @@
 """All checks of a project in one command."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from qconvert.cli import configured, run
+from qconvert.cli.checked import checked
 
 HERE = 'tf-python = "/nowhere/python"\nsamples = 4\n'
 
@@ -44,6 +47,65 @@ def test_all_models_are_checked_and_one_that_is_missing_is_an_error(
     assert found["samples"] == 4
 
 
+def test_a_report_does_not_tell_where_the_project_is(
+    project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f'{HERE}[[models]]\nmodel = "model.h5"\ninputs = "x.npy"\nreport = "r"\n'
+    project(text)
+    np.save("x.npy", np.zeros((4, 3), np.float32))
+    shutil.copytree(tmp_path, tmp_path / "elsewhere")
+    bodies = []
+    for folder in (tmp_path, tmp_path / "elsewhere"):
+        monkeypatch.chdir(folder)
+        assert run(["check"]) == 5
+        bodies.append({path.name: path.read_bytes() for path in (folder / "r").iterdir()})
+    assert bodies[0] == bodies[1]
+    assert json.loads(bodies[0]["report.json"])["model"]["path"] == "model.h5"
+
+
+def test_a_bug_with_one_model_hides_no_other(
+    project: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = '[[models]]\nmodel = "model.h5"\n' * 2
+    project(HERE + models)
+    calls: list[Path] = []
+
+    def broken_once(model: Path, *arguments: Any, **options: Any) -> Any:
+        calls.append(model)
+        if len(calls) == 1:
+            raise RuntimeError("a bug")
+        return checked(model, *arguments, **options)
+
+    monkeypatch.setattr(configured, "checked", broken_once)
+    assert run(["check"]) == 70
+    out, err = capsys.readouterr()
+    assert "qconvert: error QC999: RuntimeError: a bug" in err
+    rows = [line.split() for line in out.splitlines()[-2:]]
+    assert rows == [
+        ["model.h5", "ERROR", "SAMPLED", "70", "QC999"],
+        ["model.h5", "UNCHECKED", "SAMPLED", "5"],
+    ]
+
+
+def test_no_report_is_lost_in_the_folder_of_another(
+    project: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --force the last one would be all that is left."""
+    models = '[[models]]\nmodel = "model.h5"\nreport = "r"\n[[models]]\nmodel = "model.h5"\n'
+    project(f'{HERE}{models}report = "r/../r"\n')
+    assert run(["check", "--force"]) == 2
+    assert "two models write their report to" in capsys.readouterr().err
+
+
+def test_a_folder_that_the_configuration_names_steers_no_terminal(
+    project: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project(f'{HERE}[[models]]\nmodel = "model.h5"\nreport = "r\\n::error::x\\u001b[31m"\n')
+    assert run(["check"]) == 5
+    out = capsys.readouterr().out
+    assert "report  " in out and "\x1b" not in out and "\n::" not in out
+
+
 def test_reports_of_an_earlier_run_are_replaced_only_if_asked(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -55,6 +117,23 @@ def test_reports_of_an_earlier_run_are_replaced_only_if_asked(
     out, err = capsys.readouterr()
     assert out == ""
     assert "model.h5: UNCHECKED" in err
+
+
+def test_one_model_with_two_files_has_two_names(
+    project: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["export", "model.h5", "-q"]) == run(["export", "model.h5", "-qo", "b.onnx"]) == 0
+    entry = '[[models]]\nmodel = "model.h5"\nonnx = '
+    project(f'{HERE}{entry}"model.onnx"\nreport = "r"\n{entry}"b.onnx"\n')
+    assert run(["check"]) == 5
+    out = capsys.readouterr().out
+    assert "== model.h5 model.onnx\n" in out and "== model.h5 b.onnx\n" in out
+    # So that the report of another clone is the same.
+    report = json.loads((tmp_path / "r" / "report.json").read_text(encoding="utf-8"))
+    assert (report["model"]["path"], report["onnx"]["path"]) == ("model.h5", "model.onnx")
+    capsys.readouterr()
+    assert run(["report", "r"]) == 5
+    assert "model.h5" in capsys.readouterr().out
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(

@@ -56,6 +56,21 @@ def explain(*arguments: str | Path) -> int:
     return run(["explain", *map(str, arguments)])
 
 
+def test_standard_output_has_the_document_alone(
+    write_model: WriteModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "page.html"
+    assert explain(write_model(), "--layer", "fc", "--no-run", "--json", "-", "--html", page) == 0
+    found = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).validate(found)
+    assert found["layer"] == "fc" and page.is_file()
+    assert not (tmp_path / "-").exists()
+
+
 def test_numpy_alone_starts_nothing(
     write_model: WriteModel,
     samples: Path,

@@ -10,7 +10,7 @@ from qconvert.cli import run
 from .conftest import LAYERS, activation, dense
 
 
-@pytest.mark.parametrize("code", ["QC107", "qc107"])
+@pytest.mark.parametrize("code", ["QC107", "qc107", "107"])
 def test_a_code_is_explained(code: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["help", code]) == 0
     head, *rest = capsys.readouterr().out.splitlines()
@@ -23,6 +23,18 @@ def test_all_codes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) > 100
     assert all(re.match("QC[0-9]{3}  [A-Za-z]", line) for line in lines)
+
+
+def test_the_list_of_commands_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    commands = capsys.readouterr().out.partition("Commands:")[2].splitlines()[1:]
+    assert len(commands) > 10
+    assert all(line.endswith(".") and "..." not in line for line in commands)
+
+
+def test_what_can_be_given_is_listed_without_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["completion"]) == 2
+    assert "\n  bash,\n  zsh,\n  fish\n" in capsys.readouterr().err
 
 
 def test_help_of_a_command_is_its_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,6 +45,43 @@ def test_a_report_is_written_to_a_file(
     capsys.readouterr()
 
 
+def test_standard_output_is_no_file(
+    write_model: WriteModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(["check", str(write_model()), "--samples", "1", "--json", "r.json", *NOWHERE])
+    capsys.readouterr()
+    assert run(["report", "r.json", "--format", "sarif", "-o", "-"]) == 5
+    assert '"version": "2.1.0"' in capsys.readouterr().out
+    assert not (tmp_path / "-").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["weights", "MODEL"],
+        ["explain", "MODEL", "--layer", "act", "--no-run", "--html", "PATH"],
+        ["check", "MODEL", "--samples", "1", "--json", "PATH", *NOWHERE],
+    ],
+    ids=lambda command: command[0],
+)
+def test_paths_that_are_told_steer_no_terminal(
+    write_model: WriteModel,
+    tmp_path: Path,
+    command: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    evil = "a\n::error::x\x1b[31m"
+    given = {"MODEL": str(write_model(f"{evil}.h5")), "PATH": str(tmp_path / evil)}
+    assert run([given.get(word, word) for word in command]) in (0, 5)
+    shown = capsys.readouterr().out
+    assert "a\\u{a}::error::x\\u{1b}[31m" in shown
+    assert "\x1b" not in shown and "\n::" not in shown
+
+
 def test_a_folder_with_content_is_refused_before_work_begins(
     write_model: WriteModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -234,6 +234,15 @@ def test_a_layer_is_told_once_and_not_for_rounding() -> None:
     assert layers == ["b", "a"]
 
 
+def test_of_a_layer_that_is_ignored_nothing_is_told() -> None:
+    """The bar would say DIFFERS while the check passes."""
+    layers: list[str] = []
+    seen = FirstSeen(layers.append, {"a": "issue 12"})
+    wrong = {(Witness.TENSORFLOW, Witness.ORT): Difference(9, 3, 1, 1.0, 9)}
+    seen(Observation(Trial({}), {}, Evidence({"a": wrong, "b": wrong}), 0))
+    assert layers == ["b"]
+
+
 def test_stages_go_back_to_the_part_around() -> None:
     from qconvert.checking.stopwatch import Stopwatch
 

@@ -7,6 +7,7 @@ import pytest
 from onnx import numpy_helper
 
 import qconvert
+from qconvert.differing import conversion
 from qconvert.differing.results import Kind
 from qconvert.errors import BadFileError, UsageError
 
@@ -41,6 +42,16 @@ def test_a_code_of_the_file_that_is_another_is_told_as_a_weight(path: Path) -> N
     assert change.numbers and change.numbers.steps == 2
     # Keras has the axes the other way round.
     assert change.numbers.first == (4, 3)
+
+
+def test_a_number_that_the_file_has_only_within_others_is_not_called_nan(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bias = np.full(64, np.nan, np.float32)
+    monkeypatch.setattr(conversion, "stored_weights", lambda *_: {("fc1", "bias"): bias})
+    (change,) = qconvert.diff(MODEL, path).changes
+    assert (change.layer, change.what, change.numbers) == ("fc1", "bias", None)
+    assert change.after == "64 of 64 are part of other numbers in the file, which are wrong"
 
 
 def test_the_file_of_another_training_has_another_source(path: Path, tmp_path: Path) -> None:

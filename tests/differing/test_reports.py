@@ -1,43 +1,80 @@
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import qconvert
+from qconvert.checking import results as checked
+from qconvert.checking.compare import Difference
+from qconvert.checking.results import (
+    Bound,
+    ByValue,
+    CheckedFile,
+    Comparison,
+    Environment,
+    Finding,
+    LayerResult,
+    Method,
+    OutputResult,
+    Proof,
+    Verdict,
+    WeightResult,
+    WitnessResult,
+)
+from qconvert.checking.witness import Witness
 from qconvert.differing.reports import report_changes
 from qconvert.differing.results import Kind
 from qconvert.errors import BadFileError
+from qconvert.report import to_json
 
 Report = dict[str, Any]
 
+TF, ORT = Witness.TENSORFLOW, Witness.ORT
+#: What two reports of one check differ in.
+NOT_COUNTED = {
+    "schema", "path", "seconds", "reproducer",
+    # Drawn, of numbers whose hash, or the hash of whose file, is compared.
+    "results", "errors", "raw", "effective", "first", "example", "histogram", "sources",
+    # These follow from others.
+    "first_difference", "elements", "largest_ulp", "largest_steps", "witnesses", "ambiguous",
+}  # fmt: skip
 
-def finding(verdict: str) -> Report:
-    proof = {"method": "algebraic", "bits": 12, "assumptions": []}
-    return {"verdict": verdict, "reason": "", "proof": proof if verdict == "PROVEN" else None}
 
-
-def layer(name: str, verdict: str) -> Report:
-    return {"name": name, "class_name": "QDense", "weight_bits": 4, **finding(verdict)}
+def finding(verdict: Verdict) -> Finding:
+    proof = Proof(Method.ALGEBRAIC, ("sums fit",), 12, states=4, near=1, numbers=9)
+    compared = Comparison((TF, ORT), Difference(64), None)
+    known = Bound(0.5, 1.0, 4, 1)
+    return Finding(verdict, "", (compared,), (), proof, "a doubt", known, ("needs VNNI",))
 
 
 @pytest.fixture
 def report() -> Report:
-    return {
-        "schema": "qconvert.report/1",
-        "verdict": "PROVEN",
-        "passed": True,
-        "model": {"path": "m.h5", "sha256": "0" * 64},
-        "onnx": {"path": "m.onnx", "sha256": "1" * 64},
-        "samples": 64,
-        "seconds": {"comparing": 1.0},
-        "witnesses": [{"name": "TensorFlow", "versions": {"tensorflow": "2.21.0"}}],
-        "layers": [layer("fc1", "PROVEN"), layer("fc2", "PROVEN")],
-        "weights": [{"layer": "fc1", "role": "kernel", "verdict": "PROVEN"}],
-        "outputs": [{"name": "y", **finding("PROVEN")}],
-    }
+    """The document of a check as `check` writes it."""
+    proven = finding(Verdict.PROVEN)
+    found = checked.Report(
+        model=CheckedFile("m.h5", "0" * 64),
+        onnx=CheckedFile("m.onnx", "1" * 64),
+        inputs="64 samples of x.npy",
+        samples=64,
+        layers=(
+            LayerResult("fc1", "QDense", 4, None, proven, "tf2onnx", ("note",), ("Gemm",)),
+            LayerResult("fc2", "QDense", 4, 8, proven),
+        ),
+        weights=(WeightResult("fc1", "kernel", Verdict.PROVEN, Difference(8), Difference(8)),),
+        outputs=(OutputResult("y", proven),),
+        ambiguous=(),
+        witnesses=(WitnessResult(TF, (("tensorflow", "2.21.0"),), None),),
+        environment=Environment("0.1.0", "3.11", "Linux"),
+        seconds=(("comparing", 1.0),),
+        by_value=ByValue((("x", "in"),), (("y", "out"),), (("fc1", "t"),)),
+        inputs_sha256="3" * 64,
+        ignored=(("fc1", "a known one"),),
+    )
+    document: Report = json.loads(to_json(found))
+    return document
 
 
 def test_neither_paths_nor_times_count(report: Report) -> None:
@@ -47,7 +84,7 @@ def test_neither_paths_nor_times_count(report: Report) -> None:
 
 
 def worse_layer(report: Report) -> None:
-    report["layers"][1].update(finding("DIFFERS"))
+    report["layers"][1].update(verdict="DIFFERS")
 
 
 def worse_weight(report: Report) -> None:
@@ -116,6 +153,32 @@ def test_each_change_is_told_where_it_is(
     back = next(iter(report_changes(other, report)))
     opposite = {Kind.WORSE: Kind.BETTER, Kind.REMOVED: Kind.ADDED}
     assert back.kind is opposite.get(kind, kind)
+
+
+def leaves(part: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Where numbers and texts stand that two reports are compared by."""
+    items = part.items() if isinstance(part, dict) else enumerate(part)
+    for key, value in items:
+        here = (*place, key)
+        if key in NOT_COUNTED and (place or key != "witnesses"):
+            continue
+        if isinstance(value, dict | list):
+            yield from leaves(value, here)
+        else:
+            yield here
+
+
+def test_nothing_that_a_check_found_can_change_unseen(report: Report) -> None:
+    """Also in what is added to reports: it is told, or named above."""
+    places = list(leaves(report))
+    assert len(places) > 60
+    for *way, last in places:
+        other = copy.deepcopy(report)
+        part: Any = other
+        for key in way:
+            part = part[key]
+        part[last] = "DIFFERS" if last == "verdict" else f"another {part[last]}"
+        assert list(report_changes(report, other)), (*way, last)
 
 
 def test_reports_are_read_from_files(report: Report, tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import pytest
+
+from qconvert.cli import run
 from scripts.reference import pages
 
 ROOT: Final = Path(__file__).parents[2]
@@ -14,6 +17,14 @@ def test_the_reference_is_current() -> None:
     """If not: scripts/reference.py."""
     for path, text in pages().items():
         assert path.read_text(encoding="utf-8") == text
+
+
+def test_the_reference_is_what_help_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also of -h, which is a setting of the group above the commands."""
+    assert run(["report", "--help"]) == 0
+    assert "-h, --help" in capsys.readouterr().out
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    assert page.count("| `-h, --help` |") == page.count("\n## qconvert ")
 
 
 def test_the_site_is_built_and_no_link_leads_nowhere() -> None:

@@ -186,6 +186,18 @@ def test_a_quantizer_shows_code_saturation_and_ties(
     assert (found.code, found.saturated, found.tie) == (code, saturated, tie)
 
 
+@pytest.mark.parametrize("x", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("quantizer", [BITS, QuantizedRelu(4, 0), QuantizedTanh(4)])
+def test_what_is_not_finite_has_no_code(
+    prepare: Prepare, quantizer: QuantizedRelu | QuantizedBits | QuantizedTanh, x: float
+) -> None:
+    """Behind a sum that overflows; the input of a model is finite."""
+    run = prepare(np.array([[x]], np.float32), Quantize(quantizer))
+    (step,) = explain(run, "y", (0,)).steps
+    assert isinstance(step.reason, Rounded)
+    assert (step.reason.code, step.reason.position) == (None, None)
+
+
 def test_the_place_among_the_codes_rounds_to_the_code(
     prepare: Prepare, random: np.random.Generator
 ) -> None:

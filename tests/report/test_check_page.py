@@ -61,6 +61,8 @@ def test_layers_that_do_not_count_are_told_with_the_reason(ignoring: Report) -> 
     text = PageReader(check_page(ignoring)).text
     assert "Layer conv does not count" in text and r"ignored: issue \u{1b}[31m 12" in text
     assert "layers that are ignored are not part" in text
+    # In the table and above the layer's section: else a page that passes has a red DIFFERS.
+    assert text.count("(DIFFERS)") == 2 == text.count("(SAMPLED)")
     assert "The first layer that differs" not in text
 
 

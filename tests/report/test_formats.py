@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,8 +13,10 @@ import pytest
 import xmlschema
 
 from qconvert.checking.compare import Difference
-from qconvert.checking.results import LayerResult, Report, Verdict, WeightResult
+from qconvert.checking.repair.moves import Repair, Unrepaired
+from qconvert.checking.results import Finding, LayerResult, Report, Verdict, WeightResult
 from qconvert.report.escape import annotation, annotation_property, markdown, printable, sarif
+from qconvert.report.github import annotations
 from qconvert.report.junit import to_junit
 from qconvert.report.markdown import to_markdown
 from qconvert.report.sarif import to_sarif
@@ -45,6 +48,7 @@ HOSTILE: Final = (
     "@everyone #1",
     "<!-- -->",
     "C:\\x\\u{1b}",
+    "$\\text{PROVEN}$",
 )
 
 
@@ -180,7 +184,7 @@ def test_hostile_names_stay_inert(passing: Report, name: str) -> None:
     assert not any(line.startswith("::") for line in lines)
     # Outside of our own tags no letter stands that Markdown or HTML takes for more than itself.
     own = re.sub(r"</?(details|summary)>|<!-- -->", "", text)
-    assert not re.search(r"(?<!\\)[<>`\[\]@]", own)
+    assert not re.search(r"(?<!\\)[<>`\[\]@]", own) and "$" not in own
     assert all(len(re.findall(r"(?<!\\)\|", line)) in (0, 3, 8) for line in lines)
     uri = json.loads(sarif_log)["runs"][0]["artifacts"][0]["location"]["uri"]
     assert re.fullmatch(r"[A-Za-z0-9_.~%/-]*", uri)
@@ -193,6 +197,93 @@ def test_annotations_stay_in_their_line(name: str) -> None:
         assert "%" not in text.replace("%25", "").replace("%3A", "").replace("%2C", "")
     assert not re.search("[:,]", annotation_property(name))
     assert not set("[]") & set(re.sub(r"\\[\\\[\]]", "", sarif(name)))
+
+
+def with_an_unrepaired_channel(report: Report) -> Report:
+    left = Unrepaired("act", "no constants in reach", 3, 2, (("conv", 0.5),))
+    return replace(report, repair=Repair(unrepaired=(left,)))
+
+
+def without_samples(report: Report) -> Report:
+    return replace(report, samples=0)
+
+
+def without_outputs(report: Report) -> Report:
+    return replace(report, outputs=())
+
+
+def with_a_witness_of_few_layers_that_failed(report: Report) -> Report:
+    *others, last = report.witnesses
+    return replace(report, witnesses=(*others, replace(last, failure="died")))
+
+
+def with_a_weight_without_counterpart(report: Report) -> Report:
+    return replace(report, weights=(replace(report.weights[0], verdict=Verdict.UNCHECKED),))
+
+
+def with_a_weight_that_is_bounded_only(report: Report) -> Report:
+    proven = Finding(Verdict.PROVEN, "", ())
+    return replace(
+        report,
+        required=Verdict.PROVEN,
+        layers=tuple(replace(x, finding=proven) for x in report.layers),
+        outputs=tuple(replace(x, finding=proven) for x in report.outputs),
+        weights=(replace(report.weights[0], verdict=Verdict.BOUNDED),),
+    )
+
+
+def with_differences_from_an_ignored_layer(report: Report) -> Report:
+    conv, act = report.layers
+    own = replace(conv.finding, verdict=Verdict.DIFFERS, reason="ONNX Runtime differs")
+    later = replace(own, inherited_from=("conv",))
+    return replace(
+        report,
+        layers=(replace(conv, finding=own), replace(act, finding=later)),
+        outputs=tuple(replace(x, finding=later) for x in report.outputs),
+        ignored=(("conv", "issue 12"),),
+    )
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        with_an_unrepaired_channel,
+        without_samples,
+        without_outputs,
+        with_a_witness_of_few_layers_that_failed,
+        with_a_weight_without_counterpart,
+        with_a_weight_that_is_bounded_only,
+        with_differences_from_an_ignored_layer,
+    ],
+)
+def test_what_is_no_pass_is_none_for_any_machine(
+    passing: Report, spoil: Callable[[Report], Report]
+) -> None:
+    """Whatever it is that keeps the report from passing, with all layers and outputs as before."""
+    report = spoil(passing)
+    assert passing.passed and not report.passed
+    root = Tree.fromstring(to_junit(report))
+    JUNIT.validate(to_junit(report))
+    assert int(root.attrib["failures"]) + int(root.attrib["errors"])
+    results = log(report)["results"]
+    assert [r for r in results if r["level"] == "error" and not r["suppressions"]]
+    assert [line for line in annotations(report) if line.startswith("::error ")]
+
+
+def test_markdown_tells_why_a_report_does_not_pass(passing: Report) -> None:
+    assert "**not compared** samples" in to_markdown(without_samples(passing))
+    assert "**not repaired** act, channel 3" in to_markdown(with_an_unrepaired_channel(passing))
+
+
+def test_of_many_layers_the_one_that_differs_is_seen(bounded: Report) -> None:
+    _, other = bounded.layers
+    wrong = replace(other, name="wrong", finding=replace(other.finding, verdict=Verdict.DIFFERS))
+    ignored = replace(wrong, name="known")
+    many = replace(
+        bounded, layers=(ignored, *[other] * 30, wrong), ignored=(("known", "issue 12"),)
+    )
+    before, *_ = to_markdown(many).partition("<details>")
+    assert "| wrong |" in before and "| known |" not in before
 
 
 def test_the_same_report_gives_the_same_text(report: Report) -> None:

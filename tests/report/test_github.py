@@ -9,7 +9,8 @@ import pytest
 
 from qconvert.checking.compare import Difference
 from qconvert.checking.results import LayerResult, Report, Verdict, WeightResult
-from qconvert.cli.github import tell_github
+from qconvert.cli.github import tell_github, tell_github_of_failure
+from qconvert.errors import BadFileError
 from qconvert.report.escape import printable
 from qconvert.report.github import annotations
 
@@ -20,6 +21,8 @@ HOSTILE = (
     "  ::add-mask::c",
     "%0A::error::d",
     "##[add-matcher]x.json",
+    "##vso[task.setvariable variable=PATH]x",
+    "##teamcity[buildProblem description='x']",
     "a::stop-commands::b,title=x",
     "\x1b[31mred",
     "\u202eevil",
@@ -77,10 +80,10 @@ def test_hostile_names_stay_in_their_annotation(passing: Report, name: str) -> N
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_printed_names_are_no_commands(name: str) -> None:
-    """The runner obeys lines that begin with two colons, and what stands behind ##[ anywhere."""
+    """Runners obey lines that begin with two colons, and what stands behind ##NAME[ anywhere."""
     shown = printable(name)
     assert not shown.lstrip().startswith("::")
-    assert "##[" not in shown
+    assert not re.search(r"##\w*\[", shown)
     assert printable("a::b") == "a::b"
 
 
@@ -105,6 +108,19 @@ def test_the_summary_is_appended(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("::notice ") == 2
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_model_that_could_not_be_checked_is_an_error_too(
+    github: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell_github_of_failure(name, BadFileError("QC107", "gone.h5", "no such file").coded)
+    (line,) = capsys.readouterr().err.splitlines()
+    match = COMMAND.fullmatch(line)
+    assert match and match[1] == "error" and "QC107: gone.h5: no such file" in match[3]
+    head, *rest = github.read_text(encoding="utf-8").splitlines()
+    assert head == "## ❌ qconvert check does not pass: ERROR"
+    assert "no such file" in "".join(rest) and len(rest) == 5
 
 
 def test_a_summary_that_cannot_be_written_is_told(

@@ -10,6 +10,7 @@ import pytest
 
 from qconvert.checking.results import Report
 from qconvert.errors import OutputError
+from qconvert.report import words
 from qconvert.report.formats import FORMATS
 from qconvert.report.interactive import CheckReport
 
@@ -33,6 +34,10 @@ def test_it_is_the_same_report(passing: Report) -> None:
         passing.layers,
         CheckReport.of(replace(passing)).to_json(),
     )
+
+
+def test_printed_it_is_one_line(failing: Report) -> None:
+    assert str(CheckReport.of(failing)) == words.summary(failing)
 
 
 def test_a_notebook_gets_one_frame_in_which_nothing_runs(failing: Report) -> None:

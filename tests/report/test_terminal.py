@@ -140,6 +140,11 @@ def test_no_colour_goes_into_a_pipe(failing: Report) -> None:
     assert "\x1b" in shown(failing, terminal=True)
 
 
+def test_only_what_differs_is_red(passing: Report) -> None:
+    assert "\x1b[31m" not in shown(passing, terminal=True)
+    assert "\x1b[1;31m" not in shown(passing, terminal=True)
+
+
 def test_names_cannot_control_the_terminal(failing: Report) -> None:
     text = shown(failing)
     assert r"[/bold]\u{1b}[31m\u{202e}evil\u{a}name" in text

@@ -1,18 +1,22 @@
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree as Tree
 
 import numpy as np
 import pytest
 from safetensors.numpy import load
 
+import qconvert
 from qconvert import api
 from qconvert.errors import UsageError
 from qconvert.ir import F32, Graph, Input, Layer, Node, Output, Quantizer, Weight
 from qconvert.ir.ops import Relu
 from qconvert.ir.quantizers import Alpha, QuantizedBits
 from qconvert.numerics import quantize
+from qconvert.report.effective import EffectiveWeights
 from qconvert.report.weights import METADATA, read_metadata, serialized
 
 DATA = Path(__file__).parents[1] / "data"
@@ -32,6 +36,28 @@ def written(raw: F32, quantizer: Quantizer | None) -> dict[str, np.ndarray]:
         serialized(graph_of(raw, quantizer), None, Path("w.safetensors"))
     )
     return arrays
+
+
+def test_a_notebook_shows_effective_weights_as_a_table() -> None:
+    weights = qconvert.effective_weights(DATA / "jet_mlp.h5")
+    root = Tree.fromstring(weights._repr_html_())
+    rows = [[cell.text or "" for cell in row] for row in root.iter("tr")]
+    assert rows[0][0] == "weight"
+    shown = {row[0]: row for row in rows[1:]}
+    for layer, roles in weights.items():
+        for role, array in roles.items():
+            row = shown.pop(f"{layer}/{role}")
+            assert row[1] == "x".join(map(str, array.shape))
+            assert row[3].split(" of ")[0] == str(len(np.unique(array)))
+    assert not shown
+
+
+def test_names_of_layers_are_text_in_the_table() -> None:
+    name = "<script>alert(1)</script>\x1b[31m\u202e"
+    (layer,) = graph_of(np.ones((1, 2), np.float32), None).layers
+    shown = EffectiveWeights([replace(layer, name=name)])._repr_html_()
+    assert "<script" not in shown and "\x1b" not in shown and "\u202e" not in shown
+    assert "&lt;script&gt;alert(1)" in shown
 
 
 @pytest.mark.parametrize("suffix", ["npz", "safetensors"])

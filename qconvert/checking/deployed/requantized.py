@@ -78,6 +78,23 @@ class RoundingKernel:
         same = np.all(ours * found[:, np.newaxis] == theirs, axis=1)
         return np.where(same, found, np.nan)
 
+    def likely(self, effective: F32) -> Numbers:
+        """The operator's weights, in place of the *effective* ones.
+
+        They are divided by what most of a kernel's weights are multiplied by; NaN where no number
+        is that of most.
+        """
+        theirs = self.weights.reshape(len(self.weights), -1).astype(np.float64)
+        ours = effective.reshape(theirs.shape).astype(np.float64)
+        found = np.full(theirs.shape, np.nan)
+        for row, mine, other in zip(found, ours, theirs, strict=True):
+            told = mine != 0
+            factors, counts = np.unique(other[told] / mine[told], return_counts=True)
+            factor = factors[np.argmax(counts)] if len(counts) else 0.0
+            if factor and 2 * counts.max() > np.count_nonzero(told):
+                row[:] = np.where(mine * factor == other, mine, other / factor)
+        return found.reshape(effective.shape)
+
     def products(self, sums: Numbers, factors: Numbers) -> Ints:
         """What the operator sums up, but for its bias, where the effective weights make *sums*."""
         return np.rint(sums * (factors / self.x_scale)).astype(np.int64)
@@ -233,12 +250,14 @@ def demanded(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel)
 class Judged:
     """By channel, whether weights are the model's times one number, and codes for all sums.
 
-    Kernels of a *transposed* convolution have their channels on the last axis but one.
+    Kernels of a *transposed* convolution have their channels on the last axis but one. ``kernel``
+    are the weights of another one, as far as they can be told (else NaN).
     """
 
     weights: Mask
     codes: Mask
     transposed: bool = False
+    kernel: F32 | None = None
 
 
 def judged(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel) -> Judged | None:
@@ -251,7 +270,10 @@ def judged(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel) -
     weights, codes = (
         np.all(each.reshape(-1, demand.channels), axis=0) for each in (np.isfinite(factors), right)
     )
-    return Judged(weights, codes, isinstance(demand.linear.op, ConvTranspose))
+    if isinstance(demand.linear.op, ConvTranspose):
+        return Judged(weights, codes, transposed=True)
+    likely = np.moveaxis(kernel.likely(demand.effective), (0, 1), (-1, -2)).astype(np.float32)
+    return Judged(weights, codes, kernel=likely)
 
 
 def _is_laid_out(node: onnx.NodeProto, conv: Conv) -> bool:

@@ -116,18 +116,32 @@ def _in_a_kernel(layer: Layer, found: Judged, *, alone: bool) -> Iterator[tuple[
     """The weights of *layer* as far as an operator that rounds has them, and NaN for the others.
 
     Which number is wrong where codes are cannot be told: all are but the kernel, if that is not
-    *alone* and is right.
+    *alone* and is right, or is wrong in a few numbers.
     """
     others = _others(layer)
+    one = len(layer.weights) - len(others) == 1
     for role, weight in layer.weights.items():
         right = found.codes if role in others or alone else found.weights
         transposed = role not in others and found.transposed
-        yield role, _without(weight.effective, ~right, transposed=transposed)
+        array = _without(weight.effective, ~right, transposed=transposed)
+        if one and role not in others and found.kernel is not None:
+            array = _told(weight.effective, array, found.kernel)
+        yield role, array
 
 
 def _others(layer: Layer) -> list[str]:
     """Roles that are no kernel's."""
     return [role for role in layer.weights if not role.endswith("kernel")]
+
+
+def _told(effective: F32, array: F32, kernel: F32) -> F32:
+    """*array* with the *kernel*'s numbers in channels of NaN, where one of these is wrong."""
+    if kernel.size != array.size:
+        return array
+    flat = array.reshape(-1, kernel.shape[-1])
+    own, found = effective.reshape(flat.shape), kernel.reshape(flat.shape)
+    explains = np.any(found != own, axis=0) & np.all(np.isfinite(found), axis=0)
+    return np.where(np.isnan(flat) & explains, found, flat).reshape(array.shape)
 
 
 def _without(array: F32, wrong: npt.NDArray[np.bool_], *, transposed: bool) -> F32:

@@ -49,6 +49,7 @@ def check_page(report: Report) -> str:
         "report": report,
         "conclusion": conclusion,
         "numbers": numbers,
+        "ignored": dict(report.ignored),
         "graph": graph_of(report.layers),
         "sections": _sections(report),
         "first": report.first_difference,

@@ -124,9 +124,8 @@ def gaps(report: Report) -> Iterator[Gap]:
         yield Gap(
             f"{witness.witness.value} was not run", "; ".join(lines_of(witness.failure or ""))
         )
-    for missing in (not report.samples and "samples", not report.outputs and "outputs"):
-        if missing:
-            yield Gap("No comparison", f"there were no {missing}")
+    for name in words.missing(report):
+        yield Gap("No comparison", f"there were no {name}")
     for name, told in words.of_ignored(report).items():
         yield Gap(f"Layer {name} does not count", told)
     yield from _of_layers("Not compared", report.layers, Verdict.UNCHECKED)
