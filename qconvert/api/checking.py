@@ -96,8 +96,7 @@ def check(
     script that shows it; `OutputError` if it cannot be written, or has content while *force* is
     false. *repair* is a file for the ONNX file with constants moved until its codes are
     TensorFlow's in every state of the tables: that file is what is checked then, and written if it
-    passes and is another one. Both appear together at the end, or with the further *outputs* of a
-    command.
+    passes and is another one. Both appear together at the end, or with *outputs* of a command.
 
     The other options are those of `load`. Samples of which scales are frozen are the only ones on
     which TensorFlow can agree, so that they are all that is compared, as one batch.
@@ -117,9 +116,8 @@ def check(
         force,
     )
     asked.require_possible()
-    own = Outputs(force=force, inputs=asked.paths)
-    watch = Stopwatch(stage) if stage else Stopwatch()
-    with own if outputs is None else nullcontext(outputs) as files, _ready(asked, watch) as ready:
+    own = nullcontext(outputs) if outputs else Outputs(force=force, inputs=asked.paths)
+    with own as files, _ready(asked, Stopwatch(stage) if stage else Stopwatch()) as ready:
         report = examine(
             ready.subject,
             ready.panel,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from qconvert.cli.checked import add_json, print_json
 from qconvert.cli.options import (
     DOMAIN,
     FORCE,
