@@ -73,7 +73,8 @@ STRICT = click.option(
 
 
 def _limits(texts: tuple[str, ...]) -> dict[str, int]:
-    if not texts:  # Also where a shell asks for completions, which should be quick.
+    if not texts:
+        # Without what reads models, which completion does not wait for.
         return {}
     from qconvert.modelfile.limits import read_limits
 
