@@ -13,6 +13,9 @@ def main() -> NoReturn:
         sys.exit(run(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
+    except MemoryError:
+        sys.stderr.write("qconvert: error QC801: out of memory\n")
+        sys.exit(7)
 
 
 if __name__ == "__main__":

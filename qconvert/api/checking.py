@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias, Unpack
@@ -38,7 +38,7 @@ from qconvert.emit.metadata import read_metadata
 from qconvert.errors import UsageError
 from qconvert.ir import Graph
 from qconvert.opening import AnyPath, Inputs, Opened, Reading, Source, opened
-from qconvert.output import require_writable, require_writable_folder
+from qconvert.output import Outputs, require_writable, require_writable_folder
 from qconvert.report.interactive import CheckReport
 from qconvert.reproducing import Collector, write_reproducer
 from qconvert.runners.foreign import Correspondence
@@ -78,6 +78,7 @@ def check(
     reproducer: AnyPath | None = None,
     repair: AnyPath | None = None,
     force: bool = True,
+    outputs: Outputs | None = None,
     **reading: Unpack[Reading],
 ) -> CheckReport:
     """Compare every layer of a model in TensorFlow, ONNX Runtime and NumPy.
@@ -95,7 +96,7 @@ def check(
     script that shows it; `OutputError` if it cannot be written, or has content while *force* is
     false. *repair* is a file for the ONNX file with constants moved until its codes are
     TensorFlow's in every state of the tables: that file is what is checked then, and written if it
-    passes and is another one.
+    passes and is another one. Both appear together at the end, or with *outputs* of a command.
 
     The other options are those of `load`. Samples of which scales are frozen are the only ones on
     which TensorFlow can agree, so that they are all that is compared, as one batch.
@@ -115,7 +116,8 @@ def check(
         force,
     )
     asked.require_possible()
-    with _ready(asked, Stopwatch(stage) if stage else Stopwatch()) as ready:
+    own = nullcontext(outputs) if outputs else Outputs(force=force, inputs=asked.paths)
+    with own as files, _ready(asked, Stopwatch(stage) if stage else Stopwatch()) as ready:
         report = examine(
             ready.subject,
             ready.panel,
@@ -127,7 +129,7 @@ def check(
             ),
             scanning,
         )
-        return CheckReport.of(_with_files(report, asked, ready))
+        return CheckReport.of(_with_files(report, asked, ready, files))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,7 +237,7 @@ def _onnx(given: _File, found: Opened) -> tuple[onnx.ModelProto, CheckedFile]:
     if isinstance(given, (str, os.PathLike)):
         return read_onnx(Path(given))
     if isinstance(given, Exported):
-        given = given.model
+        return given.model, in_memory(given.model, given.path)
     model = to_onnx(found.graph, source=found.digest) if given is None else given
     return model, in_memory(model)
 
@@ -274,10 +276,10 @@ def _subject(asked: _Asked, pair: _Pair, model: CheckedFile, watch: Stopwatch) -
     )
 
 
-def _with_files(report: Report, asked: _Asked, ready: _Ready) -> Report:
-    """The report with the repaired file and the reproducer, which are written where they help."""
+def _with_files(report: Report, asked: _Asked, ready: _Ready, outputs: Outputs) -> Report:
+    """The report with the repaired file and the reproducer, which are outputs where they help."""
     if asked.repair is not None and ready.repaired is not None:
-        report = with_repair(report, ready.repaired, ready.given, asked.repair, force=asked.force)
+        report = with_repair(report, ready.repaired, ready.given, asked.repair, outputs)
     if asked.reproducer is None or ready.collector is None:
         return report
     return write_reproducer(
@@ -286,9 +288,8 @@ def _with_files(report: Report, asked: _Asked, ready: _Ready) -> Report:
         ready.pair.graph,
         ready.pair.model,
         asked.reproducer,
-        force=asked.force,
-        inputs=asked.paths,
-        tensorflow=ready.panel.runners.get(Witness.TENSORFLOW),
+        outputs,
+        ready.panel.runners.get(Witness.TENSORFLOW),
     )
 
 

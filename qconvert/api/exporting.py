@@ -33,6 +33,12 @@ class Exported:
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     without_effect: tuple[str, ...] = ()
 
+    @property
+    def data(self) -> bytes:
+        """The content of the file."""
+        data: bytes = self.model.SerializeToString(deterministic=True)
+        return data
+
 
 def export(
     model: AnyPath | object,
@@ -72,14 +78,15 @@ def export(
         vnni=vnni,
         meanings=domains_of(graph, domains),
     )
-    if path is not None:
-        data = converted.SerializeToString(deterministic=True)
-        write(path, data, force=force, inputs=source.paths)
     notes = {layer.name: layer.notes for layer in graph.layers if layer.notes}
     if found.file.unused:
         notes[found.file.path.name] = (unused_in_words(found.file),)
     idle = tuple(without_effect(converted, packed=packed_weights, vnni=vnni))
-    return Exported(path, converted, tuple(layer.name for layer in graph.layers), notes, idle)
+    layers = tuple(layer.name for layer in graph.layers)
+    exported = Exported(path, converted, layers, notes, idle)
+    if path is not None:
+        write(path, exported.data, force=force, inputs=source.paths)
+    return exported
 
 
 def domains_of(graph: Graph, texts: Sequence[str]) -> "dict[str, InputDomain]":

@@ -10,7 +10,7 @@ import onnx
 from qconvert.checking import Report, assemble, seeded
 from qconvert.checking.repair.repair import Repaired, repaired
 from qconvert.ir import Graph
-from qconvert.output import write
+from qconvert.output import Outputs
 from qconvert.runners.interface import InputDomain
 from qconvert.runners.tf import TensorFlowRunner
 
@@ -30,12 +30,12 @@ def repaired_file(
 
 
 def with_repair(
-    report: Report, found: Repaired, given: onnx.ModelProto, path: Path, *, force: bool
+    report: Report, found: Repaired, given: onnx.ModelProto, path: Path, outputs: Outputs
 ) -> Report:
     """The report on a repaired file, which is written if it passes and is not the *given* one."""
     report = replace(report, repair=replace(report.repair, unrepaired=found.unrepaired))
     if found.model == given or not report.passed:
         return report
-    write(path, found.model.SerializeToString(deterministic=True), force=force)
+    outputs.file(path, found.model.SerializeToString(deterministic=True))
     file = replace(report.onnx, path=str(path))
     return replace(report, onnx=file, repair=replace(report.repair, path=str(path)))

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from onnx import ModelProto
+
+from qconvert.api.exporting import Exported
 from qconvert.checking import Report
 from qconvert.checking.onnx_file import read_onnx
 from qconvert.emit.stamp import add_stamp
@@ -9,6 +12,15 @@ from qconvert.errors import UsageError
 from qconvert.opening import AnyPath
 from qconvert.output import write
 from qconvert.report.stamping import stamp_of
+
+
+def stamped(exported: Exported, report: Report) -> bytes:
+    """The file of a model that was just *exported*, with the verdict of *report*."""
+    model = ModelProto()
+    model.CopyFrom(exported.model)
+    add_stamp(model, stamp_of(report))
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
 
 
 def stamp(onnx: AnyPath, report: Report) -> None:

@@ -2,11 +2,12 @@
 
 import math
 import zipfile
+import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeAlias
+from typing import IO, Any, Final, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ import numpy.typing as npt
 from qconvert.errors import BadFileError
 
 AnyArray: TypeAlias = npt.NDArray[np.generic]
+
+_DAMAGED: Final = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class Rows(Protocol):
@@ -69,7 +72,7 @@ class NpyStream:
         size = math.prod(shape) * self.dtype.itemsize
         try:
             data = self.file.read(size)
-        except (OSError, EOFError, zipfile.BadZipFile, ValueError) as error:
+        except (*_DAMAGED, ValueError) as error:
             raise BadFileError("QC710", self.path, f"damaged array data: {error}") from error
         if len(data) != size:
             raise BadFileError(
@@ -80,6 +83,8 @@ class NpyStream:
 
 def open_arrays(path: Path, only: str | None, stack: ExitStack) -> Mapping[str, Rows]:
     """The arrays of a ``.npz`` by name, or of a ``.npy`` as *only*; *stack* closes the files."""
+    if path.exists() and not path.is_file():
+        raise BadFileError("QC106", path, "not a regular file")
     try:
         file = stack.enter_context(path.open("rb"))
         magic = file.read(6)
@@ -107,7 +112,7 @@ def _members(path: Path, file: IO[bytes], stack: ExitStack) -> dict[str, Rows]:
             name.removesuffix(".npy"): _npy(path, stack.enter_context(archive.open(name)))
             for name in names
         }
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+    except (*_DAMAGED, NotImplementedError, RuntimeError) as error:
         raise BadFileError("QC710", path, f"not a readable .npz: {error}") from error
 
 
@@ -120,9 +125,13 @@ def _npy(path: Path, file: IO[bytes]) -> NpyStream:
             header = np.lib.format.read_array_header_2_0(file)
         else:
             raise ValueError(f"version {version} of the format")
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise BadFileError("QC710", path, f"not a readable array: {error}") from error
+    except Exception as error:
+        # A header is a literal of Python, whose parser has many ways to fail.
+        reason = str(error) or type(error).__name__
+        raise BadFileError("QC710", path, f"not a readable array: {reason}") from error
     shape, fortran, dtype = header
+    if any(n < 0 for n in shape):
+        raise BadFileError("QC710", path, f"an array of the shape {shape}")
     if dtype.hasobject:
         raise BadFileError("QC710", path, "contains Python objects, which are never loaded")
     if fortran and len(shape) > 1:

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import NoReturn, TextIO
 
 import click
@@ -16,6 +17,7 @@ from qconvert.cli.explaining import help_
 from qconvert.cli.export import export, weights
 from qconvert.cli.failing import fail, fail_with
 from qconvert.cli.look import bench, doctor, inspect
+from qconvert.cli.memory import require_enough
 from qconvert.cli.report import report
 
 __all__ = ["cli", "run"]
@@ -53,23 +55,30 @@ def run(arguments: Sequence[str]) -> int:
     """The exit code of the command *arguments*; errors are one message on standard error."""
     for stream in (sys.stdout, sys.stderr):
         # Names in a model may have characters that the terminal's encoding lacks.
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if VARIABLE in os.environ:
         return completed(cli, os.environ[VARIABLE])
-    for number in (signal.SIGTERM, signal.SIGALRM):
-        signal.signal(number, _terminate)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Under nohup the latter is ignored, and stays so.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminate)
     try:
         code = _invoke(arguments)
-        sys.stdout.flush()
+        # There is none if it was closed before.
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         _silence(sys.stdout)
         return 141
+    except OSError as error:
+        return _unwritten(error)
     return code
 
 
 def _invoke(arguments: Sequence[str]) -> int:
     try:
+        require_enough()
         # Not click's own main, which makes code 1 of a pipe that was closed.
         with cli.make_context("qconvert", list(arguments)) as context:
             cli.invoke(context)
@@ -88,7 +97,19 @@ def _invoke(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
+        if isinstance(error.__cause__, SystemExit):
+            # Of `_terminate` while a class was made, which Python 3.11 wraps in an error.
+            raise error.__cause__ from None
+        if isinstance(error, OSError):
+            return _unwritten(error)
         return fail_with(error)[1]
+
+
+def _unwritten(error: OSError) -> int:
+    """Nothing more is printed, for it may be standard output that cannot be written."""
+    if sys.stdout is not None:
+        _silence(sys.stdout)
+    return fail_with(error)[1]
 
 
 def _usage(error: click.ClickException) -> str:
@@ -99,11 +120,12 @@ def _usage(error: click.ClickException) -> str:
     return f"\n{context.get_usage()}\n{context.command_path} --help explains it"
 
 
-def _terminate(_: int, __: object) -> NoReturn:
+def _terminate(number: int, _: object) -> NoReturn:
     # As an exception, so that temporary files and the worker process go away. Where a library
     # swallows it (onnxruntime does, while it is imported), the next alarm raises it again.
+    signal.signal(signal.SIGALRM, lambda _, frame: _terminate(number, frame))
     signal.alarm(_AGAIN_SECONDS)
-    raise SystemExit(143)
+    raise SystemExit(128 + number)
 
 
 def _silence(stream: TextIO) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 import click
 from click.core import ParameterSource
 
-from qconvert.cli.checked import Checking, checked, write_all, write_report
+from qconvert.cli.checked import Checking, add_json, checked, print_json, tell_where
 from qconvert.cli.configured import check_configured
 from qconvert.cli.options import (
     DOMAIN,
@@ -87,7 +87,9 @@ def check(
     beyond rounding, and the verdict is at least the required one. Without MODEL all checks of the
     configuration (docs/CONFIG.md) are run, and the exit code is the worst of theirs.
     """
-    from qconvert.output import require_writable, require_writable_folder
+    from qconvert.output import Outputs, require_writable, require_writable_folder
+    from qconvert.report import to_json
+    from qconvert.report.formats import rendered
 
     force, reproducer, repair = options["force"], options["reproducer"], options["repair"]
     if model is None:
@@ -102,14 +104,19 @@ def check(
         require_writable(json_file, force=force, inputs=sources)
     if folder:
         require_writable_folder(folder, force=force)
-    report = checked(model, onnx, ignored=_reasons(ignored), quiet=quiet, **options)
+    with Outputs(force=force, inputs=sources) as outputs:
+        report = checked(
+            model, onnx, ignored=_reasons(ignored), quiet=quiet, outputs=outputs, **options
+        )
+        add_json(outputs, to_json(report), json_file)
+        if folder:
+            outputs.folder(folder, rendered(report))
     if reproducer and not quiet and report.reproducer is None:
         say(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
     if repair and not quiet and report.repair.path is None:
         say(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
-    write_report(report, json_file, force=force, sources=sources, quiet=quiet)
-    if folder:
-        write_all(report, folder, force=force, sources=sources, quiet=quiet)
+    print_json(to_json(report), json_file)
+    tell_where(json_file, folder, quiet=quiet)
     context.exit(report.exit_code)
 
 

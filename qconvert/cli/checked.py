@@ -1,7 +1,7 @@
 """A check that people watch, and what is written of it: of ``check`` and ``export --check``."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -12,7 +12,9 @@ from qconvert.cli.options import STDOUT, Reading
 from qconvert.cli.showing import console, say, tell, watched
 
 if TYPE_CHECKING:
+    from qconvert.api import Exported
     from qconvert.checking.results import Report
+    from qconvert.output import Outputs
 
 
 class Checking(Reading, total=False):
@@ -31,10 +33,11 @@ class Checking(Reading, total=False):
 
 def checked(
     model: Path,
-    onnx: Path | None,
+    onnx: "Path | Exported | None",
     *,
     ignored: Mapping[str, str] | None = None,
     quiet: bool = False,
+    outputs: "Outputs | None" = None,
     **options: Unpack[Checking],
 ) -> "Report":
     """Check a model while people watch, and show the report.
@@ -56,6 +59,7 @@ def checked(
             scanning=watcher.scanning,
             stage=watcher.stage,
             differing=watcher.differing,
+            outputs=outputs,
             **options,
         )
     if not quiet:
@@ -66,34 +70,23 @@ def checked(
     return report
 
 
-def write_report(
-    report: "Report", path: Path | None, *, force: bool, sources: Sequence[Path], quiet: bool
-) -> None:
-    """Write *report* as JSON, if it is wanted."""
-    from qconvert.report import to_json
-
-    write_text(to_json(report), path, force=force, sources=sources)
-    if path is not None and not quiet:
-        say(f"report  {path}")
+def add_json(outputs: "Outputs", text: str, path: Path | None) -> None:
+    """Have *outputs* write *text*, if it is wanted as a file; else see `print_json`."""
+    if path is not None and path != STDOUT:
+        outputs.file(path, text.encode())
 
 
-def write_text(text: str, path: Path | None, *, force: bool, sources: Sequence[Path]) -> None:
-    """Write *text* to the file, or to standard output, if it is wanted."""
-    from qconvert.output import write
-
+def print_json(text: str, path: Path | None) -> None:
+    """Print *text*, if it is wanted on standard output: when all files are there."""
     if path == STDOUT:
         click.echo(text, nl=False)
-    elif path is not None:
-        write(path, text.encode(), force=force, inputs=sources)
 
 
-def write_all(
-    report: "Report", folder: Path, *, force: bool, sources: Sequence[Path], quiet: bool
-) -> None:
-    """Write *report* to *folder* in every format, all files at once."""
-    from qconvert.output import write_folder
-    from qconvert.report.formats import FORMATS, rendered
+def tell_where(json_file: Path | None, folder: Path | None = None, *, quiet: bool) -> None:
+    """Say where the report was written, if it was wanted there."""
+    from qconvert.report.formats import FORMATS
 
-    write_folder(folder, rendered(report), force=force, inputs=sources)
-    if not quiet:
+    if json_file is not None and not quiet:
+        say(f"report  {json_file}")
+    if folder is not None and not quiet:
         say(f"report  {folder}: {', '.join(form.file for form in FORMATS.values())}")

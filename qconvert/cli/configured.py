@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from qconvert.cli.checked import checked, write_all
+from qconvert.cli.checked import checked, tell_where
 from qconvert.cli.failing import fail_with
 from qconvert.cli.github import tell_github_of_failure
 from qconvert.cli.options import Reading
@@ -78,26 +78,30 @@ def _checked(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -
 
 
 def _outcome(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -> _Outcome:
-    from qconvert.output import require_writable_folder
+    from qconvert.output import Outputs, require_writable_folder
+    from qconvert.report.formats import rendered
 
     if asked.report:
         _make_folder(asked.report.parent)
         require_writable_folder(asked.report, force=force)
-    report = checked(
-        asked.model,
-        asked.onnx,
-        inputs=asked.inputs,
-        samples=asked.samples,
-        seed=asked.seed,
-        domains=asked.domains,
-        require=asked.require,
-        ignored=asked.ignore,
-        scan=asked.scan,
-        quiet=quiet,
-        **_reading(asked),
-    )
-    if asked.report:
-        write_all(report, asked.report, force=force, sources=_sources(asked), quiet=quiet)
+    with Outputs(force=force, inputs=_sources(asked)) as outputs:
+        report = checked(
+            asked.model,
+            asked.onnx,
+            inputs=asked.inputs,
+            samples=asked.samples,
+            seed=asked.seed,
+            domains=asked.domains,
+            require=asked.require,
+            ignored=asked.ignore,
+            scan=asked.scan,
+            quiet=quiet,
+            outputs=outputs,
+            **_reading(asked),
+        )
+        if asked.report:
+            outputs.folder(asked.report, rendered(report))
+    tell_where(None, asked.report, quiet=quiet)
     told = f"{len(report.ignored)} ignored" if report.ignored else ""
     verdict, required = report.verdict.value, report.required.value
     return _Outcome(name, verdict, required, report.exit_code, told)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from qconvert.cli.checked import write_text
+from qconvert.cli.checked import add_json, print_json
 from qconvert.cli.options import (
     DOMAIN,
     FORCE,
@@ -125,19 +125,18 @@ def _write(
     force: bool,
     all_terms: bool,
 ) -> None:
-    from qconvert.output import write
+    from qconvert.output import Outputs
+    from qconvert.report.explanation.document import to_json
+    from qconvert.report.explanation.page import to_html
 
-    quiet = json_file == STDOUT
+    with Outputs(force=force, inputs=sources) as outputs:
+        add_json(outputs, to_json(explanation), json_file)
+        if html_file is not None:
+            outputs.file(html_file, to_html(explanation, all_terms=all_terms).encode())
+    print_json(to_json(explanation), json_file)
+    if json_file == STDOUT:
+        return
     if json_file is not None:
-        from qconvert.report.explanation.document import to_json
-
-        write_text(to_json(explanation), json_file, force=force, sources=sources)
-        if not quiet:
-            say(f"explanation  {json_file}")
+        say(f"explanation  {json_file}")
     if html_file is not None:
-        from qconvert.report.explanation.page import to_html
-
-        text = to_html(explanation, all_terms=all_terms)
-        write(html_file, text.encode(), force=force, inputs=sources)
-        if not quiet:
-            say(f"page  {html_file}")
+        say(f"page  {html_file}")

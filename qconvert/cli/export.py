@@ -1,13 +1,14 @@
 """The commands that write files of a model: ``export`` and ``weights``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from qconvert.cli.checked import add_json, print_json, tell_where
 from qconvert.cli.checked import checked as check_of
-from qconvert.cli.checked import write_report, write_text
 from qconvert.cli.options import (
     DIALECT,
     DOMAIN,
@@ -77,7 +78,7 @@ def export(
 ) -> None:
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
-    from qconvert.output import require_writable
+    from qconvert.output import Outputs, require_writable
     from qconvert.report.written import to_json, written
 
     target = beside(model, ".onnx") if output is None else output
@@ -87,9 +88,9 @@ def export(
         raise click.UsageError(f"{json_file} cannot be the ONNX file and the report")
     if json_file and json_file != STDOUT:
         require_writable(json_file, force=force, inputs=sources)
+    require_writable(target, force=force, inputs=sources[1:])
     exported = api.export(
         model,
-        target,
         dialect=dialect,
         opset=opset,
         io=io,
@@ -97,20 +98,28 @@ def export(
         domains=() if checked and io == "float32" else domains,
         packed_weights=packed_weights,
         vnni=vnni,
-        force=force,
         **reading,
     )
-    found = written(exported.model, target, len(exported.layers))
-    if not quiet:
-        for line in _describe(exported, found, model, checked=checked):
-            click.echo(line)
-    if not checked:
-        write_text(to_json(found), json_file, force=force, sources=sources)
-        return
-    report = check_of(model, target, domains=domains, quiet=quiet, **reading)
-    api.stamp(target, report)
-    write_report(report, json_file, force=force, sources=sources, quiet=quiet)
-    context.exit(report.exit_code)
+    exported = replace(exported, path=target)
+    found = written(exported.model, exported.data, target, len(exported.layers))
+    lines = () if quiet else tuple(_describe(exported, found, model, checked=checked))
+    if checked:
+        from qconvert.api.stamping import stamped
+        from qconvert.report import to_json as report_to_json
+
+        _tell(lines)
+        report = check_of(model, exported, domains=domains, quiet=quiet, **reading)
+        data, text = stamped(exported, report), report_to_json(report)
+    else:
+        data, text = exported.data, to_json(found)
+    with Outputs(force=force, inputs=sources[1:]) as outputs:
+        outputs.file(target, data)
+        add_json(outputs, text, json_file)
+    print_json(text, json_file)
+    if checked:
+        tell_where(json_file, quiet=quiet)
+        context.exit(report.exit_code)
+    _tell(lines)
 
 
 @click.command(short_help="Write the weights that layers compute with.")
@@ -135,6 +144,11 @@ def weights(
     count = api.save_weights(model, target, force=force, **reading)
     if not quiet:
         say(f"{target}: {count} weights")
+
+
+def _tell(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)
 
 
 def _describe(

@@ -1,20 +1,28 @@
 """How an error is told."""
 
+import contextlib
+import errno
 import os
 import traceback
 
 import click
 
+from qconvert.cli.memory import ran_out
 from qconvert.errors import QConvertError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 def fail_with(error: Exception) -> tuple[str, int]:
     """Tell of *error*; its code and its exit code."""
     match error:
+        case _ if ran_out(error):  # also where it was taken for a damaged file
+            code, told, exit_code = "QC801", "out of memory", 7
         case QConvertError():
             code, told, exit_code = error.code, str(error), error.exit_code
-        case MemoryError():
-            code, told, exit_code = "QC801", "out of memory", 7
+        case OSError(errno=number) if number in _FULL:  # files that are outputs have their own
+            reason = error.strerror or str(error)
+            code, told, exit_code = "QC602", f"standard output or a temporary file: {reason}", 6
         case _:
             remedy = "set QCONVERT_DEBUG=1 for the traceback"
             code, told, exit_code = "QC999", f"{type(error).__name__}: {error} ({remedy})", 70
@@ -28,5 +36,7 @@ def fail(code: str, message: str, exit_code: int) -> int:
     if os.environ.get("QCONVERT_DEBUG"):
         traceback.print_exc()
     lines = "\n".join(printable(line) for line in message.split("\n"))
-    click.echo(f"qconvert: error {code}: {lines}", err=True)
+    # Standard error can be full or closed, too.
+    with contextlib.suppress(OSError):
+        click.echo(f"qconvert: error {code}: {lines}", err=True)
     return exit_code

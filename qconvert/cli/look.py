@@ -6,7 +6,7 @@ from typing import Unpack
 
 import click
 
-from qconvert.cli.checked import write_text
+from qconvert.cli.checked import add_json, print_json
 from qconvert.cli.options import (
     DOMAIN,
     FORCE,
@@ -110,10 +110,11 @@ def bench(
     )
     if not quiet:
         show(found, console(sys.stdout))
-    if json_file:
-        write_text(to_json(found), json_file, force=force, sources=sources)
-        if not quiet:
-            say(f"numbers  {json_file}")
+    with output.Outputs(force=force, inputs=sources) as outputs:
+        add_json(outputs, to_json(found), json_file)
+    print_json(to_json(found), json_file)
+    if json_file and not quiet:
+        say(f"numbers  {json_file}")
 
 
 @click.command(short_help="Say what is installed, what conflicts, and how to mend it.")

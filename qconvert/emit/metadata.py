@@ -169,7 +169,7 @@ def read_metadata(model: onnx.ModelProto) -> ModelMetadata | None:
         return None
     try:
         return _metadata(content)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the metadata is damaged: {error!r}") from error
 
 
@@ -182,7 +182,7 @@ def content_of(model: onnx.ModelProto, key: str, schema: str) -> dict[str, Any] 
         (text,) = texts
         content = json.loads(text)
         found = content["schema"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"the metadata is damaged: {error!r}") from error
     if found != schema:
         raise ValueError(
@@ -202,8 +202,11 @@ def require_sha256(value: object) -> str:
 
 def _metadata(content: Mapping[str, Any]) -> ModelMetadata:
     source, requires = content.get("source"), content.get("requires", _NOTHING)
+    layers = tuple(_layer(entry) for entry in content["layers"])
+    if len({each.layer for each in layers}) < len(layers):
+        raise ValueError("a layer is described twice")
     return ModelMetadata(
-        tuple(_layer(entry) for entry in content["layers"]),
+        layers,
         tuple(
             OutputTensor(str(o["output"]), str(o["tensor"]), _interface_codes(o.get("codes")))
             for o in content["outputs"]

@@ -51,6 +51,7 @@ class Reader:
         self._limits = limits
         self._deadline = time.monotonic() + limits.reader_seconds
         self._said = b""
+        self._without_memory = False
         self._thread = threading.Thread(target=self._listen, daemon=True)
 
     def ask(self, request: Request) -> None:
@@ -66,13 +67,16 @@ class Reader:
     def answer(self) -> Answer:
         """Wait for the answer, and for the end of the process.
 
-        `MalformedError` if it refuses the file or is crashed by it, or is too slow.
+        `MalformedError` if it refuses the file or is crashed by it, or is too slow; `LimitError`
+        if this process has no memory for the answer.
         """
         self._thread.join(self._seconds_left())
         try:
             code = self._process.wait(self._seconds_left())
         except subprocess.TimeoutExpired:
             raise self._too_slow() from None
+        if self._without_memory:
+            raise LimitError("QC801", "out of memory for the isolated reader's answer")
         if code == -SIGXCPU:
             raise self._too_slow()
         if code < 0:
@@ -83,7 +87,10 @@ class Reader:
         return self._checked(code)
 
     def _listen(self) -> None:
-        self._said = _pipe(self._process.stdout).read(_MAX_ANSWER + 1)
+        try:
+            self._said = _pipe(self._process.stdout).read(_MAX_ANSWER + 1)
+        except MemoryError:  # in a thread, where nobody else would hear of it
+            self._without_memory = True
 
     def _seconds_left(self) -> float:
         return max(0.0, self._deadline - time.monotonic())

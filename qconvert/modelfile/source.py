@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from qconvert.errors import BadFileError, LimitError, Problem, UnsupportedError
+from qconvert.errors import BadFileError, LimitError, OutputError, Problem, UnsupportedError
 from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
 
 #: Bytes that stay as long as any array in them.
@@ -43,7 +43,7 @@ class SourceFile:
 def opened_source(path: Path, limits: Limits = DEFAULT_LIMITS) -> Iterator[SourceFile]:
     """A copy of *path*, which has to be a regular file of at most ``file_bytes``."""
     with nameless_file() as copy:
-        read_source(path, copy.write, limits)
+        read_source(path, lambda chunk: _write_all(copy, chunk, path), limits)
         yield SourceFile(frozen(copy), copy.fileno())
 
 
@@ -89,6 +89,17 @@ def frozen(file: IO[bytes]) -> Buffer:
     if not os.fstat(file.fileno()).st_size:
         return b""
     return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+
+
+def _write_all(copy: IO[bytes], data: bytes, path: Path) -> None:
+    """Write *data*, of which the system may take a part; what it refuses is no fault of *path*."""
+    rest = memoryview(data)
+    try:
+        while rest:
+            rest = rest[copy.write(rest) :]
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError("QC602", path, f"no private copy can be written: {reason}") from error
 
 
 def is_saved_model(path: Path) -> bool:

@@ -37,9 +37,8 @@ class Written:
     on_integers: int
 
 
-def written(model: onnx.ModelProto, path: Path, layers: int) -> Written:
-    """What is to be told of *model*, which is in the file *path* and has so many *layers*."""
-    data = path.read_bytes()
+def written(model: onnx.ModelProto, data: bytes, path: Path, layers: int) -> Written:
+    """What to tell of *model*, which has so many *layers* and is *data* in the file *path*."""
     metadata = read_metadata(model)
     opset = next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
     dequantized = {

@@ -1,6 +1,5 @@
 """Choose what shows the difference of a report, and write it."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from qconvert.checking.witness import Runner, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import Graph
 from qconvert.ir.graph import in_order
-from qconvert.output import write_folder
+from qconvert.output import Outputs
 from qconvert.reference import evaluate
 from qconvert.reproducing.collect import Case, Collector, Whole
 from qconvert.reproducing.contents import Contents, of_layer, of_model
@@ -25,12 +24,10 @@ def write_reproducer(
     graph: Graph,
     model: onnx.ModelProto,
     folder: Path,
-    *,
-    force: bool,
-    inputs: Iterable[Path] = (),
+    outputs: Outputs,
     tensorflow: Runner | None = None,
 ) -> Report:
-    """The report with the reproducer that was written to *folder*; as it was if nothing differs.
+    """The report with the reproducer that *outputs* get for *folder*; as it was if nothing differs.
 
     *tensorflow*, if it is there, is asked about the numbers that are shown. Raises `OutputError`.
     """
@@ -39,7 +36,7 @@ def write_reproducer(
     contents = _contents(report, collector, graph, model, tensorflow)
     if contents is None:
         return report
-    write_folder(folder, contents.files, force=force, inputs=inputs)
+    outputs.folder(folder, contents.files)
     return replace(report, reproducer=Reproducer(str(folder), contents.summary))
 
 

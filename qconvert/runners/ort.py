@@ -15,14 +15,10 @@ from qconvert.errors import WitnessError
 from qconvert.ir import F32
 from qconvert.runners.cutting import can_be_cut, cut, feeds, tensors_of
 from qconvert.runners.interface import fed, floats
+from qconvert.runners.ort_process import Session, ort_process
 from qconvert.runners.traces import NOTHING, Trace
 
-#: ONNX Runtime has no types.
-_Session: TypeAlias = Any
-_Module: TypeAlias = Any
 _Array: TypeAlias = np.ndarray[Any, Any]
-
-_ERRORS_ONLY = 3
 
 
 class OrtRunner:
@@ -31,7 +27,9 @@ class OrtRunner:
     def __init__(self, model: onnx.ModelProto | Path) -> None:
         self._source = model
         try:
-            self._model = onnx.load(model) if isinstance(model, Path) else model
+            self._model = (
+                onnx.load(model, load_external_data=False) if isinstance(model, Path) else model
+            )
             metadata = read_metadata(self._model)
         except Exception as error:
             raise WitnessError("QC726", f"the ONNX file cannot be read: {error}") from error
@@ -52,7 +50,7 @@ class OrtRunner:
         self._sums = frozenset(
             node.output[0] for node in self._model.graph.node if node.op_type == "MatMulInteger"
         )
-        self._sessions: dict[tuple[bool, tuple[str, ...]], _Session] = {}
+        self._sessions: dict[tuple[bool, tuple[str, ...]], Session] = {}
         #: What the model calls its outputs, where the file has to use another name: an input's.
         self._renamed = {
             o.tensor: o.output
@@ -114,7 +112,7 @@ class OrtRunner:
         with tempfile.TemporaryDirectory(prefix="qconvert-") as folder:
             path = Path(folder) / "optimized.onnx"
             _session(model, optimized=True, saved=path)
-            return onnx.load(path)
+            return onnx.load(path, load_external_data=False)
 
     def optimized_operators(self, *, tapped: bool = False) -> Mapping[str, int]:
         """How often each operator occurs in the graph that ONNX Runtime makes of the file."""
@@ -136,14 +134,14 @@ class OrtRunner:
     @property
     def versions(self) -> Mapping[str, str]:
         """Version of what computes."""
-        return {"onnxruntime": str(_onnxruntime().__version__)}
+        return {"onnxruntime": ort_process().version}
 
     @cached_property
-    def _deployed(self) -> _Session:
+    def _deployed(self) -> Session:
         return _session(self._source, optimized=True)
 
     @cached_property
-    def _plain(self) -> _Session:
+    def _plain(self) -> Session:
         return _session(self._source, optimized=False)
 
     def _run_forced(
@@ -188,7 +186,7 @@ class OrtRunner:
         return tapped
 
     def _run(
-        self, session: _Session, inputs: Mapping[str, _Array], more: Mapping[str, _Array] = NOTHING
+        self, session: Session, inputs: Mapping[str, _Array], more: Mapping[str, _Array] = NOTHING
     ) -> dict[str, F32]:
         """All outputs of a session, and its inputs, which may be layers' results too.
 
@@ -197,17 +195,12 @@ class OrtRunner:
         if set(inputs) != set(self.inputs):
             raise WitnessError("QC707", f"the ONNX file takes {self.inputs}, not {sorted(inputs)}")
         taken = fed(self._interface, inputs)
-        names = [output.name for output in session.get_outputs()]
-        try:
-            results = session.run(names, {**taken, **more})
-        except Exception as error:
-            raise WitnessError("QC727", f"ONNX Runtime failed: {error}") from error
-        return {**taken, **dict(zip(names, results, strict=True))}
+        return {**taken, **session.run({**taken, **more})}
 
 
-def _typed(arrays: Mapping[str, _Array], session: _Session) -> dict[str, _Array]:
+def _typed(arrays: Mapping[str, _Array], session: Session) -> dict[str, _Array]:
     """The arrays as the session wants them: it says ``tensor(uint8)``, and float for float32."""
-    kinds = {i.name: i.type.removeprefix("tensor(").rstrip(")") for i in session.get_inputs()}
+    kinds = {n: kind.removeprefix("tensor(").rstrip(")") for n, kind in session.inputs.items()}
     names = {"float": "float32"}
     known = {name: names.get(kind, kind) for name, kind in kinds.items()}
     return {name: a.astype(known[name]) for name, a in arrays.items() if name in known}
@@ -259,27 +252,6 @@ def _dequantized(tensor: CodesTensor, values: Mapping[str, _Array]) -> F32:
 
 def _session(
     model: onnx.ModelProto | Path, *, optimized: bool, saved: Path | None = None
-) -> _Session:
+) -> Session:
     """A session with default options; ``saved`` takes the graph after optimization."""
-    ort = _onnxruntime()
-    options = ort.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
-    if not optimized:
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    if saved is not None:
-        options.optimized_model_filepath = str(saved)
-    source = str(model) if isinstance(model, Path) else model.SerializeToString()
-    try:
-        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise WitnessError("QC726", f"ONNX Runtime does not load the file: {error}") from error
-
-
-def _onnxruntime() -> _Module:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise WitnessError(
-            "QC725", f"ONNX Runtime is not available ({error}): pip install 'qconvert[ort]'"
-        ) from error
-    return onnxruntime
+    return ort_process().session(model, optimized=optimized, saved=saved)

@@ -1,4 +1,4 @@
-"""TensorFlow's process: one JSON object a line each way, never waited for long.
+"""The process of a runtime: one JSON object a line each way, never waited for long.
 
 Whatever the worker does instead of answering ends in `WitnessError`: it dies, prints something
 else, answers another request, reports a failure, or stays silent until the time is over.
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self, TypeAlias
+from typing import IO, ClassVar, Self, TypeAlias
 
 from qconvert.errors import WitnessError
 
@@ -34,12 +34,15 @@ _SMALL_TALK = re.compile(r"[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before
 
 
 class Worker:
-    """A context of TensorFlow's process and of a ``folder`` for the files of both sides.
+    """A context of a runtime's process and of a ``folder`` for the files of both sides.
 
     Entering it starts the process and does not wait for it. ``python`` is the interpreter to use,
     if not this one; ``timeout`` is in seconds, for each answer. Every method raises
     `WitnessError` when the worker fails, in whatever way.
     """
+
+    #: What messages call it.
+    name: ClassVar = "the worker"
 
     def __init__(self, python: Path | None = None, *, timeout: float = 600.0) -> None:
         self._python = str(python or sys.executable)
@@ -73,13 +76,20 @@ class Worker:
         try:
             with self._log.open("wb") as errors:
                 return subprocess.Popen(
-                    [self._python, str(WORKER)],
+                    self._command(),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=errors,
                 )
         except OSError as error:
-            raise WitnessError("QC720", f"the worker did not start: {error}") from error
+            raise WitnessError("QC720", f"{self.name} did not start: {error}") from error
+
+    def _command(self) -> list[str]:
+        return [self._python, str(WORKER)]
+
+    def _explained(self, what: str) -> str:
+        """*what* happened, with what may have been the cause."""
+        return what
 
     @property
     def _in(self) -> IO[bytes]:
@@ -118,20 +128,20 @@ class Worker:
         except queue.Empty:
             self._kill()
             raise self._failure(
-                "QC722", f"the worker gave no answer in {self._timeout:g} s"
+                "QC722", f"{self.name} gave no answer in {self._timeout:g} s"
             ) from None
         if not line:
             self._lines.put(b"")
-            raise self._failure("QC721", f"the worker died{self._how()}")
+            raise self._failure("QC721", f"{self.name} died{self._how()}")
         return self._checked(line)
 
     def _checked(self, line: bytes) -> Answer:
         try:
             answer = json.loads(line)
         except ValueError as error:
-            raise self._failure("QC723", f"the worker answered nonsense: {line[:80]!r}") from error
+            raise self._failure("QC723", f"{self.name} answered nonsense: {line[:80]!r}") from error
         if not isinstance(answer, dict) or answer.get("id") != self._answered:
-            raise self._failure("QC723", f"the worker answered something else: {line[:80]!r}")
+            raise self._failure("QC723", f"{self.name} answered something else: {line[:80]!r}")
         if "error" in answer:
             raise self._reported(answer)
         return answer
@@ -142,7 +152,7 @@ class Worker:
             ours = "'onnxruntime'" in message
             what, remedy = (_RUNTIME, _RUNTIME_REMEDY) if ours else (_TENSORFLOW, REMEDY)
             return WitnessError("QC725", f"{self._python} lacks {what} ({message}): {remedy}")
-        return WitnessError("QC724", f"the TensorFlow worker failed: {message}")
+        return WitnessError("QC724", f"{self.name} failed: {message}")
 
     def _how(self) -> str:
         """What the system says of the end of the process, which may still be closing."""
@@ -155,7 +165,7 @@ class Worker:
         """An error with the end of what the worker printed, without TensorFlow's small talk."""
         printed = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         lines = [line for line in printed if not _SMALL_TALK.match(line)]
-        return WitnessError(code, "\n  ".join([what, *lines[-5:]]))
+        return WitnessError(code, "\n  ".join([self._explained(what), *lines[-5:]]))
 
     def _kill(self) -> None:
         self._process.kill()

@@ -77,8 +77,10 @@ def _count(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> int:
         return math.prod(taken) * math.prod(kernel[1:])
     if "Conv" in node.op_type:
         return math.prod(returned) * math.prod(kernel[1:])
-    inner = 1 if len(kernel) == 1 else taken[_summed(node, len(taken))]
-    return math.prod(returned) * inner
+    if len(kernel) == 1:
+        return math.prod(returned)
+    axis = _summed(node, len(taken))
+    return math.prod(returned) * taken[axis] if 0 <= axis < len(taken) else 0
 
 
 def _summed(node: onnx.NodeProto, axes: int) -> int:

@@ -73,12 +73,14 @@ OFFENCES: Final[Mapping[str, tuple[Offence, ...]]] = {
         Offence("runners/offence.py", "import tensorflow", LAZY),
         Offence("checking/offence.py", "import qkeras"),
     ),
-    "The TensorFlow worker is started by path, never imported": (
+    "Workers are started by path, never imported": (
         Offence("runners/offence.py", "from qconvert.runners import tf_worker"),
+        Offence("runners/offence.py", "from qconvert.runners import ort_worker"),
     ),
-    "The TensorFlow worker imports nothing of qconvert": (
+    "Workers import nothing of qconvert": (
         Offence("runners/tf_worker/__main__.py", "import qconvert.errors", LAZY),
         Offence("runners/tf_worker/keras3.py", "import qconvert.runners.ort", LAZY),
+        Offence("runners/ort_worker/__main__.py", "import qconvert.errors", LAZY),
     ),
 }
 """For each contract, by name, imports that break it."""

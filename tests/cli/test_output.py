@@ -1,10 +1,16 @@
+import json
 import os
+import signal
+import stat
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from qconvert.cli import cli, run
 from qconvert.errors import OutputError
-from qconvert.output import write, write_folder
+from qconvert.output import Outputs, write, write_folder
+from tests.cli.conftest import WriteModel
 
 
 def names(folder: Path) -> list[str]:
@@ -146,3 +152,132 @@ def test_a_failing_write_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(OutputError, match="No space left"):
         write_folder(tmp_path / "new", FILES, force=False)
     assert names(tmp_path) == []
+
+
+def test_files_of_one_command_appear_at_its_end(tmp_path: Path) -> None:
+    with Outputs(force=False) as outputs:
+        outputs.file(tmp_path / "a", b"1")
+        outputs.folder(tmp_path / "folder", FILES)
+        assert all(name.endswith(".part") for name in names(tmp_path))
+    assert names(tmp_path) == ["a", "folder"]
+
+
+def test_after_an_error_there_is_none_of_them(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"old")
+    with pytest.raises(RuntimeError), Outputs(force=True) as outputs:
+        outputs.file(tmp_path / "a", b"1")
+        outputs.file(tmp_path / "old", b"new")
+        outputs.folder(tmp_path / "folder", FILES)
+        raise RuntimeError
+    assert names(tmp_path) == ["old"]
+    assert (tmp_path / "old").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("failing", ["a", "old", "filled", "empty", "new"])
+def test_a_rename_that_fails_undoes_the_others(
+    failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever it is: one of a file, of one that is replaced, of folders."""
+    (tmp_path / "old").write_bytes(b"old")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "filled").mkdir()
+    (tmp_path / "filled" / "a").write_bytes(b"mine")
+    right = Path.replace
+
+    def replace(part: Path, target: Path) -> Path:
+        if target.name == failing or target.parent.name == failing:
+            raise OSError(5, "Input/output error")
+        return right(part, target)
+
+    with pytest.raises(OutputError, match="Input/output error"), Outputs(force=True) as outputs:
+        outputs.file(tmp_path / "a", b"1")
+        outputs.file(tmp_path / "old", b"new")
+        for name in ("empty", "filled", "new"):
+            outputs.folder(tmp_path / name, FILES)
+        monkeypatch.setattr(Path, "replace", replace)
+    assert names(tmp_path) == ["empty", "filled", "old"]
+    assert (tmp_path / "old").read_bytes() == b"old"
+    assert names(tmp_path / "empty") == [] and names(tmp_path / "filled") == ["a"]
+    assert (tmp_path / "filled" / "a").read_bytes() == b"mine"
+
+
+def test_two_outputs_cannot_be_one_file(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="two outputs") as found, Outputs(force=True) as outputs:
+        outputs.file(tmp_path / "a", b"1")
+        outputs.file(tmp_path / "a", b"2")
+    assert found.value.code == "QC607" and names(tmp_path) == []
+
+
+def test_signals_wait_for_the_renames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Path.replace
+
+    def replace(part: Path, target: Path) -> Path:
+        signal.raise_signal(signal.SIGINT)
+        return right(part, target)
+
+    with pytest.raises(KeyboardInterrupt), Outputs(force=False) as outputs:
+        outputs.file(tmp_path / "a", b"1")
+        outputs.file(tmp_path / "b", b"2")
+        monkeypatch.setattr(Path, "replace", replace)
+    assert names(tmp_path) == ["a", "b"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_folder_that_cannot_be_made_durable_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a failing device; a file system that has no such thing is none."""
+    (tmp_path / "a").write_bytes(b"old")
+    right = os.fsync
+    for number, kept in ((5, b"old"), (22, b"new")):
+
+        def fsync(descriptor: int, number: int = number) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(number, os.strerror(number))
+            right(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        with nullcontext() if kept == b"new" else pytest.raises(OutputError):
+            write(tmp_path / "a", b"new", force=True)
+        assert (tmp_path / "a").read_bytes() == kept
+        assert names(tmp_path) == ["a"]
+
+
+def test_old_folders_of_killed_runs_are_removed(tmp_path: Path) -> None:
+    old = tmp_path / ".qconvert-1.part"
+    old.mkdir()
+    (old / "report.json").write_bytes(b"")
+    os.utime(old, (0, 0))
+    write_folder(tmp_path / "new", FILES, force=False)
+    assert names(tmp_path) == ["new"]
+
+
+def test_the_file_and_its_report_appear_together(
+    write_model: WriteModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, target, report = write_model(), tmp_path / "m.onnx", tmp_path / "r.json"
+    command = ["export", str(model), "-o", str(target), "--check", "--json", str(report)]
+    right = Path.replace
+
+    def replace(part: Path, to: Path) -> Path:
+        if to == report:
+            raise OSError(28, "No space left on device")
+        return right(part, to)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", replace)
+        assert run([*command, "--tf-python", "/nowhere/python"]) == 6
+    assert names(tmp_path) == ["model.h5"]
+    assert run([*command, "--tf-python", "/nowhere/python"]) == 5
+    assert names(tmp_path) == ["m.onnx", "model.h5", "r.json"]
+    assert json.loads(report.read_text())["onnx"]["path"] == str(target)
+
+
+def test_terminated_while_a_class_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def invoke(*_: object) -> None:
+        raise RuntimeError("Error calling __set_name__") from SystemExit(143)
+
+    monkeypatch.setattr(cli, "invoke", invoke)
+    with pytest.raises(SystemExit) as found:
+        run(["doctor"])
+    assert found.value.code == 143

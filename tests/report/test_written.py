@@ -9,7 +9,7 @@ from qconvert.report.written import written
 
 
 @pytest.mark.parametrize("operator", ["ConvInteger", "MatMulInteger", "QLinearConv"])
-def test_operators_on_integers_count_as_such(tmp_path: Path, operator: str) -> None:
+def test_operators_on_integers_count_as_such(operator: str) -> None:
     """Beside one on floats."""
     nodes = [
         helper.make_node(operator, ["x", "w"], ["sums"]),
@@ -17,7 +17,5 @@ def test_operators_on_integers_count_as_such(tmp_path: Path, operator: str) -> N
         helper.make_node("MatMul", ["floats", "v"], ["y"]),
     ]
     model = helper.make_model(helper.make_graph(nodes, "m", [], []))
-    path = tmp_path / "m.onnx"
-    path.write_bytes(model.SerializeToString())
-    found = written(model, path, 2)
+    found = written(model, model.SerializeToString(), Path("m.onnx"), 2)
     assert (found.linear, found.on_integers) == (2, 1)

@@ -18,6 +18,7 @@ from qconvert.emit import to_onnx
 from qconvert.frontend import build_graph
 from qconvert.ir import Graph
 from qconvert.modelfile import read_model
+from qconvert.output import Outputs
 from qconvert.reproducing import Collector, write_reproducer
 from qconvert.reproducing.isolate import isolate
 from qconvert.runners.reference import ReferenceRunner
@@ -81,9 +82,8 @@ def made(
     collector = Collector(graph, model)
     report = examine(subject, panel, samples or seeded(graph, 17), observe=collector)
     asked = panel.runners[Witness.TENSORFLOW]
-    report = write_reproducer(
-        report, collector, graph, model, folder, force=False, tensorflow=asked
-    )
+    with Outputs(force=False) as outputs:
+        report = write_reproducer(report, collector, graph, model, folder, outputs, asked)
     return Made(report, folder)
 
 

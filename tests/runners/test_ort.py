@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -181,8 +180,11 @@ def test_a_file_that_is_no_model_is_an_error(tmp_path: Path) -> None:
         OrtRunner(path)
 
 
-def test_missing_onnxruntime_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+def test_missing_onnxruntime_has_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "raise ModuleNotFoundError(\"No module named 'onnxruntime'\")"
+    (tmp_path / "onnxruntime.py").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("QCONVERT_ORT_SECONDS", "60")  # a process of its own
     with pytest.raises(WitnessError, match=r"pip install 'qconvert\[ort\]'"):
         OrtRunner(model()).run_deployed(X)
 

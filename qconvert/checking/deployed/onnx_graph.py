@@ -1,7 +1,8 @@
 """The graph of an ONNX file: its constants, what lies between tensors, and graphs inside it."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeAlias
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,15 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 Array: TypeAlias = npt.NDArray[Any]
+
+
+#: Operators whose results may be of any size, whatever they are computed from.
+_GROWING: Final = frozenset(
+    {"ConstantOfShape", "Expand", "EyeLike", "OneHot", "Pad", "RandomNormal", "RandomNormalLike"}
+    | {"RandomUniform", "RandomUniformLike", "Range", "Resize", "Tile", "Upsample"}
+)
+#: Elements of a constant: as many float32 numbers as an ONNX file can hold.
+_MOST: Final = 1 << 29
 
 
 class OnnxGraph:
@@ -127,7 +137,8 @@ class OnnxGraph:
 
     def _evaluated(self, node: onnx.NodeProto) -> Array | None:
         inputs = {name: self.constant(name) for name in node.input if name}
-        if any(array is None for array in inputs.values()) or len(node.output) != 1:
+        arrays = [array for array in inputs.values() if array is not None]
+        if len(arrays) < len(inputs) or len(node.output) != 1 or not _is_bounded(node, arrays):
             return None
         try:
             (result,) = ReferenceEvaluator(node).run(None, inputs)
@@ -135,3 +146,17 @@ class OnnxGraph:
             # Operators of other domains, or of another opset than the reference assumes.
             return None
         return np.asarray(result)
+
+
+def _is_bounded(node: onnx.NodeProto, inputs: Sequence[Array]) -> bool:
+    """Whether this process may evaluate an operator: a file of anybody could keep or fill it."""
+    loops = any(a.HasField("g") or a.graphs for a in node.attribute)
+    return not loops and node.op_type not in _GROWING and _largest(inputs) <= _MOST
+
+
+def _largest(inputs: Sequence[Array]) -> int:
+    """How many elements the result of operands can have, if not more than all their products."""
+    try:
+        return math.prod(np.broadcast_shapes(*(array.shape for array in inputs)))
+    except ValueError:
+        return math.prod(array.size for array in inputs)

@@ -1,0 +1,1 @@
+"""ONNX Runtime's process: started by its path, imports nothing of qconvert."""

@@ -1,0 +1,269 @@
+"""What is done to a good ONNX file to make it hostile or malformed."""
+
+import json
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+Edit: TypeAlias = Callable[[onnx.ModelProto], None]
+
+HUGE: Final = 1 << 40
+NAMES: Final = (
+    "\x1b[31mred",
+    "<script>alert(1)</script>",
+    "../../etc/x",
+    "a\n::error::b",
+    "=cmd()",
+)
+
+
+def external(location: str, offset: str = "0", length: str = "16") -> Edit:
+    """The first weight lies in another file."""
+
+    def edit(model: onnx.ModelProto) -> None:
+        tensor = model.graph.initializer[0]
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", location), ("offset", offset), ("length", length)):
+            tensor.external_data.add(key=key, value=value)
+
+    return edit
+
+
+def _outside() -> TensorProto:
+    tensor = TensorProto(name="outside", data_type=TensorProto.FLOAT, dims=[1])
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="/etc/passwd")
+    return tensor
+
+
+def external_constant(model: onnx.ModelProto) -> None:
+    model.graph.node.append(helper.make_node("Constant", [], ["k"], value=_outside()))
+
+
+def external_in_branch(model: onnx.ModelProto) -> None:
+    branch = helper.make_graph(
+        [helper.make_node("Constant", [], ["k"], value=_outside())],
+        "branch",
+        [],
+        [helper.make_tensor_value_info("k", TensorProto.FLOAT, [1])],
+    )
+    node = helper.make_node("If", ["c"], ["r"], then_branch=branch, else_branch=branch)
+    _append(model, _constant("c", np.array(True)), node)
+
+
+def external_in_function(model: onnx.ModelProto) -> None:
+    body = [helper.make_node("Constant", [], ["k"], value=_outside())]
+    opsets = [helper.make_opsetid("", 21)]
+    model.functions.append(helper.make_function("f", "F", [], ["k"], body, opsets))
+
+
+def _constant(name: str, array: np.ndarray) -> onnx.NodeProto:
+    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(array, name))
+
+
+def _append(model: onnx.ModelProto, *nodes: onnx.NodeProto) -> None:
+    """Nodes that nothing but an output of the file reads."""
+    model.graph.node.extend(nodes)
+
+
+def shape_of_constant(*dims: int) -> Edit:
+    """A weight that says to be of another size."""
+
+    def edit(model: onnx.ModelProto) -> None:
+        tensor = model.graph.initializer[0]
+        tensor.ClearField("dims")
+        tensor.dims.extend(dims)
+
+    return edit
+
+
+def _in_front(model: onnx.ModelProto, *nodes: onnx.NodeProto, read: str) -> None:
+    """*nodes*, whose result *read* is added to the input, before all others."""
+    source = model.graph.input[0].name
+    for node in model.graph.node:
+        for i, name in enumerate(node.input):
+            if name == source:
+                node.input[i] = "front"
+    old = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes, helper.make_node("Add", [source, read], ["front"]), *old])
+
+
+def custom_operator(model: onnx.ModelProto) -> None:
+    model.opset_import.append(helper.make_opsetid("com.evil", 1))
+    _in_front(model, helper.make_node("Run", [], ["evil"], domain="com.evil"), read="evil")
+
+
+def unknown_operator(model: onnx.ModelProto) -> None:
+    _in_front(model, helper.make_node("System", [], ["evil"], command="touch x"), read="evil")
+
+
+def _looped(model: onnx.ModelProto, trips: int) -> None:
+    """A zero that it takes *trips* rounds to compute."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["on"]),
+            helper.make_node("Sin", ["state"], ["next"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state", TensorProto.FLOAT, []),
+        ],
+        [
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, []),
+        ],
+    )
+    _in_front(
+        model,
+        _constant("bomb_trips", np.array(trips, np.int64)),
+        _constant("bomb_start", np.array(True)),
+        _constant("bomb_zero", np.array(0, np.float32)),
+        helper.make_node("Loop", ["bomb_trips", "bomb_start", "bomb_zero"], ["end"], body=body),
+        read="end",
+    )
+
+
+def endless_loop(model: onnx.ModelProto) -> None:
+    _looped(model, 1 << 62)
+
+
+def nested(depth: int) -> Edit:
+    """Branches within branches."""
+
+    def edit(model: onnx.ModelProto) -> None:
+        value = helper.make_tensor_value_info("r", TensorProto.FLOAT, [])
+        leaf = helper.make_graph([_constant("r", np.zeros((), np.float32))], "leaf", [], [value])
+        graph = leaf
+        for _ in range(depth):
+            node = helper.make_node("If", ["c"], ["r"], then_branch=graph, else_branch=leaf)
+            graph = helper.make_graph([_constant("c", np.array(True)), node], "b", [], [value])
+        _in_front(model, *graph.node, read="r")
+
+    return edit
+
+
+def allocation(operator: str) -> Edit:
+    """A tensor of 4 TiB of zeros."""
+
+    def edit(model: onnx.ModelProto) -> None:
+        shape = _constant("bomb_shape", np.array([HUGE], np.int64))
+        one = _constant("bomb_one", np.zeros(1, np.float32))
+        inputs = ["bomb_shape"] if operator == "ConstantOfShape" else ["bomb_one", "bomb_shape"]
+        node = helper.make_node(operator, inputs, ["bomb_many"])
+        total = helper.make_node("ReduceSum", ["bomb_many"], ["bomb_total"], keepdims=0)
+        _in_front(model, shape, one, node, total, read="bomb_total")
+
+    return edit
+
+
+def cycle(model: onnx.ModelProto) -> None:
+    _in_front(
+        model,
+        helper.make_node("Neg", ["b"], ["a"]),
+        helper.make_node("Neg", ["a"], ["b"]),
+        read="b",
+    )
+
+
+def duplicate(model: onnx.ModelProto) -> None:
+    node = next(n for n in model.graph.node if n.output)
+    model.graph.node.append(helper.make_node("Neg", [node.input[0]], [node.output[0]]))
+
+
+def undefined(model: onnx.ModelProto) -> None:
+    _in_front(model, read="nowhere")
+
+
+def renamed_input(model: onnx.ModelProto) -> None:
+    old = model.graph.input[0].name
+    model.graph.input[0].name = "other"
+    for node in model.graph.node:
+        for i, name in enumerate(node.input):
+            if name == old:
+                node.input[i] = "other"
+
+
+def input_of_strings(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.STRING
+
+
+def input_without_type(model: onnx.ModelProto) -> None:
+    model.graph.input[0].ClearField("type")
+
+
+def input_of_unknown_type(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.elem_type = 9999
+
+
+def enormous_input(model: onnx.ModelProto) -> None:
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    for dim in dims:
+        dim.dim_value = 1 << 20
+
+
+def constant_of_unknown_type(model: onnx.ModelProto) -> None:
+    model.graph.initializer[0].data_type = 9999
+
+
+def no_nodes(model: onnx.ModelProto) -> None:
+    del model.graph.node[:]
+
+
+def no_outputs(model: onnx.ModelProto) -> None:
+    del model.graph.output[:]
+
+
+def no_opset(model: onnx.ModelProto) -> None:
+    del model.opset_import[:]
+
+
+def opset(version: int) -> Edit:
+    def edit(model: onnx.ModelProto) -> None:
+        del model.opset_import[:]
+        model.opset_import.append(helper.make_opsetid("", version))
+
+    return edit
+
+
+def hostile_names(model: onnx.ModelProto) -> None:
+    model.producer_name = NAMES[0]
+    model.graph.name = NAMES[1]
+    for i, node in enumerate(model.graph.node):
+        node.name = NAMES[i % len(NAMES)]
+
+
+def metadata(change: Callable[[dict[str, object]], object] | str) -> Edit:
+    """Other words about itself: a text, or what a function makes of the true ones."""
+
+    def edit(model: onnx.ModelProto) -> None:
+        (entry,) = (e for e in model.metadata_props if e.key == "qconvert")
+        if isinstance(change, str):
+            entry.value = change
+            return
+        content = json.loads(entry.value)
+        change(content)
+        entry.value = json.dumps(content)
+
+    return edit
+
+
+def _layer(name: str, value: object) -> Edit:
+    def change(content: dict[str, object]) -> None:
+        layers = content["layers"]
+        assert isinstance(layers, list)
+        layers[-1][name] = value
+
+    return metadata(change)
+
+
+def _twice(content: dict[str, object]) -> None:
+    layers = content["layers"]
+    assert isinstance(layers, list)
+    layers.append({**layers[-1], "tensor": layers[0].get("tensor")})

@@ -1,0 +1,85 @@
+"""ONNX files that are hostile or malformed, by name, and the code that each gets."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from tests.hostile.onnx_edits import (
+    HUGE,
+    Edit,
+    _layer,
+    _twice,
+    allocation,
+    constant_of_unknown_type,
+    custom_operator,
+    cycle,
+    duplicate,
+    endless_loop,
+    external,
+    external_constant,
+    external_in_branch,
+    external_in_function,
+    input_of_strings,
+    input_of_unknown_type,
+    input_without_type,
+    metadata,
+    nested,
+    no_nodes,
+    no_opset,
+    no_outputs,
+    opset,
+    shape_of_constant,
+    undefined,
+    unknown_operator,
+)
+
+#: For each edit: the code with which `inspect` and everything else refuses the file.
+REFUSED: Final[Mapping[str, tuple[Edit, str]]] = {
+    "external relative": (external("weights.bin"), "QC701"),
+    "external parent": (external("../weights.bin"), "QC701"),
+    "external absolute": (external("/etc/passwd"), "QC701"),
+    "external negative offset": (external("weights.bin", offset="-8"), "QC701"),
+    "external over-long": (external("weights.bin", length=str(HUGE)), "QC701"),
+    "external in a constant": (external_constant, "QC701"),
+    "external in a branch": (external_in_branch, "QC701"),
+    "external in a function": (external_in_function, "QC701"),
+    "weight of 4 TiB": (shape_of_constant(HUGE), "QC702"),
+    "weight of negative size": (shape_of_constant(-1), "QC702"),
+    "weight of overflowing size": (shape_of_constant(1 << 62, 1 << 62), "QC702"),
+    "weight of unknown type": (constant_of_unknown_type, "QC702"),
+    "nested branches": (nested(20), "QC702"),
+    "cycle": (cycle, "QC702"),
+    "two tensors of one name": (duplicate, "QC702"),
+    "tensor from nowhere": (undefined, "QC702"),
+    "no nodes": (no_nodes, "QC702"),
+    "no outputs": (no_outputs, "QC702"),
+    "no opset": (no_opset, "QC702"),
+    "unknown operator": (unknown_operator, "QC702"),
+    "input without a type": (input_without_type, "QC702"),
+    "input of unknown type": (input_of_unknown_type, "QC702"),
+    "metadata no JSON": (metadata("{"), "QC703"),
+    "metadata a list": (metadata("[]"), "QC703"),
+    "metadata nested deeply": (metadata("[" * 100_000), "QC703"),
+    "metadata nested deeply in braces": (metadata('{"a":' * 100_000), "QC703"),
+    "metadata without layers": (metadata(lambda c: c.pop("layers")), "QC703"),
+    "metadata with infinity": (
+        metadata(lambda c: c.update(layers=[{"codes": {"exp": float("inf")}}])),
+        "QC703",
+    ),
+    "layers no list": (metadata(lambda c: c.update(layers=7)), "QC703"),
+    "layer of no permutation": (_layer("perm", [0, 0]), "QC703"),
+    "layer of infinite exponent": (
+        _layer("codes", {"tensor": "x", "exp": float("inf")}),
+        "QC703",
+    ),
+    "layer twice": (metadata(_twice), "QC703"),
+}
+
+#: For each edit: the codes of which one says why ONNX Runtime does not run the file.
+FAILING: Final[Mapping[str, tuple[Edit, tuple[str, ...]]]] = {
+    "custom operator": (custom_operator, ("QC726",)),
+    "4 TiB of zeros": (allocation("ConstantOfShape"), ("QC726", "QC727")),
+    "4 TiB by expansion": (allocation("Expand"), ("QC726", "QC727")),
+    "opset of the future": (opset(9999), ("QC726",)),
+    "input of strings": (input_of_strings, ("QC726",)),
+    "endless loop": (endless_loop, ("QC722",)),
+}

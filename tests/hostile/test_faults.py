@@ -1,0 +1,105 @@
+"""Whatever happens while an output is written, there is the old file or the new one."""
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from qconvert import api
+from scripts.faulted import witnesses, writing
+from scripts.faulted.model import write_model
+from scripts.faulted.trial import Subject
+
+#: A writer as one writes it first, with the bug that each fault is for.
+NAIVE = writing.LOOP.replace(
+    "outputs.file(folder / name, bytes([65 + i % 26]) * size)",
+    "(folder / name).write_bytes(bytes([65 + i % 26]) * size)",
+)
+
+
+@pytest.fixture
+def subject(tmp_path: Path) -> Subject:
+    model = write_model(tmp_path / "model.h5", units=20_000)
+    new = api.export(model).model.SerializeToString(deterministic=True)
+    return Subject(model, tmp_path / "out", new)
+
+
+@pytest.mark.parametrize("fault", writing.SINGLE)
+def test_one_fault(fault: writing.Fault, subject: Subject) -> None:
+    row = fault(subject)
+    assert row.holds, row
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_while_files_are_written(number: signal.Signals, tmp_path: Path) -> None:
+    row = writing.killed_while_writing(tmp_path, 4, number)
+    assert row.holds, row
+
+
+def test_a_writer_without_a_temporary_file_is_seen(tmp_path: Path) -> None:
+    row = writing.killed_while_writing(tmp_path, 20, loop=NAIVE)
+    assert row.mixtures
+
+
+def test_signals_while_a_model_is_exported(subject: Subject) -> None:
+    row = writing.killed(subject, 4, signal.SIGTERM)
+    assert row.holds, row
+
+
+def test_each_call_that_fails(subject: Subject) -> None:
+    assert shutil.which("strace"), "strace is missing: apt-get install strace"
+    rows = list(writing.failing_calls(subject, ("fsync", "rename", "link,linkat")))
+    for row in rows:
+        assert row.holds, row
+    assert [row.old for row in rows] == [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("trace", "order"),
+    [
+        ('rename("F/.x.part", "F/m")\nfsync(3<F/m>)', ["rename", "fsync"]),
+        ('write(3<F/.x.part>, "a")\nrename("F/.x.part", "F/m")', ["write", "rename"]),
+        ('write(1</dev/pts/0>, "F/m")\nfsync(3<F>)', ["fsync folder"]),
+    ],
+)
+def test_another_order_is_seen(trace: str, order: list[str]) -> None:
+    assert writing.order_in(trace, Path("F")) == order
+
+
+def test_the_same_bytes_everywhere(subject: Subject) -> None:
+    row = writing.same_bytes(subject, writing.SETTINGS)
+    assert row.holds and row.new == row.runs, row
+
+
+def test_many_exports_to_one_path(subject: Subject) -> None:
+    row = writing.at_once(subject, 3)
+    assert row.holds and row.new == row.runs, row
+
+
+def test_memory_that_ends_while_a_large_model_is_read(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model.h5", units=4_000_000)
+    new = api.export(model).model.SerializeToString(deterministic=True)
+    row = writing.memory(Subject(model, tmp_path / "out", new), 198, 72, enough=1)
+    assert row.holds and row.old > 0, row
+
+
+def test_little_memory(subject: Subject) -> None:
+    row = writing.memory(subject, 134, 24, enough=1)
+    assert row.holds and row.old > 0, row
+
+
+@pytest.mark.parametrize("name", witnesses.FAULTS)
+def test_no_check_passes_whose_witness_dies_or_lies(name: str, keras: Path, tmp_path: Path) -> None:
+    row = witnesses.checked(keras, tmp_path, name, witnesses.FAULTS[name])
+    assert row.holds, row
+
+
+def test_the_stand_in_for_tensorflow_passes_without_a_fault(keras: Path, tmp_path: Path) -> None:
+    row = witnesses.checked(keras, tmp_path, "", {0})
+    assert row.holds, row
+
+
+def test_no_check_passes_whose_runtime_is_killed(keras: Path, tmp_path: Path) -> None:
+    row = witnesses.killed_runtime(keras, tmp_path, 3)
+    assert row.holds and row.codes.keys() <= {"1", "5"}, row

@@ -1,0 +1,193 @@
+"""What becomes of ONNX files that are hostile or malformed: one error, and never a pass."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx.reference import ReferenceEvaluator
+
+from qconvert import api
+from qconvert.checking import (
+    CheckedFile,
+    Report,
+    Subject,
+    Verdict,
+    assemble,
+    examine,
+    onnx_file,
+    seeded,
+)
+from qconvert.checking.deployed import onnx_graph
+from qconvert.checking.witness import Direct, Witness
+from qconvert.cli import run
+from qconvert.errors import BadFileError, LimitError, WitnessError
+from qconvert.runners.ort import OrtRunner
+from qconvert.runners.ort_process import ort_process
+from qconvert.runners.reference import ReferenceRunner
+from tests.checking.stand_in import stand_in_for
+from tests.hostile.onnx_edits import NAMES, Edit, endless_loop, hostile_names
+from tests.hostile.onnx_files import FAILING, REFUSED
+
+NOWHERE = ("--tf-python", "/nowhere/python")
+
+
+def edited(exported: Path, folder: Path, edit: Edit) -> Path:
+    model = onnx.load(exported)
+    edit(model)
+    path = folder / "hostile.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QCONVERT_ORT_SECONDS", "5")
+
+
+def checked_beside_all_others(keras: Path, file: Path) -> Report:
+    """With the reference in the place of TensorFlow, so that ONNX Runtime alone decides."""
+    graph, model = api.load(keras), onnx.load(file)
+    panel = assemble(graph, model, "another takes its place")
+    runners = {Witness.TENSORFLOW: Direct(ReferenceRunner(graph).run), **panel.runners}
+    object.__setattr__(panel, "runners", runners)
+    object.__setattr__(panel, "qkeras", stand_in_for(graph))
+    object.__setattr__(panel, "unavailable", {})
+    subject = Subject(graph, CheckedFile("model.h5", ""), CheckedFile(None, ""))
+    return examine(subject, panel, seeded(graph, 17))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_file_that_is_not_valid_is_refused_with_its_code(
+    name: str, keras: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit, code = REFUSED[name]
+    path = edited(exported, tmp_path, edit)
+    for command in (
+        ["inspect", path],
+        ["inspect", path, "--optimized"],
+        ["diff", exported, path],
+        ["diff", keras, path],
+        ["check", keras, path, *NOWHERE],
+        ["bench", path],
+    ):
+        assert run([str(word) for word in command]) == 4
+        out, err = capsys.readouterr()
+        assert err.startswith(f"qconvert: error {code}: {path}: ")
+        assert out == "" and err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_a_file_that_does_not_run_is_a_witness_that_failed(
+    name: str, keras: Path, exported: Path, tmp_path: Path
+) -> None:
+    edit, codes = FAILING[name]
+    path = edited(exported, tmp_path, edit)
+    report = checked_beside_all_others(keras, path)
+    assert report.verdict is Verdict.UNCHECKED and not report.passed
+    for witness in report.witnesses:
+        failed = witness.failure is not None and witness.failure[:5] in codes
+        assert failed is (witness.witness in (Witness.ORT, Witness.DEPLOYED))
+
+
+def test_the_file_itself_passes(keras: Path, exported: Path) -> None:
+    """So that those above fail by what was done to them."""
+    assert checked_beside_all_others(keras, exported).passed
+
+
+@pytest.mark.parametrize("kind", ["symlink", "hard link", "there"])
+def test_weights_in_a_file_beside_it_are_not_read(
+    kind: str, exported: Path, tmp_path: Path
+) -> None:
+    """ONNX Runtime reads all of these."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(np.zeros(4, np.float32).tobytes())
+    beside = tmp_path / "weights.bin"
+    match kind:
+        case "symlink":
+            beside.symlink_to(secret)
+        case "hard link":
+            beside.hardlink_to(secret)
+        case _:
+            beside.write_bytes(secret.read_bytes())
+    edit, _ = REFUSED["external relative"]
+    path = edited(exported, tmp_path, edit)
+    with pytest.raises(BadFileError, match="lies in another file"):
+        api.inspect(path)
+    with pytest.raises(WitnessError, match="does not load"):
+        OrtRunner(path).optimized()
+
+
+def test_a_file_beyond_what_protobuf_can_be_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.onnx"
+    with path.open("wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(LimitError, match="2 GiB"):
+        api.inspect(path)
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.onnx")
+    for path in (tmp_path / "pipe.onnx", Path("/dev/zero"), tmp_path):
+        with pytest.raises(BadFileError, match="not a regular file"):
+            onnx_file.read_onnx(path)
+
+
+def test_hostile_names_are_shown_as_text(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = edited(exported, tmp_path, hostile_names)
+    assert run(["inspect", str(path), "--optimized"]) == 0
+    assert run(["diff", str(exported), str(path)]) in (0, 1)
+    out, err = capsys.readouterr()
+    assert "\x1b" not in out + err
+    assert not any(line.startswith(":") for line in out.splitlines())
+    assert not list(tmp_path.glob("**/x")) and len(NAMES) == 5
+
+
+def test_an_endless_loop_ends_with_its_process_and_the_next_file_runs(
+    exported: Path, tmp_path: Path
+) -> None:
+    path = edited(exported, tmp_path, endless_loop)
+    x = {"x": np.zeros((1, 3), np.float32)}
+    busy = ort_process()
+    with pytest.raises(WitnessError, match="no answer in 5 s; it may allocate") as found:
+        OrtRunner(path).run_deployed(x)
+    assert found.value.code == "QC722" and busy.ended
+    assert OrtRunner(exported).run_deployed(x).outputs["fc"].shape == (1, 2)
+
+
+def test_without_the_checker_of_onnx_a_cycle_is_not_seen(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests above can fail."""
+    edit, _ = REFUSED["cycle"]
+    path = edited(exported, tmp_path, edit)
+    monkeypatch.setattr(onnx.checker, "check_model", lambda _: None)
+    onnx_file.read_onnx(path)
+
+
+def test_constants_are_not_evaluated_without_bound(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a file of a few bytes makes of one number: 2**40 of them."""
+    edit, _ = FAILING["4 TiB by expansion"]
+    model = onnx.load(edited(exported, tmp_path, edit))
+    evaluated: list[str] = []
+    right = ReferenceEvaluator
+
+    def recorded(node: onnx.NodeProto) -> Any:
+        evaluated.append(node.op_type)
+        if node.op_type == "Expand":
+            raise MemoryError
+        return right(node)
+
+    monkeypatch.setattr(onnx_graph, "ReferenceEvaluator", recorded)
+    assert onnx_graph.OnnxGraph(model.graph).constant("bomb_many") is None
+    assert evaluated == ["Constant", "Constant"]
+    monkeypatch.setattr(onnx_graph, "_is_bounded", lambda *_: True)
+    onnx_graph.OnnxGraph(model.graph).constant("bomb_many")
+    assert evaluated[-1] == "Expand"

@@ -1,0 +1,197 @@
+"""A process of ONNX Runtime that dies, lies, or is silent is a witness that failed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.testing import assert_array_equal
+
+from qconvert.errors import UsageError, WitnessError
+from qconvert.runners import ort_process as processes
+from qconvert.runners.ort import OrtRunner
+from qconvert.runners.ort_process import MEMORY, SECONDS, Limits, OrtProcess
+
+X = {"x": np.array([[0.5, 0.25, 1]], np.float32)}
+
+#: Answers as the worker does, except for what a test puts in the place of RUN.
+LIAR = """
+import json, os, sys, time
+for line in sys.stdin:
+    request = json.loads(line)
+    answer = {"id": request["id"], "inputs": {"x": "tensor(float)"}, "outputs": ["y"]}
+    if request["do"] == "run":
+        open(request["outputs"], "wb").write(bytes(4))
+        RUN
+    print(json.dumps(answer), flush=True)
+"""
+ARRAYS = 'answer["arrays"] = '
+LIES = {
+    "garbage": ('print("[1, 2")', "QC723", "answered nonsense"),
+    "another id": ('answer["id"] = 99', "QC723", "answered something else"),
+    "exit without a result": ("os._exit(0)", "QC721", "died with exit code 0"),
+    "killed": ("os.kill(os.getpid(), 9)", "QC721", "killed by signal 9"),
+    "a crash": ("os.kill(os.getpid(), 11)", "QC721", "killed by signal 11"),
+    "silence": ("time.sleep(60)", "QC722", "no answer in 2 s"),
+    "no arrays": ("pass", "QC723", "wrote [], not"),
+    "other arrays": (f'{ARRAYS}[["z", "<f4", [1]]]', "QC723", "wrote ['z'], not"),
+    "too few bytes": (f'{ARRAYS}[["y", "<f4", [1 << 40]]]', "QC723", "wrote no results"),
+    "a negative size": (f'{ARRAYS}[["y", "<f4", [-1]]]', "QC723", "wrote no results"),
+    "no shape": (f'{ARRAYS}[["y", "<f4", "x"]]', "QC723", "wrote no results"),
+    "Python objects": (f'{ARRAYS}[["y", "|O", [0]]]', "QC723", "wrote no results"),
+    "no such type": (f'{ARRAYS}[["y", "evil", [1]]]', "QC723", "wrote no results"),
+    "no file": ('os.unlink(request["outputs"])', "QC723", "wrote no results"),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_process_that_lies_is_not_believed(
+    name: str, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body, code, words = LIES[name]
+    script = tmp_path / "liar.py"
+    script.write_text(LIAR.replace("RUN", body), encoding="utf-8")
+    monkeypatch.setattr(processes, "_SCRIPT", script)
+    with OrtProcess(Limits(1 << 30, 2)) as process:
+        session = process.session(exported, optimized=True)
+        with pytest.raises(WitnessError) as found:
+            session.run(X)
+    assert found.value.code == code and words in str(found.value)
+
+
+def test_a_liar_that_tells_the_truth_is_believed(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "liar.py"
+    script.write_text(LIAR.replace("RUN", f'{ARRAYS}[["y", "<f4", [1]]]'), encoding="utf-8")
+    monkeypatch.setattr(processes, "_SCRIPT", script)
+    with OrtProcess(Limits(1 << 30, 20)) as process:
+        assert_array_equal(process.session(exported, optimized=True).run(X)["y"], [0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_after_a_death_a_file_fails_and_the_next_one_runs(
+    number: int, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SECONDS, "60")
+    runner = OrtRunner(exported)
+    before = runner.run_deployed(X)
+    process = processes.ort_process()
+    os.kill(process._process.pid, number)
+    process._process.wait()
+    for _ in range(2):
+        with pytest.raises(WitnessError, match=f"died, killed by signal {int(number)}"):
+            runner.run_deployed(X)
+    assert processes.ort_process() is not process
+    assert_array_equal(OrtRunner(exported).run_deployed(X).outputs["fc"], before.outputs["fc"])
+
+
+def test_memory_is_limited(exported: Path) -> None:
+    """As a file of weights that ONNX Runtime copies; without the limit it is loaded."""
+    model = onnx.load(exported)
+    large = onnx.numpy_helper.from_array(np.ones((3, 1 << 24), np.float32), "large")
+    model.graph.initializer.append(large)
+    model.graph.node.append(onnx.helper.make_node("MatMul", ["x", "large"], ["product"]))
+    model.graph.output.append(onnx.ValueInfoProto(name="product"))
+    with (
+        OrtProcess(Limits(500 << 20, 60)) as small,
+        pytest.raises(WitnessError, match=r"(?i)alloc|memory"),
+    ):
+        small.session(model, optimized=True).run(X)
+    with OrtProcess(Limits(4 << 30, 60)) as large_enough:
+        assert large_enough.session(model, optimized=True).run(X)["product"].size == 1 << 24
+
+
+def test_sessions_that_nobody_has_are_freed(exported: Path) -> None:
+    with OrtProcess(Limits(1 << 30, 60)) as process:
+        session = process.session(exported, optimized=True)
+        number = session._number
+        session.run(X)
+        del session
+        process.session(exported, optimized=True)
+        with pytest.raises(WitnessError, match="KeyError"):
+            process.asked("run", session=number, arrays=[], inputs="/dev/null", outputs="/dev/null")
+
+
+def test_many_threads_may_ask(exported: Path) -> None:
+    runner = OrtRunner(exported)
+    found: list[float] = []
+
+    def ask(value: float) -> None:
+        x = {"x": np.full((1, 3), value, np.float32)}
+        for _ in range(20):
+            found.append(float(runner.run_deployed(x).outputs["fc"][0, 0]) / value)
+
+    threads = [threading.Thread(target=ask, args=(value,)) for value in (0.25, 0.5, 0.125)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 60 and len(set(found)) == 1
+
+
+def test_nothing_is_left_of_the_process(exported: Path) -> None:
+    with OrtProcess(Limits(1 << 30, 60)) as process:
+        process.session(exported, optimized=True).run(X)
+        assert list(process.folder.iterdir()) == [process.folder / "log"]
+    assert not process.folder.exists() and process._process.returncode is not None
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "many", "9" * 30])
+def test_limits_are_whole_numbers(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (MEMORY, SECONDS):
+        monkeypatch.setenv(name, text)
+        with pytest.raises(UsageError, match=name):
+            Limits.from_environment()
+        monkeypatch.delenv(name)
+
+
+def test_the_worker_is_no_child_of_a_fork(exported: Path) -> None:
+    """A forked process that ends leaves that of its parent alone."""
+    runner = OrtRunner(exported)
+    runner.run_deployed(X)
+    process = processes.ort_process()
+    processes._close(process, os.getpid() + 1)
+    assert not process.ended
+    runner.run_deployed(X)
+
+
+#: Starts the process, tells its number and folder, and has it compute without end.
+PARENT = """
+import sys
+from pathlib import Path
+import numpy as np
+from qconvert.runners.ort import OrtRunner
+from qconvert.runners.ort_process import ort_process
+process = ort_process()
+print(process._process.pid, process.folder, flush=True)
+OrtRunner(Path(sys.argv[1])).run_deployed({"x": np.zeros((1, 3), np.float32)})
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_process_ends_with_its_parent(number: signal.Signals, exported: Path) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(exported)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    child, folder = parent.stdout.readline().split()
+    assert parent.stdout.readline() == "done\n"
+    parent.send_signal(number)
+    parent.communicate()
+    for _ in range(200):
+        if not Path(f"/proc/{child}/cmdline").exists() and not Path(folder).exists():
+            return
+        time.sleep(0.05)
+    pytest.fail("the process, or its folder, is still there")
