@@ -9,7 +9,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from qconvert import api
+from qconvert.checking.results import Report, WitnessResult
 from qconvert.checking.rounding import misfits
+from qconvert.checking.witness import Witness
 from qconvert.emit import to_onnx
 from qconvert.frontend import build_graph
 from qconvert.frontend.layers import LAYERS
@@ -137,13 +139,17 @@ def test_a_check_with_the_other_interpreter_passes(
 ) -> None:
     report = api.check(v3_models / name, samples=20, tf_python=v3_python)
     assert report.exit_code == 0
-    assert "qkeras-v3" in str(report)
+    assert "qkeras-v3" in dict(_tensorflow(report).versions)
 
 
 def test_a_model_of_qkeras_v3_is_not_run_by_another_qkeras(v3_models: Path) -> None:
     report = api.check(v3_models / "dense.keras", samples=5)
     assert report.exit_code == 5
-    assert "written by qkeras-v3" in str(report)
+    assert "written by qkeras-v3" in str(_tensorflow(report).failure)
+
+
+def _tensorflow(report: Report) -> WitnessResult:
+    return next(each for each in report.witnesses if each.witness is Witness.TENSORFLOW)
 
 
 def test_a_stock_model_of_keras_3_runs_beside_qkeras_0_9(v3_models: Path) -> None:
