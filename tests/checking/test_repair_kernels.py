@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.requantized import RoundingKernel
+from qconvert.checking.deployed.rounding_kernel import RoundingKernel
 from qconvert.checking.deployed.stored import cones_of, kernels_of, stored_weights
 from qconvert.checking.repair.moves import MOST_ULPS, read_moves, write_moves
 from qconvert.checking.results import Report, Verdict

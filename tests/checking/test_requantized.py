@@ -10,7 +10,8 @@ import pytest
 from onnx import numpy_helper
 
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.requantized import RoundingKernel, fusions, judged
+from qconvert.checking.deployed.requantized import fusions, judged
+from qconvert.checking.deployed.rounding_kernel import RoundingKernel
 from qconvert.checking.deployed.saturation import highest
 from qconvert.checking.deployed.stored import cones_of, kernels_of, stored_weights
 from qconvert.emit import to_onnx

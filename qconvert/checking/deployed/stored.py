@@ -15,13 +15,8 @@ from qconvert.checking.deployed.kernels import RAW, Numbers, is_conv, kernel_of,
 from qconvert.checking.deployed.meaning import given_codes
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.products import products_of
-from qconvert.checking.deployed.requantized import (
-    Judged,
-    RoundingKernel,
-    fusions,
-    judged,
-    rounding_kernel,
-)
+from qconvert.checking.deployed.requantized import Judged, fusions, judged
+from qconvert.checking.deployed.rounding_kernel import RoundingKernel, rounding_kernel
 from qconvert.checking.repair.computed import normalization_of, with_program
 from qconvert.checking.repair.constants import constants_in
 from qconvert.checking.repair.moves import read_moves

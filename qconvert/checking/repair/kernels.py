@@ -8,14 +8,8 @@ import onnx
 from onnx import numpy_helper
 
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.requantized import (
-    Demand,
-    Ints,
-    Mask,
-    Numbers,
-    RoundingKernel,
-    demanded,
-)
+from qconvert.checking.deployed.requantized import Demand, Mask, demanded
+from qconvert.checking.deployed.rounding_kernel import Ints, Numbers, RoundingKernel
 from qconvert.checking.deployed.stored import cones_of, kernels_of
 from qconvert.checking.repair.constants import drop_unused, unused
 from qconvert.checking.repair.moves import Unrepaired
