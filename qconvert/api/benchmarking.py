@@ -1,7 +1,8 @@
 """How fast an ONNX file is, and what else runs the same model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from onnx import ModelProto
 
@@ -12,6 +13,7 @@ from qconvert.checking import CheckedFile
 from qconvert.checking.onnx_file import read_onnx
 from qconvert.emit.metadata import read_metadata
 from qconvert.errors import UsageError
+from qconvert.modelfile import DEFAULT_LIMITS
 from qconvert.opening import AnyPath, Source, read_for_keras
 
 
@@ -24,6 +26,7 @@ def bench(
     threads: Sequence[int] = (1, 0),
     rounds: int = 9,
     tf_python: AnyPath | None = None,
+    limits: Mapping[str, int] = MappingProxyType({}),
     told: Callable[[str], None] | None = None,
 ) -> Benchmark:
     """Time an ONNX file, and beside it all that runs the Keras model *against* which it is held.
@@ -31,19 +34,21 @@ def bench(
     Each number of samples in *batches* with each number of *threads*, 0 for as many as each
     program takes by itself; *rounds* is how often every program has its turn. A program that
     fails is said to; `WitnessError` if the file itself does not run, `UsageError` if it takes or
-    returns something else than the model. *told* hears what is done.
+    returns something else than the model. *limits* are those of what is read,
+    as `load` takes them; *told* hears what is done.
     """
     if not batches or not threads or min([rounds, *batches]) < 1 or min(threads) < 0:
         raise UsageError(
             "QC003", "nothing is measured in no rounds, of no samples or without threads"
         )
-    plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds)
+    within = DEFAULT_LIMITS.with_values(limits)
+    plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds, within)
     hear = told or (lambda _: None)
     if against is None:
         return measured(Path(onnx), None, plan, hear)
-    timed, _ = read_onnx(Path(onnx))
+    timed, _ = read_onnx(Path(onnx), within)
     _require_numbers(Path(onnx), timed)
-    source = Source(against, weights, tf_python=tf_python)
+    source = Source(against, weights, tf_python=tf_python, limits=limits)
     with read_for_keras(source) as (file, keras):
         require_same_model(file, timed)
         read = CheckedFile(str(file.path), file.sha256)

@@ -132,7 +132,7 @@ def test_a_reader_without_h5py_is_no_bad_file(
     write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_model()
-    monkeypatch.setattr(isolated, "_packages", dict)
+    monkeypatch.setattr(isolated, "_folders", lambda _: {})
     error = failure(path)
     assert (type(error), error.code) == (WitnessError, "QC725")
 
