@@ -15,8 +15,10 @@ from qconvert.emit.metadata import read_metadata
 from qconvert.errors import UsageError
 from qconvert.modelfile import DEFAULT_LIMITS
 from qconvert.opening import AnyPath, Source, read_for_keras
+from qconvert.shortage import telling_shortages
 
 
+@telling_shortages
 def bench(
     onnx: AnyPath,
     against: AnyPath | object | None = None,

@@ -44,6 +44,7 @@ from qconvert.reproducing import Collector, write_reproducer
 from qconvert.runners.foreign import Correspondence
 from qconvert.runners.interface import InputDomain
 from qconvert.runners.tf import TensorFlowRunner
+from qconvert.shortage import telling_shortages
 
 #: Called with the number of samples done and the number to do.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -59,6 +60,7 @@ Scanning: TypeAlias = Callable[[str, int, int], None]
 _File: TypeAlias = AnyPath | onnx.ModelProto | Exported | None
 
 
+@telling_shortages
 def check(
     model: AnyPath | object,
     onnx: _File = None,

@@ -10,11 +10,13 @@ from qconvert.errors import UsageError
 from qconvert.ir import Graph
 from qconvert.opening import AnyPath, Reading, Source
 from qconvert.report.summary import Summary, of_graph
+from qconvert.shortage import telling_shortages
 
 if TYPE_CHECKING:
     from qconvert.runners.interface import InputDomain
 
 
+@telling_shortages
 def inspect(
     model: AnyPath | object,
     *,

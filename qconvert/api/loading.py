@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Unpack
 from qconvert.ir import Graph
 from qconvert.opening import AnyPath, Reading, Source, opened
 from qconvert.output import require_writable, write
+from qconvert.shortage import telling_shortages
 
 if TYPE_CHECKING:
     from qconvert.report.effective import EffectiveWeights
 
 
+@telling_shortages
 def load(model: AnyPath | object, **reading: Unpack[Reading]) -> Graph:
     """Read a model: what it computes, as data.
 
@@ -26,6 +28,7 @@ def load(model: AnyPath | object, **reading: Unpack[Reading]) -> Graph:
         return found.graph
 
 
+@telling_shortages
 def effective_weights(model: AnyPath | object, **reading: Unpack[Reading]) -> "EffectiveWeights":
     """The weights that each layer computes with, quantized, by layer name and role.
 
@@ -37,6 +40,7 @@ def effective_weights(model: AnyPath | object, **reading: Unpack[Reading]) -> "E
     return EffectiveWeights(load(model, **reading).layers)
 
 
+@telling_shortages
 def save_weights(
     model: AnyPath | object, output: AnyPath, *, force: bool = True, **reading: Unpack[Reading]
 ) -> int:

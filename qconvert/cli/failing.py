@@ -7,17 +7,16 @@ import traceback
 
 import click
 
-from qconvert.cli.memory import ran_out
 from qconvert.errors import QConvertError
+from qconvert.shortage import shortage
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 def fail_with(error: Exception) -> tuple[str, int]:
     """Tell of *error*; its code and its exit code."""
+    error = shortage(error) or error
     match error:
-        case _ if ran_out(error):  # also where it was taken for a damaged file
-            code, told, exit_code = "QC801", "out of memory", 7
         case QConvertError():
             code, told, exit_code = error.code, str(error), error.exit_code
         case OSError(errno=number) if number in _FULL:  # files that are outputs have their own
