@@ -32,10 +32,10 @@ def fail(code: str, message: str, exit_code: int) -> int:
     """One message on standard error, with its code; gives *exit_code* back."""
     from qconvert.report.escape import printable
 
+    told = f"qconvert: error {code}: {message}"
     if os.environ.get("QCONVERT_DEBUG"):
-        traceback.print_exc()
-    lines = "\n".join(printable(line) for line in message.split("\n"))
+        told = f"{traceback.format_exc()}{told}"
     # Standard error can be full or closed, too.
     with contextlib.suppress(OSError):
-        click.echo(f"qconvert: error {code}: {lines}", err=True)
+        click.echo("\n".join(map(printable, told.split("\n"))), err=True)
     return exit_code
