@@ -92,7 +92,7 @@ def test_a_traceback_is_text(
     require_text(text)
 
 
-@pytest.mark.parametrize("name", ["inspect an ONNX file", "inspect what is missing", "diff"])
+@pytest.mark.parametrize("name", ["inspect what is missing", "diff"])
 def test_without_escaping_these_are_seen(
     name: str,
     folder: Path,
