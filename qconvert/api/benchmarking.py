@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from onnx import ModelProto
 
@@ -28,7 +27,7 @@ def bench(
     threads: Sequence[int] = (1, 0),
     rounds: int = 9,
     tf_python: AnyPath | None = None,
-    limits: Mapping[str, int] = MappingProxyType({}),
+    limits: Mapping[str, int] | None = None,
     told: Callable[[str], None] | None = None,
 ) -> Benchmark:
     """Time an ONNX file, and beside it all that runs the Keras model *against* which it is held.
@@ -36,21 +35,21 @@ def bench(
     Each number of samples in *batches* with each number of *threads*, 0 for as many as each
     program takes by itself; *rounds* is how often every program has its turn. A program that
     fails is said to; `WitnessError` if the file itself does not run, `UsageError` if it takes or
-    returns something else than the model. *limits* are those of what is read,
-    as `load` takes them; *told* hears what is done.
+    returns something else than the model. *limits* are those of
+    `load`; *told* hears what is done.
     """
     if not batches or not threads or min([rounds, *batches]) < 1 or min(threads) < 0:
         raise UsageError(
             "QC003", "nothing is measured in no rounds, of no samples or without threads"
         )
-    within = DEFAULT_LIMITS.with_values(limits)
+    within = DEFAULT_LIMITS.with_values(limits or {})
     plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds, within)
     hear = told or (lambda _: None)
     if against is None:
         return measured(Path(onnx), None, plan, hear)
     timed, _ = read_onnx(Path(onnx), within)
     _require_numbers(Path(onnx), timed)
-    source = Source(against, weights, tf_python=tf_python, limits=limits)
+    source = Source(against, weights, tf_python=tf_python, limits=limits or {})
     with read_for_keras(source) as (file, keras):
         require_same_model(file, timed)
         read = CheckedFile(str(file.path), file.sha256)

@@ -22,7 +22,9 @@ def load(model: AnyPath | object, **reading: Unpack[Reading]) -> Graph:
     are samples, as `check` takes them: activations whose scale QKeras computes from every batch
     (``alpha='auto'``) get the scale of these, and are refused without. *limits* are those of what
     is read, by the names in their errors (``{"layers": 20000}``); with *strict* a file that holds
-    more than its model needs is refused.
+    more than its model needs is refused. Raises `UnsupportedError` or `BadModelError` with all
+    that keeps the model from being converted, `BadFileError`, and `LimitError`, also where memory
+    runs out.
     """
     with opened(Source(model, **reading)) as found:
         return found.graph
