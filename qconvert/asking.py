@@ -20,6 +20,7 @@ from qconvert.errors import UsageError, WitnessError
 from qconvert.exactness import analyse
 from qconvert.explaining import Explanation, Index, Run, Statement, explain, layer_called
 from qconvert.ir import F32, Graph, Layer, Node
+from qconvert.modelfile import Limits
 from qconvert.opening import AnyPath, Inputs, Opened, Source, opened
 from qconvert.reference import evaluate
 from qconvert.runners import OrtRunner, TensorFlowRunner, Trace
@@ -67,7 +68,7 @@ def asked(
         model = stack.enter_context(opened(source, for_keras=True))
         layer = layer_called(model.graph, question.layer)
         part = _behind(model.graph, layer)
-        file = None if onnx is None else _file(model.graph, Path(onnx))
+        file = None if onnx is None else _file(model.graph, Path(onnx), source.read_within)
         chosen = _chosen(model, question, file)
         tensorflow: TensorFlowRunner | str = "not asked"
         if witnesses or part.opaque:
@@ -143,8 +144,8 @@ class _Asked:
             return Statement(witness.value, None, f"its result has the shape {result.shape}")
 
 
-def _file(graph: Graph, path: Path) -> "onnx.ModelProto":
-    file, _ = read_onnx(path)
+def _file(graph: Graph, path: Path, limits: Limits) -> "onnx.ModelProto":
+    file, _ = read_onnx(path, limits)
     require_interface_of(graph, file)
     if read_metadata(file) is None:
         raise UsageError(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-#: Of a model with unsupported parts of several kinds.
+#: Of a model with unsupported parts, and with parts that are wrong, of several kinds.
 _SEVERAL: Final = "QC300"
+_SEVERAL_WRONG: Final = "QC309"
 
 
 class QConvertError(Exception):
@@ -58,6 +59,18 @@ class Problem:
         return f"{self.layer}: {self.reason}" if self.layer else self.reason
 
 
+class BadModelError(BadFileError):
+    """All the things that are wrong with a model, and those that cannot be converted as well.
+
+    ``code`` is that of the ``problems``, if they have the same.
+    """
+
+    def __init__(self, path: Path | str, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        code = _code_of(self.problems, _SEVERAL_WRONG)
+        super().__init__(code, path, f"{len(self.problems)} problems:\n{_listed(self.problems)}")
+
+
 class UnsupportedError(QConvertError):
     """All the things in a model that cannot be converted, collected over the whole model.
 
@@ -68,12 +81,19 @@ class UnsupportedError(QConvertError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        codes = {problem.code for problem in self.problems}
-        lines = "\n".join(f"  {problem} [{problem.code}]" for problem in self.problems)
         super().__init__(
-            codes.pop() if len(codes) == 1 else _SEVERAL,
-            f"the model has {len(self.problems)} unsupported part(s):\n{lines}",
+            _code_of(self.problems, _SEVERAL),
+            f"the model has {len(self.problems)} unsupported part(s):\n{_listed(self.problems)}",
         )
+
+
+def _code_of(problems: Sequence[Problem], several: str) -> str:
+    codes = {problem.code for problem in problems}
+    return codes.pop() if len(codes) == 1 else several
+
+
+def _listed(problems: Sequence[Problem]) -> str:
+    return "\n".join(f"  {problem} [{problem.code}]" for problem in problems)
 
 
 class WitnessError(QConvertError):

@@ -26,6 +26,8 @@ CODED: Final = frozenset(
         "WitnessError",
     }
 )
+#: What is the code of another error.
+PASSED: Final = frozenset({"code", "error.code", "problem.code", "reason.code"})
 
 
 def calls(tree: ast.AST) -> Iterator[ast.Call]:
@@ -42,7 +44,7 @@ def uncoded(source: str) -> list[int]:
             continue
         first = call.args[0] if call.args else None
         literal = isinstance(first, ast.Constant) and re.fullmatch("QC[0-9]{3}", str(first.value))
-        passed = ast.unparse(first) in ("code", "error.code", "reason.code") if first else False
+        passed = ast.unparse(first) in PASSED if first else False
         if not (literal or passed):
             found.append(call.lineno)
     return found

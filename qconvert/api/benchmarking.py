@@ -1,6 +1,6 @@
 """How fast an ONNX file is, and what else runs the same model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from onnx import ModelProto
@@ -12,9 +12,12 @@ from qconvert.checking import CheckedFile
 from qconvert.checking.onnx_file import read_onnx
 from qconvert.emit.metadata import read_metadata
 from qconvert.errors import UsageError
+from qconvert.modelfile import DEFAULT_LIMITS
 from qconvert.opening import AnyPath, Source, read_for_keras
+from qconvert.shortage import telling_shortages
 
 
+@telling_shortages
 def bench(
     onnx: AnyPath,
     against: AnyPath | object | None = None,
@@ -24,6 +27,7 @@ def bench(
     threads: Sequence[int] = (1, 0),
     rounds: int = 9,
     tf_python: AnyPath | None = None,
+    limits: Mapping[str, int] | None = None,
     told: Callable[[str], None] | None = None,
 ) -> Benchmark:
     """Time an ONNX file, and beside it all that runs the Keras model *against* which it is held.
@@ -31,19 +35,21 @@ def bench(
     Each number of samples in *batches* with each number of *threads*, 0 for as many as each
     program takes by itself; *rounds* is how often every program has its turn. A program that
     fails is said to; `WitnessError` if the file itself does not run, `UsageError` if it takes or
-    returns something else than the model. *told* hears what is done.
+    returns something else than the model. *limits* are those of
+    `load`; *told* hears what is done.
     """
     if not batches or not threads or min([rounds, *batches]) < 1 or min(threads) < 0:
         raise UsageError(
             "QC003", "nothing is measured in no rounds, of no samples or without threads"
         )
-    plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds)
+    within = DEFAULT_LIMITS.with_values(limits or {})
+    plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds, within)
     hear = told or (lambda _: None)
     if against is None:
         return measured(Path(onnx), None, plan, hear)
-    timed, _ = read_onnx(Path(onnx))
+    timed, _ = read_onnx(Path(onnx), within)
     _require_numbers(Path(onnx), timed)
-    source = Source(against, weights, tf_python=tf_python)
+    source = Source(against, weights, tf_python=tf_python, limits=limits or {})
     with read_for_keras(source) as (file, keras):
         require_same_model(file, timed)
         read = CheckedFile(str(file.path), file.sha256)

@@ -44,6 +44,7 @@ from qconvert.reproducing import Collector, write_reproducer
 from qconvert.runners.foreign import Correspondence
 from qconvert.runners.interface import InputDomain
 from qconvert.runners.tf import TensorFlowRunner
+from qconvert.shortage import telling_shortages
 
 #: Called with the number of samples done and the number to do.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -59,6 +60,7 @@ Scanning: TypeAlias = Callable[[str, int, int], None]
 _File: TypeAlias = AnyPath | onnx.ModelProto | Exported | None
 
 
+@telling_shortages
 def check(
     model: AnyPath | object,
     onnx: _File = None,
@@ -227,15 +229,16 @@ def _ready(asked: _Asked, watch: Stopwatch) -> Iterator[_Ready]:
 
 
 def _pair(asked: _Asked, found: Opened) -> _Pair:
-    model, file = _onnx(asked.onnx, found)
+    model, file = _onnx(asked, found)
     declared = domains_of(found.graph, asked.domains)
     known = interface(found.graph, model)
     return _Pair(found.graph, model, file, known, with_codes_of(read_metadata(model), declared))
 
 
-def _onnx(given: _File, found: Opened) -> tuple[onnx.ModelProto, CheckedFile]:
+def _onnx(asked: _Asked, found: Opened) -> tuple[onnx.ModelProto, CheckedFile]:
+    given = asked.onnx
     if isinstance(given, (str, os.PathLike)):
-        return read_onnx(Path(given))
+        return read_onnx(Path(given), asked.source.read_within)
     if isinstance(given, Exported):
         return given.model, in_memory(given.model, given.path)
     model = to_onnx(found.graph, source=found.digest) if given is None else given

@@ -3,8 +3,10 @@
 from qconvert.differing.differ import diff as between
 from qconvert.differing.results import Differences
 from qconvert.opening import AnyPath, Source
+from qconvert.shortage import telling_shortages
 
 
+@telling_shortages
 def diff(
     first: AnyPath | object,
     second: AnyPath | object,

@@ -7,8 +7,10 @@ from qconvert.asking import Question, asked
 from qconvert.explaining import Explanation
 from qconvert.opening import AnyPath, Inputs, Reading, Source
 from qconvert.report.explanation.interactive import ShownExplanation
+from qconvert.shortage import telling_shortages
 
 
+@telling_shortages
 def explain(
     model: AnyPath | object,
     layer: str,

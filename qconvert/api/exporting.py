@@ -14,6 +14,7 @@ from qconvert.ir import Graph
 from qconvert.modelfile.read import unused_in_words
 from qconvert.opening import AnyPath, Reading, Source, opened
 from qconvert.output import require_writable, write
+from qconvert.shortage import telling_shortages
 
 if TYPE_CHECKING:
     from qconvert.runners.interface import InputDomain
@@ -40,6 +41,7 @@ class Exported:
         return data
 
 
+@telling_shortages
 def export(
     model: AnyPath | object,
     output: AnyPath | None = None,

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Unpack
 from qconvert.api.loading import load
 from qconvert.errors import UsageError
 from qconvert.ir import Graph
-from qconvert.opening import AnyPath, Reading
+from qconvert.opening import AnyPath, Reading, Source
 from qconvert.report.summary import Summary, of_graph
+from qconvert.shortage import telling_shortages
 
 if TYPE_CHECKING:
     from qconvert.runners.interface import InputDomain
 
 
+@telling_shortages
 def inspect(
     model: AnyPath | object,
     *,
@@ -32,7 +34,7 @@ def inspect(
     if isinstance(model, (str, os.PathLike)) and Path(model).suffix == ".onnx":
         if domains:
             raise UsageError("QC002", "an ONNX file does not tell its sums: name the model")
-        return _of_file(Path(model), optimized)
+        return _of_file(Source(model, **reading), optimized)
     if optimized:
         raise UsageError("QC002", "only an ONNX file is optimized: export the model first")
     graph = load(model, **reading)
@@ -48,10 +50,10 @@ def _domains(graph: Graph, texts: Sequence[str]) -> "dict[str, InputDomain]":
     return domains_of(graph, texts)
 
 
-def _of_file(path: Path, optimized: bool) -> Summary:
+def _of_file(source: Source, optimized: bool) -> Summary:
     from qconvert.checking.onnx_file import read_onnx
     from qconvert.report.onnx_summary import of_onnx
     from qconvert.runners.ort import OrtRunner
 
-    file, _ = read_onnx(path)
+    file, _ = read_onnx(source.paths[0], source.read_within)
     return of_onnx(file, OrtRunner(file).optimized() if optimized else None)

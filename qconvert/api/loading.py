@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Unpack
 from qconvert.ir import Graph
 from qconvert.opening import AnyPath, Reading, Source, opened
 from qconvert.output import require_writable, write
+from qconvert.shortage import telling_shortages
 
 if TYPE_CHECKING:
     from qconvert.report.effective import EffectiveWeights
 
 
+@telling_shortages
 def load(model: AnyPath | object, **reading: Unpack[Reading]) -> Graph:
     """Read a model: what it computes, as data.
 
@@ -20,12 +22,15 @@ def load(model: AnyPath | object, **reading: Unpack[Reading]) -> Graph:
     are samples, as `check` takes them: activations whose scale QKeras computes from every batch
     (``alpha='auto'``) get the scale of these, and are refused without. *limits* are those of what
     is read, by the names in their errors (``{"layers": 20000}``); with *strict* a file that holds
-    more than its model needs is refused.
+    more than its model needs is refused. Raises `UnsupportedError` or `BadModelError` with all
+    that keeps the model from being converted, `BadFileError`, and `LimitError`, also where memory
+    runs out.
     """
     with opened(Source(model, **reading)) as found:
         return found.graph
 
 
+@telling_shortages
 def effective_weights(model: AnyPath | object, **reading: Unpack[Reading]) -> "EffectiveWeights":
     """The weights that each layer computes with, quantized, by layer name and role.
 
@@ -37,6 +42,7 @@ def effective_weights(model: AnyPath | object, **reading: Unpack[Reading]) -> "E
     return EffectiveWeights(load(model, **reading).layers)
 
 
+@telling_shortages
 def save_weights(
     model: AnyPath | object, output: AnyPath, *, force: bool = True, **reading: Unpack[Reading]
 ) -> int:

@@ -12,6 +12,7 @@ from qconvert.errors import UsageError
 from qconvert.opening import AnyPath
 from qconvert.output import write
 from qconvert.report.stamping import stamp_of
+from qconvert.shortage import telling_shortages
 
 
 def stamped(exported: Exported, report: Report) -> bytes:
@@ -23,6 +24,7 @@ def stamped(exported: Exported, report: Report) -> bytes:
     return data
 
 
+@telling_shortages
 def stamp(onnx: AnyPath, report: Report) -> None:
     """Write the verdict of *report* into the metadata of the file *onnx*, which it is about.
 

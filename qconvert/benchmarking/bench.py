@@ -20,6 +20,7 @@ from qconvert.benchmarking.results import Benchmark, Column, Operator
 from qconvert.benchmarking.running import Running
 from qconvert.checking.onnx_file import read_onnx
 from qconvert.errors import WitnessError
+from qconvert.modelfile import DEFAULT_LIMITS, Limits
 from qconvert.runners.environment import probe
 from qconvert.runners.ort import OrtRunner
 from qconvert.weighing.file_macs import multiplications
@@ -27,11 +28,15 @@ from qconvert.weighing.file_macs import multiplications
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """With how many samples, threads (0: each program's default) and rounds to measure."""
+    """With how many samples, threads (0: each program's default) and rounds to measure.
+
+    ``limits`` are those of what is read.
+    """
 
     batches: tuple[int, ...]
     threads: tuple[int, ...]
     rounds: int
+    limits: Limits = DEFAULT_LIMITS
 
 
 def bench(file: Path, against: Against | None, plan: Plan, told: Told) -> Benchmark:
@@ -40,7 +45,7 @@ def bench(file: Path, against: Against | None, plan: Plan, told: Told) -> Benchm
     Raises `WitnessError` where ONNX Runtime does not run the file; of other programs the column
     says what failed.
     """
-    model, read = read_onnx(file)
+    model, read = read_onnx(file, plan.limits)
     only = batch_of(model)
     batches = plan.batches if only is None else (only,)
     with tempfile.TemporaryDirectory(prefix="qconvert-") as folder:

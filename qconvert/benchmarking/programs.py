@@ -10,7 +10,7 @@ import onnx
 from qconvert.benchmarking.inputs import Array, as_floats, drawn
 from qconvert.benchmarking.product import SIZE, factor, product
 from qconvert.benchmarking.results import Column
-from qconvert.benchmarking.running import CONVERTING, Program, convert_with_tf2onnx
+from qconvert.benchmarking.running import CONVERTING, ONNX_RUNTIME, Program, convert_with_tf2onnx
 from qconvert.checking.results import CheckedFile
 from qconvert.errors import WitnessError
 from qconvert.runners.npz import write_npz
@@ -59,11 +59,11 @@ def programs(
 ) -> Programs:
     """All that run the *model* of *file*; *folder* takes what they read."""
     arrays = {batch: drawn(model, batch) for batch in batches}
-    measured = Program(MEASURED, "onnxruntime", file, _written(folder, "file", arrays))
+    measured = Program(MEASURED, ONNX_RUNTIME, file, _written(folder, "file", arrays))
     path = folder / "product.onnx"
     onnx.save(product(), path)
     factors = _written(folder, "product", {SIZE: factor()})
-    plain = Program(_PRODUCT, "onnxruntime", path, factors)
+    plain = Program(_PRODUCT, ONNX_RUNTIME, path, factors)
     if against is None:
         return Programs(measured, (), (), plain)
     floats = {batch: as_floats(each) for batch, each in arrays.items()}
@@ -78,7 +78,7 @@ def programs(
     except WitnessError as error:
         refused = Column(TF2ONNX, None, (), failure=error.coded)
         return Programs(measured, tuple(others), (refused,), plain)
-    others.insert(0, Program(TF2ONNX, "onnxruntime", theirs, inputs))
+    others.insert(0, Program(TF2ONNX, ONNX_RUNTIME, theirs, inputs))
     return Programs(measured, tuple(others), (), plain)
 
 

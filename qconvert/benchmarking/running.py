@@ -1,5 +1,6 @@
 """A program in a process of its own, for as long as it is timed."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.errors import WitnessError
+from qconvert.runners.ort_process import MEMORY, Limits
 from qconvert.runners.process import Answer, Json, Worker
 
-#: For each answer; converting and loading a large model takes minutes.
+#: For each answer of a program that has to: converting and loading a large model takes minutes.
 _SECONDS: Final = 1800.0
+#: The kind of program that runs an ONNX file.
+ONNX_RUNTIME: Final = "onnxruntime"
 #: The kind of program that makes a file of the model, and runs that.
 CONVERTING: Final = "tflite"
 
@@ -50,16 +54,23 @@ class Started:
 class Running(Worker):
     """A context in which a program runs with so many threads.
 
-    Entering it has the program start, too, and does not wait for it.
+    Entering it has the program start, too, and does not wait for it. Its limits are those of ONNX
+    Runtime in a check, but that other programs have more time, in which they convert.
     """
 
+    name = "its process"
+
     def __init__(self, program: Program, threads: int) -> None:
-        super().__init__(program.python, timeout=_SECONDS)
+        limits = Limits.from_environment()
+        seconds = limits.seconds if program.kind == ONNX_RUNTIME else _SECONDS
+        super().__init__(program.python, timeout=seconds)
         self.program = program
         self._threads = threads
+        self._memory = limits.memory
 
     def __enter__(self) -> Self:
         super().__enter__()
+        self.confine(self._memory)
         weights = None if self.program.weights is None else str(self.program.weights.resolve())
         self.send("start", self._asked(kind=self.program.kind, weights=weights))
         return self
@@ -98,6 +109,9 @@ class Running(Worker):
             raise WitnessError("QC723", "the worker profiled nothing")
         return [_operator(each) for each in found]
 
+    def _explained(self, what: str) -> str:
+        return f"{what}; it may allocate {self._memory >> 20} MiB ({MEMORY})"
+
     def _asked(self, **more: Json) -> dict[str, Json]:
         return {"file": str(self.program.file.resolve()), "threads": self._threads, **more}
 
@@ -108,6 +122,7 @@ def convert_with_tf2onnx(
     """Have tf2onnx convert a Keras model in TensorFlow's process; `WitnessError` if it does not."""
     given = None if weights is None else str(weights.resolve())
     with Worker(python, timeout=_SECONDS) as worker:
+        worker.confine(Limits.from_environment().memory)
         asked = {"model": str(model.resolve()), "weights": given, "output": str(output)}
         answer = worker.ask("tf2onnx", asked)
     if "refused" in answer:
@@ -116,14 +131,15 @@ def convert_with_tf2onnx(
 
 def _operator(given: Json) -> tuple[str, str, float]:
     match given:
-        case [str(name), str(kind), float(seconds)]:
+        case [str(name), str(kind), float(seconds)] if 0 <= seconds <= sys.maxsize:
             return name, kind, seconds
         case _:
             raise WitnessError("QC723", f"the worker profiled something else: {given}")
 
 
 def _number(answer: Answer, name: str) -> float:
-    value = answer.get(name)
-    if not isinstance(value, (int, float)):
-        raise WitnessError("QC723", f"the worker answered no {name}: {sorted(answer)}")
-    return float(value)
+    match answer.get(name):
+        case int() | float() as value if 0 < value <= sys.maxsize:
+            return float(value)
+        case other:
+            raise WitnessError("QC723", f"the worker answered no {name}: {str(other)[:80]}")

@@ -7,17 +7,16 @@ import traceback
 
 import click
 
-from qconvert.cli.memory import ran_out
 from qconvert.errors import QConvertError
+from qconvert.shortage import shortage
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 def fail_with(error: Exception) -> tuple[str, int]:
     """Tell of *error*; its code and its exit code."""
+    error = shortage(error) or error
     match error:
-        case _ if ran_out(error):  # also where it was taken for a damaged file
-            code, told, exit_code = "QC801", "out of memory", 7
         case QConvertError():
             code, told, exit_code = error.code, str(error), error.exit_code
         case OSError(errno=number) if number in _FULL:  # files that are outputs have their own
@@ -33,10 +32,10 @@ def fail(code: str, message: str, exit_code: int) -> int:
     """One message on standard error, with its code; gives *exit_code* back."""
     from qconvert.report.escape import printable
 
+    told = f"qconvert: error {code}: {message}"
     if os.environ.get("QCONVERT_DEBUG"):
-        traceback.print_exc()
-    lines = "\n".join(printable(line) for line in message.split("\n"))
+        told = f"{traceback.format_exc()}{told}"
     # Standard error can be full or closed, too.
     with contextlib.suppress(OSError):
-        click.echo(f"qconvert: error {code}: {lines}", err=True)
+        click.echo("\n".join(map(printable, told.split("\n"))), err=True)
     return exit_code

@@ -10,6 +10,7 @@ from qconvert.cli.checked import add_json, print_json
 from qconvert.cli.options import (
     DOMAIN,
     FORCE,
+    LIMITS,
     MODEL,
     PATH,
     QUIET,
@@ -69,6 +70,7 @@ def inspect(
     help="How often every program has its turn.",
 )  # fmt: skip
 @TF_PYTHON
+@LIMITS
 @click.option(
     "--json", "json_file", type=PATH, help="Also write the numbers as JSON; - is standard output."
 )
@@ -82,6 +84,7 @@ def bench(
     threads: tuple[int, ...],
     rounds: int,
     tf_python: Path | None,
+    limits: dict[str, int],
     json_file: Path | None,
     force: bool,
     quiet: bool,
@@ -106,6 +109,7 @@ def bench(
         threads=threads,
         rounds=rounds,
         tf_python=tf_python,
+        limits=limits,
         told=tell if sys.stderr.isatty() and not quiet else None,
     )
     if not quiet:

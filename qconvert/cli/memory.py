@@ -1,6 +1,5 @@
-"""Limits of memory that were set for this process, and what running into them looks like."""
+"""Limits of memory that were set for this process."""
 
-import errno
 import os
 from typing import Final
 
@@ -8,8 +7,6 @@ from qconvert.errors import LimitError
 
 #: Bytes of address space below which Python, NumPy and ONNX do not even load.
 _LEAST: Final = 192 << 20
-#: What the dynamic linker says, which Python makes an ImportError of.
-_LINKER: Final = ("failed to map segment", "cannot allocate memory")
 
 
 def require_enough() -> None:
@@ -32,16 +29,3 @@ def require_enough() -> None:
         )
     # It takes memory for each thread.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-
-def ran_out(error: BaseException) -> bool:
-    """Whether *error*, or one that it comes from, is a lack of memory."""
-    match error:
-        case MemoryError():
-            return True
-        case OSError(errno=errno.ENOMEM):
-            return True
-        case ImportError() if any(text in str(error).lower() for text in _LINKER):
-            return True
-    cause = error.__cause__ or error.__context__
-    return cause is not None and ran_out(cause)

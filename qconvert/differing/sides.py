@@ -53,7 +53,7 @@ def read_side(source: Source) -> Side:
             raise UsageError(
                 "QC002", f"{path} holds its own weights; only a .json takes a weights file"
             )
-        model, file = read_onnx(path)
+        model, file = read_onnx(path, source.read_within)
         return FileSide(Compared(Format.FILE, str(path), file.sha256), model)
     report = None if path is None else _report(path)
     if report is not None:

@@ -180,9 +180,14 @@ class Config:
             for key in sorted(self._unread)
         ]
         if self._malformed:
-            raise Malformed("; ".join(self._malformed))
+            raise Malformed("; ".join(self._malformed), also=(*self._unsupported, *unknown))
         if self._unsupported or unknown:
             raise Unsupported(*self._unsupported, *unknown)
+
+    @property
+    def refused(self) -> tuple[Reason, ...]:
+        """Why the layer cannot be converted, as far as it was read."""
+        return tuple(self._unsupported)
 
     def _check_dtype(self) -> None:
         dtype = self._values.get("dtype", "float32")

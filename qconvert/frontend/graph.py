@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
-from qconvert.errors import BadFileError, Problem, UnsupportedError
+from qconvert.errors import BadFileError, Problem
 from qconvert.frontend.assembly import chained
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
@@ -19,7 +19,7 @@ from qconvert.frontend.opaque import (
     parse_opaque,
 )
 from qconvert.frontend.order import call_order
-from qconvert.frontend.problems import Blocked, Malformed, Reason, Unsupported
+from qconvert.frontend.problems import Blocked, Malformed, Reason, Unsupported, require_none
 from qconvert.frontend.refused import require_known, require_plain_call, require_plain_input
 from qconvert.frontend.repeated import refuse_repeated_scales
 from qconvert.frontend.sizes import require_bounded
@@ -28,7 +28,9 @@ from qconvert.frontend.topology import (
     Invocation,
     LayerSpec,
     ModelSpec,
+    Ref,
     input_shape,
+    paths_of,
     read_model_spec,
 )
 from qconvert.frontend.values import (
@@ -42,7 +44,7 @@ from qconvert.frontend.values import (
     states_of,
     unique,
 )
-from qconvert.frontend.weights import Weights
+from qconvert.frontend.weights import Weights, require_finite
 from qconvert.ir.graph import Graph, Input, Layer, Node, Output, validate
 from qconvert.modelfile import DEFAULT_LIMITS, Limits, ModelFile
 
@@ -63,12 +65,10 @@ def build_graph(
     """
     builder = _Builder(model, opaque, freezing)
     try:
-        spec = read_model_spec(model.config)
-        graph = builder.build(spec)
+        graph = builder.build(read_model_spec(model.config))
     except Malformed as error:
-        raise BadFileError(error.code, model.path, str(error)) from None
-    if builder.problems:
-        raise UnsupportedError(list(dict.fromkeys(builder.problems)))
+        builder.reject("", error)
+    require_none(builder.problems, builder.unsupported, model.path)
     assert graph is not None
     try:
         validate(graph, freezing=freezing)
@@ -89,19 +89,20 @@ class _Builder:
         self._nodes: list[Node] = []
         self._layers: list[Layer] = []
         self._states: list[tuple[Input, Output]] = []
-        self._used: set[str] = set()
+        #: What no Keras can have written, and what cannot be converted.
         self.problems: list[Problem] = []
+        self.unsupported: list[Problem] = []
 
     def build(self, spec: ModelSpec) -> Graph | None:
         """The graph, None if there are problems."""
         layers = {layer.name: layer for layer in spec.layers}
         inputs = [self._input(layers, ref.layer) for ref in spec.inputs]
         results = self._run(spec, inputs, Scope())
-        unused = sorted(k for k, v in self._model.weights.items() if v and k not in self._used)
+        unused = sorted({k for k, v in self._model.weights.items() if v}.difference(paths_of(spec)))
         if unused:
-            raise Malformed(f"weights of unknown layers: {', '.join(unused)}", "QC505")
+            self.reject("", Malformed(f"weights of unknown layers: {', '.join(unused)}", "QC505"))
         known = [value for value in results if value is not None]
-        if self.problems or len(known) < len(results):
+        if self.problems or self.unsupported or len(known) < len(results):
             return None
         names = unique([ref.layer for ref in spec.outputs])
         sources = [Input(v.name, v.shape) for v in inputs if v is not None]
@@ -116,9 +117,12 @@ class _Builder:
 
     def _input(self, layers: Mapping[str, LayerSpec], name: str) -> Value | None:
         if name not in layers:
-            raise Malformed(f"the model's input {name!r} does not exist", "QC311")
-        config = layers[name].config
-        shape = input_shape(name, config)
+            return None
+        try:
+            shape = input_shape(name, layers[name].config)
+        except Malformed as error:
+            self.reject("", error)
+            return None
         if shape is None:
             reason = "the model does not say which shape its input has"
             self._note(name, Reason(reason, "QC316"))
@@ -134,20 +138,32 @@ class _Builder:
         values: dict[tuple[str, int], Values] = {}
         for ref, value in zip(spec.inputs, inputs, strict=True):
             values[ref.layer, 0] = [value]
-        for layer, number in call_order(spec):
+        for layer, number in self._order(spec):
             if layer.class_name == "InputLayer":
                 self._check_input(spec, layer, scope)
                 continue
             call = layer.calls[number]
-            given = [result_of(values, ref) for ref in call.inputs]
+            given = [self._result(values, ref) for ref in call.inputs]
             values[layer.name, number] = self._call(layer, number, call, given, scope)
-        return [result_of(values, ref) for ref in spec.outputs]
+        return [self._result(values, ref) for ref in spec.outputs]
+
+    def _result(self, values: Mapping[tuple[str, int], Values], ref: Ref) -> Value | None:
+        try:
+            return result_of(values, ref)
+        except Malformed as error:
+            self.reject("", error)
+            return None
+
+    def _order(self, spec: ModelSpec) -> list[tuple[LayerSpec, int]]:
+        ordered, problems = call_order(spec)
+        for problem in problems:
+            self.reject("", problem)
+        return ordered
 
     def _call(
         self, layer: LayerSpec, number: int, call: Invocation, given: Values, scope: Scope
     ) -> Values:
         path = f"{scope.weights}{layer.name}"
-        self._used.add(path)
         if layer.model is not None:
             self._check_arguments(path, Config(call.arguments))
             return self._run(layer.model, given, scope.inside(layer.name, number))
@@ -165,6 +181,7 @@ class _Builder:
         if call.constant is not None and not function:
             raise Unsupported(f"{layer.class_name} of a constant", code="QC326")
         stored = self._model.weights.get(path, ())
+        require_finite(stored)
         shapes = tuple(None if value is None else value.shape for value in given)
         masks = tuple(value.mask.shape if value and value.mask else None for value in given)
         stock = StockCall(
@@ -187,6 +204,8 @@ class _Builder:
             parsed = LAYERS[layer.class_name](native)
         except Unsupported as refusal:
             return fall_back(refusal, stock, self._opaque)
+        except Malformed as error:
+            raise Malformed(str(error), error.code, also=(*error.also, *config.refused)) from None
         weights.done()
         refuse_repeated_scales(parsed)
         return replace(parsed, notes=config.notes)
@@ -251,7 +270,6 @@ class _Builder:
 
     def _check_input(self, spec: ModelSpec, layer: LayerSpec, scope: Scope) -> None:
         path = f"{scope.weights}{layer.name}"
-        self._used.add(path)
         with self._noting(path):
             require_plain_input(spec, layer)
 
@@ -263,7 +281,7 @@ class _Builder:
 
     @contextmanager
     def _noting(self, path: str) -> Iterator[None]:
-        """What is unsupported is noted, and what is malformed is said of the layer."""
+        """What is wrong with a layer is noted, so that all the others are looked at, too."""
         try:
             yield
         except Blocked:
@@ -271,7 +289,12 @@ class _Builder:
         except Unsupported as error:
             self._note(path, *error.reasons)
         except Malformed as error:
-            raise Malformed(f"layer {path!r}: {error}", error.code) from None
+            self.reject(path, error)
+
+    def reject(self, path: str, error: Malformed) -> None:
+        """Note that a layer, or the model itself, is nothing that Keras can have written."""
+        self.problems.append(Problem(error.code, path, str(error)))
+        self._note(path, *error.also)
 
     def _note(self, path: str, *reasons: Reason) -> None:
-        self.problems += [Problem(reason.code, path, reason.text) for reason in reasons]
+        self.unsupported += [Problem(reason.code, path, reason.text) for reason in reasons]

@@ -1,19 +1,15 @@
 """How a parser says what is wrong with a layer; `build_graph` raises the public errors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
+
+from qconvert.errors import BadFileError, BadModelError, Problem, UnsupportedError
 
 #: An option has a value that no layer can have, and one that is not supported.
 IMPOSSIBLE: Final = "QC321"
 OPTION: Final = "QC322"
-
-
-class Malformed(Exception):  # noqa: N818 - named by what the layer is
-    """A layer that no Keras could have written, or whose weights do not fit it."""
-
-    def __init__(self, message: str, code: str = IMPOSSIBLE) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +18,20 @@ class Reason:
 
     text: str
     code: str = OPTION
+
+
+class Malformed(Exception):  # noqa: N818 - named by what the layer is
+    """A layer that no Keras could have written, or whose weights do not fit it.
+
+    *also* are the reasons for which it could not be converted either.
+    """
+
+    def __init__(
+        self, message: str, code: str = IMPOSSIBLE, *, also: Sequence[Reason] = ()
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.also = tuple(also)
 
 
 class Unsupported(Exception):  # noqa: N818
@@ -34,6 +44,18 @@ class Unsupported(Exception):  # noqa: N818
 
 class Blocked(Exception):  # noqa: N818
     """The input of the layer is unknown, because an earlier layer could not be read."""
+
+
+def require_none(wrong: Sequence[Problem], unsupported: Sequence[Problem], path: Path) -> None:
+    """The public error of all that was found in the file *path*, if anything was."""
+    every = tuple(dict.fromkeys((*wrong, *unsupported)))
+    if not wrong and every:
+        raise UnsupportedError(every)
+    if len(every) > 1:
+        raise BadModelError(path, every)
+    for problem in wrong:
+        layer = f"layer {problem.layer!r}: " if problem.layer else ""
+        raise BadFileError(problem.code, path, f"{layer}{problem.reason}")
 
 
 def short(value: object) -> str:

@@ -14,7 +14,7 @@ from qconvert.frontend.references import (
 )
 from qconvert.ir.shapes import Shape
 
-__all__ = ["Invocation", "LayerSpec", "ModelSpec", "Ref", "is_model", "read_model_spec"]
+__all__ = ["Invocation", "LayerSpec", "ModelSpec", "Ref", "is_model", "paths_of", "read_model_spec"]
 
 #: Before the class names of functions of Keras 3 that are called on tensors.
 FUNCTION: Final = "keras.ops."
@@ -33,11 +33,6 @@ class LayerSpec:
     calls: tuple[Invocation, ...]
     model: "ModelSpec | None" = None
 
-    @property
-    def outputs(self) -> int | None:
-        """How many tensors a call returns, if that is known before the layer is read."""
-        return None if self.model is None else len(self.model.outputs)
-
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
@@ -47,6 +42,14 @@ class ModelSpec:
     layers: tuple[LayerSpec, ...]
     inputs: tuple[Ref, ...]
     outputs: tuple[Ref, ...]
+
+
+def paths_of(model: ModelSpec, prefix: str = "") -> Iterator[str]:
+    """The paths of all layers, as weights are stored by, those of nested models too."""
+    for layer in model.layers:
+        yield f"{prefix}{layer.name}"
+        if layer.model is not None:
+            yield from paths_of(layer.model, f"{prefix}{layer.name}/")
 
 
 def is_model(class_name: str) -> bool:

@@ -56,8 +56,10 @@ def state(old: Value, new: Value) -> tuple[Input, Output]:
 
 
 def result_of(values: Mapping[tuple[str, int], Values], ref: Ref) -> Value | None:
-    """What *ref* refers to; None behind a layer that could not be read."""
-    results = values[ref.layer, ref.call]
+    """What *ref* refers to; None behind a layer that could not be read, or that is none."""
+    results = values.get((ref.layer, ref.call), ())
+    if ref.tensor < 0:
+        return None
     if ref.tensor < len(results):
         return results[ref.tensor]
     if any(result is not None for result in results):

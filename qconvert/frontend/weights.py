@@ -89,6 +89,22 @@ class Weights:
         return f"expected the weights {', '.join(roles) or 'none'}; found {found or 'none'}"
 
 
+def require_finite(stored: Sequence[StoredWeight]) -> None:
+    """Raise if any variable of a layer, whoever reads it, holds NaN or infinity."""
+    found = tuple(filter(None, map(_not_finite, stored)))
+    if found:
+        raise Malformed("; ".join(found), "QC503")
+
+
+def _not_finite(stored: StoredWeight) -> str:
+    if stored.value.dtype.kind != "f" or np.isfinite(stored.value).all():
+        return ""
+    bad = np.argwhere(~np.isfinite(stored.value))
+    first = tuple(int(i) for i in bad[0])
+    name = repr(stored.name[:200]) if stored.name else "a weight"
+    return f"{name} holds {len(bad)} NaN or infinity, the first at {first}"
+
+
 def expect_shape(role: str, array: F32, expected: tuple[int, ...]) -> None:
     """Raise unless a weight has the shape that the configuration asks for."""
     if array.shape != expected:

@@ -19,7 +19,8 @@ from qconvert.modelfile.model import Array, Json, ModelFile
 from qconvert.modelfile.source import nameless_file
 
 #: Nothing of a stranger's is parsed here; what was read within limits can be written.
-_LIMITS = Limits(file_bytes=1 << 40, total_bytes=1 << 40, reader_seconds=600)
+_MUCH = 1 << 40
+_LIMITS = Limits(file_bytes=_MUCH, total_bytes=_MUCH, reader_memory=_MUCH, reader_seconds=600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,18 @@ class KerasFiles:
 
 
 def write_clean(file: ModelFile, folder: Path) -> KerasFiles:
-    """Write a model that was read from a file into *folder*, in the same format."""
+    """Write a model that was read from a file into *folder*, in the same format.
+
+    `OutputError` if there is no room for it.
+    """
+    try:
+        return _written(file, folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError("QC602", folder, f"no file can be written for Keras: {reason}") from error
+
+
+def _written(file: ModelFile, folder: Path) -> KerasFiles:
     assert file.stored is not None
     contents, text = file.stored.contents, json.dumps(file.stored.architecture)
     match file.stored.format:

@@ -1,7 +1,7 @@
-"""The process that parses HDF5 and archives, so that a bad file crashes or hangs no other.
+"""The process that parses HDF5, archives and ONNX, so that a bad file crashes or hangs no other.
 
-It has nothing of this process but the file: an empty environment, no site packages but NumPy's
-and h5py's, limits of memory, time and output. Nothing that it says is believed unchecked.
+It has nothing of this process but the file: an empty environment, no site packages but those
+that parse it, limits of memory, time and output. Nothing that it says is believed unchecked.
 """
 
 import json
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,13 +20,15 @@ from typing import IO, TypeAlias
 from qconvert.errors import LimitError, WitnessError
 from qconvert.modelfile.json_strict import parse_object
 from qconvert.modelfile.limits import Limits
-from qconvert.modelfile.malformed import BeyondLimitError, MalformedError
+from qconvert.modelfile.malformed import BeyondLimitError, MalformedError, UnwrittenError
 from qconvert.modelfile.model import Json
 
 Request: TypeAlias = Mapping[str, object]
 Answer: TypeAlias = dict[str, Json]
 
 READER = Path(__file__).with_name("inside")
+#: What a process for HDF5 and archives imports.
+_HDF5 = ("numpy", "h5py")
 #: Bytes of an answer: names and places of all weights.
 _MAX_ANSWER = 64 << 20
 #: What an interpreter may need to find its own libraries.
@@ -114,6 +116,8 @@ class Reader:
         code, message, limit = (str(answer.get(key)) for key in ("code", "message", "limit"))
         if code == "QC725":
             return WitnessError(code, message)
+        if code == "QC602":
+            return UnwrittenError(code, message)
         if limit in Limits.__dataclass_fields__:
             message = f"{message}: {self._limits.of(limit)}"
         return (BeyondLimitError if code in _SIZES else MalformedError)(code, message)
@@ -142,11 +146,11 @@ def started(files: tuple[int, ...], limits: Limits) -> Iterator[Reader]:
             process.kill()
 
 
-def confined(limits: Limits) -> dict[str, Json]:
-    """What every request says: the limits of the process, and where h5py and NumPy are."""
+def confined(limits: Limits, packages: Iterable[str] = _HDF5) -> dict[str, Json]:
+    """What every request says: the limits of the process, and where its *packages* are."""
     most = limits.total_bytes + limits.file_bytes + _MARGIN
     return {
-        "path": [*_packages()],
+        "path": [*_folders(packages)],
         "confined": {
             "RLIMIT_AS": limits.reader_memory,
             "RLIMIT_CORE": 0,
@@ -156,10 +160,13 @@ def confined(limits: Limits) -> dict[str, Json]:
     }
 
 
-def _packages() -> dict[str, None]:
-    """The folders of NumPy and h5py, of which neither is imported for that."""
-    specs = (find_spec(name) for name in ("numpy", "h5py"))
-    return {str(Path(spec.origin).parents[1]): None for spec in specs if spec and spec.origin}
+def _folders(packages: Iterable[str]) -> dict[str, None]:
+    """Where *packages* lie, of which none is imported for that."""
+    found: dict[str, None] = {}
+    for spec in filter(None, map(find_spec, packages)):
+        within = spec.submodule_search_locations or filter(None, [spec.origin])
+        found |= {str(Path(path).parent): None for path in within}
+    return found
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

@@ -3,7 +3,9 @@
 import json
 import math
 from collections import Counter
-from typing import NoReturn
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
 from qconvert.modelfile.malformed import BeyondLimitError, MalformedError
@@ -11,6 +13,8 @@ from qconvert.modelfile.model import Json
 
 _INTEGERS = range(-(1 << 63), 1 << 64)
 _MAX_DIGITS = len(str(1 << 64))
+#: Characters of a text in a message.
+_SHOWN = 200
 
 
 def parse_json(source: bytes | str, what: str, limits: Limits = DEFAULT_LIMITS) -> Json:
@@ -33,8 +37,6 @@ def parse_json(source: bytes | str, what: str, limits: Limits = DEFAULT_LIMITS) 
         raise MalformedError("QC209", f"{what} is not UTF-8") from None
     except RecursionError:
         raise _too_deep(what, limits) from None
-    except MalformedError as error:
-        raise MalformedError(error.code, f"{what}: {error}") from None
     _check_tree(value, what, limits)
     return value
 
@@ -49,38 +51,57 @@ def parse_object(
     return value
 
 
-def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Refused:
+    """Stands in the tree for a value that is refused, until it is known where that is."""
+
+    code: str
+    reason: str
+
+
+_Value: TypeAlias = "Json | _Refused"
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json] | _Refused:
     result = dict(pairs)
     if len(result) < len(pairs):
         counts = Counter(name for name, _ in pairs)
         twice = next(name for name in counts if counts[name] > 1)
-        raise MalformedError("QC207", f"the key {twice[:200]!r} occurs twice in one object")
+        return _Refused("QC207", f"the key {twice[:_SHOWN]!r} occurs twice in one object")
     return result
 
 
-def _constant(text: str) -> NoReturn:
-    raise MalformedError("QC206", f"{text} is not a JSON number")
+def _constant(text: str) -> _Refused:
+    return _Refused("QC206", f"{text} is not a JSON number")
 
 
-def _float(text: str) -> float:
+def _float(text: str) -> float | _Refused:
     value = float(text)
     if not math.isfinite(value):
-        raise MalformedError("QC206", f"the number {text[:40]} is out of range")
+        return _Refused("QC206", f"the number {text[:40]} is out of range")
     return value
 
 
-def _integer(text: str) -> int:
+def _integer(text: str) -> int | _Refused:
     if len(text) > _MAX_DIGITS or int(text) not in _INTEGERS:
-        raise MalformedError("QC205", f"the integer {text[:40]} is out of range")
+        return _Refused("QC205", f"the integer {text[:40]} is out of range")
     return int(text)
 
 
 def _check_tree(root: Json, what: str, limits: Limits) -> None:
-    level = [root]
+    level: list[_Value] = [root]
     for _ in range(limits.json_depth + 1):
         if not level:
             return
-        level = [child for value in level for child in _children(value, what)]
+        following: list[_Value] = []
+        for value in level:
+            try:
+                following += _children(value)
+            except MalformedError as error:
+                place = "".join(_keys_to(value, root, limits.json_depth) or ())
+                where = f"{what} at {place.removeprefix('.')}" if place else what
+                raise MalformedError(error.code, f"{where}: {error}") from None
+        level = following
     raise _too_deep(what, limits)
 
 
@@ -88,19 +109,43 @@ def _too_deep(what: str, limits: Limits) -> MalformedError:
     return MalformedError("QC204", f"{what} is nested too deeply: {limits.of('json_depth')}")
 
 
-def _children(value: Json, what: str) -> list[Json]:
+def _children(value: _Value) -> list[_Value]:
     match value:
+        case _Refused(code, reason):
+            raise MalformedError(code, reason)
         case dict():
             return [*value, *value.values()]
         case list():
-            return value
+            return [*value]
         case str():
-            _require_unicode(value, what)
+            _require_unicode(value)
     return []
 
 
-def _require_unicode(text: str, what: str) -> None:
+def _require_unicode(text: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise MalformedError("QC209", f"{what} holds a lone surrogate: {text[:200]!r}") from None
+        raise MalformedError("QC209", f"a lone surrogate: {text[:_SHOWN]!r}") from None
+
+
+def _keys_to(wanted: _Value, value: _Value, depth: int) -> tuple[str, ...] | None:
+    """What leads from *value* to that very object, as ``.layers``, ``[3]``; `None` if nothing."""
+    if value is wanted:
+        return ()
+    for key, child in _members(value) if depth >= 0 else ():
+        found = _keys_to(wanted, child, depth - 1)
+        if found is not None:
+            return (key, *found)
+    return None
+
+
+def _members(value: _Value) -> Iterator[tuple[str, _Value]]:
+    match value:
+        case dict():
+            for name, child in value.items():
+                shown = name[:_SHOWN]
+                key = f".{shown}" if shown.isidentifier() else f"[{shown!r}]"
+                yield from ((key, name), (key, child))
+        case list():
+            yield from ((f"[{i}]", child) for i, child in enumerate(value))

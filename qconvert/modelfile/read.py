@@ -1,10 +1,8 @@
 """From a path to a `ModelFile`, whatever the format."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from qconvert.errors import BadFileError, LimitError, Problem, UnsupportedError, UsageError
+from qconvert.errors import BadFileError, Problem, UnsupportedError, UsageError
 from qconvert.modelfile.architecture import (
     Architecture,
     find_weights,
@@ -17,7 +15,7 @@ from qconvert.modelfile.json_strict import parse_object
 from qconvert.modelfile.layers import layer_tree
 from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
 from qconvert.modelfile.magic import Format, recognise
-from qconvert.modelfile.malformed import BeyondLimitError, MalformedError
+from qconvert.modelfile.malformed import MalformedError, blaming
 from qconvert.modelfile.model import ModelFile
 from qconvert.modelfile.nesting import assign
 from qconvert.modelfile.reading import reading
@@ -50,7 +48,7 @@ def unused_in_words(model: ModelFile) -> str:
 
 def _read(path: Path, weights: Path | None, limits: Limits) -> ModelFile:
     with opened_source(path, limits) as source:
-        with _blaming(path):
+        with blaming(path):
             kind = recognise(source.data)
             if kind is Format.JSON:
                 data = bytes(source.data[: limits.config_bytes + 1])
@@ -62,18 +60,8 @@ def _read(path: Path, weights: Path | None, limits: Limits) -> ModelFile:
             raise UsageError(
                 "QC002", f"{path} holds its own weights; only a .json takes a weights file"
             )
-        with _blaming(path):
+        with blaming(path):
             return _whole(path, source, kind, limits)
-
-
-@contextmanager
-def _blaming(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except BeyondLimitError as error:
-        raise LimitError(error.code, f"{path}: {error}") from None
-    except MalformedError as error:
-        raise BadFileError(error.code, path, str(error)) from None
 
 
 def _whole(path: Path, source: SourceFile, kind: Format, limits: Limits) -> ModelFile:
@@ -106,7 +94,7 @@ def _no_architecture(stored: ByName | ByPosition | None) -> Exception:
 def _with_weights(
     path: Path, source: SourceFile, architecture: Architecture, beside: Path, limits: Limits
 ) -> ModelFile:
-    with opened_source(beside, limits) as more, _blaming(beside):
+    with opened_source(beside, limits) as more, blaming(beside):
         if recognise(more.data) is not Format.HDF5:
             raise MalformedError("QC103", "the weights of an architecture have to be an HDF5 file")
         with reading(more, "hdf5", limits) as pending:

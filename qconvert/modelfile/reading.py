@@ -1,7 +1,7 @@
 """What the isolated reader says of a file, checked: names, shapes, types, sizes and places."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Final, NoReturn
@@ -67,17 +67,15 @@ class _Checking:
             return ByName({_text(name): self._variables(name, listed) for name, listed in pairs})
         if "by_position" in answer:
             found = (_pair(one) for one in _list(answer["by_position"]))
-            arrays = {_path(path): self._array(place, _path(path)) for path, place in found}
+            arrays = {_path(path): self._array(place) for path, place in found}
             return ByPosition(arrays, tuple(_path(one) for one in _list(answer.get("groups"))))
         return None
 
     def _variables(self, layer: Json, listed: Json) -> tuple[StoredWeight, ...]:
         pairs = (_pair(one) for one in _list(listed))
-        return tuple(
-            StoredWeight(_text(name), self._array(place, (layer, name))) for name, place in pairs
-        )
+        return tuple(StoredWeight(_text(name), self._array(place)) for name, place in pairs)
 
-    def _array(self, place: Json, path: Iterable[Json]) -> Array:
+    def _array(self, place: Json) -> Array:
         match place:
             case {"dtype": str(dtype), "shape": list(listed)} if dtype in _TYPES:
                 shape = tuple(_size(length) for length in listed)
@@ -91,9 +89,7 @@ class _Checking:
         if not length:
             return np.empty(shape, kind.newbyteorder("="))
         value = np.require(np.frombuffer(found, kind).reshape(shape), requirements="A")
-        value = value.astype(kind.newbyteorder("="), copy=False)
-        _require_finite(value, "/".join(map(_text, path)))
-        return value
+        return value.astype(kind.newbyteorder("="), copy=False)
 
     def _bytes(self, place: Json) -> memoryview:
         match place:
@@ -104,16 +100,6 @@ class _Checking:
         if not 0 <= at <= at + length <= len(found):
             _nonsense("a place outside of the file")
         return found[at : at + length]
-
-
-def _require_finite(value: Array, name: str) -> None:
-    if value.dtype.kind != "f" or np.isfinite(value).all():
-        return
-    bad = np.argwhere(~np.isfinite(value))
-    first = tuple(int(i) for i in bad[0])
-    raise MalformedError(
-        "QC503", f"{name[:200]!r} holds {len(bad)} NaN or infinity, the first at {first}"
-    )
 
 
 def _writers(value: Json) -> dict[str, str]:

@@ -171,6 +171,23 @@ class Worker:
         self._process.kill()
         self._process.wait()
 
+    def confine(self, memory: int) -> None:
+        """Let the process allocate, and write to a file, at most so many bytes, where systems can.
+
+        Python gives the limits of another process to none but Linux.
+        """
+        if sys.platform != "linux":
+            return
+        import resource
+
+        limits = {resource.RLIMIT_DATA: memory, resource.RLIMIT_FSIZE: memory}
+        # One that is gone gives no answer, which `receive` reports.
+        with contextlib.suppress(ProcessLookupError):
+            for which, wanted in {**limits, resource.RLIMIT_CORE: 0}.items():
+                _, hard = resource.prlimit(self._process.pid, which)
+                most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+                resource.prlimit(self._process.pid, which, (most, most))
+
     def _close(self, patience: float) -> None:
         """Let the process end, or kill it after *patience* seconds; free everything."""
         with contextlib.suppress(OSError):  # a broken pipe with a request still in it

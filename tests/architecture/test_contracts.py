@@ -43,7 +43,7 @@ OFFENCES: Final[Mapping[str, tuple[Offence, ...]]] = {
     "Reading a file knows errors and nothing else of qconvert": (
         Offence("modelfile/offence.py", "import qconvert.ir"),
     ),
-    "What parses HDF5 and archives is started by path, never imported": (
+    "What sees files of strangers first is started by path, never imported": (
         Offence("modelfile/offence.py", "from qconvert.modelfile import inside"),
         Offence("modelfile/read.py", "from qconvert.modelfile.inside import hdf5", LAZY),
     ),

@@ -1,3 +1,6 @@
+import os
+import re
+import signal
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -8,10 +11,23 @@ import pytest
 from onnx import TensorProto, helper
 
 from qconvert.benchmarking import measure as module
+from qconvert.benchmarking.evaluate import column
 from qconvert.benchmarking.measure import measure
 from qconvert.benchmarking.running import Program, Running, Started
 from qconvert.errors import WitnessError
+from qconvert.runners import process
 from qconvert.runners.npz import write_npz
+from qconvert.runners.ort_process import MEMORY, SECONDS
+from tests.hostile.onnx_edits import endless_loop
+
+#: Starts, and then says that a call took LIE seconds.
+LIAR = """
+import json, math, sys
+for line in sys.stdin:
+    request = json.loads(line)
+    seconds = LIE if request["do"] == "time" else 1.0
+    print(json.dumps({"id": request["id"], "seconds": seconds}), flush=True)
+"""
 
 
 class Recorded:
@@ -108,6 +124,76 @@ def test_memory_is_the_programs_own(doubling: Program) -> None:
     with Running(doubling, 1) as program:
         program.startup()
         assert program.peak() < ballast.nbytes
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_program_that_dies_is_said_and_has_no_figures(
+    number: int, doubling: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dying(Running):
+        def time(self, batch: int, seconds: float) -> float:
+            found = super().time(batch, seconds)
+            os.kill(self._process.pid, number)
+            return found
+
+    monkeypatch.setattr(module, "Running", Dying)
+    monkeypatch.setenv(MEMORY, "3000")
+    (found,) = measure([doubling], 1, 3, lambda _: None)
+    assert found.failure is not None
+    assert found.failure.startswith(f"QC721: its process died, killed by signal {int(number)}")
+    assert f"may allocate 3000 MiB ({MEMORY})" in found.failure
+    (setting,) = column({1: found}, {1: found}, {1: found}, None).settings
+    assert (setting.timings, setting.peak, setting.failure) == ((), None, found.failure)
+    assert found.results is None
+
+
+def with_large_weights(program: Program) -> Program:
+    """The same, and 192 MiB."""
+    model = onnx.load(program.file)
+    large = onnx.numpy_helper.from_array(np.ones((3, 1 << 24), np.float32), "large")
+    model.graph.initializer.append(large)
+    model.graph.node.append(helper.make_node("MatMul", ["x", "large"], ["product"]))
+    model.graph.output.append(onnx.ValueInfoProto(name="product"))
+    onnx.save(model, program.file)
+    return program
+
+
+def test_the_memory_of_programs_is_limited(
+    doubling: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = with_large_weights(doubling)
+    monkeypatch.setenv(MEMORY, "500")
+    (found,) = measure([large], 1, 1, lambda _: None)
+    assert found.failure is not None
+    assert re.search("(?i)alloc|memory", found.failure)
+    assert found.results is None
+    monkeypatch.setenv(MEMORY, "4000")
+    (enough,) = measure([large], 1, 1, lambda _: None)
+    assert enough.failure is None
+
+
+def test_the_time_of_onnx_files_is_limited(
+    doubling: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = onnx.load(doubling.file)
+    endless_loop(model)
+    onnx.save(model, doubling.file)
+    monkeypatch.setenv(SECONDS, "5")
+    (found,) = measure([doubling], 1, 1, lambda _: None)
+    assert found.failure is not None
+    assert found.failure.startswith("QC722: its process gave no answer in 5 s")
+
+
+@pytest.mark.parametrize("lie", ["-1.0", "0", "math.nan", "math.inf", '"1"', "10**400"])
+def test_what_is_no_time_is_no_figure(
+    lie: str, doubling: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "liar.py"
+    script.write_text(LIAR.replace("LIE", lie), encoding="utf-8")
+    monkeypatch.setattr(process, "WORKER", script)
+    (found,) = measure([doubling], 1, 1, lambda _: None)
+    assert found.failure is not None
+    assert found.failure.startswith("QC723: the worker answered no seconds")
 
 
 def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:

@@ -188,8 +188,32 @@ def test_moves_that_are_too_far_are_none() -> None:
     assert read_moves(model) == ()
 
 
+def told(**changed: str) -> str:
+    """A text that tells of one move, with fields as JSON."""
+    move = {"layer": '"v3"', "step": "1", "constant": '"add"', "channel": "0", "ulps": "1"}
+    fields = ", ".join(f'"{name}": {value}' for name, value in {**move, **changed}.items())
+    return f'{{"schema": "qconvert.repair/1", "moved": [{{{fields}}}]}}'
+
+
+def test_what_the_damaged_ones_are_made_of_is_a_move() -> None:
+    model = to_onnx(network())
+    model.metadata_props.add(key="qconvert.repair", value=told())
+    assert read_moves(model) == (Move("v3", 1, "add", 0, 1),)
+
+
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"schema": "qconvert.repair/1"}', '{"schema": 3, "moved": []}']
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"schema": "qconvert.repair/1"}',
+        '{"schema": 3, "moved": []}',
+        told(ulps="Infinity"),
+        told(ulps=f"{1 << 40}", constant='"threshold"'),
+        told(channel="-1"),
+    ],
 )
 def test_damaged_metadata_tells_of_no_moves(text: str) -> None:
     model = to_onnx(network())

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qconvert.errors import BadFileError, UnsupportedError
+from qconvert.errors import BadFileError, BadModelError, UnsupportedError
 from qconvert.frontend import build_graph
 
 
@@ -25,6 +25,61 @@ def test_every_unsupported_part_is_reported_at_once(sketch: Any) -> None:
     assert "similar names: " not in found[0][1]
     assert "surprise=1" in found[3][1]
     assert "nothing of it was executed" in found[4][1]
+
+
+def test_what_is_wrong_hides_nothing_else(sketch: Any) -> None:
+    """Each layer has a problem of its own, and one has two."""
+    kernel = sketch.ramp(4, 2)
+    kernel[1, 1] = float("nan")
+    right = {"kernel": sketch.ramp(4, 2), "bias": sketch.ramp(2)}
+    layers = [
+        sketch.source("x", 4),
+        sketch.entry("Reservoir", "unknown", "x"),
+        sketch.entry("QActivation", "bad_text", "x", activation="quantized_relu((4)"),
+        sketch.dense("wrong_shape", "x"),
+        sketch.dense("missing_bias", "x"),
+        sketch.dense("dangling", "nowhere"),
+        sketch.dense("not_finite", "x"),
+        sketch.dense("impossible", "x", units=-1, surprise=1),
+        sketch.dense("circle", "circle"),
+        sketch.entry("Activation", "unconnected", activation="relu"),
+    ]
+    weights = {
+        "wrong_shape": right | {"kernel": sketch.ramp(2, 4)},
+        "missing_bias": {"kernel": sketch.ramp(4, 2)},
+        "dangling": right,
+        "not_finite": right | {"kernel": kernel},
+        "impossible": right,
+        "circle": right,
+        "nobody": right,
+    }
+    with pytest.raises(BadModelError) as raised:
+        build_graph(sketch.file(sketch.functional(layers, ["x"], ["dangling"]), weights))
+    assert raised.value.code == "QC309"
+    assert [(problem.layer, problem.code) for problem in raised.value.problems] == [
+        ("", "QC313"),
+        ("", "QC311"),
+        ("", "QC310"),
+        ("wrong_shape", "QC501"),
+        ("missing_bias", "QC502"),
+        ("not_finite", "QC503"),
+        ("impossible", "QC321"),
+        ("", "QC505"),
+        ("unknown", "QC302"),
+        ("bad_text", "QC401"),
+        ("impossible", "QC323"),
+    ]
+    assert "weights of unknown layers: nobody [QC505]" in str(raised.value)
+    for problem in raised.value.problems:
+        assert f"  {problem} [{problem.code}]" in str(raised.value).splitlines()
+
+
+def test_problems_of_one_kind_have_its_code(sketch: Any) -> None:
+    layers = [sketch.source("x", 4), *(sketch.dense(name, "nowhere") for name in "ab")]
+    weights = {name: [sketch.ramp(4, 2), sketch.ramp(2)] for name in "ab"}
+    with pytest.raises(BadModelError) as raised:
+        build_graph(sketch.file(sketch.functional(layers, ["x"], ["a"]), weights))
+    assert raised.value.code == "QC311"
 
 
 def test_a_misspelt_class_gets_a_hint(sketch: Any) -> None:
@@ -86,7 +141,7 @@ def test_weights_that_are_not_finite_are_refused(sketch: Any) -> None:
     config = sketch.functional([sketch.source("x", 4), sketch.dense("d", "x")], ["x"], ["d"])
     kernel = sketch.ramp(4, 2)
     kernel[1, 1] = float("nan")
-    with pytest.raises(BadFileError, match="kernel has 1 value"):
+    with pytest.raises(BadFileError, match=r"layer 'd': .* the first at \(1, 1\)"):
         build_graph(sketch.file(config, {"d": [kernel, sketch.ramp(2)]}))
 
 

@@ -1,6 +1,7 @@
 """What becomes of ONNX files that are hostile or malformed: one error, and never a pass."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from qconvert.checking.deployed import onnx_graph
 from qconvert.checking.witness import Direct, Witness
 from qconvert.cli import run
 from qconvert.errors import BadFileError, LimitError, WitnessError
+from qconvert.modelfile import isolated
 from qconvert.runners.ort import OrtRunner
 from qconvert.runners.ort_process import ort_process
 from qconvert.runners.reference import ReferenceRunner
@@ -132,8 +134,9 @@ def test_a_file_beyond_what_protobuf_can_be_is_not_read(tmp_path: Path) -> None:
 def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.onnx")
     for path in (tmp_path / "pipe.onnx", Path("/dev/zero"), tmp_path):
-        with pytest.raises(BadFileError, match="not a regular file"):
+        with pytest.raises(BadFileError, match=r"not a (regular|model) file") as found:
             onnx_file.read_onnx(path)
+        assert found.value.code == "QC106"
 
 
 def test_hostile_names_are_shown_as_text(
@@ -160,14 +163,73 @@ def test_an_endless_loop_ends_with_its_process_and_the_next_file_runs(
     assert OrtRunner(exported).run_deployed(x).outputs["fc"].shape == (1, 2)
 
 
-def test_without_the_checker_of_onnx_a_cycle_is_not_seen(
-    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Replace the isolated reader by a program."""
+
+    def replace(program: str) -> None:
+        path = tmp_path / "reader.py"
+        path.write_text(f"import sys\nsys.stdin.read()\n{program}", encoding="utf-8")
+        monkeypatch.setattr(isolated, "READER", path)
+
+    return replace
+
+
+def test_without_the_isolated_reader_a_cycle_is_not_seen(
+    exported: Path, tmp_path: Path, reader: Callable[[str], None]
 ) -> None:
     """The tests above can fail."""
     edit, _ = REFUSED["cycle"]
     path = edited(exported, tmp_path, edit)
-    monkeypatch.setattr(onnx.checker, "check_model", lambda _: None)
+    reader("print('{}')")
     onnx_file.read_onnx(path)
+
+
+def test_what_crashes_the_reader_is_parsed_by_nobody_else(
+    exported: Path,
+    reader: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reader("import os; os.kill(os.getpid(), 11)")
+    monkeypatch.setattr(onnx, "load_model_from_string", lambda _: pytest.fail("parsed"))
+    for command in (["inspect", exported], ["diff", exported, exported], ["bench", exported]):
+        assert run([str(word) for word in command]) == 4
+        assert capsys.readouterr().err.startswith(f"qconvert: error QC108: {exported}: crashed")
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "limits"),
+    [
+        ("while True: pass", "QC109", {"reader-seconds": 1}),
+        ("import time; time.sleep(60)", "QC109", {"reader-seconds": 1}),
+        ('print(\'{"code": "QC801", "message": "", "limit": "reader_memory"}\')', "QC801", {}),
+    ],
+)
+def test_a_file_beyond_a_limit_is_told_with_the_limit(
+    program: str,
+    code: str,
+    limits: dict[str, int],
+    exported: Path,
+    reader: Callable[[str], None],
+) -> None:
+    reader(program)
+    with pytest.raises(LimitError, match="--limit reader-") as found:
+        api.inspect(exported, limits=limits)
+    assert found.value.code == code
+
+
+def test_the_memory_of_the_reader_is_limited(exported: Path, tmp_path: Path) -> None:
+    model = onnx.load(exported)
+    large = onnx.numpy_helper.from_array(np.ones(64 << 18, np.float32), "large")
+    model.graph.initializer.append(large)
+    path = tmp_path / "large.onnx"
+    onnx.save(model, path)
+    api.inspect(path)
+    for megabytes in (160, 240, 300):
+        with pytest.raises(LimitError, match="--limit reader-memory=N raises it") as found:
+            api.inspect(path, limits={"reader-memory": megabytes << 20})
+        assert found.value.code == "QC801"
 
 
 def test_constants_are_not_evaluated_without_bound(

@@ -13,11 +13,22 @@ import h5py
 import numpy as np
 import pytest
 
-from qconvert.errors import BadFileError, LimitError, QConvertError, WitnessError
-from qconvert.modelfile import DEFAULT_LIMITS, Json, Limits, isolated, read_model, reading
-from qconvert.modelfile.source import opened_source
+from qconvert.errors import BadFileError, LimitError, OutputError, QConvertError, WitnessError
+from qconvert.modelfile import (
+    DEFAULT_LIMITS,
+    Json,
+    Limits,
+    clean,
+    isolated,
+    read_model,
+    reading,
+    write_clean,
+)
+from qconvert.modelfile.malformed import MalformedError
+from qconvert.modelfile.source import nameless_file, opened_source
 
 WriteModel = Callable[..., Path]
+DATA = Path(__file__).parents[1] / "data"
 
 SAYING = """
 import json, sys
@@ -132,7 +143,7 @@ def test_a_reader_without_h5py_is_no_bad_file(
     write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_model()
-    monkeypatch.setattr(isolated, "_packages", dict)
+    monkeypatch.setattr(isolated, "_folders", lambda _: {})
     error = failure(path)
     assert (type(error), error.code) == (WitnessError, "QC725")
 
@@ -149,6 +160,54 @@ def test_memory_of_the_reader_is_limited(tmp_path: Path, write_model: WriteModel
         error = failure(path, reader_memory=megabytes << 20)
         assert (type(error), error.code) == (LimitError, "QC801")
         assert "(--limit reader-memory=N raises it)" in str(error)
+
+
+def packed(path: Path) -> Path:
+    """*path* with a kernel that has to be unpacked."""
+    with h5py.File(path, "a") as file:
+        kernel = file["model_weights/d/d/kernel:0"][()]
+        del file["model_weights/d/d/kernel:0"]
+        file["model_weights/d/d"].create_dataset("kernel:0", data=kernel, compression="gzip")
+    return path
+
+
+def limited_to(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have files of the process be of at most so many bytes, as with a full disk."""
+    limits = DEFAULT_LIMITS
+    monkeypatch.setattr(isolated, "_MARGIN", size - limits.total_bytes - limits.file_bytes)
+
+
+def test_results_that_find_no_room_are_no_bad_file(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in (packed(write_model()), DATA / "mnist_cnn.keras"):
+        assert read_model(path)
+        with monkeypatch.context() as patch:
+            limited_to(10, patch)
+            error = failure(path)
+        assert (type(error), error.code) == (OutputError, "QC602")
+        assert str(error) == f"{path}: what was read cannot be written: File too large"
+
+
+@pytest.mark.parametrize("name", ["jet_mlp.h5", "mnist_cnn.keras", "encoder.json"])
+@pytest.mark.parametrize("size", [10, 5_000])
+def test_a_file_for_keras_that_finds_no_room_is_no_crash(
+    name: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = read_model(DATA / name)
+    monkeypatch.setattr(clean, "_LIMITS", DEFAULT_LIMITS)
+    limited_to(size, monkeypatch)
+    with pytest.raises(OutputError, match="cannot be written: File too large") as found:
+        write_clean(model, tmp_path)
+    assert found.value.code == "QC602"
+
+
+def test_whatever_fails_in_the_reader_is_told(tmp_path: Path, write_model: WriteModel) -> None:
+    limits = DEFAULT_LIMITS.with_values({"reader-seconds": 20})
+    with nameless_file() as file, isolated.started((file.fileno(),), limits) as process:
+        process.ask({"do": "write", "file": file.fileno(), **isolated.confined(limits)})
+        with pytest.raises(MalformedError, match="made the isolated reader fail: KeyError"):
+            process.answer()
 
 
 def test_the_reader_has_no_environment_and_no_folder(

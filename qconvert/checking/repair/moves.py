@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 import onnx
 
 from qconvert.checking.scans.floats import floats_at, positions_of
+from qconvert.emit.metadata import content_of
 from qconvert.ir import F32
 
 #: What a program multiplies by or adds, one after the other, each with its kind.
@@ -24,6 +25,8 @@ _SCHEMA: Final = "qconvert.repair/1"
 MOST_ULPS: Final = 4
 #: Proven by trying the quantizer, so that it may be anywhere.
 THRESHOLD: Final = "threshold"
+#: By how much two float32 numbers can be apart.
+_DISTANCES: Final = range(-(1 << 32), 1 << 32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +75,10 @@ NOT_REPAIRED: Final = Repair()
 
 def read_moves(model: onnx.ModelProto) -> tuple[Move, ...]:
     """The moves that the file tells of; none where that is damaged, too far, or told twice."""
-    texts = [entry.value for entry in model.metadata_props if entry.key == KEY]
     try:
-        content = json.loads(texts[0]) if texts else {"schema": _SCHEMA, "moved": []}
-        if content["schema"] != _SCHEMA:
-            return ()
-        moves = tuple(map(_move, content["moved"]))
-    except (ValueError, KeyError, TypeError):
+        content = content_of(model, KEY, _SCHEMA)
+        moves = () if content is None else tuple(map(_move, content["moved"]))
+    except (ArithmeticError, KeyError, TypeError, ValueError):
         return ()
     if len({(x.layer, x.step, x.constant, x.channel) for x in moves}) < len(moves):
         # Together they could go as far as they like.
@@ -114,8 +114,8 @@ def with_moves(layer: str, steps: Steps, moves: Iterable[Move]) -> list[tuple[st
 
 def _move(entry: dict[str, Any]) -> Move:
     step, channel, ulps = (int(entry[name]) for name in ("step", "channel", "ulps"))
-    if step < 0 or channel < 0:
-        raise ValueError("a place that does not exist")
+    if step < 0 or channel < 0 or ulps not in _DISTANCES:
+        raise ValueError("a place or a distance that does not exist")
     return Move(str(entry["layer"]), step, str(entry["constant"]), channel, ulps)
 
 

@@ -1,4 +1,4 @@
-"""Reads HDF5 files and archives in a process of its own, which a bad file may crash or hang.
+"""Reads files of strangers in a process of its own, which a bad one may crash or hang.
 
 A stand-alone program that imports nothing of qconvert, started as ``python -I -S FOLDER`` with
 an empty environment. It takes one JSON object from standard input and writes one to standard
@@ -7,6 +7,7 @@ descriptors that it inherits; results lie where `answer.Place` says.
 
 hdf5    {file, results} -> {config, of_file, of_weights, by_name | by_position, groups, unused}
 archive {file, results} -> the same and {metadata}
+onnx    {file} -> {}, of a file that is valid
 write   {file, output, of_file, group, of_weights, by_name | by_position, groups} -> {}
 """
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     Json: TypeAlias = Any
 
+#: Characters of an error that nobody expected.
+MOST_WORDS = 300
+
 
 def main() -> None:
     """Answer one request."""
@@ -43,7 +47,10 @@ def main() -> None:
         answer = {"code": "QC801", "message": "reading took too much memory"}
         answer["limit"] = "reader_memory"
     except ImportError as error:
-        answer = {"code": "QC725", "message": f"the reader lacks h5py or NumPy: {error}"}
+        answer = {"code": "QC725", "message": f"the isolated reader lacks a package: {error}"}
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"[:MOST_WORDS]
+        answer = {"code": "QC108", "message": f"made the isolated reader fail: {reason}"}
     sys.stdout.write(json.dumps(answer))
     sys.stdout.flush()
 
@@ -63,6 +70,11 @@ def answered(request: Json) -> Json:
         from .writing import write_hdf5
 
         write_hdf5(request, request["file"])
+        return {}
+    if request["do"] == "onnx":
+        from .onnx_model import require_valid
+
+        require_valid(request["file"])
         return {}
     from .answer import Results
     from .values import Reading

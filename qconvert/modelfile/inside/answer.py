@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from .refusal import RefusalError
+
 if TYPE_CHECKING:
     from typing import TypeAlias
 
@@ -40,10 +42,17 @@ class Results:
         at, view = self._end, memoryview(data).cast("B")
         while len(view):
             # Not behind what was written last: HDF5 moves the descriptor when it reads there.
-            written = os.pwrite(self._descriptor, view, self._end)
+            written = self._written(view)
             self._end += written
             view = view[written:]
         return {"own": False, "at": at, "length": self._end - at}
+
+    def _written(self, data: memoryview) -> int:
+        try:
+            return os.pwrite(self._descriptor, data, self._end)
+        except OSError as error:
+            reason = f"what was read cannot be written: {error.strerror}"
+            raise RefusalError("QC602", reason) from None
 
     def where_it_lies(self, at: int, length: int) -> Place:
         """Bytes of the HDF5 file, which need not be copied."""

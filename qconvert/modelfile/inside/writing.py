@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import math
 import mmap
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
+
+from .refusal import RefusalError
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -22,7 +26,8 @@ OWN_WEIGHTS = "top_level_model_weights"
 
 def write_hdf5(request: Json, descriptor: int) -> None:
     """Write ``output`` with texts, groups and variables; the arrays lie behind *descriptor*."""
-    with h5py.File(request["output"], "x") as file:
+    image = io.BytesIO()  # HDF5 crashes where a disk is full
+    with h5py.File(image, "w") as file:
         file.attrs.update(request["of_file"])
         weights = file.require_group(request["group"]) if request["group"] else file
         weights.attrs.update(request["of_weights"])
@@ -33,6 +38,11 @@ def write_hdf5(request: Json, descriptor: int) -> None:
             weights["/".join(path)] = array(source, place)
         if "by_name" in request:
             write_layers(weights, request["by_name"], source)
+    try:
+        with Path(request["output"]).open("xb") as output:
+            output.write(image.getbuffer())
+    except OSError as error:
+        raise RefusalError("QC602", f"cannot be written: {error.strerror}") from None
 
 
 def write_layers(weights: h5py.Group, layers: Json, source: Array) -> None:

@@ -64,7 +64,7 @@ CASES = (
     Case("a subclass", hdf5({**model(), "class_name": "Evil"}), "QC304", 3, "'Evil'"),
     Case("a cycle", hdf5(model(cycle)), "QC310", 4, "d"),
     Case("a layer that is its own input", hdf5(called("a", 0, 0, {})), "QC310", 4, "a -> a"),
-    Case("a missing layer", hdf5(called("nope", 0, 0, {})), "QC314", 4, "'nope'"),
+    Case("a missing layer", hdf5(called("nope", 0, 0, {})), "QC311", 4, "'nope'"),
     Case("a missing output", hdf5(ends("output_layers", [["nope", 0, 0]])), "QC311", 4, "'nope'"),
     Case("a missing input", hdf5(ends("input_layers", [["nope", 0, 0]])), "QC311", 4, "'nope'"),
     Case("a missing call", hdf5(called("d", 7, 0, {})), "QC311", 4, "a call of 'd'"),

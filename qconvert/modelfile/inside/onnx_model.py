@@ -1,0 +1,123 @@
+"""An ONNX file, put through all of onnx's C++ code that others will give it to."""
+
+from __future__ import annotations
+
+import os
+import resource
+from typing import TYPE_CHECKING
+
+import onnx
+import onnx.checker
+import onnx.numpy_helper
+import onnx.shape_inference
+
+from .refusal import RefusalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+#: Of the file: its bytes, and those of shape inference before, after and parsed; and programs.
+COPIES, PROGRAM = 5, 128 << 20
+
+
+def require_valid(descriptor: int) -> None:
+    """Refuse what is no ONNX, refers to other files, or contradicts itself."""
+    with open(descriptor, "rb", closefd=False) as file:
+        require_memory(os.fstat(descriptor).st_size)
+        file.seek(0)
+        data = file.read()
+    model = parsed(data)
+    require_complete(model)
+    try:
+        require_types(model)
+        # What was parsed takes as much memory as the file, which the following has to do without.
+        del model
+        onnx.checker.check_model(data)
+        # With values, which is all that the inference without them does, and more.
+        onnx.shape_inference.infer_shapes(data, data_prop=True)
+    except MemoryError:
+        raise
+    except Exception as error:
+        # The checker has an error of its own; the types are looked up in tables.
+        raise RefusalError("QC702", f"not a valid ONNX file: {first_line(error)}") from None
+
+
+def require_memory(size: int) -> None:
+    """Room for a file of so many bytes; protobuf says of some shortages that it is damaged."""
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if most != resource.RLIM_INFINITY and COPIES * size + PROGRAM > most:
+        raise RefusalError("QC801", "the file needs too much memory", "reader_memory")
+
+
+def parsed(data: bytes) -> onnx.ModelProto:
+    """The model, of which a graph is there and returns something."""
+    try:
+        model = onnx.load_model_from_string(data)
+    except MemoryError:
+        raise
+    except Exception as error:
+        # The parser of protobuf has no public base class of its errors.
+        raise RefusalError("QC702", f"not an ONNX file: {error}") from None
+    if not model.HasField("graph") or not model.graph.node:
+        raise RefusalError("QC702", "not an ONNX file: it holds no graph")
+    if not model.graph.output:
+        raise RefusalError("QC702", "not a valid ONNX file: it returns nothing")
+    return model
+
+
+def require_complete(model: onnx.ModelProto) -> None:
+    """Asked before anything looks for the data of a tensor."""
+    for tensor in all_tensors(model):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+            raise RefusalError("QC701", f"the weight {tensor.name[:200]!r} lies in another file")
+
+
+def require_types(model: onnx.ModelProto) -> None:
+    """Types that are known, and tensors of as many bytes as they say; numbers have both."""
+    for value in (*model.graph.input, *model.graph.output):
+        if value.type.HasField("tensor_type"):
+            onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+    for tensor in all_tensors(model):
+        if tensor.data_type != onnx.TensorProto.STRING:
+            onnx.numpy_helper.to_array(tensor)
+
+
+def first_line(error: Exception) -> str:
+    """What an error says."""
+    if isinstance(error, KeyError):
+        return f"there is no type {error}"
+    return str(error).partition("\n")[0]
+
+
+def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Every constant tensor of the graph, of functions, and of what is there for training."""
+    yield from tensors(model.graph)
+    for function in model.functions:
+        yield from constants(function.node)
+    for training in model.training_info:
+        yield from tensors(training.initialization)
+        yield from tensors(training.algorithm)
+
+
+def tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Every constant tensor, also those of nodes and their subgraphs."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    yield from constants(graph.node)
+
+
+def constants(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
+    """The tensors in attributes of *nodes*."""
+    for node in nodes:
+        for attribute in node.attribute:
+            # One that is not there would be a tensor of no type.
+            if attribute.HasField("t"):
+                yield attribute.t
+            if attribute.HasField("sparse_tensor"):
+                yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
+            yield from attribute.tensors
+            for sparse in attribute.sparse_tensors:
+                yield from (sparse.values, sparse.indices)
+            for inner in (attribute.g, *attribute.graphs):
+                yield from tensors(inner)
