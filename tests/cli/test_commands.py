@@ -145,6 +145,12 @@ def test_weights_are_effective_and_the_product_of_codes_and_scale(
     assert (codes.dtype, kernel.dtype) == (np.int8, np.float32)
 
 
+def test_weights_are_those_of_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["weights", str(tmp_path / "model.onnx")]) == 2
+    assert "model.onnx is an ONNX file: name the Keras model" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_inspect_shows_layers_of_a_model_and_of_its_export(
     write_model: WriteModel, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -184,16 +184,23 @@ def test_nothing_that_a_check_found_can_change_unseen(report: Report) -> None:
 def test_reports_are_read_from_files(report: Report, tmp_path: Path) -> None:
     first, second = tmp_path / "a.json", tmp_path / "b.json"
     first.write_text(json.dumps(report))
-    worse_layer(report)
+    other_reason(report)
     second.write_text(json.dumps(report))
     assert qconvert.diff(first, first).equal
-    assert qconvert.diff(first, second).changes[0].layer == "fc2"
+    assert qconvert.diff(first, second).changes[0].layer == "fc1"
 
 
-@pytest.mark.parametrize("damage", [{"layers": 3}, {"layers": [{}]}, {"model": "m.h5"}])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"layers": 3}, {"layers": [{}]}, {"model": "m.h5"}, {"verdict": "DIFFERS"},
+        {"schema": "qconvert.report/0"},
+    ],
+)  # fmt: skip
 def test_a_damaged_report_is_a_bad_file(report: Report, tmp_path: Path, damage: Report) -> None:
     path, other = tmp_path / "a.json", tmp_path / "b.json"
     path.write_text(json.dumps(report))
     other.write_text(json.dumps(report | damage))
-    with pytest.raises(BadFileError, match="damaged"):
+    with pytest.raises(BadFileError, match=r"b\.json: is not a (whole )?report") as raised:
         qconvert.diff(path, other)
+    assert raised.value.code == "QC140"
