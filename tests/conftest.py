@@ -5,6 +5,10 @@ from typing import Final
 import pytest
 from hypothesis import settings
 
+from tests.shared_tensorflow import shared_process, shared_tensorflow
+
+__all__ = ["shared_process", "shared_tensorflow"]
+
 # The machines are shared: the same examples each time, and no judgement by the clock.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")

@@ -24,6 +24,8 @@ from qconvert.runners.assistant import Assistant
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "report.schema.json"
 
+pytestmark = pytest.mark.usefixtures("shared_tensorflow")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
