@@ -15,7 +15,7 @@ USERS: Final = ("qconvert.api.checking", "qconvert.asking")
 
 
 class Kept(TensorFlowRunner):
-    """A process that goes on with the next model. All of them are Keras 2's: it holds no other."""
+    """A process that goes on with the next model, of the Keras that it has for the first."""
 
     def take(self, model: Path, weights: Path | None) -> None:
         """Begin to load another model."""
@@ -29,17 +29,34 @@ class Kept(TensorFlowRunner):
 
 
 class SharedTensorFlow:
-    """Starts TensorFlow as `tensorflow_started` does, in the process of before if that is idle."""
+    """Stands for `tensorflow_started`, with the process of before as long as that is well.
 
-    def __init__(self) -> None:
+    The environment is that of the first model. Other interpreters are started as ever.
+    """
+
+    def __init__(self, python: Path | None = None) -> None:
+        self._python = python
         self._runner: Kept | None = None
 
     @contextmanager
-    def started(
+    def used(self) -> Iterator[None]:
+        """All checks and explanations of this process use it."""
+        with pytest.MonkeyPatch.context() as patch:
+            for user in USERS:
+                patch.setattr(f"{user}.tensorflow_started", self._started)
+            yield
+
+    def stop(self) -> None:
+        """End the process; the next model gets another."""
+        if self._runner is not None:
+            self._runner.__exit__(None, None, None)
+        self._runner = None
+
+    @contextmanager
+    def _started(
         self, model: Path, weights: Path | None = None, python: Path | None = None
     ) -> Iterator[TensorFlowRunner | str]:
-        """What stands for `tensorflow_started`; another interpreter is started as ever."""
-        if python is not None:
+        if python != self._python:
             with tensorflow_started(model, weights, python) as other:
                 yield other
             return
@@ -50,19 +67,24 @@ class SharedTensorFlow:
             if not runner.idle:
                 self.stop()
 
-    def stop(self) -> None:
-        """End the process; the next model gets another."""
-        if self._runner is not None:
-            self._runner.__exit__(None, None, None)
-        self._runner = None
-
     def _loading(self, model: Path, weights: Path | None) -> Kept:
         if self._runner is None:
-            self._runner = Kept(model, weights)
+            self._runner = Kept(model, weights, python=self._python)
             self._runner.__enter__()
         else:
             self._runner.take(model, weights)
         return self._runner
+
+
+@contextmanager
+def one_tensorflow(python: Path | None = None) -> Iterator[None]:
+    """One TensorFlow for all checks in this block."""
+    shared = SharedTensorFlow(python)
+    try:
+        with shared.used():
+            yield
+    finally:
+        shared.stop()
 
 
 @pytest.fixture(scope="session")
@@ -74,8 +96,6 @@ def shared_process() -> Iterator[SharedTensorFlow]:
 
 @pytest.fixture(scope="module")
 def shared_tensorflow(shared_process: SharedTensorFlow) -> Iterator[None]:
-    """Checks and explanations of a module's models have one process, which took others before."""
-    with pytest.MonkeyPatch.context() as patch:
-        for user in USERS:
-            patch.setattr(f"{user}.tensorflow_started", shared_process.started)
+    """Checks of a module have one process, which took models of Keras 2 of others before."""
+    with shared_process.used():
         yield
