@@ -23,7 +23,7 @@ def dense_of(prepare: Prepare, x: F32, kernel: F32, bias: F32 | None = None) -> 
 
 
 def in_a_row(addends: F32) -> np.float32:
-    return np.cumsum(addends, dtype=np.float32)[-1]
+    return np.float32(np.cumsum(addends, dtype=np.float32)[-1])
 
 
 def sums_of(addends: F32, random: np.random.Generator) -> Iterator[np.float32]:
