@@ -84,6 +84,7 @@ CASES: Final[Mapping[str, Case]] = {
         MADE / "residual.h5",
         "batch normalization behind convolutions of 8 and 4 bits, sums, global mean",
     ),
+    "sums": Case(MADE / "sums.h5", "batch normalization behind ConvInteger and MatMulInteger"),
     "depthwise": Case(
         MADE / "depthwise.h5",
         "depthwise, transposed and separable convolution, batch normalization, "

@@ -74,6 +74,17 @@ def residual() -> Keras:
     return Model(source, dense(10, kernel_quantizer=signed(8, alpha=1))(x))
 
 
+def sums() -> Keras:
+    """Layers that are wide enough for integer sums, which nothing rounds before they are floats."""
+    source = Input((12, 12, 32), name="image")
+    x = act("quantized_relu(8,0)")(source)
+    x = normalized(x, eight_bits(32, 3), "quantized_relu(8,2)")
+    x = act("quantized_relu(8,2)")(stock.GlobalAveragePooling2D()(x))
+    wide = dense(64, kernel_quantizer=signed(8, alpha=1), use_bias=False)
+    x = normalized(x, wide, "quantized_relu(8,2)")
+    return Model(source, dense(10, kernel_quantizer=signed(8, alpha=1))(x))
+
+
 def depthwise() -> Keras:
     """Depthwise, transposed and separable convolutions, pools, and two branches joined."""
     few = {"bias_quantizer": signed(4, alpha=1)}
@@ -123,7 +134,7 @@ def quantizers() -> Keras:
     return Model(source, act("quantized_bits(16,7,alpha=1)")(stock.Concatenate()(branches)))
 
 
-MODELS: Final[tuple[Callable[[], Keras], ...]] = (residual, depthwise, series, quantizers)
+MODELS: Final[tuple[Callable[[], Keras], ...]] = (residual, sums, depthwise, series, quantizers)
 
 
 def main() -> None:
