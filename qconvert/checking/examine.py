@@ -26,6 +26,7 @@ from qconvert.checking.inputs import Batch, Samples
 from qconvert.checking.judge import (
     REQUIRED,
     altered,
+    faults,
     inheritance,
     judge,
     output_inheritance,
@@ -282,12 +283,13 @@ def _outputs(
     failures: Mapping[Witness, str],
 ) -> tuple[OutputResult, ...]:
     inherited = inheritance(graph, evidence.layers, altered(weights))
+    faulty = faults(graph, evidence.layers)
     values = {output.name: output.value for output in graph.outputs}
     results: list[OutputResult] = []
     for name in dict.fromkeys((*values, *evidence.outputs)):
         value = values.get(name, "")
         compared = evidence.outputs.get(name, {})
-        found = output_with_inherited(graph, value, compared, evidence.layers)
+        found = output_with_inherited(graph, value, compared, faulty)
         finding = judge(
             found,
             required=(*_required(graph, value), Witness.DEPLOYED),

@@ -103,14 +103,13 @@ def faults(graph: Graph, layers: Mapping[str, Differences]) -> set[tuple[Pair, s
 
 
 def output_with_inherited(
-    graph: Graph, value: str, output: Differences, layers: Mapping[str, Differences]
+    graph: Graph, value: str, output: Differences, faulty: Set[tuple[Pair, str]]
 ) -> Differences:
-    """`with_inherited` of an output, of which *value* is the value."""
+    """`with_inherited` of an output, of which *value* is the value, where `faults` are known."""
     owner = next((layer.name for layer in in_order(graph)[::-1] if layer.value == value), None)
-    faulty = faults(graph, layers)
     # What differs in the instrumented run may as well differ as deployed.
-    faulty |= {(_TF_DEPLOYED, name) for pair, name in faulty if pair in (_TF_ORT, _ORT_DEPLOYED)}
-    return output if owner is None else _raised(owner, output, faulty)
+    also = {(_TF_DEPLOYED, name) for pair, name in faulty if pair in (_TF_ORT, _ORT_DEPLOYED)}
+    return output if owner is None else _raised(owner, output, faulty | also)
 
 
 def _raised(
