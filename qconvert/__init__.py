@@ -5,9 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from qconvert.api import bench, check, diff, effective_weights, explain, export, load
+    from qconvert.api import (
+        bench,
+        check,
+        diff,
+        effective_weights,
+        explain,
+        export,
+        inspect,
+        load,
+    )
 
-__all__ = ["bench", "check", "diff", "effective_weights", "explain", "export", "load"]
+__all__ = [
+    "bench",
+    "check",
+    "diff",
+    "effective_weights",
+    "explain",
+    "export",
+    "inspect",
+    "load",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -1,9 +1,38 @@
 import os
+from pathlib import Path
+from typing import Final
 
+import pytest
 from hypothesis import settings
+
+from tests.shared_tensorflow import shared_process, shared_tensorflow
+
+__all__ = ["shared_process", "shared_tensorflow"]
 
 # The machines are shared: the same examples each time, and no judgement by the clock.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 # What a test computes is not to come from a cache of the user's.
 os.environ["QCONVERT_CACHE"] = "off"
+
+TESTS: Final = Path(__file__).parent
+#: The files that take longest, the slowest of them first: begun late, one of them would be all
+#: that is left for one process to do while the others have nothing.
+LONGEST: Final = (
+    "conformance/test_support.py",
+    "docs/test_pages.py",
+    "mutation/test_mutants.py",
+    "checking/test_end_to_end.py",
+    "checking/test_helped.py",
+    "scripts/test_example_models.py",
+    "examples/test_examples.py",
+    "scripts/test_random_models.py",
+    "checking/test_repair_end_to_end.py",
+    "browser/test_check_pages.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, and leave the order of the others as it is."""
+    places = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))

@@ -1,6 +1,6 @@
 """Train a small QLSTM that reads a digit row by row, with 8-bit weights and states.
 
-Pixels are integers from 0 to 16, divided by 16. A minute on a laptop.
+Pixels are integers from 0 to 16, divided by 16. Half a minute on a laptop.
 """
 
 import os
@@ -51,7 +51,7 @@ def main() -> None:
         tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    model.fit(train_x, train_y, epochs=25, batch_size=32, verbose=0)
+    model.fit(train_x, train_y, epochs=12, batch_size=32, verbose=0)
     _, accuracy = model.evaluate(test_x, test_y, verbose=0)
     model.save("model.h5", include_optimizer=False)
     np.savez("test.npz", rows=test_x)

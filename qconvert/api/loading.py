@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from qconvert.errors import UsageError
 from qconvert.ir import Graph
 from qconvert.opening import AnyPath, Reading, Source, opened
 from qconvert.output import require_writable, write
@@ -55,6 +56,12 @@ def save_weights(
     from qconvert.report.weights import count_of, require_format, serialized
 
     source, path = Source(model, **reading), Path(output)
+    if any(each.suffix == ".onnx" for each in source.paths):
+        raise UsageError(
+            "QC002",
+            f"{model} is an ONNX file: name the Keras model that it was made from, whose weights "
+            "qconvert diff compares with those of the file",
+        )
     require_format(path)
     require_writable(path, force=force, inputs=source.paths)
     with opened(source) as found:

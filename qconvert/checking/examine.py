@@ -25,6 +25,8 @@ from qconvert.checking.gathering import Gatherer, all_of, with_distributions
 from qconvert.checking.inputs import Batch, Samples
 from qconvert.checking.judge import (
     REQUIRED,
+    altered,
+    faults,
     inheritance,
     judge,
     output_inheritance,
@@ -130,7 +132,7 @@ def examine(
         # Another converter's file may be folded as it is run: nothing is said of it but results.
         deployed = replace(deployed, violations=())
     layers = layers_as_deployed(graph, layers, deployed)
-    outputs = of_outputs(graph, layers, _outputs(graph, evidence, failures))
+    outputs = of_outputs(graph, layers, _outputs(graph, evidence, weights.results, failures))
     return Report(
         model=subject.model,
         onnx=subject.onnx,
@@ -211,7 +213,7 @@ def _layers(
     failures: Mapping[Witness, str],
     fused: Mapping[str, str],
 ) -> tuple[LayerResult, ...]:
-    inherited = inheritance(graph, evidence.layers)
+    inherited = inheritance(graph, evidence.layers, altered(weights))
     known = tuple(
         _layer(
             graph,
@@ -275,15 +277,19 @@ def _note(graph: Graph, value: str, *, frozen: bool) -> str:
 
 
 def _outputs(
-    graph: Graph, evidence: Evidence, failures: Mapping[Witness, str]
+    graph: Graph,
+    evidence: Evidence,
+    weights: tuple[WeightResult, ...],
+    failures: Mapping[Witness, str],
 ) -> tuple[OutputResult, ...]:
-    inherited = inheritance(graph, evidence.layers)
+    inherited = inheritance(graph, evidence.layers, altered(weights))
+    faulty = faults(graph, evidence.layers)
     values = {output.name: output.value for output in graph.outputs}
     results: list[OutputResult] = []
     for name in dict.fromkeys((*values, *evidence.outputs)):
         value = values.get(name, "")
         compared = evidence.outputs.get(name, {})
-        found = output_with_inherited(graph, value, compared, evidence.layers)
+        found = output_with_inherited(graph, value, compared, faulty)
         finding = judge(
             found,
             required=(*_required(graph, value), Witness.DEPLOYED),

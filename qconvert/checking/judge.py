@@ -1,7 +1,8 @@
 """From comparisons to verdicts: which witness is alone, and whose fault a difference is."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
+from math import isfinite
 from typing import Final, TypeAlias
 
 from qconvert.checking.ancestry import origins, sources
@@ -102,14 +103,13 @@ def faults(graph: Graph, layers: Mapping[str, Differences]) -> set[tuple[Pair, s
 
 
 def output_with_inherited(
-    graph: Graph, value: str, output: Differences, layers: Mapping[str, Differences]
+    graph: Graph, value: str, output: Differences, faulty: Set[tuple[Pair, str]]
 ) -> Differences:
-    """`with_inherited` of an output, of which *value* is the value."""
+    """`with_inherited` of an output, of which *value* is the value, where `faults` are known."""
     owner = next((layer.name for layer in in_order(graph)[::-1] if layer.value == value), None)
-    faulty = faults(graph, layers)
     # What differs in the instrumented run may as well differ as deployed.
-    faulty |= {(_TF_DEPLOYED, name) for pair, name in faulty if pair in (_TF_ORT, _ORT_DEPLOYED)}
-    return output if owner is None else _raised(owner, output, faulty)
+    also = {(_TF_DEPLOYED, name) for pair, name in faulty if pair in (_TF_ORT, _ORT_DEPLOYED)}
+    return output if owner is None else _raised(owner, output, faulty | also)
 
 
 def _raised(
@@ -121,16 +121,30 @@ def _raised(
     }
 
 
-def inheritance(graph: Graph, layers: Mapping[str, Differences]) -> dict[str, tuple[str, ...]]:
+def altered(weights: Iterable[WeightResult]) -> frozenset[str]:
+    """The layers of which the file is known to have other weights, number by number."""
+    return frozenset(
+        weight.layer
+        for weight in weights
+        if weight.stored is not None and weight.stored.beyond and isfinite(weight.stored.largest)
+    )
+
+
+def inheritance(
+    graph: Graph, layers: Mapping[str, Differences], altered: Set[str] = frozenset()
+) -> dict[str, tuple[str, ...]]:
     """For every layer the layers that its differences come from; empty where one is its own.
 
     A layer is not to blame if, for each pair of witnesses that disagree about it, they disagree
-    about an input of it already.
+    about an input of it already; or would, if the file showed that layer, which is *altered* and
+    a part of another's operators.
     """
     before = sources(graph)
     found: dict[Pair, dict[str, tuple[str, ...]]] = {}
     result: dict[str, tuple[str, ...]] = {}
     differing = _by_pair(layers)
+    for pair in differing.keys() & {_TF_ORT, _NUMPY_ORT}:
+        differing[pair] = dict.fromkeys(altered, True) | differing[pair]
     for layer in in_order(graph):
         blamed: list[tuple[str, ...]] = []
         for pair, of_pair in differing.items():

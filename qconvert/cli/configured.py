@@ -79,9 +79,11 @@ def _checked(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -
 
 def _outcome(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -> _Outcome:
     from qconvert.output import Outputs, require_writable_folder
-    from qconvert.report.formats import rendered
+    from qconvert.report.formats import has_report, rendered
 
     if asked.report:
+        # What an earlier run has written there, the next one brings up to date.
+        force = force or has_report(asked.report)
         _make_folder(asked.report.parent)
         require_writable_folder(asked.report, force=force)
     with Outputs(force=force, inputs=_sources(asked)) as outputs:

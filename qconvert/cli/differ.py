@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from qconvert.cli.options import OPAQUE, PATH, TF_PYTHON, VIA_TENSORFLOW
+from qconvert.cli.options import OPAQUE, PATH, QUIET, TF_PYTHON, VIA_TENSORFLOW
 from qconvert.cli.showing import console
 
 
@@ -18,6 +18,7 @@ from qconvert.cli.showing import console
 @OPAQUE
 @TF_PYTHON
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@QUIET
 @click.pass_context
 def diff(
     context: click.Context,
@@ -29,6 +30,7 @@ def diff(
     opaque: str | None,
     tf_python: Path | None,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Show what changed from A to B: two models, ONNX files or reports, or a model and its file.
 
@@ -49,6 +51,6 @@ def diff(
     )
     if as_json:
         click.echo(to_json(found), nl=False)
-    else:
+    elif not quiet:
         show(found, console(sys.stdout))
     context.exit(found.exit_code)

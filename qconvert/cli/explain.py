@@ -12,6 +12,7 @@ from qconvert.cli.options import (
     FORCE,
     MODEL,
     PATH,
+    QUIET,
     SEED,
     STDOUT,
     Reading,
@@ -57,6 +58,7 @@ def _index(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
 @click.option("--json", "json_file", type=PATH, help="Also write it as JSON; - is standard output.")
 @click.option("--html", "html_file", type=PATH, help="Also write it as a page.")
 @FORCE
+@QUIET
 def explain(
     model: Path,
     layer: str,
@@ -71,6 +73,7 @@ def explain(
     json_file: Path | None,
     html_file: Path | None,
     force: bool,
+    quiet: bool,
     **reading: Unpack[Reading],
 ) -> None:
     """Explain one number that a layer of MODEL returns: every term, exactly.
@@ -81,7 +84,7 @@ def explain(
     from qconvert import api
     from qconvert.report.explanation.terminal import show, show_witnesses
 
-    quiet = json_file == STDOUT
+    quiet = quiet or json_file == STDOUT
     files = [path for path in (json_file, html_file) if path not in (None, STDOUT)]
     sources = [path for path in (*sources_of(model, reading), inputs, onnx) if path is not None]
     _require_writable(files, sources, force=force)
@@ -105,6 +108,8 @@ def explain(
     if not quiet:
         show_witnesses(explanation, out)
     _write(explanation, json_file, html_file, sources, force=force, all_terms=all_terms)
+    if not quiet:
+        _say_where(json_file, html_file)
 
 
 def _require_writable(files: list[Path], sources: list[Path], *, force: bool) -> None:
@@ -134,8 +139,9 @@ def _write(
         if html_file is not None:
             outputs.file(html_file, to_html(explanation, all_terms=all_terms).encode())
     print_json(to_json(explanation), json_file)
-    if json_file == STDOUT:
-        return
+
+
+def _say_where(json_file: Path | None, html_file: Path | None) -> None:
     if json_file is not None:
         say(f"explanation  {json_file}")
     if html_file is not None:

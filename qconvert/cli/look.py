@@ -28,6 +28,7 @@ from qconvert.cli.showing import console, say, tell
 @reading_options
 @DOMAIN
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@QUIET
 @click.option(
     "--optimized", is_flag=True,
     help="Of an ONNX file: which layer ONNX Runtime runs as which kernel, and why not on integers.",
@@ -36,6 +37,7 @@ def inspect(
     model: Path,
     domains: tuple[str, ...],
     as_json: bool,
+    quiet: bool,
     optimized: bool,
     **reading: Unpack[Reading],
 ) -> None:
@@ -49,7 +51,7 @@ def inspect(
     summary = api.inspect(model, domains=domains, optimized=optimized, **reading)
     if as_json:
         click.echo(to_json(summary), nl=False)
-    else:
+    elif not quiet:
         show(summary, console(sys.stdout))
 
 

@@ -7,7 +7,7 @@ from qconvert.differing.reports import report_changes
 from qconvert.differing.results import Differences
 from qconvert.differing.sides import FileSide, ModelSide, ReportSide, Side, read_side
 from qconvert.emit.metadata import read_metadata
-from qconvert.errors import BadFileError, UsageError
+from qconvert.errors import UsageError
 from qconvert.opening import Source
 
 
@@ -31,7 +31,9 @@ def between(first: Side, second: Side) -> Differences:
         case FileSide(), ModelSide():
             return _conversion(second, first)
         case ReportSide(), ReportSide():
-            return _reports(first, second)
+            return Differences(
+                first.about, second.about, tuple(report_changes(first.report, second.report))
+            )
         case _:
             given = f"{first.about.format.value} and {second.about.format.value}"
             raise UsageError(
@@ -46,12 +48,3 @@ def _conversion(model: ModelSide, file: FileSide) -> Differences:
         raise UsageError("QC705", f"{file.about.path} {told}")
     found = conversion_changes(model.graph, model.about.sha256, file.model, metadata)
     return Differences(model.about, file.about, tuple(found[0]), tuple(found[1]))
-
-
-def _reports(first: ReportSide, second: ReportSide) -> Differences:
-    try:
-        changes = tuple(report_changes(first.report, second.report))
-    except (AttributeError, KeyError, TypeError) as error:
-        both = f"{first.about.path} and {second.about.path}"
-        raise BadFileError("QC140", both, f"one of these reports is damaged: {error!r}") from error
-    return Differences(first.about, second.about, changes)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import onnx
 
@@ -13,9 +13,7 @@ from qconvert.differing.results import Compared, Format
 from qconvert.errors import UsageError
 from qconvert.ir import Graph
 from qconvert.opening import Source, opened
-
-#: Which reports are read, whatever their number.
-_REPORT: Final = "qconvert.report/"
+from qconvert.report.document import is_report, read_report, to_json
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,21 +53,14 @@ def read_side(source: Source) -> Side:
             )
         model, file = read_onnx(path, source.read_within)
         return FileSide(Compared(Format.FILE, str(path), file.sha256), model)
-    report = None if path is None else _report(path)
-    if report is not None:
-        return ReportSide(Compared(Format.REPORT, str(path), None), report)
+    if path is not None and path.suffix == ".json" and is_report(path):
+        return ReportSide(Compared(Format.REPORT, str(path), None), _report(path))
     with opened(source) as found:
         named = None if path is None else str(path)
         return ModelSide(Compared(Format.MODEL, named, found.digest), found.graph)
 
 
-def _report(path: Path) -> dict[str, Any] | None:
-    """The report in *path*, if one is there; anything else is for the readers of models."""
-    if path.suffix != ".json" or not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    schema = content.get("schema") if isinstance(content, dict) else None
-    return content if isinstance(schema, str) and schema.startswith(_REPORT) else None
+def _report(path: Path) -> dict[str, Any]:
+    """A whole report of this version as JSON; `BadFileError` if it is anything else."""
+    report: dict[str, Any] = json.loads(to_json(read_report(path)))
+    return report

@@ -5,9 +5,16 @@ from fractions import Fraction
 from math import isfinite
 from typing import Final, NamedTuple
 
-from qconvert.explaining.exact import agreement
+from qconvert.explaining.exact import TINY, agreement, farthest
 from qconvert.explaining.operands import Operand
-from qconvert.explaining.results import Arithmetic, Element, Index, Operation, WeightElement
+from qconvert.explaining.results import (
+    Agreement,
+    Arithmetic,
+    Element,
+    Index,
+    Operation,
+    WeightElement,
+)
 from qconvert.explaining.weights import Source
 from qconvert.ir.ops import Affine, BatchNormalization, Merge
 from qconvert.ir.stock import PRelu, WithConstant
@@ -38,7 +45,22 @@ def computed(
     for each in following:
         exact = _applied(each.sign, exact, Fraction(each.number))
         operations.append(Operation(*each, exact))
-    return Arithmetic(start, tuple(operations), agreement(exact, result))
+    agreed = agreement(exact, result)
+    bound = _bound(Fraction(first), following) if agreed is Agreement.DIFFERENT else None
+    return Arithmetic(start, tuple(operations), agreed, bound)
+
+
+def _bound(first: Fraction, following: Sequence[Next]) -> Fraction | None:
+    """Every operation rounds all parts of what it returns once."""
+    magnitude, flushed = abs(first), Fraction(0)
+    for each in following:
+        number = abs(Fraction(each.number))
+        if each.sign in "+-":
+            magnitude += number
+        else:
+            magnitude, flushed = (_applied(each.sign, x, number) for x in (magnitude, flushed))
+        flushed += TINY
+    return farthest(magnitude, len(following), flushed)
 
 
 def normalized(op: BatchNormalization, index: Index) -> list[Next]:

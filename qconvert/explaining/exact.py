@@ -12,6 +12,9 @@ from qconvert.explaining.results import Agreement
 #: The largest float32, and where rounding leads beyond it.
 _LARGEST: Final = float(np.finfo(np.float32).max)
 _OVERFLOW: Final = Fraction(2**128 - 2**103)
+#: Half of a unit in the last place of 1, and what programs may flush to zero after an operation.
+_UNIT: Final = Fraction(1, 2**24)
+TINY: Final = Fraction(1, 2**126)
 
 
 def step_of(numbers: Iterable[float]) -> int | None:
@@ -43,6 +46,19 @@ def agreement(exact: Fraction, result: float) -> Agreement:
     if Fraction(result) == exact:
         return Agreement.EXACT
     return Agreement.ROUNDED if result == nearest(exact) else Agreement.DIFFERENT
+
+
+def farthest(magnitude: Fraction, roundings: int, flushed: Fraction) -> Fraction | None:
+    """How far from a sum float32 can end, if no part of it is rounded more than *roundings* times.
+
+    Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., section 3.1: gamma_n times
+    the sum of the parts' magnitudes, for every order and with or without fused products; and what
+    is *flushed* to zero on the way. ``None`` where float32 may overflow.
+    """
+    reach = magnitude + flushed
+    if roundings * _UNIT >= Fraction(1, 2) or 2 * reach >= _OVERFLOW:
+        return None
+    return roundings * _UNIT / (1 - roundings * _UNIT) * reach + flushed
 
 
 def nearest(exact: Fraction) -> float:

@@ -66,7 +66,8 @@ class Sum:
 
     Numbers x are multiples of ``2**x_exp``, factors of ``2**factor_exp``, products of ``2**exp``.
     ``proof`` says why every order of float32 additions returns the same, for whatever inputs;
-    ``doubt`` why that is not known.
+    ``doubt`` why that is not known. Where float32 rounds on the way, ``bound`` is how far from
+    ``exact`` it can end, in every order.
     """
 
     terms: tuple[Term, ...]
@@ -79,6 +80,7 @@ class Sum:
     agreement: Agreement
     proof: str | None = None
     doubt: str | None = None
+    bound: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +96,15 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """Additions, products and divisions of single numbers, one after the other."""
+    """Additions, products and divisions of single numbers, one after the other.
+
+    ``bound`` is that of `Sum`, in this order.
+    """
 
     start: Element | WeightElement
     operations: tuple[Operation, ...]
     agreement: Agreement
+    bound: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)

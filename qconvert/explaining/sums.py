@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import accumulate, product
 from math import isfinite
 
-from qconvert.explaining.exact import agreement, code, dyadic, exponent, step_of
+from qconvert.explaining.exact import TINY, agreement, code, dyadic, exponent, farthest, step_of
 from qconvert.explaining.operands import Operand
-from qconvert.explaining.results import Element, Index, Sum, Term, WeightElement
+from qconvert.explaining.results import Agreement, Element, Index, Sum, Term, WeightElement
 from qconvert.explaining.weights import Source
 from qconvert.ir.ops import Conv, ConvTranspose, Dense, Pool, Reduce
 
@@ -131,6 +132,7 @@ def summed(parts: Parts, x: Operand, result: float, proof: Proof) -> Sum | None:
     pairs = zip(numbers, codes, strict=True)
     products = [code(n, x_exp) * w << of_products - exp for n, w in pairs]
     exact = dyadic(sum(products) + code(bias, exp), exp) / parts.divisor
+    agreed = agreement(exact, result)
     others: Sequence[WeightElement | Element | None] = parts.factors or [None] * len(numbers)
     terms = zip(parts.x, others, products, accumulate(products), strict=True)
     return Sum(
@@ -141,10 +143,21 @@ def summed(parts: Parts, x: Operand, result: float, proof: Proof) -> Sum | None:
         parts.bias,
         parts.divisor,
         exact,
-        agreement(exact, result),
+        agreed,
         proof.proof,
         proof.doubt,
+        _bound(parts, [*products, code(bias, exp)], exp) if agreed is Agreement.DIFFERENT else None,
     )
+
+
+def _bound(parts: Parts, addends: Sequence[int], exp: int) -> Fraction | None:
+    """Each part is a product, then in at most all other additions; a mean is divided.
+
+    Some programs multiply by the divisor's reciprocal instead, which is rounded, too.
+    """
+    magnitude = dyadic(sum(map(abs, addends)), exp) / parts.divisor
+    roundings = len(addends) + (2 if parts.divisor > 1 else 0)
+    return farthest(magnitude, roundings, 2 * roundings * TINY)
 
 
 def _at(bias: Source | None, channel: int) -> WeightElement | None:

@@ -25,6 +25,8 @@ from qconvert.modelfile.malformed import MalformedError
 
 #: Changes when a reader of the old form would misunderstand the new one.
 SCHEMA: Final = "qconvert.report/1"
+#: What the schemas of all versions begin with.
+_SCHEMAS: Final = "qconvert.report/"
 
 #: Of names of something, and what belongs to each.
 Pairs: TypeAlias = tuple[tuple[object, object], ...]
@@ -72,6 +74,17 @@ def read_report(path: Path) -> Report:
         raise BadFileError(
             "QC140", path, "is not a whole report: " + "; ".join(found[:3])
         ) from error
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file says of itself that it is a report, of this version or another."""
+    if not path.is_file():
+        return False
+    try:
+        schema = parse_object(path.read_bytes(), "the report").get("schema")
+    except (OSError, MalformedError):
+        return False
+    return isinstance(schema, str) and schema.startswith(_SCHEMAS)
 
 
 class _ContradictionError(Exception):

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from qconvert.checking.results import Report
-from qconvert.report.document import to_json
+from qconvert.report.document import is_report, to_json
 from qconvert.report.html.check import check_page
 from qconvert.report.junit import to_junit
 from qconvert.report.markdown import to_markdown
@@ -34,3 +35,9 @@ FORMATS: Final[Mapping[str, Format]] = {
 def rendered(report: Report) -> dict[str, bytes]:
     """All files of a report, by name."""
     return {form.file: form.render(report).encode() for form in FORMATS.values()}
+
+
+def has_report(folder: Path) -> bool:
+    """Whether all files of a report are in a folder, which those of another may replace."""
+    files = {name: folder / form.file for name, form in FORMATS.items()}
+    return all(file.is_file() for file in files.values()) and is_report(files["json"])

@@ -53,6 +53,7 @@ def to_sarif(report: Report) -> str:
 def _run(report: Report) -> Json:
     return {
         "tool": {"driver": _driver(report)},
+        "automationDetails": {"id": _identity(report)},
         "artifacts": [_artifact(report.onnx), _artifact(report.model)],
         "invocations": [
             {
@@ -67,6 +68,15 @@ def _run(report: Report) -> Json:
         "results": [_result(found, report) for found in _results(report)],
         "properties": {key: printable(text) for key, text in words.provenance(report).items()},
     }
+
+
+def _identity(report: Report) -> str:
+    """Of which check of a project this is, whose results replace those of the one before.
+
+    What ends in a slash is a category as a whole; two checks of one commit may not have the same.
+    """
+    paths = (report.model.path, report.onnx.path)
+    return "".join(f"{part}/" for part in ("qconvert", *(_uri(path) for path in paths if path)))
 
 
 def _driver(report: Report) -> Json:

@@ -166,7 +166,8 @@ def _shown(names: list[str]) -> str:
 def _of_weights(report: Report) -> str:
     count = len(report.weights)
     if count and all(weight.verdict is Verdict.UNCHECKED for weight in report.weights):
-        return f"the {count} effective weights were not compared with QKeras's"
+        one = "the effective weight was" if count == 1 else f"the {count} effective weights were"
+        return f"{one} not compared with QKeras's"
     compared = [w for w in report.weights if w.verdict is not Verdict.UNCHECKED]
     exact = sum(not weight.difference.differing for weight in compared)
     equal = f"{exact} of {count} effective weights equal QKeras's"

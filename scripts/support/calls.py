@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from scripts.support.families import BITS, IMAGE, KERNEL, SERIES, Family, Inner, Keras, Options
 from scripts.support.layers import PLAIN
-from scripts.support.recurrent import RECURRENT
+from scripts.support.recurrent import RECURRENT, STEPS
 
 _STATES: Final = ((2,), (2,))
 _CLIPS: Final = ((3, 5, 4),)
@@ -63,11 +63,11 @@ _CALLED: Final = (
         ),
         _ADAPTIVE,
     ),
-    Family("QLSTM", SERIES, ({"return_state": True}, {"unroll": True}), RECURRENT),
-    Family("QGRU", SERIES, ({"return_state": True}, {"unroll": True}), RECURRENT, alone=False),
-    Family("QLSTM", SERIES + _STATES, ({},), RECURRENT, call=_from_states, alone=False),
-    Family("GRU", SERIES + _STATES[:1], ({"units": 2},), call=_from_states, alone=False),
-    Family("LSTM", SERIES, ({"units": 2, "return_state": True}, {"units": 2, "unroll": True})),
+    Family("QLSTM", STEPS, ({"return_state": True}, {"unroll": True}), RECURRENT),
+    Family("QGRU", STEPS, ({"return_state": True}, {"unroll": True}), RECURRENT, alone=False),
+    Family("QLSTM", STEPS + _STATES, ({},), RECURRENT, call=_from_states, alone=False),
+    Family("GRU", STEPS + _STATES[:1], ({"units": 2},), call=_from_states, alone=False),
+    Family("LSTM", STEPS, ({"units": 2, "return_state": True}, {"units": 2, "unroll": True})),
     Family("TimeDistributed", _CLIPS, ({"layer": Inner("LSTM", {"units": 2})},)),
     Family(
         "PruneLowMagnitude",

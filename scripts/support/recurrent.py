@@ -2,8 +2,10 @@
 
 from typing import Any, Final
 
-from scripts.support.families import BITS, KERNEL, SERIES, WIDE, Family, Inner, Options, several
+from scripts.support.families import BITS, KERNEL, WIDE, Family, Inner, Options, Shape, several
 
+#: Short: each step of each layer is a hundred operations of TensorFlow.
+STEPS: Final[tuple[Shape, ...]] = ((5, 3),)
 RECURRENT: Final[dict[str, Any]] = KERNEL | {
     "units": 2,
     "recurrent_quantizer": BITS,
@@ -24,41 +26,41 @@ GAPS: Final[tuple[Options, ...]] = (
     {"zero_output_for_mask": True},
 )
 MASKED: Final[tuple[Family, ...]] = (
-    Family("Masking", SERIES, ({}, {"mask_value": -1.0})),
-    Family("QSimpleRNN", SERIES, GAPS, RECURRENT, masked=True),
-    Family("QLSTM", SERIES, GAPS, RECURRENT, masked=True),
-    Family("QGRU", SERIES, GAPS, RECURRENT, masked=True),
+    Family("Masking", STEPS, ({}, {"mask_value": -1.0})),
+    Family("QSimpleRNN", STEPS, GAPS, RECURRENT, masked=True),
+    Family("QLSTM", STEPS, GAPS, RECURRENT, masked=True),
+    Family("QGRU", STEPS, GAPS, RECURRENT, masked=True),
     Family(
         "QBidirectional",
-        SERIES,
+        STEPS,
         ({}, {"merge_mode": "sum"}),
         {"layer": Inner("QLSTM", RECURRENT | {"return_sequences": True})},
         masked=True,
     ),
-    Family("LSTM", SERIES, GAPS, {"units": 2}, masked=True),
-    Family("GRU", SERIES, GAPS[:1], {"units": 2}, masked=True),
-    Family("GlobalAveragePooling1D", SERIES, masked=True),
+    Family("LSTM", STEPS, GAPS, {"units": 2}, masked=True),
+    Family("GRU", STEPS, GAPS[:1], {"units": 2}, masked=True),
+    Family("GlobalAveragePooling1D", STEPS, masked=True),
     Family(
-        "TimeDistributed", SERIES, ({"layer": Inner("QDense", KERNEL | {"units": 3})},), masked=True
+        "TimeDistributed", STEPS, ({"layer": Inner("QDense", KERNEL | {"units": 3})},), masked=True
     ),
 )
 
 LOOPING: Final[tuple[Family, ...]] = (
-    Family("QSimpleRNN", SERIES, LOOPS, RECURRENT),
-    Family("QLSTM", SERIES, (*LOOPS[:3], {"implementation": 2}), RECURRENT),
-    Family("QGRU", SERIES, (*LOOPS, {"reset_after": True}), RECURRENT),
+    Family("QSimpleRNN", STEPS, LOOPS, RECURRENT),
+    Family("QLSTM", STEPS, (*LOOPS[:3], {"implementation": 2}), RECURRENT),
+    Family("QGRU", STEPS, (*LOOPS, {"reset_after": True}), RECURRENT),
     Family(
         "QBidirectional",
-        SERIES,
+        STEPS,
         tuple({"merge_mode": mode} for mode in ("concat", "sum", "mul", "ave")),
         {"layer": Inner("QLSTM", RECURRENT)},
     ),
-    *several("SimpleRNN LSTM", SERIES, {"units": 2}, {"units": 2, "return_sequences": True}),
-    Family("GRU", SERIES, ({}, {"reset_after": False}), {"units": 2}),
-    Family("Bidirectional", SERIES, ({"layer": Inner("GRU", {"units": 2})},)),
+    *several("SimpleRNN LSTM", STEPS, {"units": 2}, {"units": 2, "return_sequences": True}),
+    Family("GRU", STEPS, ({}, {"reset_after": False}), {"units": 2}),
+    Family("Bidirectional", STEPS, ({"layer": Inner("GRU", {"units": 2})},)),
     Family(
         "TimeDistributed",
-        SERIES,
+        STEPS,
         ({"layer": Inner("QDense", KERNEL | {"units": 2})},),
     ),
 )

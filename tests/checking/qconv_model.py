@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
 
 import numpy as np
@@ -13,6 +14,7 @@ from tf_keras.layers import Flatten, MaxPooling2D
 
 import qconvert
 from qconvert.report import to_json
+from tests.shared_tensorflow import one_tensorflow
 
 AUTO = ("auto", "auto_po2")
 FOUR_BITS = "quantized_bits(4, 0, alpha=1)"
@@ -82,11 +84,13 @@ def main(folder: Path) -> None:
     unread().save(folder / "unread.keras")
     (folder / "unread.json").write_text(unread().to_json())
     unread().save_weights(folder / "unread_weights.h5")
-    (folder / "unread_live.json").write_text(to_json(qconvert.check(unread(), samples=8)))
-    x = Input((3,), name="x")
-    (folder / "no_layers.json").write_text(to_json(qconvert.check(Model(x, [x, x]), samples=8)))
     losing().save(folder / "losing.h5")
-    (folder / "losing.json").write_text(to_json(qconvert.check(losing(), samples=8)))
+    x = Input((3,), name="x")
+    live = {"unread_live": unread(), "no_layers": Model(x, [x, x]), "losing": losing()}
+    with one_tensorflow():
+        for name, each in live.items():
+            report = qconvert.check(each, samples=8)
+            (folder / f"{name}.json").write_text(to_json(report))
 
 
 main(Path(sys.argv[1]))

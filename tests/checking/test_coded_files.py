@@ -146,6 +146,7 @@ def test_a_wrong_layer_is_shown_by_itself(tmp_path: Path) -> None:
     assert set(kinds.values()) == {"uint8"}
 
 
+@pytest.mark.usefixtures("shared_tensorflow")
 def test_pixels_are_proven_with_tensorflow_at_work(tmp_path: Path) -> None:
     target = tmp_path / "pixels.onnx"
     model = DATA / "pruned_cnn.h5"

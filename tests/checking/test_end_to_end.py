@@ -25,6 +25,8 @@ from tests.checking.deployed_models import change, insert, node, own_scales
 
 WINDOW = (slice(2, 5), slice(3, 6))
 
+pytestmark = pytest.mark.usefixtures("shared_tensorflow")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -15,6 +15,8 @@ from tests.checking.foreign_files import with_wrong_code
 
 MODEL: Final = Path(__file__).parents[1] / "data" / "jet_mlp.h5"
 
+pytestmark = pytest.mark.usefixtures("shared_tensorflow")
+
 
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import jsonschema
@@ -24,6 +25,8 @@ from qconvert.runners.assistant import Assistant
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "report.schema.json"
 
+pytestmark = pytest.mark.usefixtures("shared_tensorflow")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -37,6 +40,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def assistant() -> Iterator[Assistant]:
     with Assistant() as assistant:
         yield assistant
+
+
+@pytest.fixture
+def one_assistant(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process of the fixture converts for checks, too."""
+    place = "qconvert.runners.assistant.Assistant"
+    monkeypatch.setattr(place, lambda python: nullcontext(assistant))
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +114,7 @@ def test_opaque_layers_pass_and_the_layers_behind_them_have_all_witnesses(report
     assert weights["einsum", "kernel"] is Verdict.PROVEN
 
 
+@pytest.mark.usefixtures("one_assistant")
 @pytest.mark.parametrize("name", ["refused.h5", "refused.keras"])
 def test_options_that_no_parser_knows_fall_back(folder: Path, name: str) -> None:
     """From the archive too, which lists the weights of attention in an order of its own."""
@@ -139,6 +150,7 @@ def test_the_file_marks_opaque_layers(exported: onnx.ModelProto) -> None:
     assert [name for name, converter in found.items() if converter] == ["einsum", "group"]
 
 
+@pytest.mark.usefixtures("one_assistant")
 def test_a_wrong_constant_in_an_opaque_layer_differs_there(
     folder: Path, exported: onnx.ModelProto
 ) -> None:

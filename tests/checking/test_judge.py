@@ -1,7 +1,7 @@
 import pytest
 
 from qconvert.checking.compare import Difference
-from qconvert.checking.judge import diagnose, inheritance, judge, with_inherited
+from qconvert.checking.judge import altered, diagnose, inheritance, judge, with_inherited
 from qconvert.checking.results import Verdict, WeightResult, weakest
 from qconvert.checking.witness import Witness
 from qconvert.ir import Graph, Input, Layer, Node, Output
@@ -158,6 +158,28 @@ def test_a_layer_behind_equal_values_differs_by_itself() -> None:
 
 def test_inheritance_looks_through_layers_that_were_not_compared() -> None:
     assert inherited("a", "b", "add", absent="c")["add"] == ("a",)
+
+
+def test_what_follows_from_other_weights_in_the_file_inherits_from_their_layer() -> None:
+    layers = {"a": three(SAME, SAME, SAME), "add": three(OTHER, SAME, OTHER)}
+    assert inheritance(diamond(), layers, {"c"})["add"] == ("c",)
+    assert inheritance(diamond(), layers, {"a"})["add"] == (), "a was seen to be right"
+    of_the_model = {"add": {(TF, NUMPY): OTHER}}
+    assert inheritance(diamond(), of_the_model, {"c"})["add"] == (), "no file has a part in this"
+
+
+def test_weights_of_the_file_that_nobody_can_tell_are_not_known_to_be_others() -> None:
+    found = [
+        WeightResult(name, "kernel", Verdict.DIFFERS, Difference(4), stored)
+        for name, stored in {
+            "other": Difference(4, 1, 1, 0.5, 9),
+            "unknown": Difference(4, 1, 1, float("inf"), 9),
+            "rounded": Difference(4, 1, 0, 1e-9, 1),
+            "right": Difference(4),
+            "absent": None,
+        }.items()
+    ]
+    assert altered(found) == {"other"}
 
 
 def test_a_layer_is_to_blame_if_one_pair_disagrees_there_first() -> None:

@@ -9,6 +9,8 @@ from qconvert.checking.results import Method, Report, Verdict
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
+pytestmark = pytest.mark.usefixtures("shared_tensorflow")
+
 
 @pytest.fixture(scope="module")
 def report() -> Report:

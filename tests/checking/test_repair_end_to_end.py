@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
@@ -13,6 +14,7 @@ import qconvert
 from qconvert.checking.results import Report, Verdict
 from qconvert.errors import OutputError, UsageError
 from qconvert.report import to_json
+from tests.shared_tensorflow import one_tensorflow
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "report.schema.json"
 
@@ -32,6 +34,13 @@ def checked(model: Path, file: Path | onnx.ModelProto | None, repair: Path | Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
         return qconvert.check(model, file, samples=8, repair=repair)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_onednn() -> Iterator[None]:
+    """One TensorFlow for all checks, as the first of them starts it."""
+    with one_tensorflow():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from qconvert.checking.deployed.requantized import fusions, judged
 from qconvert.checking.deployed.rounding_kernel import RoundingKernel
 from qconvert.checking.deployed.saturation import highest
 from qconvert.checking.deployed.stored import cones_of, kernels_of, stored_weights
+from qconvert.checking.results import Verdict
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
 from qconvert.exactness import analyse
@@ -22,6 +23,7 @@ from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Poo
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 
 from .deployed_models import Array, change, node
+from .repairing import check
 
 CHANNELS: Final = 3
 ACT: Final = Quantize(QuantizedRelu(4, 2))
@@ -406,3 +408,28 @@ def test_what_is_padded_is_no_more_than_it_was_or_than_the_padding(
     ]
     graph = onnx.helper.make_graph(nodes, "g", [], [], [*ends, sizes, *given])
     assert highest("moved", OnnxGraph(graph)) == most
+
+
+def test_what_a_wrong_kernel_rounds_to_is_inherited_from_it() -> None:
+    """The file shows nothing of the layers in the kernel but their weights."""
+    graph = model_of(CONV)
+    model = to_onnx(graph)
+    change(model, kernel_name(model, 3), more(5))
+    report = check(graph, model, graph)
+    found = {layer.name: layer.finding for layer in report.layers}
+    assert found["act"].verdict is Verdict.DIFFERS and found["act"].inherited_from == ("conv",)
+    assert found["act"].reason.startswith("inherited from conv: ONNX Runtime differs")
+    assert report.first_difference is not None and report.first_difference.name == "conv"
+    assert report.outputs[0].finding.inherited_from == ("conv",)
+
+
+def test_what_the_quantizer_of_a_right_kernel_does_wrong_is_its_own() -> None:
+    graph = model_of(CONV)
+    model = to_onnx(graph)
+    clip = node(model, "act/Clip")
+    highest = next(x for x in model.graph.initializer if x.name == clip.input[2])
+    lower = numpy_helper.from_array(numpy_helper.to_array(highest) - 1, "lower")
+    model.graph.initializer.append(lower)
+    clip.input[2] = "lower"
+    found = {layer.name: layer.finding for layer in check(graph, model, graph).layers}
+    assert found["act"].verdict is Verdict.DIFFERS and found["act"].inherited_from == ()

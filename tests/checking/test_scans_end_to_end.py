@@ -17,6 +17,8 @@ from qconvert.report import to_json
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "report.schema.json"
 
+pytestmark = pytest.mark.usefixtures("shared_tensorflow")
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:

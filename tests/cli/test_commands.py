@@ -145,6 +145,12 @@ def test_weights_are_effective_and_the_product_of_codes_and_scale(
     assert (codes.dtype, kernel.dtype) == (np.int8, np.float32)
 
 
+def test_weights_are_those_of_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["weights", str(tmp_path / "model.onnx")]) == 2
+    assert "model.onnx is an ONNX file: name the Keras model" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_inspect_shows_layers_of_a_model_and_of_its_export(
     write_model: WriteModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -274,16 +280,18 @@ def test_a_file_cannot_steer_the_terminal_by_what_it_says_of_itself(
 
 
 def test_a_report_cannot_steer_the_terminal_that_its_diff_is_shown_in(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    write_model: WriteModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evil = "\x1b[2J\u202eact"
-    for name, verdict in (("a.json", "PROVEN"), ("b.json", evil)):
-        layers = [{"name": evil, "verdict": verdict, "reason": f"{name} {evil}"}]
-        report = {"schema": "qconvert.report/1", "layers": layers}
-        (tmp_path / name).write_text(json.dumps(report), encoding="utf-8")
-    assert run(["diff", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 1
+    evil, first, second = "\x1b[2J\u202eact", tmp_path / "a.json", tmp_path / "b.json"
+    command = ["check", str(write_model()), "-q", "--tf-python", "/nowhere/python"]
+    assert run([*command, "--json", str(first)]) == 5
+    report = json.loads(first.read_text())
+    for path in (first, second):
+        report["layers"][-1].update(name=evil, reason=f"{path.name} {evil}")
+        path.write_text(json.dumps(report), encoding="utf-8")
+    assert run(["diff", str(first), str(second)]) == 1
     shown = capsys.readouterr().out
-    assert shown.count("\\u{1b}[2J\\u{202e}act") == 4
+    assert shown.count("\\u{1b}[2J\\u{202e}act") == 3
     assert "\x1b" not in shown and "\u202e" not in shown
 
 

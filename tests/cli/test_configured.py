@@ -106,12 +106,41 @@ def test_a_folder_that_the_configuration_names_steers_no_terminal(
     assert "report  " in out and "\x1b" not in out and "\n::" not in out
 
 
-def test_reports_of_an_earlier_run_are_replaced_only_if_asked(
-    project: Any, capsys: pytest.CaptureFixture[str]
+def test_reports_of_an_earlier_run_are_replaced(project: Any, tmp_path: Path) -> None:
+    """Of another version's too; what else is there stays."""
+    project(f'{HERE}[[models]]\nmodel = "model.h5"\nreport = "r"\n')
+    assert run(["check"]) == 5
+    first = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
+    (tmp_path / "r" / "report.json").write_text('{"schema": "qconvert.report/0"}')
+    (tmp_path / "r" / "report.html").write_text("old")
+    (tmp_path / "r" / "notes.txt").write_text("mine")
+    assert run(["check"]) == 5
+    found = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
+    assert found == {**first, "notes.txt": b"mine"}
+
+
+def report_of_another(folder: Path) -> None:
+    (folder / "report.json").write_text('{"schema": "another/1"}')
+
+
+def no_json(folder: Path) -> None:
+    (folder / "report.json").write_text("[" * 9)
+
+
+def no_page(folder: Path) -> None:
+    (folder / "report.html").unlink()
+
+
+@pytest.mark.parametrize("change", [report_of_another, no_json, no_page])
+def test_what_is_no_report_is_replaced_only_if_asked(
+    change: Any, project: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project(f'{HERE}[[models]]\nmodel = "model.h5"\nreport = "r"\n')
     assert run(["check"]) == 5
+    change(tmp_path / "r")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
     assert run(["check"]) == 6
+    assert {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()} == before
     assert "QC606" in capsys.readouterr().err
     assert run(["check", "--force", "-q"]) == 5
     out, err = capsys.readouterr()

@@ -284,6 +284,7 @@ def test_pillow_is_asked_for_where_it_is_missing(
         )
 
 
+@pytest.mark.usefixtures("shared_tensorflow")
 def test_all_witnesses_agree_about_a_trained_layer() -> None:
     """In TensorFlow too, which is heard after the explanation."""
     heard: list[Explanation] = []

@@ -166,8 +166,16 @@ def test_quiet_commands_print_errors_alone(
     model, report = write_model(), tmp_path / "r.json"
     assert run(["export", str(model), "-q"]) == 0
     assert run(["weights", str(model), "--quiet"]) == 0
+    assert run(["inspect", str(model), "-q"]) == 0
+    assert run(["diff", str(model), str(model.with_suffix(".onnx")), "-q"]) == 0
+    page = tmp_path / "page.html"
+    explain = ["explain", str(model), "--layer", "act", "--no-run", "--html", str(page)]
+    assert run([*explain, "-q"]) == 0
+    assert page.is_file()
     assert run(["doctor", "-q"]) in (0, 5)
     assert capsys.readouterr() == ("", "")
+    assert run(["inspect", str(model), "-q", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["layers"]
     assert run(["check", str(model), "--json", str(report), "-q", *NOWHERE]) == 5
     out, err = capsys.readouterr()
     assert out == ""

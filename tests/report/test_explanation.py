@@ -37,7 +37,7 @@ from qconvert.explaining import (
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 from qconvert.report.explanation.document import to_json
 from qconvert.report.explanation.interactive import ShownExplanation
-from qconvert.report.explanation.numbers import apart
+from qconvert.report.explanation.numbers import apart, at_most
 from qconvert.report.explanation.page import to_html
 from qconvert.report.explanation.terminal import show, show_witnesses
 
@@ -68,6 +68,7 @@ REASONS: Final[Mapping[str, Reason]] = {
         Element("x", (0,), 0.1),
         (Operation("/", "how many they are", 3.0, None, Fraction(1, 30)),),
         Agreement.DIFFERENT,
+        Fraction(1, 3 << 24),
     ),
     "choice": Choice("largest", (Element("x", (0,), 1.0), Element("x", (1,), 2.0)), 1, 1),
     "taken": Taken(WeightElement("embeddings", (1, 0), 0.5, 0.75, (2, 1)), Element("x", (0,), 1.0)),
@@ -153,9 +154,19 @@ def test_a_proof_and_a_doubt_are_told() -> None:
     assert any(line.endswith("not proven for others: no domain.") for line in doubtful)
 
 
-def test_rounding_on_the_way_is_told_with_both_numbers() -> None:
-    shown = lines(explained(summed(agreement=Agreement.DIFFERENT, exact=Fraction(3, 16))))
-    assert any("the exact number is 0.1875, NumPy gets 0.09375" in line for line in shown)
+def test_rounding_on_the_way_is_told_with_both_numbers_and_a_bound() -> None:
+    apart = summed(agreement=Agreement.DIFFERENT, exact=Fraction(3, 16))
+    text = "the exact number is 0.1875, and NumPy gets 0.09375"
+    assert any(line.endswith(f"{text}.") for line in lines(explained(apart)))
+    most = "no correct program, in whatever order, is more than 3.4e-8 from the exact one."
+    shown = lines(explained(replace(apart, bound=Fraction(334, 10**10))))
+    assert any(line.endswith(f"{text}; {most}") for line in shown)
+
+
+def test_a_bound_is_never_shown_smaller() -> None:
+    shown = {Fraction(1, 3 << 24): "2.0e-8", Fraction(12): "1.2e+1", Fraction(1201, 100): "1.3e+1"}
+    for bound, text in shown.items():
+        assert at_most(bound) == text and Fraction(text) >= bound
 
 
 def test_of_long_sums_the_largest_terms_are_shown_and_the_others_counted() -> None:

@@ -14,7 +14,14 @@ import xmlschema
 
 from qconvert.checking.compare import Difference
 from qconvert.checking.repair.moves import Repair, Unrepaired
-from qconvert.checking.results import Finding, LayerResult, Report, Verdict, WeightResult
+from qconvert.checking.results import (
+    CheckedFile,
+    Finding,
+    LayerResult,
+    Report,
+    Verdict,
+    WeightResult,
+)
 from qconvert.report.escape import annotation, annotation_property, markdown, printable, sarif
 from qconvert.report.github import annotations
 from qconvert.report.junit import to_junit
@@ -116,6 +123,17 @@ def test_sarif_fits_its_schema_and_names_what_is_no_pass(report: Report) -> None
     assert run["invocations"][0]["exitCode"] == report.exit_code
     hashes = [artifact["hashes"]["sha-256"] for artifact in run["artifacts"]]
     assert hashes == [report.onnx.sha256, report.model.sha256]
+
+
+def test_checks_of_a_project_have_categories_of_their_own(passing: Report) -> None:
+    """GitHub takes several files of one tool if these differ, and shows each beside the others."""
+    other = replace(passing, model=CheckedFile("models/a b.h5", ""), onnx=CheckedFile("c.onnx", ""))
+    in_memory = replace(other, onnx=CheckedFile(None, ""))
+    ids = [log(each)["automationDetails"]["id"] for each in (passing, other, in_memory)]
+    assert ids[1:] == ["qconvert/models/a%20b.h5/c.onnx/", "qconvert/models/a%20b.h5/"]
+    assert len(set(ids)) == 3
+    later = replace(passing, model=replace(passing.model, sha256="9" * 64))
+    assert log(later)["automationDetails"]["id"] == ids[0]
 
 
 def test_sarif_warns_of_what_is_inherited(failing: Report) -> None:

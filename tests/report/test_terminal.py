@@ -132,7 +132,7 @@ def test_weights_that_nobody_compared_are_not_counted_as_unequal(passing: Report
         dataclasses.replace(weight, verdict=Verdict.UNCHECKED) for weight in passing.weights
     )
     text = shown(dataclasses.replace(passing, weights=lost))
-    assert text.splitlines()[-1].endswith("the 1 effective weights were not compared with QKeras's")
+    assert text.splitlines()[-1].endswith("the effective weight was not compared with QKeras's")
 
 
 def test_no_colour_goes_into_a_pipe(failing: Report) -> None:

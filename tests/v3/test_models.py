@@ -1,7 +1,7 @@
 """Files of qkeras-v3 and Keras 3 against the real thing, layer by layer and bit for bit."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from qconvert.runners.ort import OrtRunner
 from qconvert.runners.process import Answer
 from qconvert.runners.reference import ReferenceRunner
 from qconvert.runners.traces import Trace
+from tests.shared_tensorflow import one_tensorflow
 from tests.v3.layer_tables import GROUPS
 
 Ask = Callable[..., Answer]
@@ -133,6 +134,14 @@ def require_fit(graph: Graph, inputs: dict[str, F32], found: Trace, *, rounded: 
     assert not [name for name, mask in masks.items() if mask is not None]
 
 
+@pytest.fixture(scope="module")
+def one_v3(v3_python: Path) -> Iterator[None]:
+    """One process of the other interpreter for all checks that ask for it."""
+    with one_tensorflow(v3_python):
+        yield
+
+
+@pytest.mark.usefixtures("one_v3")
 @pytest.mark.parametrize("name", ["transposed.keras", "grouped_transposed.h5", "cells.keras"])
 def test_a_check_with_the_other_interpreter_passes(
     v3_models: Path, v3_python: Path, name: str

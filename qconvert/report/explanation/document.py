@@ -71,12 +71,13 @@ def _reason(why: Reason) -> Json:
     match why:
         case Sum():
             return _sum(why)
-        case Arithmetic(start=start, operations=operations, agreement=agreement):
+        case Arithmetic(start=start, operations=operations, agreement=agreement, bound=bound):
             return {
                 "kind": "arithmetic",
                 "start": _named(start),
                 "operations": [_operation(each) for each in operations],
                 "agreement": agreement.name.lower(),
+                "bound": None if bound is None else _fraction(bound),
             }
         case Choice(kind=kind, candidates=candidates, winner=winner, equal=equal):
             return {
@@ -123,6 +124,7 @@ def _sum(why: Sum) -> Json:
         "agreement": why.agreement.name.lower(),
         "proof": why.proof,
         "doubt": why.doubt,
+        "bound": None if why.bound is None else _fraction(why.bound),
     }
 
 

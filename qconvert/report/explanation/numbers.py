@@ -1,5 +1,6 @@
 """Numbers, indices and elements as text."""
 
+from decimal import ROUND_UP, Context, Decimal
 from fractions import Fraction
 from typing import Final
 
@@ -9,6 +10,7 @@ from qconvert.explaining import Element, Index, WeightElement
 
 #: Digits up to which numbers are written in full.
 _FEW: Final = 16
+_UPWARDS: Final = Context(prec=2, rounding=ROUND_UP)
 
 
 def float32(number: float) -> str:
@@ -23,6 +25,11 @@ def fraction(exact: Fraction) -> str:
     close = float(exact)
     shown = repr(close).removesuffix(".0")
     return shown if Fraction(close) == exact else f"≈{shown}"
+
+
+def at_most(bound: Fraction) -> str:
+    """Two digits, rounded up: no less than the bound itself."""
+    return f"{_UPWARDS.divide(Decimal(bound.numerator), Decimal(bound.denominator)):.1e}"
 
 
 def apart(a: float, b: float) -> int:

@@ -104,7 +104,7 @@ def _of_arithmetic(title: str, why: Arithmetic, result: float) -> Section:
     ]
     exact = why.operations[-1].after if why.operations else Fraction(number_of(why.start))
     header = ("sign", "what", "number", "exactly")
-    after = of_agreement(why.agreement, fraction(exact), result)
+    after = of_agreement(why.agreement, fraction(exact), result, why.bound, "in this order")
     return Section(title, (), Table(header, tuple(rows), frozenset({2, 3})), (after,))
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 from qconvert.explaining import Agreement, Element, Sum, WeightElement
 from qconvert.explaining.exact import code, dyadic
 from qconvert.report.explanation.numbers import (
+    at_most,
     element,
     float32,
     fraction,
@@ -144,7 +146,7 @@ def _left_out(form: _Form, kept: set[int]) -> Row:
 def _after(why: Sum, result: float) -> Iterator[Line]:
     exact = fraction(why.exact)
     if why.agreement is not Agreement.EXACT:
-        yield of_agreement(why.agreement, exact, result)
+        yield of_agreement(why.agreement, exact, result, why.bound, "in whatever order")
     elif why.proof:
         told = f"{exact} is exact, and float32 returns it for every input and in every order"
         yield Line(f"{told}: {why.proof}.", Tone.GOOD)
@@ -153,8 +155,10 @@ def _after(why: Sum, result: float) -> Iterator[Line]:
         yield Line(f"{exact} is exact, and float32 returns it for this input{doubt}.", Tone.GOOD)
 
 
-def of_agreement(agreement: Agreement, exact: str, result: float) -> Line:
-    """What float32 made of an exact number."""
+def of_agreement(
+    agreement: Agreement, exact: str, result: float, bound: Fraction | None, order: str
+) -> Line:
+    """What float32 made of an exact number, and how far it can end from it in which *order*."""
     match agreement:
         case Agreement.EXACT:
             return Line(f"Exactly {exact}, and float32 holds it.", Tone.GOOD)
@@ -163,7 +167,10 @@ def of_agreement(agreement: Agreement, exact: str, result: float) -> Line:
             return Line(text)
         case Agreement.DIFFERENT:
             text = (
-                f"float32 rounds on the way, in some order: the exact number is {exact}, NumPy "
-                f"gets {float32(result)}, and other programs may differ in the last bits."
+                f"float32 rounds on the way, in some order: the exact number is {exact}, and NumPy "
+                f"gets {float32(result)}"
             )
-            return Line(text, Tone.WARN)
+            if bound is None:
+                return Line(f"{text}.", Tone.WARN)
+            most = f"no correct program, {order}, is more than {at_most(bound)} from the exact one"
+            return Line(f"{text}; {most}.", Tone.WARN)
