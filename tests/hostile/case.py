@@ -10,8 +10,12 @@ Make = Callable[[Path], Path]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A file, the code of its error ("" if it is read), the exit code, and a part of the text."""
+    """A file, the code of its error ("" if it is read), the exit code, and a part of the text.
 
+    ``row`` is that of docs/HOSTILE.md.
+    """
+
+    row: int
     name: str
     make: Make
     code: str

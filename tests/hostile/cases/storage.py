@@ -70,25 +70,27 @@ def gzip_bomb(file: h5py.File) -> None:
 GROUPS = (KERNEL_PATH, "model_weights/d/d", "model_weights/d", "model_weights")
 
 CASES = (
-    Case("gzip", packed(compression="gzip", shuffle=True, fletcher32=True), "", 0),
-    Case("chunks", packed(chunks=(2, 1)), "", 0),
-    Case("external storage", beside(external), "QC510", 4, "was not opened: "),
-    Case("virtual", instead(virtual), "QC510", 4, "another file, which was not opened"),
+    Case(64, "gzip", packed(compression="gzip", shuffle=True, fletcher32=True), "", 0),
+    Case(64, "chunks", packed(chunks=(2, 1)), "", 0),
+    Case(60, "external storage", beside(external), "QC510", 4, "was not opened: "),
+    Case(63, "virtual", instead(virtual), "QC510", 4, "another file, which was not opened"),
     *(
-        Case(f"a link to a file, {i}", beside(partial(to_file, place)), "QC510", 4, "not opened")
+        Case(61, f"a link to a file, {i}", beside(partial(to_file, place)),
+             "QC510", 4, "not opened")
         for i, place in enumerate(GROUPS)
     ),
     *(
-        Case(f"a soft link, {i}", linked(h5py.SoftLink("/elsewhere"), place), "QC511", 4, "a link")
+        Case(62, f"a soft link, {i}", linked(h5py.SoftLink("/elsewhere"), place),
+             "QC511", 4, "a link")
         for i, place in enumerate(GROUPS)
     ),
-    Case("a loop", linked(h5py.SoftLink(f"/{KERNEL_PATH}")), "QC511", 4, "a link"),
-    Case("one array, two names", hdf5(change=twice), "QC511", 4, "under two names"),
-    Case("4 TiB of nothing", instead(lambda file: file.create_dataset(
+    Case(62, "a loop", linked(h5py.SoftLink(f"/{KERNEL_PATH}")), "QC511", 4, "a link"),
+    Case(62, "one array, two names", hdf5(change=twice), "QC511", 4, "under two names"),
+    Case(64, "4 TiB of nothing", instead(lambda file: file.create_dataset(
         KERNEL_PATH, (1 << 40,), "f4", chunks=(1024,))), "QC512", 4, "stores none"),
-    Case("a gzip bomb", instead(gzip_bomb), "QC512", 4, "--limit dataset-ratio=N"),
-    Case("lzf", packed(compression="lzf"), "QC512", 4, "a filter other than gzip"),
-    Case("scale and offset", packed(chunks=True, scaleoffset=4), "QC512", 4, "a filter"),
-    Case("blosc", instead(unknown_filter), "QC512", 4, "a filter"),
-    Case("40 bytes at most", hdf5(), "QC513", 7, "--limit total-bytes=N", {"total-bytes": 39}),
+    Case(64, "a gzip bomb", instead(gzip_bomb), "QC512", 4, "--limit dataset-ratio=N"),
+    Case(64, "lzf", packed(compression="lzf"), "QC512", 4, "a filter other than gzip"),
+    Case(64, "scale and offset", packed(chunks=True, scaleoffset=4), "QC512", 4, "a filter"),
+    Case(64, "blosc", instead(unknown_filter), "QC512", 4, "a filter"),
+    Case(64, "40 bytes at most", hdf5(), "QC513", 7, "--limit total-bytes=N", {"total-bytes": 39}),
 )  # fmt: skip
