@@ -1,5 +1,6 @@
 """HDF5 that leads elsewhere, or to more than it stores."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,40 @@ def linked(link: object, place: str = KERNEL_PATH) -> Make:
 
 def to_file(place: str, secret: Path) -> Make:
     return linked(h5py.ExternalLink(str(secret), "/x"), place)
+
+
+def to_pipe(folder: Path) -> Path:
+    """A link to what would never be opened to its end."""
+    os.mkfifo(folder / SECRET)
+    return to_file(KERNEL_PATH, folder / SECRET)(folder)
+
+
+def ring(file: h5py.File) -> None:
+    """A group that is its own grandchild."""
+    file["model_weights/d/d/again"] = file["model_weights/d"]
+
+
+def deep(count: int, file: h5py.File) -> None:
+    """Variables in so many groups within each other."""
+    place = "/".join("g" * count)
+    file[f"model_weights/d/{place}/kernel:0"] = KERNEL
+    file["model_weights/d"].attrs["weight_names"] = [f"{place}/kernel:0", "d/bias:0"]
+
+
+def more(file: h5py.File) -> None:
+    file["more"] = np.ones(9, np.float32)
+
+
+def overlapping(folder: Path) -> Path:
+    """The bias lies in the kernel's bytes."""
+    path = hdf5()(folder)
+    with h5py.File(path) as file:
+        kernel, bias = (file[f"model_weights/d/d/{name}:0"].id for name in ("kernel", "bias"))
+        old, new = (each.get_offset().to_bytes(8, "little") for each in (bias, kernel))
+    content = path.read_bytes()
+    assert content.count(old) == 1
+    path.write_bytes(content.replace(old, new))
+    return path
 
 
 def virtual(file: h5py.File) -> None:
@@ -84,6 +119,11 @@ CASES = (
              "QC511", 4, "a link")
         for i, place in enumerate(GROUPS)
     ),
+    Case(61, "a link to a pipe", to_pipe, "QC510", 4, "not opened"),
+    Case(62, "groups in a ring", hdf5(change=ring), "", 0),
+    Case(62, "40 groups in each other", hdf5(change=partial(deep, 40)), "", 0),
+    Case(65, "one array in another", overlapping, "QC512", 4, "bytes of another"),
+    Case(65, "an array of nothing", hdf5(change=more), "", 0),
     Case(62, "a loop", linked(h5py.SoftLink(f"/{KERNEL_PATH}")), "QC511", 4, "a link"),
     Case(62, "one array, two names", hdf5(change=twice), "QC511", 4, "under two names"),
     Case(64, "4 TiB of nothing", instead(lambda file: file.create_dataset(
