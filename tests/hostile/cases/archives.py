@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import h5py
 
-from tests.hostile.building import archive, parts
+from tests.hostile.building import archive, field, parts
 from tests.hostile.case import Case, Make
 
 CENTRAL, LOCAL, END = b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06"
@@ -32,15 +32,6 @@ def link(name: str) -> Make:
     entries = parts()
     content = entries.pop(name)
     return archive([(info, content), *entries.items()])
-
-
-def field(signature: bytes, at: int, form: str, value: int) -> Callable[[bytearray], None]:
-    """Overwrite a field behind the first signature of its kind."""
-
-    def spoil(content: bytearray) -> None:
-        struct.pack_into(form, content, content.index(signature) + at, value)
-
-    return spoil
 
 
 def encrypted(content: bytearray) -> None:

@@ -96,7 +96,6 @@ CASES = (
     Case(
         9, "a file as a folder", lambda f: bytes_of(b"x")(f) / "y.h5", "QC107", 4, "cannot be read"
     ),
-    Case(9, "a name with NUL", lambda folder: folder / "a\0b", "QC107", 4, "cannot be read"),
     Case(9, "a long name", lambda folder: folder / ("x" * 300), "QC107", 4, "cannot be read"),
     Case(19, "too many bytes", hdf5(), "QC110", 7, "--limit file-bytes=N", {"file-bytes": 99}),
 )

@@ -102,6 +102,18 @@ def gzip_bomb(file: h5py.File) -> None:
     file.create_dataset(KERNEL_PATH, data=zeros, compression="gzip")
 
 
+def slow(file: h5py.File) -> None:
+    """Two GiB of zeros, of which the same packed MiB is stored again and again."""
+    rows = 1 << 20
+    shape = (rows * 512,)
+    kernel = file.create_dataset(KERNEL_PATH, shape, "f4", chunks=(rows,), compression="gzip")
+    kernel[:rows] = 0
+    _, chunk = kernel.id.read_direct_chunk((0,))
+    for i in range(1, 512):
+        kernel.id.write_direct_chunk((i * rows,), chunk)
+
+
+PATIENT = {"dataset-bytes": 1 << 32, "reader-memory": 1 << 34, "reader-seconds": 1}
 GROUPS = (KERNEL_PATH, "model_weights/d/d", "model_weights/d", "model_weights")
 
 CASES = (
@@ -129,6 +141,9 @@ CASES = (
     Case(64, "4 TiB of nothing", instead(lambda file: file.create_dataset(
         KERNEL_PATH, (1 << 40,), "f4", chunks=(1024,))), "QC512", 4, "stores none"),
     Case(64, "a gzip bomb", instead(gzip_bomb), "QC512", 4, "--limit dataset-ratio=N"),
+    Case(64, "a gzip bomb of 2 GiB", instead(slow), "QC512", 4, "--limit dataset-ratio=N"),
+    Case(11, "2 GiB to unpack in a second", instead(slow), "QC109", 7, "--limit reader-seconds=N",
+         PATIENT),
     Case(64, "lzf", packed(compression="lzf"), "QC512", 4, "a filter other than gzip"),
     Case(64, "scale and offset", packed(chunks=True, scaleoffset=4), "QC512", 4, "a filter"),
     Case(64, "blosc", instead(unknown_filter), "QC512", 4, "a filter"),
