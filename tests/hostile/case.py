@@ -28,9 +28,9 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A command that gets something bad, its code ("" if none is told), its exit code, and words.
+    """A command that gets something bad, its code ("" if none is told) and its exit code.
 
-    It is started in the folder that was prepared, by the program ``through`` if there is one, and
+    What it tells has ``says`` in it, and not ``never``. It is started in the folder that was prepared, by the program ``through`` if there is one, and
     may leave ``outputs`` there and nothing else, and open what its words and ``opens`` name.
     """
 
@@ -40,6 +40,7 @@ class Call:
     code: str
     exit_code: int
     says: str = ""
+    never: str = ""
     outputs: tuple[str, ...] = ()
     opens: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -63,8 +64,15 @@ def exporting(case: Case) -> Call:
         limits = [word for name, value in case.limits.items() for word in _limit(name, value)]
         return ["export", case.make(folder), "-o", folder / "out.onnx", *limits]
 
-    outputs = () if case.code else ("out.onnx",)
-    return Call(case.row, case.name, prepare, case.code, case.exit_code, case.says, outputs)
+    return Call(
+        case.row,
+        case.name,
+        prepare,
+        case.code,
+        case.exit_code,
+        case.says,
+        outputs=() if case.code else ("out.onnx",),
+    )
 
 
 def checking(case: Case) -> Call:

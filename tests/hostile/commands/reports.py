@@ -14,6 +14,8 @@ from tests.hostile.commands.subjects import WITNESS, model
 
 Words = Sequence[str | Path]
 
+#: What a browser shows.
+PAGES = ("html", "junit", "markdown")
 FORMATS = ("terminal", "html", "junit", "sarif", "markdown", "json")
 #: Of each row: what layers are called.
 NAMES = {
@@ -52,7 +54,8 @@ def broken(text: str, folder: Path) -> Words:
 
 CASES = (
     *(
-        Call(row, f"a report of such names as {form}", partial(named, row, form), "", 0)
+        Call(row, f"a report of such names as {form}", partial(named, row, form), "", 0,
+             never="<script>alert" if form in PAGES else "")
         for row in NAMES
         for form in FORMATS
     ),
@@ -60,4 +63,4 @@ CASES = (
         Call(13 if text == "{" else 14, name, partial(broken, text), "QC140", 4)
         for name, text in BROKEN.items()
     ),
-)
+)  # fmt: skip
