@@ -15,7 +15,10 @@ from tests.hostile.case import Call
 ROOT: Final = Path(__file__).resolve().parents[2]
 #: Files of the system and of this project; among them is none that a case names.
 _SYSTEM: Final = (
-    *(f"{path}{os.sep}" for path in (sys.prefix, sys.base_prefix, ROOT, ROOT.resolve())),
+    *(
+        f"{path}{os.sep}"
+        for path in (sys.prefix, sys.base_prefix, ROOT, Path(sys.prefix).resolve())
+    ),
     *("/lib", "/proc/", "/sys/", "/usr/lib/", "/usr/share/locale/", "/usr/share/zoneinfo/"),
 )
 _FILES: Final = frozenset(

@@ -30,8 +30,9 @@ class Case:
 class Call:
     """A command that gets something bad, its code ("" if none is told) and its exit code.
 
-    What it tells has ``says`` in it, and not ``never``. It is started in the folder that was prepared, by the program ``through`` if there is one, and
-    may leave ``outputs`` there and nothing else, and open what its words and ``opens`` name.
+    What it tells has ``says`` in it, and not ``never``. It is started in the folder that was
+    prepared, by the program ``through`` if there is one, and may leave ``outputs`` there and
+    nothing else, and open what its words and ``opens`` name.
     """
 
     row: int
@@ -79,8 +80,8 @@ def checking(case: Case) -> Call:
     """The check of a bad file, which ends before anything runs."""
 
     def prepare(folder: Path) -> Sequence[str | Path]:
-        _, model, *_ = exporting(case).prepare(folder)
-        return ["check", model]
+        _, model, _, _, *limits = exporting(case).prepare(folder)
+        return ["check", model, *limits]
 
     return Call(case.row, f"{case.name}, checked", prepare, case.code, case.exit_code, case.says)
 

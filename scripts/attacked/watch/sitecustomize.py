@@ -12,7 +12,14 @@ from types import CodeType, FrameType
 
 ROOT = Path(__file__).resolve().parents[3]
 OWN = tuple(
-    f"{path}{os.sep}" for path in (sys.prefix, sys.base_prefix, ROOT / "qconvert", ROOT / "scripts")
+    f"{path}{os.sep}"
+    for path in (
+        sys.prefix,
+        os.path.realpath(sys.prefix),
+        sys.base_prefix,
+        ROOT / "qconvert",
+        ROOT / "scripts",
+    )
 )
 #: What makes methods of texts that it wrote itself.
 MAKERS = ("/attr/", "/cattrs/", "/collections/__init__.py", "/dataclasses.py")

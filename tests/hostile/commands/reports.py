@@ -20,15 +20,16 @@ FORMATS = ("terminal", "html", "junit", "sarif", "markdown", "json")
 #: Of each row: what layers are called.
 NAMES = {
     67: "\"'><script>alert(1)</script><img src=x onerror=alert(1)></style>{{7*7}}[a](javascript:b)",
-    68: "\n::error::x%0A\x1b[31m\x9b\x00\u202e\u200b[/bold]\ud800",
+    68: "\n::error::x%0A\x1b[31m\x9b\x00\u202e\u200b[/bold]",
 }
-#: Broken reports: what they hold, and the code.
+#: Broken reports: their row, what they hold, and the code.
 BROKEN = {
-    "a report that is no JSON": "{",
-    "a report that is a list": "[]",
-    "a report that is empty": "{}",
-    "a report nested deeply": "[" * 100_000,
-    "a report with a number of 5,000 digits": f'{{"passed": {"9" * 5000}}}',
+    "a report that is no JSON": (13, "{", "QC202"),
+    "a report that is a list": (14, "[]", "QC203"),
+    "a report that is empty": (14, "{}", "QC140"),
+    "a report nested deeply": (15, "[" * 100_000, "QC204"),
+    "a report with a number of 5,000 digits": (16, f'{{"passed": {"9" * 5000}}}', "QC205"),
+    "a report with half a surrogate": (68, '{"passed": "\\ud800"}', "QC209"),
 }
 
 
@@ -60,7 +61,7 @@ CASES = (
         for form in FORMATS
     ),
     *(
-        Call(13 if text == "{" else 14, name, partial(broken, text), "QC140", 4)
-        for name, text in BROKEN.items()
+        Call(row, name, partial(broken, text), code, 4)
+        for name, (row, text, code) in BROKEN.items()
     ),
 )  # fmt: skip
