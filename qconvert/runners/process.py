@@ -25,6 +25,8 @@ Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | Non
 Answer: TypeAlias = dict[str, Json]
 
 WORKER = Path(__file__).with_name("tf_worker")
+#: Bytes of an answer, and how many may wait: what has no end does not fill the memory.
+_LONGEST, _UNASKED = 16 << 20, 16
 #: Seconds that an idle worker has to end by itself.
 _PATIENCE = 5.0
 
@@ -108,7 +110,7 @@ class Worker:
         return self._process.stdout
 
     def _read(self, stream: IO[bytes]) -> None:
-        for line in stream:
+        while self._lines.qsize() < _UNASKED and (line := stream.readline(_LONGEST)):
             self._lines.put(line)
         self._lines.put(b"")
 

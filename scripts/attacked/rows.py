@@ -101,5 +101,6 @@ REMARKS: Final[Mapping[int, str]] = {
     65: "What no layer takes is told, and refused with `--strict` (QC520).",
     69: "Names are never paths: they name nothing but tensors.",
     72: "A file that ONNX Runtime does not run is a witness that failed: nothing passes.",
+    74: "Samples that can be read and are not the model's are a wrong use (exit code 2).",
     77: "A configuration is its user's own, and may name files above it.",
 }

@@ -34,7 +34,8 @@ _PART: Final = re.compile(r"\.qconvert-[0-9a-f]+\.part")
 _CALLS: Final = "trace=open,openat,openat2,execve,execveat,connect,bind"
 _OPEN: Final = re.compile(r'^open(?:at2?)?\((?:[^"]*, )?"((?:[^"\\]|\\.)*)"')
 _EXEC: Final = re.compile(r'^execve(?:at)?\((?:[^"]*, )?"((?:[^"\\]|\\.)*)".* = 0$')
-_NET: Final = re.compile(r"^((?:connect|bind)\(.*)")
+#: But for the system's own list of users, which interpreters ask for where there is no HOME.
+_NET: Final = re.compile(r"^((?:connect|bind)\((?!.*/run/nscd/socket).*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Business:
         """Whether it is an interpreter, or anything at all that a case's own interpreter runs."""
         given = str(self.folder / "python") in self.words
         known = Path(program).name in _PROGRAMS or Path(program).resolve() == _PYTHON
-        return given or known
+        return given or known or program in self.words
 
     def may_do(self, note: Sequence[str]) -> bool:
         """Whether something else that the audit hook noted is no more than a process of ours."""
@@ -110,7 +111,8 @@ class Traces:
 
     def judged(self, folder: Path, temporary: Path, words: Sequence[str], call: Call) -> Found:
         """What is not the command's own business."""
-        own = Business(folder, (temporary, self.folder), (*words, *call.outputs, *call.opens))
+        given = (Path(os.path.normpath(folder / path)) for path in call.opens)
+        own = Business(folder, (temporary, self.folder, *given), (*words, *call.outputs))
         notes, calls = list(self._notes()), list(self._calls())
         opened = [note[1] for note in notes if note[0] == "open"]
         opened += _matches(_OPEN, calls)

@@ -23,7 +23,9 @@ OWN = tuple(
 )
 #: What makes methods of texts that it wrote itself.
 MAKERS = ("/attr/", "/cattrs/", "/collections/__init__.py", "/dataclasses.py")
-LOADERS = ("<frozen importlib._bootstrap_external>", "<frozen zipimport>")
+#: What runs the program itself, which has no caller.
+START = ""
+LOADERS = (START, "<frozen importlib._bootstrap_external>", "<frozen zipimport>")
 ALWAYS = frozenset(
     {"os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "pickle.find_class"}
     | {"pty.spawn", "socket.bind", "socket.connect", "socket.getaddrinfo", "subprocess.Popen"}
@@ -37,7 +39,7 @@ def is_noted(event: str, arguments: tuple[object, ...]) -> bool:
             return not os.fsdecode(path).startswith(OWN)
         case "exec", (CodeType(co_filename=name), *_):
             own = name.startswith((*OWN, "<frozen "))
-            return not own and not any(maker in caller() for maker in MAKERS)
+            return not own and caller() != START and not any(each in caller() for each in MAKERS)
         case "marshal.loads", _:
             return caller() not in LOADERS
         case "ctypes.dlopen", (name, *_):
@@ -47,11 +49,11 @@ def is_noted(event: str, arguments: tuple[object, ...]) -> bool:
 
 
 def caller() -> str:
-    """The file of the code that did what is looked at; of none while the interpreter starts."""
+    """The file of the code that did what is looked at."""
     frame: FrameType | None = sys._getframe()
     while frame is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back
-    return LOADERS[0] if frame is None else frame.f_code.co_filename
+    return START if frame is None else frame.f_code.co_filename
 
 
 def watch(to: str) -> None:

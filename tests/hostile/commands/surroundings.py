@@ -13,7 +13,7 @@ Words = Sequence[str | Path]
 def configured(text: str, folder: Path) -> Words:
     """All checks of a configuration."""
     (folder / "qconvert.toml").write_text(text, encoding="utf-8")
-    return ["check", "--tf-python", "/nowhere/python"]
+    return ["check"]
 
 
 def binary(folder: Path) -> Words:
@@ -54,11 +54,11 @@ WRONG = {
     "a key twice": (f"{MODEL}samples = 1\nsamples = 2\n", "no TOML"),
     "a name that acts": (f'{MODEL}"\\u001b[31m::error::" = 1\n', "unknown key"),
 }
-#: For each path of a model: the code.
+#: For each path of a model: the code and the exit code.
 PATHS = {
-    "a device": ("/dev/zero", "QC106"),
-    "a file above": ("../../../../../../etc/hostname", "QC103"),
-    "NUL": ("a\\u0000b", "QC107"),
+    "a device": ("/dev/zero", "QC106", 4),
+    "a file above": ("../../../../../../etc/hostname", "QC103", 4),
+    "NUL": ("a\\u0000b", "QC910", 2),
 }
 #: Languages, and other things that a system may lack.
 LACKING: dict[str, dict[str, str]] = {
@@ -71,6 +71,8 @@ LACKING: dict[str, dict[str, str]] = {
     "0 columns": {"COLUMNS": "0"},
     "a time zone that is not there": {"TZ": "No/Where"},
 }
+#: Where interpreters look for a home.
+USERS = ("/etc/nsswitch.conf", "/etc/passwd")
 GONE = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
 
 CASES = (
@@ -83,8 +85,8 @@ CASES = (
     Call(77, "none", lambda _: ["check"], "QC911", 2),
     *(
         Call(77, f"a model of a path: {name}",
-             partial(configured, f'[[models]]\nmodel = "{path}"\n'), code, 4, opens=(path,))
-        for name, (path, code) in PATHS.items()
+             partial(configured, f'[[models]]\nmodel = "{path}"\n'), code, exit_code, opens=(path,))
+        for name, (path, code, exit_code) in PATHS.items()
     ),
     *(
         Call(78, name, command, "", 0, outputs=outputs, environment=lacking)
@@ -99,11 +101,16 @@ CASES = (
     Call(78, "standard input that is closed", inspected, "", 0, through=shell('exec "$@" <&-')),
     Call(78, "a reader that goes away", inspected, "", 141, through=shell('"$@" | :')),
     Call(78, "a folder that is gone", exported, "", 0, outputs=("out.onnx",), through=shell(GONE)),
+    Call(78, "a model in a folder that is gone", lambda _: ["inspect", "model.h5"], "QC107", 4,
+         through=shell(GONE)),
+    Call(78, "an output in a folder that is gone",
+         lambda folder: ["export", model(folder), "-o", "out.onnx"], "QC602", 6,
+         through=shell(GONE)),
     Call(78, "a check in a folder that is gone", lambda _: ["check"], "QC911", 2,
          through=shell(GONE)),
     *(
         Call(78, f"no {' '.join(names)}", inspected, "", 0,
-             through=("env", *(word for name in names for word in ("-u", name))))
+             through=("env", *(word for name in names for word in ("-u", name))), opens=USERS)
         for names in (("HOME",), ("TERM",), ("PATH", "HOME", "TERM", "LANG", "USER", "SHELL"))
     ),
 )  # fmt: skip

@@ -47,7 +47,8 @@ def diagnosed(folder: Path) -> Words:
 PROGRAMS = {
     "garbage": ("echo garbage; cat >/dev/null", "QC723"),
     "an answer to another question": ("""echo '{"id": 99}'; cat >/dev/null""", "QC723"),
-    "a megabyte of zeros": ("head -c 1000000 /dev/zero; cat >/dev/null", "QC723"),
+    "lines without end": ("yes", "QC723"),
+    "a line without end": ("exec tr '\\0' x </dev/zero", "QC723"),
     "exit code 0 and no result": ("exit 0", "QC721"),
     "a signal": ("kill -9 $$", "QC721"),
     "silence": ("exec sleep 3600", "QC722"),
@@ -72,7 +73,7 @@ CASES = (
          lambda folder: ["check", model(folder), "--tf-python", folder], "QC720", 5),
     *(
         Call(75, f"an interpreter: {name}", partial(program, script), code, 5, "NOT RUN",
-             environment=_IMPATIENT)
+             environment=_IMPATIENT, opens=("/dev/zero",))
         for name, (script, code) in PROGRAMS.items()
     ),
     *(
@@ -81,6 +82,7 @@ CASES = (
         for fault, (code, exit_code) in FAULTS.items()
     ),
     Call(75, "TensorFlow without a fault", checked, "", 0, environment=WITNESS),
-    Call(76, "both packages called qkeras", both, "QC730", 5, "NOT RUN"),
-    Call(76, "both packages called qkeras, to doctor", diagnosed, "", 5, "both installed"),
+    Call(76, "both packages called qkeras", both, "QC730", 5, "NOT RUN", opens=("packages",)),
+    Call(76, "both packages called qkeras, to doctor", diagnosed, "", 5, "both installed",
+         opens=("packages",)),
 )  # fmt: skip
