@@ -12,14 +12,14 @@ TEXT: Final = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 NAMED: Final = re.findall(r"^- `(tests/\S+\.py)::(\w+)`$", TEXT, re.MULTILINE)
 
 
-def tests_in(path: Path) -> set[str]:
+def names_in(path: Path) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 @pytest.mark.parametrize(("path", "name"), NAMED, ids=lambda word: Path(word).name)
 def test_a_promise_is_held_by_a_test_that_is_there(path: str, name: str) -> None:
-    assert name.startswith("test_") and name in tests_in(ROOT / path)
+    assert name.startswith("test_") and name in names_in(ROOT / path)
 
 
 def test_every_promise_has_its_tests_and_every_test_is_named_rightly() -> None:
