@@ -89,7 +89,8 @@ CASES = (
         for name, (path, code, exit_code) in PATHS.items()
     ),
     *(
-        Call(78, f"{name}, {command.__name__}", command, "", 0, outputs=outputs, environment=lacking)
+        Call(78, f"{name}, {command.__name__}", command, "", 0, outputs=outputs,
+             environment=lacking)
         for name, lacking in LACKING.items()
         for command, outputs in ((inspected, ()), (exported, ("out.onnx",)))
     ),
