@@ -14,12 +14,34 @@ from scripts.attacked.trial import Outcome, tried
 from tests.hostile.case import Call
 from tests.hostile.commands import EVERY
 
-#: One case of each of these rows: of what is read, opened, written, run and shown.
-SHORT = (1, 10, 11, 18, 23, 50, 60, 61, 63, 64, 66, 68, 70, 71, 72, 75, 76, 77, 78)
+#: Of each way to fail one case, by row and name; the script tries all.
+SHORT = (
+    (9, "a model of somebody else"),
+    (10, "a superblock"),
+    (10, "a tree in itself"),
+    (11, "2 GiB to unpack in a second"),
+    (23, "Lambda, to inspect"),
+    (60, "external storage"),
+    (61, "a link to a pipe"),
+    (63, "virtual, checked"),
+    (66, "an entry ../../evil"),
+    (68, "a report of such names as terminal"),
+    (70, "a closed folder"),
+    (71, "weights in a file beside it: symlink"),
+    (72, "custom operator"),
+    (75, "an interpreter: a line without end"),
+    (75, "TensorFlow: huge:run"),
+    (76, "both packages called qkeras"),
+    (77, "a name that acts"),
+    (78, "both closed"),
+    (78, "a check in a folder that is gone"),
+)
 
 
-def of_row(row: int) -> Call:
-    return next(call for call in EVERY if call.row == row)
+def called(row: int, name: str) -> Call:
+    """The one case of that name."""
+    (found,) = (call for call in EVERY if (call.row, call.name) == (row, name))
+    return found
 
 
 def in_this(code: str, **more: object) -> Outcome:
@@ -28,9 +50,9 @@ def in_this(code: str, **more: object) -> Outcome:
     return tried(call, ("-c", code), limit=20)
 
 
-@pytest.mark.parametrize("row", SHORT)
-def test_nothing_is_wrong_with_any_of_them(row: int) -> None:
-    outcome = tried(of_row(row))
+@pytest.mark.parametrize(("row", "name"), SHORT)
+def test_nothing_is_wrong_with_any_of_them(row: int, name: str) -> None:
+    outcome = tried(called(row, name))
     assert outcome.holds, hostile.shown(outcome)
 
 

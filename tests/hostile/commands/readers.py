@@ -25,9 +25,16 @@ def given(case: Case, command: Callable[[Path, Path], Words]) -> Callable[[Path]
     return lambda folder: command(case.make(folder), folder)
 
 
-CASES = tuple(
+def strictly(folder: Path) -> Words:
+    """An export of a file that holds more than its model."""
+    (case,) = (case for case in STORAGE if case.name == "an array of nothing")
+    return ["export", case.make(folder), "-o", folder / "out.onnx", "--strict"]
+
+
+_GIVEN = tuple(
     Call(case.row, f"{case.name}, to {name}", given(case, command), case.code, case.exit_code)
     for case in (*GRAPHS, *STORAGE)
     if case.name in _NAMES
     for name, command in COMMANDS.items()
 )
+CASES = (*_GIVEN, Call(65, "an array of nothing, strictly", strictly, "QC520", 4))

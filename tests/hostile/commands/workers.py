@@ -49,6 +49,7 @@ PROGRAMS = {
     "an answer to another question": ("""echo '{"id": 99}'; cat >/dev/null""", "QC723"),
     "lines without end": ("yes", "QC723"),
     "a line without end": ("exec tr '\\0' x </dev/zero", "QC723"),
+    "without TensorFlow": (f'exec "{sys.executable}" -I -S "$@"', "QC725"),
     "exit code 0 and no result": ("exit 0", "QC721"),
     "a signal": ("kill -9 $$", "QC721"),
     "silence": ("exec sleep 3600", "QC722"),
