@@ -8,6 +8,7 @@ choose rows of docs/HOSTILE.md; --write writes that page, --sample N takes every
 """
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -77,6 +78,8 @@ def main() -> int:
     if arguments.write:
         PAGE.write_text(page(), encoding="utf-8")
         return 0
+    if shutil.which("strace") is None:
+        print("strace is missing: what C libraries open is not seen")
     begin = time.monotonic()
     outcomes = []
     print(_HEADER)

@@ -19,11 +19,20 @@ _SYSTEM: Final = (
         f"{path}{os.sep}"
         for path in (sys.prefix, sys.base_prefix, ROOT, Path(sys.prefix).resolve())
     ),
-    *("/lib", "/proc/", "/sys/", "/usr/lib/", "/usr/share/locale/", "/usr/share/zoneinfo/"),
+    *("/lib/", "/lib64/", "/usr/lib/", "/usr/share/locale/", "/usr/share/zoneinfo/"),
+    *("/sys/bus/pci/", "/sys/devices/", "/sys/fs/cgroup/"),
 )
 _FILES: Final = frozenset(
     {str(ROOT), *sys.path, "/etc/ld.so.cache", "/etc/localtime", "/etc/os-release", "/dev/null"}
-    | {"/dev/urandom", "/", "."}
+    | {
+        "/dev/urandom",
+        "/proc/cpuinfo",
+        "/proc/meminfo",
+        "/proc/sys/vm/overcommit_memory",
+        "/proc/self/fd",
+        "/proc/self/status",
+    }
+    | {"/sys/bus/pci/devices"}
 )
 #: What h5py asks for the kind of processor.
 _PROGRAMS: Final = frozenset({"uname"})
@@ -56,9 +65,9 @@ class Business:
 
     def may_open(self, path: str) -> bool:
         """Whether it has to do with a file, or with the folder of one."""
-        if path in _FILES or path.startswith(_SYSTEM):
-            return True
         place = self._place(path)
+        if str(place) in _FILES or str(place).startswith(_SYSTEM):
+            return True
         named = [self._place(word) for word in self.words]
         folders = {self.folder, *self.folder.parents, *(each.parent for each in named)}
         searched = place.name in _SEARCHED or _PART.fullmatch(place.name) is not None
@@ -119,6 +128,8 @@ class Traces:
         ran = [str(note) for note in notes if note[0] != "open" and not own.may_do(note)]
         ran += [path for path in _matches(_EXEC, calls) if not own.may_run(path)]
         ran += _matches(_NET, calls)
+        if not self.notes.exists():
+            ran.append("nothing was watched")
         return Found(
             tuple(dict.fromkeys(path for path in opened if not own.may_open(path))),
             tuple(dict.fromkeys(ran)),

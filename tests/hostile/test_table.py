@@ -29,7 +29,6 @@ SHORT = (
     (70, "a closed folder"),
     (71, "weights in a file beside it: symlink"),
     (72, "custom operator"),
-    (75, "an interpreter: a line without end"),
     (75, "TensorFlow: huge:run"),
     (76, "both packages called qkeras"),
     (77, "a name that acts"),
@@ -79,6 +78,12 @@ PLANTED: dict[str, tuple[str, Callable[[Outcome], object]]] = {
     "a temporary file that stays": (
         "import tempfile; tempfile.mkstemp()", lambda o: len(o.left) == 1),
     "a file that is read": ("open('/etc/passwd')", lambda o: o.opened == ("/etc/passwd",)),
+    "the environment": ("open('/proc/self/environ')", lambda o: len(o.opened) == 1),
+    "a file by a way round": (f"open('{document.PAGE.parent}/../../../../../../etc/passwd')",
+                              lambda o: len(o.opened) == 1),
+    "what is not watched": ("import os, sys\nos.environ.pop('QCONVERT_WATCH')\n"
+                            "os.execv(sys.executable, [sys.executable, '-c', 'exec(\"1\")'])",
+                            lambda o: o.ran),
     "a file that is looked for": ("import os\ntry: os.open('/etc/no', 0)\nexcept OSError: 0",
                                   lambda o: o.opened == ("/etc/no",)),
     "a file that C code reads": (

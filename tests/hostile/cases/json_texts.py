@@ -54,7 +54,7 @@ CASES = (
     Case(14, "a text in JSON", hdf5('"x"'), "QC203", 4, "not an object"),
     Case(14, "null", hdf5("null"), "QC203", 4, "not an object"),
     Case(14, "an empty object", hdf5("{}"), "QC203", 4, "not a Keras model"),
-    Case(32, "no layers", hdf5(model(unlisted)), "QC313", 4, "lists no layers"),
+    Case(32, "no list of layers", hdf5(model(unlisted)), "QC313", 4, "lists no layers"),
     Case(15, "lists 30,000 deep", hdf5("[" * 30000 + "]" * 30000),
          "QC204", 4, "--limit json-depth"),
     Case(15, "objects 30,000 deep", hdf5('{"a":' * 30000), "QC204", 4, "--limit json-depth"),

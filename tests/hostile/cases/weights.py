@@ -55,7 +55,7 @@ CASES = (
          "QC514", 4, "no list"),
     Case(55, "no list of layers", without("layer_names", "model_weights"),
          "QC506", 4, "no weights"),
-    Case(30, "a layer twice", listed("layer_names", ["x", "d", "d"], "model_weights"), "QC312", 4),
+    Case(30, "a stored layer twice", listed("layer_names", ["x", "d", "d"], "model_weights"), "QC312", 4),
     Case(55, "no weights", hdf5(change=no_group), "QC506", 4, "no weights"),
     Case(56, "NaN", with_kernel(NAN), "QC503", 4, "1 NaN or infinity, the first at (1, 1)"),
     Case(56, "infinity", with_kernel(INFINITE), "QC503", 4, "the first at (3, 0)"),
