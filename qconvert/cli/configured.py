@@ -13,7 +13,7 @@ from qconvert.cli.failing import fail_with
 from qconvert.cli.github import tell_github_of_failure
 from qconvert.cli.options import Reading
 from qconvert.cli.showing import console
-from qconvert.errors import OutputError
+from qconvert.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from qconvert.cli.configuration import ConfiguredModel
@@ -40,7 +40,7 @@ def check_configured(path: Path | None, *, force: bool, quiet: bool) -> int:
     """
     from qconvert.cli.configuration import find, read_configuration
 
-    found = read_configuration(find(Path.cwd()) if path is None else path)
+    found = read_configuration(find(_here()) if path is None else path)
     names = _names(found.models)
     outcomes = [
         _checked(each, name, force=force, quiet=quiet)
@@ -158,6 +158,13 @@ def _seen_from_here(asked: "ConfiguredModel") -> "ConfiguredModel":
     )
 
 
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("QC911", "the current folder is gone; go to one that is there") from None
+
+
 def _relative(path: Path) -> Path:
-    here = Path.cwd()
+    here = _here()
     return path.relative_to(here) if path.is_relative_to(here) else path

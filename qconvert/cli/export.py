@@ -24,6 +24,7 @@ from qconvert.cli.options import (
     sources_of,
 )
 from qconvert.cli.showing import say
+from qconvert.errors import OutputError
 
 if TYPE_CHECKING:
     from qconvert.api import Exported
@@ -85,7 +86,7 @@ def export(
     sources = [target, *sources_of(model, reading)]
     quiet = quiet or json_file == STDOUT
     if json_file and json_file.resolve() == target.resolve():
-        raise click.UsageError(f"{json_file} cannot be the ONNX file and the report")
+        raise OutputError("QC607", json_file, "cannot be the ONNX file and the report")
     if json_file and json_file != STDOUT:
         require_writable(json_file, force=force, inputs=sources)
     require_writable(target, force=force, inputs=sources[1:])

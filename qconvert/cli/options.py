@@ -12,7 +12,8 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 VERDICTS = ("proven", "bounded", "sampled")
 CONVERTERS = ("tf2onnx",)
 
-PATH = click.Path(path_type=Path)
+#: Whether it can be read is told by what reads it, with a code of its own.
+PATH = click.Path(path_type=Path, readable=False)
 MODEL = click.argument("model", type=PATH)
 WEIGHTS = click.option(
     "--weights", "-w", type=PATH, help="Weights (.h5) of a MODEL that is an architecture (.json)."

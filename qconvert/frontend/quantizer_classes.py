@@ -64,7 +64,7 @@ def _quantized_linear(o: Options) -> QuantizedLinear:
     o.read_inert()
     alpha = o.alpha_or_list()
     if alpha == 0.0 or (isinstance(alpha, tuple) and 0.0 in alpha):
-        raise o.error("alpha=0 divides by 0")
+        raise o.error("alpha=0 divides by 0", "QC404")
     return QuantizedLinear(
         bits=o.integer("bits", 8, 1, 32),
         integer=o.integer("integer", 0, -_LARGEST_INTEGER, _LARGEST_INTEGER),
@@ -82,14 +82,16 @@ def _quantized_hswish(o: Options) -> QuantizedHswish:
         raise o.error("keep_negative=False is not an option of it")
     shift, bound = o.number("relu_shift", 3.0), o.number("relu_upper_bound", 6.0)
     if shift <= 0 or bound <= 0:
-        raise o.error("relu_shift and relu_upper_bound must be positive, as QKeras asserts")
+        raise o.error(
+            "relu_shift and relu_upper_bound must be positive, as QKeras asserts", "QC404"
+        )
     return QuantizedHswish(_quantized_bits(o), shift, bound)
 
 
 def _quantized_ulaw(o: Options) -> QuantizedUlaw:
     u = o.number("u", 255.0)
     if u <= 0:
-        raise o.error(f"u={u} is not positive")
+        raise o.error(f"u={u} is not positive", "QC404")
     return QuantizedUlaw(
         bits=o.power(sign=True),
         integer=o.integer("integer", 0, -_LARGEST_INTEGER, _LARGEST_INTEGER),
@@ -189,7 +191,7 @@ def _stochastic_ternary(o: Options) -> Ternary:
     o.read_sampling(temperature=8.0)
     result = _any_ternary(o)
     if result.threshold == 1.0:
-        raise o.error("threshold=1 fails in QKeras itself")
+        raise o.error("threshold=1 fails in QKeras itself", "QC404")
     return result
 
 

@@ -113,14 +113,15 @@ class Options:
         """The bits of a quantizer that computes with ``2**bits``, without the one of a sign."""
         bits = self.integer("bits", 8, 1, 32)
         if bits - sign > LARGEST_POWER:
-            raise self.error(f"bits={bits} are NaN in QKeras, whose 2**{bits - sign} is 0 in int32")
+            reason = f"bits={bits} are NaN in QKeras, whose 2**{bits - sign} is 0 in int32"
+            raise self.error(reason, "QC404")
         return bits
 
     def max_value(self) -> float | None:
         """A positive number or None, the default."""
         value = self.optional_number("max_value")
         if value is not None and value <= 0:
-            raise self.error(f"max_value={value} is not positive")
+            raise self.error(f"max_value={value} is not positive", "QC404")
         return value
 
     def log2_rounding(self) -> Literal["rnd", "floor"]:

@@ -113,7 +113,7 @@ def activation(
     result = _scaled(_quantizer(resolved), flavour)
     if is_data_dependent(result) and not freezing:
         raise QuantizerError(
-            "QC402",
+            "QC406",
             "alpha='auto' and 'auto_po2' on an activation compute the scale from the whole batch,"
             " so that one sample's result depends on the others; --freeze-scales SAMPLES"
             " (freeze_scales=samples) computes it once, from samples of yours",

@@ -54,9 +54,8 @@ def read_invocation(name: str, node: object, offsets: Mapping[str, int]) -> Invo
             raise Malformed("several constants", "QC314")
         return Invocation(refs, arguments, constants[0] if constants else None)
     except Malformed as error:
-        raise Malformed(
-            f"the layer {name!r} is called in an unknown way: {error}", "QC314"
-        ) from None
+        how = " is called in an unknown way" if error.code == "QC314" else ""
+        raise Malformed(f"the layer {name!r}{how}: {error}", error.code) from None
 
 
 def flat_references(value: object, offsets: Mapping[str, int]) -> tuple[Ref, ...]:

@@ -34,6 +34,7 @@ _MAX_ANSWER = 64 << 20
 #: What an interpreter may need to find its own libraries.
 _KEPT = ("DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH")
 _ENVIRONMENT = {
+    "HDF5_PLUGIN_PATH": "/dev/null",  # where HDF5 looks for drivers of files that it cannot open
     "HDF5_PLUGIN_PRELOAD": "::",  # no filters from elsewhere
     "HDF5_USE_FILE_LOCKING": "FALSE",
     "OPENBLAS_NUM_THREADS": "1",  # each thread takes address space, which is limited

@@ -10,6 +10,8 @@ from qconvert.modelfile.source import Buffer
 #: Bytes that tell the format.
 _HEAD = 4096
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+#: By its version, where a superblock has the size of addresses and the end of the file.
+_SUPERBLOCKS = {0: (13, 40), 1: (13, 44), 2: (9, 28), 3: (9, 28)}
 _SAVE_AS_H5 = "give the Keras model that it was made from: model.save('model.h5')"
 
 
@@ -43,10 +45,14 @@ def recognise(source: Buffer) -> Format:
 
 def _refuse_truncated(data: bytes, length: int) -> None:
     """Compare the length with the end-of-file address in an HDF5 superblock (format spec II.A)."""
-    version = data[8:9]
-    at = 40 if version == b"\0" else 44 if version == b"\1" else 28
+    version = data[8] if len(data) > 8 else 0
+    if version not in _SUPERBLOCKS:
+        return  # damaged, which the reader tells
+    size, at = _SUPERBLOCKS[version]
     if len(data) < at + 8:
         raise MalformedError("QC102", f"truncated: {length} bytes of an HDF5 file")
+    if data[size] != 8:
+        return
     (end,) = struct.unpack_from("<Q", data, at)
     if length < end:
         raise MalformedError("QC102", f"truncated: {length} of {end} bytes")

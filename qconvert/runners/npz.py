@@ -1,5 +1,6 @@
 """Arrays to and from the files that a worker reads and writes."""
 
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,9 +22,22 @@ def write_npz(file: Path | IO[bytes], arrays: Mapping[str, npt.NDArray[Any]]) ->
 
 def read_npz(path: Path) -> dict[str, F32]:
     """Read arrays; `ValueError` if one is not float32, `OSError` or others if it is no npz."""
+    _require_stored(path)
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     for name, array in arrays.items():
         if array.dtype != np.float32:
             raise ValueError(f"{name} is {array.dtype}, not float32")
     return arrays
+
+
+def _require_stored(path: Path) -> None:
+    """`ValueError` for an array that says it is larger than what is there of it."""
+    size = path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            with archive.open(info) as member:
+                np.lib.format.read_magic(member)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+            if math.prod(shape) * dtype.itemsize > min(info.file_size, size):
+                raise ValueError(f"{info.filename} says that its shape is {shape}")

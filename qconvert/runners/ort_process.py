@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from qconvert.errors import UsageError, WitnessError
-from qconvert.runners.process import Answer, Json, Worker
+from qconvert.errors import WitnessError
+from qconvert.runners.process import Answer, Json, Worker, limit
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -46,7 +46,7 @@ class Limits:
     @classmethod
     def from_environment(cls) -> "Limits":
         """Those that the user has set, or else the usual ones; `UsageError` for no number."""
-        return cls(_set(MEMORY, _MEMORY) << 20, _set(SECONDS, _SECONDS))
+        return cls(limit(MEMORY, _MEMORY) << 20, limit(SECONDS, _SECONDS))
 
     def __str__(self) -> str:
         return (
@@ -245,12 +245,3 @@ def _array(data: npt.NDArray[np.uint8], described: Json) -> tuple[str, Array]:
 def _aligned(start: int) -> int:
     """Where the next array begins in a file."""
     return -(-start // _ALIGNMENT) * _ALIGNMENT
-
-
-def _set(name: str, usual: int) -> int:
-    text = os.environ.get(name)
-    if text is None:
-        return usual
-    if not text.isdecimal() or not 0 < int(text) <= 1 << 30:
-        raise UsageError("QC003", f"{name} is a whole number above 0, not {text!r}")
-    return int(text)

@@ -6,6 +6,7 @@ else, answers another request, reports a failure, or stays silent until the time
 
 import contextlib
 import json
+import os
 import queue
 import re
 import subprocess
@@ -18,12 +19,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, ClassVar, Self, TypeAlias
 
-from qconvert.errors import WitnessError
+from qconvert.errors import UsageError, WitnessError
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 Answer: TypeAlias = dict[str, Json]
 
 WORKER = Path(__file__).with_name("tf_worker")
+#: Bytes of an answer, and how many may wait: what has no end does not fill the memory.
+_LONGEST, _UNASKED = 16 << 20, 16
 #: Seconds that an idle worker has to end by itself.
 _PATIENCE = 5.0
 
@@ -41,8 +44,9 @@ class Worker:
     `WitnessError` when the worker fails, in whatever way.
     """
 
-    #: What messages call it.
+    #: What messages call it, and the name in the environment of its limit of time.
     name: ClassVar = "the worker"
+    seconds: ClassVar = ""
 
     def __init__(self, python: Path | None = None, *, timeout: float = 600.0) -> None:
         self._python = str(python or sys.executable)
@@ -92,6 +96,10 @@ class Worker:
         return what
 
     @property
+    def _limited_by(self) -> str:
+        return f" ({self.seconds})" if self.seconds else ""
+
+    @property
     def _in(self) -> IO[bytes]:
         assert self._process.stdin is not None
         return self._process.stdin
@@ -102,7 +110,7 @@ class Worker:
         return self._process.stdout
 
     def _read(self, stream: IO[bytes]) -> None:
-        for line in stream:
+        while self._lines.qsize() < _UNASKED and (line := stream.readline(_LONGEST)):
             self._lines.put(line)
         self._lines.put(b"")
 
@@ -128,7 +136,7 @@ class Worker:
         except queue.Empty:
             self._kill()
             raise self._failure(
-                "QC722", f"{self.name} gave no answer in {self._timeout:g} s"
+                "QC722", f"{self.name} gave no answer in {self._timeout:g} s{self._limited_by}"
             ) from None
         if not line:
             self._lines.put(b"")
@@ -148,6 +156,8 @@ class Worker:
 
     def _reported(self, answer: Answer) -> WitnessError:
         message = f"{answer.get('type')}: {answer['error']}"
+        if answer.get("type") == "ConflictError":
+            return WitnessError("QC730", f"{self._python}: {answer['error']}")
         if answer.get("type") in ("ImportError", "ModuleNotFoundError"):
             ours = "'onnxruntime'" in message
             what, remedy = (_RUNTIME, _RUNTIME_REMEDY) if ours else (_TENSORFLOW, REMEDY)
@@ -199,3 +209,13 @@ class Worker:
         self._reader.join(1)
         if not self._reader.is_alive():
             self._out.close()
+
+
+def limit(name: str, usual: int) -> int:
+    """The limit *name* of the environment, or else the usual one; `UsageError` for no number."""
+    text = os.environ.get(name)
+    if text is None:
+        return usual
+    if not text.isdecimal() or not 0 < int(text) <= 1 << 30:
+        raise UsageError("QC003", f"{name} is a whole number above 0, not {text!r}")
+    return int(text)

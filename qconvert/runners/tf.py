@@ -9,10 +9,13 @@ from typing import Self
 from qconvert.errors import WitnessError
 from qconvert.ir import F32
 from qconvert.runners.npz import read_npz, write_npz
-from qconvert.runners.process import Answer, Worker
+from qconvert.runners.process import Answer, Worker, limit
 from qconvert.runners.traces import NOTHING, Trace
 
 OUTPUT = "output:"
+#: The environment's name for the seconds that TensorFlow may take for an answer.
+SECONDS = "QCONVERT_TF_SECONDS"
+_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +43,17 @@ class TensorFlowRunner(Worker):
     Entering it starts the loading, too, and does not wait for it.
     """
 
+    seconds = SECONDS
+
     def __init__(
         self,
         model: Path,
         weights: Path | None = None,
         *,
         python: Path | None = None,
-        timeout: float = 600.0,
+        timeout: float | None = None,
     ) -> None:
-        super().__init__(python, timeout=timeout)
+        super().__init__(python, timeout=timeout or limit(SECONDS, _SECONDS))
         self._model = model
         self._weights = weights
         self._loaded: TensorFlowModel | None = None

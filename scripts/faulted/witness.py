@@ -6,6 +6,8 @@ It stands for an interpreter (``--tf-python``), of which the fault is in the env
     FAULT=lie:run        it answers that with something else
     FAULT=wrong:run      its first result is another number
     FAULT=late:run       it is killed at the second such request
+    FAULT=mute:run       it does not answer that
+    FAULT=huge:run       its first result says that it has 4 TiB
     FAULT=               it does all that is asked for
 """
 
@@ -13,6 +15,8 @@ import json
 import os
 import signal
 import sys
+import time
+import zipfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +29,7 @@ from qconvert.runners.npz import write_npz
 from qconvert.runners.reference import ReferenceRunner
 
 _OUTPUT: Final = "output:"
+_LONG: Final = 3600
 _VERSIONS: Final = {"tensorflow": "none", "qkeras": "none"}
 
 
@@ -83,7 +88,20 @@ def _written(request: dict[str, Any], arrays: dict[str, Any]) -> dict[str, Any]:
         first = next(iter(arrays))
         arrays = {**arrays, first: arrays[first] + np.float32(1)}
     write_npz(Path(request["outputs"]), arrays)
+    if _fault() == ("huge", request["do"]):
+        enlarge(Path(request["outputs"]))
     return {"keys": list(arrays)}
+
+
+def enlarge(path: Path) -> None:
+    """Let the first array of a file say that it is larger than any memory."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    first = next(iter(members))
+    members[first] = members[first].replace(b"'shape': (", b"'shape': (1099511627776, ", 1)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
 
 
 def _fault() -> tuple[str, str]:
@@ -101,6 +119,8 @@ def main() -> None:
         seen += do == at
         if do == at and (kind == "kill" or (kind == "late" and seen == 2)):
             os.kill(os.getpid(), signal.SIGKILL)
+        if do == at and kind == "mute":
+            time.sleep(_LONG)
         if do == "load":
             witness = Witness(build_graph(read_model(Path(request["model"]))))
         assert witness is not None

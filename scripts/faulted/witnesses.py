@@ -17,6 +17,7 @@ FAULTS: Final = {
     **{f"kill:{do}": {1, 5} for do in ("load", "weights", "run", "predict")},
     **{f"lie:{do}": {1, 5} for do in ("load", "weights", "run", "predict")},
     "late:run": {1, 5},
+    "huge:run": {1, 5},
     "wrong:run": {1},
     "wrong:weights": {1},
 }

@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -176,3 +177,17 @@ def archive(
         return folder / name
 
     return make
+
+
+def field(
+    signature: bytes, at: int, form: str, value: int, number: int = 0
+) -> Callable[[bytearray], None]:
+    """Overwrite a field *at* so many bytes behind the *number*-th signature of its kind."""
+
+    def spoil(content: bytearray) -> None:
+        start = -1
+        for _ in range(number + 1):
+            start = content.index(signature, start + 1)
+        struct.pack_into(form, content, start + at, value)
+
+    return spoil

@@ -39,6 +39,12 @@ def test_a_file_ends_in_its_error(case: Case, tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_name_that_no_process_can_be_given(tmp_path: Path) -> None:
+    with pytest.raises(QConvertError) as caught:
+        qconvert.load(tmp_path / "a\0b")
+    assert caught.value.code == "QC107"
+
+
 def test_every_code_is_explained() -> None:
     assert {case.code for case in EVERY} - {""} <= explanations().keys()
 

@@ -143,6 +143,20 @@ def test_nothing_is_left_of_the_process(exported: Path) -> None:
     assert not process.folder.exists() and process._process.returncode is not None
 
 
+@pytest.mark.parametrize("wanted", [False, True])
+def test_onnx_runtime_keeps_no_records_unless_they_are_wanted(
+    wanted: bool, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    if wanted:
+        monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
+    with OrtProcess(Limits(1 << 30, 60)) as process:
+        process.session(exported, optimized=True).run(X)
+    assert bool(list(tmp_path.iterdir())) is wanted
+
+
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "many", "9" * 30])
 def test_limits_are_whole_numbers(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (MEMORY, SECONDS):

@@ -11,6 +11,8 @@ from numpy.testing import assert_array_equal
 
 from qconvert.errors import WitnessError
 from qconvert.runners import TensorFlowRunner
+from qconvert.runners.npz import read_npz, write_npz
+from scripts.faulted.witness import enlarge
 
 #: A worker that describes a model with one layer and does with ``run`` what is put in for BODY.
 FAKE = """
@@ -153,6 +155,39 @@ def test_a_silent_worker_is_not_waited_for(program: Program) -> None:
     with pytest.raises(WitnessError, match=r"no answer in 0\.3 s"):
         run(program("import time; time.sleep(60)"), timeout=0.3)
     assert time.monotonic() - began < 30
+
+
+def test_the_environment_sets_how_long_is_waited(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QCONVERT_TF_SECONDS", "1")
+    silent = program("import time; time.sleep(60)")
+    with (
+        TensorFlowRunner(Path("model.h5"), python=silent) as runner,
+        pytest.raises(WitnessError, match=r"no answer in 1 s \(QCONVERT_TF_SECONDS\)"),
+    ):
+        runner.load()
+
+
+@pytest.mark.parametrize("text", ["while True: print('x' * 99)", "while True: print('x', end='')"])
+def test_an_endless_answer_does_not_fill_the_memory(
+    text: str, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qconvert.runners.process._LONGEST", 1 << 10)
+    with TensorFlowRunner(Path("model.h5"), python=program(text)) as runner:
+        with pytest.raises(WitnessError, match="answered nonsense"):
+            runner.load()
+        runner._reader.join(30)
+        assert not runner._reader.is_alive() and runner._lines.qsize() < 20
+
+
+def test_an_array_is_no_larger_than_its_file(tmp_path: Path) -> None:
+    """NumPy asks for the memory before it looks for the numbers."""
+    write_npz(tmp_path / "x.npz", X)
+    assert_array_equal(read_npz(tmp_path / "x.npz")["x"], X["x"])
+    enlarge(tmp_path / "x.npz")
+    with pytest.raises(ValueError, match="says that its shape is \\(1099511627776, "):
+        read_npz(tmp_path / "x.npz")
 
 
 def test_a_missing_interpreter_is_an_error(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ class Reading:
     results: Results
     total: int = 0
     consumed: set[h5py.Dataset] = field(default_factory=set)
+    pieces: list[tuple[int, int]] = field(default_factory=list)
 
     def spend(self, dataset: h5py.Dataset) -> None:
         """Account for *dataset*; refuse it if it is read again or is too much."""
@@ -40,6 +42,16 @@ class Reading:
         if self.total > self.limits["total_bytes"]:
             raise RefusalError("QC513", "the weights take too many bytes", "total_bytes")
         self.consumed.add(dataset)
+
+    def occupy(self, dataset: h5py.Dataset, length: int) -> int:
+        """Where *dataset* lies in one piece; refuse it if it shares bytes with another."""
+        start = int(dataset.id.get_offset())
+        end = start + length
+        i = bisect(self.pieces, (start, end))
+        if any(at < end and start < to for at, to in self.pieces[max(i - 1, 0) : i + 1]):
+            raise RefusalError("QC512", f"{dataset.name!r} lies in the bytes of another weight")
+        self.pieces.insert(i, (start, end))
+        return start
 
 
 def text(owner: h5py.Group, name: str, reading: Reading) -> bytes | None:
@@ -99,7 +111,7 @@ def array(dataset: object, reading: Reading) -> StoredArray:
     length = dataset.size * dataset.dtype.itemsize
     place: Place = {"own": False, "at": 0, "length": 0}
     if is_plain(dataset, length):
-        place = reading.results.where_it_lies(dataset.id.get_offset(), length)
+        place = reading.results.where_it_lies(reading.occupy(dataset, length), length)
     elif length:
         require_memory(dataset, length, reading.limits)
         place = reading.results.append(np.ascontiguousarray(dataset[()]).data)

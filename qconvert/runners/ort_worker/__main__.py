@@ -22,6 +22,8 @@ Answer: TypeAlias = dict[str, Any]
 _ERRORS_ONLY: Final = 3
 _OPEN_FILES: Final = 256
 _ALIGNMENT: Final = 64
+#: Else ONNX Runtime keeps records of its runs below the user's home, and sends them.
+_DEFAULTS: Final = {"ORT_DISABLE_TELEMETRY": "1"}
 
 
 class Worker:
@@ -161,6 +163,7 @@ def main(folder: str, memory: str, seconds: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    os.environ.update({**_DEFAULTS, **os.environ})
     _limit(int(memory))
     os.chdir(folder)
     try:

@@ -78,7 +78,8 @@ ENVIRONMENT = {
 }
 #: TensorFlow's own default depends on the processor; with oneDNN, batch normalization is plain
 #: IEEE arithmetic, the same everywhere. Who sets the variable compares with the other program.
-DEFAULTS = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+#: ONNX Runtime would keep records of its runs below the user's home, and send them.
+DEFAULTS = {"TF_ENABLE_ONEDNN_OPTS": "1", "ORT_DISABLE_TELEMETRY": "1"}
 #: Settings that put other programs in the place of sums of products: those that are made are told.
 OTHER_KERNELS = ("TF_USE_DEEP_CONV2D", "ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE")
 #: Before the names of layers whose results are given.

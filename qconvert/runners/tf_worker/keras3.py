@@ -30,11 +30,15 @@ RECURRENT = ("QSimpleRNN", "QLSTM", "QGRU")
 # ---- Which Keras a model needs ----
 
 
+class ConflictError(Exception):
+    """Two packages are installed that have overwritten each other's files."""
+
+
 def wanted(config: Json, keras_version: str | None) -> bool:
-    """Whether a model is to be loaded by Keras 3; `ImportError` where it cannot be."""
+    """Whether a model is to be loaded by Keras 3; an error where it cannot be."""
     release, later = installed("qkeras"), installed("qkeras-v3")
     if release and later:
-        raise ImportError(
+        raise ConflictError(
             "qkeras and qkeras-v3 are both installed and have overwritten each other's files;"
             " see: qconvert doctor"
         )

@@ -61,36 +61,41 @@ def linked(make: Make) -> Make:
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 53480\n"
 
 CASES = (
-    Case("a model", hdf5(), "", 0),
-    Case("an archive", archive(), "", 0),
-    Case("an archive called .h5", archive(name="model.h5"), "", 0),
-    Case("HDF5 called .keras", hdf5(name="model.keras"), "", 0),
-    Case("a link to a model", linked(hdf5()), "", 0),
-    Case("an empty file", bytes_of(b""), "QC101", 4, "an empty file"),
-    Case("the first half", truncated, "QC102", 4, "truncated: "),
-    Case("a signature", bytes_of(b"\x89HDF\r\n\x1a\n"), "QC102", 4, "truncated: 8 bytes"),
-    Case("a superblock", bytes_of(b"\x89HDF\r\n\x1a\n" + bytes(80)), "QC111", 4, "damaged HDF5"),
-    Case("spoiled metadata", damaged, "QC111", 4, "damaged HDF5"),
-    Case("random bytes", bytes_of(np.random.default_rng(0).bytes(9999)), "QC103", 4, "starts with"),
-    Case("a text", bytes_of(b"hello"), "QC103", 4, "starts with b'hello'"),
-    Case("a page", bytes_of(b"\n<!doctype HTML><p>"), "QC103", 4, "did the download fail?"),
-    Case("a page of XML", bytes_of(b"<?xml version='1.0'?><html>"), "QC103", 4, "starts with"),
-    Case("a Git LFS pointer", bytes_of(LFS), "QC104", 4, "git lfs pull"),
-    Case("ONNX", bytes_of(b"\x08\x08\x12\x05keras"), "QC105", 3, "an ONNX file"),
-    Case("TFLite", bytes_of(b"\x1c\0\0\0TFL3" + bytes(20)), "QC105", 3, "a TFLite file"),
-    Case("a SavedModel's graph", bytes_of(b"\x08\x01\x12\x80"), "QC105", 3, "SavedModel"),
-    Case("a SavedModel", saved_model, "QC132", 3, "--via-tensorflow"),
+    Case(6, "a model", hdf5(), "", 0),
+    Case(6, "an archive", archive(), "", 0),
+    Case(6, "an archive called .h5", archive(name="model.h5"), "", 0),
+    Case(6, "HDF5 called .keras", hdf5(name="model.keras"), "", 0),
+    Case(8, "a link to a model", linked(hdf5()), "", 0),
+    Case(1, "an empty file", bytes_of(b""), "QC101", 4, "an empty file"),
+    Case(2, "the first half", truncated, "QC102", 4, "truncated: "),
+    Case(2, "a signature", bytes_of(b"\x89HDF\r\n\x1a\n"), "QC102", 4, "truncated: 8 bytes"),
+    Case(
+        10, "a superblock", bytes_of(b"\x89HDF\r\n\x1a\n" + bytes(80)), "QC111", 4, "damaged HDF5"
+    ),
+    Case(10, "spoiled metadata", damaged, "QC111", 4, "damaged HDF5"),
+    Case(
+        3, "random bytes", bytes_of(np.random.default_rng(0).bytes(9999)), "QC103", 4, "starts with"
+    ),
+    Case(3, "a text", bytes_of(b"hello"), "QC103", 4, "starts with b'hello'"),
+    Case(4, "a page", bytes_of(b"\n<!doctype HTML><p>"), "QC103", 4, "did the download fail?"),
+    Case(4, "a page of XML", bytes_of(b"<?xml version='1.0'?><html>"), "QC103", 4, "starts with"),
+    Case(5, "a Git LFS pointer", bytes_of(LFS), "QC104", 4, "git lfs pull"),
+    Case(7, "ONNX", bytes_of(b"\x08\x08\x12\x05keras"), "QC105", 3, "an ONNX file"),
+    Case(7, "TFLite", bytes_of(b"\x1c\0\0\0TFL3" + bytes(20)), "QC105", 3, "a TFLite file"),
+    Case(7, "a SavedModel's graph", bytes_of(b"\x08\x01\x12\x80"), "QC105", 3, "SavedModel"),
+    Case(7, "a SavedModel", saved_model, "QC132", 3, "--via-tensorflow"),
     *(
-        Case(f"a pickle, {n}", bytes_of(pickle.dumps(_Evil(), n)), "QC105", 3, "never opened")
+        Case(7, f"a pickle, {n}", bytes_of(pickle.dumps(_Evil(), n)), "QC105", 3, "never opened")
         for n in (2, 3, 4, 5)
     ),
-    Case("a folder", lambda folder: folder, "QC106", 4, "a directory"),
-    Case("a pipe", pipe, "QC106", 4, "not a regular file"),
-    Case("a socket", listening, "QC106", 4, "not a regular file"),
-    Case("a device", lambda _: Path("/dev/zero"), "QC106", 4, "not a regular file"),
-    Case("nothing", lambda folder: folder / "model.h5", "QC107", 4, "no such file"),
-    Case("a file as a folder", lambda f: bytes_of(b"x")(f) / "y.h5", "QC107", 4, "cannot be read"),
-    Case("a name with NUL", lambda folder: folder / "a\0b", "QC107", 4, "cannot be read"),
-    Case("a long name", lambda folder: folder / ("x" * 300), "QC107", 4, "cannot be read"),
-    Case("too many bytes", hdf5(), "QC110", 7, "--limit file-bytes=N", {"file-bytes": 99}),
+    Case(8, "a folder", lambda folder: folder, "QC106", 4, "a directory"),
+    Case(8, "a pipe", pipe, "QC106", 4, "not a regular file"),
+    Case(8, "a socket", listening, "QC106", 4, "not a regular file"),
+    Case(8, "a device", lambda _: Path("/dev/zero"), "QC106", 4, "not a regular file"),
+    Case(9, "nothing", lambda folder: folder / "model.h5", "QC107", 4, "no such file"),
+    Case(
+        9, "a file as a folder", lambda f: bytes_of(b"x")(f) / "y.h5", "QC107", 4, "cannot be read"
+    ),
+    Case(9, "a long name", lambda folder: folder / ("x" * 300), "QC107", 4, "cannot be read"),
+    Case(19, "too many bytes", hdf5(), "QC110", 7, "--limit file-bytes=N", {"file-bytes": 99}),
 )

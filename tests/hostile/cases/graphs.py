@@ -1,6 +1,7 @@
 """Architectures that no Keras could have written, or that are code."""
 
 from functools import partial
+from pathlib import Path
 
 from tests.hostile.building import WEIGHTS, Config, entry, hdf5, layers, model, option
 from tests.hostile.case import Case
@@ -8,6 +9,12 @@ from tests.hostile.case import Case
 
 def cycle(config: Config) -> None:
     layers(config)[1]["inbound_nodes"] = [[["a", 0, 0, {}]]]
+
+
+def case_twins(config: Config) -> None:
+    """As Keras writes them, too: no file is called by a layer."""
+    layers(config)[2]["name"] = layers(config)[2]["config"]["name"] = "D"
+    config["config"]["output_layers"] = [["D", 0, 0]]
 
 
 def unreachable(config: Config) -> None:
@@ -46,6 +53,11 @@ def input_shape(*shape: object) -> Config:
     return model(option("batch_input_shape", list(shape), 0))
 
 
+def large(folder: Path) -> Path:
+    """Layers of 100 MB, each of them right."""
+    return hdf5(model(partial(many, 1_000_000)))(folder)
+
+
 LAMBDA = {
     "name": "d",
     "function": ["4wEAAAAAAAAAAAAAAAEAAAABAAAAQwAAAHMEAAAAfABTACkBTqkAKQHaAXhyAQ==", None, None],
@@ -53,45 +65,56 @@ LAMBDA = {
 }
 
 CASES = (
-    Case("Lambda", hdf5(of_class("Lambda", config=LAMBDA)), "QC301", 3, "nothing of it was"),
-    Case("TFSMLayer", hdf5(of_class("TFSMLayer")), "QC301", 3, "nothing of it was executed"),
-    Case("TorchModuleWrapper", hdf5(of_class("TorchModuleWrapper")), "QC301", 3, "executed"),
-    Case("a lookup of a file", hdf5(of_class("StringLookup")), "QC302", 3),
-    Case("an unknown class", hdf5(of_class("QDens")), "QC302", 3, "similar names: QDense"),
-    Case("a class with a path", hdf5(of_class("os>system")), "QC302", 3),
-    Case("a class of os", hdf5(of_class("QDense", module="os", registered_name="system")),
+    Case(23, "Lambda", hdf5(of_class("Lambda", config=LAMBDA)), "QC301", 3, "nothing of it was"),
+    Case(26, "TFSMLayer", hdf5(of_class("TFSMLayer")), "QC301", 3, "nothing of it was executed"),
+    Case(26, "TorchModuleWrapper", hdf5(of_class("TorchModuleWrapper")), "QC301", 3, "executed"),
+    Case(26, "a lookup of a file", hdf5(of_class("StringLookup")), "QC302", 3),
+    Case(24, "an unknown class", hdf5(of_class("QDens")), "QC302", 3, "similar names: QDense"),
+    Case(27, "a class of one's own", hdf5(of_class("MyLayer", registered_name="Mine>MyLayer")),
+         "QC302", 3, "MyLayer"),
+    Case(27, "a class of one's own package", hdf5(of_class("QDense", module="mine.layers")),
+         "QC303", 3, "'mine.layers'"),
+    Case(25, "a class with a path", hdf5(of_class("os>system")), "QC302", 3),
+    Case(25, "a class of os", hdf5(of_class("QDense", module="os", registered_name="system")),
          "QC303", 3, "'os'"),
-    Case("a subclass", hdf5({**model(), "class_name": "Evil"}), "QC304", 3, "'Evil'"),
-    Case("a cycle", hdf5(model(cycle)), "QC310", 4, "d"),
-    Case("a layer that is its own input", hdf5(called("a", 0, 0, {})), "QC310", 4, "a -> a"),
-    Case("a missing layer", hdf5(called("nope", 0, 0, {})), "QC311", 4, "'nope'"),
-    Case("a missing output", hdf5(ends("output_layers", [["nope", 0, 0]])), "QC311", 4, "'nope'"),
-    Case("a missing input", hdf5(ends("input_layers", [["nope", 0, 0]])), "QC311", 4, "'nope'"),
-    Case("a missing call", hdf5(called("d", 7, 0, {})), "QC311", 4, "a call of 'd'"),
-    Case("result 5 of 1", hdf5(called("d", 0, 5, {})), "QC311", 4, "result 5"),
-    Case("a negative result", hdf5(called("d", 0, -1, {})), "QC311", 4, "result -1"),
-    Case("a result by name", hdf5(called("d", 0, "x", {})), "QC314", 4),
-    Case("a call of nothing", hdf5(called()), "QC313", 4),
-    Case("an unconnected layer", hdf5(model(unreachable)), "QC313", 4, "not connected"),
-    Case("no layers", hdf5(model(nothing)), "QC505", 4),
-    Case("no outputs", hdf5(ends("output_layers", [])), "QC313", 4, "no outputs"),
-    Case("layers as text", hdf5(ends("layers", "x")), "QC313", 4, "lists no layers"),
-    Case("a layer as text", hdf5(ends("layers", ["x"])), "QC203", 4, "no class name"),
-    Case("a layer twice", hdf5(model(partial(many, 1)) | {"config": {
+    Case(27, "a subclass", hdf5({**model(), "class_name": "Evil"}), "QC304", 3, "'Evil'"),
+    Case(28, "a cycle", hdf5(model(cycle)), "QC310", 4, "d"),
+    Case(28, "a layer that is its own input", hdf5(called("a", 0, 0, {})), "QC310", 4, "a -> a"),
+    Case(29, "a missing layer", hdf5(called("nope", 0, 0, {})), "QC311", 4, "'nope'"),
+    Case(29, "a missing output", hdf5(ends("output_layers", [["nope", 0, 0]])),
+         "QC311", 4, "'nope'"),
+    Case(29, "a missing input", hdf5(ends("input_layers", [["nope", 0, 0]])), "QC311", 4, "'nope'"),
+    Case(33, "a missing call", hdf5(called("d", 7, 0, {})), "QC311", 4, "a call of 'd'"),
+    Case(33, "result 5 of 1", hdf5(called("d", 0, 5, {})), "QC311", 4, "result 5"),
+    Case(33, "a negative result", hdf5(called("d", 0, -1, {})), "QC311", 4, "result -1"),
+    Case(33, "a result by name", hdf5(called("d", 0, "x", {})), "QC314", 4),
+    Case(33, "a call of nothing", hdf5(called()), "QC313", 4),
+    Case(32, "an unconnected layer", hdf5(model(unreachable)), "QC313", 4, "not connected"),
+    Case(32, "no layers", hdf5(model(nothing)), "QC505", 4),
+    Case(32, "no outputs", hdf5(ends("output_layers", [])), "QC313", 4, "no outputs"),
+    Case(32, "layers as text", hdf5(ends("layers", "x")), "QC313", 4, "lists no layers"),
+    Case(32, "a layer as text", hdf5(ends("layers", ["x"])), "QC203", 4, "no class name"),
+    Case(30, "names that differ by case", hdf5(model(case_twins), {
+        "x": {}, "d": WEIGHTS["d"], "D": {}}), "", 0),
+    Case(30, "a layer twice", hdf5(model(partial(many, 1)) | {"config": {
         **model()["config"], "layers": [*layers(model()), layers(model())[1]]}}),
          "QC312", 4, "two layers are called 'd'"),
-    Case("2**40 units", hdf5(model(option("units", 1 << 40))), "QC501", 4),
-    Case("-8 units", hdf5(model(option("units", -8))), "QC321", 4, "units"),
-    Case("'8' units", hdf5(model(option("units", "8"))), "QC321", 4, "units"),
-    Case("8.5 units", hdf5(model(option("units", 8.5))), "QC321", 4, "units"),
-    Case("true units", hdf5(model(option("units", True))), "QC321", 4, "units"),
-    Case("an unknown option", hdf5(model(option("evil", 1))), "QC323", 3, "evil"),
-    Case("an input of a terabyte", hdf5(input_shape(None, 10**6, 10**6, 4)), "QC320", 7,
+    Case(34, "2**40 units", hdf5(model(option("units", 1 << 40))), "QC501", 4),
+    Case(35, "-8 units", hdf5(model(option("units", -8))), "QC321", 4, "units"),
+    Case(35, "'8' units", hdf5(model(option("units", "8"))), "QC321", 4, "units"),
+    Case(35, "8.0 units", hdf5(model(option("units", 8.0))), "QC321", 4, "units"),
+    Case(35, "8.5 units", hdf5(model(option("units", 8.5))), "QC321", 4, "units"),
+    Case(35, "a list of units", hdf5(model(option("units", [2]))), "QC321", 4, "units"),
+    Case(35, "true units", hdf5(model(option("units", True))), "QC321", 4, "units"),
+    Case(39, "an unknown option", hdf5(model(option("evil", 1))), "QC323", 3, "evil"),
+    Case(36, "an input of a terabyte", hdf5(input_shape(None, 10**6, 10**6, 4)), "QC320", 7,
          "--limit tensor-bytes"),
-    Case("a negative length", hdf5(input_shape(None, -4)), "QC321", 4),
-    Case("a length of 0", hdf5(input_shape(None, 0)), "QC321", 4),
-    Case("a length as text", hdf5(input_shape(None, "4")), "QC321", 4),
-    Case("10,001 layers", hdf5(model(partial(many, 9998))), "QC324", 7, "--limit layers=N"),
-    Case("a few layers", hdf5(), "QC324", 7, "3 layers: limit 2", {"layers": 2}),
-    Case("weights of no layer", hdf5(weights={**WEIGHTS, "e": {"k": [1.0]}}), "QC505", 4, "'e'"),
+    Case(35, "a negative length", hdf5(input_shape(None, -4)), "QC321", 4),
+    Case(35, "a length of 0", hdf5(input_shape(None, 0)), "QC321", 4),
+    Case(35, "a length as text", hdf5(input_shape(None, "4")), "QC321", 4),
+    Case(40, "10,001 layers", hdf5(model(partial(many, 9998))), "QC324", 7, "--limit layers=N"),
+    Case(40, "100 MB of layers", large, "QC208", 7, "--limit config-bytes"),
+    Case(40, "a few layers", hdf5(), "QC324", 7, "3 layers: limit 2", {"layers": 2}),
+    Case(55, "weights of no layer", hdf5(weights={**WEIGHTS, "e": {"k": [1.0]}}),
+         "QC505", 4, "'e'"),
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """HDF5 that leads elsewhere, or to more than it stores."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,40 @@ def to_file(place: str, secret: Path) -> Make:
     return linked(h5py.ExternalLink(str(secret), "/x"), place)
 
 
+def to_pipe(folder: Path) -> Path:
+    """A link to what would never be opened to its end."""
+    os.mkfifo(folder / SECRET)
+    return to_file(KERNEL_PATH, folder / SECRET)(folder)
+
+
+def ring(file: h5py.File) -> None:
+    """A group that is its own grandchild."""
+    file["model_weights/d/d/again"] = file["model_weights/d"]
+
+
+def deep(count: int, file: h5py.File) -> None:
+    """Variables in so many groups within each other."""
+    place = "/".join("g" * count)
+    file[f"model_weights/d/{place}/kernel:0"] = KERNEL
+    file["model_weights/d"].attrs["weight_names"] = [f"{place}/kernel:0", "d/bias:0"]
+
+
+def more(file: h5py.File) -> None:
+    file["more"] = np.ones(9, np.float32)
+
+
+def overlapping(folder: Path) -> Path:
+    """The bias lies in the kernel's bytes."""
+    path = hdf5()(folder)
+    with h5py.File(path) as file:
+        kernel, bias = (file[f"model_weights/d/d/{name}:0"].id for name in ("kernel", "bias"))
+        old, new = (each.get_offset().to_bytes(8, "little") for each in (bias, kernel))
+    content = path.read_bytes()
+    assert content.count(old) == 1
+    path.write_bytes(content.replace(old, new))
+    return path
+
+
 def virtual(file: h5py.File) -> None:
     layout = h5py.VirtualLayout((4, 2), "f4")
     layout[:] = h5py.VirtualSource(SECRET, "x", (4, 2))
@@ -67,28 +102,50 @@ def gzip_bomb(file: h5py.File) -> None:
     file.create_dataset(KERNEL_PATH, data=zeros, compression="gzip")
 
 
+def slow(file: h5py.File) -> None:
+    """Two GiB of zeros, of which the same packed MiB is stored again and again."""
+    rows = 1 << 20
+    shape = (rows * 512,)
+    kernel = file.create_dataset(KERNEL_PATH, shape, "f4", chunks=(rows,), compression="gzip")
+    kernel[:rows] = 0
+    _, chunk = kernel.id.read_direct_chunk((0,))
+    for i in range(1, 512):
+        kernel.id.write_direct_chunk((i * rows,), chunk)
+
+
+PATIENT = {"dataset-bytes": 1 << 32, "reader-memory": 1 << 34, "reader-seconds": 1}
 GROUPS = (KERNEL_PATH, "model_weights/d/d", "model_weights/d", "model_weights")
 
 CASES = (
-    Case("gzip", packed(compression="gzip", shuffle=True, fletcher32=True), "", 0),
-    Case("chunks", packed(chunks=(2, 1)), "", 0),
-    Case("external storage", beside(external), "QC510", 4, "was not opened: "),
-    Case("virtual", instead(virtual), "QC510", 4, "another file, which was not opened"),
+    Case(64, "gzip", packed(compression="gzip", shuffle=True, fletcher32=True), "", 0),
+    Case(64, "chunks", packed(chunks=(2, 1)), "", 0),
+    Case(60, "external storage", beside(external), "QC510", 4, "was not opened: "),
+    Case(63, "virtual", instead(virtual), "QC510", 4, "another file, which was not opened"),
     *(
-        Case(f"a link to a file, {i}", beside(partial(to_file, place)), "QC510", 4, "not opened")
+        Case(61, f"a link to a file, {i}", beside(partial(to_file, place)),
+             "QC510", 4, "not opened")
         for i, place in enumerate(GROUPS)
     ),
     *(
-        Case(f"a soft link, {i}", linked(h5py.SoftLink("/elsewhere"), place), "QC511", 4, "a link")
+        Case(62, f"a soft link, {i}", linked(h5py.SoftLink("/elsewhere"), place),
+             "QC511", 4, "a link")
         for i, place in enumerate(GROUPS)
     ),
-    Case("a loop", linked(h5py.SoftLink(f"/{KERNEL_PATH}")), "QC511", 4, "a link"),
-    Case("one array, two names", hdf5(change=twice), "QC511", 4, "under two names"),
-    Case("4 TiB of nothing", instead(lambda file: file.create_dataset(
+    Case(61, "a link to a pipe", to_pipe, "QC510", 4, "not opened"),
+    Case(62, "groups in a ring", hdf5(change=ring), "", 0),
+    Case(62, "40 groups in each other", hdf5(change=partial(deep, 40)), "", 0),
+    Case(65, "one array in another", overlapping, "QC512", 4, "bytes of another"),
+    Case(65, "an array of nothing", hdf5(change=more), "", 0),
+    Case(62, "a loop", linked(h5py.SoftLink(f"/{KERNEL_PATH}")), "QC511", 4, "a link"),
+    Case(62, "one array, two names", hdf5(change=twice), "QC511", 4, "under two names"),
+    Case(64, "4 TiB of nothing", instead(lambda file: file.create_dataset(
         KERNEL_PATH, (1 << 40,), "f4", chunks=(1024,))), "QC512", 4, "stores none"),
-    Case("a gzip bomb", instead(gzip_bomb), "QC512", 4, "--limit dataset-ratio=N"),
-    Case("lzf", packed(compression="lzf"), "QC512", 4, "a filter other than gzip"),
-    Case("scale and offset", packed(chunks=True, scaleoffset=4), "QC512", 4, "a filter"),
-    Case("blosc", instead(unknown_filter), "QC512", 4, "a filter"),
-    Case("40 bytes at most", hdf5(), "QC513", 7, "--limit total-bytes=N", {"total-bytes": 39}),
+    Case(64, "a gzip bomb", instead(gzip_bomb), "QC512", 4, "--limit dataset-ratio=N"),
+    Case(64, "a gzip bomb of 2 GiB", instead(slow), "QC512", 4, "--limit dataset-ratio=N"),
+    Case(11, "2 GiB to unpack in a second", instead(slow), "QC109", 7, "--limit reader-seconds=N",
+         PATIENT),
+    Case(64, "lzf", packed(compression="lzf"), "QC512", 4, "a filter other than gzip"),
+    Case(64, "scale and offset", packed(chunks=True, scaleoffset=4), "QC512", 4, "a filter"),
+    Case(64, "blosc", instead(unknown_filter), "QC512", 4, "a filter"),
+    Case(64, "40 bytes at most", hdf5(), "QC513", 7, "--limit total-bytes=N", {"total-bytes": 39}),
 )  # fmt: skip
