@@ -80,9 +80,8 @@ class Reader:
         if code == -SIGXCPU:
             raise self._too_slow()
         if code < 0:
-            name = Signals(-code).name
             raise MalformedError(
-                "QC108", f"crashed the isolated reader (signal {-code}, {name}); nothing else"
+                "QC108", f"crashed the isolated reader ({_signal(-code)}); nothing else"
             )
         return self._checked(code)
 
@@ -160,6 +159,11 @@ def _packages() -> dict[str, None]:
     """The folders of NumPy and h5py, of which neither is imported for that."""
     specs = (find_spec(name) for name in ("numpy", "h5py"))
     return {str(Path(spec.origin).parents[1]): None for spec in specs if spec and spec.origin}
+
+
+def _signal(number: int) -> str:
+    """A signal by its number and its name; those for anybody's use have none."""
+    return f"signal {number}, {Signals(number).name}" if number in set(Signals) else f"signal {number}"
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
