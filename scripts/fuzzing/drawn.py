@@ -3,12 +3,14 @@
 import resource
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import HypothesisWarning
 from hypothesis.strategies import SearchStrategy
 
 from scripts.fuzzing.tally import Budget, Failure, Tally, WrongError
@@ -77,8 +79,12 @@ class _Trial:
             suppress_health_check=list(HealthCheck),
         )
         try:
-            hypothesis.seed(seed)(counted(given(self._target.inputs)(self._one)))()
-        except Exception:  # whatever it is, it is what is looked for
+            with warnings.catch_warnings():
+                # The case is written to a file: how long it is to print does not matter.
+                warnings.simplefilter("ignore", HypothesisWarning)
+                hypothesis.seed(seed)(counted(given(self._target.inputs)(self._one)))()
+        except Exception as error:  # whatever it is, it is what is looked for
+            vars(error).pop("__notes__", None)
             content = self._target.content(self._last)
             self.tally.failures.append(
                 Failure(traceback.format_exc(), content, self._target.suffix)
