@@ -163,7 +163,9 @@ def _packages() -> dict[str, None]:
 
 def _signal(number: int) -> str:
     """A signal by its number and its name; those for anybody's use have none."""
-    return f"signal {number}, {Signals(number).name}" if number in set(Signals) else f"signal {number}"
+    return (
+        f"signal {number}, {Signals(number).name}" if number in set(Signals) else f"signal {number}"
+    )
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

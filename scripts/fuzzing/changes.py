@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from qconvert.modelfile import Json
 
 _EXTREME: Final[tuple[Json, ...]] = (
-    0, 1, 2, 3, -1, 1 << 20, 1 << 40, (1 << 63) - 1, -(1 << 63), 0.0, -0.0, 0.5, 1e-45, 1e308, True, False, None,
-    "", "x" * 201, "linear", "same", "causal", "channels_first", "float16", "../../x", "\u202e", "QDense",
-    "quantized_bits(4,0,alpha='auto')", "quantized_relu(10000,2)", "quantized_po2(4,0)", "Lambda",
-    [], {}, [None], [[]], [0, 0], [1 << 40, 1 << 40], [None, None, None, None, None],
-    {"class_name": "Lambda", "config": {}}, {"class_name": "quantized_bits", "config": {"bits": 1 << 40}},
+    0, 1, 2, 3, -1, 1 << 20, 1 << 40, (1 << 63) - 1, -(1 << 63), 0.0, -0.0, 0.5, 1e-45, 1e308,
+    True, False, None, "", "x" * 201, "linear", "same", "causal", "channels_first", "float16",
+    "../../x", "\u202e", "QDense", "quantized_bits(4,0,alpha='auto')", "quantized_relu(10000,2)",
+    "quantized_po2(4,0)", "Lambda", [], {}, [None], [[]], [0, 0], [1 << 40, 1 << 40],
+    [None, None, None, None, None], {"class_name": "Lambda", "config": {}},
+    {"class_name": "quantized_bits", "config": {"bits": 1 << 40}},
     {"class_name": "QDense", "config": {"name": "d"}}, {"class_name": "__tensor__", "config": {}},
 )  # fmt: skip
 _KINDS: Final = ("drop", "twice", "swap", "copy", "replace", "replace", "replace", "rename")

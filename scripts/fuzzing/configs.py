@@ -21,6 +21,7 @@ from scripts.fuzzing.changes import Changed, changed
 from scripts.fuzzing.drawn import Drawn
 from scripts.fuzzing.tally import WrongError, outcome_of
 
+
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """A changed architecture, and the model whose weights it has."""

@@ -26,15 +26,41 @@ _NAMES: Final = (
     "smooth_sigmoid", "relu", "set_internal_sigmoid", "np", "open", "__builtins__", "",
 )  # fmt: skip
 _KEYS: Final = (
-    "bits", "integer", "symmetric", "keep_negative", "alpha", "use_stochastic_rounding", "scale_axis",
-    "qnoise_factor", "var_name", "negative_slope", "is_quantized_clip", "relu_upper_bound", "max_value",
-    "quadratic_approximation", "log2_rounding", "use_01", "threshold", "use_real_tanh", "u", "x",
+    "bits", "integer", "symmetric", "keep_negative", "alpha", "use_stochastic_rounding",
+    "scale_axis", "qnoise_factor", "var_name", "negative_slope", "is_quantized_clip",
+    "relu_upper_bound", "max_value", "quadratic_approximation", "log2_rounding", "use_01",
+    "threshold", "use_real_tanh", "u", "x",
 )  # fmt: skip
-_NUMBERS: Final = ("0", "1", "-1", "4", "+8", "16", "007", ".5", "2.", "1e3", "-1.5e-1", "-0", "-0.0")
-_WORDS: Final = ("True", "False", "None", "'auto'", '"auto_po2"', "'rnd'", "''", "[0.5 0.25]", "[1 2]")
+_NUMBERS: Final = (
+    "0",
+    "1",
+    "-1",
+    "4",
+    "+8",
+    "16",
+    "007",
+    ".5",
+    "2.",
+    "1e3",
+    "-1.5e-1",
+    "-0",
+    "-0.0",
+)
+_WORDS: Final = (
+    "True",
+    "False",
+    "None",
+    "'auto'",
+    '"auto_po2"',
+    "'rnd'",
+    "''",
+    "[0.5 0.25]",
+    "[1 2]",
+)
 _ODD: Final = (
-    "99999999999999999", "9" * 30, "1e999", "1e-400", "0x10", "1_000", "nan", "inf", "\u0663", "auto",
-    "'", "[]", "'a b'", "(4)", "quantized_bits(8,0)", "lambda:0", "Truely", "True.", "None]",
+    "99999999999999999", "9" * 30, "1e999", "1e-400", "0x10", "1_000", "nan", "inf", "\u0663",
+    "auto", "'", "[]", "'a b'", "(4)", "quantized_bits(8,0)", "lambda:0", "Truely", "True.",
+    "None]",
 )  # fmt: skip
 _BLANKS: Final = st.sampled_from(("", "", "", " ", "  "))
 _ODD_BLANKS: Final = st.sampled_from(("", "\t", "\n", "\xa0", " "))

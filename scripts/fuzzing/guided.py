@@ -7,7 +7,6 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -31,11 +30,6 @@ class Guided:
     name: str
     what: str
     suffix: str
-
-
-def is_there() -> bool:
-    """Whether atheris is installed, of which there are wheels for Linux alone."""
-    return find_spec("atheris") is not None
 
 
 def run(target: Guided, budget: Budget) -> Tally:

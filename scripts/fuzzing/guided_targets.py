@@ -153,7 +153,10 @@ def _answers() -> tuple[bytes, ...]:
     named = [["x", []], ["d", [["d/kernel:0", place], ["d/bias:0", bias]]], ["a", []]]
     told = {"config": text, "metadata": None, "of_file": {"backend": "x"}, "of_weights": {}}
     told |= {"group": "model_weights", "unused": ["/x"]}
-    placed = [[["layers", "q_dense", "vars", "0"], place], [["layers", "q_dense", "vars", "1"], bias]]
+    placed = [
+        [["layers", "q_dense", "vars", "0"], place],
+        [["layers", "q_dense", "vars", "1"], bias],
+    ]
     groups = [["layers"], ["layers", "q_dense"]]
     answers = ({**told, "by_name": named}, {**told, "by_position": placed, "groups": groups})
     return tuple(json.dumps(answer).encode() for answer in answers)

@@ -31,13 +31,16 @@ from tests.report.page_reader import PageReader
 
 #: What acts somewhere.
 _ACTIVE: Final = (
-    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</style>", "{{7*7}}", "]]>", "<!--",
-    "\n::error::x", "::add-mask::x", "##[group]x", "##vso[x]", "%0A", "\x1b[31m", "\x9b0m", "\0", "\r",
-    "\u202e", "\u200b", "\u2028", "\ufeff", "\ufffe", "\ud800", "\U000e0041", "[/bold]", "[x](javascript:x)",
-    "=cmd()", "|", "`", "$x$", "@all", "#1", "https://x.example", "www.x.example", "&lt;", "~~", "**",
+    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</style>", "{{7*7}}", "]]>",
+    "<!--", "\n::error::x", "::add-mask::x", "##[group]x", "##vso[x]", "%0A", "\x1b[31m", "\x9b0m",
+    "\0", "\r", "\u202e", "\u200b", "\u2028", "\ufeff", "\ufffe", "\ud800", "\U000e0041",
+    "[/bold]", "[x](javascript:x)", "=cmd()", "|", "`", "$x$", "@all", "#1", "https://x.example",
+    "www.x.example", "&lt;", "~~", "**",
 )  # fmt: skip
 #: What no rendering may have: all that does not show, but for the ends of lines.
-_HIDDEN: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff\ufffe\ud800-\udfff]")
+_HIDDEN: Final = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff\ufffe\ud800-\udfff]"
+)
 _COMMAND: Final = re.compile(r"::(error|warning|notice) title=qconvert%3A [^:,]*::.*")
 _INERT: Final = frozenset({"script", "img", "iframe", "object", "embed", "form", "base", "use"})
 _ADDRESSES: Final = frozenset({"src", "action", "formaction", "data", "poster", "xlink:href"})
@@ -52,7 +55,7 @@ def texts() -> st.SearchStrategy[str]:
 
 
 def hostile(report: Report, parts: list[str]) -> Report:
-    """The report with the *parts*, one after the other, in front of its texts, of equal ones one."""
+    """The report with the *parts* in front of its texts in turn, one in front of equal ones."""
     given = cycle(parts)
     known: dict[str, str] = {}
 
