@@ -52,4 +52,5 @@ TARGET: Final[Drawn[Any]] = Drawn(
     content=lambda cases: json.dumps([repr(case) for case in cases]).encode(),
     suffix=".json",
     seconds=60.0,
+    shrinks=False,
 )

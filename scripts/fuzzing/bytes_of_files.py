@@ -97,7 +97,7 @@ def _told(array: Any) -> list[Any]:  # noqa: ANN401
     return [array.dtype.str, list(array.shape), digest]
 
 
-def _seen(path: Path, names: list[str]) -> object:
+def _seen(path: Path, names: list[str]) -> list[Any]:
     """What the first of the readers says that can read the file."""
     for reader in _READERS:
         command = [sys.executable, str(_SECOND), str(path), reader, json.dumps(names)]
@@ -105,7 +105,8 @@ def _seen(path: Path, names: list[str]) -> object:
             done = subprocess.run(command, capture_output=True, check=True, timeout=_SECONDS)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
             continue
-        return json.loads(done.stdout)
+        found: list[Any] = json.loads(done.stdout)
+        return found
     raise WrongError("no other reader can read the file")
 
 

@@ -40,7 +40,8 @@ def read(text: bytes, model: ModelFile) -> bytes:
         raise LimitError(error.code, str(error)) from error
     except MalformedError as error:
         raise BadFileError(error.code, "model", str(error)) from error
-    return to_onnx(build_graph(found)).SerializeToString(deterministic=True)
+    data: bytes = to_onnx(build_graph(found)).SerializeToString(deterministic=True)
+    return data
 
 
 def _parsed(text: bytes, model: ModelFile, stored: ByName | ByPosition) -> ModelFile:

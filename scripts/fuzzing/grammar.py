@@ -79,8 +79,8 @@ def texts(draw: st.DrawFn) -> str:
     """Calls, half of them with something odd in them."""
     odd = draw(st.booleans())
     name = draw(st.sampled_from(_NAMES))
-    arguments = [draw(_argument(odd, named=False)) for _ in range(draw(st.integers(0, 3)))]
-    arguments += [draw(_argument(odd, named=True)) for _ in range(draw(st.integers(0, 3)))]
+    arguments = [draw(_argument(odd=odd, named=False)) for _ in range(draw(st.integers(0, 3)))]
+    arguments += [draw(_argument(odd=odd, named=True)) for _ in range(draw(st.integers(0, 3)))]
     text = f"{name}({','.join(arguments)})" if arguments or draw(st.booleans()) else name
     if not odd:
         return text
@@ -89,9 +89,9 @@ def texts(draw: st.DrawFn) -> str:
 
 
 @st.composite
-def _argument(draw: st.DrawFn, odd: bool, *, named: bool) -> str:
-    value = draw(_ODD_VALUES if odd else _VALUES)
-    value = f"{draw(_BLANKS)}{value}{draw(_ODD_BLANKS if odd else _BLANKS)}"
+def _argument(draw: st.DrawFn, *, odd: bool, named: bool) -> str:
+    values, blanks = (_ODD_VALUES, _ODD_BLANKS) if odd else (_VALUES, _BLANKS)
+    value = f"{draw(_BLANKS)}{draw(values)}{draw(blanks)}"
     if not named:
         return value
     return f"{draw(_BLANKS)}{draw(st.sampled_from(_KEYS))}{draw(_BLANKS)}={value}"

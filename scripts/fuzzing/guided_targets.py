@@ -151,7 +151,12 @@ def _answers() -> tuple[bytes, ...]:
     bias = {"own": False, "at": 8, "length": 8, "dtype": ">f4", "shape": [2]}
     text = {"own": True, "at": 0, "length": 4}
     named = [["x", []], ["d", [["d/kernel:0", place], ["d/bias:0", bias]]], ["a", []]]
-    told = {"config": text, "metadata": None, "of_file": {"backend": "x"}, "of_weights": {}}
+    told: dict[str, object] = {
+        "config": text,
+        "metadata": None,
+        "of_file": {"backend": "x"},
+        "of_weights": {},
+    }
     told |= {"group": "model_weights", "unused": ["/x"]}
     placed = [
         [["layers", "q_dense", "vars", "0"], place],

@@ -90,4 +90,5 @@ TARGET: Final[Drawn[Any]] = Drawn(
     content=lambda flip: json.dumps(asdict(flip)).encode(),
     suffix=".json",
     seconds=120.0,
+    shrinks=False,
 )
