@@ -16,7 +16,7 @@ from typing import Final
 from scripts.fuzzing.tally import Budget, Failure, Tally
 
 _SCRIPTS: Final = Path(__file__).resolve().parents[1]
-_AT_ONCE: Final = 20
+_AT_ONCE: Final = 5
 _SAMPLES: Final = 8
 #: A line of a model that is not right.
 _WRONG: Final = re.compile(r"seed (\d+)\t(.*)")

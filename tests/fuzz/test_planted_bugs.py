@@ -79,7 +79,7 @@ def test_links_that_are_followed(in_reader: Callable[[str, str, str], None]) -> 
 
 def test_storage_elsewhere_that_is_read(in_reader: Callable[[str, str, str], None]) -> None:
     in_reader("values.py", "    if dataset.external:", "    if False:")
-    assert "another file was read" in failure(structures.TARGET, 400).text
+    assert "the kernel has other numbers" in failure(structures.TARGET, 400).text
 
 
 def test_markdown_and_a_log_that_act(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,11 +101,11 @@ def test_answers_that_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_metadata_that_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(entry: Any) -> int:
-        assert type(entry["zero_point"]) is int
-        return int(entry["zero_point"])
+    def wrong(value: Any) -> int:
+        assert type(value) is int
+        return int(value)
 
-    monkeypatch.setattr(metadata, "_zero_point", wrong)
+    monkeypatch.setattr(metadata, "_exponent", wrong)
     assert "AssertionError" in failure(DOCUMENTS["metadata"], 2000).text
 
 
