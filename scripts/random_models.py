@@ -3,12 +3,14 @@
 One line for each model that is not plainly right, and a summary. A model is right if every layer
 and output agrees, up to derived rounding; anything else (a difference, an error, a model of
 supported layers that is refused) makes the exit code 1. ``--first`` and ``--count`` choose the
-seeds, one a model, so that a line names all that it takes to see the model again.
+seeds, one a model, so that a line names all that it takes to see the model again. ``--keep`` names
+a folder for their files.
 """
 
 import argparse
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import traceback
@@ -53,6 +55,8 @@ def main() -> int:
         for start in range(0, len(seeds), _MODELS_PER_PROCESS):
             part = seeds[start : start + _MODELS_PER_PROCESS]
             for seed, outcome in zip(part, _outcomes(part, path, arguments.samples), strict=True):
+                if arguments.keep:
+                    shutil.copy(path, arguments.keep / f"{seed}.h5")
                 verdict, _, message = outcome.partition(": ")
                 counts[verdict] += 1
                 if message:
@@ -69,6 +73,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=500, help="how many models")
     parser.add_argument("--first", type=int, default=0, help="the seed of the first model")
     parser.add_argument("--samples", type=int, default=24, help="of each model")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="for the models, one file each")
     return parser.parse_args()
 
 

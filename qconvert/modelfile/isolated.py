@@ -83,9 +83,8 @@ class Reader:
         if code == -SIGXCPU:
             raise self._too_slow()
         if code < 0:
-            name = Signals(-code).name
             raise MalformedError(
-                "QC108", f"crashed the isolated reader (signal {-code}, {name}); nothing else"
+                "QC108", f"crashed the isolated reader ({_signal(-code)}); nothing else"
             )
         return self._checked(code)
 
@@ -168,6 +167,13 @@ def _folders(packages: Iterable[str]) -> dict[str, None]:
         within = spec.submodule_search_locations or filter(None, [spec.origin])
         found |= {str(Path(path).parent): None for path in within}
     return found
+
+
+def _signal(number: int) -> str:
+    """A signal by its number and its name; those for anybody's use have none."""
+    return (
+        f"signal {number}, {Signals(number).name}" if number in set(Signals) else f"signal {number}"
+    )
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

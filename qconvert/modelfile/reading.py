@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import numpy as np
 
@@ -34,9 +34,17 @@ def reading(source: SourceFile, what: str, limits: Limits) -> Iterator[Callable[
 
             def contents() -> Contents:
                 answer = reader.answer()
-                return _Checking(source.data, frozen(results), limits).contents(answer)
+                return checked(answer, source.data, frozen(results), limits)
 
             yield contents
+
+
+def checked(answer: Answer, own: Buffer, results: Buffer, limits: Limits) -> Contents:
+    """The *answer* as data, of the bytes that it is about: the file's *own*, and the *results*.
+
+    `MalformedError` for whatever does not fit them.
+    """
+    return _Checking(own, results, limits).contents(answer)
 
 
 @dataclass(slots=True, eq=False)
@@ -49,7 +57,7 @@ class _Checking:
     total: int = 0
 
     def contents(self, answer: Answer) -> Contents:
-        """The answer as data; `MalformedError` for whatever does not fit the bytes."""
+        """The answer as data."""
         config, metadata = answer.get("config"), answer.get("metadata")
         return Contents(
             config=None if config is None else bytes(self._bytes(config)),
@@ -87,7 +95,7 @@ class _Checking:
         if len(found) != length or len(shape) > _MAX_AXES or self.total > self.limits.total_bytes:
             _nonsense("an array of another size")
         if not length:
-            return np.empty(shape, kind.newbyteorder("="))
+            return _empty(shape, kind)
         value = np.require(np.frombuffer(found, kind).reshape(shape), requirements="A")
         return value.astype(kind.newbyteorder("="), copy=False)
 
@@ -100,6 +108,14 @@ class _Checking:
         if not 0 <= at <= at + length <= len(found):
             _nonsense("a place outside of the file")
         return found[at : at + length]
+
+
+def _empty(shape: tuple[int, ...], kind: np.dtype[Any]) -> Array:
+    """No numbers, of axes that may be longer than NumPy's."""
+    try:
+        return np.empty(shape, kind.newbyteorder("="))
+    except (OverflowError, ValueError):
+        raise MalformedError("QC501", f"an array of shape {shape} can be of no weight") from None
 
 
 def _writers(value: Json) -> dict[str, str]:

@@ -22,6 +22,7 @@ from qconvert.checking.witness import Witness
 from qconvert.errors import BadFileError
 from qconvert.modelfile.json_strict import parse_object
 from qconvert.modelfile.malformed import MalformedError
+from qconvert.report.plausible import implausible
 
 #: Changes when a reader of the old form would misunderstand the new one.
 SCHEMA: Final = "qconvert.report/1"
@@ -99,6 +100,8 @@ def _structured(content: Mapping[str, Json]) -> Report:
     for name in dict.fromkeys((*derived, *told)):
         if name not in told or name not in derived or told[name] != derived[name]:
             raise _ContradictionError(f"{name!r} is not what follows from the rest")
+    if wrong := list(implausible(report)):
+        raise _ContradictionError("; ".join(wrong[:3]))
     return report
 
 

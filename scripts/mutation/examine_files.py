@@ -60,14 +60,14 @@ def _checked(folder: Path, case: str) -> dict[str, object]:
     return {"case": case, **asdict(outcome_of(report))}
 
 
-def reached(folder: Path, mutant: FileMutant) -> int | None:
-    """How many samples it takes to see a difference; ``None`` if there is none."""
+def reached(folder: Path, mutant: FileMutant, tried: int = _TRIED) -> int | None:
+    """How many samples it takes to see a difference; ``None`` if *tried* ones show none."""
     if mutant.unconverted:
         return 0
     graph, wrong = _planted(folder, mutant)
     _, right = _model(folder, mutant.model, mutant.dialect)
     seen = 0
-    for batch in seeded(graph, _TRIED).batches:
+    for batch in seeded(graph, tried).batches:
         seen += len(next(iter(batch.values())))
         if _differ(right, wrong, batch):
             return seen

@@ -62,6 +62,13 @@ def test_a_crash_is_contained(write_model: WriteModel, reader: Callable[[str], N
     assert "crashed the isolated reader (signal 11, SIGSEGV)" in error.reason
 
 
+def test_a_signal_need_not_have_a_name(
+    write_model: WriteModel, reader: Callable[[str], None]
+) -> None:
+    reader("import os; os.kill(os.getpid(), 40)")
+    assert "(signal 40); nothing else" in str(failure(write_model()))
+
+
 @pytest.mark.parametrize(
     "program",
     [

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from qconvert.checking.repair.moves import Move, Repair, Unrepaired
-from qconvert.checking.results import Report, Verdict
+from qconvert.checking.results import LayerResult, Report, Verdict
 from qconvert.errors import BadFileError
 from qconvert.report import to_json
 from qconvert.report.document import read_report
@@ -186,3 +187,47 @@ def test_what_is_no_report_is_refused(text: str, tmp_path: Path) -> None:
 def test_the_same_report_gives_the_same_text(failing: Report) -> None:
     assert to_json(failing) == to_json(failing)
     assert to_json(failing).isascii()
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "told"),
+    [
+        ("errors", {"places": [1]}, "the errors of 'act' make no map"),
+        ("errors", {"rows": 0, "places": []}, "the errors of 'act' make no map"),
+        ("errors", {"channels": [1 << 63]}, "the errors of 'act' make no map"),
+        ("results", {"elements": 1}, "the results of 'act' are distributed as no numbers are"),
+        ("results", {"zeros": -1}, "the results of 'act'"),
+        ("results", {"histogram": {"first": 0, "exp": -1705, "counts": [1]}}, "the results of"),
+        ("results", {"histogram": {"first": 0, "exp": 0, "counts": [1] * 65}}, "the results of"),
+        ("results", {"grid": {"lo": 1, "hi": 0, "exp": 0}}, "the results of 'act'"),
+        ("results", {"grid": {"lo": 0, "hi": 1, "exp": 4000}}, "the results of 'act'"),
+        ("", {"sources": ["nope"]}, "'act' follows layers that there are not"),
+        ("", {"inherited_from": ["nope"]}, "'act' follows layers that there are not"),
+    ],
+)
+def test_a_report_that_no_check_makes_is_refused(
+    failing: Report, passing: Report, tmp_path: Path, part: str, changes: dict[str, Any], told: str
+) -> None:
+    content = document(replace(failing, layers=(failing.layers[0], _both(failing, passing))))
+    content["weights"] = []
+    layer = content["layers"][1]
+    (layer[part] if part else layer).update(changes)
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(BadFileError, match=re.escape(told)) as caught:
+        read_report(path)
+    assert caught.value.code == "QC140"
+
+
+def test_numbers_of_weights_are_looked_at_too(passing: Report, tmp_path: Path) -> None:
+    content = document(passing)
+    content["weights"][0]["raw"]["highest"] = 9
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(BadFileError, match="the numbers of 'conv/kernel'"):
+        read_report(path)
+
+
+def _both(failing: Report, passing: Report) -> LayerResult:
+    """A layer with a map of errors and with results."""
+    return replace(failing.layers[1], results=passing.layers[1].results)

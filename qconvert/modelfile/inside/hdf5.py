@@ -118,6 +118,8 @@ def walk(
     seen.add(group)
     groups.append(path)
     for name in group:
+        if isinstance(name, bytes):
+            raise RefusalError("QC209", f"a name in the group {group.name!r} is not UTF-8")
         inner = member(group, name)
         if isinstance(inner, h5py.Group):
             walk(inner, (*path, name), arrays, groups, seen, reading)
@@ -137,7 +139,8 @@ def member(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset:
     """What lies at *path*, all of whose links have to be hard ones: others lead elsewhere."""
     found: h5py.Group | h5py.Dataset = group
     for part in path.split("/"):
-        if part in ("", ".") or not isinstance(found, h5py.Group) or not has(found, part):
+        nowhere = part in ("", ".") or "\0" in part  # which would end the name
+        if nowhere or not isinstance(found, h5py.Group) or not has(found, part):
             raise RefusalError(
                 "QC502", f"{path[:200]!r} is listed in {group.name!r}, but not there"
             )

@@ -31,11 +31,12 @@ def walk(file: h5py.Group) -> Iterator[tuple[str, object]]:
     seen, pending = {file}, [("", file)]
     while pending:
         prefix, group = pending.pop()
-        for name in group:
-            path = f"{prefix}/{name}"
-            if not prefix and name in OF_TRAINING:
+        for name in group.id:  # bytes, which need not be UTF-8
+            shown = name.decode(errors="replace")
+            path = f"{prefix}/{shown}"
+            if not prefix and shown in OF_TRAINING:
                 continue
-            if group.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+            if group.id.links.get_info(name).type != h5py.h5l.TYPE_HARD:
                 yield path, None
                 continue
             member = group[name]

@@ -49,11 +49,19 @@ def spoiled(change: Callable[[bytearray], object]) -> Make:
     return archive(spoil=change, packing=zipfile.ZIP_STORED)
 
 
-def looped() -> Make:
+def with_weights(change: Callable[[h5py.File], object]) -> Make:
     stream = io.BytesIO(parts()["model.weights.h5"])
     with h5py.File(stream, "a") as file:
-        file["layers/q_dense/again"] = file["layers"]
+        change(file)
     return instead("model.weights.h5", stream.getvalue())
+
+
+def looped(file: h5py.File) -> None:
+    file["layers/q_dense/again"] = file["layers"]
+
+
+def not_utf8(file: h5py.File) -> None:
+    h5py.h5g.create(file["layers"].id, b"\xff")
 
 
 CASES = (
@@ -93,7 +101,8 @@ CASES = (
     Case(66, "sizes of zip64 that are missing", spoiled(field(CENTRAL, 24, "<I", 0xFFFFFFFF)),
          "QC120", 4),
     Case(66, "weights that are no HDF5", instead("model.weights.h5", b"hello"), "QC111", 4),
-    Case(66, "weights in a loop", looped(), "QC511", 4, "in a loop"),
+    Case(66, "weights in a loop", with_weights(looped), "QC511", 4, "in a loop"),
+    Case(20, "weights of no UTF-8", with_weights(not_utf8), "QC209", 4, "not UTF-8"),
     Case(66, "no JSON", instead("config.json", b"hello"), "QC202", 4, "config.json is not JSON"),
     Case(66, "metadata that are no JSON", instead("metadata.json", b"["),
          "QC202", 4, "metadata.json"),

@@ -119,6 +119,8 @@ GROUPS = (KERNEL_PATH, "model_weights/d/d", "model_weights/d", "model_weights")
 CASES = (
     Case(64, "gzip", packed(compression="gzip", shuffle=True, fletcher32=True), "", 0),
     Case(64, "chunks", packed(chunks=(2, 1)), "", 0),
+    Case(20, "a name in no UTF-8", hdf5(change=lambda file: h5py.h5g.create(file.id, b"\xff")),
+         "", 0),
     Case(60, "external storage", beside(external), "QC510", 4, "was not opened: "),
     Case(63, "virtual", instead(virtual), "QC510", 4, "another file, which was not opened"),
     *(

@@ -12,7 +12,7 @@ def layer(**variables: object) -> Make:
     return hdf5(weights={**WEIGHTS, "d": variables})
 
 
-def listed(attribute: str, names: list[str], group: str = "model_weights/d") -> Make:
+def listed(attribute: str, names: object, group: str = "model_weights/d") -> Make:
     def change(file: h5py.File) -> None:
         file[group].attrs[attribute] = names
 
@@ -40,6 +40,8 @@ CASES = (
     Case(54, "transposed", with_kernel(KERNEL.T), "QC501", 4, "(4, 2)"),
     Case(58, "a scalar", with_kernel(np.float32(1)), "QC501", 4),
     Case(58, "nothing in it", with_kernel(np.empty((0, 2), np.float32)), "QC501", 4),
+    Case(58, "nothing in axes that no array has", instead(lambda f: f.create_dataset(
+        KERNEL_PATH, (0, 1 << 62), "f4")), "QC501", 4, "can be of no weight"),
     Case(58, "no shape", instead(lambda f: f.__setitem__(KERNEL_PATH, h5py.Empty("f4"))),
          "QC501", 4),
     Case(55, "a missing variable", layer(**{"d/kernel:0": KERNEL}), "QC502", 4),
@@ -57,6 +59,8 @@ CASES = (
          "QC506", 4, "no weights"),
     Case(30, "a stored layer twice", listed("layer_names", ["x", "d", "d"], "model_weights"),
          "QC312", 4),
+    Case(55, "a name with a zero in it", listed(
+        "layer_names", np.array([b"x", b"d\0e", b"a"]), "model_weights"), "QC502", 4),
     Case(55, "no weights", hdf5(change=no_group), "QC506", 4, "no weights"),
     Case(56, "NaN", with_kernel(NAN), "QC503", 4, "1 NaN or infinity, the first at (1, 1)"),
     Case(56, "infinity", with_kernel(INFINITE), "QC503", 4, "the first at (3, 0)"),

@@ -1,0 +1,229 @@
+"""A bug for each target, which the target finds in a short run."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from qconvert.emit import metadata, to_onnx
+from qconvert.frontend import config as options
+from qconvert.frontend.quantizer_text import Call, parse
+from qconvert.modelfile import reading
+from qconvert.report import document, escape, terminal
+from scripts.fuzzing import (
+    audits,
+    bytes_of_files,
+    configs,
+    documents,
+    drawn,
+    grammar,
+    guided,
+    mutants,
+    programs,
+    renderings,
+    structures,
+)
+from scripts.fuzzing.drawn import Drawn
+from scripts.fuzzing.guided import Guided
+from scripts.fuzzing.guided_targets import TARGETS as GUIDED
+from scripts.fuzzing.programs import Programs
+from scripts.fuzzing.shrinking import shrunk
+from scripts.fuzzing.tally import Budget, Failure
+from scripts.mutation.planting import Fault, with_bug
+from tests.hostile.auditing import audited
+
+ROOT: Final = Path(__file__).parents[2]
+DOCUMENTS: Final = {target.name: target for target in documents.targets()}
+
+
+def failure(target: Drawn[Any], cases: int = 200, *, shrinks: bool = False) -> Failure:
+    """What the target finds."""
+    (found,) = drawn.run(replace(target, shrinks=shrinks), Budget(300, cases, 0)).failures
+    return found
+
+
+def test_texts_that_qkeras_reads_in_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(text: str) -> Call:
+        call = parse(text)
+        return replace(call, args=tuple(map(float, call.args))) if call.args == (1,) else call
+
+    monkeypatch.setattr(grammar, "parse", wrong)
+    found = failure(grammar.TARGET, 2000, shrinks=True)
+    assert "in QKeras" in found.text
+    # As small as it can be: one name, one argument.
+    assert re.fullmatch(rb"[a-z_0-9]*\( *\+?0*1 *\)", found.content)
+
+
+def test_options_that_nobody_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "_integer", lambda value, _: value)
+    assert "Error" in failure(configs.target(None), 2000).text
+
+
+def test_weights_from_another_place(in_reader: Callable[[str, str, str], None]) -> None:
+    place = "where_it_lies(dataset.id.get_offset()"
+    in_reader("values.py", place, f"{place} - 4")
+    assert "another reader sees something else" in failure(bytes_of_files.HDF5).text
+    assert "another reader sees something else" in failure(bytes_of_files.ARCHIVE).text
+    assert "the kernel has other numbers" in failure(structures.TARGET).text
+
+
+def test_links_that_are_followed(in_reader: Callable[[str, str, str], None]) -> None:
+    in_reader("hdf5.py", "if kind == h5py.h5l.TYPE_EXTERNAL:", "if False:")
+    assert re.search("got QC511, not .*QC510", failure(structures.TARGET).text)
+
+
+def test_storage_elsewhere_that_is_read(in_reader: Callable[[str, str, str], None]) -> None:
+    in_reader("values.py", "    if dataset.external:", "    if False:")
+    assert "the kernel has other numbers" in failure(structures.TARGET, 400).text
+
+
+def test_markdown_and_a_log_that_act(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(escape, "_MARKDOWN", re.compile(r"([\\`])"))
+    assert "Markdown that acts" in failure(renderings.TARGET).text
+    monkeypatch.undo()
+    monkeypatch.setattr(terminal, "printable", str)
+    assert "_require_terminal" in failure(renderings.TARGET).text
+
+
+def test_reports_that_contradict_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "implausible", lambda report: ())
+    assert "Error" in failure(DOCUMENTS["report"], 2000).text
+
+
+def test_answers_that_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_size", lambda value: value)
+    assert "TypeError" in failure(DOCUMENTS["answer"], 2000).text
+
+
+def test_metadata_that_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(value: Any) -> int:
+        assert type(value) is int
+        return int(value)
+
+    monkeypatch.setattr(metadata, "_exponent", wrong)
+    assert "AssertionError" in failure(DOCUMENTS["metadata"], 2000).text
+
+
+def test_a_check_that_looks_at_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = mutants.check
+    monkeypatch.setattr(mutants, "check", lambda graph, _: check(graph, to_onnx(graph)))
+    assert "passes, " in failure(mutants.TARGET, 3).text
+
+
+def test_a_file_that_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant = "open('/etc/hostname')"
+    monkeypatch.setattr(audits, "audited", lambda folder, files: audited(folder, files[:2], plant))
+    assert "/etc/hostname" in failure(audits.TARGET, 1).text
+
+
+#: For each guided target, a text in a file of qconvert and what makes a bug of it.
+PLANTS: Final = {
+    "grammar-guided": (
+        "frontend/quantizer_text.py",
+        """raise _error(text, name.end(), "expected '('")""",
+        "raise KeyError(text)",
+    ),
+    "json-guided": (
+        "modelfile/json_strict.py", "except UnicodeDecodeError:", "except LookupError:"
+    ),
+    "answer-guided": (
+        "modelfile/json_strict.py", "except UnicodeDecodeError:", "except LookupError:"
+    ),
+    "archive-guided": ("modelfile/inside/archive.py", "    zlib.error,\n", ""),
+    "configuration-guided": (
+        "cli/configuration.py",
+        "except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:",
+        "except tomllib.TOMLDecodeError as error:",
+    ),
+    "metadata-guided": (
+        "emit/metadata.py",
+        "except (KeyError, RecursionError, TypeError, ValueError) as error:",
+        "except (KeyError, RecursionError, ValueError) as error:",
+    ),
+    "report-guided": (
+        "report/document.py", "except MalformedError as error:", "except UnicodeError as error:"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(GUIDED))
+def test_bytes_that_nobody_thought_of(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, before, after = PLANTS[name]
+    copy = with_bug(ROOT, str(tmp_path), Fault("planted", file, "", before, after))
+    for folder in ("scripts", "tests"):
+        (copy / folder).symlink_to(ROOT / folder)
+    monkeypatch.setattr(guided, "_ROOT", copy)
+    (found,) = guided.run(Guided(name, "", ".txt"), Budget(300, 20_000, 0)).failures
+    assert "Error" in found.text and file in found.text
+
+
+def test_bytes_that_end_or_stop_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = Fault("planted", "frontend/quantizer_text.py", "", "    name = _NAME.match(text)\n",
+                  "    name = _NAME.match(text)\n    import os; os.abort()\n")  # fmt: skip
+    copy = with_bug(ROOT, str(tmp_path), fault)
+    for folder in ("scripts", "tests"):
+        (copy / folder).symlink_to(ROOT / folder)
+    monkeypatch.setattr(guided, "_ROOT", copy)
+    tally = guided.run(Guided("grammar-guided", "", ".txt"), Budget(300, 100, 0))
+    assert len(tally.failures) == 1 and "SIGABRT" in tally.failures[0].text.upper()
+
+
+SAID: Final = {
+    "random_models.py": "seed 7\tDIFFERS: dense DIFFERS\n1 models: 1 DIFFERS\n",
+    "clean_files.py": "   4 arrays, written in 0.02 s  {folder}/7.h5\n"
+    "DIFFERS  {folder}/7.h5: layer d\n1 models compared, 1 differ\n",
+}
+
+
+@pytest.mark.parametrize("wrong", list(SAID))
+def test_models_that_differ(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(script: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+        folder = Path(str(arguments[-1]))
+        (folder / "7.h5").write_bytes(b"model")
+        told = SAID[script].format(folder=folder) if script == wrong else ""
+        return subprocess.CompletedProcess([], int(script == wrong), told, "")
+
+    monkeypatch.setattr(programs, "_run", said)
+    tallies = programs.run(Programs("models", ""), Budget(0, 1, 0))
+    (found,) = [failure for tally in tallies for failure in tally.failures]
+    assert "DIFFERS" in found.text and found.content == b"model"
+
+
+def test_a_case_that_takes_long_or_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = replace(grammar.TARGET, attempt=lambda text: str(sum(range(100_000))), seconds=1e-4)
+    assert "at most 0.0001 s" in failure(slow).text
+    monkeypatch.setattr(drawn, "_MEMORY", 1 << 10)
+    kept: list[bytes] = []
+    large = replace(grammar.TARGET, attempt=lambda text: kept.append(b"x" * (64 << 20)) or "")
+    assert "at most 1 MiB" in failure(large, 1).text
+
+
+def test_bytes_are_made_as_few_as_they_can_be() -> None:
+    text = b"a" * 100 + b"<" + b"b" * 57 + b">"
+    assert shrunk(text, lambda data: data.count(b"<") == 1 == data.count(b">")) == b"<>"
+
+
+def test_a_failing_case_is_written_and_is_an_error(tmp_path: Path) -> None:
+    program = """
+from dataclasses import replace
+from scripts import fuzz
+from scripts.fuzzing import grammar
+grammar.TARGET = replace(grammar.TARGET, attempt=lambda text: str(1 // (len(text) < 5)))
+raise SystemExit(fuzz.main())
+"""
+    command = ["--target", "grammar", "--cases", "50", "--failures", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", program, *command], cwd=ROOT,
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.endswith("1 failures\n")
+    assert len((tmp_path / "grammar-0.txt").read_bytes()) == 5
+    assert "ZeroDivisionError" in (tmp_path / "grammar-0.txt.txt").read_text()
