@@ -28,6 +28,10 @@ LONGEST: Final = (
     "examples/test_examples.py",
     "scripts/test_random_models.py",
     "checking/test_repair_end_to_end.py",
+    "fuzz/test_planted_bugs.py",
+    "fuzz/test_short_run.py",
+    "hostile/test_table.py",
+    "hostile/test_audit.py",
     "browser/test_check_pages.py",
 )
 
