@@ -86,12 +86,13 @@ def test_a_file_that_does_not_run_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("NoSuchOperator", ["x"], ["y"])],
+        [onnx.helper.make_node("NoSuchOperator", ["x"], ["y"], domain="nowhere")],
         "graph",
         [onnx.helper.make_tensor_value_info("x", 1, ["n", 3])],
-        [onnx.helper.make_tensor_value_info("y", 1, None)],
+        [onnx.helper.make_tensor_value_info("y", 1, ["n", 3])],
     )
-    onnx.save(onnx.helper.make_model(graph), tmp_path / "bad.onnx")
+    opsets = [onnx.helper.make_opsetid(domain, 1) for domain in ("", "nowhere")]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets), tmp_path / "bad.onnx")
     assert run(["bench", str(tmp_path / "bad.onnx"), *QUICK]) == 5
     assert "NoSuchOperator" in capsys.readouterr().err
 
