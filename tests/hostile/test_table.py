@@ -25,7 +25,7 @@ SHORT = (
     (61, "a link to a pipe"),
     (63, "virtual, checked"),
     (66, "an entry ../../evil"),
-    (68, "a report of such names as terminal"),
+    (68, "a report with half a surrogate"),
     (70, "a closed folder"),
     (71, "weights in a file beside it: symlink"),
     (72, "custom operator"),
