@@ -3,7 +3,8 @@
 Two programs take turns, each a new process: one reads the file as `qconvert.load` does, the other
 with h5py in its own process and without any check. Both hash the file and touch every number, and
 both have imported NumPy before the clock starts; the import of h5py and the start of the other
-process count. Prints the medians, and the median of the ratios and differences within a round.
+process count. Of ONNX files (--format onnx) the other program is onnx with its checker, and both
+have imported it. Prints the medians, and the median of the ratios and differences within a round.
 
     .venv/bin/python scripts/bench_reader.py --megabytes 100 --rounds 15
 """
@@ -51,6 +52,23 @@ with h5py.File(io.BytesIO(data), "r") as file:
             total += float(group[name][weight][()].max())
 """,
 )
+_ISOLATED_ONNX: Final = _TIMED.format(
+    imports="import onnx\nfrom qconvert.checking.onnx_file import read_onnx",
+    program="""
+model, _ = read_onnx(Path(sys.argv[1]))
+total = sum(float(onnx.numpy_helper.to_array(each).max()) for each in model.graph.initializer)
+""",
+)
+_ALONE_ONNX: Final = _TIMED.format(
+    imports="import hashlib, onnx, onnx.checker",
+    program="""
+data = Path(sys.argv[1]).read_bytes()
+hashlib.sha256(data).hexdigest()
+model = onnx.load_model_from_string(data)
+onnx.checker.check_model(model)
+total = sum(float(onnx.numpy_helper.to_array(each).max()) for each in model.graph.initializer)
+""",
+)
 
 
 def written(path: Path, megabytes: int) -> None:
@@ -77,6 +95,35 @@ def written(path: Path, megabytes: int) -> None:
     write_clean(model, path.parent).model.rename(path)
 
 
+def written_onnx(path: Path, megabytes: int) -> None:
+    """The same as ONNX."""
+    import numpy as np
+    import onnx
+    from onnx import helper, numpy_helper
+
+    rng = np.random.default_rng(0)
+    names = [f"dense_{i}" for i in range(max(1, megabytes // 4))]
+    ends = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 1000])
+        for name in ("x", names[-1])
+    ]
+    nodes = [
+        helper.make_node("MatMul", [before, f"{name}/kernel"], [name])
+        for before, name in zip(["x", *names], names, strict=False)
+    ]
+    kernels = [
+        numpy_helper.from_array(rng.random((1000, 1000), np.float32), f"{name}/kernel")
+        for name in names
+    ]
+    onnx.save(helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:], kernels)), path)
+
+
+_FORMATS: Final = {
+    "h5": (written, _ISOLATED, _ALONE),
+    "onnx": (written_onnx, _ISOLATED_ONNX, _ALONE_ONNX),
+}
+
+
 def seconds(program: str, path: Path) -> tuple[float, str]:
     """What a new process takes, and the sum of numbers that it found."""
     command = [sys.executable, "-c", program, str(path), str(_ROOT)]
@@ -90,13 +137,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--format", choices=_FORMATS, default="h5")
     arguments = parser.parse_args()
+    write, with_reader, without = _FORMATS[arguments.format]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "large.h5"
-        written(path, arguments.megabytes)
+        path = Path(folder) / f"large.{arguments.format}"
+        write(path, arguments.megabytes)
         print(f"{path.stat().st_size / 1e6:.0f} MB, {arguments.rounds} rounds")
         rounds = [
-            (seconds(_ISOLATED, path), seconds(_ALONE, path)) for _ in range(arguments.rounds)
+            (seconds(with_reader, path), seconds(without, path)) for _ in range(arguments.rounds)
         ]
     assert all(one[1] == other[1] for one, other in rounds)
     isolated, alone = ([one[0] for one in side] for side in zip(*rounds, strict=True))
