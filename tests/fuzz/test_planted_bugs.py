@@ -35,6 +35,7 @@ from scripts.fuzzing.programs import Programs
 from scripts.fuzzing.shrinking import shrunk
 from scripts.fuzzing.tally import Budget, Failure
 from scripts.mutation.planting import Fault, with_bug
+from scripts.mutation.subjects import check
 from tests.hostile.auditing import audited
 
 ROOT: Final = Path(__file__).parents[2]
@@ -110,7 +111,6 @@ def test_metadata_that_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_check_that_looks_at_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    check = mutants.check
     monkeypatch.setattr(mutants, "check", lambda graph, _: check(graph, to_onnx(graph)))
     assert "passes, " in failure(mutants.TARGET, 3).text
 
@@ -202,8 +202,7 @@ def test_a_case_that_takes_long_or_much(monkeypatch: pytest.MonkeyPatch) -> None
     slow = replace(grammar.TARGET, attempt=lambda text: str(sum(range(100_000))), seconds=1e-4)
     assert "at most 0.0001 s" in failure(slow).text
     monkeypatch.setattr(drawn, "_MEMORY", 1 << 10)
-    kept: list[bytes] = []
-    large = replace(grammar.TARGET, attempt=lambda text: kept.append(b"x" * (64 << 20)) or "")
+    large = replace(grammar.TARGET, attempt=lambda text: str(len(b"x" * (64 << 20))))
     assert "at most 1 MiB" in failure(large, 1).text
 
 
