@@ -174,7 +174,7 @@ def test_bytes_that_end_or_stop_the_process(
         (copy / folder).symlink_to(ROOT / folder)
     monkeypatch.setattr(guided, "_ROOT", copy)
     tally = guided.run(Guided("grammar-guided", "", ".txt"), Budget(300, 100, 0))
-    assert len(tally.failures) == 1 and "SIGABRT" in tally.failures[0].text.upper()
+    assert [failure.text.count("deadly signal") for failure in tally.failures] == [1]
 
 
 SAID: Final = {
@@ -224,5 +224,5 @@ raise SystemExit(fuzz.main())
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert done.stdout.endswith("1 failures\n")
-    assert len((tmp_path / "grammar-0.txt").read_bytes()) == 5
+    assert len((tmp_path / "grammar-0.txt").read_bytes()) >= 5
     assert "ZeroDivisionError" in (tmp_path / "grammar-0.txt.txt").read_text()
