@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from hypothesis import strategies as st
 
 from qconvert.emit import metadata, to_onnx
 from qconvert.frontend import config as options
@@ -80,7 +81,9 @@ def test_links_that_are_followed(in_reader: Callable[[str, str, str], None]) -> 
 
 def test_storage_elsewhere_that_is_read(in_reader: Callable[[str, str, str], None]) -> None:
     in_reader("values.py", "    if dataset.external:", "    if False:")
-    assert "the kernel has other numbers" in failure(structures.TARGET, 400).text
+    kernels = st.builds(structures.Structure, kernel=st.sampled_from(("plain", "external")))
+    found = failure(replace(structures.TARGET, inputs=kernels))
+    assert "the kernel has other numbers" in found.text or "QC510" in found.text
 
 
 def test_markdown_and_a_log_that_act(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +177,7 @@ def test_bytes_that_end_or_stop_the_process(
         (copy / folder).symlink_to(ROOT / folder)
     monkeypatch.setattr(guided, "_ROOT", copy)
     tally = guided.run(Guided("grammar-guided", "", ".txt"), Budget(300, 100, 0))
-    assert [failure.text.count("deadly signal") for failure in tally.failures] == [1]
+    assert ["deadly signal" in failure.text for failure in tally.failures] == [True]
 
 
 SAID: Final = {
