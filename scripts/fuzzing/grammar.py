@@ -79,9 +79,10 @@ def texts(draw: st.DrawFn) -> str:
     """Calls, half of them with something odd in them."""
     odd = draw(st.booleans())
     name = draw(st.sampled_from(_NAMES))
-    arguments = [draw(_argument(odd=odd, named=False)) for _ in range(draw(st.integers(0, 3)))]
-    arguments += [draw(_argument(odd=odd, named=True)) for _ in range(draw(st.integers(0, 3)))]
-    text = f"{name}({','.join(arguments)})" if arguments or draw(st.booleans()) else name
+    arguments = draw(st.lists(_argument(odd=odd, named=False), max_size=3))
+    arguments += draw(st.lists(_argument(odd=odd, named=True), max_size=3))
+    called = bool(arguments) or draw(st.booleans())
+    text = f"{name}({','.join(arguments)})" if called else name
     if not odd:
         return text
     cut = draw(st.sampled_from((None, None, -1, -2)))

