@@ -44,7 +44,9 @@ class Watch:
         assert self.allowed is not None
         if event in ("open", "os.listdir"):
             path = arguments[0]
-            own = isinstance(path, int) or str(path).startswith(INTERPRETER)
+            # The version of this package is looked up again where a folder of packages has changed.
+            listed = event == "os.listdir" and path in sys.path
+            own = isinstance(path, int) or listed or str(path).startswith(INTERPRETER)
             return not own and str(path) not in self.allowed
         if event == "subprocess.Popen":
             _, command, folder, _ = arguments
