@@ -119,6 +119,7 @@ def examine(
     if probe is not None and not evidence.failures and subject.by_value is None:
         proofs = tried(graph, analysis, panel, probe, rounding, watch, observe)
         evidence = evidence.with_forced(proofs.evidence)
+    proofs = replace(proofs, otherwise=panel.otherwise)
     evidence = replace(evidence, layers=with_inherited(graph, evidence.layers))
     failures = {**evidence.failures, **failures}
     with watch.part("predict"):
