@@ -7,7 +7,6 @@ from typing import Final
 
 from qconvert.checking.audit import Evidence, Observe, Rounding, audit
 from qconvert.checking.bounds import bound_of
-from qconvert.checking.deployed.redrawn import OTHERWISE
 from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
 from qconvert.checking.inputs import Batch
 from qconvert.checking.proof import assumed_codes, concluded, own_nodes, proof_of, prove, within
@@ -40,8 +39,7 @@ _OTHER_KERNELS: Final = ("_USE_DEEP_CONV2D", "_FPMATH_MODE")
 class Proofs:
     """What is known for all inputs, and what single layers made of numbers of their own.
 
-    A ``reservation`` stands in the way of all proofs and bounds; of layers that the file draws
-    ``otherwise`` than an export there are none.
+    A ``reservation`` stands in the way of all proofs and bounds.
     """
 
     analysis: Analysis
@@ -49,7 +47,6 @@ class Proofs:
     evidence: Evidence = field(default_factory=Evidence)
     tried: bool = False
     reservation: str = ""
-    otherwise: frozenset[str] = frozenset()
 
 
 def tried(
@@ -142,8 +139,6 @@ def _for_all(
 ) -> Finding:
     if proofs.reservation:
         return replace(result.finding, doubt=proofs.reservation)
-    if layer.name in proofs.otherwise:
-        return replace(result.finding, doubt=OTHERWISE)
     bound, step = bound_of(graph, proofs.analysis, proofs.tables, layer), step_of(graph, layer)
     if bound is not None and bound.largest is not None and step is not None:
         bound = replace(bound, steps=bound.largest / step)

@@ -119,7 +119,6 @@ def examine(
     if probe is not None and not evidence.failures and subject.by_value is None:
         proofs = tried(graph, analysis, panel, probe, rounding, watch, observe)
         evidence = evidence.with_forced(proofs.evidence)
-    proofs = replace(proofs, otherwise=panel.otherwise)
     evidence = replace(evidence, layers=with_inherited(graph, evidence.layers))
     failures = {**evidence.failures, **failures}
     with watch.part("predict"):
@@ -132,7 +131,7 @@ def examine(
         layers = told_by_value(graph, layers, subject.by_value)
         # Another converter's file may be folded as it is run: nothing is said of it but results.
         deployed = replace(deployed, violations=())
-    layers = layers_as_deployed(graph, layers, deployed)
+    layers = layers_as_deployed(graph, layers, deployed, panel.otherwise)
     outputs = of_outputs(graph, layers, _outputs(graph, evidence, weights.results, failures))
     return Report(
         model=subject.model,
