@@ -131,7 +131,7 @@ def examine(
         layers = told_by_value(graph, layers, subject.by_value)
         # Another converter's file may be folded as it is run: nothing is said of it but results.
         deployed = replace(deployed, violations=())
-    layers = layers_as_deployed(graph, layers, deployed)
+    layers = layers_as_deployed(graph, layers, deployed, panel.otherwise)
     outputs = of_outputs(graph, layers, _outputs(graph, evidence, weights.results, failures))
     return Report(
         model=subject.model,

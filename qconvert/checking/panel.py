@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark, inspect_deployed
+from qconvert.checking.deployed.redrawn import drawn_otherwise
 from qconvert.checking.deployed.requantized import fusions
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.checking.repair.computed import with_program
@@ -101,6 +102,9 @@ def assemble(
         qkeras,
         partial(alone, model) if known is None else None,
         moves,
+        drawn_otherwise(graph, model, {move.layer for move in moves})
+        if known is None
+        else frozenset(),
     )
 
 

@@ -110,7 +110,8 @@ class Panel:
     By layer that the file has no results of, ``fused`` has the one whose operators compute it.
     ``deployed`` tells what the graph that runs does not share with the file. ``quantizers`` are
     those that layers end with, and ``alone`` finds their operators in the file; ``moves`` is what
-    the file says of its constants.
+    the file says of its constants, and ``otherwise`` are the layers for which it has other
+    operators than an export.
     """
 
     runners: Mapping[Witness, Runner]
@@ -125,6 +126,7 @@ class Panel:
     quantizers: Quantizers | None = None
     alone: Callable[[str, Quantizer], Alone] | None = None
     moves: tuple[Move, ...] = ()
+    otherwise: frozenset[str] = frozenset()
 
     @property
     def places(self) -> Mapping[str, tuple[str, ...]]:

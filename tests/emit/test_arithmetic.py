@@ -23,7 +23,7 @@ from qconvert.ir.ops import (
     Relu,
     Scale,
 )
-from qconvert.ir.quantizers import QuantizedRelu
+from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 from qconvert.numerics import reciprocal_sqrt
 from qconvert.reference import apply
 
@@ -251,3 +251,24 @@ def test_average_of_codes_then_quantizer_rounds_the_float_mean(
     steps = [("q", quantizer, ["x"]), ("p", pool, ["q"]), ("y", quantizer, ["p"])]
     graph = make({"x": (5, 7, 2)}, steps)
     run(graph, codes(0, 255, -4, 100, 5, 7, 2))
+
+
+@pytest.mark.parametrize("names", [["conv", "fine"], ["fine", "conv"]])
+@pytest.mark.parametrize("behind", [[], [Relu()], [Quantize(QuantizedRelu(8, 4))]])
+def test_codes_are_added_to_a_finished_convolution(
+    make: Make, run: Run, codes: Codes, names: list[str], behind: list[Op]
+) -> None:
+    """ONNX Runtime would begin the sum of products with them, and round on the way."""
+    kernel = codes(-7, 7, -3, 3, 3, 16, 16)
+    conv = Conv(kernel, codes(-7, 7, -3, 16), (1, 1), (1, 1), ((1, 1), (1, 1)))
+    steps: list[Step] = [
+        ("q", Quantize(QuantizedRelu(4, 2)), ["x"]),
+        ("conv", conv, ["q"]),
+        ("fine", Quantize(QuantizedBits(8, -18)), ["y"]),
+        ("sum", Merge("add"), names),
+        *((f"end{i}", op, ["sum"]) for i, op in enumerate(behind)),
+    ]
+    graph = make({"x": (16, 16, 16), "y": (16, 16, 16)}, steps)
+    random = np.random.default_rng(0)
+    x = random.normal(0, 2, (4, 16, 16, 16)).astype(np.float32)
+    run(graph, x, (random.normal(0, 1, x.shape) * 2.0**-20).astype(np.float32))

@@ -1,10 +1,11 @@
 """Verdicts in view of the graph that runs: what it withdraws, and on which conditions they hold."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from qconvert.checking.ancestry import layers_behind
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark
+from qconvert.checking.deployed.redrawn import OTHERWISE
 from qconvert.checking.results import (
     Finding,
     LayerResult,
@@ -19,17 +20,24 @@ from qconvert.ir.ops import Conv, ConvTranspose, Dense
 
 
 def layers_as_deployed(
-    graph: Graph, layers: Sequence[LayerResult], deployed: DeployedGraph
+    graph: Graph,
+    layers: Sequence[LayerResult],
+    deployed: DeployedGraph,
+    otherwise: Collection[str] = (),
 ) -> tuple[LayerResult, ...]:
     """No layer is proven or bounded that an operator outside of all proofs computes.
 
+    Nor is one that the file draws *otherwise* than an export.
+
     None is proven, either, from a sum to which its bias is added last where that is added early.
     """
-    early = _early(graph, layers, deployed)
+    doubts = _early(graph, layers, deployed)
+    for name in otherwise:
+        doubts[name] = (*doubts.get(name, ()), OTHERWISE)
     return tuple(
         replace(
             layer,
-            finding=_layer(layer.finding, deployed, layer.name, early.get(layer.name, ())),
+            finding=_layer(layer.finding, deployed, layer.name, doubts.get(layer.name, ())),
             kernels=deployed.kernels.get(layer.name, ()),
         )
         for layer in layers
@@ -82,9 +90,11 @@ def _back_to_a_sum(graph: Graph, layer: Layer) -> set[str]:
     return {each.name for each in graph.layers if each.value in wanted}
 
 
-def _layer(finding: Finding, deployed: DeployedGraph, name: str, early: tuple[str, ...]) -> Finding:
+def _layer(
+    finding: Finding, deployed: DeployedGraph, name: str, others: tuple[str, ...]
+) -> Finding:
     finding = replace(finding, conditions=_texts(deployed.conditions, [name]))
-    doubts = _texts(deployed.violations, [name]) + early
+    doubts = _texts(deployed.violations, [name]) + others
     known = finding.proof is not None or finding.bound is not None
     if not doubts or not known:
         return finding

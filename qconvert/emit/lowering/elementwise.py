@@ -103,7 +103,7 @@ def merge(op: Merge, inputs: tuple[Value, ...], b: Builder) -> Value:
     values = agree(b, inputs)
     kind, tensors = _MERGES[op.kind], [x.tensor for x in values]
     if kind == "Add" and _may_be_convolutions(values):
-        # Of these ONNX Runtime has one begin with the results of the other, where it adds them.
+        # Where one is a convolution's, ONNX Runtime has its sum begin with the others' numbers.
         kind, tensors[1:] = "Sub", [b.op("Neg", x) for x in tensors[1:]]
     total = reduce(lambda left, right: b.op(kind, left, right), tensors)
     if op.kind == "average":
@@ -112,6 +112,5 @@ def merge(op: Merge, inputs: tuple[Value, ...], b: Builder) -> Value:
 
 
 def _may_be_convolutions(values: tuple[Value, ...]) -> bool:
-    """Whether there are several floats with channels first."""
-    floats = [x for x in values if x.codes is None and x.layout != natural(x.rank)]
-    return len(floats) > 1
+    """Whether there are floats with channels first."""
+    return any(x.codes is None and x.layout != natural(x.rank) for x in values)

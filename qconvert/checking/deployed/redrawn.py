@@ -1,0 +1,144 @@
+"""Which layers an ONNX file draws as `export` does, operator by operator.
+
+Samples cannot show what a file does for other inputs, and weights that are read back tell nothing
+of an operator that somebody put beside them. What is proven of a layer is proven of the operators
+that `export` writes for it; so the model is exported once more, and the two graphs are compared.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from itertools import product
+from typing import Final, TypeAlias
+
+import onnx
+
+from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.stored import cones_of
+from qconvert.emit import to_onnx
+from qconvert.emit.interface import input_codes
+from qconvert.emit.metadata import ModelMetadata, read_metadata
+from qconvert.errors import QConvertError
+from qconvert.ir import Graph
+from qconvert.runners.interface import domain_of_codes
+
+#: What an operator is and reads: tensors by name, constants by what they hold.
+_Drawn: TypeAlias = tuple[object, ...]
+
+OTHERWISE: Final = "the file has other operators for it than export writes"
+
+
+def drawn_otherwise(
+    graph: Graph, model: onnx.ModelProto, moved: Collection[str] = ()
+) -> frozenset[str]:
+    """The layers for which *model* has other operators or constants than an export of *graph*.
+
+    All of them, where the two differ outside of layers. Of *moved* layers, whose constants a repair
+    has changed, types and sizes of constants count alone.
+    """
+    found = every = frozenset(layer.name for layer in graph.layers)
+    metadata = read_metadata(model)
+    if metadata is None:
+        return every
+    # Which of these a file was written with shows in some files alone.
+    for packed, vnni in product((False, True), repeat=2):
+        fresh = _exported(graph, model, metadata, packed=packed, vnni=vnni)
+        if fresh is not None and _is_alike(model, fresh):
+            differing = every & _differing(model, fresh, metadata, moved)
+            found = min(found, differing, key=len)
+        if not found:
+            break
+    return found
+
+
+def _differing(
+    model: onnx.ModelProto, fresh: onnx.ModelProto, metadata: ModelMetadata, moved: Collection[str]
+) -> set[str]:
+    ours, theirs = _Drawing(fresh, metadata), _Drawing(model, metadata)
+    fused = {x.layer: x.fused_into for x in metadata.layers}
+    if ours.outside() != theirs.outside():
+        return set(fused)
+    loose = {*moved, *(fused.get(name) for name in moved)}
+    return {
+        name
+        for name in fused
+        if ours.of(name, loose=name in loose) != theirs.of(name, loose=name in loose)
+    }
+
+
+class _Drawing:
+    """The operators of a file, by layer of *metadata*."""
+
+    def __init__(self, model: onnx.ModelProto, metadata: ModelMetadata) -> None:
+        self._graph = model.graph
+        self._stored = {tensor.name: tensor for tensor in model.graph.initializer}
+        self.cones: Mapping[str, list[onnx.NodeProto]] = cones_of(
+            OnnxGraph(model.graph), metadata.layers
+        )
+
+    def of(self, layer: str, *, loose: bool) -> list[_Drawn]:
+        """The operators of a layer, in the file's order; *loose*: whatever constants hold."""
+        return [self._drawn(node, loose) for node in self.cones[layer]]
+
+    def outside(self) -> list[_Drawn]:
+        """The operators of no layer."""
+        inside = {id(node) for nodes in self.cones.values() for node in nodes}
+        return [self._drawn(node, False) for node in self._graph.node if id(node) not in inside]
+
+    def _drawn(self, node: onnx.NodeProto, loose: bool) -> _Drawn:
+        attributes = sorted(each.SerializeToString(deterministic=True) for each in node.attribute)
+        captured = sorted(set(_captured(node)))
+        inputs = [self._read(name, loose) for name in (*node.input, *captured)]
+        return node.op_type, node.domain, attributes, list(node.output), inputs
+
+    def _read(self, name: str, loose: bool) -> object:
+        tensor = self._stored.get(name)
+        if tensor is None:
+            return name
+        kind = tensor.data_type, tuple(tensor.dims)
+        return kind if loose else (*kind, tensor.raw_data or tensor.SerializeToString())
+
+
+def _captured(node: onnx.NodeProto) -> Iterator[str]:
+    """What the graphs inside of an operator read, their own tensors among it."""
+    for attribute in node.attribute:
+        for body in (attribute.g, *attribute.graphs):
+            for inner in body.node:
+                yield from inner.input
+                yield from _captured(inner)
+
+
+def _exported(
+    graph: Graph, model: onnx.ModelProto, metadata: ModelMetadata, *, packed: bool, vnni: bool
+) -> onnx.ModelProto | None:
+    """What `export` writes with the options that *model* tells, and these; nothing if it cannot."""
+    coded = {each.input: each.codes for each in metadata.inputs if each.codes is not None}
+    opsets = [each.version for each in model.opset_import if not each.domain]
+    try:
+        (opset,) = opsets
+        own = input_codes(graph, {}, opset)
+        return to_onnx(
+            graph,
+            dialect=metadata.dialect,
+            opset=opset,
+            source=metadata.source,
+            quantized_io=bool(coded) or any(each.codes for each in metadata.outputs),
+            meanings={
+                name: domain_of_codes(codes)
+                for name, codes in coded.items()
+                if own.get(name) != codes
+            },
+            packed=packed,
+            vnni=vnni,
+        )
+    except (QConvertError, ValueError):
+        return None
+
+
+def _is_alike(model: onnx.ModelProto, fresh: onnx.ModelProto) -> bool:
+    """Whether all but operators and constants is the same, and nothing is defined anew."""
+    ours, theirs = read_metadata(fresh), read_metadata(model)
+    same = ours is not None and theirs is not None and ours.layers == theirs.layers
+    graphs = model.graph, fresh.graph
+    interfaces = [[list(graph.input), list(graph.output)] for graph in graphs]
+    opsets = [{x.domain: x.version for x in each.opset_import} for each in (model, fresh)]
+    others = model.functions or model.graph.sparse_initializer or model.training_info
+    return same and not others and opsets[0] == opsets[1] and interfaces[0] == interfaces[1]
