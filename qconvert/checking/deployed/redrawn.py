@@ -32,7 +32,7 @@ def drawn_otherwise(
     """The layers for which *model* has other operators or constants than an export of *graph*.
 
     All of them, where the two differ outside of layers. Of *moved* layers, whose constants a repair
-    has changed, types and sizes of constants count alone.
+    has changed, the types of constants count alone.
     """
     found = every = frozenset(layer.name for layer in graph.layers)
     metadata = read_metadata(model)
@@ -53,14 +53,14 @@ def _differing(
     model: onnx.ModelProto, fresh: onnx.ModelProto, metadata: ModelMetadata, moved: Collection[str]
 ) -> set[str]:
     ours, theirs = _Drawing(fresh, metadata), _Drawing(model, metadata)
-    fused = {x.layer: x.fused_into for x in metadata.layers}
+    ends = {x.layer: x.fused_into or x.layer for x in metadata.layers}
     if ours.outside() != theirs.outside():
-        return set(fused)
-    loose = {*moved, *(fused.get(name) for name in moved)}
+        return set(ends)
+    loose = {ends.get(name) for name in moved}
     return {
         name
-        for name in fused
-        if ours.of(name, loose=name in loose) != theirs.of(name, loose=name in loose)
+        for name, end in ends.items()
+        if ours.of(name, loose=end in loose) != theirs.of(name, loose=end in loose)
     }
 
 
@@ -93,8 +93,11 @@ class _Drawing:
         tensor = self._stored.get(name)
         if tensor is None:
             return name
-        kind = tensor.data_type, tuple(tensor.dims)
-        return kind if loose else (*kind, tensor.raw_data or tensor.SerializeToString())
+        if loose:
+            # A kernel that is repaired gets a scale a channel, where one was for all.
+            return tensor.data_type
+        content = tensor.raw_data or tensor.SerializeToString()
+        return tensor.data_type, tuple(tensor.dims), content
 
 
 def _captured(node: onnx.NodeProto) -> Iterator[str]:
