@@ -1,5 +1,6 @@
 """A picture as the input of a model: its pixels are the codes of a declared domain."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -8,6 +9,7 @@ import numpy as np
 
 from qconvert.errors import BadFileError, UsageError, WitnessError
 from qconvert.ir import F32, Graph, Input, Shape
+from qconvert.modelfile.source import read_all
 from qconvert.runners.interface import InputDomain, numbers
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ _FORMATS: Final = ("PNG", "BMP")
 #: Pillow's names of one, three and four channels.
 _MODES: Final = {1: "L", 3: "RGB", 4: "RGBA"}
 _PIXELS: Final = (0, 255)
+_MOST_BYTES: Final = 256 << 20
 
 
 def is_image(path: Path) -> bool:
@@ -56,15 +59,16 @@ def _pixels(path: Path, source: Input) -> "np.ndarray[tuple[int, ...], np.dtype[
         raise WitnessError(
             "QC725", f"reading {path} takes Pillow: pip install 'qconvert[images]'"
         ) from error
+    data = read_all(path, _MOST_BYTES)
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             # Before any pixel is decoded: the size alone may be hostile.
             shape, mode = _fitting(path, image, source)
             return np.asarray(image.convert(mode)).reshape(shape)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        text = "no such file" if isinstance(error, FileNotFoundError) else f"not a picture: {error}"
-        missing = isinstance(error, UnidentifiedImageError)
-        raise BadFileError("QC715", path, "neither PNG nor BMP" if missing else text) from error
+        unknown = isinstance(error, UnidentifiedImageError)
+        text = "neither PNG nor BMP" if unknown else f"not a picture: {error}"
+        raise BadFileError("QC715", path, text) from error
 
 
 def _fitting(path: Path, image: "Image", source: Input) -> tuple[tuple[int, ...], str]:

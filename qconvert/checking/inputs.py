@@ -192,6 +192,8 @@ def _require_fit(name: str, shape: Shape, rows: Rows) -> None:
         raise UsageError(
             "QC712", f"input {name!r} has shape {rows.shape}, the model takes ({expected})"
         )
+    if 0 in rows.shape[1:]:
+        raise UsageError("QC714", f"input {name!r} has shape {rows.shape}: samples of no numbers")
     if rows.dtype.kind not in "fiub":
         raise UsageError("QC713", f"input {name!r} has type {rows.dtype}, the model takes float32")
 

@@ -16,7 +16,8 @@ from cattrs.gen import make_dict_structure_fn, override
 from cattrs.v import format_exception
 
 from qconvert.cli.options import CONVERTERS, VERDICTS
-from qconvert.errors import BadFileError, UsageError, similar
+from qconvert.errors import LimitError, UsageError, similar
+from qconvert.modelfile.source import read_all
 
 _MAX_BYTES: Final = 1 << 20
 #: Characters of a value in a message.
@@ -119,12 +120,9 @@ def _table(path: Path) -> dict[str, Any] | None:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise BadFileError("QC107", path, error.strerror or str(error)) from error
-    if len(data) > _MAX_BYTES:
-        raise _wrong(path, f"it is larger than {_MAX_BYTES >> 20} MiB")
+        data = read_all(path, _MAX_BYTES)
+    except LimitError as error:
+        raise _wrong(path, f"it is larger than {_MAX_BYTES >> 20} MiB") from error
     try:
         return tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -70,6 +70,19 @@ def read_source(
         raise BadFileError("QC107", path, f"cannot be read: {reason}") from None
 
 
+def read_all(path: Path, most: int) -> bytes:
+    """The bytes of *path*, which has to be a regular file, and small; else `LimitError`."""
+    content = bytearray()
+
+    def take(chunk: bytes) -> None:
+        content.extend(chunk)
+        if len(content) > most:
+            raise LimitError("QC110", f"{path}: larger than {most >> 20} MiB")
+
+    read_source(path, take)
+    return bytes(content)
+
+
 def nameless_file() -> IO[bytes]:
     """A new file that no path leads to: in memory, where the system has such files."""
     if hasattr(os, "memfd_create"):

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Final, TypeAlias, get_args, get_origin
@@ -19,15 +19,19 @@ from qconvert.checking.results import (
     WeightResult,
 )
 from qconvert.checking.witness import Witness
-from qconvert.errors import BadFileError
+from qconvert.errors import BadFileError, LimitError
+from qconvert.modelfile import DEFAULT_LIMITS
 from qconvert.modelfile.json_strict import parse_object
-from qconvert.modelfile.malformed import MalformedError
+from qconvert.modelfile.malformed import MalformedError, blaming
+from qconvert.modelfile.source import read_all
 from qconvert.report.plausible import implausible
 
 #: Changes when a reader of the old form would misunderstand the new one.
 SCHEMA: Final = "qconvert.report/1"
 #: What the schemas of all versions begin with.
 _SCHEMAS: Final = "qconvert.report/"
+#: Of a report: those of thousands of layers take less.
+_MOST_BYTES: Final = 256 << 20
 
 #: Of names of something, and what belongs to each.
 Pairs: TypeAlias = tuple[tuple[object, object], ...]
@@ -58,12 +62,8 @@ def to_json(report: Report, *, timed: bool = True) -> str:
 
 def read_report(path: Path) -> Report:
     """The report in a file that `to_json` made; `BadFileError` if it is anything else."""
-    try:
-        content = parse_object(path.read_bytes(), "the report")
-    except OSError as error:
-        raise BadFileError("QC107", path, error.strerror or str(error)) from error
-    except MalformedError as error:
-        raise BadFileError(error.code, path, str(error)) from error
+    with blaming(path):
+        content = _parsed(path)
     if content.get("schema") != SCHEMA:
         raise BadFileError(
             "QC140", path, f"is not a report of qconvert check: its schema is not {SCHEMA}"
@@ -79,13 +79,16 @@ def read_report(path: Path) -> Report:
 
 def is_report(path: Path) -> bool:
     """Whether a file says of itself that it is a report, of this version or another."""
-    if not path.is_file():
-        return False
     try:
-        schema = parse_object(path.read_bytes(), "the report").get("schema")
-    except (OSError, MalformedError):
+        schema = _parsed(path).get("schema")
+    except (BadFileError, LimitError, MalformedError):
         return False
     return isinstance(schema, str) and schema.startswith(_SCHEMAS)
+
+
+def _parsed(path: Path) -> Mapping[str, Json]:
+    limits = replace(DEFAULT_LIMITS, config_bytes=_MOST_BYTES)
+    return parse_object(read_all(path, _MOST_BYTES), "the report", limits)
 
 
 class _ContradictionError(Exception):

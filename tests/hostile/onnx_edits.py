@@ -239,6 +239,22 @@ def hostile_names(model: onnx.ModelProto) -> None:
         node.name = NAMES[i % len(NAMES)]
 
 
+def not_utf8(name: Callable[[onnx.ModelProto, str], None]) -> Edit:
+    """A text that *name* sets, and that no protobuf for Python would write."""
+
+    def edit(model: onnx.ModelProto) -> None:
+        name(model, "marked")
+        model.ParseFromString(model.SerializeToString().replace(b"marked", b"mark\xff\xfe"))
+
+    return edit
+
+
+def text_of_tensor(model: onnx.ModelProto) -> None:
+    """Bytes that are no text in a tensor of texts."""
+    tensor = model.graph.initializer.add(name="texts", data_type=onnx.TensorProto.STRING, dims=[1])
+    tensor.string_data.append(b"\xff")
+
+
 def metadata(change: Callable[[dict[str, object]], object] | str) -> Edit:
     """Other words about itself: a text, or what a function makes of the true ones."""
 

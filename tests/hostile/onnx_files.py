@@ -26,8 +26,10 @@ from tests.hostile.onnx_edits import (
     no_nodes,
     no_opset,
     no_outputs,
+    not_utf8,
     opset,
     shape_of_constant,
+    text_of_tensor,
     undefined,
     unknown_operator,
 )
@@ -56,6 +58,18 @@ REFUSED: Final[Mapping[str, tuple[Edit, str]]] = {
     "unknown operator": (unknown_operator, "QC702"),
     "input without a type": (input_without_type, "QC702"),
     "input of unknown type": (input_of_unknown_type, "QC702"),
+    **{
+        f"no UTF-8 as {name}": (not_utf8(edit), "QC702")
+        for name, edit in {
+            "graph": lambda m, text: setattr(m.graph, "name", text),
+            "node": lambda m, text: setattr(m.graph.node[0], "name", text),
+            "operator": lambda m, text: setattr(m.graph.node[0], "op_type", text),
+            "input": lambda m, text: setattr(m.graph.input[0], "name", text),
+            "weight": lambda m, text: setattr(m.graph.initializer[0], "name", text),
+            "metadata": lambda m, text: setattr(m.metadata_props[0], "value", text),
+        }.items()
+    },
+    "no UTF-8 in a tensor": (text_of_tensor, "QC702"),
     "metadata no JSON": (metadata("{"), "QC703"),
     "metadata a list": (metadata("[]"), "QC703"),
     "metadata nested deeply": (metadata("[" * 100_000), "QC703"),

@@ -16,6 +16,8 @@ from .refusal import RefusalError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from google.protobuf.message import Message
+
 #: Of the file: its bytes, and those of shape inference before, after and parsed; and programs.
 COPIES, PROGRAM = 5, 128 << 20
 
@@ -27,6 +29,7 @@ def require_valid(descriptor: int) -> None:
         file.seek(0)
         data = file.read()
     model = parsed(data)
+    require_text(model)
     require_complete(model)
     try:
         require_types(model)
@@ -63,6 +66,26 @@ def parsed(data: bytes) -> onnx.ModelProto:
     if not model.graph.output:
         raise RefusalError("QC702", "not a valid ONNX file: it returns nothing")
     return model
+
+
+def require_text(message: Message) -> None:
+    """Refuse names and texts that are not UTF-8, which protobuf has as bytes."""
+    for field, value in message.ListFields():
+        if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            continue
+        single = isinstance(value, (str, bytes)) or hasattr(value, "ListFields")
+        for each in [value] if single else value:
+            if isinstance(each, bytes):
+                place = f"{message.DESCRIPTOR.name}.{field.name}"
+                raise RefusalError("QC702", f"the text of a {place} is not UTF-8")
+            if field.type == field.TYPE_MESSAGE:
+                require_text(each)
+    if isinstance(message, onnx.TensorProto):
+        try:
+            for text in message.string_data:
+                text.decode()
+        except UnicodeDecodeError:
+            raise RefusalError("QC702", "a text of a tensor is not UTF-8") from None
 
 
 def require_complete(model: onnx.ModelProto) -> None:
