@@ -133,6 +133,10 @@ class Builder:
         (result,) = graph.output
         return names[str(result.name)]
 
+    def maker(self, tensor: Tensor) -> onnx.NodeProto | None:
+        """The node that computes *tensor*; inputs of its own graph and constants have none."""
+        return self._nodes.get(tensor)
+
     def rename(self, tensor: Tensor, name: str) -> Tensor:
         """Call the result of a node *name* in the file; what has such a name already keeps it."""
         if tensor in self._nodes:

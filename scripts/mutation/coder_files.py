@@ -43,7 +43,7 @@ ENCODER: Final = (
     ),
     FileMutant(
         "bias-lost", "G09", "encoder", "conv2d_0_m",
-        operand("conv2d_0_m/Add", 1, np.zeros_like),
+        operand("conv2d_0_m/Conv", 2, np.zeros_like),
     ),
     FileMutant(
         "lower-end-half-a-step-off", "G11", "encoder", "input_qa",

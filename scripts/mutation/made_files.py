@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 import onnx
 
+from scripts.mutation.changes import HALF
 from scripts.mutation.edits import (
     Array,
     Edit,
@@ -35,7 +36,7 @@ def _padded_with_zeros(pool: str, pads: list[int]) -> Edit:
     """Zeros around what is pooled, where nothing should be."""
     amounts = np.array([0, 0, *pads[:2], 0, 0, *pads[2:]])
     return together(
-        preceded(pool, 0, Step("Pad", (amounts, np.uint8(128)))),
+        preceded(pool, 0, Step("Pad", (amounts, np.float32(128)))),
         attribute(pool, "pads", [0, 0, 0, 0]),
     )
 
@@ -113,6 +114,10 @@ CONVOLUTIONS: Final = (
     FileMutant(
         "zeros-in-the-maximum", "G20", "convolutions", "maximum",
         _padded_with_zeros("maximum/MaxPool", [1, 0, 1, 1]),
+    ),
+    FileMutant(
+        "codes-halved-among-floats", "G20", "pools", "largest",
+        preceded("largest/Cast_1", 0, Step("Mul", (HALF,))),
     ),
     FileMutant(
         "mean-of-what-is-cropped", "G20", "convolutions", "overall",

@@ -278,6 +278,15 @@ def sums() -> Model:
     return Model(image, [one, strided], name="sums")
 
 
+def pools() -> Model:
+    """The largest of codes that no integer kernel makes, and a kernel that reads them."""
+    image = Input((7, 6, 3), name="image")
+    x = QActivation("quantized_bits(4, 1, alpha=1)", name="signed")(image)
+    largest = MaxPooling2D(3, strides=2, padding="same", name="largest")(x)
+    conv = QConv2D(4, 2, name="conv", **PLAIN)(largest)
+    return Model(image, QActivation(NIBBLE, name="rounded")(_gains("conv", conv)), name="pools")
+
+
 def _gains(name: str, x: Tensor) -> Tensor:
     return BatchNormalization(name=f"gains_{name}")(x)
 
@@ -327,7 +336,7 @@ if __name__ == "__main__":
     # What QKeras 0.9.0 uses of TensorFlow and TensorFlow no longer has.
     array_ops.stack, array_ops.unstack = tf.stack, tf.unstack
     nest.is_sequence = nest.is_nested
-    for build in (convolutions, linear, quantizers, sequences, requantized, sums):
+    for build in (convolutions, linear, quantizers, sequences, requantized, sums, pools):
         made = build()
         fill(made)
         save(made, Path(sys.argv[1]) / f"{made.name}.h5")

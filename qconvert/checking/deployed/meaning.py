@@ -6,9 +6,10 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
+from qconvert.checking.deployed.casting import MOVING, bytes_before
 from qconvert.checking.deployed.kernels import input_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.saturation import MOVING, highest
+from qconvert.checking.deployed.saturation import highest
 from qconvert.emit.metadata import ModelMetadata
 
 #: The step, and the code of 0.
@@ -43,6 +44,8 @@ def meaning_of(name: str, file: OnnxGraph, given: Mapping[str, Meaning]) -> Mean
     if node.op_type == "Concat":
         parts = {meaning_of(part, file, given) for part in node.input}
         return parts.pop() if len(parts) == 1 else None
+    if node.op_type == "Cast":
+        return meaning_of(bytes_before(node, file), file, given)
     before = meaning_of(node.input[0], file, given) if node.input else None
     if node.op_type == "BitShift" and before is not None:
         bits = file.constant(input_of(node, 1))

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 import onnx
 
+from qconvert.checking.deployed.casting import MOVING
 from qconvert.checking.deployed.kernels import LINEAR, called, input_of, is_integer, kind_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.saturation import MOVING
 from qconvert.emit.codes import encode
 
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"

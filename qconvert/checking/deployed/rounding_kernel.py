@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from qconvert.checking.deployed.casting import MOVING
 from qconvert.checking.deployed.kernels import LINEAR, codes_of, input_of, kind_of
 from qconvert.checking.deployed.meaning import Meaning, meaning_of
 from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
-from qconvert.checking.deployed.saturation import MOVING
 from qconvert.ir import F32
 
 Ints = npt.NDArray[np.int64]

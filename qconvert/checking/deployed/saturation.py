@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
+from qconvert.checking.deployed.casting import MOVING, bytes_before
 from qconvert.checking.deployed.kernels import LINEAR, codes_of, input_of, is_conv, kind_of
 from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
 
@@ -20,20 +21,6 @@ _OPTION: Final = " or the session option session.x64quantprecision=1"
 
 _INT8, _UINT8 = np.dtype(np.int8), np.dtype(np.uint8)
 _INT16: Final = np.iinfo(np.int16)
-#: What returns the codes that it is given, in other places.
-MOVING: Final = frozenset(
-    {
-        "Flatten",
-        "Identity",
-        "MaxPool",
-        "NhwcMaxPool",
-        "Reshape",
-        "Slice",
-        "Squeeze",
-        "Transpose",
-        "Unsqueeze",
-    }
-)
 
 
 def condition_of(node: onnx.NodeProto, graph: OnnxGraph) -> str:
@@ -105,6 +92,9 @@ def highest(name: str, graph: OnnxGraph) -> int:
         case "Pad":
             filler = graph.constant(input_of(node, 2))
             return max(highest(node.input[0], graph), 0 if filler is None else int(filler))
+        case "Cast":
+            before = bytes_before(node, graph)
+            return highest(before, graph) if before else byte
         case kind if kind in MOVING or kind == "Resize":
             return highest(node.input[0], graph)
         case _:

@@ -11,6 +11,7 @@ import numpy as np
 from qconvert.emit import quantizers
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes, encode, on_grid
+from qconvert.emit.dialects.float import FloatDialect
 from qconvert.emit.dialects.protocol import Consumer, Kernel
 from qconvert.emit.grids import bytes_hold, image, rounds_to, stretch
 from qconvert.emit.packing import stored_codes, type_of_weights
@@ -71,9 +72,11 @@ class QdqDialect:
     def bias(
         self, b: Builder, x: Value, kernel: Kernel, array: F32, consumer: Consumer
     ) -> Tensor | None:
-        """An int32 bias in the steps of the products, if it lies on that grid."""
-        # A float bias beside integer weights is rounded by ONNX Runtime, so it is added behind.
-        if x.codes is None or not x.integer or kernel.codes is None:
+        """An int32 bias in the steps of the products, if it lies on that grid; floats to floats."""
+        if x.codes is None:
+            return FloatDialect().bias(b, x, kernel, array, consumer)
+        # Beside codes and integer weights ONNX Runtime rounds a float bias, so it is added behind.
+        if not x.integer or kernel.codes is None:
             return None
         exps = kernel.codes.exps + x.codes.exp
         codes = on_grid(array, exps)

@@ -1,15 +1,31 @@
 """Pooling, reductions and softmax."""
 
 import math
+from typing import Final
+
+import numpy as np
+import onnx
+from onnx import helper
 
 from qconvert.emit.builder import Attributes, Builder, Tensor
 from qconvert.emit.lowering.linear import pads
 from qconvert.emit.shield import shielded
-from qconvert.emit.values import Value, channels_first, move, relayout, without_axes
+from qconvert.emit.values import (
+    Value,
+    channels_first,
+    move,
+    natural,
+    relayout,
+    without_axes,
+)
 from qconvert.ir.ops import Pool, Reduce, Softmax
 
 #: The first opset in which an operator takes the axes as an input.
 _AXES_AS_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18, "ReduceMin": 18}
+#: Between a tensor of codes and the kernel that writes them.
+_MOVING: Final = frozenset(
+    {"Clip", "Concat", "MaxPool", "Pad", "Reshape", "Resize", "Slice", "Squeeze", "Transpose"}
+)
 
 
 def pool(op: Pool, x: Value, b: Builder) -> Value:
@@ -26,7 +42,36 @@ def pool(op: Pool, x: Value, b: Builder) -> Value:
         # ONNX Runtime's AveragePool of bytes rounds ties of other counts to the wrong code.
         apart = x.integer and not _divides_exactly(op)
         return Value(shielded(b, mean) if apart else mean, x.layout)
-    return move(b, x, x.layout, lambda t: b.op("MaxPool", t, attributes=attributes), wide=False)
+    return move(b, x, x.layout, lambda t: _largest(b, x, t, attributes), wide=False)
+
+
+def _largest(b: Builder, x: Value, tensor: Tensor, attributes: Attributes) -> Tensor:
+    """``MaxPool`` of codes, or of these as floats, of which each is one.
+
+    ONNX Runtime finds the largest bytes fast where channels come last, as in the results of its
+    integer kernels; elsewhere it takes several times as long for them as for floats.
+    """
+    if x.codes is None or _by_integers(b, tensor):
+        return b.op("MaxPool", tensor, attributes=attributes)
+    floats = b.op("Cast", tensor, attributes={"to": onnx.TensorProto.FLOAT})
+    largest = b.op("MaxPool", floats, attributes=attributes)
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(x.codes.dtype))
+    return b.op("Cast", largest, attributes={"to": kind})
+
+
+def _by_integers(b: Builder, codes: Tensor) -> bool:
+    """Whether an integer kernel writes *codes*, or whoever supplies them."""
+    node = b.maker(codes)
+    while node is not None and node.op_type in _MOVING:
+        node = b.maker(node.input[0])
+    if node is None or node.op_type != "QuantizeLinear":
+        return node is None or node.op_type == "QLinearConv"
+    source = b.maker(node.input[0])
+    if source is not None and source.op_type == "Relu":
+        # Which the quantizer behind it makes superfluous.
+        source = b.maker(source.input[0])
+    factors = [] if source is None else [b.maker(name) for name in source.input]
+    return bool(factors) and all(each and each.op_type == "DequantizeLinear" for each in factors)
 
 
 def reduce(op: Reduce, x: Value, b: Builder) -> Value:
@@ -46,7 +91,9 @@ def _divides_exactly(op: Pool) -> bool:
 
 
 def softmax(op: Softmax, x: Value, b: Builder) -> Value:
-    """``Softmax`` along the axis where it is stored."""
+    """``Softmax`` along the last axis, of which it is the fastest, or where the axis is stored."""
+    if op.axis == x.rank - 1:
+        x = relayout(b, x, natural(x.rank))
     return Value(b.op("Softmax", x.tensor, attributes={"axis": x.axis(op.axis)}), x.layout)
 
 
