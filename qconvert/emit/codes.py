@@ -81,7 +81,7 @@ _AT_ONCE = 1 << 20
 _ANY = 1 << 20
 
 
-def _lowest_bits(array: F32) -> Integers:
+def lowest_bits(array: F32) -> Integers:
     """The exponent of the lowest set bit of every number."""
     mantissa, exponent = np.frexp(array.astype(np.float64))
     whole = np.ldexp(mantissa, 24).astype(np.int64)
@@ -92,11 +92,11 @@ def _lowest_bits(array: F32) -> Integers:
 def _lowest_by_channel(array: F32, axis: int) -> Integers:
     """The exponent of the lowest bit of every channel, the other axes being 1 long."""
     if array.ndim == 0:
-        return _lowest_bits(array)
+        return lowest_bits(array)
     others = tuple(i for i in range(array.ndim) if i != axis)
     count = min(array.shape[axis], array.size // _AT_ONCE + 1)
     parts = np.array_split(array, max(count, 1), axis)
-    lowest = [_lowest_bits(part).min(axis=others, keepdims=True, initial=_ANY) for part in parts]
+    lowest = [lowest_bits(part).min(axis=others, keepdims=True, initial=_ANY) for part in parts]
     return np.concatenate(lowest, axis)
 
 

@@ -37,6 +37,26 @@ def metadata_lines(metadata: ModelMetadata | None) -> Iterator[str]:
     yield f"{printable(made)}; {_needed(metadata.requires)}"
 
 
+def requirement_lines(metadata: ModelMetadata | None) -> Iterator[str]:
+    """Without which a runtime would compute something else, a line each; none without any."""
+    if metadata is None:
+        return
+    yield from (f"needs {text}" for text in _of_processors(metadata.requires))
+    if metadata.requires.openvino:
+        yield f"needs in OpenVINO {_in_openvino(metadata.requires)}"
+
+
+def division_lines(metadata: ModelMetadata | None) -> Iterator[str]:
+    """Which inputs the file divides, so that no integer kernel reads them."""
+    for each in () if metadata is None else metadata.inputs:
+        if each.codes is not None and each.codes.divisor != 1:
+            yield (
+                f"input {printable(each.input)} is divided by {each.codes.divisor} in float, and so"
+                " is what reads it: of a model trained on pixels / 256, --domain with uint8/256"
+                " makes that a scale of integers"
+            )
+
+
 def interface_lines(metadata: ModelMetadata | None) -> Iterator[str]:
     """The inputs and outputs of a file that has integers there; nothing of one without."""
     if metadata is None:
@@ -71,8 +91,15 @@ def stamp_lines(stamp: Stamp | None, *, fits: bool) -> Iterator[str]:
 
 
 def _needed(requires: Requirements) -> str:
-    options = [f"session option {name}={value}" for name, value in requires.session_options.items()]
-    needed = ", ".join(printable(text) for text in (*options, *requires.cpu))
-    there = ", ".join(map(printable, requires.openvino))
-    elsewhere = f"; in OpenVINO {there}" if there else ""
+    needed = ", ".join(_of_processors(requires))
+    elsewhere = f"; in OpenVINO {_in_openvino(requires)}" if requires.openvino else ""
     return f"needs {needed or 'no session options and no special CPU'}{elsewhere}"
+
+
+def _of_processors(requires: Requirements) -> list[str]:
+    options = [f"session option {name}={value}" for name, value in requires.session_options.items()]
+    return [printable(text) for text in (*options, *requires.cpu)]
+
+
+def _in_openvino(requires: Requirements) -> str:
+    return ", ".join(map(printable, requires.openvino))

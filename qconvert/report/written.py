@@ -13,7 +13,7 @@ import onnx
 from qconvert.emit.metadata import read_metadata
 from qconvert.report.escape import printable
 
-SCHEMA: Final = "qconvert.written/1"
+SCHEMA: Final = "qconvert.written/2"
 #: The operators that multiply numbers by weights, and those that multiply integers.
 _LINEAR: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _INTEGER: Final = frozenset({"ConvInteger", "MatMulInteger", "QLinearConv"})
@@ -23,8 +23,8 @@ _INTEGER: Final = frozenset({"ConvInteger", "MatMulInteger", "QLinearConv"})
 class Written:
     """An ONNX file on disk.
 
-    Of ``linear`` operators, which take most of the time, ``on_integers`` have nothing but integers
-    before them, so that runtimes can compute them on integers.
+    Of ``linear`` operators, which take most of the time, ``of_codes`` multiply nothing but
+    quantized numbers. Whether on integers, the runtime decides: by what is behind them, too.
     """
 
     path: str
@@ -34,7 +34,7 @@ class Written:
     dialect: str
     opset: int
     linear: int
-    on_integers: int
+    of_codes: int
 
 
 def written(model: onnx.ModelProto, data: bytes, path: Path, layers: int) -> Written:
@@ -64,7 +64,9 @@ def lines_of(found: Written) -> Iterator[str]:
     yield f"{printable(found.path)}: {found.layers} layers, {found.bytes:,} bytes"
     kinds = f"dialect {found.dialect}, opset {found.opset}"
     if found.linear:
-        kinds += f"; {found.on_integers} of {found.linear} convolutions and products on integers"
+        kinds += (
+            f"; {found.of_codes} of {found.linear} convolutions and products of quantized numbers"
+        )
     yield kinds
 
 

@@ -287,6 +287,24 @@ def pools() -> Model:
     return Model(image, QActivation(NIBBLE, name="rounded")(_gains("conv", conv)), name="pools")
 
 
+def ties() -> Model:
+    """Sums that are ties beside some that have none, for their biases are finer."""
+    image = Input((7, 6, 3), name="image")
+    x = QActivation("quantized_bits(4, 1, alpha=1)", name="signed")(image)
+    mixed = QConv2D(
+        8, 2, kernel_quantizer="ternary(alpha=1)", bias_quantizer=EIGHT_BITS, name="mixed_conv"
+    )(x)
+    mixed = QActivation("quantized_relu(4, 4)", name="mixed")(mixed)
+    # Sums of 1/16 with biases of 1/32, and weights that leave nothing but bits of the codes.
+    coarse = QActivation("quantized_relu(4, 7)", name="coarse")(image)
+    shifted = QConv2D(
+        6, 2, kernel_quantizer="quantized_bits(8, 0, 1, alpha=1)",
+        bias_quantizer="quantized_bits(8, 1, alpha=1)", name="shifted_conv",
+    )(coarse)  # fmt: skip
+    shifted = QActivation(EIGHT_BITS, name="shifted")(shifted)
+    return Model(image, [mixed, shifted], name="ties")
+
+
 def _gains(name: str, x: Tensor) -> Tensor:
     return BatchNormalization(name=f"gains_{name}")(x)
 
@@ -336,7 +354,7 @@ if __name__ == "__main__":
     # What QKeras 0.9.0 uses of TensorFlow and TensorFlow no longer has.
     array_ops.stack, array_ops.unstack = tf.stack, tf.unstack
     nest.is_sequence = nest.is_nested
-    for build in (convolutions, linear, quantizers, sequences, requantized, sums, pools):
+    for build in (convolutions, linear, quantizers, sequences, requantized, sums, pools, ties):
         made = build()
         fill(made)
         save(made, Path(sys.argv[1]) / f"{made.name}.h5")

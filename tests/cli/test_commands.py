@@ -658,7 +658,10 @@ def test_integers_go_in_and_out_where_they_are_wanted(
     (text,) = (e.value for e in onnx.load(target).metadata_props if e.key == "qconvert")
     schema = json.loads((SCHEMAS / "metadata.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+    assert "uint8/256" not in told
     pixels = [str(model), "--io", "quantized", "--domain", "x=uint8/255", "--force"]
+    assert run(["export", *pixels]) == 0
+    assert "input x is divided by 255 in float" in capsys.readouterr().out
     assert run(["export", *pixels, "--check", "--tf-python", "/nowhere/python"]) == 5
     assert "x is an integer from 0 to 255, divided by 255" in capsys.readouterr().out
 

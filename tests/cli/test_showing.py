@@ -114,7 +114,7 @@ def test_export_tells_what_it_wrote_and_what_next(
     first, second, *_, last = capsys.readouterr().out.splitlines()
     file = model.with_suffix(".onnx")
     assert first == f"{file}: 2 layers, {file.stat().st_size:,} bytes"
-    assert second == "dialect qdq, opset 21; 1 of 1 convolutions and products on integers"
+    assert second == "dialect qdq, opset 21; 1 of 1 convolutions and products of quantized numbers"
     assert last == f"next: qconvert check {model} {file}"
 
 
@@ -140,15 +140,15 @@ def test_what_was_written_is_told_as_json_alone(
     assert told.read_text(encoding="utf-8") == text
     found = json.loads(text)
     assert found["bytes"] == model.with_suffix(".onnx").stat().st_size
-    assert (found["layers"], found["linear"], found["on_integers"]) == (2, 1, 1)
+    assert (found["layers"], found["linear"], found["of_codes"]) == (2, 1, 1)
 
 
-def test_the_float_dialect_has_nothing_on_integers(
+def test_the_float_dialect_has_no_products_of_quantized_numbers(
     write_model: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["export", str(write_model()), "--dialect", "float", "--json", "-"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["dialect"], found["linear"], found["on_integers"]) == ("float", 1, 0)
+    assert (found["dialect"], found["linear"], found["of_codes"]) == ("float", 1, 0)
 
 
 def test_a_report_on_standard_output_is_alone_there(

@@ -9,7 +9,7 @@ from qconvert.report.written import written
 
 
 @pytest.mark.parametrize("operator", ["ConvInteger", "MatMulInteger", "QLinearConv"])
-def test_operators_on_integers_count_as_such(operator: str) -> None:
+def test_operators_on_integers_multiply_quantized_numbers(operator: str) -> None:
     """Beside one on floats."""
     nodes = [
         helper.make_node(operator, ["x", "w"], ["sums"]),
@@ -18,4 +18,4 @@ def test_operators_on_integers_count_as_such(operator: str) -> None:
     ]
     model = helper.make_model(helper.make_graph(nodes, "m", [], []))
     found = written(model, model.SerializeToString(), Path("m.onnx"), 2)
-    assert (found.linear, found.on_integers) == (2, 1)
+    assert (found.linear, found.of_codes) == (2, 1)

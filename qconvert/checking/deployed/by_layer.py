@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import onnx
 
 from qconvert.checking.deployed.drawn_file import DrawnFile
+from qconvert.checking.deployed.float_steps import float_steps
 from qconvert.checking.deployed.kernels import LINEAR, called, is_integer, kind_of, operator_of
 from qconvert.checking.deployed.obstacles import obstacles
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
@@ -14,7 +15,10 @@ from qconvert.emit.metadata import read_metadata
 
 @dataclass(frozen=True, slots=True)
 class InFloat:
-    """A linear operator of the file that no integer kernel computes, and why; empty if unknown."""
+    """A linear operator of the file that no integer kernel computes, and why; empty if unknown.
+
+    Or the steps of a layer that has none such, and which sums or codes they stand behind.
+    """
 
     operator: str
     reasons: tuple[str, ...]
@@ -44,6 +48,8 @@ def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[Lay
         for layer in file.layers_of(outer, graph) or {""}:
             operators.setdefault(layer, []).extend(nested)
     in_float = _in_float(file, graph)
+    for name, steps in float_steps(file, graph).items():
+        in_float.setdefault(name, [InFloat(kinds, (places,)) for kinds, places in steps])
     metadata = read_metadata(drawn)
     names = [layer.layer for layer in metadata.layers] if metadata else []
     return tuple(

@@ -13,25 +13,36 @@ import onnx
 from qconvert.checking.deployed.casting import MOVING
 from qconvert.checking.deployed.kernels import LINEAR, called, input_of, is_integer, kind_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.emit.codes import encode
+from qconvert.emit.codes import LARGEST_CODE, encode
 
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 #: What has an integer kernel, and whether that returns floats where no quantizer reads it.
 _RETURNS_FLOATS: Final = {"Conv": False, "Gemm": True, "MatMul": True}
 #: What affine functions consist of, a cast to float64 and back among them.
 _AFFINE: Final = frozenset({"Add", "Cast", "Mul", "Sub"})
+#: The axes of a kernel with a window of two, and the largest byte.
+_IMAGE: Final = 4
+_MOST: Final = 255
 _BYTE: Final = 8
 
 
 def obstacles(node: onnx.NodeProto, graph: OnnxGraph) -> tuple[str, ...]:
-    """What stands in the way, in the order of the computation; each of them suffices."""
+    """What stands in the way, in the order of the computation; each of them suffices.
+
+    Where bytes come in, what is behind the sums, together with what keeps these from being integers
+    that become floats.
+    """
     kind = node.op_type
     if is_integer(node):
         return ()
     if kind not in _RETURNS_FLOATS:
         return (f"ONNX Runtime has no integer kernel of {kind}",)
-    behind = [] if _RETURNS_FLOATS[kind] else _of_result(node.output[0], graph)
-    return (*_of_input(node.input[0], graph), *_of_weights(node, graph), *behind)
+    before = (*_of_input(node.input[0], graph), *_of_weights(node, graph))
+    behind = () if _RETURNS_FLOATS[kind] else tuple(_of_result(node.output[0], graph, not before))
+    if behind and not before:
+        # It could be one of integers all the same, whose sums become floats.
+        return (f"{' and '.join(behind)}, and {_not_as_sums(node, graph)}",)
+    return (*before, *behind)
 
 
 def _of_input(name: str, graph: OnnxGraph) -> Iterator[str]:
@@ -79,7 +90,7 @@ def _bits(node: onnx.NodeProto, graph: OnnxGraph) -> int:
     return next(found, _BYTE)
 
 
-def _of_result(name: str, graph: OnnxGraph) -> Iterator[str]:
+def _of_result(name: str, graph: OnnxGraph, bytes_come_in: bool) -> Iterator[str]:
     """Follows a result to its quantizer as long as one operator reads it."""
     between: list[onnx.NodeProto] = []
     readers = graph.readers(name)
@@ -88,7 +99,7 @@ def _of_result(name: str, graph: OnnxGraph) -> Iterator[str]:
         name = readers[0].output[0]
         readers = graph.readers(name)
     if between and not (readers and _absorbs(readers[0], between, graph)):
-        yield _passed(between)
+        yield from _passed(between, graph, bytes_come_in)
     widths = {_bits(reader, graph) for reader in readers if reader.op_type == _QUANTIZE}
     if wide := widths - {_BYTE}:
         # Others read it, too: what QKeras returns is the rounded number only within limits.
@@ -107,10 +118,38 @@ def _absorbs(quantizer: onnx.NodeProto, between: list[onnx.NodeProto], graph: On
     return lowest and all(node.op_type == "Relu" for node in between)
 
 
-def _passed(between: list[onnx.NodeProto]) -> str:
+def _passed(between: list[onnx.NodeProto], graph: OnnxGraph, bytes_come_in: bool) -> Iterator[str]:
     kinds = dict.fromkeys(node.op_type for node in between)
-    if set(kinds) == {"Add"} and len(between) == 1:
-        return "a bias that is off the grid of its products is added in float"
-    if _AFFINE.issuperset(kinds):
-        return f"an affine function, as of a batch normalization, is behind it: {', '.join(kinds)}"
-    return f"is followed by {', '.join(kinds)} in float"
+    joins = next((node for node in between if _joins(node, graph)), None)
+    if joins is not None:
+        yield f"another value joins its result before a quantizer does: {called(joins)}"
+    elif not _AFFINE.issuperset(kinds):
+        yield f"is followed by {', '.join(kinds)} in float"
+    elif not bytes_come_in:
+        # Behind bytes the kernel might have taken it in: nothing was in the way yet.
+        return
+    elif set(kinds) <= {"Add", "Sub"} and len(between) == 1:
+        yield "a bias that is off the grid of its products is added in float"
+    else:
+        yield f"an affine function, as of a batch normalization, is behind it: {', '.join(kinds)}"
+
+
+def _joins(node: onnx.NodeProto, graph: OnnxGraph) -> bool:
+    """Whether an operator reads more than one value that depends on inputs."""
+    return sum(graph.constant(name) is None for name in node.input if name) > 1
+
+
+def _not_as_sums(node: onnx.NodeProto, graph: OnnxGraph) -> str:
+    """Why `export` made no ``ConvInteger`` of a convolution of bytes either."""
+    kernel = graph.constant(input_of(node, LINEAR[kind_of(node)].kernel))
+    found = None if kernel is None else encode(kernel, 0)
+    if found is None:
+        return "its kernel is computed, too"
+    stated = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+    if stated.get("group", 1) != 1:
+        return "ONNX Runtime computes the groups of a ConvInteger one by one"
+    if found.codes.ndim > _IMAGE:
+        return "ONNX Runtime has no fast ConvInteger of three axes"
+    if _MOST * abs(found.codes).reshape(len(found.codes), -1).sum(axis=1).max() > LARGEST_CODE:
+        return "its sums may take more than 24 bits, or it is too small for a ConvInteger"
+    return "it is too small for a ConvInteger to be faster"

@@ -1,17 +1,17 @@
 """Weights, biases and multipliers of a convolution that returns the codes of its quantizer."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from qconvert.emit.codes import WeightCodes, encode, largest_beside, on_grid
-from qconvert.emit.grids import rising, stretch
+from qconvert.emit.codes import WeightCodes, encode, largest_beside
+from qconvert.emit.grids import rising
 from qconvert.emit.requantization.chains import Chain
 from qconvert.emit.requantization.epilogue import Epilogue, Integers, Stairs, stairs
-from qconvert.emit.requantization.search import Requantization, is_right, search
+from qconvert.emit.requantization.exact import exact, scaled
+from qconvert.emit.requantization.search import Requantization, search
 from qconvert.emit.values import Codes, conv_weight
 from qconvert.ir import F32, Grid
 from qconvert.ir.ops import Conv, ConvTranspose, Quantize, Relu
@@ -68,31 +68,15 @@ def requantized(
     if any(isinstance(each, Relu) for each in ops):
         # Its ends are inside the quantizer's, and clip as well.
         clipped = Grid(min(k.first for k in kernels), max(k.last for k in kernels), grid.exp)
-    exact = _exact(epilogue, kernels, clipped)
-    if exact is not None:
-        return _assembled(weights, exact, grid, clipped, 0)
+    candidates = exact(epilogue, kernels, clipped)
+    as_they_are = [number for number in candidates if number is not None and number.factor == 1]
+    if len(as_they_are) == len(kernels):
+        return _assembled(weights, as_they_are, grid, clipped, 0)
     for shift, limit in _ways(x, packed=packed, vnni=vnni):
-        numbers = _searched(kernels, weights, clipped, limit, shift)
+        numbers = _found(kernels, candidates, weights, clipped, limit, shift)
         if numbers is not None:
             return _assembled(weights, numbers, grid, clipped, shift)
     return None
-
-
-def _exact(epilogue: Epilogue, kernels: list[Stairs], grid: Grid) -> list[Requantization] | None:
-    """Sums on a grid that is rounded to a coarser one need no search, and have ties."""
-    exps = epilogue.exps
-    bias = np.zeros(epilogue.channels, np.float32) if epilogue.bias is None else epilogue.bias
-    biases = on_grid(np.resize(bias, len(exps)), exps)
-    if biases is None:
-        return None
-    # It rounds to it before it multiplies by a power of two.
-    rounded = grid.exp - stretch(epilogue.quantizer)
-    numbers = [
-        Requantization(1, int(b), math.ldexp(1.0, int(exp) - rounded))
-        for b, exp in zip(biases, exps, strict=True)
-    ]
-    pairs = zip(kernels, numbers, strict=True)
-    return numbers if all(is_right(one, grid, number) for one, number in pairs) else None
 
 
 def _ways(x: Codes, *, packed: bool, vnni: bool) -> Iterator[tuple[int, int]]:
@@ -125,13 +109,22 @@ def reach(weights: Integers, x: Codes) -> tuple[Integers, Integers]:
     return up * lo - down * hi, up * hi - down * lo
 
 
-def _searched(
-    kernels: list[Stairs], weights: Integers, grid: Grid, limit: int, shift: int
+def _found(
+    kernels: list[Stairs],
+    candidates: list[Requantization | None],
+    weights: Integers,
+    grid: Grid,
+    limit: int,
+    shift: int,
 ) -> list[Requantization] | None:
+    """By kernel its exact numbers, or what a search finds, with weights of up to *limit*."""
     largest = abs(weights).reshape(len(weights), -1).max(axis=1, initial=1)
     numbers: list[Requantization] = []
-    for one, most in zip(kernels, largest.tolist(), strict=True):
-        found = search(one, grid, [n << shift for n in range(limit // most, 0, -1)])
+    for one, candidate, most in zip(kernels, candidates, largest.tolist(), strict=True):
+        factors = [n << shift for n in range(limit // most, 0, -1)]
+        found = None if candidate is None else scaled(one, candidate, 1 << shift)
+        if found is None or found.factor > max(factors, default=0):
+            found = search(one, grid, factors)
         if found is None:
             return None
         numbers.append(found)

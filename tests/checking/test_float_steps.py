@@ -1,0 +1,112 @@
+"""What is told of layers that run in float behind the sums, or codes, of others."""
+
+import numpy as np
+
+from qconvert.emit import to_onnx
+from qconvert.ir.ops import BatchNormalization, Conv, Dense, Merge, Pool, Quantize, Reshape
+from qconvert.ir.quantizers import QuantizedBits
+
+from .test_by_layer import (
+    FOUR,
+    NONE,
+    Q_IN,
+    SMALL,
+    Step,
+    between,
+    conv,
+    graph_of,
+    kernels,
+    reasons,
+    weights,
+)
+
+#: As many channels as come in, so that both can be added.
+SAME = conv(weights(1, 1, 2, 2), weights(2, exp=-12))
+JOINED = f"another value joins its result before a quantizer does: Add sum/Add{SMALL}"
+BEHIND = "in front of QuantizeLinear q/QuantizeLinear"
+
+
+def normalization(channels: int) -> BatchNormalization:
+    random = np.random.default_rng(1)
+    mean, gamma, beta = (random.normal(0, 1, channels).astype(np.float32) for _ in range(3))
+    variance = random.uniform(0.5, 4, channels).astype(np.float32)
+    return BatchNormalization(mean, variance, gamma, beta, 1e-3)
+
+
+def steps_of(steps: list[Step], layer: str) -> list[str]:
+    found = kernels(to_onnx(graph_of(steps)))[layer].in_float
+    return [f"{one.operator}: {'; '.join(one.reasons)}" for one in found]
+
+
+def joined(*behind: Step) -> list[Step]:
+    """A convolution, what is *behind* it, and what comes into it added to that."""
+    last = behind[-1][0] if behind else "conv"
+    end: list[Step] = [("sum", Merge("add"), [last, "q_in"]), ("q", FOUR, ["sum"])]
+    return [Q_IN, ("conv", SAME, ["q_in"]), *behind, *end]
+
+
+def test_a_branch_is_no_bias() -> None:
+    assert reasons(joined()) == JOINED
+
+
+def test_a_normalization_in_front_of_a_branch_is_no_obstacle() -> None:
+    """No form inside of the kernel was looked for: no quantizer is right behind it."""
+    steps = joined(("normal", normalization(2), ["conv"]))
+    assert reasons(steps) == JOINED
+    starts = f"behind codes, the sums of Conv conv/Conv, {BEHIND}"
+    assert steps_of(steps, "normal") == [f"Mul, Add: {starts}"]
+    assert steps_of(steps, "sum") == [f"Add: {starts}"]
+
+
+def test_beside_floats_a_bias_has_no_grid() -> None:
+    steps: list[Step] = [("conv", conv(bias=weights(4)), ["x"]), ("q", FOUR, ["conv"])]
+    assert reasons(steps) == "its input 'x' comes in as floats"
+
+
+def test_why_a_convolution_of_bytes_is_no_conv_integer() -> None:
+    grouped = Conv(weights(3, 3, 1, 4), None, (1, 1), (1, 1), NONE, 2)
+    told = reasons([Q_IN, ("conv", grouped, ["q_in"])])
+    assert told.endswith(
+        "behind it, and ONNX Runtime computes the groups of a ConvInteger one by one"
+    )
+    assert reasons([Q_IN, ("conv", conv(), ["q_in"])]) == f"no quantizer is behind it{SMALL}"
+    around = ((16, 16), (16, 16))
+    wide = Conv(np.full((40, 40, 2, 1), 127 / 128, np.float32), None, (1, 1), (1, 1), around)
+    assert "more than 24 bits" in reasons([Q_IN, ("conv", wide, ["q_in"])])
+
+
+def test_a_normalization_behind_sums_of_integers() -> None:
+    eight = Quantize(QuantizedBits(8, 2, alpha=1.0))
+    steps: list[Step] = [
+        Q_IN,
+        ("flat", Reshape((-1,)), ["q_in"]),
+        ("fc", Dense(weights(128, 64), None), ["flat"]),
+        ("normal", normalization(64), ["fc"]),
+        ("q", eight, ["normal"]),
+    ]
+    (told,) = steps_of(steps, "normal")
+    assert told.endswith(BEHIND) and " the sums of " in told
+    assert told.startswith("Sum: behind ")
+
+
+def test_a_mean_by_another_number_than_a_power_of_two() -> None:
+    steps: list[Step] = [
+        Q_IN,
+        ("mean", Pool("mean", (3, 3), (1, 1), NONE), ["q_in"]),
+        ("q", FOUR, ["mean"]),
+    ]
+    (told,) = steps_of(steps, "mean")
+    assert told.startswith("AveragePool") and told.endswith(f"behind codes, {BEHIND}")
+
+
+def test_of_integer_kernels_nothing_is_told() -> None:
+    found = kernels(to_onnx(graph_of(between(conv()))))
+    assert not any(each.in_float for each in found.values())
+
+
+def test_a_layer_that_was_told_of_is_not_told_of_twice() -> None:
+    """The bias is added in float, too."""
+    off_grid = conv(weights(1, 1, 2, 2), weights(2, exp=-30))
+    steps = [(name, off_grid if name == "conv" else op, read) for name, op, read in joined()]
+    (told,) = steps_of(steps, "conv")
+    assert told == f"Conv conv/Conv: {JOINED}"
