@@ -20,7 +20,9 @@ from scripts.mutation.outcome import Outcome
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PARTS: Final = ROOT / "scripts" / "mutation"
-MODELS: Final = ("convolutions", "linear", "quantizers", "sequences", "requantized", "sums")
+MODELS: Final = (
+    "convolutions", "linear", "quantizers", "sequences", "requantized", "sums", "stairs",
+)  # fmt: skip
 TIMEOUT: Final = 900.0
 
 
