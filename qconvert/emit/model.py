@@ -1,6 +1,7 @@
 """A whole graph as an ONNX model."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from types import MappingProxyType
 
@@ -21,6 +22,7 @@ from qconvert.emit.metadata import (
     add_metadata,
 )
 from qconvert.emit.packing import PACKED_OPSET
+from qconvert.emit.reaches import reaches
 from qconvert.emit.requantization import chains
 from qconvert.emit.requirements import requirements
 from qconvert.emit.values import Value, natural, relayout
@@ -105,6 +107,7 @@ def _emit(
         b.scope = source.name
         values[source.name] = input_value(b, source.name, source.shape, coded.get(source.name))
     known = chains(graph) if dialect.integer_kernels else {}
+    known_reaches = reaches(graph)
     owned = {layer.value for layer in graph.layers}
     factors = multipliers(graph) if dialect.integer_kernels else {}
     fused: dict[str, str] = {}
@@ -124,7 +127,7 @@ def _emit(
             y = lower_sums(node, chain, factors.get(node.name), inputs[0], b)
         if y is None:
             y = lower(node.op, inputs, node.shape, b, dialect)
-        values[node.name] = y
+        values[node.name] = replace(y, reach=known_reaches.get(node.name))
         b.rename(y.tensor, _float_name(graph, b, node, y, quantized_io))
     return values, fused
 

@@ -63,7 +63,7 @@ def apply(b: Builder, x: Value, quantizer: Quantizer) -> Tensor:
         case QuantizedPo2() | QuantizedReluPo2():
             if x.codes is not None and x.integer:
                 return tables.by_codes(b, x.codes, quantizer)
-            return power_of_two.apply(b, x.tensor, quantizer)
+            return power_of_two.apply(b, x, quantizer)
         case Binary(use_01=use_01, alpha=alpha):
             return _scaled(b, x, _sign(b, x.tensor, 0.0 if use_01 else -1.0), alpha)
         case Ternary(alpha=alpha):
@@ -78,10 +78,8 @@ def rounded_argument(b: Builder, value: Value, quantizer: Quantizer) -> Tensor:
     """What a quantizer onto a uniform grid rounds, up to what the grid's ends clip."""
     x = value.tensor
     match quantizer:
-        case QuantizedTanh(use_real_tanh=True):
-            return tables.real_function(b, value, quantizer) or b.op("Tanh", x)
-        case QuantizedSigmoid(use_real_sigmoid=True):
-            return tables.real_function(b, value, quantizer) or b.op("Sigmoid", x)
+        case QuantizedTanh(use_real_tanh=True) | QuantizedSigmoid(use_real_sigmoid=True):
+            return tables.real_function(b, value, quantizer)
         case QuantizedTanh():
             # 2 * (x/2 + 1/2) - 1 without the exact steps; x + 1 is where float32 rounds.
             return b.op("Sub", b.op("Add", x, b.scalar(1.0)), b.scalar(1.0))

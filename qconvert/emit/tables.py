@@ -10,7 +10,7 @@ import onnx
 
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.staircase import staircase
-from qconvert.emit.thresholds import WIDEST, thresholds
+from qconvert.emit.thresholds import WIDEST, is_clear, thresholds
 from qconvert.emit.values import Codes, Value
 from qconvert.ir import Quantizer
 from qconvert.ir.quantizers import QuantizedSigmoid, QuantizedTanh, QuantizedUlaw
@@ -30,11 +30,17 @@ def by_codes(b: Builder, codes: Codes, quantizer: Quantizer) -> Tensor:
     return b.op("Gather", b.constant(table, "values"), index)
 
 
-def real_function(b: Builder, x: Value, q: QuantizedTanh | QuantizedSigmoid) -> Tensor | None:
-    """The quantized tanh or sigmoid, or ``None`` if it has too many codes for a table."""
+def real_function(b: Builder, x: Value, q: QuantizedTanh | QuantizedSigmoid) -> Tensor:
+    """What is to be rounded to the quantized tanh or sigmoid, if it is not that already.
+
+    The function itself where every runtime's rounds alike, and where it has too many codes for a
+    table.
+    """
+    if q.bits > WIDEST or (x.reach is not None and is_clear(q, x.reach)):
+        return b.op("Tanh" if isinstance(q, QuantizedTanh) else "Sigmoid", x.tensor)
     if x.codes is not None and x.integer:
         return by_codes(b, x.codes, q)
-    return staircase(b, x.tensor, *thresholds(q)) if q.bits <= WIDEST else None
+    return staircase(b, x.tensor, *thresholds(q))
 
 
 def ulaw(b: Builder, x: Value, q: QuantizedUlaw) -> Tensor:

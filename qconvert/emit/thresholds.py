@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.ir import F32, grid_of
+from qconvert.ir import F32, Grid, grid_of
 from qconvert.ir.quantizers import QuantizedSigmoid, QuantizedTanh
 from qconvert.numerics import quantize_body
 
@@ -22,6 +22,9 @@ from qconvert.numerics import quantize_body
 WIDEST: Final = 16
 #: How far around a tie is searched, relative to it: 16 times ``2**-24``.
 _REACH: Final = 2.0**-20
+
+#: Runtimes' sigmoids are off by as much where they are smaller.
+_LEAST_SIGMOID: Final = 0.25
 
 _F64 = npt.NDArray[np.float64]
 
@@ -39,6 +42,20 @@ def thresholds(q: QuantizedTanh | QuantizedSigmoid) -> tuple[F32, F32]:
     values = quantize_body(q, near)
     changes = np.flatnonzero(np.diff(values, prepend=first))
     return near[changes], np.concatenate([first, values[changes]])
+
+
+def is_clear(q: QuantizedTanh | QuantizedSigmoid, reach: Grid) -> bool:
+    """Whether the function of no multiple of the step of *reach* is next to a tie between codes.
+
+    All runtimes that are off by less than is searched then round it to one code.
+    """
+    grid = grid_of(q)
+    assert grid is not None
+    ties = (np.arange(grid.lo, grid.hi) + 0.5) * np.float64(grid.step)
+    least = 0.0 if isinstance(q, QuantizedTanh) else _LEAST_SIGMOID
+    off = _REACH * np.maximum(abs(ties), least)
+    ends = np.array([_inverse(q, ties - off), _inverse(q, ties + off)]) / reach.step
+    return bool(np.all(np.floor(ends[1]) < np.ceil(ends[0])))
 
 
 def _inverse(q: QuantizedTanh | QuantizedSigmoid, y: _F64) -> _F64:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.emit.builder import Builder, Tensor
-from qconvert.ir import F32
+from qconvert.ir import F32, Grid
 from qconvert.ir.ops import Conv
 
 #: ``layout[i]`` is the Keras axis that the stored axis ``i`` holds.
@@ -58,13 +58,15 @@ class Sums:
 class Value:
     """One IR value as stored: the float tensor, and the codes that it was dequantized from.
 
-    Or the sums, in the natural layout, which one op alone reads.
+    Or the sums, in the natural layout, which one op alone reads. All numbers are on the ``reach``,
+    if it is known.
     """
 
     tensor: Tensor
     layout: Layout
     codes: Codes | None = None
     sums: Sums | None = None
+    reach: Grid | None = None
 
     @property
     def rank(self) -> int:

@@ -8,6 +8,7 @@ from scripts.mutation.file_mutant import FileMutant
 from scripts.mutation.image_files import IMAGES
 from scripts.mutation.kernel_files import KERNELS
 from scripts.mutation.made_files import MADE
+from scripts.mutation.stair_files import STAIRS
 from scripts.mutation.sum_files import SUMS
 
 FILE_MUTANTS: Final[tuple[FileMutant, ...]] = (
@@ -16,5 +17,6 @@ FILE_MUTANTS: Final[tuple[FileMutant, ...]] = (
     *IMAGES,
     *KERNELS,
     *MADE,
+    *STAIRS,
     *SUMS,
 )

@@ -212,7 +212,7 @@ QUANTIZERS: Final = (
     ),
     FileMutant(
         "power-threshold", "G26", "quantizers", "po2",
-        operand("po2/Gather", 0, lambda thresholds: np.nextafter(thresholds, np.float32(9))),
+        operand("po2/GreaterOrEqual_3", 1, lambda x: np.nextafter(x, np.float32(9))),
     ),
 )  # fmt: skip
 

@@ -222,6 +222,22 @@ def sequences() -> Model:
     return Model(series, outputs, name="sequences")
 
 
+def stairs() -> Model:
+    """Real functions and powers of two, of any numbers and of integer sums."""
+    kinds = {
+        "tanh": "quantized_tanh(4, use_real_tanh=True)",
+        "sigmoid": "quantized_sigmoid(4, use_real_sigmoid=True)",
+        "powers": "quantized_relu_po2(4)",
+        "both_powers": "quantized_po2(4)",
+        "floored": "quantized_relu_po2(4, log2_rounding='floor')",
+    }
+    x = Input((96,), name="x")
+    free = [QActivation(q, name=f"free_{n}")(x) for n, q in kinds.items() if n != "sigmoid"]
+    codes = QActivation("quantized_bits(4, 1, alpha=1)", name="codes")(x)
+    y = QDense(16, kernel_quantizer=FOUR_BITS, bias_quantizer=FOUR_BITS, name="dense")(codes)
+    return Model(x, free + [QActivation(q, name=n)(y) for n, q in kinds.items()], name="stairs")
+
+
 def requantized() -> Model:
     """What integer kernels round by themselves, each at a quantizer called for what is before it.
 
@@ -354,7 +370,17 @@ if __name__ == "__main__":
     # What QKeras 0.9.0 uses of TensorFlow and TensorFlow no longer has.
     array_ops.stack, array_ops.unstack = tf.stack, tf.unstack
     nest.is_sequence = nest.is_nested
-    for build in (convolutions, linear, quantizers, sequences, requantized, sums, pools, ties):
+    for build in (
+        convolutions,
+        linear,
+        quantizers,
+        sequences,
+        requantized,
+        sums,
+        pools,
+        ties,
+        stairs,
+    ):
         made = build()
         fill(made)
         save(made, Path(sys.argv[1]) / f"{made.name}.h5")

@@ -31,15 +31,17 @@ from qconvert.ir.quantizers import (
 from qconvert.numerics import quantize, quantize_body
 
 TANH = QuantizedTanh(4, use_real_tanh=True)
+#: Of more codes than are compared one by one.
+SEARCHED = QuantizedTanh(6, use_real_tanh=True)
 SIGMOID = QuantizedSigmoid(4, use_real_sigmoid=True)
 LEAKY = QuantizedRelu(4, 0, negative_slope=0.25)
 SIGMOIDAL = QuantizedRelu(4, 0, use_sigmoid=True)
 BOUNDED = QuantizedRelu(4, 1, relu_upper_bound=1.3, is_quantized_clip=False)
 HSWISH = QuantizedHswish(QuantizedBits(5, 1))
 QUANTIZERS = [
-    TANH, SIGMOID, LEAKY, SIGMOIDAL, BOUNDED, HSWISH, QuantizedUlaw(5, 1), QuantizedPo2(4),
-    QuantizedPo2(4, 2.0, quadratic_approximation=True), QuantizedReluPo2(4, negative_slope=0.25),
-    QuantizedPo2(3, 0.7, log2_rounding="floor"),
+    TANH, SEARCHED, SIGMOID, LEAKY, SIGMOIDAL, BOUNDED, HSWISH, QuantizedUlaw(5, 1),
+    QuantizedPo2(4), QuantizedPo2(4, 2.0, quadratic_approximation=True),
+    QuantizedReluPo2(4, negative_slope=0.25), QuantizedPo2(3, 0.7, log2_rounding="floor"),
 ]  # fmt: skip
 
 
@@ -53,7 +55,8 @@ def dense(quantizer: Quantizer) -> Graph:
     """With a layer's sum and bias in front of the quantizer, in the same layer."""
     codes, kernel = (
         QuantizedBits(4, 0, alpha=1.0),
-        np.array([[0.5, -0.25], [0.75, 0.125]], np.float32),
+        # Sums of so many bits come next to thresholds.
+        np.array([[0.3, -0.25], [0.75, 0.125]], np.float32),
     )
     nodes = (
         Node("q", Quantize(codes), ("x",), (None, 2)),
@@ -62,6 +65,18 @@ def dense(quantizer: Quantizer) -> Graph:
     )
     layers = (Layer("q", "QActivation", "q"), Layer("y", "QDense", "y"))
     return Graph("g", (Input("x", (None, 2)),), nodes, (Output("y", "y"),), layers)
+
+
+def sums(quantizer: Quantizer) -> Graph:
+    """Behind integer sums."""
+    codes, kernel = QuantizedBits(4, 0, alpha=1.0), np.array([[0.5, -0.25]] * 3, np.float32)
+    nodes = (
+        Node("q", Quantize(codes), ("x",), (None, 3)),
+        Node("s", Dense(kernel, None), ("q",), (None, 2)),
+        Node("y", Quantize(quantizer), ("s",), (None, 2)),
+    )
+    layers = tuple(Layer(node.name, "Layer", node.name) for node in nodes)
+    return Graph("g", (Input("x", (None, 3)),), nodes, (Output("y", "y"),), layers)
 
 
 def theirs(quantizer: Quantizer, size: int | None = None) -> Program:
@@ -97,7 +112,7 @@ def changed(model: onnx.ModelProto, name: str, edit: Callable[[F32], F32]) -> on
     """A constant of the file by the end of its name, edited."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    (tensor,) = (each for each in copy.graph.initializer if each.name.endswith(name))
+    (tensor,) = (x for x in copy.graph.initializer if x.name.rpartition("/")[2] == name)
     edited = edit(numpy_helper.to_array(tensor).copy())
     tensor.CopyFrom(numpy_helper.from_array(edited, tensor.name))
     return copy
@@ -120,14 +135,14 @@ def test_thresholds_agree_with_numbers_drawn_anywhere(quantizer: Quantizer) -> N
 
 @pytest.mark.parametrize("graph", [single, dense])
 def test_a_threshold_off_by_one_number_is_found(graph: Callable[[Quantizer], Graph]) -> None:
-    right = to_onnx(graph(TANH))
+    right = to_onnx(graph(SEARCHED))
 
     def up(x: F32) -> F32:
         x[7] = np.nextafter(x[7], np.float32(9))
         return x
 
-    assert not scan(TANH, right).different
-    found = scan(TANH, changed(right, "thresholds", up))
+    assert not scan(SEARCHED, right).different
+    found = scan(SEARCHED, changed(right, "thresholds", up))
     assert found.different.count == 1
 
 
@@ -136,7 +151,7 @@ def stored(model: onnx.ModelProto, name: str) -> F32:
 
 
 def test_a_wrong_level_is_found_with_all_numbers_that_get_it() -> None:
-    right = to_onnx(single(TANH))
+    right = to_onnx(single(SEARCHED))
     table = stored(right, "thresholds")
     k = int(np.searchsorted(table, 0.1))
 
@@ -144,13 +159,13 @@ def test_a_wrong_level_is_found_with_all_numbers_that_get_it() -> None:
         x[k] = x[k - 1]
         return x
 
-    found = scan(TANH, changed(right, "values", wrong)).different
+    found = scan(SEARCHED, changed(right, "values", wrong)).different
     assert found.count == np.diff(positions_of(table[k - 1 : k + 1]))[0] > 1000
 
 
 def test_a_bump_far_from_all_boundaries_is_found() -> None:
     """Two thresholds that are wrong, with one code on both sides: no halving comes upon them."""
-    right = to_onnx(single(TANH))
+    right = to_onnx(single(SEARCHED))
     first = positions_of(np.array([0.1234], np.float32))
     ends = floats_at(first + np.array([0, 77]))
     k = int(np.searchsorted(stored(right, "thresholds"), ends[0]))
@@ -162,7 +177,7 @@ def test_a_bump_far_from_all_boundaries_is_found() -> None:
         return np.insert(x, k + 1, [x[k] + np.float32(0.125), x[k]])[: len(x)]
 
     broken = changed(changed(right, "thresholds", moved), "values", bump)
-    assert scan(TANH, broken).different.count == 77
+    assert scan(SEARCHED, broken).different.count == 77
 
 
 def test_thresholds_that_are_out_of_order_are_no_search() -> None:
@@ -171,7 +186,76 @@ def test_thresholds_that_are_out_of_order_are_no_search() -> None:
         return x
 
     with pytest.raises(NotAloneError, match="not in order"):
-        alone(changed(to_onnx(single(TANH)), "thresholds", swapped), "y", TANH)
+        alone(changed(to_onnx(single(SEARCHED)), "thresholds", swapped), "y", SEARCHED)
+
+
+def test_a_number_that_is_compared_is_a_threshold() -> None:
+    right = to_onnx(single(TANH))
+
+    def up(x: F32) -> F32:
+        return np.nextafter(x, np.float32(9))
+
+    assert not scan(TANH, right).different
+    for name in ("threshold", "threshold_7", "threshold_26"):
+        assert scan(TANH, changed(right, name, up)).different.count == 1
+
+
+def test_a_digit_with_another_weight_is_found() -> None:
+    """Eight codes are one step higher."""
+    file = to_onnx(single(TANH))
+    last = [node for node in file.graph.node if node.op_type == "Where"][-1]
+    assert stored(file, last.input[1]) == 2**-3
+    assert not scan(TANH, file).different
+    last.input[1] = "0.25"
+    assert len(scan(TANH, file).different.pairs) >= 8
+
+
+def test_a_layer_whose_codes_alone_are_in_the_file_is_found() -> None:
+    """What multiplies integers reads no floats."""
+    bias = np.array([0.3], np.float32)
+    behind = Node("z", Dense(np.ones((3, 1), np.float32), bias), ("y",), (None, 1))
+    first = single(TANH)
+    layers = (*first.layers, Layer("z", "QDense", "z"))
+    graph = replace(first, nodes=(*first.nodes, behind), outputs=(Output("z", "z"),), layers=layers)
+    file = to_onnx(graph)
+    lone = alone(file, "y", TANH)
+    assert lone.end.tensor is None and not scan(TANH, file).different
+
+
+def test_sums_that_come_next_to_no_threshold_get_the_function_itself() -> None:
+    """Which differs next to thresholds, and nowhere else."""
+    file = to_onnx(sums(TANH))
+    assert "Tanh" in {node.op_type for node in file.graph.node}
+    found = scan(TANH, file)
+    different = floats_at(np.array(found.different.pairs).ravel())
+    assert len(different)
+    ties = np.abs(np.tanh(different.astype(np.float64)) * 8 % 1 - 0.5)
+    assert ties.max() < 8 * 2.0**-21
+
+
+def test_a_power_rounded_to_one_bit_differs_next_to_thresholds_alone() -> None:
+    power = QuantizedReluPo2(4)
+    file = to_onnx(sums(power))
+    assert not {"Gather", "GreaterOrEqual"} & {node.op_type for node in file.graph.node}
+    different = floats_at(np.array(scan(power, file).different.pairs).ravel())
+    inside = different[(different > 1e-3) & (different < 1)]
+    halves = np.log2(inside.astype(np.float64)) % 1
+    assert len(inside) and abs(halves - 0.5).max() < 1e-5
+
+
+def test_a_power_by_way_of_another_number_is_no_rounding_to_one_bit() -> None:
+    power = QuantizedReluPo2(4)
+    file = to_onnx(sums(power))
+    (far,) = (node for node in file.graph.node if stored_as(file, node, 2.0**23 + 1))
+    (tensor,) = (x for x in file.graph.initializer if x.name == far.input[1])
+    tensor.CopyFrom(numpy_helper.from_array(np.array(2.0**22 + 1, np.float32), tensor.name))
+    with pytest.raises(NotAloneError, match="operators"):
+        alone(file, "y", power)
+
+
+def stored_as(model: onnx.ModelProto, node: onnx.NodeProto, number: float) -> bool:
+    known = {x.name: numpy_helper.to_array(x) for x in model.graph.initializer}
+    return any(np.array_equal(known[name], number) for name in node.input if name in known)
 
 
 def test_other_operators_are_not_taken_for_the_quantizer() -> None:

@@ -79,11 +79,11 @@ def test_a_threshold_off_by_one_number_is_found_and_other_scans_come_from_the_ca
     assert report.verdict is Verdict.BOUNDED
     before = {path: path.stat().st_mtime_ns for path in (cache / "scans").iterdir()}
     file = qconvert.export(model).model
-    # That of "free", which anything can come to; "sigmoid" shares it, but no sum lies there.
-    (tensor,) = (x for x in file.graph.initializer if x.name == "free/thresholds")
-    thresholds = numpy_helper.to_array(tensor).copy()
-    thresholds[9] = np.nextafter(thresholds[9], np.float32(-9))
-    tensor.CopyFrom(numpy_helper.from_array(thresholds, tensor.name))
+    # That of "free", which anything can come to.
+    node = [x for x in file.graph.node if x.name.startswith("free/GreaterOrEqual")][9]
+    (tensor,) = (x for x in file.graph.initializer if x.name == node.input[1])
+    moved = np.nextafter(numpy_helper.to_array(tensor), np.float32(-9))
+    tensor.CopyFrom(numpy_helper.from_array(moved, tensor.name))
     found = checked(model, cache, file)
     assert found.verdict is Verdict.DIFFERS
     assert found.first_difference is not None and found.first_difference.name == "free"

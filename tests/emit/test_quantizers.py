@@ -243,8 +243,6 @@ def test_real_functions_have_qkeras_codes_next_to_every_tie(
 @pytest.mark.parametrize(
     "quantizer",
     [
-        QuantizedTanh(8, use_real_tanh=True),
-        QuantizedSigmoid(16, use_real_sigmoid=True),
         QuantizedUlaw(5, 1),
         QuantizedPo2(4, qnoise_factor=0.5),
         QuantizedReluPo2(4, 2.0, 0.25),
@@ -266,6 +264,15 @@ def test_codes_are_looked_up(
     np.testing.assert_array_equal(ran.plain[0][:, 0], quantize(quantizer, codes))
     assert "Gather" in ran.operators
     assert not {"Tanh", "Sigmoid", "Log", "GreaterOrEqual"} & set(ran.operators)
+
+
+def test_codes_next_to_ties_of_a_real_function_are_looked_up(make: Make, run: Run) -> None:
+    before, sigmoid = QuantizedBits(8, 0), QuantizedSigmoid(8, use_real_sigmoid=True)
+    codes = np.arange(-128, 128, dtype=np.float32)[:, np.newaxis] * np.float32(2.0**-7)
+    graph = make({"x": (1,)}, [("a", Quantize(before), ["x"]), ("y", Quantize(sigmoid), ["a"])])
+    ran = run(graph, codes)
+    np.testing.assert_array_equal(ran.plain[0], quantize(sigmoid, codes))
+    assert "Gather" in ran.operators and "Sigmoid" not in ran.operators
 
 
 def test_a_frozen_scale_a_channel_follows_the_stored_axis(make: Make, run: Run) -> None:

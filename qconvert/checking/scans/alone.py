@@ -18,16 +18,22 @@ from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
 from qconvert.checking.scans.floats import Program
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import LayerTensor, read_metadata
+from qconvert.emit.power_of_two import ONE_BIT
 from qconvert.errors import WitnessError
-from qconvert.ir import F32, Graph, Input, Layer, Node, Output, Quantizer
-from qconvert.ir.ops import Quantize
-from qconvert.ir.quantizers import QuantizedHswish
+from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Quantizer
+from qconvert.ir.ops import Dense, Quantize
+from qconvert.ir.quantizers import QuantizedBits, QuantizedHswish
 from qconvert.runners.ort import OrtRunner
 from qconvert.runners.traces import Trace
 
 #: What the file calls its numbers and its results.
 _INPUT: Final = "x"
 _OUTPUT: Final = "y"
+#: What makes whole numbers, which are next to no threshold of a real function.
+_SUMS_IN_FRONT: Final = (
+    Quantize(QuantizedBits(2, 1, alpha=1.0)),
+    Dense(np.ones((1, 1), np.float32), None),
+)
 
 
 class NotAloneError(Exception):
@@ -77,31 +83,59 @@ class Alone:
         return numbers
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Operators:
+    """Those in ``graph`` that compute a layer's last quantizer, from ``start`` to ``end``."""
+
+    graph: OnnxGraph
+    nodes: list[onnx.NodeProto]
+    start: str
+    end: LayerTensor
+
+
 def alone(model: onnx.ModelProto, layer: str, quantizer: Quantizer) -> Alone:
     """The operators of *layer*'s last quantizer; `NotAloneError` if they are not found."""
+    found = operators(model, layer, quantizer)
+    return Alone(_file(found, _opset(model)), found.end, _thresholds(found.graph, found.nodes))
+
+
+def operators(model: onnx.ModelProto, layer: str, quantizer: Quantizer) -> Operators:
+    """The same, in the file itself."""
     metadata = read_metadata(model)
     ends = [one for one in metadata.layers if one.layer == layer] if metadata else []
     if metadata is None or not ends or not (ends[0].tensor or ends[0].codes):
         raise NotAloneError("the file does not compute it")
     (end,) = ends
     graph = OnnxGraph(model.graph)
-    pattern = _pattern(quantizer, metadata.dialect, _opset(model))
+    patterns = _patterns(quantizer, metadata.dialect, _opset(model), coded=end.tensor is None)
     for start in _starts(graph, _tensor(end)):
         cone = _ordered(graph, _tensor(end), start)
-        if _drawn(graph, cone, start) == pattern and _fits(graph, cone, quantizer):
-            thresholds = _thresholds(graph, cone)
-            return Alone(_file(graph, cone, start, end, _opset(model)), end, thresholds)
+        if _drawn(graph, cone, start) in patterns and _fits(graph, cone, quantizer):
+            return Operators(graph, cone, start, end)
     raise NotAloneError("its operators are not those of this quantizer alone")
 
 
 def _fits(graph: OnnxGraph, cone: Sequence[onnx.NodeProto], quantizer: Quantizer) -> bool:
-    """Whether what turns from falling to rising does so where it should."""
+    """Whether what turns from falling to rising does so where it should, and nothing else turns."""
     if not isinstance(quantizer, QuantizedHswish):
-        return True
+        return all(_rises(graph, node) for node in cone)
     names = {name for node in cone for name in node.input}
     known = {float(a) for name in names if (a := graph.constant(name)) is not None and a.size == 1}
     wanted = (quantizer.relu_shift, quantizer.relu_upper_bound)
     return known >= {float(np.float32(number)) for number in wanted}
+
+
+def _rises(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
+    """Whether a number that goes far away and back (``far - (far - x)``) comes back as one bit.
+
+    It rises with *x* then; by way of another number it may not.
+    """
+    inner = graph.maker(node.input[1]) if node.op_type == "Sub" else None
+    far = graph.maker(node.input[0]) if node.op_type == "Sub" else None
+    if inner is None or inner.op_type != "Sub" or inner.input[0] != node.input[0]:
+        return True
+    factor = graph.constant(far.input[1]) if far is not None and far.op_type == "Mul" else None
+    return factor is not None and np.array_equal(factor, np.float32(ONE_BIT))
 
 
 def _tensor(end: LayerTensor) -> str:
@@ -117,17 +151,35 @@ def _opset(model: onnx.ModelProto) -> int:
 _Drawing = tuple[tuple[object, ...], ...]
 
 
-def _pattern(quantizer: Quantizer, dialect: str, opset: int) -> _Drawing:
-    """The operators that `emit` writes for it where it reads floats."""
+def _patterns(
+    quantizer: Quantizer, dialect: str, opset: int, *, coded: bool
+) -> tuple[_Drawing, ...]:
+    """The operators that `emit` writes for it where it reads floats, and where it reads sums.
+
+    Up to its floats, or up to its codes.
+    """
+    return tuple(
+        _pattern(front, quantizer, dialect, opset, coded=coded) for front in ((), _SUMS_IN_FRONT)
+    )
+
+
+def _pattern(
+    front: tuple[Op, ...], quantizer: Quantizer, dialect: str, opset: int, *, coded: bool
+) -> _Drawing:
     shape = (None, 1)
-    node = Node(_OUTPUT, Quantize(quantizer), (_INPUT,), shape)
-    layer = Layer(_OUTPUT, "QActivation", _OUTPUT)
-    lone = Graph("alone", (Input(_INPUT, shape),), (node,), (Output(_OUTPUT, _OUTPUT),), (layer,))
+    ops, names = [*front, Quantize(quantizer)], [f"f{i}" for i in range(len(front))]
+    sources = zip([*names, _OUTPUT], ops, [_INPUT, *names], strict=True)
+    nodes = tuple(Node(name, op, (source,), shape) for name, op, source in sources)
+    layers = tuple(Layer(node.name, "QActivation", node.name) for node in nodes)
+    lone = Graph("alone", (Input(_INPUT, shape),), nodes, (Output(_OUTPUT, _OUTPUT),), layers)
     model = to_onnx(lone, dialect=dialect, opset=opset)
     metadata = read_metadata(model)
     assert metadata is not None
+    *before, end = metadata.layers
+    start = _tensor(before[-1]) if before else _INPUT
+    result = end.codes.tensor if coded and end.codes else _tensor(end)
     graph = OnnxGraph(model.graph)
-    return _drawn(graph, _ordered(graph, _tensor(metadata.layers[0]), _INPUT), _INPUT)
+    return _drawn(graph, _ordered(graph, result, start), start)
 
 
 def _starts(graph: OnnxGraph, end: str) -> Iterator[str]:
@@ -184,28 +236,30 @@ def _read(graph: OnnxGraph, name: str, number: dict[str, int]) -> object:
 
 
 def _thresholds(graph: OnnxGraph, cone: Sequence[onnx.NodeProto]) -> F32:
-    """All that is compared with numbers from tables, which a search needs in order."""
+    """All that numbers are compared with; tables of it a search needs in order."""
     gathered = {
         node.output[0]: graph.constant(node.input[0]) for node in cone if node.op_type == "Gather"
     }
     found = [np.zeros(0, np.float32)]
     for node in cone:
-        table = gathered.get(node.input[1]) if node.op_type == "GreaterOrEqual" else None
+        if node.op_type != "GreaterOrEqual":
+            continue
+        table = gathered.get(node.input[1])
         if table is not None and np.any(table[1:] < table[:-1]):
             raise NotAloneError("its thresholds are not in order")
-        found += [] if table is None else [table.ravel()]
+        compared = graph.constant(node.input[1]) if table is None else table
+        found += [] if compared is None else [compared.ravel()]
     return np.unique(np.concatenate(found))
 
 
-def _file(
-    graph: OnnxGraph, cone: Sequence[onnx.NodeProto], start: str, end: LayerTensor, opset: int
-) -> onnx.ModelProto:
+def _file(found: Operators, opset: int) -> onnx.ModelProto:
+    graph, cone = found.graph, found.nodes
     names = dict.fromkeys(name for node in cone for name in node.input if name)
     constants = {name: array for name in names if (array := graph.constant(name)) is not None}
     # Called by their places, so that equal operators make equal files.
-    called = {name: f"c{i}" for i, name in enumerate(constants)} | {start: _INPUT}
+    called = {name: f"c{i}" for i, name in enumerate(constants)} | {found.start: _INPUT}
     called |= {name: f"t{i}" for i, node in enumerate(cone) for name in node.output}
-    called[_tensor(end)] = _OUTPUT
+    called[_tensor(found.end)] = _OUTPUT
     made = [_renamed(node, called) for node in cone]
     graph_proto = helper.make_graph(
         made,
