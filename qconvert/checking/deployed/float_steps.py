@@ -9,10 +9,10 @@ from typing import Final
 
 import onnx
 
+from qconvert.checking.deployed.casting import MOVING
 from qconvert.checking.deployed.drawn_file import DrawnFile
 from qconvert.checking.deployed.kernels import LINEAR, called, is_integer, kind_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.saturation import MOVING
 
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 #: What makes no number another one: casts between types that both hold it, and movements.
