@@ -67,12 +67,17 @@ class Outputs:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with _undisturbed():
-            try:
-                if kind is None:
-                    self._rename_all()
-            finally:
-                self._clean()
+        try:
+            with _undisturbed():
+                try:
+                    if kind is None:
+                        self._rename_all()
+                finally:
+                    self._clean()
+        except BaseException:
+            # A signal may have come just before it would have waited.
+            self._clean()
+            raise
 
     def file(self, path: Path, data: bytes) -> None:
         """*data* is to become the file *path*."""
@@ -197,9 +202,9 @@ def _undisturbed() -> Iterator[None]:
     found = {number: signal.getsignal(number) for number in numbers}
     # One that Python did not install could not be put back.
     before = {number: handler for number, handler in found.items() if handler is not None}
-    for each in before:
-        signal.signal(each, lambda number, _: caught.append(number))
     try:
+        for each in before:
+            signal.signal(each, lambda number, _: caught.append(number))
         yield
     finally:
         for each, handler in before.items():

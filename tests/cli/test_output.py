@@ -281,3 +281,16 @@ def test_terminated_while_a_class_is_made(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(SystemExit) as found:
         run(["doctor"])
     assert found.value.code == 143
+
+
+def test_a_signal_just_before_signals_wait_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def first(number: int, handler: object) -> None:
+        monkeypatch.undo()
+        raise SystemExit(129)
+
+    with pytest.raises(SystemExit), Outputs(force=False) as outputs:
+        outputs.file(tmp_path / "one", b"1")
+        monkeypatch.setattr(signal, "signal", first)
+    assert not list(tmp_path.iterdir())

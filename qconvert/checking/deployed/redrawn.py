@@ -38,11 +38,12 @@ def drawn_otherwise(
     metadata = read_metadata(model)
     if metadata is None:
         return every
+    theirs = _Drawing(model, metadata)
     # Which of these a file was written with shows in some files alone.
     for packed, vnni in product((False, True), repeat=2):
         fresh = _exported(graph, model, metadata, packed=packed, vnni=vnni)
-        if fresh is not None and _is_alike(model, fresh):
-            differing = every & _differing(model, fresh, metadata, moved)
+        if fresh is not None and _is_alike(model, fresh, metadata):
+            differing = every & _differing(_Drawing(fresh, metadata), theirs, metadata, moved)
             found = min(found, differing, key=len)
         if not found:
             break
@@ -50,9 +51,8 @@ def drawn_otherwise(
 
 
 def _differing(
-    model: onnx.ModelProto, fresh: onnx.ModelProto, metadata: ModelMetadata, moved: Collection[str]
+    ours: "_Drawing", theirs: "_Drawing", metadata: ModelMetadata, moved: Collection[str]
 ) -> set[str]:
-    ours, theirs = _Drawing(fresh, metadata), _Drawing(model, metadata)
     ends = {x.layer: x.fused_into or x.layer for x in metadata.layers}
     if ours.outside() != theirs.outside():
         return set(ends)
@@ -136,10 +136,10 @@ def _exported(
         return None
 
 
-def _is_alike(model: onnx.ModelProto, fresh: onnx.ModelProto) -> bool:
+def _is_alike(model: onnx.ModelProto, fresh: onnx.ModelProto, metadata: ModelMetadata) -> bool:
     """Whether all but operators and constants is the same, and nothing is defined anew."""
-    ours, theirs = read_metadata(fresh), read_metadata(model)
-    same = ours is not None and theirs is not None and ours.layers == theirs.layers
+    ours = read_metadata(fresh)
+    same = ours is not None and ours.layers == metadata.layers
     graphs = model.graph, fresh.graph
     interfaces = [[list(graph.input), list(graph.output)] for graph in graphs]
     opsets = [{x.domain: x.version for x in each.opset_import} for each in (model, fresh)]
