@@ -4,6 +4,7 @@
 the keys, schemas/config.schema.json describes them.
 """
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from qconvert.modelfile.source import read_all
 _MAX_BYTES: Final = 1 << 20
 #: Characters of a value in a message.
 _SHOWN: Final = 60
+_ROOT: Final = 0
 _NAMES: Final = ("qconvert.toml", "pyproject.toml")
 #: Keys of a model that can also stand for all, above them.
 _COMMON: Final = ("require", "samples", "seed", "tf-python")
@@ -75,9 +77,12 @@ def find(start: Path) -> Path:
     )
 
 
-def read_configuration(path: Path) -> Configuration:
-    """The configuration in *path*; `UsageError` with all that is wrong with it."""
-    table = _table(path)
+def read_configuration(path: Path, *, found: bool = False) -> Configuration:
+    """The configuration in *path*; `UsageError` with all that is wrong with it.
+
+    One that was *found*, so that nobody named it, has to be this user's or root's.
+    """
+    table = _table(path, found=found)
     if table is None:
         raise _wrong(path, "there is no table [tool.qconvert]")
     unknown = [key for key in table if key not in ("models", *_COMMON)]
@@ -92,13 +97,13 @@ def read_configuration(path: Path) -> Configuration:
     common = {key: value for key, value in table.items() if key != "models"}
     converter = _converter(path.resolve().parent)
     try:
-        found = converter.structure({"models": [{**common, **each} for each in entries]}, _Models)
+        content = converter.structure({"models": [{**common, **each} for each in entries]}, _Models)
     except BaseValidationError as error:
         raise _wrong(path, *transform_error(error, format_exception=_told)) from None
-    folders = [model.report.resolve() for model in found.models if model.report]
+    folders = [model.report.resolve() for model in content.models if model.report]
     if twice := next((each for each in folders if folders.count(each) > 1), None):
         raise _wrong(path, f"two models write their report to {_short(str(twice))}")
-    return Configuration(path, found.models)
+    return Configuration(path, content.models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +111,9 @@ class _Models:
     models: tuple[ConfiguredModel, ...]
 
 
-def _table(path: Path) -> dict[str, Any] | None:
+def _table(path: Path, *, found: bool = False) -> dict[str, Any] | None:
     """The configuration as TOML has it; None in a ``pyproject.toml`` that has none."""
-    content = _toml(path)
+    content = _toml(path, found=found)
     if path.name != "pyproject.toml":
         return content
     tool = content.get("tool", {})
@@ -118,9 +123,9 @@ def _table(path: Path) -> dict[str, Any] | None:
     return table
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _toml(path: Path, *, found: bool) -> dict[str, Any]:
     try:
-        data = read_all(path, _MAX_BYTES)
+        data = read_all(path, _MAX_BYTES, _require_own if found else None)
     except LimitError as error:
         raise _wrong(path, f"it is larger than {_MAX_BYTES >> 20} MiB") from error
     try:
@@ -129,6 +134,16 @@ def _toml(path: Path) -> dict[str, Any]:
         raise _wrong(path, f"it is no TOML: {error}") from None
     except RecursionError:
         raise _wrong(path, "it is nested too deeply") from None
+
+
+def _require_own(path: Path, status: os.stat_result) -> None:
+    """It names a program to run, as git's configuration does, which has ``safe.directory``."""
+    if hasattr(os, "getuid") and status.st_uid not in (_ROOT, os.getuid()):
+        raise UsageError(
+            "QC912",
+            f"{path}: belongs to another user (uid {status.st_uid}), and can name programs to "
+            f"run; if you trust it, name it: --config {path}",
+        )
 
 
 def _wrong(path: Path, *reasons: str) -> UsageError:

@@ -40,7 +40,7 @@ def check_configured(path: Path | None, *, force: bool, quiet: bool) -> int:
     """
     from qconvert.cli.configuration import find, read_configuration
 
-    found = read_configuration(find(_here()) if path is None else path)
+    found = read_configuration(path or find(_here()), found=path is None)
     names = _names(found.models)
     outcomes = [
         _checked(each, name, force=force, quiet=quiet)

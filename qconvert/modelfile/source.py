@@ -17,6 +17,8 @@ from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
 
 #: Bytes that stay as long as any array in them.
 Buffer: TypeAlias = "mmap.mmap | bytes"
+#: Raises an error for an opened file that is not to be read.
+Admit: TypeAlias = Callable[[Path, os.stat_result], object]
 _CHUNK = 1 << 20
 _SAVED_MODEL = (
     "a SavedModel folder, which TensorFlow alone can read: give --via-tensorflow "
@@ -48,7 +50,10 @@ def opened_source(path: Path, limits: Limits = DEFAULT_LIMITS) -> Iterator[Sourc
 
 
 def read_source(
-    path: Path, take: Callable[[bytes], object], limits: Limits = DEFAULT_LIMITS
+    path: Path,
+    take: Callable[[bytes], object],
+    limits: Limits = DEFAULT_LIMITS,
+    admit: Admit | None = None,
 ) -> None:
     """Hand all bytes of *path*, which has to be a regular file, to *take*, in pieces."""
     try:
@@ -56,7 +61,10 @@ def read_source(
         # A pipe that has taken the file's place since would be waited for.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
-            _require_regular(path, os.fstat(descriptor))
+            status = os.fstat(descriptor)
+            _require_regular(path, status)
+            if admit is not None:
+                admit(path, status)
             total = 0
             while chunk := file.read(_CHUNK):
                 total += len(chunk)
@@ -70,7 +78,7 @@ def read_source(
         raise BadFileError("QC107", path, f"cannot be read: {reason}") from None
 
 
-def read_all(path: Path, most: int) -> bytes:
+def read_all(path: Path, most: int, admit: Admit | None = None) -> bytes:
     """The bytes of *path*, which has to be a regular file, and small; else `LimitError`."""
     content = bytearray()
 
@@ -79,7 +87,7 @@ def read_all(path: Path, most: int) -> bytes:
         if len(content) > most:
             raise LimitError("QC110", f"{path}: larger than {most >> 20} MiB")
 
-    read_source(path, take)
+    read_source(path, take, admit=admit)
     return bytes(content)
 
 

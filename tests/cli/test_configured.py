@@ -1,14 +1,16 @@
 """All checks of a project in one command."""
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from qconvert.cli import configured, run
+from qconvert.cli import configuration, configured, run
 from qconvert.cli.checked import checked
 
 HERE = 'tf-python = "/nowhere/python"\nsamples = 4\n'
@@ -260,3 +262,41 @@ def test_every_exit_code_has_its_place_among_the_worst() -> None:
         if isinstance(each, type) and issubclass(each, errors.QConvertError)
     }
     assert codes | {0, 1, 5} == set(configured._WORST)
+
+
+@pytest.fixture
+def of_another_user(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Gives a file to another user, or this process to one, who then does not own it."""
+
+    def give(path: Path) -> None:
+        if os.getuid() == 0:
+            os.chown(path, 65534, -1)
+        else:
+            monkeypatch.setattr(os, "getuid", lambda: path.stat().st_uid + 1)
+
+    return give
+
+
+def test_a_configuration_of_another_user_has_to_be_named(
+    project: Any, of_another_user: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It could name a program in the place of TensorFlow's interpreter."""
+    path = project('tf-python = "./evil"\n[[models]]\nmodel = "gone.h5"\n')
+    of_another_user(path)
+    assert run(["check"]) == 2
+    err = capsys.readouterr().err
+    assert "qconvert: error QC912: " in err and f"--config {path}" in err and "gone.h5" not in err
+    assert run(["check", "--config", str(path)]) == 4
+
+
+def test_a_configuration_of_root_and_a_system_without_users_are_trusted(
+    project: Any, of_another_user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = project('[[models]]\nmodel = "gone.h5"\n')
+    with monkeypatch.context() as patched:
+        patched.setattr(configuration, "_ROOT", path.stat().st_uid)
+        patched.setattr(os, "getuid", lambda: path.stat().st_uid + 1)
+        assert run(["check"]) == 4
+    of_another_user(path)
+    monkeypatch.delattr(os, "getuid")
+    assert run(["check"]) == 4
