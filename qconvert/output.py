@@ -5,43 +5,19 @@ of one command are all renamed at its end, so that they appear together or not a
 """
 
 import contextlib
-import errno
-import os
-import secrets
-import shutil
 import signal
 import stat
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from qconvert.errors import OutputError
+from qconvert.staged import Staged, beside, remove_stale, sync_directory, write_through
 
-_PREFIX: Final = ".qconvert-"
-_SUFFIX: Final = ".part"
-_STALE_SECONDS: Final = 86_400.0
 #: Signals that end a command; SIGALRM is that of `qconvert.cli`.
 _ENDING: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM")
-#: What file systems answer that cannot make directories durable, or may not open them.
-_CANNOT_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM})
-
-
-@dataclass(slots=True)
-class _Staged:
-    """A file or folder ``part`` that is to become *path*.
-
-    ``old`` keeps what was there, if anything ``existed``, while others are renamed.
-    """
-
-    path: Path
-    part: Path
-    old: Path | None = None
-    existed: bool = False
-    renamed: bool = False
 
 
 class Outputs:
@@ -56,7 +32,7 @@ class Outputs:
     def __init__(self, *, force: bool, inputs: Iterable[Path] = ()) -> None:
         self._force = force
         self._inputs = tuple(inputs)
-        self._staged: list[_Staged] = []
+        self._staged: list[Staged] = []
 
     def __enter__(self) -> Self:
         return self
@@ -83,8 +59,8 @@ class Outputs:
         """*data* is to become the file *path*."""
         require_writable(path, force=self._force, inputs=self._inputs)
         with _reported(path):
-            _remove_stale(path.parent)
-            _write_through(self._part(path), data)
+            remove_stale(path.parent)
+            write_through(self._part(path, force=self._force), data)
 
     def folder(self, path: Path, files: Mapping[str, bytes]) -> None:
         """*files* by name are to become those of the folder *path*, which is made.
@@ -96,43 +72,41 @@ class Outputs:
             for name, data in files.items():
                 require_writable(path / name, force=True, inputs=self._inputs)
                 with _reported(path / name):
-                    _write_through(self._part(path / name), data)
+                    write_through(self._part(path / name, force=True), data)
             return
         target = path.resolve()
         with _reported(path):
-            _remove_stale(target.parent)
-            part = self._part(target)
+            remove_stale(target.parent)
+            part = self._part(target, force=False)
             part.mkdir()
             for name, data in files.items():
-                _write_through(part / name, data)
-            _sync_directory(part)
+                write_through(part / name, data)
+            sync_directory(part)
 
-    def _part(self, path: Path) -> Path:
+    def _part(self, path: Path, *, force: bool) -> Path:
         """A name beside *path*, which is known before there is such a file."""
         if any(each.path == path for each in self._staged):
             raise OutputError("QC607", path, "is to be two outputs of this command")
-        part = _beside(path)
-        self._staged.append(_Staged(path, part))
+        part = beside(path)
+        self._staged.append(Staged(path, part, force))
         return part
 
     def _rename_all(self) -> None:
         try:
             for each in self._staged:
                 with _reported(each.path):
-                    _rename(each)
+                    _put(each)
             for directory, path in {each.path.parent: each.path for each in self._staged}.items():
                 with _reported(path):
-                    _sync_directory(directory)
+                    sync_directory(directory)
         except OutputError:
             for each in reversed(self._staged):
-                _take_back(each)
+                each.take_back()
             raise
 
     def _clean(self) -> None:
         for each in self._staged:
-            _remove(each.part)
-            if each.old is not None:
-                _remove(each.old)
+            each.clean()
 
 
 def write(path: Path, data: bytes, *, force: bool, inputs: Iterable[Path] = ()) -> None:
@@ -213,72 +187,16 @@ def _undisturbed() -> Iterator[None]:
             signal.raise_signal(number)
 
 
-def _rename(staged: _Staged) -> None:
-    staged.existed = os.path.lexists(staged.path)
-    if staged.existed and not staged.part.is_dir():
-        old = _beside(staged.path)
-        with contextlib.suppress(OSError):
-            os.link(staged.path, old, follow_symlinks=False)
-            staged.old = old
-    staged.part.replace(staged.path)
-    staged.renamed = True
-
-
-def _take_back(staged: _Staged) -> None:
-    """Have what was there before, if it is known."""
-    if not staged.renamed:
-        return
-    with contextlib.suppress(OSError):
-        if staged.old is not None:
-            staged.old.replace(staged.path)
-        elif not staged.existed:
-            _remove(staged.path)
-        elif staged.path.is_dir():
-            _remove(staged.path)
-            staged.path.mkdir()
-
-
-def _write_through(part: Path, data: bytes) -> None:
-    # A file made by os.open has the permissions that the umask leaves, one by mkstemp has 0600.
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_directory(directory: Path) -> None:
+def _put(staged: Staged) -> None:
     try:
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        if error.errno not in _CANNOT_SYNC:
-            raise
-
-
-def _beside(path: Path) -> Path:
-    return path.parent / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
-
-
-def _remove_stale(directory: Path) -> None:
-    """Remove what a run that was killed long ago has left."""
-    oldest = time.time() - _STALE_SECONDS
-    for part in directory.glob(f"{_PREFIX}*{_SUFFIX}"):
-        with contextlib.suppress(OSError):
-            if part.lstat().st_mtime < oldest:
-                _remove(part)
-
-
-def _remove(path: Path) -> None:
-    """Whatever is there, if anything."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-        return
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
+        staged.put()
+    except OSError:
+        # Something may have appeared since it was asked for.
+        if staged.part.is_dir():
+            require_writable_folder(staged.path, force=False)
+        else:
+            require_writable(staged.path, force=staged.force)
+        raise
 
 
 def _same(path: Path, source: Path) -> bool:

@@ -2,6 +2,8 @@ import json
 import os
 import signal
 import stat
+import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -96,13 +98,90 @@ def test_an_interrupted_write_leaves_nothing(
     assert names(tmp_path) == []
 
 
-def test_old_leftovers_are_removed_and_fresh_ones_kept(tmp_path: Path) -> None:
-    old, fresh = tmp_path / ".qconvert-1.part", tmp_path / ".qconvert-2.part"
-    old.write_bytes(b"")
-    fresh.write_bytes(b"")
-    os.utime(old, (0, 0))
+@pytest.fixture
+def days_later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Lets two days pass."""
+    now = time.time()
+    return lambda: monkeypatch.setattr(time, "time", lambda: now + 2 * 86_400)
+
+
+def test_old_leftovers_are_removed_and_fresh_ones_kept(
+    tmp_path: Path, days_later: Callable[[], None]
+) -> None:
+    (tmp_path / ".qconvert-1.part").write_bytes(b"")
     write(tmp_path / "a", b"data", force=False)
-    assert names(tmp_path) == [".qconvert-2.part", "a"]
+    assert names(tmp_path) == [".qconvert-1.part", "a"]
+    days_later()
+    write(tmp_path / "b", b"data", force=False)
+    assert names(tmp_path) == ["a", "b"]
+
+
+def test_no_other_run_removes_what_keeps_an_old_file_while_others_are_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    os.utime(tmp_path / "a", (0, 0))
+    right = Path.replace
+
+    def replace(part: Path, target: Path) -> Path:
+        if target.name == "b":
+            write(tmp_path / "c", b"of another run", force=False)
+            raise OSError(5, "Input/output error")
+        return right(part, target)
+
+    with pytest.raises(OutputError), Outputs(force=True) as outputs:
+        outputs.file(tmp_path / "a", b"new")
+        outputs.file(tmp_path / "b", b"new")
+        monkeypatch.setattr(Path, "replace", replace)
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert names(tmp_path) == ["a", "c"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_appears_meanwhile_is_kept(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the file system has no hard links, but for a moment."""
+    if not links:
+        monkeypatch.setattr(os, "link", refused)
+    with (
+        pytest.raises(OutputError, match="exists already") as found,
+        Outputs(force=False) as outputs,
+    ):
+        outputs.file(tmp_path / "a", b"1")
+        outputs.file(tmp_path / "b", b"2")
+        (tmp_path / "b").write_bytes(b"of somebody else")
+    assert found.value.code == "QC604"
+    assert names(tmp_path) == ["b"]
+    assert (tmp_path / "b").read_bytes() == b"of somebody else"
+
+
+def test_a_file_appears_without_hard_links_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "link", refused)
+    write(tmp_path / "a", b"data", force=False)
+    assert names(tmp_path) == ["a"] and (tmp_path / "a").read_bytes() == b"data"
+
+
+def test_a_new_file_has_one_name(tmp_path: Path) -> None:
+    write(tmp_path / "a", b"data", force=False)
+    assert (tmp_path / "a").stat().st_nlink == 1
+
+
+@pytest.mark.parametrize(("name", "code"), [("full/x", "QC606"), ("full", "QC603")])
+def test_a_folder_that_appears_meanwhile_is_kept(name: str, code: str, tmp_path: Path) -> None:
+    with pytest.raises(OutputError) as found, Outputs(force=False) as outputs:
+        outputs.folder(tmp_path / "full", FILES)
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"of somebody else")
+    assert found.value.code == code
+    assert (tmp_path / name).read_bytes() == b"of somebody else"
+    assert names(tmp_path) == ["full"]
+
+
+def refused(*_: object, **named: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
 
 
 FILES = {"a": b"1", "b": b"2"}
@@ -215,7 +294,7 @@ def test_signals_wait_for_the_renames(tmp_path: Path, monkeypatch: pytest.Monkey
         signal.raise_signal(signal.SIGINT)
         return right(part, target)
 
-    with pytest.raises(KeyboardInterrupt), Outputs(force=False) as outputs:
+    with pytest.raises(KeyboardInterrupt), Outputs(force=True) as outputs:
         outputs.file(tmp_path / "a", b"1")
         outputs.file(tmp_path / "b", b"2")
         monkeypatch.setattr(Path, "replace", replace)
@@ -243,11 +322,13 @@ def test_a_folder_that_cannot_be_made_durable_is_told(
         assert names(tmp_path) == ["a"]
 
 
-def test_old_folders_of_killed_runs_are_removed(tmp_path: Path) -> None:
+def test_old_folders_of_killed_runs_are_removed(
+    tmp_path: Path, days_later: Callable[[], None]
+) -> None:
     old = tmp_path / ".qconvert-1.part"
     old.mkdir()
     (old / "report.json").write_bytes(b"")
-    os.utime(old, (0, 0))
+    days_later()
     write_folder(tmp_path / "new", FILES, force=False)
     assert names(tmp_path) == ["new"]
 
@@ -257,14 +338,18 @@ def test_the_file_and_its_report_appear_together(
 ) -> None:
     model, target, report = write_model(), tmp_path / "m.onnx", tmp_path / "r.json"
     command = ["export", str(model), "-o", str(target), "--check", "--json", str(report)]
-    right = Path.replace
+    right = os.link
 
-    def replace(part: Path, to: Path) -> Path:
+    def link(part: Path, to: Path) -> None:
         if to == report:
             raise OSError(28, "No space left on device")
-        return right(part, to)
+        right(part, to)
+
+    def replace(part: Path, to: Path) -> None:
+        raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
+        patched.setattr(os, "link", link)
         patched.setattr(Path, "replace", replace)
         assert run([*command, "--tf-python", "/nowhere/python"]) == 6
     assert names(tmp_path) == ["model.h5"]
