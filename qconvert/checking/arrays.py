@@ -16,6 +16,8 @@ from qconvert.errors import BadFileError
 
 AnyArray: TypeAlias = npt.NDArray[np.generic]
 
+#: Characters of a name in a message.
+_SHOWN: Final = 60
 _DAMAGED: Final = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -105,13 +107,14 @@ def open_arrays(path: Path, only: str | None, stack: ExitStack) -> Mapping[str, 
 def _members(path: Path, file: IO[bytes], stack: ExitStack) -> dict[str, Rows]:
     try:
         archive = stack.enter_context(zipfile.ZipFile(file))
-        names = archive.namelist()
-        if len(set(names)) != len(names):
-            raise BadFileError("QC711", path, "two arrays have the same name")
-        return {
-            name.removesuffix(".npy"): _npy(path, stack.enter_context(archive.open(name)))
-            for name in names
-        }
+        found: dict[str, Rows] = {}
+        for entry in archive.infolist():
+            # NumPy reads `x` as `x.npy` too, if there is one.
+            name = entry.filename.removesuffix(".npy")
+            if name in found:
+                raise BadFileError("QC711", path, f"two arrays have the name {name[:_SHOWN]!r}")
+            found[name] = _npy(path, stack.enter_context(archive.open(entry)))
+        return found
     except (*_DAMAGED, NotImplementedError, RuntimeError) as error:
         raise BadFileError("QC710", path, f"not a readable .npz: {error}") from error
 
@@ -130,7 +133,8 @@ def _npy(path: Path, file: IO[bytes]) -> NpyStream:
         reason = str(error) or type(error).__name__
         raise BadFileError("QC710", path, f"not a readable array: {reason}") from error
     shape, fortran, dtype = header
-    if any(n < 0 for n in shape):
+    # True is a number to NumPy.
+    if any(type(n) is not int or n < 0 for n in shape):
         raise BadFileError("QC710", path, f"an array of the shape {shape}")
     if dtype.hasobject:
         raise BadFileError("QC710", path, "contains Python objects, which are never loaded")

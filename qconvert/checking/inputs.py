@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,9 @@ UserInputs: TypeAlias = Path | AnyArray | Mapping[str, AnyArray]
 _UNDECLARED: Final[Mapping[str, InputDomain]] = MappingProxyType({})
 _NOT_FLOAT32: Final = "of type {} has no float32 equal to it; save x.astype('float32') instead"
 _LARGEST_BATCH: Final = 64
+#: Names in a message, and characters of each.
+_NAMES: Final = 8
+_CHARACTERS: Final = 60
 #: Elements that all values of a graph may have in one batch: 32 MiB for each witness.
 _BATCH_ELEMENTS: Final = 1 << 23
 _DEFAULT_SAMPLES: Final = 256
@@ -162,11 +165,18 @@ def _open(graph: Graph, inputs: UserInputs, stack: ExitStack) -> dict[str, Rows]
     rows = _rows(inputs, names[0] if len(names) == 1 else None, stack)
     if set(rows) != set(names):
         raise UsageError(
-            "QC711", f"the inputs given are {sorted(rows)}, the model's are {sorted(names)}"
+            "QC711", f"the inputs given are {_listed(rows)}, the model's are {_listed(names)}"
         )
     for source in graph.inputs:
         _require_fit(source.name, source.shape, rows[source.name])
     return {name: rows[name] for name in names}
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Some of the names, which a file of anybody can have many of, and long ones."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - _NAMES} more" if ordered[_NAMES:] else ""
+    return f"{[name[:_CHARACTERS] for name in ordered[:_NAMES]]}{more}"
 
 
 def _rows(inputs: UserInputs, only: str | None, stack: ExitStack) -> Mapping[str, Rows]:

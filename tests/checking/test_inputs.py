@@ -148,6 +148,14 @@ def test_unknown_and_missing_names_are_refused(two_inputs: Graph) -> None:
         from_user(two_inputs, x)
 
 
+def test_of_many_names_some_are_told(graph: Graph, tmp_path: Path) -> None:
+    path, x = tmp_path / "x.npz", np.zeros((1, 2), np.float32)
+    np.savez(path, **{f"{i:03}{'a' * 1000}": x for i in range(300)})  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="and 292 more, the model's are") as found:
+        from_user(graph, path)
+    assert len(str(found.value)) < 1000
+
+
 def test_different_numbers_of_samples_are_refused(two_inputs: Graph) -> None:
     x = np.zeros((3, 5), np.float32)
     with pytest.raises(UsageError, match="different numbers of samples"):

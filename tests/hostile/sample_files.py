@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -23,10 +24,15 @@ def header(text: str) -> bytes:
 
 
 def npz(**members: bytes) -> bytes:
+    return archive(*((f"{name}.npy", data) for name, data in members.items()))
+
+
+def archive(*entries: tuple[str, bytes]) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(f"{name}.npy", data)
+    with warnings.catch_warnings(), zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as written:
+        warnings.filterwarnings("ignore", "Duplicate name")
+        for name, data in entries:
+            written.writestr(name, data)
     return file.getvalue()
 
 
@@ -65,6 +71,9 @@ SAMPLES: Final[Mapping[str, tuple[bytes, str, int]]] = {
     "a negative size": (described("(-1, 3)"), "QC710", 4),
     "an archive that unpacks to much": (npz(x=described("(4, 3)") + bytes(1 << 24)), "QC720", 5),
     "a damaged archive": (damaged(), "QC710", 4),
+    "a flag as size": (described("(True, 3)") + bytes(12), "QC710", 4),
+    "an array twice": (archive(("x.npy", npy(X)), ("x.npy", npy(X + 1))), "QC711", 4),
+    "an array with and without suffix": (archive(("x.npy", npy(X)), ("x", npy(X + 1))), "QC711", 4),
     "another name": (npz(y=npy(X)), "QC711", 2),
     "one too many": (npz(x=npy(X), y=npy(X)), "QC711", 2),
     "a path as a name": (npz(**{"../x": npy(X)}), "QC711", 2),
