@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: What h5py raises on damaged files.
 DAMAGE = (OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError)
+#: What HDF5 says where texts are longer than there is memory, and is no damage.
+NO_MEMORY = "memory allocation failed for VL data"
 #: The weights of a model itself, not of any of its layers.
 OWN_WEIGHTS = "top_level_model_weights"
 #: Where tf_keras, and where Keras 2.13 and 2.14, keep the layers of a model.
@@ -53,6 +55,8 @@ def opened(descriptor: int) -> Iterator[h5py.File]:
         with open(descriptor, "rb", 0, closefd=False) as raw, h5py.File(raw, "r") as file:
             yield file
     except DAMAGE as error:
+        if NO_MEMORY in str(error):
+            raise MemoryError from None
         reason = repr(str(error)[:200] or type(error).__name__)[1:-1]
         raise RefusalError("QC111", f"damaged HDF5: {reason}") from None
 

@@ -81,6 +81,8 @@ def strings(owner: h5py.Group, name: str, reading: Reading) -> list[bytes]:
     identity = owner.attrs.get_id(name)
     if identity.shape is None:
         raise RefusalError("QC212", f"the attribute {name!r} is not text")
+    if len(identity.shape) > 1:
+        raise RefusalError("QC212", f"the attribute {name!r} is a table, not a list of texts")
     if math.prod(identity.shape) * identity.dtype.itemsize > reading.limits["config_bytes"]:
         raise RefusalError("QC208", f"the attribute {name!r} is too large", "config_bytes")
     values = np.asarray(owner.attrs[name]).reshape(-1).tolist()
@@ -107,6 +109,7 @@ def array(dataset: object, reading: Reading) -> StoredArray:
     require_own_storage(dataset)
     require_type(dataset)
     require_plausible_size(dataset, reading.limits)
+    require_complete(dataset)
     reading.spend(dataset)
     length = dataset.size * dataset.dtype.itemsize
     place: Place = {"own": False, "at": 0, "length": 0}
@@ -172,4 +175,18 @@ def require_plausible_size(dataset: h5py.Dataset, limits: Mapping[str, int]) -> 
             "QC512",
             f"{dataset.name!r} declares {declared} bytes and stores {stored}",
             "dataset_ratio",
+        )
+
+
+def require_complete(dataset: h5py.Dataset) -> None:
+    """Each element was written: of others HDF5 makes a fill value without a word."""
+    if dataset.chunks is None:
+        found, expected, what = dataset.id.get_storage_size(), dataset.nbytes, "bytes"
+    else:
+        sizes = zip(dataset.shape, dataset.chunks, strict=True)
+        expected = math.prod(-(-size // chunk) for size, chunk in sizes)
+        found, what = dataset.id.get_num_chunks(), "chunks"
+    if found != expected:
+        raise RefusalError(
+            "QC512", f"{dataset.name!r} stores {found} {what} where its shape has {expected}"
         )

@@ -134,6 +134,9 @@ MESSAGES: tuple[tuple[str, Make], ...] = (
 IGNORED: tuple[tuple[str, Make], ...] = (
     ("65,535 messages", spoiled(field(SUPERBLOCK, ROOT_HEADER + 2, "<H", 65535))),
     ("a tree beside itself", spoiled(field(TREE, 16, "<Q", ROOT_TREE))),
+)
+#: Sizes of an array that are not those of its shape, which HDF5 goes by.
+SIZES: tuple[tuple[str, Make], ...] = (
     ("an array of fewer bytes", message(LAYOUT, 10, "<Q", 1)),
     ("an array of 2**62 bytes", message(LAYOUT, 10, "<Q", NOWHERE)),
 )
@@ -145,6 +148,7 @@ CASES = (
         for name, make in table
     ),
     *(Case(10, name, make, "", 0) for name, make in IGNORED),
+    *(Case(10, name, make, "QC512", 4, "where its shape has 32") for name, make in SIZES),
     # HDF5 1.14.6 follows the tree until its stack is full; others may see what it is.
     Case(10, "a tree in itself", spoiled(field(TREE, 5, "<B", 1), field(TREE, 32, "<Q", ROOT_TREE)),
          "QC108", 4, "signal 11, SIGSEGV"),

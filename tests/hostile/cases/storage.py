@@ -1,6 +1,7 @@
 """HDF5 that leads elsewhere, or to more than it stores."""
 
 import os
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -102,6 +103,39 @@ def gzip_bomb(file: h5py.File) -> None:
     file.create_dataset(KERNEL_PATH, data=zeros, compression="gzip")
 
 
+def partly_written(rows: int, file: h5py.File) -> None:
+    """Of a kernel in chunks of a row so many are there."""
+    file.create_dataset(KERNEL_PATH, (4, 2), "f4", chunks=(1, 2))[:rows] = KERNEL[:rows]
+
+
+def as_table(file: h5py.File) -> None:
+    """The names of layers with two axes."""
+    attributes = file["model_weights"].attrs
+    attributes["layer_names"] = np.array([attributes["layer_names"]], "S")
+
+
+def endless_names(folder: Path) -> Path:
+    """Thousands of names in a list, all of which are the same MiB."""
+    path, count = hdf5(change=names_of(1 << 20, 4000))(folder), 4000
+    content = path.read_bytes()
+    size, other = ((length).to_bytes(4, "little") for length in (1 << 20, 1))
+    at = next(m.start() for m in re.finditer(re.escape(size), content)
+              if content[m.start() + 16 : m.start() + 20] == other)  # fmt: skip
+    first = content[at : at + 16]
+    path.write_bytes(content[:at] + first * count + content[at + 16 * count :])
+    return path
+
+
+def names_of(length: int, count: int) -> Callable[[h5py.File], None]:
+    """A list of *count* names of layers, the first of them of that length, the others of 1."""
+
+    def write(file: h5py.File) -> None:
+        names = np.array(["a" * length, *"b" * (count - 1)], object)
+        file["model_weights"].attrs.create("layer_names", names, dtype=h5py.string_dtype())
+
+    return write
+
+
 def slow(file: h5py.File) -> None:
     """Two GiB of zeros, of which the same packed MiB is stored again and again."""
     rows = 1 << 20
@@ -142,6 +176,14 @@ CASES = (
     Case(62, "one array, two names", hdf5(change=twice), "QC511", 4, "under two names"),
     Case(64, "4 TiB of nothing", instead(lambda file: file.create_dataset(
         KERNEL_PATH, (1 << 40,), "f4", chunks=(1024,))), "QC512", 4, "stores none"),
+    Case(64, "nothing in one piece", instead(lambda file: file.create_dataset(
+        KERNEL_PATH, (4, 2), "f4")), "QC512", 4, "stores none"),
+    Case(64, "chunks that were never written", instead(partial(partly_written, 3)),
+         "QC512", 4, "stores 3 chunks where its shape has 4"),
+    Case(64, "chunks that were written one by one", instead(partial(partly_written, 4)), "", 0),
+    Case(21, "names of layers as a table", hdf5(change=as_table), "QC212", 4, "a table"),
+    Case(19, "names of gigabytes", endless_names, "QC801", 7, "--limit reader-memory=N",
+         {"reader-memory": 1 << 30}),
     Case(64, "a gzip bomb", instead(gzip_bomb), "QC512", 4, "--limit dataset-ratio=N"),
     Case(64, "a gzip bomb of 2 GiB", instead(slow), "QC512", 4, "--limit dataset-ratio=N"),
     Case(11, "2 GiB to unpack in a second", instead(slow), "QC109", 7, "--limit reader-seconds=N",
