@@ -8,6 +8,7 @@ as long as checking a small model; after its end the next session gets a new one
 import atexit
 import math
 import os
+import re
 import threading
 import weakref
 from collections import deque
@@ -30,6 +31,10 @@ _SCRIPT: Final = Path(__file__).with_name("ort_worker")
 #: The environment's names for the limits, which are MiB and seconds.
 MEMORY, SECONDS = "QCONVERT_ORT_MEMORY", "QCONVERT_ORT_SECONDS"
 _MEMORY: Final = 8192
+#: Of the machine's memory it gets one part of so many, if that is less.
+_SHARE: Final = 2
+#: Where in ONNX Runtime's own source an error was raised.
+_SOURCE: Final = re.compile(r"/\S+\.(?:cc|h):\d+ ")
 _SECONDS: Final = 600
 #: What arrays of numbers can be.
 _KINDS: Final = frozenset("biuf")
@@ -46,7 +51,8 @@ class Limits:
     @classmethod
     def from_environment(cls) -> "Limits":
         """Those that the user has set, or else the usual ones; `UsageError` for no number."""
-        return cls(limit(MEMORY, _MEMORY) << 20, limit(SECONDS, _SECONDS))
+        usual = min(_MEMORY, _machine_memory() // _SHARE >> 20)
+        return cls(limit(MEMORY, usual) << 20, limit(SECONDS, _SECONDS))
 
     def __str__(self) -> str:
         return (
@@ -101,7 +107,8 @@ class OrtProcess(Worker):
             if isinstance(model, onnx.ModelProto):
                 path.unlink(missing_ok=True)
         if "refused" in answer:
-            raise WitnessError("QC726", f"ONNX Runtime does not load the file: {answer['refused']}")
+            reason = _words(answer["refused"])
+            raise WitnessError("QC726", f"ONNX Runtime does not load the file: {reason}")
         return Session(self, number, answer)
 
     def asked(self, do: str, **arguments: Json) -> Answer:
@@ -162,11 +169,21 @@ class Session:
                 outputs=str(outputs),
             )
             if "refused" in answer:
-                raise WitnessError("QC727", f"ONNX Runtime failed: {answer['refused']}")
+                reason = _words(answer["refused"])
+                raise WitnessError("QC727", f"ONNX Runtime failed: {reason}")
             return _read(answer, outputs, self.outputs)
         finally:
             for path in (inputs, outputs):
                 path.unlink(missing_ok=True)
+
+
+def _words(refused: Json) -> str:
+    return _SOURCE.sub("", str(refused)).strip()
+
+
+def _machine_memory() -> int:
+    """Bytes of memory of the machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def ort_process() -> OrtProcess:

@@ -108,6 +108,40 @@ def test_memory_is_limited(exported: Path) -> None:
         assert large_enough.session(model, optimized=True).run(X)["product"].size == 1 << 24
 
 
+def filled(operator: str) -> onnx.ModelProto:
+    """A file of a few bytes whose constant is of 64 GiB."""
+    sizes = onnx.numpy_helper.from_array(np.array([1 << 17, 1 << 17]), "sizes")
+    node = onnx.helper.make_node(operator, ["sizes"] if operator == "ConstantOfShape" else
+                                 ["x", "sizes"], ["large"])  # fmt: skip
+    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 1])
+    sum_ = onnx.helper.make_node("ReduceSum", ["large"], ["sum"], keepdims=0)
+    y = onnx.helper.make_tensor_value_info("sum", onnx.TensorProto.FLOAT, [])
+    graph = onnx.helper.make_graph([node, sum_], "g", [x], [y], [sizes])
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+@pytest.mark.parametrize("operator", ["ConstantOfShape", "Expand", "Tile"])
+def test_small_files_do_not_fill_the_machine(operator: str) -> None:
+    """Nor does the message tell where ONNX Runtime was built."""
+    with (
+        OrtProcess(Limits(1 << 30, 60)) as process,
+        pytest.raises(WitnessError, match=r"(?i)alloc|memory|bytes") as found,
+    ):
+        session = process.session(filled(operator), optimized=True)
+        session.run({"x": np.ones((1, 1), np.float32)})
+    assert "/onnxruntime" not in str(found.value) and ".cc:" not in str(found.value)
+
+
+def test_half_of_a_small_machine_is_left_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MEMORY, raising=False)
+    for machine, allowed in ((4 << 30, 2 << 30), (64 << 30, 8192 << 20)):
+        monkeypatch.setattr(processes, "_machine_memory", lambda machine=machine: machine)
+        assert Limits.from_environment().memory == allowed
+    monkeypatch.setenv(MEMORY, "9000")
+    assert Limits.from_environment().memory == 9000 << 20
+
+
 def test_sessions_that_nobody_has_are_freed(exported: Path) -> None:
     with OrtProcess(Limits(1 << 30, 60)) as process:
         session = process.session(exported, optimized=True)
