@@ -1,5 +1,6 @@
 """What kind of file some bytes are, by their content; names and extensions are not asked."""
 
+import re
 import struct
 from enum import Enum
 
@@ -12,6 +13,8 @@ _HEAD = 4096
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 #: By its version, where a superblock has the size of addresses and the end of the file.
 _SUPERBLOCKS = {0: (13, 40), 1: (13, 44), 2: (9, 28), 3: (9, 28)}
+_OWN = re.compile(rb'\s*\{\s*"schema"\s*:\s*"qconvert\.([a-z]{1,20})/')
+_REPORT = "a report of qconvert check, which qconvert report FILE shows"
 _SAVE_AS_H5 = "give the Keras model that it was made from: model.save('model.h5')"
 
 
@@ -34,6 +37,7 @@ def recognise(source: Buffer) -> Format:
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return Format.ZIP
     if data.lstrip()[:1] in (b"{", b"["):
+        _refuse_own(data)
         return Format.JSON
     _refuse_other_model(data)
     _refuse_accident(data)
@@ -72,6 +76,14 @@ def _refuse_other_model(data: bytes) -> None:
         _refuse("an ONNX file")
     if data[:1] == b"\x80" and b"\x01" < data[1:2] < b"\x06":
         _refuse("a pickle, which is a program and never opened")
+
+
+def _refuse_own(data: bytes) -> None:
+    """What qconvert writes states its schema first."""
+    if match := _OWN.match(data):
+        what = match[1].decode()
+        told = _REPORT if what == "report" else f"qconvert's JSON of another kind ({what})"
+        raise UnsupportedError([Problem("QC105", "", f"{told}, and no model")])
 
 
 def _refuse(what: str) -> None:

@@ -148,6 +148,18 @@ def test_unknown_and_missing_names_are_refused(two_inputs: Graph) -> None:
         from_user(two_inputs, x)
 
 
+@pytest.mark.parametrize("form", ["npy", "npz"])
+def test_samples_of_no_numbers_are_refused(form: str, tmp_path: Path) -> None:
+    """Of an input with an axis of any size."""
+    shape = (None, None, 5)
+    sizes = Graph("any", (Input("a", shape),), (), (Output("y", "a"),), ())
+    path, x = tmp_path / f"x.{form}", np.zeros((3, 0, 5), np.float32)
+    np.save(path, x) if form == "npy" else np.savez(path, a=x)
+    with pytest.raises(UsageError, match="samples of no numbers") as found:
+        from_user(sizes, path)
+    assert found.value.code == "QC714"
+
+
 def test_of_many_names_some_are_told(graph: Graph, tmp_path: Path) -> None:
     path, x = tmp_path / "x.npz", np.zeros((1, 2), np.float32)
     np.savez(path, **{f"{i:03}{'a' * 1000}": x for i in range(300)})  # type: ignore[arg-type]

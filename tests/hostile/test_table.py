@@ -16,10 +16,13 @@ from tests.hostile.commands import EVERY
 
 #: Of each way to fail one case, by row and name; the script tries all.
 SHORT = (
+    (7, "a report, to inspect"),
+    (8, "a pipe as report"),
     (9, "a model of somebody else"),
     (10, "a superblock"),
     (10, "a tree in itself"),
     (11, "2 GiB to unpack in a second"),
+    (19, "a report of 257 MiB"),
     (23, "Lambda, to inspect"),
     (60, "external storage"),
     (61, "a link to a pipe"),
@@ -29,9 +32,12 @@ SHORT = (
     (70, "a closed folder"),
     (71, "weights in a file beside it: symlink"),
     (72, "custom operator"),
+    (74, "a picture that is missing"),
+    (74, "a pipe as picture"),
     (75, "TensorFlow: huge:run"),
     (76, "both packages called qkeras"),
     (77, "a name that acts"),
+    (77, "a pipe as configuration"),
     (78, "both closed"),
     (78, "a check in a folder that is gone"),
 )

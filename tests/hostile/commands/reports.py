@@ -1,6 +1,7 @@
 """Reports of anybody, all of whose names try to act where they are shown."""
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from functools import cache, partial
@@ -53,7 +54,30 @@ def broken(text: str, folder: Path) -> Words:
     return ["report", folder / "report.json"]
 
 
+def large(folder: Path) -> Words:
+    with (folder / "report.json").open("wb") as file:
+        file.truncate(257 << 20)
+    return ["report", folder / "report.json"]
+
+
+def pipe(folder: Path) -> Words:
+    os.mkfifo(folder / "report.json")
+    return ["report", folder / "report.json"]
+
+
+def as_model(command: str, folder: Path) -> Words:
+    (folder / "report.json").write_text(_report(), encoding="utf-8")
+    return [command, folder / "report.json"]
+
+
 CASES = (
+    Call(19, "a report of 257 MiB", large, "QC110", 7, "larger than 256 MiB"),
+    Call(8, "a pipe as report", pipe, "QC106", 4),
+    *(
+        Call(7, f"a report, to {command}", partial(as_model, command), "QC105", 3,
+             "qconvert report FILE")
+        for command in ("inspect", "export", "check", "weights")
+    ),
     *(
         Call(row, f"a report of such names as {form}", partial(named, row, form), "", 0,
              never="<script>alert" if form in PAGES else "")

@@ -1,6 +1,7 @@
 """Samples of anybody, for a check that has no TensorFlow."""
 
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,19 @@ def pipe(folder: Path) -> list[str | Path]:
     return ["check", model(folder), "--inputs", folder / "pipe", *_NOWHERE]
 
 
+def picture(make: Callable[[Path], object], folder: Path) -> list[str | Path]:
+    """An explanation of what a layer makes of a picture."""
+    make(folder / "x.png")
+    return ["explain", model(folder), "--layer", "fc", "--input", folder / "x.png",
+            "--domain", "uint8/255", "--no-run"]  # fmt: skip
+
+
 CASES = (
+    Call(74, "a picture that is missing", partial(picture, lambda path: None), "QC107", 4,
+         "no such file"),
+    Call(74, "a pipe as picture", partial(picture, os.mkfifo), "QC106", 4),
+    Call(74, "a text as picture", partial(picture, lambda path: path.write_bytes(b"hello")),
+         "QC715", 4),
     *(
         Call(74, name, partial(given, data), code, exit_code)
         for name, (data, code, exit_code) in SAMPLES.items()

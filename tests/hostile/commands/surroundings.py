@@ -1,5 +1,6 @@
 """Configurations that are not valid, and systems that lack what others have."""
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,11 @@ def binary(folder: Path) -> Words:
 def linked(folder: Path) -> Words:
     """A configuration that leads to something else."""
     (folder / "qconvert.toml").symlink_to("/dev/zero")
+    return ["check", "--config", folder / "qconvert.toml"]
+
+
+def piped(folder: Path) -> Words:
+    os.mkfifo(folder / "qconvert.toml")
     return ["check", "--config", folder / "qconvert.toml"]
 
 
@@ -82,6 +88,7 @@ CASES = (
     ),
     Call(77, "binary", binary, "QC910", 2, "no TOML"),
     Call(77, "a device as configuration", linked, "QC910", 2),
+    Call(77, "a pipe as configuration", piped, "QC106", 4),
     Call(77, "none", lambda _: ["check"], "QC911", 2),
     *(
         Call(77, f"a model of a path: {name}",
