@@ -655,6 +655,12 @@ def test_integers_go_in_and_out_where_they_are_wanted(
     told = capsys.readouterr().out
     assert "input   x is uint8, codes 0 to 15: code * 2**-4" in told
     assert "output  out is uint8, codes 0 to 15: code * 2**-2" in told
+    assert run(["inspect", str(target)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith(("input", "output"))] == [
+        "input   x ?x3 is uint8, codes 0 to 15: code * 2**-4",
+        "output  out ?x2 is uint8, codes 0 to 15: code * 2**-2",
+    ]
     (text,) = (e.value for e in onnx.load(target).metadata_props if e.key == "qconvert")
     schema = json.loads((SCHEMAS / "metadata.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(json.loads(text))
