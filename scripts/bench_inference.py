@@ -23,7 +23,7 @@ from qconvert.api import bench
 from qconvert.benchmarking import Benchmark
 from qconvert.benchmarking.document import to_json
 from qconvert.benchmarking.programs import EAGER, MEASURED, TF2ONNX
-from qconvert.benchmarking.results import Operator, Spread, Timing
+from qconvert.benchmarking.results import Operator, Spread, Timing, Unlike
 
 #: Softmax, which runtimes round each in their way.
 ROUNDING: Final = frozenset({"jet_tagger"})
@@ -65,10 +65,10 @@ class Network:
         return None if theirs is None else self.found.bytes / theirs
 
     @property
-    def differing(self) -> int | None:
-        """How many outputs are not those of ``model(x)``."""
+    def unlike(self) -> Unlike | None:
+        """How the outputs compare with those of ``model(x)``."""
         columns = {column.program: column for column in self.found.columns}
-        return columns[EAGER].differing
+        return columns[EAGER].unlike
 
     @property
     def floats(self) -> tuple[Operator, ...]:
@@ -110,9 +110,13 @@ def lines(network: Network) -> Iterator[str]:
 
 
 def _equal(network: Network) -> str:
-    if network.differing is None:
+    unlike = network.unlike
+    if unlike is None:
         return "not compared with TensorFlow"
-    return f"{network.differing} outputs differ from model(x)" if network.differing else "equal"
+    if not unlike.differing:
+        return "equal"
+    counted = f"{unlike.differing} of {unlike.elements} outputs differ from model(x)"
+    return f"{counted}, by {unlike.largest:.3g} at most"
 
 
 def _shares(operators: Sequence[Operator]) -> Iterator[str]:
@@ -149,7 +153,7 @@ def missed(network: Network) -> Iterator[str]:
     peak = network.own(largest).of_peak
     if name in WIDE and peak is not None and peak.median < LEAST_OF_PEAK:
         yield f"{name}: {peak.median:.0%} of the int8 peak, not {LEAST_OF_PEAK:.0%}"
-    if name not in ROUNDING and network.differing != 0:
+    if name not in ROUNDING and (network.unlike is None or network.unlike.differing):
         yield f"{name}: {_equal(network)}"
 
 
