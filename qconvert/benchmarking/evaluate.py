@@ -78,7 +78,7 @@ def _unlike(each: Measured, measured: Measured) -> Unlike | None:
         return None
     pairs = zip(each.results, measured.results, strict=True)
     apart = np.concatenate([np.zeros(0), *(_apart(a, b).ravel() for a, b in pairs)])
-    return Unlike(np.count_nonzero(apart), apart.size, float(apart.max(initial=0.0)))
+    return Unlike(int(np.count_nonzero(apart)), apart.size, float(apart.max(initial=0.0)))
 
 
 def _apart(a: Array, b: Array) -> npt.NDArray[np.float64]:

@@ -45,17 +45,6 @@ def requirement_lines(metadata: ModelMetadata | None) -> Iterator[str]:
         yield f"needs in OpenVINO {_in_openvino(metadata.requires)}"
 
 
-def division_lines(metadata: ModelMetadata | None) -> Iterator[str]:
-    """Which inputs the file divides, so that no integer kernel reads them."""
-    for each in () if metadata is None else metadata.inputs:
-        if each.codes is not None and each.codes.divisor != 1:
-            yield (
-                f"input {printable(each.input)} is divided by {each.codes.divisor} in float, and so"
-                " is what reads it: of a model trained on pixels / 256, --domain with uint8/256"
-                " makes that a scale of integers"
-            )
-
-
 def interface_lines(metadata: ModelMetadata | None) -> Iterator[str]:
     """The inputs and outputs of a file that has integers there; nothing of one without."""
     if metadata is None:

@@ -97,7 +97,8 @@ def test_the_largest_difference_is_that_of_all_outputs(file: Path) -> None:
         ([[1.0, -inf, nan], [3.0]], Unlike(1, 4, inf)),
         ([[1.0, inf, nan], [3.0]], Unlike(0, 4, 0.0)),
     ):
-        assert column(program(file, {1: [1.0]}, results), measured, product, None).unlike == expected
+        other = program(file, {1: [1.0]}, results)
+        assert column(other, measured, product, None).unlike == expected
 
 
 @pytest.mark.parametrize("results", [[[1.0]], [[1.0, 2.0], [3.0]], None])

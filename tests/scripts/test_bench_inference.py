@@ -31,10 +31,11 @@ def network(
         )
         return (Setting(1, 0.1, 1, tuple(timings)),)
 
+    unlike = Unlike(differing, 320, 0.5 if differing else 0.0)
     columns = (
         Column("ONNX Runtime", 1000, setting(None, peak)),
         Column("tf2onnx's file", size, setting((at_one, ratio), peak)),
-        Column("TensorFlow model(x)", 1, setting((9.0, 9.0), peak), Unlike(differing, 320, 0.5 if differing else 0.0)),
+        Column("TensorFlow model(x)", 1, setting((9.0, 9.0), peak), unlike),
         Column("TensorFlow Lite", None, (), failure="no such operator"),
     )
     operators = (
