@@ -20,6 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from scripts.benched.tables import Rows, as_markdown, as_text
+
 MEGABYTE: Final = 1_000_000
 
 BUILD_MODEL: Final = """
@@ -186,17 +190,22 @@ def median(samples: Sequence[Sample]) -> Sample:
     )
 
 
-def table(results: Sequence[Result], unit: Result) -> str:
-    """One line a program; ratios are to *unit*."""
-    lines = [f"{'':28}{'seconds':>9}{'ratio':>8}{'peak MB':>9}{'ratio':>8}"]
-    for result in results:
-        sample = result.median
-        ratios = sample.seconds / unit.median.seconds, sample.peak / unit.median.peak
-        lines.append(
-            f"{result.program.name:28}{sample.seconds:9.3f}{ratios[0]:8.2f}"
-            f"{sample.peak / MEGABYTE:9.0f}{ratios[1]:8.2f}{limits(result)}"
-        )
-    return "\n".join(lines)
+def rows(results: Sequence[Result], unit: Result) -> Rows:
+    """One a program behind the header; ratios are to *unit*."""
+    header = ("program", "seconds", "ratio", "peak MB", "ratio", "limits")
+    return [header, *(_row(result, unit.median) for result in results)]
+
+
+def _row(result: Result, unit: Sample) -> Sequence[str]:
+    sample = result.median
+    return (
+        result.program.name,
+        f"{sample.seconds:.3f}",
+        f"{sample.seconds / unit.seconds:.2f}",
+        f"{sample.peak / MEGABYTE:.0f}",
+        f"{sample.peak / unit.peak:.2f}",
+        limits(result),
+    )
 
 
 def limits(result: Result) -> str:
@@ -209,7 +218,7 @@ def limits(result: Result) -> str:
         promised.append(f"{program.peak_limit // MEGABYTE} MB")
     if not promised:
         return ""
-    return f"  {'within' if result.within_limits else 'MISSES'} {', '.join(promised)}"
+    return f"{'within' if result.within_limits else 'MISSES'} {', '.join(promised)}"
 
 
 def too_slow(results: Sequence[Result], unit: Result) -> list[str]:
@@ -232,21 +241,32 @@ def sized(folder: Path, sizes: Sequence[int]) -> tuple[Program, ...]:
     )
 
 
-def growth(sizes: Sequence[int], results: Sequence[Result]) -> tuple[list[str], bool]:
-    """A table with the slopes of both kinds, and whether all are those of a line."""
-    lines, straight = [f"{'':12}{'seconds':>9}{'processor':>11}{'peak MB':>9}"], True
+def growth_rows(results: Sequence[Result]) -> Rows:
+    """One a model of *sized* behind the header."""
+    return [
+        ("model", "seconds", "of the processor", "peak MB"),
+        *(
+            (
+                each.program.name,
+                f"{each.median.seconds:.3f}",
+                f"{each.median.processor:.3f}",
+                f"{each.median.peak / MEGABYTE:.0f}",
+            )
+            for each in results
+        ),
+    ]
+
+
+def slopes(sizes: Sequence[int], results: Sequence[Result]) -> tuple[list[str], bool]:
+    """A line for time and one for memory of each kind, and whether all grow as lines do."""
+    lines, straight = [], True
     for number, kind in enumerate(KINDS):
         found = results[number * len(sizes) : (number + 1) * len(sizes)]
-        lines += (
-            f"{each.program.name:12}{each.median.seconds:9.3f}{each.median.processor:11.3f}"
-            f"{each.median.peak / MEGABYTE:9.0f}"
-            for each in found
-        )
         seconds = [each.median.processor for each in found]
         peaks = [each.median.peak / MEGABYTE for each in found]
         for unit, values in (("s", seconds), ("MB", peaks)):
             text, fits = slope(sizes, values, unit)
-            lines.append(f"  {kind}: {text}")
+            lines.append(f"- {kind}: {text}")
             straight = straight and fits
     return lines, straight
 
@@ -259,7 +279,7 @@ def slope(sizes: Sequence[int], values: Sequence[float], unit: str) -> tuple[str
     straight = last <= MOST_GROWTH * first
     kept = "within" if straight else "MISSES"
     text = f"{mean:.4f} {unit} a MB of weights; the last take {last / first:.2f} times as much"
-    return f"{text} as the first  {kept} {MOST_GROWTH:g}", straight
+    return f"{text} as the first, {kept} {MOST_GROWTH:g}", straight
 
 
 def main() -> int:
@@ -267,7 +287,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="how often each program is run")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="MB, three or more")
+    parser.add_argument("--markdown", action="store_true", help="tables as in docs/BENCH.md")
     options = parser.parse_args()
+    table = as_markdown if options.markdown else as_text
     with tempfile.TemporaryDirectory() as name:
         folder, runs = Path(name), options.runs
         model = folder / "model.h5"
@@ -276,9 +298,10 @@ def main() -> int:
         results = measure(programs(model, folder), runs)
         unit = next(result for result in results if result.program.name == "qconvert export")
         slow = too_slow(results, unit)
-        print("\n".join([table(results, unit), *slow, ""]), flush=True)
-        lines, straight = growth(options.sizes, measure(sized(folder, options.sizes), runs))
-        print("\n".join(lines))
+        print("\n".join(["", table(rows(results, unit)), "", *slow]), flush=True)
+        grown = measure(sized(folder, options.sizes), runs)
+        lines, straight = slopes(options.sizes, grown)
+        print("\n".join([table(growth_rows(grown)), "", *lines]))
     return 0 if straight and not slow and all(result.within_limits for result in results) else 1
 
 

@@ -1,9 +1,9 @@
 """How fast and how small exported files are, on networks of the usual kinds (architectures.py).
 
-For each: milliseconds a call beside tf2onnx's file and TensorFlow (the faster of ``predict`` and
-``tf.function``), the share of the machine's int8 peak, sizes, whether the results are
-``model(x)``'s, and the operators that take the time. Exits 1 where an expectation is missed.
-Names as arguments choose some networks. Measure on an idle machine.
+For each: milliseconds a call beside tf2onnx's file, TensorFlow and the file of the dialect
+``float``, the share of the machine's int8 peak, sizes, whether the results are ``model(x)``'s, and
+the operators that take the time. Of trained networks the first layers read floats. Exits 1 where
+an expectation is missed. Names as arguments choose some networks. Measure on an idle machine.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,11 +22,22 @@ import qconvert
 from qconvert.api import bench
 from qconvert.benchmarking import Benchmark
 from qconvert.benchmarking.document import to_json
-from qconvert.benchmarking.programs import EAGER, MEASURED, TF2ONNX
-from qconvert.benchmarking.results import Operator, Spread, Timing
+from qconvert.benchmarking.inputs import drawn
+from qconvert.benchmarking.measure import measure
+from qconvert.benchmarking.programs import EAGER, KERAS, MEASURED, TF2ONNX
+from qconvert.benchmarking.results import Operator, Spread, Timing, Unlike
+from qconvert.benchmarking.running import CONVERTING, ONNX_RUNTIME, Program
+from qconvert.runners.npz import write_npz
+from scripts.benched.tables import Rows, as_markdown
 
-#: Softmax, which runtimes round each in their way.
-ROUNDING: Final = frozenset({"jet_tagger"})
+_DATA: Final = Path(__file__).resolve().parents[1] / "tests" / "data"
+#: Networks without a quantizer of their inputs, so that the sums of their first layers are floats.
+TRAINED: Final = {
+    "trained_jet_tagger": _DATA / "jet_mlp.h5",
+    "trained_mnist_cnn": _DATA / "mnist_cnn.keras",
+}
+#: Softmax and sums of floats, which runtimes round each in their way.
+ROUNDING: Final = frozenset({"jet_tagger", *TRAINED})
 WIDE: Final = frozenset({"wide_cnn", "wide_normalized_cnn"})
 BATCHES: Final = (1, 32)
 LEAST_RATIO: Final = 4.0
@@ -36,22 +47,32 @@ MOST_OF_SIZE: Final = 0.25
 LEAST_SHARE: Final = 0.03
 #: What a ratio of equally fast programs may be measured as.
 NOISE: Final = 0.95
+FLOAT: Final = "--dialect float"
+_HEADER: Final = (
+    "network",
+    "batch",
+    "ms",
+    "tf2onnx's file takes",
+    "TensorFlow takes",
+    f"`{FLOAT}` takes",
+    "of int8 peak",
+    "size",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What was measured of one."""
+    """What was measured of one; *floats* is what the dialect ``float`` takes, by batch."""
 
     name: str
     found: Benchmark
+    floats: Mapping[int, Spread]
 
     def ratios(self, batch: int) -> dict[str, Spread]:
         """By program: how many times as long it takes as the file, with one thread."""
-        return {
-            program: timing.ratio
-            for program, timing in self._timings(batch)
-            if timing.ratio is not None
-        }
+        timings = self._timings(batch)
+        others = {program: timing.ratio for program, timing in timings if timing.ratio is not None}
+        return {**others, FLOAT: self.floats[batch]}
 
     def own(self, batch: int) -> Timing:
         """What the file takes."""
@@ -65,13 +86,13 @@ class Network:
         return None if theirs is None else self.found.bytes / theirs
 
     @property
-    def differing(self) -> int | None:
-        """How many outputs are not those of ``model(x)``."""
+    def unlike(self) -> Unlike | None:
+        """How the outputs compare with those of ``model(x)``."""
         columns = {column.program: column for column in self.found.columns}
-        return columns[EAGER].differing
+        return columns[EAGER].unlike
 
     @property
-    def floats(self) -> tuple[Operator, ...]:
+    def in_float(self) -> tuple[Operator, ...]:
         """The sums of products that do not run on codes."""
         return tuple(x for x in self.found.operators if x.integer is False)
 
@@ -81,11 +102,28 @@ class Network:
                 yield from ((column.program, t) for t in setting.timings if t.batch == batch)
 
 
-def measured(name: str, folder: Path, rounds: int) -> Network:
+def measured(name: str, model: Path, folder: Path, rounds: int, *, vnni: bool) -> Network:
     """Export the network and time it with one thread."""
-    model, file = folder / f"{name}.h5", folder / f"{name}.onnx"
-    qconvert.export(model, file)
-    return Network(name, bench(file, model, batches=BATCHES, threads=(1,), rounds=rounds))
+    file, floats = folder / f"{name}.onnx", folder / f"{name}-float.onnx"
+    exported = qconvert.export(model, file, vnni=vnni)
+    qconvert.export(model, floats, dialect="float")
+    inputs = {batch: folder / f"{name}-{batch}.npz" for batch in BATCHES}
+    for batch, path in inputs.items():
+        write_npz(path, drawn(exported.model, batch))
+    found = bench(file, model, batches=BATCHES, threads=(1,), rounds=rounds)
+    return Network(name, found, by_turns(file, floats, inputs, rounds))
+
+
+def by_turns(file: Path, other: Path, inputs: Mapping[int, Path], rounds: int) -> dict[int, Spread]:
+    """By batch: how many times as long *other* takes as *file*, within each round."""
+    programs = [Program(each.name, ONNX_RUNTIME, each, inputs) for each in (file, other)]
+    first, second = measure(programs, 1, rounds, lambda _: None)
+    if failure := first.failure or second.failure:
+        sys.exit(failure)
+    return {
+        batch: Spread.of([b / a for a, b in zip(first.rounds[batch], seconds, strict=True)])
+        for batch, seconds in second.rounds.items()
+    }
 
 
 def lines(network: Network) -> Iterator[str]:
@@ -110,9 +148,13 @@ def lines(network: Network) -> Iterator[str]:
 
 
 def _equal(network: Network) -> str:
-    if network.differing is None:
+    unlike = network.unlike
+    if unlike is None:
         return "not compared with TensorFlow"
-    return f"{network.differing} outputs differ from model(x)" if network.differing else "equal"
+    if not unlike.differing:
+        return "equal"
+    counted = f"{unlike.differing} of {unlike.elements} outputs differ from model(x)"
+    return f"{counted}, by {unlike.largest:.3g} at most"
 
 
 def _shares(operators: Sequence[Operator]) -> Iterator[str]:
@@ -130,34 +172,68 @@ def _shares(operators: Sequence[Operator]) -> Iterator[str]:
             yield f"    {costs[layers] / total:4.0%} {named}: {', '.join(kinds)}{float_}"
 
 
+def rows(networks: Sequence[Network], options: str = "") -> Rows:
+    """One a network and batch behind the header; sizes are parts of tf2onnx's file's.
+
+    *options* are those of the export that are not the defaults.
+    """
+    return [_HEADER, *(_row(each, batch, options) for each in networks for batch in BATCHES)]
+
+
+def _row(network: Network, batch: int, options: str) -> Sequence[str]:
+    own, ratios = network.own(batch), network.ratios(batch)
+    # TensorFlow Lite is another program.
+    names = [name for name, kind in KERAS.items() if kind != CONVERTING and name in ratios]
+    tensorflow = [ratios[name].median for name in names]
+    return (
+        f"`{network.name}`{options and f' with `{options}`'}",
+        str(batch),
+        f"{own.seconds.median * 1e3:.3f}",
+        f"{ratios[TF2ONNX].median:.2f}" if TF2ONNX in ratios else "",
+        f"{min(tensorflow):.2f}" if tensorflow else "",
+        f"{ratios[FLOAT].median:.2f}",
+        "" if own.of_peak is None else f"{own.of_peak.median:.0%}",
+        "" if network.size is None else f"{network.size:.3f}",
+    )
+
+
 def missed(network: Network) -> Iterator[str]:
     """The expectations that are not met."""
     largest, name = max(BATCHES), network.name
     ratios = network.ratios(largest)
-    if TF2ONNX in ratios and ratios[TF2ONNX].median < LEAST_RATIO:
-        floats = len(network.floats)
+    if name not in TRAINED and TF2ONNX in ratios and ratios[TF2ONNX].median < LEAST_RATIO:
+        floats = len(network.in_float)
         yield (
             f"{name}: {ratios[TF2ONNX].median:.2f} times as fast as tf2onnx's file at batch"
             f" {largest}, not {LEAST_RATIO:g}; {floats} sums of products run in floats"
         )
     for batch in BATCHES:
         for program, ratio in network.ratios(batch).items():
-            if ratio.median < NOISE:
+            if ratio.median < NOISE and ratio.largest < 1:
                 yield f"{name}: slower than {program} at batch {batch}: {ratio.median:.2f}"
     if network.size is not None and network.size > MOST_OF_SIZE:
         yield f"{name}: {network.size:.2f} of the size of tf2onnx's file, not {MOST_OF_SIZE:g}"
     peak = network.own(largest).of_peak
     if name in WIDE and peak is not None and peak.median < LEAST_OF_PEAK:
         yield f"{name}: {peak.median:.0%} of the int8 peak, not {LEAST_OF_PEAK:.0%}"
-    if name not in ROUNDING and network.differing != 0:
+    if name not in ROUNDING and (network.unlike is None or network.unlike.differing):
         yield f"{name}: {_equal(network)}"
 
 
-def built(folder: Path, names: Sequence[str]) -> list[str]:
-    """Have the networks written, all if none is named, by a process that has TensorFlow."""
+def models(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+    """The networks, all if none is named; those that are not trained are built in *folder*."""
+    trained = {name: path for name, path in TRAINED.items() if not names or name in names}
+    others = [name for name in names if name not in TRAINED]
+    built = _built(folder, others) if others or not names else {}
+    return {**built, **trained}
+
+
+def _built(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+    """Written by a process that has TensorFlow, all if none is named."""
     command = [sys.executable, Path(__file__).with_name("architectures.py"), folder, *names]
     subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
-    return [path.stem for path in sorted(folder.glob("*.h5"), key=lambda x: x.stat().st_mtime_ns)]
+    paths = sorted(folder.glob("*.h5"), key=lambda path: path.stat().st_mtime_ns)
+    return {path.stem: path for path in paths}
 
 
 def main() -> int:
@@ -166,17 +242,23 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NETWORK")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", type=Path, metavar="FOLDER", help="one file a network")
+    parser.add_argument("--vnni", action="store_true", help="files for CPUs with VNNI alone")
+    parser.add_argument("--markdown", action="store_true", help="a table as in docs/BENCH.md last")
     options = parser.parse_args()
-    faults: list[str] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name in built(Path(folder), options.names):
-            network = measured(name, Path(folder), options.rounds)
+    networks: list[Network] = []
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        for name, model in models(folder, options.names).items():
+            network = measured(name, model, folder, options.rounds, vnni=options.vnni)
             print("\n".join(lines(network)), flush=True)
-            faults += missed(network)
+            networks.append(network)
             if options.json is not None:
                 options.json.mkdir(parents=True, exist_ok=True)
                 (options.json / f"{name}.json").write_text(to_json(network.found))
+    faults = [fault for network in networks for fault in missed(network)]
     print("\n".join(["", *(f"MISSED {fault}" for fault in faults)]))
+    if options.markdown:
+        print(f"\n{as_markdown(rows(networks, '--vnni' if options.vnni else ''))}")
     return int(bool(faults))
 
 

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from onnx import ModelProto
-
-from qconvert.benchmarking import Against, Benchmark, Plan
+from qconvert.benchmarking import Against, Benchmark, Plan, Timed
 from qconvert.benchmarking import bench as measured
 from qconvert.benchmarking.same_model import require_same_model
 from qconvert.checking import CheckedFile
@@ -43,26 +41,26 @@ def bench(
             "QC003", "nothing is measured in no rounds, of no samples or without threads"
         )
     within = DEFAULT_LIMITS.with_values(limits or {})
-    plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds, within)
+    plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds)
     hear = told or (lambda _: None)
+    timed = Timed(Path(onnx), *read_onnx(Path(onnx), within))
     if against is None:
-        return measured(Path(onnx), None, plan, hear)
-    timed, _ = read_onnx(Path(onnx), within)
-    _require_numbers(Path(onnx), timed)
+        return measured(timed, None, plan, hear)
+    _require_numbers(timed)
     source = Source(against, weights, tf_python=tf_python, limits=limits or {})
     with read_for_keras(source) as (file, keras):
-        require_same_model(file, timed)
+        require_same_model(file, timed.model)
         read = CheckedFile(str(file.path), file.sha256)
         beside = Against(read, keras.model, keras.weights, source.python)
-        return measured(Path(onnx), beside, plan, hear)
+        return measured(timed, beside, plan, hear)
 
 
-def _require_numbers(path: Path, model: ModelProto) -> None:
+def _require_numbers(timed: Timed) -> None:
     """`UsageError` if the file takes or returns codes, which its model does not."""
-    described = read_metadata(model)
+    described = read_metadata(timed.model)
     if described is not None and described.has_codes:
         raise UsageError(
             "QC002",
-            f"{path} takes or returns integers, and its model numbers: export it without --io "
-            "quantized to measure both",
+            f"{timed.path} takes or returns integers, and its model numbers: export it without "
+            "--io quantized to measure both",
         )

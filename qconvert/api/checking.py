@@ -9,6 +9,7 @@ from typing import TypeAlias, Unpack
 
 import onnx
 
+from qconvert.api.asked import Asked, OnnxSource, required
 from qconvert.api.exporting import Exported, domains_of
 from qconvert.api.repairing import repaired_file, with_repair
 from qconvert.checking import (
@@ -16,7 +17,6 @@ from qconvert.checking import (
     Report,
     Samples,
     Subject,
-    Verdict,
     assemble,
     examine,
     found_by_value,
@@ -38,7 +38,7 @@ from qconvert.emit.metadata import read_metadata
 from qconvert.errors import UsageError
 from qconvert.ir import Graph
 from qconvert.opening import AnyPath, Inputs, Opened, Reading, Source, opened
-from qconvert.output import Outputs, require_writable, require_writable_folder
+from qconvert.output import Outputs
 from qconvert.report.interactive import CheckReport
 from qconvert.reproducing import Collector, write_reproducer
 from qconvert.runners.foreign import Correspondence
@@ -57,13 +57,11 @@ Differing: TypeAlias = Callable[[str], None]
 #: Called with a layer whose quantizer is tried on every number, and how many of how many are done.
 Scanning: TypeAlias = Callable[[str, int, int], None]
 
-_File: TypeAlias = AnyPath | onnx.ModelProto | Exported | None
-
 
 @telling_shortages
 def check(
     model: AnyPath | object,
-    onnx: _File = None,
+    onnx: OnnxSource = None,
     *,
     inputs: Inputs | None = None,
     samples: int | None = None,
@@ -103,14 +101,14 @@ def check(
     The other options are those of `load`. Samples of which scales are frozen are the only ones on
     which TensorFlow can agree, so that they are all that is compared, as one batch.
     """
-    asked = _Asked(
+    asked = Asked(
         Source(model, **reading),
         onnx,
         inputs,
         samples,
         seed,
         domains,
-        _required(require),
+        required(require),
         dict(ignored or {}),
         scan,
         None if reproducer is None else Path(reproducer),
@@ -132,43 +130,6 @@ def check(
             scanning,
         )
         return CheckReport.of(_with_files(report, asked, ready, files))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Asked:
-    """The options of `check` that say what is checked, and which files it writes."""
-
-    source: Source
-    onnx: _File
-    inputs: Inputs | None
-    count: int | None
-    seed: int
-    domains: Sequence[str]
-    required: Verdict
-    ignored: Mapping[str, str]
-    scan: bool
-    reproducer: Path | None
-    repair: Path | None
-    force: bool
-
-    @property
-    def paths(self) -> list[Path]:
-        """The files that are read."""
-        given = (self.onnx, self.inputs)
-        paths = [Path(one) for one in given if isinstance(one, (str, os.PathLike))]
-        return self.source.paths + paths
-
-    def require_possible(self) -> None:
-        """`OutputError` and `UsageError` for what is wrong whatever the model is."""
-        if self.reproducer is not None:
-            require_writable_folder(self.reproducer, force=self.force)
-        if self.repair is not None:
-            require_writable(self.repair, force=self.force, inputs=self.paths)
-        chosen = self.inputs is not None or self.count is not None or self.domains
-        if self.source.freeze_scales is not None and chosen:
-            raise UsageError(
-                "QC002", "the samples that scales are frozen on are the inputs of the check"
-            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,7 +161,7 @@ class _Ready:
 
 
 @contextmanager
-def _ready(asked: _Asked, watch: Stopwatch) -> Iterator[_Ready]:
+def _ready(asked: Asked, watch: Stopwatch) -> Iterator[_Ready]:
     """A model, its file and the witnesses, which are there until the end."""
     with ExitStack() as stack:
         with watch.part("reading and exporting"):
@@ -228,14 +189,14 @@ def _ready(asked: _Asked, watch: Stopwatch) -> Iterator[_Ready]:
         yield _Ready(pair, subject, panel, samples, given.model, repaired, collector)
 
 
-def _pair(asked: _Asked, found: Opened) -> _Pair:
+def _pair(asked: Asked, found: Opened) -> _Pair:
     model, file = _onnx(asked, found)
     declared = domains_of(found.graph, asked.domains)
     known = interface(found.graph, model)
     return _Pair(found.graph, model, file, known, with_codes_of(read_metadata(model), declared))
 
 
-def _onnx(asked: _Asked, found: Opened) -> tuple[onnx.ModelProto, CheckedFile]:
+def _onnx(asked: Asked, found: Opened) -> tuple[onnx.ModelProto, CheckedFile]:
     given = asked.onnx
     if isinstance(given, (str, os.PathLike)):
         return read_onnx(Path(given), asked.source.read_within)
@@ -245,7 +206,7 @@ def _onnx(asked: _Asked, found: Opened) -> tuple[onnx.ModelProto, CheckedFile]:
     return model, in_memory(model)
 
 
-def _samples(asked: _Asked, pair: _Pair) -> Samples:
+def _samples(asked: Asked, pair: _Pair) -> Samples:
     if asked.inputs is None:
         return seeded(pair.graph, asked.count, asked.seed, pair.domains)
     given = Path(asked.inputs) if isinstance(asked.inputs, (str, os.PathLike)) else asked.inputs
@@ -264,7 +225,7 @@ def _repaired(given: _Pair, tensorflow: TensorFlowRunner | str) -> tuple[_Pair, 
     return replace(given, model=found.model, file=in_memory(found.model)), found
 
 
-def _subject(asked: _Asked, pair: _Pair, model: CheckedFile, watch: Stopwatch) -> Subject:
+def _subject(asked: Asked, pair: _Pair, model: CheckedFile, watch: Stopwatch) -> Subject:
     by_value = None if pair.known is None else in_words(pair.known)
     return Subject(
         pair.graph,
@@ -279,7 +240,7 @@ def _subject(asked: _Asked, pair: _Pair, model: CheckedFile, watch: Stopwatch) -
     )
 
 
-def _with_files(report: Report, asked: _Asked, ready: _Ready, outputs: Outputs) -> Report:
+def _with_files(report: Report, asked: Asked, ready: _Ready, outputs: Outputs) -> Report:
     """The report with the repaired file and the reproducer, which are outputs where they help."""
     if asked.repair is not None and ready.repaired is not None:
         report = with_repair(report, ready.repaired, ready.given, asked.repair, outputs)
@@ -294,10 +255,3 @@ def _with_files(report: Report, asked: _Asked, ready: _Ready, outputs: Outputs) 
         outputs,
         ready.panel.runners.get(Witness.TENSORFLOW),
     )
-
-
-def _required(text: str) -> Verdict:
-    names = {v.value.lower(): v for v in Verdict if v.passes}
-    if text.lower() not in names:
-        raise UsageError("QC003", f"{text!r} cannot be required; known are {', '.join(names)}")
-    return names[text.lower()]

@@ -1,6 +1,6 @@
 """A model as an ONNX file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -9,8 +9,9 @@ import onnx
 
 from qconvert.emit import to_onnx
 from qconvert.emit.effects import without_effect
+from qconvert.emit.interface import Meaning
 from qconvert.errors import UsageError
-from qconvert.ir import Graph
+from qconvert.ir import Graph, Quotients
 from qconvert.modelfile.read import unused_in_words
 from qconvert.opening import AnyPath, Reading, Source, opened
 from qconvert.output import require_writable, write
@@ -25,7 +26,8 @@ class Exported:
     """An exported model; ``path`` is ``None`` if it was not written to a file.
 
     ``notes`` tell, by layer, what QKeras does that its user may not expect, and the file as well;
-    ``without_effect`` which options changed nothing, and why.
+    ``without_effect`` which options changed nothing, and why; ``divided`` which layers are in
+    float for the divisor of an input alone.
     """
 
     path: Path | None
@@ -33,6 +35,7 @@ class Exported:
     layers: tuple[str, ...]
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     without_effect: tuple[str, ...] = ()
+    divided: tuple[str, ...] = ()
 
     @property
     def data(self) -> bytes:
@@ -70,22 +73,28 @@ def export(
         require_writable(path, force=force, inputs=source.paths)
     with opened(source) as found:
         graph = found.graph
-    converted = to_onnx(
-        graph,
-        dialect=dialect,
-        opset=opset,
-        source=found.digest,
-        quantized_io=_quantized_io(io, domains),
-        packed=packed_weights,
-        vnni=vnni,
-        meanings=domains_of(graph, domains),
-    )
+    meanings = domains_of(graph, domains)
+
+    def converted_with(meanings: Mapping[str, Meaning]) -> onnx.ModelProto:
+        return to_onnx(
+            graph,
+            dialect=dialect,
+            opset=opset,
+            source=found.digest,
+            quantized_io=_quantized_io(io, domains),
+            packed=packed_weights,
+            vnni=vnni,
+            meanings=meanings,
+        )
+
+    converted = converted_with(meanings)
     notes = {layer.name: layer.notes for layer in graph.layers if layer.notes}
     if found.file.unused:
         notes[found.file.path.name] = (unused_in_words(found.file),)
     idle = tuple(without_effect(converted, packed=packed_weights, vnni=vnni))
     layers = tuple(layer.name for layer in graph.layers)
-    exported = Exported(path, converted, layers, notes, idle)
+    divided = tuple(_divided(converted, meanings, converted_with))
+    exported = Exported(path, converted, layers, notes, idle, divided)
     if path is not None:
         write(path, exported.data, force=force, inputs=source.paths)
     return exported
@@ -99,6 +108,18 @@ def domains_of(graph: Graph, texts: Sequence[str]) -> "dict[str, InputDomain]":
     from qconvert.checking.declared import read_domains
 
     return read_domains(graph, texts)
+
+
+def _divided(
+    converted: onnx.ModelProto,
+    meanings: Mapping[str, Meaning],
+    export_with: Callable[[Mapping[str, Meaning]], onnx.ModelProto],
+) -> Iterator[str]:
+    """What divisors cost; only where there are some, for it imports and exports once more."""
+    if any(isinstance(each, Quotients) for each in meanings.values()):
+        from qconvert.api.divided import division_lines
+
+        yield from division_lines(converted, meanings, export_with)
 
 
 def _quantized_io(io: str, domains: Sequence[str]) -> bool:

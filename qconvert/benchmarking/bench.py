@@ -18,9 +18,8 @@ from qconvert.benchmarking.operators import operators_of
 from qconvert.benchmarking.programs import Against, Programs, programs
 from qconvert.benchmarking.results import Benchmark, Column, Operator
 from qconvert.benchmarking.running import Running
-from qconvert.checking.onnx_file import read_onnx
+from qconvert.checking.results import CheckedFile
 from qconvert.errors import WitnessError
-from qconvert.modelfile import DEFAULT_LIMITS, Limits
 from qconvert.runners.environment import probe
 from qconvert.runners.ort import OrtRunner
 from qconvert.weighing.file_macs import multiplications
@@ -28,29 +27,34 @@ from qconvert.weighing.file_macs import multiplications
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """With how many samples, threads (0: each program's default) and rounds to measure.
-
-    ``limits`` are those of what is read.
-    """
+    """With how many samples, threads (0: each program's default) and rounds to measure."""
 
     batches: tuple[int, ...]
     threads: tuple[int, ...]
     rounds: int
-    limits: Limits = DEFAULT_LIMITS
 
 
-def bench(file: Path, against: Against | None, plan: Plan, told: Told) -> Benchmark:
+@dataclass(frozen=True, slots=True, eq=False)
+class Timed:
+    """The ONNX file that is measured, and what was read of it."""
+
+    path: Path
+    model: onnx.ModelProto
+    read: CheckedFile
+
+
+def bench(file: Timed, against: Against | None, plan: Plan, told: Told) -> Benchmark:
     """Measure *file* and all that runs the same model.
 
     Raises `WitnessError` where ONNX Runtime does not run the file; of other programs the column
     says what failed.
     """
-    model, read = read_onnx(file, plan.limits)
+    model = file.model
     only = batch_of(model)
     batches = plan.batches if only is None else (only,)
     with tempfile.TemporaryDirectory(prefix="qconvert-") as folder:
         told("converting with tf2onnx" if against else "drawing inputs")
-        all_ = programs(file, model, against, batches, Path(folder))
+        all_ = programs(file.path, model, against, batches, Path(folder))
         found = {threads: _measured(all_, threads, plan.rounds, told) for threads in plan.threads}
         told("profiling")
         operators = _operators(model, all_, max(batches))
@@ -58,8 +62,8 @@ def bench(file: Path, against: Against | None, plan: Plan, told: Told) -> Benchm
         columns = _columns(found, macs)
     peak = {threads: per_second(each[-1]) for threads, each in found.items()}
     return Benchmark(
-        file=read,
-        bytes=file.stat().st_size,
+        file=file.read,
+        bytes=file.path.stat().st_size,
         macs=macs,
         against=None if against is None else against.file,
         rounds=plan.rounds,

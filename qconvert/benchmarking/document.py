@@ -1,9 +1,18 @@
 """A benchmark as JSON, as ``schemas/bench.schema.json`` describes it."""
 
 import json
+import math
 from typing import Final
 
-from qconvert.benchmarking.results import Benchmark, Column, Operator, Setting, Spread, Timing
+from qconvert.benchmarking.results import (
+    Benchmark,
+    Column,
+    Operator,
+    Setting,
+    Spread,
+    Timing,
+    Unlike,
+)
 from qconvert.checking.results import CheckedFile
 from qconvert.report.document import Json
 
@@ -39,10 +48,19 @@ def _column(column: Column) -> Json:
     return {
         "program": column.program,
         "bytes": column.bytes,
-        "differing": column.differing,
-        "elements": column.elements,
+        **_unlike(column.unlike),
         "failure": column.failure,
         "settings": [_setting(each) for each in column.settings],
+    }
+
+
+def _unlike(unlike: Unlike | None) -> dict[str, Json]:
+    if unlike is None:
+        return {"differing": None, "elements": None, "largest": None}
+    return {
+        "differing": unlike.differing,
+        "elements": unlike.elements,
+        "largest": unlike.largest if math.isfinite(unlike.largest) else "inf",
     }
 
 

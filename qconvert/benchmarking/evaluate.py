@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
+from qconvert.benchmarking.inputs import Array
 from qconvert.benchmarking.measure import Measured
 from qconvert.benchmarking.product import MULTIPLICATIONS, SIZE
-from qconvert.benchmarking.results import Column, Setting, Spread, Timing
+from qconvert.benchmarking.results import Column, Setting, Spread, Timing, Unlike
 from qconvert.benchmarking.running import CONVERTING
 
 
@@ -22,8 +24,8 @@ def column(
     """
     first = next(iter(each.values()))
     settings = tuple(_setting(t, each[t], measured[t], product[t], macs) for t in each)
-    differing, elements = _unlike(first, next(iter(measured.values())))
-    return Column(first.program.name, _size(first), settings, differing, elements)
+    unlike = _unlike(first, next(iter(measured.values())))
+    return Column(first.program.name, _size(first), settings, unlike)
 
 
 def _size(of: Measured) -> int | None:
@@ -68,12 +70,21 @@ def _over(seconds: Iterable[float], others: Iterable[float]) -> list[float]:
     return [a / b for a, b in zip(seconds, others, strict=True)]
 
 
-def _unlike(each: Measured, measured: Measured) -> tuple[int | None, int | None]:
-    """How many outputs differ, and of how many; ``None`` for the measured file itself."""
+def _unlike(each: Measured, measured: Measured) -> Unlike | None:
+    """``None`` for the measured file itself, and where there is nothing to compare."""
     if each is measured or each.results is None or measured.results is None:
-        return None, None
-    pairs = list(zip(each.results, measured.results, strict=False))
+        return None
     if [x.shape for x in each.results] != [x.shape for x in measured.results]:
-        return None, None
-    differing = (np.count_nonzero((a != b) & ~(np.isnan(a) & np.isnan(b))) for a, b in pairs)
-    return sum(map(int, differing)), sum(a.size for a, _ in pairs)
+        return None
+    pairs = zip(each.results, measured.results, strict=True)
+    apart = np.concatenate([np.zeros(0), *(_apart(a, b).ravel() for a, b in pairs)])
+    return Unlike(int(np.count_nonzero(apart)), apart.size, float(apart.max(initial=0.0)))
+
+
+def _apart(a: Array, b: Array) -> npt.NDArray[np.float64]:
+    """How far apart the numbers are; NaN is NaN, and infinitely far from all others."""
+    with np.errstate(invalid="ignore"):
+        distance = np.abs(a.astype(np.float64) - b.astype(np.float64))
+    distance[np.isnan(distance)] = np.inf
+    distance[(a == b) | (np.isnan(a) & np.isnan(b))] = 0.0
+    return distance

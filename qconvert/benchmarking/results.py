@@ -51,18 +51,28 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class Unlike:
+    """How many of so many numbers of all outputs differ, and by how much at most.
+
+    ``largest`` is infinite where only one of two numbers is NaN.
+    """
+
+    differing: int
+    elements: int
+    largest: float
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A program beside others; ``bytes`` is the size of its files.
 
-    ``differing`` of ``elements`` are the outputs unlike those of the measured file, if both have
-    outputs of the same shapes.
+    ``unlike`` compares its outputs with the measured file's, if both are of the same shapes.
     """
 
     program: str
     bytes: int | None
     settings: tuple[Setting, ...]
-    differing: int | None = None
-    elements: int | None = None
+    unlike: Unlike | None = None
     failure: str | None = None
 
 

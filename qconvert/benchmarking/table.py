@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from rich.console import Console
 from rich.text import Text
 
-from qconvert.benchmarking.results import Benchmark, Column, Operator, Setting, Timing
+from qconvert.benchmarking.results import Benchmark, Column, Operator, Setting, Timing, Unlike
 from qconvert.report.columns import aligned
 from qconvert.report.escape import printable
 from qconvert.report.failure import lines_of
@@ -106,13 +106,18 @@ def _files(found: Benchmark) -> Iterator[Text]:
         said = []
         if column.bytes is not None and column.program != found.columns[0].program:
             said.append(f"{column.bytes} bytes, {column.bytes / found.bytes:.1f} times the file")
-        if column.differing is not None:
-            said.append(f"{column.differing} of {column.elements} outputs differ from the file's")
+        if column.unlike is not None:
+            said.append(_unlike(column.unlike))
         if said:
             yield Text(f"{column.program}: {'; '.join(said)}")
         failures = dict.fromkeys([column.failure, *(s.failure for s in column.settings)])
         for failure in filter(None, failures):
             yield Text("\n  ".join((f"{column.program} failed", *lines_of(failure))), "yellow")
+
+
+def _unlike(unlike: Unlike) -> str:
+    counted = f"{unlike.differing} of {unlike.elements} outputs differ from the file's"
+    return f"{counted}, by {unlike.largest:.3g} at most" if unlike.differing else counted
 
 
 def _operators(operators: Sequence[Operator]) -> Iterator[Text]:

@@ -4,9 +4,9 @@ from typing import Final
 
 import numpy as np
 
+from qconvert.checking.grounds import Bound
 from qconvert.checking.proof import own_nodes
 from qconvert.checking.radius import FUNCTION_ULPS, TINY_SOFTMAX, UNIT, gamma
-from qconvert.checking.results import Bound
 from qconvert.checking.tables.cones import Cone, cone_of
 from qconvert.checking.tables.enumeration import Tables
 from qconvert.checking.tables.states import table

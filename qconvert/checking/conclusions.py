@@ -8,16 +8,10 @@ from typing import Final
 from qconvert.checking.audit import Evidence, Observe, Rounding, audit
 from qconvert.checking.bounds import bound_of
 from qconvert.checking.forcing import Trial, can_be_forced, forced_trials
+from qconvert.checking.grounds import Proof
 from qconvert.checking.inputs import Batch
 from qconvert.checking.proof import assumed_codes, concluded, own_nodes, proof_of, prove, within
-from qconvert.checking.results import (
-    Finding,
-    LayerResult,
-    OutputResult,
-    Proof,
-    Verdict,
-    WeightResult,
-)
+from qconvert.checking.results import Finding, LayerResult, OutputResult, Verdict, WeightResult
 from qconvert.checking.stopwatch import Stopwatch
 from qconvert.checking.tables.enumeration import Tables, tabulate
 from qconvert.checking.weights import FOLDED, ComparedWeights

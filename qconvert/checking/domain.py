@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from qconvert.checking.edges import ALL_CODES, around_grid, grid_around
 from qconvert.checking.gaps import Gap, gaps_of
-from qconvert.ir import F32, Graph, Grid, Input, Node, grid_of
+from qconvert.ir import F32, Graph, Input, Node
 from qconvert.ir.ops import (
     Concat,
     Merge,
@@ -21,23 +21,10 @@ from qconvert.ir.ops import (
     Transpose,
     UpSample,
 )
-from qconvert.ir.quantizers import (
-    QuantizedHswish,
-    QuantizedPo2,
-    QuantizedReluPo2,
-    QuantizedSigmoid,
-    QuantizedTanh,
-    QuantizedUlaw,
-    Quantizer,
-)
+from qconvert.ir.quantizers import Quantizer
 from qconvert.ir.stock import Embedding, FoldTime, StepMask
 from qconvert.runners.interface import InputDomain, nearest, numbers
 
-#: Where inputs of quantizers to powers of two are drawn from.
-_POWER_CODES: Final = 1 << 12
-_POWER_EXP: Final = -8
-#: All codes of a grid are tried up to this many.
-_ALL_CODES: Final = 256
 #: At most so many samples have a single element that is not 0.
 _ONE_HOTS: Final = 48
 #: What the values are multiples of that feed an input without a quantizer.
@@ -83,7 +70,7 @@ def domain_of(graph: Graph, source: Input, declared: InputDomain | None = None) 
 
 
 def _of_declared(shape: tuple[int, ...], declared: InputDomain) -> Domain:
-    count = min(_ALL_CODES, declared.hi - declared.lo + 1)
+    count = min(ALL_CODES, declared.hi - declared.lo + 1)
     special = numbers(declared, np.unique(np.rint(np.linspace(declared.lo, declared.hi, count))))
     lo, hi = float(special[0]), float(special[-1])
     return Domain(shape, special, lo, hi, declared.step, quantized=False, declared=declared)
@@ -93,10 +80,10 @@ def _without_gaps(graph: Graph, source: Input, shape: tuple[int, ...]) -> Domain
     tables = list(_tables(graph, source.name))
     if tables:
         return _rows_of(shape, min(tables))
-    grids = [(q, grid) for q in _quantizers(graph, source.name) if (grid := _grid_around(q))]
+    grids = [(q, grid) for q in _quantizers(graph, source.name) if (grid := grid_around(q))]
     if not grids:
         return Domain(shape, _pixels_and_powers(), -2.0, 2.0, UNQUANTIZED_STEP, quantized=False)
-    special = np.unique(np.concatenate([_around_grid(q, grid) for q, grid in grids]))
+    special = np.unique(np.concatenate([around_grid(q, grid) for q, grid in grids]))
     lo, hi = float(special.min()), float(special.max())
     middle = [abs(float(v)) for _, g in grids for v in (g.lo * g.step, g.hi * g.step)]
     reach = 1.25 * max(middle)
@@ -107,7 +94,7 @@ def _without_gaps(graph: Graph, source: Input, shape: tuple[int, ...]) -> Domain
 
 
 def _rows_of(shape: tuple[int, ...], count: int) -> Domain:
-    numbers = np.unique(np.rint(np.linspace(0, count - 1, min(count, _ALL_CODES))))
+    numbers = np.unique(np.rint(np.linspace(0, count - 1, min(count, ALL_CODES))))
     special = numbers.astype(np.float32)
     return Domain(shape, special, 0.0, count - 1.0, 1.0, quantized=False, rows=True)
 
@@ -223,73 +210,6 @@ def _tables(graph: Graph, value: str) -> Iterator[int]:
                     yield from _tables(graph, node.name)
                 case _:
                     pass
-
-
-def _grid_around(quantizer: Quantizer) -> Grid | None:
-    """Numbers from which to draw inputs: the quantizer's grid, or one of the same fineness."""
-    match quantizer:
-        case QuantizedHswish(rounding=rounding):
-            return grid_of(rounding)
-        case QuantizedUlaw(bits=bits, integer=integer):
-            half = 1 << max(bits - 2, 0)
-            return Grid(-half, half, integer + 2 - bits)
-        case QuantizedPo2() | QuantizedReluPo2():
-            return Grid(-_POWER_CODES, _POWER_CODES, _POWER_EXP)
-        case _:
-            return grid_of(quantizer)
-
-
-def _around_grid(quantizer: Quantizer, grid: Grid) -> F32:
-    """Codes, ties, the floats next to ties, and what lies beyond both ends."""
-    match quantizer:
-        case QuantizedPo2() | QuantizedReluPo2():
-            # Their ties lie near the roots of 2, and 1e-7 is their 0.
-            roots = np.append(np.exp2(np.arange(-32, 33) / 2), 1e-7)
-            return np.concatenate([_plain(quantizer, grid), _near(np.append(roots, -roots), 4)])
-        case QuantizedTanh(use_real_tanh=True):
-            ties = _inner_ties(grid)
-            return np.concatenate([_plain(quantizer, grid), _near(np.arctanh(ties), 4)])
-        case QuantizedSigmoid(use_real_sigmoid=True):
-            ties = _inner_ties(grid)
-            return np.concatenate([_plain(quantizer, grid), _near(np.log(ties / (1 - ties)), 4)])
-        case QuantizedHswish(relu_shift=shift, relu_upper_bound=bound):
-            plain = _plain(quantizer, grid)
-            # Where x * (x + shift) / bound is a tie, to the right and to the left of its minimum.
-            roots = np.sqrt(np.maximum(shift**2 + 4 * bound * plain.astype(np.float64), 0))
-            left = ((-roots - shift) / 2).astype(np.float32)
-            return np.concatenate([plain, _near((roots - shift) / 2, 1), left])
-        case _:
-            return _plain(quantizer, grid)
-
-
-def _inner_ties(grid: Grid) -> npt.NDArray[np.float64]:
-    """Ties between codes, not more than there are places for."""
-    count = min(_ALL_CODES, grid.hi - grid.lo)
-    ties = np.unique(np.rint(np.linspace(grid.lo, grid.hi - 1, count))) + 0.5
-    return ties * np.float64(grid.step)
-
-
-def _near(x: npt.NDArray[np.float64], distance: int) -> F32:
-    """The nearest float32 numbers to those that are not 0, *distance* on either side."""
-    bits = x[x != 0].astype(np.float32).view(np.int32)[:, np.newaxis]
-    neighbours: F32 = (bits + np.arange(-distance, distance + 1, dtype=np.int32)).view(np.float32)
-    return neighbours.ravel()
-
-
-def _plain(quantizer: Quantizer, grid: Grid) -> F32:
-    """What makes a rounding of the input itself visible, or of half of it and 1/2."""
-    count = min(_ALL_CODES, grid.hi - grid.lo + 1)
-    codes = np.unique(np.rint(np.linspace(grid.lo, grid.hi, count)))
-    ties = np.concatenate([[grid.lo - 0.5], codes + 0.5])
-    beyond = np.array([f * c for f in (1, 2, 16) for c in (grid.lo - 1, grid.hi + 1)])
-    exact = np.concatenate([codes, ties, beyond]) * grid.step
-    if isinstance(quantizer, QuantizedSigmoid):
-        # It rounds x/2 + 1/2, so its ties lie there.
-        exact, ties = 2 * exact - 1, 2 * ties - 1 / grid.step
-    at_ties = (ties * grid.step).astype(np.float32)
-    infinity = np.float32(np.inf)
-    neighbours = (np.nextafter(at_ties, -infinity), np.nextafter(at_ties, infinity))
-    return np.concatenate([exact.astype(np.float32), *neighbours])
 
 
 def _pixels_and_powers() -> F32:

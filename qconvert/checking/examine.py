@@ -5,9 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from itertools import chain, islice
-from typing import Final
 
-from qconvert.checking.ancestry import read_values
 from qconvert.checking.audit import (
     BATCHES_WITHOUT_ALL,
     Evidence,
@@ -24,13 +22,6 @@ from qconvert.checking.forcing import Trial
 from qconvert.checking.gathering import Gatherer, all_of, with_distributions
 from qconvert.checking.inputs import Batch, Samples
 from qconvert.checking.judge import (
-    REQUIRED,
-    altered,
-    faults,
-    inheritance,
-    judge,
-    output_inheritance,
-    output_with_inherited,
     with_inherited,
 )
 from qconvert.checking.other_files.by_value import told_by_value
@@ -40,28 +31,21 @@ from qconvert.checking.results import (
     ByValue,
     CheckedFile,
     Environment,
-    Finding,
-    LayerResult,
-    OutputResult,
     Report,
     Verdict,
-    WeightResult,
     WitnessResult,
 )
-from qconvert.checking.rounding import Misfits, misfits, rounding_in
+from qconvert.checking.rounding import Misfits, misfits
 from qconvert.checking.scans.scan import Scanning, differences, scans
 from qconvert.checking.stopwatch import Stopwatch
-from qconvert.checking.weights import FOLDED, ComparedWeights, compare_weights, with_weights
+from qconvert.checking.verdicts import verdicts
+from qconvert.checking.weights import ComparedWeights, compare_weights, with_weights
 from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
 from qconvert.exactness import Analysis, analyse
-from qconvert.ir import Graph, Layer
-from qconvert.ir.bits import activation_quantizer, bits_of, step_of, weight_bits
-from qconvert.ir.graph import in_order
+from qconvert.ir import Graph
 from qconvert.runners.interface import InputDomain
 from qconvert.runners.traces import Trace
-
-_FROZEN: Final = "with scales frozen on these very samples"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +107,7 @@ def examine(
     failures = {**evidence.failures, **failures}
     with watch.part("predict"):
         ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
-    layers = _layers(graph, evidence, weights.results, failures, panel.fused)
+    layers, outputs = verdicts(graph, evidence, weights.results, failures, panel.fused)
     deployed = panel.deployed
     if subject.by_value is None:
         layers = for_all_inputs(graph, proofs, layers, weights, panel.fused)
@@ -132,7 +116,7 @@ def examine(
         # Another converter's file may be folded as it is run: nothing is said of it but results.
         deployed = replace(deployed, violations=())
     layers = layers_as_deployed(graph, layers, deployed, panel.otherwise)
-    outputs = of_outputs(graph, layers, _outputs(graph, evidence, weights.results, failures))
+    outputs = of_outputs(graph, layers, outputs)
     return Report(
         model=subject.model,
         onnx=subject.onnx,
@@ -204,101 +188,6 @@ def _ambiguous(
         for name, d in found.items()
         if d.different
     )
-
-
-def _layers(
-    graph: Graph,
-    evidence: Evidence,
-    weights: tuple[WeightResult, ...],
-    failures: Mapping[Witness, str],
-    fused: Mapping[str, str],
-) -> tuple[LayerResult, ...]:
-    inherited = inheritance(graph, evidence.layers, altered(weights))
-    known = tuple(
-        _layer(
-            graph,
-            layer,
-            judge(
-                evidence.layers.get(layer.name, {}),
-                step=step_of(graph, layer),
-                failed=failures.keys(),
-                weights=[w for w in weights if w.layer == layer.name],
-                inherited_from=inherited[layer.name],
-                rounding=_causes(graph, layer, weights),
-                required=_required(graph, layer.value, fused=layer.name in fused),
-                note=_note(graph, layer.value, frozen=layer.frozen),
-            ),
-        )
-        for layer in in_order(graph)
-    )
-    names = {layer.name for layer in graph.layers}
-    # What a witness computed and the graph does not have was lost on the way.
-    lost = (name for name in evidence.layers if name not in names)
-    return (*known, *(LayerResult(n, "", None, None, judge(evidence.layers[n])) for n in lost))
-
-
-def _layer(graph: Graph, layer: Layer, finding: Finding) -> LayerResult:
-    quantizer = activation_quantizer(graph, layer)
-    activation_bits = None if quantizer is None else bits_of(quantizer)
-    return LayerResult(
-        layer.name,
-        layer.class_name,
-        weight_bits(layer),
-        activation_bits,
-        finding,
-        graph.opaque.get(layer.name),
-        layer.notes,
-    )
-
-
-def _causes(graph: Graph, layer: Layer, weights: tuple[WeightResult, ...]) -> str:
-    folded = any(w.layer == layer.name and w.verdict is Verdict.BOUNDED for w in weights)
-    return FOLDED if folded else rounding_in(graph, layer)
-
-
-def _required(graph: Graph, value: str, *, fused: bool = False) -> tuple[Witness, ...]:
-    """The witnesses that have to have computed *value*.
-
-    Of opaque layers NumPy knows nothing, and the file has no results that nothing reads, or that
-    are *fused* into an operator.
-    """
-    unknown = {Witness.NUMPY} if value in graph.opaque else set[Witness]()
-    unknown |= {Witness.ORT} if fused or value not in read_values(graph) else set()
-    return tuple(witness for witness in REQUIRED if witness not in unknown)
-
-
-def _note(graph: Graph, value: str, *, frozen: bool) -> str:
-    if frozen:
-        return _FROZEN
-    if value and value not in read_values(graph):
-        return "nothing reads it, and the file does not compute it"
-    converter = graph.opaque.get(value)
-    return f"opaque, by {converter}: no NumPy reference" if converter else ""
-
-
-def _outputs(
-    graph: Graph,
-    evidence: Evidence,
-    weights: tuple[WeightResult, ...],
-    failures: Mapping[Witness, str],
-) -> tuple[OutputResult, ...]:
-    inherited = inheritance(graph, evidence.layers, altered(weights))
-    faulty = faults(graph, evidence.layers)
-    values = {output.name: output.value for output in graph.outputs}
-    results: list[OutputResult] = []
-    for name in dict.fromkeys((*values, *evidence.outputs)):
-        value = values.get(name, "")
-        compared = evidence.outputs.get(name, {})
-        found = output_with_inherited(graph, value, compared, faulty)
-        finding = judge(
-            found,
-            required=(*_required(graph, value), Witness.DEPLOYED),
-            note=_note(graph, value, frozen=any(layer.frozen for layer in graph.layers)),
-            failed=failures.keys(),
-            inherited_from=output_inheritance(graph, value, found, evidence.layers, inherited),
-        )
-        results.append(OutputResult(name, finding))
-    return tuple(results)
 
 
 def _witness(witness: Witness, panel: Panel, failures: Mapping[Witness, str]) -> WitnessResult:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Final
 
 from qconvert.checking.ancestry import layers_behind
-from qconvert.checking.results import Bound, Finding, Method, Proof, Verdict, WeightResult, weakest
+from qconvert.checking.grounds import Bound, Method, Proof
+from qconvert.checking.results import Finding, Verdict, WeightResult, weakest
 from qconvert.checking.witness import Witness
 from qconvert.exactness import Analysis, Argument, Certificate, Doubt
 from qconvert.ir import Graph, Layer, Node

@@ -156,7 +156,7 @@ def _describe(
     exported: "Exported", found: "Written", model: Path, *, checked: bool
 ) -> Iterator[str]:
     from qconvert.emit.metadata import read_metadata
-    from qconvert.report.described import division_lines, interface_lines, requirement_lines
+    from qconvert.report.described import interface_lines, requirement_lines
     from qconvert.report.notes import note_lines
     from qconvert.report.written import lines_of, next_line
 
@@ -164,7 +164,7 @@ def _describe(
     yield from lines_of(found)
     yield from requirement_lines(metadata)
     yield from interface_lines(metadata)
-    yield from division_lines(metadata)
+    yield from exported.divided
     yield from exported.without_effect
     yield from note_lines(exported.notes.items())
     if not checked:

@@ -1,5 +1,6 @@
 """A whole graph as an ONNX model."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
@@ -74,10 +75,12 @@ def to_onnx(
         _output(graph, output, b, values[output.value], quantized_io) for output in graph.outputs
     )
     if quantized_io and not coded and not any(output.codes for output in outputs):
+        domains = (shlex.quote(f"{each.name}=uint8/255") for each in graph.inputs)
         raise UsageError(
             "QC002",
             "no input and no output is quantized to 8 bits, or with opset 21 to 16, and nothing "
-            "says what integers would stand for: name the domain of an input, such as uint8/255",
+            "says what integers would stand for: name the domains of inputs, which for pixels "
+            f"divided by 255 takes {' '.join(f'--domain {each}' for each in domains)}",
         )
     producer = "qconvert", version("qconvert")
     inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)

@@ -28,10 +28,9 @@ def stamp_as_json(stamp: Stamp | None, *, fits: bool) -> Json:
 
 
 def metadata_lines(metadata: ModelMetadata | None) -> Iterator[str]:
-    """Where the file comes from, what it needs, and what the integers of its interface mean."""
+    """Where the file comes from, and what it needs."""
     if metadata is None:
         return
-    yield from interface_lines(metadata)
     yield printable(f"source  SHA-256 {metadata.source or 'not known'}")
     made = f"made by qconvert {metadata.converter}, dialect {metadata.dialect}"
     yield f"{printable(made)}; {_needed(metadata.requires)}"
@@ -46,27 +45,26 @@ def requirement_lines(metadata: ModelMetadata | None) -> Iterator[str]:
         yield f"needs in OpenVINO {_in_openvino(metadata.requires)}"
 
 
-def division_lines(metadata: ModelMetadata | None) -> Iterator[str]:
-    """Which inputs the file divides, so that no integer kernel reads them."""
-    for each in () if metadata is None else metadata.inputs:
-        if each.codes is not None and each.codes.divisor != 1:
-            yield (
-                f"input {printable(each.input)} is divided by {each.codes.divisor} in float, and so"
-                " is what reads it: of a model trained on pixels / 256, --domain with uint8/256"
-                " makes that a scale of integers"
-            )
-
-
 def interface_lines(metadata: ModelMetadata | None) -> Iterator[str]:
     """The inputs and outputs of a file that has integers there; nothing of one without."""
     if metadata is None:
         return
-    inputs = [("input", each.input, each.codes) for each in metadata.inputs]
-    outputs = [("output", each.output, each.codes) for each in metadata.outputs]
-    if not any(codes for _, _, codes in (*inputs, *outputs)):
-        return
-    for kind, name, codes in (*inputs, *outputs):
-        yield f"{kind:<7} {printable(name)} is {'float32' if codes is None else meaning(codes)}"
+    held = held_by_tensor(metadata)
+    named = [
+        *(("input", each.input, each.tensor) for each in metadata.inputs),
+        *(("output", each.output, each.tensor) for each in metadata.outputs),
+    ]
+    for kind, name, tensor in named if held else ():
+        yield f"{kind:<7} {printable(name)} is {held[tensor]}"
+
+
+def held_by_tensor(metadata: ModelMetadata | None) -> dict[str, str]:
+    """What inputs and outputs hold, by tensor, of a file that has integers there; else nothing."""
+    if metadata is None or not metadata.has_codes:
+        return {}
+    ends = [(each.tensor, each.codes) for each in metadata.inputs]
+    ends += [(each.tensor, each.codes) for each in metadata.outputs]
+    return {name: "float32" if codes is None else meaning(codes) for name, codes in ends}
 
 
 def meaning(codes: InterfaceCodes) -> str:

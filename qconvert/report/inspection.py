@@ -12,7 +12,13 @@ from rich.text import Text
 
 from qconvert.ir import Shape
 from qconvert.report.columns import aligned
-from qconvert.report.described import metadata_as_json, metadata_lines, stamp_as_json, stamp_lines
+from qconvert.report.described import (
+    held_by_tensor,
+    metadata_as_json,
+    metadata_lines,
+    stamp_as_json,
+    stamp_lines,
+)
 from qconvert.report.escape import printable
 from qconvert.report.kernels import kernel_lines, kernels_as_json
 from qconvert.report.notes import note_lines
@@ -106,9 +112,11 @@ def _codes(codes: Codes | None) -> Json:
 
 def _lines(summary: Summary) -> Iterator[Text]:
     yield Text(f"{summary.format} model {printable(summary.name)}", "bold")
+    held = held_by_tensor(summary.metadata)
     for kind, values in (("input", summary.inputs), ("output", summary.outputs)):
         for name, shape in values:
-            yield Text(f"{kind:<7} {printable(name)} {shown(shape)}")
+            integers = f" is {held[name]}" if name in held else ""
+            yield Text(f"{kind:<7} {printable(name)} {shown(shape)}{integers}")
     yield from map(Text, metadata_lines(summary.metadata))
     yield from map(Text, stamp_lines(summary.stamp, fits=summary.stamped))
     yield Text()

@@ -4,10 +4,10 @@ import math
 from typing import Final
 
 from qconvert.checking.compare import Difference
+from qconvert.checking.grounds import Bound
 from qconvert.checking.ignored import needlessly_ignored
 from qconvert.checking.repair.moves import Unrepaired
 from qconvert.checking.results import (
-    Bound,
     Comparison,
     Finding,
     LayerResult,

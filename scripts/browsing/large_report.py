@@ -8,16 +8,14 @@ import numpy as np
 
 from qconvert.checking.compare import PAIRS, Difference, Example
 from qconvert.checking.distribution import error_map, of_effective, of_raw, tally_of
+from qconvert.checking.grounds import Bound, Method, Proof
 from qconvert.checking.results import (
-    Bound,
     CheckedFile,
     Comparison,
     Environment,
     Finding,
     LayerResult,
-    Method,
     OutputResult,
-    Proof,
     Report,
     Verdict,
     WeightResult,

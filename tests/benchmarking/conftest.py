@@ -1,7 +1,7 @@
 import pytest
 
 from qconvert.benchmarking import Benchmark
-from qconvert.benchmarking.results import Column, Operator, Setting, Spread, Timing
+from qconvert.benchmarking.results import Column, Operator, Setting, Spread, Timing, Unlike
 from qconvert.checking.results import CheckedFile
 
 
@@ -21,7 +21,7 @@ def benchmark_() -> Benchmark:
         batches=(32,),
         columns=(
             Column("ONNX Runtime", 1000, (own,)),
-            Column("TensorFlow", 4000, (other,), 2, 320),
+            Column("TensorFlow", 4000, (other,), Unlike(2, 320, 0.125)),
             Column("TensorFlow Lite", None, (ended,)),
             Column("tf2onnx's file", None, (), failure="tf2onnx does not convert the model"),
         ),

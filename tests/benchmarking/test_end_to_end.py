@@ -10,6 +10,8 @@ import pytest
 
 import qconvert
 from qconvert.cli import run
+from qconvert.modelfile import Limits
+from qconvert.modelfile.onnx_model import read_valid_onnx
 
 ROOT: Final = Path(__file__).parents[2]
 MODEL: Final = ROOT / "tests" / "data" / "jet_mlp.h5"
@@ -63,6 +65,21 @@ def test_without_tensorflow_the_file_is_measured_and_the_rest_is_said(
         failures = [each["failure"], *(s["failure"] for s in each["settings"])]
         assert any("lacks TensorFlow or QKeras" in (failure or "") for failure in failures)
     assert "pip install 'qconvert[tf]'" in capsys.readouterr().out
+
+
+def test_the_file_is_read_once_also_beside_its_model(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def counting(path: Path, limits: Limits) -> bytes:
+        read.append(path)
+        return read_valid_onnx(path, limits)
+
+    monkeypatch.setattr("qconvert.checking.onnx_file.read_valid_onnx", counting)
+    beside = ["--against", str(MODEL), "--tf-python", "/nowhere/python"]
+    assert run(["bench", str(file), *QUICK, *beside]) == 5
+    assert read == [file]
 
 
 def test_the_file_of_another_model_is_refused_before_anything_starts(

@@ -7,7 +7,7 @@ import pytest
 from qconvert.benchmarking.evaluate import column, per_second
 from qconvert.benchmarking.measure import Measured
 from qconvert.benchmarking.product import MULTIPLICATIONS, SIZE
-from qconvert.benchmarking.results import Spread
+from qconvert.benchmarking.results import Spread, Unlike
 from qconvert.benchmarking.running import Program
 
 MACS = MULTIPLICATIONS // 8
@@ -84,7 +84,21 @@ def test_unlike_outputs_are_counted(file: Path) -> None:
     measured = program(file, {1: [1.0]}, [[1.0, 2.0, nan], [0.0]])
     other = program(file, {1: [1.0]}, [[1.0, 2.5, nan], [-0.0]])
     found = column(other, measured, program(file, {SIZE: [1.0]}), None)
-    assert (found.differing, found.elements) == (1, 4)
+    assert found.unlike == Unlike(1, 4, 0.5)
+
+
+def test_the_largest_difference_is_that_of_all_outputs(file: Path) -> None:
+    inf, nan = float("inf"), float("nan")
+    measured = program(file, {1: [1.0]}, [[1.0, inf, nan], [3.0]])
+    product = program(file, {SIZE: [1.0]})
+    for results, expected in (
+        ([[1.5, inf, nan], [1.0]], Unlike(2, 4, 2.0)),
+        ([[1.0, inf, 7.0], [3.0]], Unlike(1, 4, inf)),
+        ([[1.0, -inf, nan], [3.0]], Unlike(1, 4, inf)),
+        ([[1.0, inf, nan], [3.0]], Unlike(0, 4, 0.0)),
+    ):
+        other = program(file, {1: [1.0]}, results)
+        assert column(other, measured, product, None).unlike == expected
 
 
 @pytest.mark.parametrize("results", [[[1.0]], [[1.0, 2.0], [3.0]], None])
@@ -93,4 +107,4 @@ def test_outputs_of_other_shapes_are_not_compared(
 ) -> None:
     measured, other = program(file, {1: [1.0]}, [[1.0, 2.0]]), program(file, {1: [1.0]}, results)
     found = column(other, measured, program(file, {SIZE: [1.0]}), None)
-    assert (found.differing, found.elements) == (None, None)
+    assert found.unlike is None

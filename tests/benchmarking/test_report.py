@@ -1,5 +1,7 @@
 import io
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +11,7 @@ from rich.console import Console
 
 from qconvert.benchmarking import Benchmark
 from qconvert.benchmarking.document import to_json
+from qconvert.benchmarking.results import Unlike
 from qconvert.benchmarking.table import show
 
 SCHEMA: Final = Path(__file__).parents[2] / "schemas" / "bench.schema.json"
@@ -40,6 +43,18 @@ def test_a_benchmark_fits_the_schema(
     timing = document["programs"][1]["settings"][0]["timings"][0]
     assert timing["ratio"] == {"min": 2.0, "median": 3.0, "max": 4.0}
     assert timing["samples_per_second"] == 32 / 0.002
+    told = ("differing", "elements", "largest")
+    assert [document["programs"][1][name] for name in told] == [2, 320, 0.125]
+    assert [document["programs"][0][name] for name in told] == [None, None, None]
+
+
+def test_a_difference_without_end_is_told_in_json(
+    benchmark_: Benchmark, validator: jsonschema.Draft202012Validator
+) -> None:
+    column = replace(benchmark_.columns[1], unlike=Unlike(1, 1, math.inf))
+    document = json.loads(to_json(replace(benchmark_, columns=(column,))))
+    validator.validate(document)
+    assert document["programs"][0]["largest"] == "inf"
 
 
 def test_the_schema_refuses_what_lacks_something_or_is_unknown(
@@ -67,7 +82,8 @@ def test_people_see_why_there_is_nothing(text: str) -> None:
 
 
 def test_people_see_sizes_and_unlike_outputs(text: str) -> None:
-    assert "4000 bytes, 4.0 times the file; 2 of 320 outputs differ from the file's" in text
+    assert "4000 bytes, 4.0 times the file; 2 of 320 outputs differ" in text
+    assert "outputs differ from the file's, by 0.125 at most" in text
 
 
 def test_people_see_which_operators_take_the_time_and_which_are_of_floats(text: str) -> None:

@@ -10,12 +10,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from qconvert.checking.deployed.by_layer import LayerKernels, kernels_by_layer
+from qconvert.checking.deployed.by_layer import LayerKernels, kernels_by_layer, off_integers
 from qconvert.checking.deployed.kernels import LINEAR, is_integer, kind_of
 from qconvert.checking.deployed.obstacles import obstacles
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.emit import to_onnx
-from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, infer_shape
+from qconvert.ir import F32, Graph, Grid, Input, Layer, Node, Op, Output, Quotients, infer_shape
 from qconvert.ir.ops import (
     Affine,
     BatchNormalization,
@@ -242,3 +242,28 @@ def test_of_what_runs_on_integers_nothing_stands_in_the_way(file: str) -> None:
     graph = OnnxGraph(model.graph)
     free = [n for n in graph.nodes if kind_of(n) in LINEAR and not obstacles(n, graph)]
     assert len(free) == len(integer)
+
+
+@pytest.mark.parametrize(
+    ("steps", "freed"),
+    [
+        ([("conv", conv(), ["x"]), ("out", FOUR, ["conv"])], True),
+        # What is behind it keeps it in float, whatever the divisor is.
+        ([("conv", conv(), ["x"])], False),
+        (
+            [("conv", conv(), ["x"]), ("soft", Softmax(3), ["conv"]), ("out", FOUR, ["soft"])],
+            False,
+        ),
+        ([("in", BYTES, ["x"]), ("conv", conv(), ["in"]), ("out", FOUR, ["conv"])], False),
+    ],
+)
+def test_layers_are_off_integers_for_a_divisor_where_onnx_runtime_says_so(
+    steps: Sequence[Step], freed: bool
+) -> None:
+    graph, off, runs = graph_of(steps), [], []
+    for meaning in (Quotients(0, 255, 255), Grid(0, 255, -8)):
+        model = to_onnx(graph, quantized_io=True, meanings={"x": meaning})
+        off.append("conv" in off_integers(model))
+        runs.append(bool(kernels(model)["conv"].in_float))
+    assert off == runs
+    assert (off == [True, False]) == freed

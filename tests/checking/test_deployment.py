@@ -7,15 +7,8 @@ import pytest
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark
 from qconvert.checking.deployed.deployment import layers_as_deployed, outputs_as_deployed
-from qconvert.checking.results import (
-    Bound,
-    Finding,
-    LayerResult,
-    Method,
-    OutputResult,
-    Proof,
-    Verdict,
-)
+from qconvert.checking.grounds import Bound, Method, Proof
+from qconvert.checking.results import Finding, LayerResult, OutputResult, Verdict
 from qconvert.exactness.certificate import BIAS_LAST
 from qconvert.ir import Graph, Output
 

@@ -7,8 +7,8 @@ import pytest
 from qconvert.checking.audit import Evidence
 from qconvert.checking.compare import PAIRS, Difference
 from qconvert.checking.forcing import Trial
+from qconvert.checking.grounds import Method, Proof
 from qconvert.checking.proof import proof_of
-from qconvert.checking.results import Method, Proof
 from qconvert.checking.tables.cones import cones
 from qconvert.checking.tables.enumeration import THIS_MACHINE, Tables, tabulate
 from qconvert.checking.tables.margins import margins

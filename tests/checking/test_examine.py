@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -7,6 +7,7 @@ import pytest
 from qconvert.checking.audit import BATCHES_WITHOUT_ALL, Failed
 from qconvert.checking.examine import Subject, examine
 from qconvert.checking.inputs import Samples, from_user
+from qconvert.checking.judge import Differences, inheritance
 from qconvert.checking.results import CheckedFile, LayerResult, Report, Verdict
 from qconvert.checking.witness import Panel, Witness
 from qconvert.errors import WitnessError
@@ -329,3 +330,19 @@ def test_the_hash_is_of_the_samples_whatever_their_batches(bench: Bench) -> None
 
     assert digest(x) == digest(x[:1], x[1:]) == bench.run().inputs_sha256
     assert digest(x) != digest(x + 1)
+
+
+def test_what_inherits_from_what_is_worked_out_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Graph] = []
+
+    def counting(
+        graph: Graph, layers: Mapping[str, Differences], altered: Set[str]
+    ) -> dict[str, tuple[str, ...]]:
+        asked.append(graph)
+        return inheritance(graph, layers, altered)
+
+    monkeypatch.setattr("qconvert.checking.verdicts.inheritance", counting)
+    bench.run()
+    assert len(asked) == 1

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from qconvert.checking.compare import PAIRS, Difference
+from qconvert.checking.grounds import Bound, Method, Proof
 from qconvert.checking.proof import (
     assumed_codes,
     concluded,
@@ -9,7 +10,7 @@ from qconvert.checking.proof import (
     prove,
     within,
 )
-from qconvert.checking.results import Bound, Comparison, Finding, Method, Proof, Verdict
+from qconvert.checking.results import Comparison, Finding, Verdict
 from qconvert.exactness import Doubt, analyse
 from qconvert.ir import Graph, Grid, Layer, Node
 from qconvert.ir.ops import Scale, Softmax

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import qconvert
-from qconvert.checking.results import Method, Report, Verdict
+from qconvert.checking.grounds import Method
+from qconvert.checking.results import Report, Verdict
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 

@@ -49,6 +49,13 @@ def test_what_export_writes_is_drawn_like_an_export(file: str) -> None:
         assert not drawn_otherwise(graph, reread(to_onnx(graph, **options))), options
 
 
+def test_no_weight_is_decoded_for_operators_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = graph_of("targets/models/residual.h5")
+    model = reread(to_onnx(graph))
+    monkeypatch.setattr("qconvert.checking.deployed.onnx_graph.numpy_helper", None)
+    assert not drawn_otherwise(graph, model)
+
+
 @pytest.mark.parametrize("domain", [(), ("uint8/255",), ("uint8/256",)])
 def test_integers_at_the_ends_are_drawn_like_an_export(domain: tuple[str, ...]) -> None:
     graph = graph_of("data/mnist_cnn.keras" if domain else "targets/models/residual.h5")

@@ -12,7 +12,8 @@ import pytest
 from onnx import numpy_helper
 
 import qconvert
-from qconvert.checking.results import Method, Report, Verdict
+from qconvert.checking.grounds import Method
+from qconvert.checking.results import Report, Verdict
 from qconvert.report import to_json
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "report.schema.json"

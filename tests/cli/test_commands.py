@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -655,15 +656,50 @@ def test_integers_go_in_and_out_where_they_are_wanted(
     told = capsys.readouterr().out
     assert "input   x is uint8, codes 0 to 15: code * 2**-4" in told
     assert "output  out is uint8, codes 0 to 15: code * 2**-2" in told
+    assert run(["inspect", str(target)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith(("input", "output"))] == [
+        "input   x ?x3 is uint8, codes 0 to 15: code * 2**-4",
+        "output  out ?x2 is uint8, codes 0 to 15: code * 2**-2",
+    ]
     (text,) = (e.value for e in onnx.load(target).metadata_props if e.key == "qconvert")
     schema = json.loads((SCHEMAS / "metadata.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(json.loads(text))
     assert "uint8/256" not in told
     pixels = [str(model), "--io", "quantized", "--domain", "x=uint8/255", "--force"]
     assert run(["export", *pixels]) == 0
-    assert "input x is divided by 255 in float" in capsys.readouterr().out
+    # Behind a quantizer of its own all runs on integers, whatever the divisor.
+    assert "in float" not in capsys.readouterr().out
     assert run(["export", *pixels, "--check", "--tf-python", "/nowhere/python"]) == 5
     assert "x is an integer from 0 to 255, divided by 255" in capsys.readouterr().out
+
+
+def test_a_divisor_that_keeps_a_layer_in_float_is_told_with_what_would_not(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model(layers=(LAYERS[0], LAYERS[2], activation("out", "quantized_relu(4,2)")))
+    quantized = ["export", str(model), "--io", "quantized", "--force"]
+    assert run([*quantized, "--domain", "x=uint8/255"]) == 0
+    told = capsys.readouterr().out
+    assert "in float, because an input is divided by no power of two: fc; on integers" in told
+    (option,) = re.findall(r"--domain \S+", told)
+    assert option == "--domain x=uint8/256"
+    assert run([*quantized, *option.split()]) == 0
+    assert "in float" not in capsys.readouterr().out
+    assert run(["inspect", str(model.with_suffix(".onnx")), "--optimized", "--json"]) == 0
+    kernels = {x["layer"]: x for x in json.loads(capsys.readouterr().out)["optimized"]}
+    assert kernels["fc"]["in_float"] == []
+
+
+def test_without_integers_export_names_the_domains_that_give_them(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = {"class_name": "InputLayer", "config": {"name": "a>b", "batch_input_shape": [None, 3]}}
+    model = write_model(layers=(source, LAYERS[2]))
+    quantized = ["export", str(model), "--io", "quantized"]
+    assert run(quantized) == 2
+    (option,) = re.findall(r"--domain '.*?'", capsys.readouterr().err)
+    assert run([*quantized, *shlex.split(option)]) == 0
 
 
 @pytest.mark.parametrize(

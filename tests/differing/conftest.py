@@ -5,17 +5,15 @@ import pytest
 
 from qconvert.checking import results as checked
 from qconvert.checking.compare import Difference
+from qconvert.checking.grounds import Bound, Method, Proof
 from qconvert.checking.results import (
-    Bound,
     ByValue,
     CheckedFile,
     Comparison,
     Environment,
     Finding,
     LayerResult,
-    Method,
     OutputResult,
-    Proof,
     Verdict,
     WeightResult,
     WitnessResult,

@@ -6,21 +6,18 @@ import pytest
 
 from qconvert.checking.compare import UNORDERED, Difference, Example
 from qconvert.checking.distribution import Distribution, ErrorMap, Histogram
+from qconvert.checking.grounds import Bound, Method, Proof, State
 from qconvert.checking.results import (
     AmbiguousResult,
-    Bound,
     ByValue,
     CheckedFile,
     Comparison,
     Environment,
     Finding,
     LayerResult,
-    Method,
     OutputResult,
-    Proof,
     Report,
     Reproducer,
-    State,
     Verdict,
     WeightResult,
     WitnessResult,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from qconvert.checking.deployed.drawn_file import DrawnFile
+from qconvert.checking.deployed.drawn_file import DrawnFile, Layers
 from qconvert.checking.deployed.float_steps import float_steps
 from qconvert.checking.deployed.kernels import LINEAR, called, is_integer, kind_of, operator_of
 from qconvert.checking.deployed.obstacles import obstacles
@@ -56,6 +56,18 @@ def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[Lay
         LayerKernels(name, tuple(operators.get(name, ())), tuple(in_float.get(name, ())))
         for name in (*names, "")
         if name in in_float or (name in operators and (name or not names))
+    )
+
+
+def off_integers(drawn: onnx.ModelProto) -> Layers:
+    """The layers of a file with a linear operator that no integer kernel can compute."""
+    file = DrawnFile(drawn)
+    return frozenset(
+        layer
+        for outer in file.graph.nodes
+        for node, graph in file.graph.nested(outer)
+        if kind_of(node) in LINEAR and obstacles(node, graph)
+        for layer in file.owners_of(outer)
     )
 
 

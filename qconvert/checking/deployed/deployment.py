@@ -6,14 +6,8 @@ from dataclasses import replace
 from qconvert.checking.ancestry import layers_behind
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark
 from qconvert.checking.deployed.redrawn import OTHERWISE
-from qconvert.checking.results import (
-    Finding,
-    LayerResult,
-    Method,
-    OutputResult,
-    Proof,
-    Verdict,
-)
+from qconvert.checking.grounds import Method, Proof
+from qconvert.checking.results import Finding, LayerResult, OutputResult, Verdict
 from qconvert.exactness.certificate import BIAS_LAST
 from qconvert.ir import Graph, Layer
 from qconvert.ir.ops import Conv, ConvTranspose, Dense

@@ -36,11 +36,10 @@ class OnnxGraph:
         self._taken = {value.name for value in graph.input}
         self._results = {value.name for value in graph.output}
         self._order = {id(node): i for i, node in enumerate(self.nodes)}
-        self._constants: dict[str, Array | None] = {
-            tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer
-        }
+        self._stored = {tensor.name: tensor for tensor in graph.initializer}
+        self._constants: dict[str, Array | None] = {}
         self._types = {value.name: value.type for value in (*graph.input, *graph.value_info)}
-        self._fixed = set(self._constants)
+        self._fixed = set(self._stored)
         for node in self.nodes:
             if all(self._is_fixed(name) for name in node.input if name):
                 self._fixed.update(node.output)
@@ -50,7 +49,12 @@ class OnnxGraph:
         if name not in self._fixed:
             return None if self._outer is None else self._outer.constant(name)
         if name not in self._constants:
-            self._constants[name] = self._evaluated(self._makers[name])
+            stored = self._stored.get(name)
+            self._constants[name] = (
+                self._evaluated(self._makers[name])
+                if stored is None
+                else numpy_helper.to_array(stored)
+            )
         return self._constants[name]
 
     def shape(self, name: str) -> tuple[int, ...]:

@@ -13,9 +13,9 @@ import numpy as np
 
 from qconvert.checking.audit import Evidence
 from qconvert.checking.forcing import Trial, shapes_in
+from qconvert.checking.grounds import Bound, State
 from qconvert.checking.inputs import Batch
 from qconvert.checking.judge import REQUIRED
-from qconvert.checking.results import Bound, State
 from qconvert.checking.tables.cones import Cone, announced, cones
 from qconvert.checking.tables.margins import margins
 from qconvert.checking.tables.states import Margins, States
