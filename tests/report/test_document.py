@@ -180,7 +180,7 @@ def test_what_is_no_report_is_refused(text: str, tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(BadFileError):
         read_report(path)
-    with pytest.raises(BadFileError, match="No such file"):
+    with pytest.raises(BadFileError, match="no such file"):
         read_report(tmp_path / "none.json")
 
 
