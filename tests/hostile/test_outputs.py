@@ -135,6 +135,31 @@ def test_a_signal_while_a_part_is_written_leaves_nothing(
     assert contents(folder) == before
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "export model.h5 -o loop",
+        "export model.h5 -o new.onnx --json loop",
+        f"check model.h5 --samples 4 --json loop {NOWHERE}",
+        "explain model.h5 --layer fc --no-run --html loop --json new.json",
+    ],
+)
+def test_a_link_to_itself_is_replaced_as_any_other(words: str, folder: Path) -> None:
+    Path("loop").symlink_to("loop")
+    assert run(words.split()) == 6
+    assert run([*words.split(), "--force"]) in (0, 5)
+    assert Path("loop").is_file()
+
+
+@pytest.mark.parametrize("option", ["--report", "--reproducer"])
+def test_no_folder_is_made_of_a_link_to_itself(
+    option: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("loop").symlink_to("loop")
+    assert run(["check", "model.h5", option, "loop", "--force"]) == 6
+    assert "QC603" in capsys.readouterr().err
+
+
 #: Layers and models that are called like files elsewhere.
 OUTSIDE = "../../outside"
 

@@ -30,7 +30,7 @@ def test_arrays_come_back_under_any_names(tmp_path: Path) -> None:
 
 def test_objects_are_not_made(tmp_path: Path) -> None:
     executed, path = tmp_path / "executed", tmp_path / "x.npz"
-    np.savez(path, allow_pickle=True, x=np.array([Evil(executed)] * 99, object))
+    np.savez(path, allow_pickle=True, x=np.array([Evil(executed) for _ in range(99)], object))
     with pytest.raises(ValueError, match="allow_pickle=False"):
         read_npz(path)
     assert not executed.exists()
