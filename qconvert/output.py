@@ -74,7 +74,7 @@ class Outputs:
                 with _reported(path / name):
                     write_through(self._part(path / name, force=True), data)
             return
-        target = path.resolve()
+        target = resolved(path)
         with _reported(path):
             remove_stale(target.parent)
             part = self._part(target, force=False)
@@ -144,7 +144,7 @@ def require_writable(path: Path, *, force: bool, inputs: Iterable[Path] = ()) ->
 def require_writable_folder(path: Path, *, force: bool) -> None:
     """Raise `OutputError` if `write_folder` would refuse *path*; asked before long work."""
     try:
-        if not path.resolve().parent.is_dir():
+        if not resolved(path).parent.is_dir():
             raise OutputError("QC601", path, "the directory that it is to be in does not exist")
         if not path.exists() and not path.is_symlink():
             return
@@ -155,6 +155,11 @@ def require_writable_folder(path: Path, *, force: bool) -> None:
         raise OutputError("QC601", path, _reason(error)) from error
     if filled and not force:
         raise OutputError("QC606", path, "is not empty; --force replaces files in it")
+
+
+def resolved(path: Path) -> Path:
+    """Where *path* leads; unlike with `Path.resolve`, links in a loop are no error of Python's."""
+    return Path(os.path.realpath(path))
 
 
 @contextlib.contextmanager

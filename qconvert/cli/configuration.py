@@ -19,6 +19,7 @@ from cattrs.v import format_exception
 from qconvert.cli.options import CONVERTERS, VERDICTS
 from qconvert.errors import LimitError, UsageError, similar
 from qconvert.modelfile.source import read_all
+from qconvert.output import resolved
 
 _MAX_BYTES: Final = 1 << 20
 #: Characters of a value in a message.
@@ -100,7 +101,7 @@ def read_configuration(path: Path, *, found: bool = False) -> Configuration:
         content = converter.structure({"models": [{**common, **each} for each in entries]}, _Models)
     except BaseValidationError as error:
         raise _wrong(path, *transform_error(error, format_exception=_told)) from None
-    folders = [model.report.resolve() for model in content.models if model.report]
+    folders = [resolved(model.report) for model in content.models if model.report]
     if twice := next((each for each in folders if folders.count(each) > 1), None):
         raise _wrong(path, f"two models write their report to {_short(str(twice))}")
     return Configuration(path, content.models)
@@ -233,7 +234,7 @@ def _path(folder: Path, value: object) -> Path:
 def _inside(folder: Path, value: object) -> Path:
     """A path to write to, which a file from elsewhere must not choose freely."""
     path = _path(folder, value)
-    if folder not in path.resolve().parents:
+    if folder not in resolved(path).parents:
         raise ValueError(f"{_short(value)} is not below the folder of the configuration")
     return path
 

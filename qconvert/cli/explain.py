@@ -113,9 +113,9 @@ def explain(
 
 
 def _require_writable(files: list[Path], sources: list[Path], *, force: bool) -> None:
-    from qconvert.output import require_writable
+    from qconvert.output import require_writable, resolved
 
-    if len({path.resolve() for path in files}) < len(files):
+    if len({resolved(path) for path in files}) < len(files):
         raise click.UsageError(f"{files[0]} cannot be two files")
     for path in files:
         require_writable(path, force=force, inputs=sources)

@@ -79,13 +79,13 @@ def export(
 ) -> None:
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
-    from qconvert.output import Outputs, require_writable
+    from qconvert.output import Outputs, require_writable, resolved
     from qconvert.report.written import to_json, written
 
     target = beside(model, ".onnx") if output is None else output
     sources = [target, *sources_of(model, reading)]
     quiet = quiet or json_file == STDOUT
-    if json_file and json_file.resolve() == target.resolve():
+    if json_file and resolved(json_file) == resolved(target):
         raise OutputError("QC607", json_file, "cannot be the ONNX file and the report")
     if json_file and json_file != STDOUT:
         require_writable(json_file, force=force, inputs=sources)

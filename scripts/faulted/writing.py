@@ -28,6 +28,8 @@ from qconvert import cli
 from qconvert.output import Outputs
 for number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, cli._terminate)
+# Which is ignored where all this runs in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 folder, size = Path(sys.argv[1]), int(sys.argv[2])
 print("ready", flush=True)
 for i in range(1 << 30):

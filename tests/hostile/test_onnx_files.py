@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,10 @@ def test_weights_in_a_file_beside_it_are_not_read(
     path = edited(exported, tmp_path, edit)
     with pytest.raises(BadFileError, match="lies in another file"):
         api.inspect(path)
-    with pytest.raises(WitnessError, match="does not load"):
-        OrtRunner(path).optimized()
+    runner, x = OrtRunner(path), {"x": np.zeros((1, 3), np.float32)}
+    for run_file in (runner.optimized, partial(runner.run_deployed, x)):
+        with pytest.raises(WitnessError, match="does not load"):
+            run_file()
 
 
 def test_a_file_beyond_what_protobuf_can_be_is_not_read(tmp_path: Path) -> None:

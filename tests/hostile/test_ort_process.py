@@ -1,6 +1,7 @@
 """A process of ONNX Runtime that dies, lies, or is silent is a witness that failed."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -45,6 +46,8 @@ LIES = {
     "a negative size": (f'{ARRAYS}[["y", "<f4", [-1]]]', "QC723", "wrote no results"),
     "no shape": (f'{ARRAYS}[["y", "<f4", "x"]]', "QC723", "wrote no results"),
     "Python objects": (f'{ARRAYS}[["y", "|O", [0]]]', "QC723", "wrote no results"),
+    "texts": (f'{ARRAYS}[["y", "|S4", [1]]]', "QC723", "wrote no results"),
+    "dates": (f'{ARRAYS}[["y", "<M4[s]", [1]]]', "QC723", "wrote no results"),
     "no such type": (f'{ARRAYS}[["y", "evil", [1]]]', "QC723", "wrote no results"),
     "no file": ('os.unlink(request["outputs"])', "QC723", "wrote no results"),
 }
@@ -140,6 +143,19 @@ def test_half_of_a_small_machine_is_left_to_others(monkeypatch: pytest.MonkeyPat
         assert Limits.from_environment().memory == allowed
     monkeypatch.setenv(MEMORY, "9000")
     assert Limits.from_environment().memory == 9000 << 20
+
+
+def test_the_process_has_its_limits(exported: Path) -> None:
+    """Also that of time, which ends it where its parent is gone."""
+    kinds = (resource.RLIMIT_DATA, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE)
+    with OrtProcess(Limits(1 << 30, 60)) as process:
+        process.session(exported, optimized=True)
+        number = process._process.pid
+        found = [resource.prlimit(number, kind)[0] for kind in kinds]
+        seconds, _ = resource.prlimit(number, resource.RLIMIT_CPU)
+        files, _ = resource.prlimit(number, resource.RLIMIT_NOFILE)
+    assert found == [1 << 30, 1 << 30, 0] and files <= 256
+    assert 60 <= seconds < 60 * (os.cpu_count() or 1) + 60
 
 
 def test_sessions_that_nobody_has_are_freed(exported: Path) -> None:

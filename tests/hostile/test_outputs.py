@@ -2,13 +2,15 @@
 
 import errno
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from qconvert.cli import run
+from tests.hostile.building import BIAS, KERNEL, hdf5, model, renamed
 
 OLD = b"what was there before"
 NOWHERE = "--tf-python /nowhere/python"
@@ -98,3 +100,97 @@ def test_all_files_are_old_or_all_are_new(
     after = contents(folder)
     assert all(after[target] != OLD for target in targets)
     assert not [path for path in after if path.startswith(".qconvert")]
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Those of before, which `run` replaces."""
+    before = {number: signal.getsignal(number) for number in ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    signal.alarm(0)
+
+
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("number", ENDING[:2])
+def test_a_signal_while_a_part_is_written_leaves_nothing(
+    number: signal.Signals, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it comes before Python would have ended by itself."""
+    before = contents(folder)
+    right = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        right(descriptor)
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(SystemExit) as found:
+        run(["export", "model.h5", "-o", "new.onnx"])
+    assert found.value.code == 128 + number
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "export model.h5 -o loop",
+        "export model.h5 -o new.onnx --json loop",
+        f"check model.h5 --samples 4 --json loop {NOWHERE}",
+        "explain model.h5 --layer fc --no-run --html loop --json new.json",
+    ],
+)
+def test_a_link_to_itself_is_replaced_as_any_other(words: str, folder: Path) -> None:
+    Path("loop").symlink_to("loop")
+    assert run(words.split()) == 6
+    assert run([*words.split(), "--force"]) in (0, 5)
+    assert Path("loop").is_file()
+
+
+@pytest.mark.parametrize("option", ["--report", "--reproducer"])
+def test_no_folder_is_made_of_a_link_to_itself(
+    option: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("loop").symlink_to("loop")
+    assert run(["check", "model.h5", option, "loop", "--force"]) == 6
+    assert "QC603" in capsys.readouterr().err
+
+
+#: Layers and models that are called like files elsewhere.
+OUTSIDE = "../../outside"
+
+
+def test_no_name_in_a_model_becomes_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not of any command that writes, not even where a layer is written by itself."""
+    here = tmp_path / "a" / "b"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    config = model(lambda config: renamed(OUTSIDE, config))
+    config["config"]["name"] = OUTSIDE
+    for name, kernel in (("model.h5", KERNEL), ("other.h5", KERNEL + 0.125)):
+        weights = {f"{OUTSIDE}/kernel:0": kernel, f"{OUTSIDE}/bias:0": BIAS}
+        hdf5(config, {"x": {}, OUTSIDE: weights, "a": {}}, name=name)(here)
+    written = {"model.h5", "other.h5"}
+    for words, code, files in (
+        ("export other.h5 -o other.onnx --json export.json", 0, "other.onnx export.json"),
+        ("weights model.h5 -o w.npz", 0, "w.npz"),
+        ("weights model.h5 -o w.safetensors", 0, "w.safetensors"),
+        (f"explain model.h5 --layer {OUTSIDE} --no-run --html e.html", 0, "e.html"),
+        (
+            "check model.h5 other.onnx --samples 4 --json r.json --report report "
+            f"--reproducer reproducer {NOWHERE}",
+            1,
+            "r.json report/* reproducer/*",
+        ),
+        ("report r.json --format html -o r.html", 1, "r.html"),
+    ):
+        assert run(words.split()) == code
+        found = {path for each in files.split() for path in here.glob(each)}
+        assert found
+        written |= {str(path.relative_to(here)) for path in found}
+    assert (here / "reproducer" / "reproducer.onnx").exists()
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {here / x for x in written}

@@ -234,6 +234,35 @@ def test_the_reader_has_no_environment_and_no_folder(
     assert (folder, isolated_flag, no_site) == ("/", 1, 1)
 
 
+def test_the_reader_has_its_limits_and_inherits_nothing_but_its_files(
+    tmp_path: Path, write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that matter only where nobody waits for it any more, or it dies."""
+    shutil.copytree(isolated.READER, tmp_path / "inside")
+    module, seen, path = tmp_path / "inside" / "hdf5.py", tmp_path / "seen", write_model()
+    first = '    """Everything that matters to inference'
+    text = module.read_text()
+    assert text.count(first) == 1
+    names = ("AS", "CPU", "CORE", "FSIZE")
+    plant = (
+        "    import json, os, resource\n"
+        f"    kinds = [getattr(resource, 'RLIMIT_' + name) for name in {names}]\n"
+        "    found = [int(number) for number in os.listdir('/proc/self/fd')]\n"
+        "    seen = [*map(resource.getrlimit, kinds)], found, descriptor\n"
+        f"    open({str(seen)!r}, 'w').write(json.dumps(seen))\n"
+    )
+    module.write_text(text.replace(first, plant + first))
+    monkeypatch.setattr(isolated, "READER", tmp_path / "inside")
+    with path.open("rb") as other:
+        os.set_inheritable(other.fileno(), True)
+        read_model(path, limits=DEFAULT_LIMITS.with_values({"reader-seconds": 20}))
+    limits, inherited, own = json.loads(seen.read_text())
+    most = DEFAULT_LIMITS.total_bytes + DEFAULT_LIMITS.file_bytes + isolated._MARGIN
+    assert limits == [[most] * 2 for most in (DEFAULT_LIMITS.reader_memory, 20, 0, most)]
+    # The standard streams, the file, the results, and that which lists them.
+    assert len(inherited) == 6 and {0, 1, 2, own} < set(inherited)
+
+
 def test_a_file_that_changes_while_it_is_read_is_read_as_it_was(
     write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from qconvert.checking.repair.moves import Move, Repair, Unrepaired
-from qconvert.checking.results import LayerResult, Report, Verdict
+from qconvert.checking.results import LayerResult, Report, Verdict, WitnessResult
+from qconvert.checking.witness import Witness
 from qconvert.errors import BadFileError
 from qconvert.report import to_json
 from qconvert.report.document import read_report
@@ -182,6 +183,20 @@ def test_what_is_no_report_is_refused(text: str, tmp_path: Path) -> None:
         read_report(path)
     with pytest.raises(BadFileError, match="no such file"):
         read_report(tmp_path / "none.json")
+
+
+def test_a_report_passes_on_evidence_alone(passing: Report) -> None:
+    """Whatever its layers say."""
+    lost = WitnessResult(Witness.NUMPY, (), "no memory")
+    assert passing.passed and passing.exit_code == 0
+    for changed, code in (
+        (replace(passing, samples=0), 1),
+        (replace(passing, outputs=()), 1),
+        (replace(passing, witnesses=(*passing.witnesses[:2], lost)), 5),
+    ):
+        assert changed.verdict is Verdict.UNCHECKED and not changed.passed
+        assert changed.exit_code == code
+        assert json.loads(to_json(changed))["passed"] is False
 
 
 def test_the_same_report_gives_the_same_text(failing: Report) -> None:

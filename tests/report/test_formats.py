@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,7 @@ from qconvert.checking.results import (
 from qconvert.report.escape import annotation, annotation_property, markdown, printable, sarif
 from qconvert.report.github import annotations
 from qconvert.report.junit import to_junit
-from qconvert.report.markdown import to_markdown
+from qconvert.report.markdown import of_failure, to_markdown
 from qconvert.report.sarif import to_sarif
 
 SCHEMAS: Final = Path(__file__).parents[1] / "data" / "schemas"
@@ -56,6 +56,8 @@ HOSTILE: Final = (
     "<!-- -->",
     "C:\\x\\u{1b}",
     "$\\text{PROVEN}$",
+    "a,b:c",
+    "https://evil.example www.evil.example",
 )
 
 
@@ -204,8 +206,32 @@ def test_hostile_names_stay_inert(passing: Report, name: str) -> None:
     own = re.sub(r"</?(details|summary)>|<!-- -->", "", text)
     assert not re.search(r"(?<!\\)[<>`\[\]@]", own) and "$" not in own
     assert all(len(re.findall(r"(?<!\\)\|", line)) in (0, 3, 8) for line in lines)
-    uri = json.loads(sarif_log)["runs"][0]["artifacts"][0]["location"]["uri"]
-    assert re.fullmatch(r"[A-Za-z0-9_.~%/-]*", uri)
+    # Nor do platforms find addresses.
+    assert "https://" not in text and "www." not in text
+    for key, value in strings(json.loads(sarif_log)):
+        assert all(one == "\n" or one.isprintable() for one in value)
+        if key == "uri":
+            assert re.fullmatch(r"[A-Za-z0-9_.~%/-]*", value)
+
+
+def strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Each text in JSON, behind its key."""
+    match value:
+        case dict():
+            for name, inner in value.items():
+                yield from strings(inner, name)
+        case list():
+            for inner in value:
+                yield from strings(inner, key)
+        case str():
+            yield key, value
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_failure_stays_inert_in_markdown(name: str) -> None:
+    for text in (of_failure(name, "told"), of_failure("model.h5", name)):
+        assert re.sub("[\n❌]", "", text).isprintable() and "$" not in text
+        assert not re.search(r"(?<!\\)[<>`\[\]@]", text.replace("<!-- -->", ""))
 
 
 @pytest.mark.parametrize("name", HOSTILE)

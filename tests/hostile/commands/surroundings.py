@@ -87,7 +87,7 @@ CASES = (
         for name, (text, says) in WRONG.items()
     ),
     Call(77, "binary", binary, "QC910", 2, "no TOML"),
-    Call(77, "a device as configuration", linked, "QC910", 2),
+    Call(77, "a device as configuration", linked, "QC106", 4),
     Call(77, "a pipe as configuration", piped, "QC106", 4),
     Call(77, "none", lambda _: ["check"], "QC911", 2),
     *(
