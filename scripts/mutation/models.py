@@ -295,12 +295,19 @@ def sums() -> Model:
 
 
 def pools() -> Model:
-    """The largest of codes that no integer kernel makes, and a kernel that reads them."""
+    """The largest of codes that no integer kernel makes, a kernel that reads them, and means."""
     image = Input((7, 6, 3), name="image")
     x = QActivation("quantized_bits(4, 1, alpha=1)", name="signed")(image)
     largest = MaxPooling2D(3, strides=2, padding="same", name="largest")(x)
     conv = QConv2D(4, 2, name="conv", **PLAIN)(largest)
-    return Model(image, QActivation(NIBBLE, name="rounded")(_gains("conv", conv)), name="pools")
+    rounded = QActivation(NIBBLE, name="rounded")(_gains("conv", conv))
+    mean = AveragePooling2D((2, 3), strides=1, name="mean_of_six")(x)
+    averaged = QActivation(EIGHT_BITS, name="averaged")(_gains("mean", mean))
+    part = QAveragePooling2D(
+        3, strides=2, average_quantizer="quantized_bits(6, 0, alpha=1)", activation=NIBBLE,
+        name="part_of_nine",
+    )(x)  # fmt: skip
+    return Model(image, [rounded, averaged, part], name="pools")
 
 
 def ties() -> Model:

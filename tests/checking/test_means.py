@@ -29,9 +29,10 @@ Edit = Callable[[onnx.ModelProto], None]
 def model_of(*between: tuple[str, Op]) -> Graph:
     """A quantizer, means over windows of nine, *between*, and a quantizer."""
     nodes: list[Node] = []
-    name: str = "x"
+    name = "x"
     shape: Shape = (None, 7, 7, 2)
-    for each, made in (("q", FINE), ("mean", MEAN), *between, ("act", COARSE)):
+    steps: list[tuple[str, Op]] = [("q", FINE), ("mean", MEAN), *between, ("act", COARSE)]
+    for each, made in steps:
         shape = infer_shape(made, shape)
         nodes.append(Node(each, made, (name,), shape))
         name = each

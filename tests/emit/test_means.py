@@ -60,7 +60,7 @@ SHIFTED = BatchNormalization(
         (FINE, mean(3), (), FINE),
         (FINE, mean(3, 3), quantized(9, 0.109375), FINE),
         (FINE, mean(2, 2), quantized(4, 0.25), FINE),
-        (FINE, mean(7, 7), quantized(49, 0.0234375), NIBBLE),
+        (NIBBLE, mean(7, 7), quantized(49, 0.015625), NIBBLE),
         (SIGNED, mean(3, 3), quantized(9, 0.125), BOUNDED),
         (NIBBLE, mean(3, 3), (SHIFTED,), NIBBLE),
     ],
