@@ -12,6 +12,7 @@ import onnx
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark, inspect_deployed
 from qconvert.checking.deployed.means import wrong_means
+from qconvert.checking.deployed.recoded import rounded_codes
 from qconvert.checking.deployed.redrawn import drawn_otherwise
 from qconvert.checking.deployed.requantized import fusions
 from qconvert.checking.deployed.stored import stored_weights
@@ -72,8 +73,8 @@ def assemble(
     except WitnessError as error:
         unavailable |= dict.fromkeys((Witness.ORT, Witness.DEPLOYED), error.coded)
     deployed = _inspected(model, ort)
-    found = (*deployed.violations, *wrong_means(graph, model, domains))
-    deployed = replace(deployed, violations=found)
+    found = wrong_means(graph, model, domains) + rounded_codes(graph, model, domains)
+    deployed = replace(deployed, violations=deployed.violations + found)
     versions[Witness.NUMPY] = {"numpy": np.__version__}
     qkeras = shared = None
     if isinstance(tensorflow, str):

@@ -295,7 +295,7 @@ def sums() -> Model:
 
 
 def pools() -> Model:
-    """The largest of codes that no integer kernel makes, a kernel that reads them, and means."""
+    """The largest of codes that no integer kernel makes, a kernel that reads them, means, and several steps."""
     image = Input((7, 6, 3), name="image")
     x = QActivation("quantized_bits(4, 1, alpha=1)", name="signed")(image)
     largest = MaxPooling2D(3, strides=2, padding="same", name="largest")(x)
@@ -307,7 +307,12 @@ def pools() -> Model:
         3, strides=2, average_quantizer="quantized_bits(6, 0, alpha=1)", activation=NIBBLE,
         name="part_of_nine",
     )(x)  # fmt: skip
-    return Model(image, [rounded, averaged, part], name="pools")
+    finer = QActivation("quantized_relu(4, 1)", name="finer")(image)
+    outputs = [rounded, averaged, part]
+    for meeting in (Concatenate(name="steps_joined"), Add(name="steps_added")):
+        behind = QConv2D(3, 2, name=f"behind_{meeting.name}", **PLAIN)(meeting([x, finer]))
+        outputs.append(QActivation(NIBBLE, name=f"rounded_{meeting.name}")(behind))
+    return Model(image, outputs, name="pools")
 
 
 def ties() -> Model:
