@@ -295,7 +295,7 @@ def sums() -> Model:
 
 
 def pools() -> Model:
-    """The largest of codes that no integer kernel makes, a kernel that reads them, means, and several steps."""
+    """The largest of codes that no kernel makes, one that reads them, means, and several steps."""
     image = Input((7, 6, 3), name="image")
     x = QActivation("quantized_bits(4, 1, alpha=1)", name="signed")(image)
     largest = MaxPooling2D(3, strides=2, padding="same", name="largest")(x)

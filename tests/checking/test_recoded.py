@@ -96,7 +96,7 @@ def test_the_violation_is_one_of_the_graph_that_runs() -> None:
     assert panel.deployed.violations == rounded_codes(graph, model, {})
 
 
-@pytest.mark.parametrize("bug", [{"hi": 30}, {"lo": -1}, {"exp": -2}])
+@pytest.mark.parametrize("bug", [{"hi": 27}, {"lo": -1}, {"exp": -2}])
 @pytest.mark.parametrize("graph", GRAPHS)
 def test_an_exporter_with_other_ends_or_steps_is_found(
     monkeypatch: pytest.MonkeyPatch, graph: Graph, bug: dict[str, int]
