@@ -72,14 +72,16 @@ def fuses(chain: Chain, x: Value) -> bool:
     coarser one; of a mean, if it divides by a power of two.
     """
     op, quantize = chain.linear.op, chain.end.op
-    if chain.between or chain.moves or x.codes is None or not isinstance(quantize, Quantize):
+    if chain.between or x.codes is None or not isinstance(quantize, Quantize):
         return False
     if not isinstance(quantize.quantizer, QuantizedBits | QuantizedLinear | QuantizedRelu):
         return False
     if rounds_to(quantize.quantizer) is None:
         return False
-    if not isinstance(op, Conv):
-        return isinstance(op, Pool) and divides_exactly(op)
+    if isinstance(op, Pool):
+        return divides_exactly(op)
+    if not isinstance(op, Conv) or chain.moves:
+        return False
     found = encode(conv_weight(op), 0)
     if found is None or found.bits > 8:
         return False
