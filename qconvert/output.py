@@ -5,6 +5,7 @@ of one command are all renamed at its end, so that they appear together or not a
 """
 
 import contextlib
+import os
 import signal
 import stat
 import threading

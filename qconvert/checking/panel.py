@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +11,8 @@ import numpy as np
 import onnx
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark, inspect_deployed
+from qconvert.checking.deployed.means import wrong_means
+from qconvert.checking.deployed.recoded import rounded_codes
 from qconvert.checking.deployed.redrawn import drawn_otherwise
 from qconvert.checking.deployed.requantized import fusions
 from qconvert.checking.deployed.stored import stored_weights
@@ -70,6 +73,8 @@ def assemble(
     except WitnessError as error:
         unavailable |= dict.fromkeys((Witness.ORT, Witness.DEPLOYED), error.coded)
     deployed = _inspected(model, ort)
+    found = wrong_means(graph, model, domains) + rounded_codes(graph, model, domains)
+    deployed = replace(deployed, violations=deployed.violations + found)
     versions[Witness.NUMPY] = {"numpy": np.__version__}
     qkeras = shared = None
     if isinstance(tensorflow, str):

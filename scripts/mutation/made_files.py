@@ -49,6 +49,11 @@ def _codes_as_numbers(concat: str, index: int, codes: str) -> Edit:
     )
 
 
+def _without_the_last(ones: Array) -> Array:
+    ones[..., -1, -1] = 0
+    return ones
+
+
 def _reversed(name: str) -> Edit:
     """Inputs in the other order."""
 
@@ -114,6 +119,10 @@ CONVOLUTIONS: Final = (
     FileMutant(
         "zeros-in-the-maximum", "G20", "convolutions", "maximum",
         _padded_with_zeros("maximum/MaxPool", [1, 0, 1, 1]),
+    ),
+    FileMutant(
+        "mean-of-eight", "G20", "pools", "part_of_nine",
+        operand("part_of_nine/QLinearConv", 3, _without_the_last),
     ),
     FileMutant(
         "codes-halved-among-floats", "G20", "pools", "largest",

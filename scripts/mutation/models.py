@@ -295,12 +295,24 @@ def sums() -> Model:
 
 
 def pools() -> Model:
-    """The largest of codes that no integer kernel makes, and a kernel that reads them."""
+    """The largest of codes that no kernel makes, one that reads them, means, and several steps."""
     image = Input((7, 6, 3), name="image")
     x = QActivation("quantized_bits(4, 1, alpha=1)", name="signed")(image)
     largest = MaxPooling2D(3, strides=2, padding="same", name="largest")(x)
     conv = QConv2D(4, 2, name="conv", **PLAIN)(largest)
-    return Model(image, QActivation(NIBBLE, name="rounded")(_gains("conv", conv)), name="pools")
+    rounded = QActivation(NIBBLE, name="rounded")(_gains("conv", conv))
+    mean = AveragePooling2D((2, 3), strides=1, name="mean_of_six")(x)
+    averaged = QActivation(EIGHT_BITS, name="averaged")(_gains("mean", mean))
+    part = QAveragePooling2D(
+        3, strides=2, average_quantizer="quantized_bits(6, 0, alpha=1)", activation=NIBBLE,
+        name="part_of_nine",
+    )(x)  # fmt: skip
+    finer = QActivation("quantized_relu(4, 1)", name="finer")(image)
+    outputs = [rounded, averaged, part]
+    for meeting in (Concatenate(name="steps_joined"), Add(name="steps_added")):
+        behind = QConv2D(3, 2, name=f"behind_{meeting.name}", **PLAIN)(meeting([x, finer]))
+        outputs.append(QActivation(NIBBLE, name=f"rounded_{meeting.name}")(behind))
+    return Model(image, outputs, name="pools")
 
 
 def ties() -> Model:

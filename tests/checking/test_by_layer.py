@@ -267,3 +267,28 @@ def test_layers_are_off_integers_for_a_divisor_where_onnx_runtime_says_so(
         runs.append(bool(kernels(model)["conv"].in_float))
     assert off == runs
     assert (off == [True, False]) == freed
+
+
+def test_what_computes_constants_is_no_layers() -> None:
+    """Several dense layers share a step, which ONNX Runtime does not fold."""
+    normal = BatchNormalization(weights(8), weights(8) ** 2 + 1, weights(8), weights(8), 0.001)
+    steps: list[Step] = [("flat", Reshape((128,)), ["x"]), ("q", BYTES, ["flat"])]
+    for i, size in enumerate((128, 8, 8)):
+        before = f"q{i - 1}" if i else "q"
+        steps += [
+            (f"dense{i}", Dense(weights(size, 8, most=127, exp=-7), None), [before]),
+            (f"normal{i}", normal, [f"dense{i}"]),
+            (f"q{i}", BYTES, [f"normal{i}"]),
+        ]
+    model = to_onnx(graph_of(steps))
+    made = OrtRunner(model).optimized()
+    graph = OnnxGraph(made.graph)
+    fixed = [node for node in graph.nodes if graph.is_fixed(node.output[0])]
+    assert "DequantizeLinear" in {node.op_type for node in fixed}
+    found = kernels(model)
+    named = {node.name for node in fixed}
+    assert any(name in named for name in ("normal0/DequantizeLinear", "normal1/DequantizeLinear"))
+    for name in ("q", "dense1", "normal1", "q1"):
+        assert "DequantizeLinear" not in found[name].operators
+    assert sum(each.operators.count("DequantizeLinear") for each in found.values()) == 1
+    assert found["q1"].operators == ("QuantizeLinear",)

@@ -89,10 +89,10 @@ def test_a_normalization_behind_sums_of_integers() -> None:
     assert told.startswith("Sum: behind ")
 
 
-def test_a_mean_by_another_number_than_a_power_of_two() -> None:
+def test_a_mean_by_other_numbers_at_borders() -> None:
     steps: list[Step] = [
         Q_IN,
-        ("mean", Pool("mean", (3, 3), (1, 1), NONE), ["q_in"]),
+        ("mean", Pool("mean", (3, 3), (1, 1), ((1, 1), (1, 1))), ["q_in"]),
         ("q", FOUR, ["mean"]),
     ]
     (told,) = steps_of(steps, "mean")

@@ -113,7 +113,7 @@ def more(by: int, channel: int = 1) -> Callable[[Array], Array]:
 
 
 def scaled(array: Array) -> Array:
-    array = array.copy()
+    array = array.copy() if array.ndim else np.full(CHANNELS, array)
     array[1] *= np.float32(1.05)
     return array
 

@@ -36,13 +36,16 @@ class LayerKernels:
 def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[LayerKernels, ...]:
     """How each layer of the file *drawn* runs in the graph *made* of it.
 
-    An operator that computes for several layers is listed with each of them.
+    An operator that computes for several layers is listed with each of them; one that computes
+    constants, which layers may share, with none.
     """
     file, graph = DrawnFile(drawn), OnnxGraph(made.graph)
     operators: dict[str, list[str]] = {}
     for outer in graph.nodes:
         if outer.op_type == "Transpose" and not file.draws(outer):
             # Put in front of and behind many layers together.
+            continue
+        if all(graph.is_fixed(name) for name in outer.output if name):
             continue
         nested = [operator_of(node) for node, _ in graph.nested(outer)]
         for layer in file.layers_of(outer, graph) or {""}:

@@ -41,7 +41,7 @@ class OnnxGraph:
         self._types = {value.name: value.type for value in (*graph.input, *graph.value_info)}
         self._fixed = set(self._stored)
         for node in self.nodes:
-            if all(self._is_fixed(name) for name in node.input if name):
+            if all(self.is_fixed(name) for name in node.input if name):
                 self._fixed.update(node.output)
 
     def constant(self, name: str) -> Array | None:
@@ -56,6 +56,10 @@ class OnnxGraph:
                 else numpy_helper.to_array(stored)
             )
         return self._constants[name]
+
+    def is_fixed(self, name: str) -> bool:
+        """Whether a tensor depends on no input."""
+        return name in self._fixed or (self._outer is not None and self._outer.is_fixed(name))
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The axes of a tensor as far as they are stated, 0 for an unknown one; (0,) if not."""
@@ -135,9 +139,6 @@ class OnnxGraph:
     def computes(self, name: str) -> bool:
         """Whether a tensor of this graph has that name, and is not a stored one."""
         return name in self._makers or name in self._taken
-
-    def _is_fixed(self, name: str) -> bool:
-        return name in self._fixed or (self._outer is not None and self._outer._is_fixed(name))
 
     def _evaluated(self, node: onnx.NodeProto) -> Array | None:
         inputs = {name: self.constant(name) for name in node.input if name}

@@ -1,10 +1,11 @@
 """Convolutions of a file that round their sums to codes themselves, held against the model.
 
-Whatever stood between the sums of a layer and its quantizer is in the numbers of a
-`RoundingKernel`, so what they are is judged by what they do: for every sum that the layer can have,
-the code is compared with that of the reference.
+In the model they are convolutions, or means over windows. Whatever stood between the sums of a
+layer and its quantizer is in the numbers of a `RoundingKernel`, so what they are is judged by what
+they do: for every sum that the layer can have, the code is compared with that of the reference.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -16,7 +17,7 @@ import onnx
 from qconvert.checking.deployed.rounding_kernel import Ints, Numbers, RoundingKernel
 from qconvert.emit.metadata import LayerTensor
 from qconvert.exactness import Analysis, Sums, product_sums
-from qconvert.ir import F32, Graph, Node
+from qconvert.ir import F32, Graph, Node, Op
 from qconvert.ir.ops import (
     Conv,
     ConvTranspose,
@@ -39,7 +40,7 @@ _CHUNK: Final = 1 << 18
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Demand:
-    """What a kernel has to return: the reference's results for all sums of a convolution.
+    """What a kernel has to return: the reference's results for all sums of a convolution or mean.
 
     Behind *linear* come *nodes*. ``effective`` are the weights as the operator has them, with one
     kernel for each of its ``sums``; several of a transposed convolution are of one channel.
@@ -68,11 +69,13 @@ class Demand:
             yield exact, expected.reshape(exact.shape)
 
     def behind(self, sums: Numbers) -> F32:
-        """The convolution's results, (n, channels), for its sums of products."""
-        assert isinstance(self.linear.op, Conv | ConvTranspose)
-        bias = self.linear.op.bias
+        """The results of *linear*, (n, channels), for its sums."""
         result = sums.astype(np.float32).reshape(-1, self.channels)
-        return result if bias is None else result + bias
+        op = self.linear.op
+        if isinstance(op, Pool):
+            return result / np.float32(math.prod(op.window))
+        assert isinstance(op, Conv | ConvTranspose)
+        return result if op.bias is None else result + op.bias
 
     def right(self, kernel: RoundingKernel) -> tuple[Numbers, Mask]:
         """By kernel what effective weights are multiplied by (or NaN), and if all codes are these.
@@ -96,7 +99,6 @@ def demanded(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel)
     if found is None:
         return None
     linear, nodes = found
-    assert isinstance(linear.op, Conv | ConvTranspose)
     conv = _convolution(linear.op, kernel.weights)
     sums = None if conv is None else product_sums(replace(linear, op=conv), analysis.values)
     if conv is None or sums is None or len(sums.lo) != len(kernel.bias):
@@ -154,14 +156,18 @@ def _is_laid_out(node: onnx.NodeProto, conv: Conv) -> bool:
     return {name: (usual | stated)[name] for name in wanted} == wanted
 
 
-def _convolution(op: Conv | ConvTranspose, weights: Ints) -> Conv | None:
+def _convolution(op: Op, weights: Ints) -> Conv | None:
     """What an operator with so many *weights* has to compute, with a kernel for each of its sums.
 
-    In place of a transposed convolution with strides of s it has s * s kernels a channel, one for
-    each place that an element of the result can have between those of the input.
+    Of a mean that is the sum that it divides. In place of a transposed convolution with strides of
+    s it has s * s kernels a channel, one for each place that an element of the result can have
+    between those of the input.
     """
     if isinstance(op, Conv):
         return op if op.kernel.size == weights.size else None
+    if isinstance(op, Pool):
+        return _summing(op, weights)
+    assert isinstance(op, ConvTranspose)
     *window, outputs, inputs = op.kernel.shape
     if len(window) != 2 or len(set(op.strides)) != 1:
         return None
@@ -177,10 +183,19 @@ def _convolution(op: Conv | ConvTranspose, weights: Ints) -> Conv | None:
     return Conv(flat, None, (1, 1), (1, 1), padding) if flat.size == weights.size else None
 
 
+def _summing(op: Pool, weights: Ints) -> Conv | None:
+    """Ones for each element of a window; none where padding makes windows of fewer."""
+    channels, ones = len(weights), (1,) * len(op.window)
+    if any(map(any, op.padding)) or weights.shape[1:] != (1, *op.window):
+        return None
+    kernel = np.ones((*op.window, 1, channels), np.float32)
+    return Conv(kernel, None, op.strides, ones, op.padding, channels)
+
+
 def fusions(graph: Graph, layers: Sequence[LayerTensor]) -> dict[str, str]:
     """By layer the one whose operators compute it, of those that the file says this of rightly.
 
-    Between the convolution and the value of that other one, and without tensors of their own.
+    Between the sums and the value of that other one, and without tensors of their own.
     """
     values = {layer.name: layer.value for layer in graph.layers}
     held = {layer.layer for layer in layers if any(tensors_of(layer))}
@@ -188,27 +203,27 @@ def fusions(graph: Graph, layers: Sequence[LayerTensor]) -> dict[str, str]:
     for layer in layers:
         end = layer.fused_into
         if end in held and layer.layer not in held and end in values and layer.layer in values:
-            path = _path(graph, values[end])
+            path = sums_and_behind(graph, values[end])
             names = {node.name for node in path[:-1]} if path else set[str]()
             found |= {layer.layer: end} if values[layer.layer] in names else {}
     return found
 
 
 def _epilogue(graph: Graph, end: str) -> tuple[Node, list[Node]] | None:
-    """The convolution before *end*, and the ops between both that compute, in order."""
-    path = _path(graph, end)
+    """What sums up before *end*, and the ops between both that compute, in order."""
+    path = sums_and_behind(graph, end)
     return None if path is None else (path[0], [node for node in path[1:] if not _moves(node)])
 
 
-def _path(graph: Graph, end: str) -> list[Node] | None:
-    """The convolution before *end*, and all ops from there on, in order."""
+def sums_and_behind(graph: Graph, end: str) -> list[Node] | None:
+    """The convolution or mean before *end*, and all ops from there on, in order."""
     makers = {node.name: node for node in graph.nodes}
     nodes: list[Node] = []
     name, rising = end, True
     while name in makers:
         node = makers[name]
         nodes.append(node)
-        if isinstance(node.op, Conv | ConvTranspose):
+        if isinstance(node.op, Conv | ConvTranspose) or is_mean(node):
             return nodes[::-1]
         if len(node.inputs) != 1 or (isinstance(node.op, Pool) and not rising):
             return None
@@ -216,6 +231,11 @@ def _path(graph: Graph, end: str) -> list[Node] | None:
         rising &= isinstance(node.op, Quantize | Relu) or _moves(node)
         (name,) = node.inputs
     return None
+
+
+def is_mean(node: Node) -> bool:
+    """Whether a node takes means over windows."""
+    return isinstance(node.op, Pool) and node.op.kind == "mean"
 
 
 def _moves(node: Node) -> bool:

@@ -1,6 +1,5 @@
 """Pooling, reductions and softmax."""
 
-import math
 from typing import Final
 
 import numpy as np
@@ -9,6 +8,7 @@ from onnx import helper
 
 from qconvert.emit.builder import Attributes, Builder, Tensor
 from qconvert.emit.lowering.linear import pads
+from qconvert.emit.requantization import divides_exactly
 from qconvert.emit.shield import shielded
 from qconvert.emit.values import (
     Value,
@@ -40,7 +40,7 @@ def pool(op: Pool, x: Value, b: Builder) -> Value:
         attributes = {**attributes, "count_include_pad": 0}
         mean = b.op("AveragePool", x.tensor, attributes=attributes)
         # ONNX Runtime's AveragePool of bytes rounds ties of other counts to the wrong code.
-        apart = x.integer and not _divides_exactly(op)
+        apart = x.integer and not divides_exactly(op)
         return Value(shielded(b, mean) if apart else mean, x.layout)
     return move(b, x, x.layout, lambda t: _largest(b, x, t, attributes), wide=False)
 
@@ -82,12 +82,6 @@ def reduce(op: Reduce, x: Value, b: Builder) -> Value:
     if op.kind in ("mean", "sum"):
         return Value(_reduce(b, kind, x.tensor, axes, op.keepdims), layout)
     return move(b, x, layout, lambda t: _reduce(b, kind, t, axes, op.keepdims), wide=False)
-
-
-def _divides_exactly(op: Pool) -> bool:
-    """Whether every window has a power of two of elements; at borders windows have fewer."""
-    count = math.prod(op.window)
-    return count & (count - 1) == 0 and not any(map(any, op.padding))
 
 
 def softmax(op: Softmax, x: Value, b: Builder) -> Value:

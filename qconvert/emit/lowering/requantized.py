@@ -1,4 +1,4 @@
-"""A convolution and all that stands between it and a quantizer, as one integer kernel.
+"""A convolution, or a mean, and all that stands between it and a quantizer, as one integer kernel.
 
 ``QLinearConv`` states the arithmetic that is proven, rounding included. The same numbers as
 ``DequantizeLinear`` around a ``Conv`` would be right only where a runtime makes that of it.
@@ -16,7 +16,15 @@ from qconvert.emit.dialects import Dialect
 from qconvert.emit.grids import rounds_to
 from qconvert.emit.lowering.linear import conv_attributes
 from qconvert.emit.packing import stored_codes, type_of_weights
-from qconvert.emit.requantization import Chain, Phases, Requantized, phases, requantized
+from qconvert.emit.requantization import (
+    Chain,
+    Phases,
+    Requantized,
+    divides_exactly,
+    phases,
+    requantized,
+    summing,
+)
 from qconvert.emit.values import (
     Codes,
     Value,
@@ -27,7 +35,7 @@ from qconvert.emit.values import (
     relayout,
 )
 from qconvert.ir import Op, Shape
-from qconvert.ir.ops import Conv, ConvTranspose, Quantize
+from qconvert.ir.ops import Conv, ConvTranspose, Pool, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
 
 #: Behind the last element of every axis.
@@ -47,6 +55,8 @@ def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect, lower: Low
         y = None if spread is None else _requantized(chain, spread.conv, x, b, spread)
     elif isinstance(op, Conv):
         y = _requantized(chain, op, x, b)
+    elif isinstance(op, Pool):
+        y = _requantized(chain, summing(op, chain.linear.shape[-1] or 1), x, b)
     if y is None:
         return None
     for node in chain.moves:
@@ -56,19 +66,24 @@ def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect, lower: Low
 
 
 def fuses(chain: Chain, x: Value) -> bool:
-    """Whether runtimes make an integer kernel of a convolution and its quantizer by themselves.
+    """Whether runtimes make an integer kernel of *chain* by themselves.
 
-    They do if that alone is behind it and rounds sums on a grid to a coarser one.
+    They do of a convolution if its quantizer alone is behind it and rounds sums on a grid to a
+    coarser one; of a mean, if it divides by a power of two.
     """
     op, quantize = chain.linear.op, chain.end.op
-    if chain.between or chain.moves or x.codes is None:
-        return False
-    if not isinstance(op, Conv) or not isinstance(quantize, Quantize):
+    if chain.between or x.codes is None or not isinstance(quantize, Quantize):
         return False
     if not isinstance(quantize.quantizer, QuantizedBits | QuantizedLinear | QuantizedRelu):
         return False
+    if rounds_to(quantize.quantizer) is None:
+        return False
+    if isinstance(op, Pool):
+        return divides_exactly(op)
+    if not isinstance(op, Conv) or chain.moves:
+        return False
     found = encode(conv_weight(op), 0)
-    if found is None or found.bits > 8 or rounds_to(quantize.quantizer) is None:
+    if found is None or found.bits > 8:
         return False
     return op.bias is None or on_grid(op.bias, found.exps + x.codes.exp) is not None
 
@@ -113,6 +128,8 @@ def _convolved(op: Conv, found: Requantized, x: Value, b: Builder) -> Codes:
     weights = WeightCodes(found.weights, np.zeros(1, np.int64), None)
     kind, origin = type_of_weights(b, weights, codes)
     scales = np.ldexp(found.multipliers, grid.exp - codes.exp).astype(np.float32)
+    if np.all(scales == scales[0]):
+        scales = scales[0]
     y = b.op(
         "QLinearConv",
         codes.tensor,
@@ -120,7 +137,7 @@ def _convolved(op: Conv, found: Requantized, x: Value, b: Builder) -> Codes:
         b.constant(np.array(codes.zero, codes.dtype), "zero"),
         stored_codes(b, (found.weights + origin).astype(kind), "kernel"),
         b.constant(scales, "kernel_scale"),
-        b.constant(np.full(len(scales), origin, kind), "zero"),
+        b.constant(np.full(scales.shape, origin, kind), "zero"),
         b.scalar(grid.step),
         b.constant(np.array(zero, dtype), "zero"),
         b.constant(found.bias.astype(np.int32), "bias"),

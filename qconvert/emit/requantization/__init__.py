@@ -1,4 +1,4 @@
-"""What stands between the sums of a convolution and a quantizer, inside of the integer kernel.
+"""What stands between sums and a quantizer, inside of the integer kernel.
 
 The kernel computes ``rint((acc + bias) * multiplier)`` with integers ``acc`` and ``bias``. Where
 these numbers exist so that it returns the code of TensorFlow's program for every accumulator
@@ -7,6 +7,7 @@ in their stead.
 """
 
 from qconvert.emit.requantization.chains import Chain, chains
+from qconvert.emit.requantization.means import divides_exactly, summing
 from qconvert.emit.requantization.phases import Phases, phases
 from qconvert.emit.requantization.requantize import Requantized, own_steps, reach, requantized
 
@@ -15,8 +16,10 @@ __all__ = [
     "Phases",
     "Requantized",
     "chains",
+    "divides_exactly",
     "own_steps",
     "phases",
     "reach",
     "requantized",
+    "summing",
 ]

@@ -1,8 +1,9 @@
-"""Convolutions whose results nothing sees but one quantizer."""
+"""Convolutions, and means over windows, whose results nothing sees but one quantizer."""
 
 from dataclasses import dataclass
 
 from qconvert.emit.grids import rising
+from qconvert.emit.requantization.means import is_mean
 from qconvert.ir import Graph, Node, Op
 from qconvert.ir.ops import (
     Affine,
@@ -21,7 +22,7 @@ from qconvert.ir.ops import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chain:
-    """A linear op, what is computed of its results by channel, and the quantizer at the end.
+    """A linear op, a mean included, what is done to its results by channel, and the quantizer.
 
     ``moves`` only select elements, the largest of a window included, so that the quantizer may
     as well come before them.
@@ -44,7 +45,7 @@ def chains(graph: Graph) -> dict[str, Chain]:
     seen = {output.value for output in graph.outputs}
     found: dict[str, Chain] = {}
     for node in graph.nodes:
-        if isinstance(node.op, Conv | ConvTranspose):
+        if isinstance(node.op, Conv | ConvTranspose) or is_mean(node.op):
             chain = _chain(node, readers, seen)
             if chain is not None:
                 found[node.name] = chain

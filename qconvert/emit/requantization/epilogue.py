@@ -1,5 +1,6 @@
 """The codes that TensorFlow's program makes of the sums of a linear layer."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.emit.normalization import normalization
+from qconvert.emit.requantization.means import divided
 from qconvert.ir import F32, Grid, Op, Quantizer
-from qconvert.ir.ops import Affine, BatchNormalization, Relu, Scale
+from qconvert.ir.ops import Affine, BatchNormalization, Pool, Relu, Scale
 from qconvert.numerics import quantize_body
 
 Integers = npt.NDArray[np.int64]
@@ -28,6 +30,11 @@ class Epilogue:
     quantizer: Quantizer
     grid: Grid
 
+    @property
+    def gain(self) -> float:
+        """What the ops multiply by that do so alike in all channels, but for rounding."""
+        return math.prod(map(_factor, self.ops))
+
     def codes(self, sums: Integers) -> Integers:
         """The codes, in steps of the grid, of sums (n, kernels) of up to 24 bits."""
         y = np.ldexp(sums.astype(np.float32), self.exps.astype(np.int32)).astype(np.float32)
@@ -38,6 +45,16 @@ class Epilogue:
             y = _apply(op, y)
         steps = np.ldexp(quantize_body(self.quantizer, y).astype(np.float64), -self.grid.exp)
         return np.rint(steps).astype(np.int64).reshape(sums.shape)
+
+
+def _factor(op: Op) -> float:
+    match op:
+        case Pool(window=window):
+            return 1 / math.prod(window)
+        case Scale(factor=factor):
+            return factor
+        case _:
+            return 1.0
 
 
 def _apply(op: Op, x: F32) -> F32:
@@ -51,6 +68,8 @@ def _apply(op: Op, x: F32) -> F32:
             return x * np.float32(factor)
         case Relu(max_value=cap):
             return np.clip(x, np.float32(0), None if cap is None else np.float32(cap))
+        case Pool():
+            return divided(op, x)
         case _:
             raise AssertionError(f"{op} is in no chain")
 

@@ -1,4 +1,4 @@
-"""Sums on a grid that a quantizer rounds to a coarser one: numbers that need no search.
+"""Sums on a grid, or one number times these, that a quantizer rounds: numbers without a search.
 
 A search keeps away from ties; these have them where the quantizer has them, and round them alike.
 """
@@ -21,18 +21,19 @@ _TOO_LARGE: Final = 1 << 31
 def exact(epilogue: Epilogue, kernels: list[Stairs], grid: Grid) -> list[Requantization | None]:
     """By kernel the numbers with the least factor that make an integer of the bias.
 
-    ``None`` where that takes more than 32 bits, or more is behind the sums than that rounding.
+    ``None`` where that takes more than 32 bits, or more is behind the sums than a product and that
+    rounding.
     """
     exps = epilogue.exps
     bias = np.zeros(epilogue.channels, np.float32) if epilogue.bias is None else epilogue.bias
     biases = np.resize(bias, len(exps))
     steps = np.minimum(exps, lowest_bits(biases))
     # It rounds to it before it multiplies by a power of two.
-    rounded = grid.exp - stretch(epilogue.quantizer)
+    rounded, gain = grid.exp - stretch(epilogue.quantizer), epilogue.gain
     found: list[Requantization | None] = []
     for one, number, exp, step in zip(kernels, biases, exps.tolist(), steps.tolist(), strict=True):
         whole = int(math.ldexp(float(number), -step))
-        least = Requantization(1 << (exp - step), whole, math.ldexp(1.0, step - rounded))
+        least = Requantization(1 << (exp - step), whole, math.ldexp(gain, step - rounded))
         found.append(least if _fits(one, least) and is_right(one, grid, least) else None)
     return found
 

@@ -13,8 +13,8 @@ from qconvert.emit.requantization.epilogue import Epilogue, Integers, Stairs, st
 from qconvert.emit.requantization.exact import exact, scaled
 from qconvert.emit.requantization.search import Requantization, search
 from qconvert.emit.values import Codes, conv_weight
-from qconvert.ir import F32, Grid
-from qconvert.ir.ops import Conv, ConvTranspose, Quantize, Relu
+from qconvert.ir import F32, Grid, Op
+from qconvert.ir.ops import Conv, ConvTranspose, Pool, Quantize, Relu
 
 #: The largest weight that one byte holds, whichever its type, and half of one.
 _WIDE, _PACKED = 127, 7
@@ -48,8 +48,8 @@ def requantized(
     Weights of few bits stay so, if that is possible, where they are to be *packed*. ``None`` where
     some kernel has no such numbers, or where TensorFlow's sums can be rounded.
     """
-    op, quantize = chain.linear.op, chain.end.op
-    if not isinstance(op, Conv | ConvTranspose) or not isinstance(quantize, Quantize):
+    quantize = chain.end.op
+    if not isinstance(quantize, Quantize):
         return None
     found = encode(conv_weight(conv), 0)
     grid = rising(quantize.quantizer)
@@ -59,10 +59,10 @@ def requantized(
     lo, hi = reach(weights, x)
     if np.max(hi - lo) > _LARGEST:
         return None
-    ops = [node.op for node in chain.between]
+    bias, ops = _behind_sums(chain)
     channels = chain.linear.shape[-1]
     assert channels is not None
-    epilogue = Epilogue(exps + x.exp, channels, op.bias, ops, quantize.quantizer, grid)
+    epilogue = Epilogue(exps + x.exp, channels, bias, ops, quantize.quantizer, grid)
     kernels = stairs(epilogue, lo, hi)
     clipped = grid
     if any(isinstance(each, Relu) for each in ops):
@@ -77,6 +77,14 @@ def requantized(
         if numbers is not None:
             return _assembled(weights, numbers, grid, clipped, shift)
     return None
+
+
+def _behind_sums(chain: Chain) -> tuple[F32 | None, list[Op]]:
+    """A bias, and the ops between the sums and the quantizer."""
+    op, ops = chain.linear.op, [node.op for node in chain.between]
+    if isinstance(op, Pool):
+        return None, [op, *ops]
+    return op.bias if isinstance(op, Conv | ConvTranspose) else None, ops
 
 
 def _ways(x: Codes, *, packed: bool, vnni: bool) -> Iterator[tuple[int, int]]:
