@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from qconvert import api
+from qconvert.checking.deployed.by_layer import InFloat, LayerKernels
 from qconvert.checking.repair.moves import Move, Repair, Unrepaired
 from qconvert.checking.results import Report, Verdict
+from qconvert.emit.metadata import Requirements
 from qconvert.emit.stamp import Stamp
 from qconvert.report.escape import printable
 from qconvert.report.failure import LIMIT, lines_of
@@ -180,9 +182,19 @@ def require_inert(text: str) -> str:
 def test_no_text_of_a_summary_acts(tmp_path: Path) -> None:
     """Names of a Keras model are of few characters; an ONNX file may say anything of itself."""
     path, exported = write_model(tmp_path / "model.h5", 2), tmp_path / "model.onnx"
-    api.export(path, exported)
+    api.export(path, exported, io="quantized", domains=["x=uint8/255"])
     stamp = Stamp("PROVEN", True, ("such",), "0" * 64, "1" * 64)
-    of_file = dataclasses.replace(api.inspect(exported, optimized=True), stamp=stamp, stamped=True)
+    kernels = (LayerKernels("fc", ("MatMul",), (InFloat("MatMul", ("why",)),)),)
+    of_file = api.inspect(exported)
+    assert of_file.metadata is not None
+    needs = Requirements({HOSTILE: HOSTILE}, ("cpu",), ("mode",))
+    of_file = dataclasses.replace(
+        of_file,
+        stamp=stamp,
+        stamped=True,
+        kernels=kernels,
+        metadata=dataclasses.replace(of_file.metadata, requires=needs),
+    )
     for summary in (api.inspect(path), of_file):
         acting = hostile(summary, without=("format", "type"))
         assert isinstance(acting, Summary)
