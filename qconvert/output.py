@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from qconvert.errors import OutputError
-from qconvert.staged import Staged, beside, remove_stale, sync_directory, write_through
+from qconvert.staged import Staged, beside, is_part, remove_stale, sync_directory, write_through
 
 #: Signals that end a command; SIGALRM is that of `qconvert.cli`.
 _ENDING: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM")
@@ -71,9 +71,7 @@ class Outputs:
         require_writable_folder(path, force=self._force)
         if path.is_dir() and any(path.iterdir()):
             for name, data in files.items():
-                require_writable(path / name, force=True, inputs=self._inputs)
-                with _reported(path / name):
-                    write_through(self._part(path / name, force=True), data)
+                self.file(path / name, data)
             return
         target = resolved(path)
         with _reported(path):
@@ -86,7 +84,7 @@ class Outputs:
 
     def _part(self, path: Path, *, force: bool) -> Path:
         """A name beside *path*, which is known before there is such a file."""
-        if any(each.path == path for each in self._staged):
+        if any(_place(each.path) == _place(path) for each in self._staged):
             raise OutputError("QC607", path, "is to be two outputs of this command")
         part = beside(path)
         self._staged.append(Staged(path, part, force))
@@ -100,7 +98,8 @@ class Outputs:
             for directory, path in {each.path.parent: each.path for each in self._staged}.items():
                 with _reported(path):
                     sync_directory(directory)
-        except OutputError:
+        except BaseException:
+            # Memory may run out here, too.
             for each in reversed(self._staged):
                 each.take_back()
             raise
@@ -151,7 +150,8 @@ def require_writable_folder(path: Path, *, force: bool) -> None:
             return
         if not path.is_dir():
             raise OutputError("QC603", path, "exists and is not a directory")
-        filled = any(path.iterdir())
+        # What lies there for this command's end, or of one that was killed, is no content.
+        filled = not all(map(is_part, path.iterdir()))
     except OSError as error:
         raise OutputError("QC601", path, _reason(error)) from error
     if filled and not force:
@@ -203,6 +203,11 @@ def _put(staged: Staged) -> None:
         else:
             require_writable(staged.path, force=staged.force)
         raise
+
+
+def _place(path: Path) -> Path:
+    """*path* without detours; a link stays one, for it is what is replaced."""
+    return resolved(path.parent) / path.name
 
 
 def _same(path: Path, source: Path) -> bool:

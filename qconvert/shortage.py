@@ -1,4 +1,4 @@
-"""Too little memory or stack, whatever it looks like, as an error that a caller may catch."""
+"""What ran out, whatever it looks like, as an error that a caller may catch."""
 
 import errno
 from collections.abc import Callable
@@ -12,6 +12,8 @@ _R = TypeVar("_R")
 
 #: What the dynamic linker says, which Python makes an ImportError of.
 _LINKER: Final = ("failed to map segment", "cannot allocate memory")
+#: What Python says, which has no error of its own for it.
+_THREADS: Final = "can't start new thread"
 
 
 def shortage(error: BaseException) -> LimitError | None:
@@ -21,25 +23,26 @@ def shortage(error: BaseException) -> LimitError | None:
             return None
         case RecursionError():
             return LimitError("QC801", "the model is too deep for the stack of Python")
-        case _ if _ran_out(error):
-            return LimitError("QC801", "out of memory")
-    return None
+    lack = _lack(error)
+    return None if lack is None else LimitError("QC801", lack)
 
 
-def _ran_out(error: BaseException) -> bool:
+def _lack(error: BaseException) -> str | None:
     match error:
-        case MemoryError():
-            return True
-        case OSError(errno=errno.ENOMEM):
-            return True
+        case MemoryError() | OSError(errno=errno.ENOMEM):
+            return "out of memory"
         case ImportError() if any(text in str(error).lower() for text in _LINKER):
-            return True
+            return "out of memory"
+        case OSError(errno=errno.EMFILE | errno.ENFILE):
+            return "too many files are open (ulimit -n)"
+        case RuntimeError() if _THREADS in str(error):
+            return "no further thread can be started (ulimit -u)"
     cause = error.__cause__ or error.__context__
-    return cause is not None and _ran_out(cause)
+    return None if cause is None else _lack(cause)
 
 
 def telling_shortages(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """*function*, which raises `LimitError` where memory or stack run out."""
+    """*function*, which raises `LimitError` where any of them runs out."""
 
     @wraps(function)
     def telling(*args: _P.args, **kwargs: _P.kwargs) -> _R:

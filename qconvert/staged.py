@@ -112,6 +112,11 @@ def beside(path: Path) -> Path:
     return path.parent / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
 
 
+def is_part(path: Path) -> bool:
+    """Whether *path* is such a name."""
+    return path.match(f"{_PREFIX}*{_SUFFIX}")
+
+
 def remove_stale(directory: Path) -> None:
     """Remove what a run that was killed long ago has left."""
     oldest = time.time() - _STALE_SECONDS

@@ -28,6 +28,8 @@ LACKS = (
     OSError(errno.ENOMEM, "Cannot allocate memory"),
     ImportError("libx.so: failed to map segment from shared object"),
     RecursionError("maximum recursion depth exceeded"),
+    OSError(errno.EMFILE, "Too many open files"),
+    RuntimeError("can't start new thread"),
 )
 
 

@@ -84,6 +84,8 @@ class Worker:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=errors,
+                    # Else a process that is killed leaves its temporary files.
+                    env=os.environ | {"TMPDIR": str(self.folder)},
                 )
         except OSError as error:
             raise WitnessError("QC720", f"{self.name} did not start: {error}") from error

@@ -280,11 +280,43 @@ def test_a_rename_that_fails_undoes_the_others(
     assert (tmp_path / "filled" / "a").read_bytes() == b"mine"
 
 
-def test_two_outputs_cannot_be_one_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [MemoryError, RecursionError])
+def test_an_error_that_nobody_expects_undoes_the_renames_too(
+    error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "b").write_bytes(b"old")
+    right = Path.replace
+
+    def replace(part: Path, target: Path) -> Path:
+        if target.name == "b":
+            raise error
+        return right(part, target)
+
+    with pytest.raises(error), Outputs(force=True) as outputs:
+        outputs.file(tmp_path / "a", b"1")
+        outputs.file(tmp_path / "b", b"2")
+        monkeypatch.setattr(Path, "replace", replace)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == b"old"
+    assert names(tmp_path) == ["a", "b"]
+
+
+@pytest.mark.parametrize("detour", ["", "inner/..", "link"])
+def test_two_outputs_cannot_be_one_file(detour: str, tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(OutputError, match="two outputs") as found, Outputs(force=True) as outputs:
         outputs.file(tmp_path / "a", b"1")
-        outputs.file(tmp_path / "a", b"2")
-    assert found.value.code == "QC607" and names(tmp_path) == []
+        outputs.file(tmp_path / detour / "a", b"2")
+    assert found.value.code == "QC607" and names(tmp_path) == ["inner", "link"]
+
+
+def test_a_file_and_others_share_a_folder_that_was_empty(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with Outputs(force=False) as outputs:
+        outputs.file(tmp_path / "folder" / "c", b"3")
+        outputs.folder(tmp_path / "folder", FILES)
+    assert names(tmp_path / "folder") == ["a", "b", "c"]
 
 
 def test_signals_wait_for_the_renames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
