@@ -148,9 +148,7 @@ PLANTS: Final = {
         "except (KeyError, RecursionError, TypeError, ValueError) as error:",
         "except (KeyError, RecursionError, ValueError) as error:",
     ),
-    "report-guided": (
-        "report/document.py", "except MalformedError as error:", "except UnicodeError as error:"
-    ),
+    "report-guided": ("report/document.py", "with blaming(path):", "if True:"),
 }  # fmt: skip
 
 
