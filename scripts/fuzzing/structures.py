@@ -149,7 +149,7 @@ TEXTS: Final[Mapping[str, tuple[Put, str]]] = {
 LISTS: Final[Mapping[str, tuple[Put, str]]] = {
     "as it is": (lambda file, _: None, ""),
     "of variable length": _names("model_weights", "layer_names", ["x", "d", "a"], ""),
-    "in a table": _names("model_weights", "layer_names", np.array([[b"x", b"d", b"a"]]), ""),
+    "in a table": _names("model_weights", "layer_names", np.array([[b"x", b"d", b"a"]]), "QC212"),
     "twice": _names("model_weights", "layer_names", ["d", "d"], "QC312"),
     "another": _names("model_weights", "layer_names", ["x", "e", "a"], "QC502"),
     "upwards": _names("model_weights", "layer_names", ["x", "../model_weights/d", "a"], "QC502"),
