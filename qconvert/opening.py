@@ -1,6 +1,7 @@
 """From what the caller names to a graph; where it is asked to, TensorFlow helps in its process."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -25,6 +26,7 @@ from qconvert.modelfile import (
     read_model,
     write_clean,
 )
+from qconvert.modelfile.source import kind_of
 
 if TYPE_CHECKING:
     from qconvert.checking import Samples
@@ -194,7 +196,7 @@ def _read(source: Source, helper: _Helper) -> ModelFile:
 
 def _converted(folder: Path, source: Source, helper: _Helper) -> ModelFile:
     """A SavedModel as TensorFlow writes it anew; it is called by its folder all the same."""
-    if source.weights is not None or (folder.exists() and not folder.is_dir()):
+    if source.weights is not None or kind_of(folder) not in (0, stat.S_IFDIR):
         raise UsageError(
             "QC002", "--via-tensorflow is for SavedModel folders, which hold their weights"
         )

@@ -137,7 +137,7 @@ def _kinds(operators: Sequence[Operator]) -> list[_Row]:
     """One row for all of a kind."""
     kinds: dict[str, list[Operator]] = {}
     for each in operators:
-        kinds.setdefault(each.kind, []).append(each)
+        kinds.setdefault(printable(each.kind), []).append(each)
     rows = [
         (kind, str(len(all_)), sum(each.seconds for each in all_), "", "")
         for kind, all_ in kinds.items()
@@ -148,7 +148,13 @@ def _kinds(operators: Sequence[Operator]) -> list[_Row]:
 def _single(operators: Sequence[Operator], total: float) -> list[_Row]:
     """One row for each that takes a share of the time."""
     return [
-        (f"  {each.kind}", "", each.seconds, _NATURE[each.integer], printable(_joined(each)))
+        (
+            f"  {printable(each.kind)}",
+            "",
+            each.seconds,
+            _NATURE[each.integer],
+            printable(_joined(each)),
+        )
         for each in sorted(operators, key=lambda each: -each.seconds)
         if each.seconds >= _LEAST_SHARE * total
     ]

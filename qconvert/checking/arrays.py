@@ -1,6 +1,7 @@
 """Arrays that are read row by row, from memory or from ``.npy`` and ``.npz`` files of any size."""
 
 import math
+import stat
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.errors import BadFileError
+from qconvert.modelfile.source import kind_of
 
 AnyArray: TypeAlias = npt.NDArray[np.generic]
 
@@ -85,7 +87,7 @@ class NpyStream:
 
 def open_arrays(path: Path, only: str | None, stack: ExitStack) -> Mapping[str, Rows]:
     """The arrays of a ``.npz`` by name, or of a ``.npy`` as *only*; *stack* closes the files."""
-    if path.exists() and not path.is_file():
+    if kind_of(path) not in (0, stat.S_IFREG):
         raise BadFileError("QC106", path, "not a regular file")
     try:
         file = stack.enter_context(path.open("rb"))

@@ -1,5 +1,6 @@
 """The command ``report``: a report again, without the model."""
 
+import stat
 import sys
 from pathlib import Path
 from typing import Final
@@ -30,12 +31,13 @@ def report(
 
     The folder that check --report has written is REPORT, too. The exit code is that of the check.
     """
+    from qconvert.modelfile.source import kind_of
     from qconvert.output import require_writable, write
     from qconvert.report.document import read_report
     from qconvert.report.formats import FORMATS
     from qconvert.report.terminal import show
 
-    if report.is_dir():
+    if kind_of(report) == stat.S_IFDIR:
         report /= "report.json"
     output = None if output == STDOUT else output
     if form == "terminal" and output:

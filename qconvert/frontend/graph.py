@@ -22,7 +22,7 @@ from qconvert.frontend.order import call_order
 from qconvert.frontend.problems import Blocked, Malformed, Reason, Unsupported, require_none
 from qconvert.frontend.refused import require_known, require_plain_call, require_plain_input
 from qconvert.frontend.repeated import refuse_repeated_scales
-from qconvert.frontend.sizes import require_bounded
+from qconvert.frontend.sizes import require_bounded, with_few_calls
 from qconvert.frontend.topology import (
     FUNCTION,
     Invocation,
@@ -65,7 +65,7 @@ def build_graph(
     """
     builder = _Builder(model, opaque, freezing)
     try:
-        graph = builder.build(read_model_spec(model.config))
+        graph = builder.build(with_few_calls(read_model_spec(model.config), model.path, limits))
     except Malformed as error:
         builder.reject("", error)
     require_none(builder.problems, builder.unsupported, model.path)

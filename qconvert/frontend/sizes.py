@@ -1,8 +1,10 @@
-"""How large the values of a graph are, before anything is computed with it."""
+"""How large a graph and its values are, before anything is computed with it."""
 
 import math
+from pathlib import Path
 
 from qconvert.errors import LimitError
+from qconvert.frontend.topology import ModelSpec
 from qconvert.ir import Graph
 from qconvert.modelfile import Limits
 
@@ -16,3 +18,21 @@ def require_bounded(graph: Graph, limits: Limits) -> None:
     for name, shape in shapes.items():
         if math.prod(n for n in shape if n is not None) * _BYTES > limits.tensor_bytes:
             raise LimitError("QC320", f"{name}: a tensor of {shape}: {limits.of('tensor_bytes')}")
+
+
+def with_few_calls(model: ModelSpec, path: Path, limits: Limits) -> ModelSpec:
+    """*model*; `LimitError` for more calls than there may be layers, where *path* is the model's.
+
+    Models in models that are called twice each make a graph that no file shows the size of.
+    """
+    calls = _calls(model)
+    if calls > limits.layers:
+        raise LimitError("QC324", f"{path}: {calls:,} calls of layers: {limits.of('layers')}")
+    return model
+
+
+def _calls(model: ModelSpec) -> int:
+    return sum(
+        max(1, len(layer.calls)) * (1 if layer.model is None else _calls(layer.model))
+        for layer in model.layers
+    )

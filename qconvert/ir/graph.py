@@ -124,6 +124,17 @@ def belongs(node: Node, layer: Layer) -> bool:
     return node.name == layer.name or node.name.startswith(f"{layer.name}:")
 
 
+def nodes_by_layer(graph: Graph) -> dict[str, list[Node]]:
+    """By the name of a layer the nodes that `belongs` finds, in one walk over all of them."""
+    found: dict[str, list[Node]] = {layer.name: [] for layer in graph.layers}
+    for node in graph.nodes:
+        ends = (i for i, character in enumerate(node.name) if character == ":")
+        for name in dict.fromkeys((node.name, *(node.name[:end] for end in ends))):
+            if name in found:
+                found[name].append(node)
+    return found
+
+
 def first_call(name: str) -> str:
     """The call of a layer that has its weights, of whichever call *name* is."""
     return re.sub(r"@\d+(?=/|$)", "", name)

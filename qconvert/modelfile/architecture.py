@@ -8,6 +8,7 @@ from qconvert.modelfile.json_strict import parse_object
 from qconvert.modelfile.limits import Limits
 from qconvert.modelfile.malformed import MalformedError
 from qconvert.modelfile.model import Json
+from qconvert.modelfile.source import kind_of
 
 _WEIGHT_SUFFIXES = ("_weights.h5", "_weights.hdf5", ".weights.h5", ".h5", ".hdf5")
 #: What Keras stores beside the architecture; the rest is read strictly.
@@ -59,7 +60,7 @@ def version_in(root: dict[str, Json]) -> str | None:
 def find_weights(path: Path) -> Path:
     """The one file beside the architecture *path* that holds its weights, by the usual names."""
     candidates = [path.with_name(path.stem + suffix) for suffix in _WEIGHT_SUFFIXES]
-    found = [candidate for candidate in candidates if candidate.exists()]
+    found = [candidate for candidate in candidates if kind_of(candidate)]
     if not found:
         raise BadFileError(
             "QC210",

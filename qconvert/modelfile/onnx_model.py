@@ -1,5 +1,6 @@
 """ONNX files of strangers: seen by the isolated reader before anything else parses them."""
 
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -7,7 +8,7 @@ from qconvert.errors import LimitError
 from qconvert.modelfile.isolated import confined, started
 from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
 from qconvert.modelfile.malformed import blaming
-from qconvert.modelfile.source import opened_source
+from qconvert.modelfile.source import kind_of, opened_source
 
 #: onnx, and what it imports.
 _PACKAGES: Final = ("onnx", "google", "ml_dtypes", "numpy", "typing_extensions")
@@ -20,7 +21,7 @@ def read_valid_onnx(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
 
     Raises `BadFileError`, also if the file crashes the reader, and `LimitError`.
     """
-    if path.is_file() and path.stat().st_size > _MAX_BYTES:
+    if kind_of(path) == stat.S_IFREG and path.stat().st_size > _MAX_BYTES:
         raise LimitError("QC110", f"{path}: larger than the 2 GiB that ONNX files can have")
     with opened_source(path, limits) as source, blaming(path):
         with started((source.descriptor,), limits) as reader:

@@ -128,9 +128,20 @@ def _write_all(copy: IO[bytes], data: bytes, path: Path) -> None:
         raise OutputError("QC602", path, f"no private copy can be written: {reason}") from error
 
 
+def kind_of(path: Path) -> int:
+    """What *path* leads to, as `stat.S_IFMT` says it; 0 if to nothing, or nothing can tell.
+
+    Of a name that is too long Python's own ``is_file`` raises `OSError`.
+    """
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except (OSError, ValueError):
+        return 0
+
+
 def is_saved_model(path: Path) -> bool:
     """Whether *path* is a folder as TensorFlow's ``model.save`` writes it."""
-    return (path / "saved_model.pb").is_file()
+    return kind_of(path / "saved_model.pb") == stat.S_IFREG
 
 
 def _require_regular(path: Path, status: os.stat_result) -> None:

@@ -83,7 +83,7 @@ def stamp_lines(stamp: Stamp | None, *, fits: bool) -> Iterator[str]:
         yield "checked as another file: what was found does not hold for this one"
         return
     passed = "passed" if stamp.passed else "not passed"
-    yield f"checked {printable(stamp.verdict)}, {passed}; report with SHA-256 {stamp.report}"
+    yield printable(f"checked {stamp.verdict}, {passed}; report with SHA-256 {stamp.report}")
     for condition in stamp.conditions:
         yield f"        {printable(condition)}"
 

@@ -1,5 +1,6 @@
 """The files that a report is rendered to, each by its format's name."""
 
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from qconvert.checking.results import Report
+from qconvert.modelfile.source import kind_of
 from qconvert.report.document import is_report, to_json
 from qconvert.report.html.check import check_page
 from qconvert.report.junit import to_junit
@@ -40,4 +42,5 @@ def rendered(report: Report) -> dict[str, bytes]:
 def has_report(folder: Path) -> bool:
     """Whether all files of a report are in a folder, which those of another may replace."""
     files = {name: folder / form.file for name, form in FORMATS.items()}
-    return all(file.is_file() for file in files.values()) and is_report(files["json"])
+    kinds = {kind_of(file) for file in files.values()}
+    return kinds == {stat.S_IFREG} and is_report(files["json"])

@@ -124,7 +124,8 @@ def _lines(summary: Summary) -> Iterator[Text]:
     yield from weighed_lines(summary)
     if summary.operators:
         yield Text()
-        yield Text("operators  " + ", ".join(f"{n} {name}" for name, n in summary.operators))
+        counted = ", ".join(f"{n} {name}" for name, n in summary.operators)
+        yield Text(f"operators  {printable(counted)}")
     if summary.kernels is not None:
         yield Text()
         yield from kernel_lines(summary.kernels)

@@ -82,7 +82,7 @@ def _identity(report: Report) -> str:
 def _driver(report: Report) -> Json:
     return {
         "name": "qconvert",
-        "version": report.environment.qconvert,
+        "version": printable(report.environment.qconvert),
         "rules": [
             {"id": rule, "shortDescription": {"text": text}} for rule, text in _RULES.items()
         ],
@@ -90,7 +90,7 @@ def _driver(report: Report) -> Json:
 
 
 def _artifact(file: CheckedFile) -> Mapping[str, Json]:
-    found: dict[str, Json] = {"hashes": {"sha-256": file.sha256}}
+    found: dict[str, Json] = {"hashes": {"sha-256": printable(file.sha256)}}
     return found if file.path is None else {**found, "location": {"uri": _uri(file.path)}}
 
 

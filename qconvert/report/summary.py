@@ -116,9 +116,9 @@ def of_graph(graph: Graph, domains: Mapping[str, Grid | Quotients] | None = None
 
     Inputs are any floats, or lie on *domains*, which bound sums.
     """
-    shapes, found = graph.shapes, costs(graph, domains)
+    shapes, found, opaque = graph.shapes, costs(graph, domains), graph.opaque
     layers = tuple(
-        _layer(graph, layer, shapes[layer.value], found.get(layer.name))
+        _layer(graph, layer, shapes[layer.value], found.get(layer.name), opaque.get(layer.name))
         for layer in in_order(graph)
     )
     return Summary(
@@ -149,14 +149,16 @@ def totals_of(
     )
 
 
-def _layer(graph: Graph, layer: Layer, shape: Shape, cost: Cost | None) -> LayerSummary:
+def _layer(
+    graph: Graph, layer: Layer, shape: Shape, cost: Cost | None, converter: str | None
+) -> LayerSummary:
     return LayerSummary(
         layer.name,
         layer.class_name,
         shape,
         _codes(activation_quantizer(graph, layer)),
         tuple(tensor_of(role, weight) for role, weight in layer.weights.items()),
-        converter=graph.opaque.get(layer.name),
+        converter=converter,
         notes=layer.notes,
         cost=cost,
     )

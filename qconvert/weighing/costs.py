@@ -7,7 +7,7 @@ from typing import Final
 
 from qconvert.exactness import Analysis, analyse
 from qconvert.ir import Graph, Grid, Node, Quotients, Shape, Weight
-from qconvert.ir.graph import belongs, first_call
+from qconvert.ir.graph import first_call, nodes_by_layer
 from qconvert.ir.ops import Conv, ConvTranspose, Dense, Recurrence
 from qconvert.ir.stock import MatMul
 from qconvert.weighing.accumulators import Accumulator, accumulator
@@ -64,9 +64,9 @@ def costs(graph: Graph, domains: Mapping[str, Grid | Quotients] | None = None) -
     analysis = analyse(graph, domains)
     widths, shapes = Widths(graph, analysis), graph.shapes
     weights = {layer.name: layer.weights for layer in graph.layers}
-    found: dict[str, Cost] = {}
+    computing, found = nodes_by_layer(graph), dict[str, Cost]()
     for layer in graph.layers:
-        nodes = [node for node in graph.nodes if belongs(node, layer)]
+        nodes = computing[layer.name]
         products = [one for node in nodes for one in _products(node, widths, shapes)]
         if products:
             kernels = _kernels(weights.get(first_call(layer.name), {}))

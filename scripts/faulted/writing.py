@@ -232,11 +232,11 @@ def order_in(trace: str, folder: Path) -> list[str]:
 
 
 def same_bytes(subject: Subject, settings: Mapping[str, Mapping[str, str]]) -> Row:
-    """The same file under other clocks, time zones and languages."""
+    """The same file under other clocks, time zones and languages, and in another folder."""
     row = Row("other clock, time zone, locale")
     for more in settings.values():
         subject.prepare()
-        code, text = run(subject.command, env=environment(**more))
+        code, text = run(subject.command, env=environment(**more), cwd=subject.folder)
         subject.judge(row, code, text)
     if row.new < row.runs:
         row.wrong.append("other bytes")

@@ -22,7 +22,7 @@ from .test_by_layer import (
 
 #: As many channels as come in, so that both can be added.
 SAME = conv(weights(1, 1, 2, 2), weights(2, exp=-12))
-JOINED = f"another value joins its result before a quantizer does: Add sum/Add{SMALL}"
+JOINED = f"another value joins its result before a quantizer does: Sub sum/Sub{SMALL}"
 BEHIND = "in front of QuantizeLinear q/QuantizeLinear"
 
 
@@ -55,7 +55,7 @@ def test_a_normalization_in_front_of_a_branch_is_no_obstacle() -> None:
     assert reasons(steps) == JOINED
     starts = f"behind codes, the sums of Conv conv/Conv, {BEHIND}"
     assert steps_of(steps, "normal") == [f"Mul, Add: {starts}"]
-    assert steps_of(steps, "sum") == [f"Add: {starts}"]
+    assert steps_of(steps, "sum") == [f"Neg, Sub: {starts}"]
 
 
 def test_beside_floats_a_bias_has_no_grid() -> None:

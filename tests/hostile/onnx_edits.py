@@ -237,6 +237,12 @@ def hostile_names(model: onnx.ModelProto) -> None:
     model.graph.name = NAMES[1]
     for i, node in enumerate(model.graph.node):
         node.name = NAMES[i % len(NAMES)]
+    # An operator of the file's own, which runs.
+    body, opsets = [helper.make_node("Neg", ["a"], ["b"])], list(model.opset_import)
+    model.functions.append(helper.make_function(NAMES[1], NAMES[0], ["a"], ["b"], body, opsets))
+    model.opset_import.append(helper.make_opsetid(NAMES[1], 1))
+    source = model.graph.input[0].name
+    model.graph.node.append(helper.make_node(NAMES[0], [source], ["unread"], domain=NAMES[1]))
 
 
 def not_utf8(name: Callable[[onnx.ModelProto, str], None]) -> Edit:

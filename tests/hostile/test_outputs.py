@@ -160,6 +160,56 @@ def test_no_folder_is_made_of_a_link_to_itself(
     assert "QC603" in capsys.readouterr().err
 
 
+#: A name that no file can have, of which Python's own `is_file` raises `OSError`.
+LONG = "x" * 300
+#: Commands with it in the place of each file that they read or write, with their exit codes.
+TOO_LONG = {
+    "inspect LONG": 4,
+    "inspect LONG.onnx": 4,
+    "inspect --via-tensorflow LONG": 4,
+    "inspect arch.json -w LONG": 4,
+    "export LONG": 6,
+    "export model.h5 --freeze-scales LONG -o new.onnx": 2,
+    "check model.h5 LONG": 4,
+    f"check model.h5 --inputs LONG {NOWHERE}": 4,
+    "check --config LONG": 4,
+    "check --config inputs.toml": 4,
+    "check --config onnx.toml": 4,
+    "check --config report.toml": 6,
+    "check --config model.toml": 4,
+    "check model.h5 --report LONG": 6,
+    "check model.h5 --reproducer LONG": 6,
+    "check model.h5 --repair LONG": 6,
+    "check model.h5 --json LONG": 6,
+    "explain model.h5 --layer fc --input LONG --no-run": 4,
+    "explain model.h5 --layer fc --onnx LONG": 4,
+    "weights model.h5 -o LONG.npz": 6,
+    "diff model.h5 LONG.onnx": 4,
+    "diff model.h5 LONG": 4,
+    "bench LONG": 4,
+    "bench model.onnx --against LONG": 4,
+    "report LONG": 4,
+    "report report.json --format html -o LONG": 6,
+}
+
+
+@pytest.mark.parametrize("words", TOO_LONG)
+def test_a_name_that_is_too_long_is_one_error(
+    words: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("arch.json").write_text('{"class_name": "Functional", "config": {}}')
+    for key in ("inputs", "onnx", "report", "model"):
+        values = {"model": "model.h5", key: LONG, "tf-python": "/nowhere/python"}
+        lines = (f'{name} = "{value}"' for name, value in values.items())
+        Path(f"{key}.toml").write_text("\n".join(("[[models]]", *lines)))
+    before = contents(folder)
+    capsys.readouterr()
+    code = run(words.replace("LONG", LONG).split())
+    assert "QC999" not in capsys.readouterr().err
+    assert code == TOO_LONG[words]
+    assert contents(folder) == before
+
+
 #: Layers and models that are called like files elsewhere.
 OUTSIDE = "../../outside"
 

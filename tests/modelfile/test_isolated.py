@@ -137,6 +137,15 @@ def test_a_lie_is_not_believed(
     assert (type(error), error.code) == (BadFileError, "QC108")
 
 
+def test_arrays_that_are_told_again_and_again_count_each_time(
+    write_model: WriteModel, reader: Callable[[str], None]
+) -> None:
+    twice = {**answer(), "by_name": [["d", [["k", PLACE], ["l", PLACE]]]]}
+    reader(f"print({json.dumps(twice)!r})")
+    error = failure(write_model(), total_bytes=40)
+    assert (error.code, "an array of another size" in str(error)) == ("QC108", True)
+
+
 def test_an_endless_answer_does_not_fill_the_memory(
     write_model: WriteModel, reader: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

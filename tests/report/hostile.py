@@ -1,6 +1,7 @@
 """Reports all of whose texts try to act in the page that they are shown in."""
 
 import dataclasses
+from collections.abc import Container
 from dataclasses import replace
 from typing import Final
 
@@ -10,13 +11,13 @@ HOSTILE: Final = (
 )
 
 
-def hostile(value: object) -> object:
-    """The same with `HOSTILE` in front of every text."""
+def hostile(value: object, without: Container[str] = ()) -> object:
+    """The same with `HOSTILE` in front of every text, except in fields *without* such."""
     if isinstance(value, str):
         return HOSTILE + value
     if isinstance(value, tuple):
-        return tuple(map(hostile, value))
+        return tuple(hostile(each, without) for each in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        inner = {f.name: hostile(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return replace(value, **inner)
+        names = [f.name for f in dataclasses.fields(value) if f.name not in without]
+        return replace(value, **{name: hostile(getattr(value, name), without) for name in names})
     return value

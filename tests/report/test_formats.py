@@ -27,6 +27,7 @@ from qconvert.report.github import annotations
 from qconvert.report.junit import to_junit
 from qconvert.report.markdown import of_failure, to_markdown
 from qconvert.report.sarif import to_sarif
+from tests.report.hostile import hostile
 
 SCHEMAS: Final = Path(__file__).parents[1] / "data" / "schemas"
 JUNIT: Final = xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd"))
@@ -225,6 +226,19 @@ def strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
                 yield from strings(inner, key)
         case str():
             yield key, value
+
+
+def test_no_text_of_a_report_acts_in_any_form(report: Report) -> None:
+    """Whichever field of it: not the names alone."""
+    found = hostile(report)
+    assert isinstance(found, Report)
+    log(found)
+    JUNIT.validate(to_junit(found))
+    lines = [to_junit(found), to_markdown(found), *annotations(found)]
+    for text in (*lines, *(value for _, value in strings(json.loads(to_sarif(found))))):
+        assert "\x1b" not in text and "\u202e" not in text and "\r" not in text
+    assert not re.search(r"(?<!\\)<(?!/?(details|summary)>|!-- -->)", to_markdown(found))
+    assert all("\n" not in line for line in annotations(found))
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -1,16 +1,25 @@
 import dataclasses
 import io
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from qconvert import api
+from qconvert.checking.deployed.by_layer import InFloat, LayerKernels
 from qconvert.checking.repair.moves import Move, Repair, Unrepaired
 from qconvert.checking.results import Report, Verdict
+from qconvert.emit.metadata import Requirements
+from qconvert.emit.stamp import Stamp
 from qconvert.report.escape import printable
 from qconvert.report.failure import LIMIT, lines_of
+from qconvert.report.inspection import show as show_summary
+from qconvert.report.summary import Summary
 from qconvert.report.terminal import show
+from scripts.faulted.model import write_model
+from tests.report.hostile import HOSTILE, hostile
 
 
 def shown(report: Report, *, terminal: bool = False) -> str:
@@ -153,6 +162,45 @@ def test_names_cannot_control_the_terminal(failing: Report) -> None:
 @given(st.text())
 def test_printable_text_has_no_control_character(text: str) -> None:
     assert all(c.isprintable() for c in printable(text))
+
+
+@pytest.mark.parametrize("kind", ["passing", "failing", "bounded", "by_value", "ignoring"])
+def test_no_text_of_a_report_acts(kind: str, request: pytest.FixtureRequest) -> None:
+    found = hostile(request.getfixturevalue(kind))
+    assert isinstance(found, Report)
+    left = Unrepaired(HOSTILE, HOSTILE, 7, 3, ((HOSTILE, 0.5),))
+    repair = Repair((Move(HOSTILE, 0, "multiply", 1, -2),), (left,), HOSTILE)
+    for each in (found, dataclasses.replace(found, repair=repair)):
+        assert require_inert(shown(each))
+
+
+def require_inert(text: str) -> str:
+    assert {c for c in text if not c.isprintable()} <= {"\n"}
+    return text
+
+
+def test_no_text_of_a_summary_acts(tmp_path: Path) -> None:
+    """Names of a Keras model are of few characters; an ONNX file may say anything of itself."""
+    path, exported = write_model(tmp_path / "model.h5", 2), tmp_path / "model.onnx"
+    api.export(path, exported, io="quantized", domains=["x=uint8/255"])
+    stamp = Stamp("PROVEN", True, ("such",), "0" * 64, "1" * 64)
+    kernels = (LayerKernels("fc", ("MatMul",), (InFloat("MatMul", ("why",)),)),)
+    of_file = api.inspect(exported)
+    assert of_file.metadata is not None
+    needs = Requirements({HOSTILE: HOSTILE}, ("cpu",), ("mode",))
+    of_file = dataclasses.replace(
+        of_file,
+        stamp=stamp,
+        stamped=True,
+        kernels=kernels,
+        metadata=dataclasses.replace(of_file.metadata, requires=needs),
+    )
+    for summary in (api.inspect(path), of_file):
+        acting = hostile(summary, without=("format", "type"))
+        assert isinstance(acting, Summary)
+        stream = io.StringIO()
+        show_summary(acting, Console(file=stream, width=40))
+        assert HOSTILE[:40] in require_inert(stream.getvalue())
 
 
 def test_ignored_layers_are_shown_in_brackets_with_the_reason(ignoring: Report) -> None:

@@ -37,6 +37,23 @@ def many(count: int, config: Config) -> None:
     ]
 
 
+def multiplied(depth: int) -> Config:
+    """Models in models, each of which calls the next one eight times, one call after the other."""
+    found: Config = {"class_name": "ReLU", "config": {"name": "r"}, "name": "r"}
+    for i in range(depth):
+        # Keras counts the calls of a model from 1: 0 is how it was made.
+        name, calls = found["name"], range(8 if i else 1)
+        found["inbound_nodes"] = [[[name if call else "x", call, 0, {}]] for call in calls]
+        config = {
+            "name": f"m{i}",
+            "layers": [layers(model())[0], found],
+            "input_layers": [["x", 0, 0]],
+            "output_layers": [[name, 8 if i else 0, 0]],
+        }
+        found = {"class_name": "Functional", "name": f"m{i}", "config": config}
+    return found
+
+
 def ends(key: str, value: object) -> Config:
     return model(lambda config: config["config"].__setitem__(key, value))
 
@@ -115,6 +132,11 @@ CASES = (
     Case(40, "10,001 layers", hdf5(model(partial(many, 9998))), "QC324", 7, "--limit layers=N"),
     Case(40, "100 MB of layers", large, "QC208", 7, "--limit config-bytes"),
     Case(40, "a few layers", hdf5(), "QC324", 7, "3 layers: limit 2", {"layers": 2}),
+    Case(40, "10,001 calls", hdf5(model(entry("inbound_nodes", [[["x", 0, 0, {}]]] * 10_001))),
+         "QC324", 7, "10,003 calls of layers: limit 10,000"),
+    Case(40, "models in models", hdf5(multiplied(12), {"x": {}, "m10": {}}), "QC324", 7,
+         "18,407,002,697 calls of layers"),
+    Case(40, "a few models in models", hdf5(multiplied(4), {"x": {}, "m2": {}}), "", 0),
     Case(55, "weights of no layer", hdf5(weights={**WEIGHTS, "e": {"k": [1.0]}}),
          "QC505", 4, "'e'"),
 )  # fmt: skip
