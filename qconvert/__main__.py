@@ -1,6 +1,7 @@
 """``qconvert`` and ``python -m qconvert``."""
 
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -18,6 +19,8 @@ def main() -> NoReturn:
     except MemoryError:
         sys.stderr.write("qconvert: error QC801: out of memory\n")
         sys.exit(7)
+    finally:
+        _end_undisturbed()
 
 
 def _open_standard_streams() -> None:
@@ -27,6 +30,13 @@ def _open_standard_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+
+
+def _end_undisturbed() -> None:
+    """Else a second signal shows where in Python's clean-up it came, and what that leaves."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from qconvert.errors import UsageError, WitnessError
 from qconvert.exactness import analyse
 from qconvert.explaining import Explanation, Index, Run, Statement, explain, layer_called
 from qconvert.ir import F32, Graph, Layer, Node
-from qconvert.modelfile import Limits
+from qconvert.modelfile import Limits, name_of
 from qconvert.opening import AnyPath, Inputs, Opened, Source, opened
 from qconvert.reference import evaluate
 from qconvert.runners import OrtRunner, TensorFlowRunner, Trace
@@ -226,7 +226,7 @@ def _run(model: Opened, part: Graph, chosen: _Chosen, keras: _Keras) -> Run:
     """Every value of the NumPy reference, which takes those of opaque layers from TensorFlow."""
     given: dict[str, F32] = {name: keras.trace.layers[name] for name in part.opaque}
     return Run(
-        str(model.file.path),
+        name_of(model.file.path),
         model.file.sha256,
         part,
         evaluate(part, chosen.batch, given),

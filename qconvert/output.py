@@ -27,7 +27,7 @@ class Outputs:
     A symbolic link is replaced, its target left alone. Not even this can rename several files at
     one moment: a machine that stops between two of the renames leaves some old and some new, each
     of them complete. Raises `OutputError`; then everything is as it was before, except that
-    file systems without hard links keep a file that was replaced before another one failed.
+    a file that was replaced stays where the system made no hard link of the old one.
     """
 
     def __init__(self, *, force: bool, inputs: Iterable[Path] = ()) -> None:

@@ -66,6 +66,7 @@ class Staged:
         self.existed = os.path.lexists(self.path)
         if self.existed:
             old = beside(self.path)
+            # Neither every file system has links, nor Linux one to another user's file.
             with contextlib.suppress(OSError):
                 os.link(self.path, old, follow_symlinks=False)
                 self.old = old

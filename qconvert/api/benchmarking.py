@@ -10,7 +10,7 @@ from qconvert.checking import CheckedFile
 from qconvert.checking.onnx_file import read_onnx
 from qconvert.emit.metadata import read_metadata
 from qconvert.errors import UsageError
-from qconvert.modelfile import DEFAULT_LIMITS
+from qconvert.modelfile import DEFAULT_LIMITS, name_of
 from qconvert.opening import AnyPath, Source, read_for_keras
 from qconvert.shortage import telling_shortages
 
@@ -50,7 +50,7 @@ def bench(
     source = Source(against, weights, tf_python=tf_python, limits=limits or {})
     with read_for_keras(source) as (file, keras):
         require_same_model(file, timed.model)
-        read = CheckedFile(str(file.path), file.sha256)
+        read = CheckedFile(name_of(file.path), file.sha256)
         beside = Against(read, keras.model, keras.weights, source.python)
         return measured(timed, beside, plan, hear)
 

@@ -37,6 +37,7 @@ from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
 from qconvert.errors import UsageError
 from qconvert.ir import Graph
+from qconvert.modelfile import name_of
 from qconvert.opening import AnyPath, Inputs, Opened, Reading, Source, opened
 from qconvert.output import Outputs
 from qconvert.report.interactive import CheckReport
@@ -184,7 +185,7 @@ def _ready(asked: Asked, watch: Stopwatch) -> Iterator[_Ready]:
                 pair = replace(pair, known=known)
         with watch.part("starting TensorFlow"):
             panel = assemble(pair.graph, pair.model, tensorflow, pair.known, pair.domains)
-        subject = _subject(asked, pair, CheckedFile(str(file.path), file.sha256), watch)
+        subject = _subject(asked, pair, CheckedFile(name_of(file.path), file.sha256), watch)
         collector = None if asked.reproducer is None else Collector(pair.graph, pair.model)
         yield _Ready(pair, subject, panel, samples, given.model, repaired, collector)
 

@@ -10,6 +10,7 @@ import onnx
 from qconvert.checking import Report, assemble, seeded
 from qconvert.checking.repair.repair import Repaired, repaired
 from qconvert.ir import Graph
+from qconvert.modelfile import name_of
 from qconvert.output import Outputs
 from qconvert.runners.interface import InputDomain
 from qconvert.runners.tf import TensorFlowRunner
@@ -37,5 +38,5 @@ def with_repair(
     if found.model == given or not report.passed:
         return report
     outputs.file(path, found.model.SerializeToString(deterministic=True))
-    file = replace(report.onnx, path=str(path))
-    return replace(report, onnx=file, repair=replace(report.repair, path=str(path)))
+    file = replace(report.onnx, path=name_of(path))
+    return replace(report, onnx=file, repair=replace(report.repair, path=name_of(path)))

@@ -11,7 +11,7 @@ from qconvert.emit.metadata import read_metadata
 from qconvert.emit.stamp import read_stamp, sha256_of
 from qconvert.errors import BadFileError, UsageError
 from qconvert.ir import Graph, Shape
-from qconvert.modelfile import DEFAULT_LIMITS, Limits
+from qconvert.modelfile import DEFAULT_LIMITS, Limits, name_of
 from qconvert.modelfile.onnx_model import read_valid_onnx
 
 
@@ -29,7 +29,7 @@ def read_onnx(path: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[onnx.ModelPr
     except ValueError as error:
         raise BadFileError("QC703", path, str(error)) from error
     digest = hashlib.sha256(data).hexdigest() if stamp is None else sha256_of(model)
-    return model, CheckedFile(str(path), digest)
+    return model, CheckedFile(name_of(path), digest)
 
 
 def require_interface_of(graph: Graph, model: onnx.ModelProto) -> None:
@@ -88,4 +88,4 @@ def _listed(shapes: Mapping[str, Shape]) -> str:
 
 def in_memory(model: onnx.ModelProto, path: Path | None = None) -> CheckedFile:
     """What stands in the report for a model that has no file, or is that of *path* as well."""
-    return CheckedFile(None if path is None else str(path), sha256_of(model))
+    return CheckedFile(None if path is None else name_of(path), sha256_of(model))

@@ -12,6 +12,7 @@ from qconvert.checking.onnx_file import read_onnx
 from qconvert.differing.results import Compared, Format
 from qconvert.errors import UsageError
 from qconvert.ir import Graph
+from qconvert.modelfile import name_of
 from qconvert.opening import Source, opened
 from qconvert.report.document import is_report, read_report, to_json
 
@@ -52,11 +53,11 @@ def read_side(source: Source) -> Side:
                 "QC002", f"{path} holds its own weights; only a .json takes a weights file"
             )
         model, file = read_onnx(path, source.read_within)
-        return FileSide(Compared(Format.FILE, str(path), file.sha256), model)
+        return FileSide(Compared(Format.FILE, name_of(path), file.sha256), model)
     if path is not None and path.suffix == ".json" and is_report(path):
-        return ReportSide(Compared(Format.REPORT, str(path), None), _report(path))
+        return ReportSide(Compared(Format.REPORT, name_of(path), None), _report(path))
     with opened(source) as found:
-        named = None if path is None else str(path)
+        named = None if path is None else name_of(path)
         return ModelSide(Compared(Format.MODEL, named, found.digest), found.graph)
 
 

@@ -6,6 +6,7 @@ from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits, read_limits
 from qconvert.modelfile.model import Json, ModelFile, StoredWeight
 from qconvert.modelfile.read import read_model
 from qconvert.modelfile.saved_model import copy_saved_model
+from qconvert.modelfile.source import name_of
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -15,6 +16,7 @@ __all__ = [
     "ModelFile",
     "StoredWeight",
     "copy_saved_model",
+    "name_of",
     "read_limits",
     "read_model",
     "require_listed_layers",

@@ -91,6 +91,11 @@ def read_all(path: Path, most: int, admit: Admit | None = None) -> bytes:
     return bytes(content)
 
 
+def name_of(path: Path) -> str:
+    """*path* as documents have it, which are UTF-8: what is none in it as ``\\xff``."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
 def nameless_file() -> IO[bytes]:
     """A new file that no path leads to: in memory, where the system has such files."""
     if hasattr(os, "memfd_create"):

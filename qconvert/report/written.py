@@ -11,6 +11,7 @@ from typing import Final
 import onnx
 
 from qconvert.emit.metadata import read_metadata
+from qconvert.modelfile import name_of
 from qconvert.report.escape import printable
 
 SCHEMA: Final = "qconvert.written/2"
@@ -48,7 +49,7 @@ def written(model: onnx.ModelProto, data: bytes, path: Path, layers: int) -> Wri
     linear = [node for node in model.graph.node if node.op_type in _LINEAR]
     whole = sum(node.op_type in _INTEGER for node in model.graph.node)
     return Written(
-        str(path),
+        name_of(path),
         len(data),
         hashlib.sha256(data).hexdigest(),
         layers,

@@ -8,7 +8,6 @@ as long as checking a small model; after its end the next session gets a new one
 import atexit
 import math
 import os
-import re
 import threading
 import weakref
 from collections import deque
@@ -23,7 +22,7 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.errors import WitnessError
-from qconvert.runners.process import Answer, Json, Worker, limit
+from qconvert.runners.process import Answer, Json, Worker, limit, words_of
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -33,8 +32,6 @@ MEMORY, SECONDS = "QCONVERT_ORT_MEMORY", "QCONVERT_ORT_SECONDS"
 _MEMORY: Final = 8192
 #: Of the machine's memory it gets one part of so many, if that is less.
 _SHARE: Final = 2
-#: Where in ONNX Runtime's own source an error was raised.
-_SOURCE: Final = re.compile(r"/\S+\.(?:cc|h):\d+ ")
 _SECONDS: Final = 600
 #: What arrays of numbers can be.
 _KINDS: Final = frozenset("biuf")
@@ -107,7 +104,7 @@ class OrtProcess(Worker):
             if isinstance(model, onnx.ModelProto):
                 path.unlink(missing_ok=True)
         if "refused" in answer:
-            reason = _words(answer["refused"])
+            reason = words_of(answer["refused"])
             raise WitnessError("QC726", f"ONNX Runtime does not load the file: {reason}")
         return Session(self, number, answer)
 
@@ -169,16 +166,12 @@ class Session:
                 outputs=str(outputs),
             )
             if "refused" in answer:
-                reason = _words(answer["refused"])
+                reason = words_of(answer["refused"])
                 raise WitnessError("QC727", f"ONNX Runtime failed: {reason}")
             return _read(answer, outputs, self.outputs)
         finally:
             for path in (inputs, outputs):
                 path.unlink(missing_ok=True)
-
-
-def _words(refused: Json) -> str:
-    return _SOURCE.sub("", str(refused)).strip()
 
 
 def _machine_memory() -> int:

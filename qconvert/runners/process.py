@@ -34,6 +34,8 @@ _TENSORFLOW, REMEDY = "TensorFlow or QKeras", "pip install 'qconvert[tf]'"
 _RUNTIME, _RUNTIME_REMEDY = "ONNX Runtime", "pip install 'qconvert[ort]'"
 #: What TensorFlow logs as information or warnings.
 _SMALL_TALK = re.compile(r"[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl")
+#: Where in ONNX Runtime's own source an error was raised.
+_SOURCE = re.compile(r"/\S+\.(?:cc|h):\d+ ")
 
 
 class Worker:
@@ -157,7 +159,7 @@ class Worker:
         return answer
 
     def _reported(self, answer: Answer) -> WitnessError:
-        message = f"{answer.get('type')}: {answer['error']}"
+        message = f"{answer.get('type')}: {words_of(answer['error'])}"
         if answer.get("type") == "ConflictError":
             return WitnessError("QC730", f"{self._python}: {answer['error']}")
         if answer.get("type") in ("ImportError", "ModuleNotFoundError"):
@@ -211,6 +213,11 @@ class Worker:
         self._reader.join(1)
         if not self._reader.is_alive():
             self._out.close()
+
+
+def words_of(error: Json) -> str:
+    """What a runtime says of an error, without the place in its source."""
+    return _SOURCE.sub("", str(error)).strip()
 
 
 def limit(name: str, usual: int) -> int:

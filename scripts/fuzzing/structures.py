@@ -136,7 +136,7 @@ TEXTS: Final[Mapping[str, tuple[Put, str]]] = {
     "bytes": _names("/", "model_config", TEXT.encode(), ""),
     "fixed": _names("/", "model_config", np.bytes_(TEXT), ""),
     "a list": _names("/", "model_config", [TEXT], ""),
-    "a table": _names("/", "model_config", np.array([[TEXT.encode()]]), ""),
+    "a table": _names("/", "model_config", np.array([[TEXT.encode()]]), "QC212"),
     "two": _names("/", "model_config", [TEXT, TEXT], "QC212"),
     "none": _names("/", "model_config", h5py.Empty("S1"), "QC212"),
     "an empty list": _names("/", "model_config", np.empty(0, "S1"), "QC212"),
@@ -149,7 +149,7 @@ TEXTS: Final[Mapping[str, tuple[Put, str]]] = {
 LISTS: Final[Mapping[str, tuple[Put, str]]] = {
     "as it is": (lambda file, _: None, ""),
     "of variable length": _names("model_weights", "layer_names", ["x", "d", "a"], ""),
-    "in a table": _names("model_weights", "layer_names", np.array([[b"x", b"d", b"a"]]), ""),
+    "in a table": _names("model_weights", "layer_names", np.array([[b"x", b"d", b"a"]]), "QC212"),
     "twice": _names("model_weights", "layer_names", ["d", "d"], "QC312"),
     "another": _names("model_weights", "layer_names", ["x", "e", "a"], "QC502"),
     "upwards": _names("model_weights", "layer_names", ["x", "../model_weights/d", "a"], "QC502"),

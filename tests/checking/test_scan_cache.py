@@ -69,3 +69,15 @@ def test_a_cache_that_cannot_be_written_is_no_error(
     monkeypatch.setenv("QCONVERT_CACHE", str(tmp_path / "file"))
     keep(KEY, Scan(np.inf, 99, False))
     assert kept(KEY) is None
+
+
+def test_a_user_without_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("QCONVERT_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", unknown)
+    keep(KEY, Scan(np.inf, 99, False))
+    assert folder() is None and kept(KEY) is None

@@ -578,6 +578,19 @@ raise SystemExit(cli.run(["inspect", "model.h5"]))
     assert process.returncode == 143
 
 
+def test_signals_that_come_while_it_ends_show_nothing() -> None:
+    program = """
+import atexit, os, signal, sys
+from qconvert.__main__ import main
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
+    atexit.register(os.kill, os.getpid(), number)
+sys.argv = ["qconvert", "--version"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("qconvert ")

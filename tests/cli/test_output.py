@@ -390,6 +390,17 @@ def test_the_file_and_its_report_appear_together(
     assert json.loads(report.read_text())["onnx"]["path"] == str(target)
 
 
+def test_reports_of_files_whose_names_are_not_utf8_can_be_read(
+    write_model: WriteModel, tmp_path: Path
+) -> None:
+    target, report = tmp_path / os.fsdecode(b"\xff.onnx"), tmp_path / "r.json"
+    model = write_model().rename(target.with_suffix(".h5"))
+    command = ["export", str(model), "-o", str(target), "--check", "--json", str(report)]
+    assert run([*command, "--tf-python", "/nowhere/python"]) == 5
+    assert run(["report", str(report), "--format", "json", "-o", str(tmp_path / "copy.json")]) == 5
+    assert json.loads(report.read_text())["onnx"]["path"] == str(tmp_path / r"\xff.onnx")
+
+
 def test_terminated_while_a_class_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     def invoke(*_: object) -> None:
         raise RuntimeError("Error calling __set_name__") from SystemExit(143)

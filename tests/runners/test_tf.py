@@ -119,6 +119,10 @@ def test_an_honest_worker_is_believed(program: Program) -> None:
         ("arrays['output:y'] = np.zeros((1, 2), 'f'); " + HONEST, "batch of 3"),
         ("write(); reply({'id': i, 'keys': ['z']})", "announced"),
         ("reply({'id': i, 'error': 'out of memory', 'type': 'OSError'})", "out of memory"),
+        (
+            "reply({'id': i, 'error': 'at /src/a.cc:12 0 bytes', 'type': 'Fail'})",
+            "Fail: at 0 bytes",
+        ),
     ],
 )
 def test_a_dead_or_lying_worker_is_an_error(program: Program, body: str, message: str) -> None:

@@ -31,8 +31,12 @@ def folder() -> Path | None:
     if chosen:
         return None if chosen == _OFF else Path(chosen) / "scans"
     known = os.environ.get("XDG_CACHE_HOME")
-    base = Path(known) if known and Path(known).is_absolute() else Path.home() / ".cache"
-    return base / "qconvert" / "scans"
+    if known and Path(known).is_absolute():
+        return Path(known) / "qconvert" / "scans"
+    try:
+        return Path.home() / ".cache" / "qconvert" / "scans"
+    except RuntimeError:  # a user of a container whom the system does not know
+        return None
 
 
 def processor() -> str:
