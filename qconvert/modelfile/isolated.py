@@ -42,6 +42,8 @@ _ENVIRONMENT = {
 }
 #: Codes of what is merely large; bombs and the like are no honest files.
 _SIZES = frozenset({"QC208", "QC513", "QC801"})
+#: Seconds in all for each of the processor's: others may take that away.
+_PATIENCE = 4
 #: Bytes besides arrays that a file of results may have.
 _MARGIN = 256 << 20
 
@@ -52,7 +54,7 @@ class Reader:
     def __init__(self, process: subprocess.Popen[bytes], limits: Limits) -> None:
         self._process = process
         self._limits = limits
-        self._deadline = time.monotonic() + limits.reader_seconds
+        self._deadline = time.monotonic() + _PATIENCE * limits.reader_seconds
         self._said = b""
         self._without_memory = False
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -74,6 +76,8 @@ class Reader:
         if this process has no memory for the answer.
         """
         self._thread.join(self._seconds_left())
+        if len(self._said) > _MAX_ANSWER:  # and it waits for somebody to read on
+            raise MalformedError("QC108", "made the isolated reader answer without end")
         try:
             code = self._process.wait(self._seconds_left())
         except subprocess.TimeoutExpired:
@@ -128,8 +132,10 @@ def started(files: tuple[int, ...], limits: Limits) -> Iterator[Reader]:
     """A process that inherits the descriptors *files*, and is gone at the end."""
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     try:
+        # Python takes a cache file that a limit or a full disk cut off for a whole one: without -B
+        # such a file would stay.
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(READER)],
+            [sys.executable, "-I", "-S", "-B", str(READER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -60,8 +60,11 @@ def confine(limits: dict[str, int]) -> None:
     for name, most in limits.items():
         kind = getattr(resource, name)
         _, hard = resource.getrlimit(kind)
-        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (least, least))
+        # SIGXCPU, by which the parent knows what happened, comes below the hard limit alone.
+        end = most + (name == "RLIMIT_CPU")
+        if hard != resource.RLIM_INFINITY:
+            most, end = min(most, hard), min(end, hard)
+        resource.setrlimit(kind, (most, end))
 
 
 def answered(request: Json) -> Json:
