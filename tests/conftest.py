@@ -1,4 +1,5 @@
 import os
+import signal
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,8 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 # What a test computes is not to come from a cache of the user's.
 os.environ["QCONVERT_CACHE"] = "off"
+# What a shell runs in the background ignores it, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS: Final = Path(__file__).parent
 #: The files that take longest, the slowest of them first: begun late, one of them would be all

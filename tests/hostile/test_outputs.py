@@ -104,8 +104,8 @@ def test_all_files_are_old_or_all_are_new(
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    """Those of before, which `run` replaces."""
-    before = {number: signal.getsignal(number) for number in ENDING}
+    """Those of before, which `run` replaces, unless they are ignored, as under nohup."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in ENDING}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
