@@ -50,7 +50,7 @@ class Watch:
             return not own and str(path) not in self.allowed
         if event == "subprocess.Popen":
             _, command, folder, _ = arguments
-            return command != [sys.executable, "-I", "-S", str(READER)] or folder != "/"
+            return command != [sys.executable, "-I", "-S", "-B", str(READER)] or folder != "/"
         return event.split(".")[0] in FORBIDDEN and event not in HARMLESS
 
 

@@ -1,6 +1,6 @@
 """Reads files of strangers in a process of its own, which a bad one may crash or hang.
 
-A stand-alone program that imports nothing of qconvert, started as ``python -I -S FOLDER`` with
+A stand-alone program that imports nothing of qconvert, started as ``python -I -S -B FOLDER`` with
 an empty environment. It takes one JSON object from standard input and writes one to standard
 output: ``{}``, the contents, or ``{"code", "message", "limit"}`` of a refusal. Files are the
 descriptors that it inherits; results lie where `answer.Place` says.
