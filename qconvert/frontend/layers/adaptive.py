@@ -1,5 +1,7 @@
 """Layers of QKeras whose parameters are a few numbers for a whole tensor."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from qconvert.frontend.call import Call, Parsed
@@ -42,53 +44,81 @@ def q_adaptive_activation(call: Call) -> Parsed:
     with 0. Meant is what follows.
     """
     c = call.config
-    kind = c.choice("activation", "quantized_bits", "quantized_relu")
-    bits, symmetric = c.integer("total_bits", minimum=1), c.flag("symmetric", default=True)
-    per_channel = c.flag("per_channel", default=False)
-    po2_rounding = c.flag("po2_rounding", default=False)
-    slope = _slope(c) if kind == "quantized_relu" else 0.0
-    bound = None if c.raw("relu_upper_bound") is None else c.number("relu_upper_bound")
-    if kind == "quantized_relu" and not c.has("relu_upper_bound"):
+    adaptive = _read_adaptive(c)
+    _, extremes = call.weights.split(2)  # The first variable counts steps.
+    raw = extremes.take("ema_min", "ema_max")
+    shape = call.shape()
+    for name in ("ema_min", "ema_max"):
+        expect_shape(name, raw[name], ((shape[-1] or 0) if adaptive.per_channel else 1,))
+    integer = adaptive_integer(
+        raw["ema_min"],
+        raw["ema_max"],
+        bits=adaptive.bits,
+        symmetric=adaptive.symmetric,
+        keep_negative=not adaptive.relu or adaptive.slope != 0,
+        po2_rounding=adaptive.po2_rounding,
+    )
+    weights = {name: weight(raw[name], None) for name in ("ema_min", "ema_max")}
+    if len(set(integer.tolist())) == 1:
+        return Parsed((Quantize(adaptive.quantizer(int(integer[0]))),), weights)
+    return Parsed(_scaled(Quantize(adaptive.quantizer(0)), integer.astype(np.float32)), weights)
+
+
+@dataclass(frozen=True, slots=True)
+class _Adaptive:
+    """What a configuration says."""
+
+    relu: bool
+    bits: int
+    symmetric: bool
+    per_channel: bool
+    po2_rounding: bool
+    slope: float
+    bound: float | None
+
+    def quantizer(self, integer: int) -> QuantizedBits | QuantizedRelu:
+        """With so many *integer* bits."""
+        if not self.relu:
+            return QuantizedBits(self.bits, integer, self.symmetric, alpha=1.0)
+        return QuantizedRelu(
+            self.bits,
+            integer,
+            negative_slope=self.slope,
+            relu_upper_bound=self.bound,
+            is_quantized_clip=False,
+        )
+
+
+def _read_adaptive(c: Config) -> _Adaptive:
+    relu = c.choice("activation", "quantized_bits", "quantized_relu") == "quantized_relu"
+    adaptive = _Adaptive(
+        relu,
+        bits=c.integer("total_bits", minimum=1),
+        symmetric=c.flag("symmetric", default=True),
+        per_channel=c.flag("per_channel", default=False),
+        po2_rounding=c.flag("po2_rounding", default=False),
+        slope=_slope(c) if relu else 0.0,
+        bound=None if c.raw("relu_upper_bound") is None else c.number("relu_upper_bound"),
+    )
+    if relu and not c.has("relu_upper_bound"):
         c.note("files do not keep relu_upper_bound, which the model may have been trained with")
     c.note(
         "in a model that Keras has just loaded, the first call computes with integer=0; the ONNX"
         " file computes as all further calls do"
     )
     c.ignore("relu_neg_slope", "quantization_delay", "ema_decay")
-    if kind == "quantized_relu" and bits - (slope != 0) > LARGEST_POWER:
-        c.refuse(f"total_bits={bits} are NaN in QKeras, whose int32 has no such power of two")
+    if relu and adaptive.bits - (adaptive.slope != 0) > LARGEST_POWER:
+        c.refuse(
+            f"total_bits={adaptive.bits} are NaN in QKeras, whose int32 has no such power of two"
+        )
     if _still_learns(c):
         c.refuse(
             "current_step is not behind ema_freeze_delay: QKeras changes the range in every call"
         )
-    if per_channel and bound is not None:
+    if adaptive.per_channel and adaptive.bound is not None:
         c.refuse("relu_upper_bound together with per_channel")
     c.done()
-    _, extremes = call.weights.split(2)  # The first variable counts steps.
-    raw = extremes.take("ema_min", "ema_max")
-    shape = call.shape()
-    for name in ("ema_min", "ema_max"):
-        expect_shape(name, raw[name], ((shape[-1] or 0) if per_channel else 1,))
-    integer = adaptive_integer(
-        raw["ema_min"],
-        raw["ema_max"],
-        bits=bits,
-        symmetric=symmetric,
-        keep_negative=kind == "quantized_bits" or slope != 0,
-        po2_rounding=po2_rounding,
-    )
-    weights = {name: weight(raw[name], None) for name in ("ema_min", "ema_max")}
-
-    def quantizer(at: int) -> QuantizedBits | QuantizedRelu:
-        if kind == "quantized_bits":
-            return QuantizedBits(bits, at, symmetric, alpha=1.0)
-        return QuantizedRelu(
-            bits, at, negative_slope=slope, relu_upper_bound=bound, is_quantized_clip=False
-        )
-
-    if len(set(integer.tolist())) == 1:
-        return Parsed((Quantize(quantizer(int(integer[0]))),), weights)
-    return Parsed(_scaled(Quantize(quantizer(0)), integer.astype(np.float32)), weights)
+    return adaptive
 
 
 def _scaled(quantize: Op, integer: F32) -> tuple[Op, ...]:

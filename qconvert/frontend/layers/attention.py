@@ -1,6 +1,7 @@
 """Attention without masks: ``Attention``, ``AdditiveAttention``, ``MultiHeadAttention``."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -123,19 +124,64 @@ def _applied(w: Assembly, scores: str, value: str, weights: dict[str, Weight]) -
 
 def multi_head_attention(call: Call) -> Parsed:
     """``MultiHeadAttention`` over the second of three axes."""
+    heads = _read_heads(call)
+    places = _places(call)
+    stored = call.weights.take_all(*("kernel", "bias")[: 1 + heads.use_bias] * 4)
+    shapes = call.known_shapes()
+    _require_sequences(shapes)
+    inputs = {role: shapes[at][-1] or -1 for role, at in places.items()}
+    outputs = _output_width(heads.output_shape, inputs["query"])
+    order = ROLES if call.weights.named else ROLES_IN_ARCHIVES
+    projections = _projections(order, stored, heads.use_bias)
+    n = heads.number
+    for role, size in heads.sizes.items():
+        _expect(role, projections[role], (inputs[role], n, size), (n, size))
+    value_width, output = heads.sizes["value"], "attention_output"
+    _expect(output, projections[output], (n, value_width, outputs), (outputs,))
+    w = Assembly.of(shapes)
+    at = {role: w.chain(_split(*projections[role]), w.inputs[places[role]]) for role in heads.sizes}
+    mixed = _mixed(w, heads, at)
+    kernel, bias = projections[output]
+    last = Dense(kernel.reshape(-1, outputs), bias)
+    result = w.chain((Reshape((_steps(shapes[0]), n * value_width)), last), mixed)
+    return Parsed(weights=_named(projections), graph=w.graph("layer", [result]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Heads:
+    """What a configuration says; *late* scales the scores in place of the query."""
+
+    number: int
+    sizes: dict[str, int]
+    use_bias: bool
+    output_shape: object
+    late: bool
+
+
+def _read_heads(call: Call) -> _Heads:
     c = call.config
-    heads, width = c.integer("num_heads"), c.integer("key_dim")
+    width = c.integer("key_dim")
     value_width = width if c.raw("value_dim") is None else c.integer("value_dim")
-    use_bias, given = c.flag("use_bias", default=True), c.raw("output_shape")
     if (axes := c.raw("attention_axes")) not in (None, 1, [1]):
         c.refuse(f"attention_axes={short(axes)}: only over the second of three axes")
-    # The kernel that Keras 3 has for this, without dropout, scales the scores, not the query.
-    late = call.flavour.keras3 and c.number("dropout", default=0.0) == 0
+    heads = _Heads(
+        number=c.integer("num_heads"),
+        sizes={"query": width, "key": width, "value": value_width},
+        use_bias=c.flag("use_bias", default=True),
+        output_shape=c.raw("output_shape"),
+        # The kernel that Keras 3 has for this, without dropout, scales the scores, not the query.
+        late=call.flavour.keras3 and c.number("dropout", default=0.0) == 0,
+    )
     c.ignore("dropout", "seed")
     c.ignore("query_shape", "key_shape", "value_shape", "softmax_robust_masking")
     c.expect("sliding_window", None)
     c.expect("use_gate", False)
     c.done()
+    return heads
+
+
+def _places(call: Call) -> dict[str, int]:
+    """Which input is the query, the key, the value; a key that is not given is the value."""
     roles = tuple(_POSITIONS.get(role, role) for role in call.arguments.references())
     if "key" not in roles:
         call.arguments.expect("key", None)
@@ -143,38 +189,18 @@ def multi_head_attention(call: Call) -> Parsed:
     if sorted(roles) not in (["value"], ["key", "value"]):
         raise Unsupported(f"called with the tensors {', '.join(roles) or 'none'} beside the query")
     places = {"query": 0, **{role: i for i, role in enumerate(roles, 1)}}
-    places.setdefault("key", places["value"])
-    stored = call.weights.take_all(*("kernel", "bias")[: 1 + use_bias] * 4)
-    shapes = call.known_shapes()
-    _require_sequences(shapes)
-    inputs = {role: shapes[at][-1] or -1 for role, at in places.items()}
-    outputs = _output_width(given, inputs["query"])
-    order = ROLES if call.weights.named else ROLES_IN_ARCHIVES
-    projections = _projections(order, stored, use_bias)
-    sizes = {"query": width, "key": width, "value": value_width}
-    for role, size in sizes.items():
-        _expect(role, projections[role], (inputs[role], heads, size), (heads, size))
-    _expect(
-        "attention_output",
-        projections["attention_output"],
-        (heads, value_width, outputs),
-        (outputs,),
-    )
-    w = Assembly.of(shapes)
-    at = {role: w.chain(_split(*projections[role]), w.inputs[places[role]]) for role in sizes}
-    scale = _root_scale(width)
-    query = w.chain((*(() if late else (scale,)), Transpose(_HEADS_FIRST)), at["query"])
-    key, value = (
-        w.add(Transpose((0, 2, 3, 1)), at["key"]),
-        w.add(Transpose(_HEADS_FIRST), at["value"]),
-    )
+    return {"key": places["value"], **places}
+
+
+def _mixed(w: Assembly, heads: _Heads, at: dict[str, str]) -> str:
+    """Values mixed by the softmax of scores: (batch, time, heads, width)."""
+    scale = (_root_scale(heads.sizes["query"]),)
+    query = w.chain((*(() if heads.late else scale), Transpose(_HEADS_FIRST)), at["query"])
+    key = w.add(Transpose((0, 2, 3, 1)), at["key"])
+    value = w.add(Transpose(_HEADS_FIRST), at["value"])
     products = w.add(MatMul(), query, key)
-    scores = w.chain((*((scale,) if late else ()), Softmax(axis=3)), products)
-    mixed = w.add(Transpose(_HEADS_FIRST), w.add(MatMul(), scores, value))
-    kernel, bias = projections["attention_output"]
-    last = Dense(kernel.reshape(-1, outputs), bias)
-    result = w.chain((Reshape((_steps(shapes[0]), heads * value_width)), last), mixed)
-    return Parsed(weights=_named(projections), graph=w.graph("layer", [result]))
+    scores = w.chain((*(scale if heads.late else ()), Softmax(axis=3)), products)
+    return w.add(Transpose(_HEADS_FIRST), w.add(MatMul(), scores, value))
 
 
 _Projection = tuple[F32, F32 | None]
