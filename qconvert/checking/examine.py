@@ -21,9 +21,7 @@ from qconvert.checking.deployed.deployment import layers_as_deployed, outputs_as
 from qconvert.checking.forcing import Trial
 from qconvert.checking.gathering import Gatherer, all_of, with_distributions
 from qconvert.checking.inputs import Batch, Samples
-from qconvert.checking.judge import (
-    with_inherited,
-)
+from qconvert.checking.judge import with_inherited
 from qconvert.checking.other_files.by_value import told_by_value
 from qconvert.checking.repair.moves import Repair
 from qconvert.checking.results import (
@@ -31,6 +29,8 @@ from qconvert.checking.results import (
     ByValue,
     CheckedFile,
     Environment,
+    LayerResult,
+    OutputResult,
     Report,
     Verdict,
     WitnessResult,
@@ -107,16 +107,7 @@ def examine(
     failures = {**evidence.failures, **failures}
     with watch.part("predict"):
         ambiguous = () if Witness.TENSORFLOW in failures else _ambiguous(panel, probe, failures)
-    layers, outputs = verdicts(graph, evidence, weights.results, failures, panel.fused)
-    deployed = panel.deployed
-    if subject.by_value is None:
-        layers = for_all_inputs(graph, proofs, layers, weights, panel.fused)
-    else:
-        layers = told_by_value(graph, layers, subject.by_value)
-        # Another converter's file may be folded as it is run: nothing is said of it but results.
-        deployed = replace(deployed, violations=())
-    layers = layers_as_deployed(graph, layers, deployed, panel.otherwise)
-    outputs = of_outputs(graph, layers, outputs)
+    layers, outputs = _judged(subject, panel, evidence, proofs, weights, failures)
     return Report(
         model=subject.model,
         onnx=subject.onnx,
@@ -124,7 +115,7 @@ def examine(
         samples=evidence.samples,
         layers=gatherer.layers(layers),
         weights=with_distributions(graph, weights.results),
-        outputs=outputs_as_deployed(graph, outputs, deployed),
+        outputs=outputs,
         ambiguous=ambiguous,
         witnesses=tuple(_witness(witness, panel, failures) for witness in Witness),
         environment=Environment(version("qconvert"), platform.python_version(), _machine()),
@@ -135,6 +126,28 @@ def examine(
         inputs_sha256=gatherer.sha256,
         ignored=tuple(subject.ignored.items()),
     )
+
+
+def _judged(
+    subject: Subject,
+    panel: Panel,
+    evidence: Evidence,
+    proofs: Proofs,
+    weights: ComparedWeights,
+    failures: Mapping[Witness, str],
+) -> tuple[tuple[LayerResult, ...], tuple[OutputResult, ...]]:
+    """What is said of layers and outputs: of samples, of all inputs, of the graph that runs."""
+    graph, deployed = subject.graph, panel.deployed
+    layers, outputs = verdicts(graph, evidence, weights.results, failures, panel.fused)
+    if subject.by_value is None:
+        layers = for_all_inputs(graph, proofs, layers, weights, panel.fused)
+    else:
+        layers = told_by_value(graph, layers, subject.by_value)
+        # Another converter's file may be folded as it is run: nothing is said of it but results.
+        deployed = replace(deployed, violations=())
+    layers = layers_as_deployed(graph, layers, deployed, panel.otherwise)
+    outputs = of_outputs(graph, layers, outputs)
+    return layers, outputs_as_deployed(graph, outputs, deployed)
 
 
 def _with_scans(
