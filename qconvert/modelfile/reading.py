@@ -139,7 +139,7 @@ def _pair(value: Json) -> tuple[Json, Json]:
 
 
 def _path(value: Json) -> tuple[str, ...]:
-    return tuple(_text(part) for part in _list(value))
+    return tuple(_text(part) for part in _list(value)) or _nonsense("no path")
 
 
 def _text(value: Json) -> str:

@@ -127,6 +127,7 @@ def answer(**changed: object) -> dict[str, object]:
         {**answer(), "by_name": [[1, []]]},
         {**answer(), "unused": [1]},
         {**answer(), "unused": None},
+        {"config": CONFIG, "by_position": [[[], PLACE]], "groups": [], "unused": []},
     ],
 )
 def test_a_lie_is_not_believed(
