@@ -1,6 +1,7 @@
 """ONNX files of strangers: seen by the isolated reader before anything else parses them."""
 
 import stat
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,7 @@ def read_valid_onnx(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
         raise LimitError("QC110", f"{path}: larger than the 2 GiB that ONNX files can have")
     with opened_source(path, limits) as source, blaming(path):
         with started((source.descriptor,), limits) as reader:
-            reader.ask({"do": "onnx", "file": source.descriptor, **confined(limits, _PACKAGES)})
+            request = {"do": "onnx", "file": source.descriptor, "limits": asdict(limits)}
+            reader.ask({**request, **confined(limits, _PACKAGES)})
             reader.answer()
         return bytes(source.data)

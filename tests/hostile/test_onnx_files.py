@@ -32,8 +32,8 @@ from qconvert.runners.ort import OrtRunner
 from qconvert.runners.ort_process import ort_process
 from qconvert.runners.reference import ReferenceRunner
 from tests.checking.stand_in import stand_in_for
-from tests.hostile.onnx_edits import NAMES, Edit, endless_loop, external, hostile_names
-from tests.hostile.onnx_files import FAILING, REFUSED
+from tests.hostile.onnx_edits import NAMES, Edit, doubling, endless_loop, external, hostile_names
+from tests.hostile.onnx_files import BEYOND, FAILING, REFUSED
 
 NOWHERE = ("--tf-python", "/nowhere/python")
 
@@ -82,6 +82,30 @@ def test_a_file_that_is_not_valid_is_refused_with_its_code(
         assert err.startswith(f"qconvert: error {code}: {path}: ")
         assert out == "" and err.count("\n") == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_calls_of_functions_are_counted_before_they_are_followed(
+    name: str, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = edited(exported, tmp_path, BEYOND[name])
+    # Of the processor's time, in which nobody follows 2**30 calls.
+    assert run(["inspect", str(path), "--limit", "reader-seconds=5"]) == 7
+    error = capsys.readouterr().err
+    assert error.startswith(f"qconvert: error QC708: {path}: ") and error.count("\n") == 1
+    assert "--limit function-nodes=N" in error
+
+
+@pytest.mark.parametrize("branch", [False, True])
+def test_calls_up_to_the_limit_are_followed(
+    branch: bool, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """2 nodes, and a function of two calls of them: 6 in each of two branches."""
+    path, made = edited(exported, tmp_path, doubling(2, branch=branch)), 12 if branch else 6
+    words = ["inspect", str(path), "--limit"]
+    assert run([*words, f"function-nodes={made - 1}"]) == 7
+    assert run([*words, f"function-nodes={made}"]) == 0
+    capsys.readouterr()
 
 
 @pytest.mark.parametrize("name", FAILING)
