@@ -121,6 +121,28 @@ def test_a_file_that_does_not_run_is_a_witness_that_failed(
         assert failed is (witness.witness in (Witness.ORT, Witness.DEPLOYED))
 
 
+def test_a_file_that_does_not_run_has_one_code_when_it_is_timed(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit, _ = FAILING["custom operator"]
+    path = edited(exported, tmp_path, edit)
+    assert run(["bench", str(path), "--rounds", "1", "--batch", "1", "--threads", "1"]) == 5
+    error = capsys.readouterr().err
+    assert error.startswith("qconvert: error QC727: its process failed: ")
+    assert error.count("QC7") == 1
+
+
+def test_a_report_in_the_place_of_a_file_is_called_one(
+    keras: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = str(tmp_path / "report.json")
+    assert run(["check", str(keras), "--samples", "4", "--json", report, *NOWHERE]) == 5
+    capsys.readouterr()
+    assert run(["check", str(keras), report, *NOWHERE]) == 4
+    error = capsys.readouterr().err
+    assert error.startswith(f"qconvert: error QC702: {report}: a report of qconvert check, which")
+
+
 def test_the_file_itself_passes(keras: Path, exported: Path) -> None:
     """So that those above fail by what was done to them."""
     assert checked_beside_all_others(keras, exported).passed
