@@ -36,9 +36,9 @@ def rows(folder: Path, kills: int) -> Iterator[Row]:
     written = folder / "written"
     written.mkdir()
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        share = kills if number is signal.SIGKILL else kills // 8
+        share = kills if number is signal.SIGKILL else max(kills // 8, 1)
         yield writing.killed_while_writing(written, share, number)
-        yield writing.killed(subject, share // 4, number)
+        yield writing.killed(subject, max(share // 4, 1), number)
     for fault in writing.SINGLE:
         yield fault(subject)
     yield writing.same_bytes(subject, writing.SETTINGS)
