@@ -1,7 +1,8 @@
 """Everything that can happen to a file while it is written, and to a witness while it is asked.
 
 Prints for each fault what was there afterwards: the old file or the new one, never a mixture; what
-was left beside it, which is nothing except after SIGKILL; and the exit codes. Of witnesses that die
+was left beside it and in a `TMPDIR` of the trial's own, which is nothing except after SIGKILL; and
+the exit codes. Of witnesses that die
 or lie no check passes. A row of which this is not true makes the exit code 1.
 
 It needs strace, setpriv and, for the small disk, a user who may mount one.
@@ -18,13 +19,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from qconvert import api
-from scripts.faulted import witnesses, writing
+from scripts.faulted import reports, witnesses, writing
 from scripts.faulted.model import write_model
 from scripts.faulted.trial import Row, Subject
 
 #: Outputs of the dense layer of the model that is exported: a file of some 2 MB.
 _UNITS = 500_000
-_HEADER = ("fault", "runs", "old file", "new file", "mixtures", "left", "exit codes")
+_HEADER = "fault | runs | old file | new file | mixtures | left | left in TMPDIR | exit codes"
 
 
 def rows(folder: Path, kills: int) -> Iterator[Row]:
@@ -35,9 +36,9 @@ def rows(folder: Path, kills: int) -> Iterator[Row]:
     written = folder / "written"
     written.mkdir()
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        share = kills if number is signal.SIGKILL else kills // 8
+        share = kills if number is signal.SIGKILL else max(kills // 8, 1)
         yield writing.killed_while_writing(written, share, number)
-        yield writing.killed(subject, share // 4, number)
+        yield writing.killed(subject, max(share // 4, 1), number)
     for fault in writing.SINGLE:
         yield fault(subject)
     yield writing.same_bytes(subject, writing.SETTINGS)
@@ -52,12 +53,15 @@ def rows(folder: Path, kills: int) -> Iterator[Row]:
     for name, codes in witnesses.FAULTS.items():
         yield witnesses.checked(small, folder, name, codes)
     yield witnesses.killed_runtime(small, folder, 16)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        yield reports.interrupted(small, folder, max(kills // 16, 4), number)
 
 
 def shown(row: Row) -> str:
     """A line of the table."""
     codes = ", ".join(f"{code}: {count}" for code, count in sorted(row.codes.items()))
-    counts = (row.runs, row.old, row.new, len(row.mixtures), len(row.left))
+    lists = (row.mixtures, row.left, row.temporary)
+    counts = (row.runs, row.old, row.new, *map(len, lists))
     return " | ".join((row.fault, *map(str, counts), codes))
 
 
@@ -66,7 +70,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=200, help="at random moments")
     arguments = parser.parse_args()
-    print(" | ".join(_HEADER), flush=True)
+    print(_HEADER, flush=True)
     bad = 0
     with tempfile.TemporaryDirectory() as name:
         for row in rows(Path(name), arguments.kills):

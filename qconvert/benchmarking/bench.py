@@ -81,7 +81,9 @@ def _measured(all_: Programs, threads: int, rounds: int, told: Told) -> tuple[Me
     words = f"{threads} thread(s)" if threads else "default threads"
     found = measure(listed, threads, rounds, lambda text: told(f"{words}: {text}"))
     if found[0].failure is not None:
-        raise WitnessError("QC727", found[0].failure)
+        # Behind the code of what became of its process, of which this is the consequence.
+        _, _, reason = found[0].failure.partition(": ")
+        raise WitnessError("QC727", reason)
     return found
 
 

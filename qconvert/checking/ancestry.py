@@ -6,15 +6,6 @@ from qconvert.ir import Graph
 from qconvert.ir.graph import in_order
 
 
-def read_values(graph: Graph) -> set[str]:
-    """The values that outputs depend on."""
-    wanted = {output.value for output in graph.outputs}
-    for node in reversed(graph.nodes):
-        if node.name in wanted:
-            wanted |= set(node.inputs)
-    return wanted
-
-
 def sources(graph: Graph) -> dict[str, tuple[str, ...]]:
     """For every layer, the layers whose outputs it computes from."""
     owner: dict[str, str] = {}

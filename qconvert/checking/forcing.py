@@ -180,9 +180,7 @@ def _near_ties(exp: Codes, random: np.random.Generator, grids: list[Grid]) -> Co
 
 def _grids_behind(graph: Graph, value: str) -> list[Grid]:
     quantizers = (
-        node.op.quantizer
-        for node in graph.nodes
-        if value in node.inputs and isinstance(node.op, Quantize)
+        node.op.quantizer for node in graph.readers[value] if isinstance(node.op, Quantize)
     )
     found = (grid_of(quantizer) for quantizer in quantizers)
     return [grid for grid in found if grid is not None and math.isfinite(grid.step)]

@@ -124,7 +124,7 @@ def assumed_codes(graph: Graph, analysis: Analysis, layer: Layer) -> tuple[str, 
 
     Their results are taken for codes of their grid, which beyond 2**24 steps they are not.
     """
-    nodes = {node.name: node for node in graph.nodes}
+    nodes = graph.makers
     pending = [name for node in own_nodes(graph, layer) for name in node.inputs]
     seen, found = set[str](), dict[str, None]()
     while pending:
@@ -145,14 +145,14 @@ def own_nodes(graph: Graph, layer: Layer) -> Sequence[Node]:
 
     None if an earlier layer has the same value: then this one does nothing.
     """
-    others = {other.value for other in graph.layers} | {source.name for source in graph.inputs}
-    first = next(other for other in graph.layers if other.value == layer.value)
-    wanted, nodes = {layer.value} if first is layer else set[str](), list[Node]()
-    for node in reversed(graph.nodes):
-        if node.name in wanted:
-            nodes.append(node)
-            wanted |= set(node.inputs) - others
-    return nodes[::-1]
+    found: dict[str, Node] = {}
+    pending = [layer.value] if graph.owners[layer.value] is layer else []
+    while pending:
+        node = graph.makers.get(pending.pop())
+        if node is not None and node.name not in found:
+            found[node.name] = node
+            pending += [name for name in node.inputs if name not in graph.owners]
+    return sorted(found.values(), key=lambda node: graph.positions[node.name])
 
 
 def _together(certificates: Sequence[Certificate]) -> Proof:

@@ -166,8 +166,7 @@ def evaluate_bounded(
 
 def rounding_in(graph: Graph, layer: Layer) -> str:
     """Which operations of *layer* correct programs may round differently, in words."""
-    inner = (n for n in graph.nodes if n.name == layer.name or n.name.startswith(f"{layer.name}:"))
-    ops = (op for node in inner for op in with_body(node.op))
+    ops = (op for node in graph.by_layer[layer.name] for op in with_body(node.op))
     found = dict.fromkeys(cause for op in ops if (cause := _cause(op)))
     return ", ".join(found) or INHERITED
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from qconvert.checking.ancestry import read_values
 from qconvert.checking.audit import Evidence
 from qconvert.checking.judge import (
     REQUIRED,
@@ -103,14 +102,14 @@ def _required(graph: Graph, value: str, *, fused: bool = False) -> tuple[Witness
     are *fused* into an operator.
     """
     unknown = {Witness.NUMPY} if value in graph.opaque else set[Witness]()
-    unknown |= {Witness.ORT} if fused or value not in read_values(graph) else set()
+    unknown |= {Witness.ORT} if fused or value not in graph.needed else set()
     return tuple(witness for witness in REQUIRED if witness not in unknown)
 
 
 def _note(graph: Graph, value: str, *, frozen: bool) -> str:
     if frozen:
         return _FROZEN
-    if value and value not in read_values(graph):
+    if value and value not in graph.needed:
         return "nothing reads it, and the file does not compute it"
     converter = graph.opaque.get(value)
     return f"opaque, by {converter}: no NumPy reference" if converter else ""

@@ -81,7 +81,7 @@ def find(start: Path) -> Path:
 def read_configuration(path: Path, *, found: bool = False) -> Configuration:
     """The configuration in *path*; `UsageError` with all that is wrong with it.
 
-    One that was *found*, so that nobody named it, has to be this user's or root's.
+    One that was *found*, so that nobody named it, has to be this user's or root's, as its folder.
     """
     table = _table(path, found=found)
     if table is None:
@@ -138,13 +138,22 @@ def _toml(path: Path, *, found: bool) -> dict[str, Any]:
 
 
 def _require_own(path: Path, status: os.stat_result) -> None:
-    """It names a program to run, as git's configuration does, which has ``safe.directory``."""
-    if hasattr(os, "getuid") and status.st_uid not in (_ROOT, os.getuid()):
-        raise UsageError(
-            "QC912",
-            f"{path}: belongs to another user (uid {status.st_uid}), and can name programs to "
-            f"run; if you trust it, name it: --config {path}",
-        )
+    """It names a program to run, as git's configuration does, which has ``safe.directory``.
+
+    In a folder of another user it may be a hard link to one's own, whose paths lead elsewhere.
+    """
+    if not hasattr(os, "getuid"):
+        return
+    folders = dict.fromkeys((path.parent, resolved(path).parent))
+    owners = {path: status.st_uid, **{folder: folder.stat().st_uid for folder in folders}}
+    for each, owner in owners.items():
+        if owner not in (_ROOT, os.getuid()):
+            where = "" if each == path else f"its folder {each} "
+            raise UsageError(
+                "QC912",
+                f"{path}: {where}belongs to another user (uid {owner}), and can name programs to "
+                f"run; if you trust it, name it: --config {path}",
+            )
 
 
 def _wrong(path: Path, *reasons: str) -> UsageError:

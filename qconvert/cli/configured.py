@@ -1,7 +1,9 @@
 """The checks that a configuration asks for, one after the other, and what became of each."""
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -81,12 +83,13 @@ def _outcome(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -
     from qconvert.output import Outputs, require_writable_folder
     from qconvert.report.formats import has_report, rendered
 
-    if asked.report:
-        # What an earlier run has written there, the next one brings up to date.
-        force = force or has_report(asked.report)
-        _make_folder(asked.report.parent)
-        require_writable_folder(asked.report, force=force)
-    with Outputs(force=force, inputs=_sources(asked)) as outputs:
+    with ExitStack() as stack:
+        if asked.report:
+            # What an earlier run has written there, the next one brings up to date.
+            force = force or has_report(asked.report)
+            stack.enter_context(_folder(asked.report.parent))
+            require_writable_folder(asked.report, force=force)
+        outputs = stack.enter_context(Outputs(force=force, inputs=_sources(asked)))
         report = checked(
             asked.model,
             asked.onnx,
@@ -109,7 +112,21 @@ def _outcome(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -
     return _Outcome(name, verdict, required, report.exit_code, told)
 
 
-def _make_folder(path: Path) -> None:
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """Make *path* and those above it; after an error those that are new and empty go away."""
+    new = [each for each in (path, *path.parents) if not os.path.lexists(each)]
+    try:
+        _make(path)
+        yield
+    except BaseException:
+        for each in new:
+            with suppress(OSError):
+                each.rmdir()
+        raise
+
+
+def _make(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -80,7 +80,7 @@ def export(
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
     from qconvert.output import Outputs, require_writable, resolved
-    from qconvert.report.written import to_json, written
+    from qconvert.report.written import next_line, to_json, written
 
     target = beside(model, ".onnx") if output is None else output
     sources = [target, *sources_of(model, reading)]
@@ -103,7 +103,7 @@ def export(
     )
     exported = replace(exported, path=target)
     found = written(exported.model, exported.data, target, len(exported.layers))
-    lines = () if quiet else tuple(_describe(exported, found, model, checked=checked))
+    lines = () if quiet else tuple(_describe(exported, found))
     if checked:
         from qconvert.api.stamping import stamped
         from qconvert.report import to_json as report_to_json
@@ -120,7 +120,7 @@ def export(
     if checked:
         tell_where(json_file, quiet=quiet)
         context.exit(report.exit_code)
-    _tell(lines)
+    _tell(() if quiet else (*lines, next_line(model, target)))
 
 
 @click.command(short_help="Write the weights that layers compute with.")
@@ -152,13 +152,11 @@ def _tell(lines: Iterable[str]) -> None:
         click.echo(line)
 
 
-def _describe(
-    exported: "Exported", found: "Written", model: Path, *, checked: bool
-) -> Iterator[str]:
+def _describe(exported: "Exported", found: "Written") -> Iterator[str]:
     from qconvert.emit.metadata import read_metadata
     from qconvert.report.described import interface_lines, requirement_lines
     from qconvert.report.notes import note_lines
-    from qconvert.report.written import lines_of, next_line
+    from qconvert.report.written import lines_of
 
     metadata = read_metadata(exported.model)
     yield from lines_of(found)
@@ -167,5 +165,3 @@ def _describe(
     yield from exported.divided
     yield from exported.without_effect
     yield from note_lines(exported.notes.items())
-    if not checked:
-        yield next_line(model, found)

@@ -11,7 +11,7 @@ from qconvert.differing.aligning import by_name
 from qconvert.differing.arrays import array_changes
 from qconvert.differing.results import Change, Kind
 from qconvert.ir import Graph, Layer, Node, Op, Quantizer, Shape, Weight, grid_of
-from qconvert.ir.graph import belongs, first_call, in_order
+from qconvert.ir.graph import first_call, in_order
 from qconvert.ir.ops import Quantize
 from qconvert.report.summary import describe
 
@@ -75,13 +75,13 @@ def _called_as(first: Graph, second: Graph, same: Mapping[str, str]) -> dict[str
     found = {other.name: one.name for other, one in pairs}
     for layer in second.layers:
         name = same.get(layer.name, layer.name)
-        own = (node.name for node in second.nodes if belongs(node, layer))
+        own = (node.name for node in second.by_layer[layer.name])
         found |= {value: name + value[len(layer.name) :] for value in own}
     return found
 
 
 def _side(graph: Graph, layer: Layer, values: Mapping[str, str]) -> _Side:
-    return _Side(layer, tuple(node for node in graph.nodes if belongs(node, layer)), values)
+    return _Side(layer, tuple(graph.by_layer[layer.name]), values)
 
 
 def _layer_changes(one: _Side, other: _Side, changed: set[str]) -> Iterator[Change]:

@@ -65,7 +65,7 @@ def activation_quantizer(graph: Graph, layer: Layer) -> Quantizer | None:
 
 
 def _quantizer_of(graph: Graph, value: str) -> Quantizer | None:
-    node = next((node for node in graph.nodes if node.name == value), None)
+    node = graph.makers.get(value)
     match node and node.op:
         case Quantize(quantizer=quantizer):
             return quantizer
@@ -80,7 +80,8 @@ def _quantizer_of(graph: Graph, value: str) -> Quantizer | None:
 
 
 def _op_of(graph: Graph, value: str) -> Op | None:
-    return next((node.op for node in graph.nodes if node.name == value), None)
+    node = graph.makers.get(value)
+    return None if node is None else node.op
 
 
 def step_of(graph: Graph, layer: Layer) -> float | None:

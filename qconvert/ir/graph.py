@@ -1,8 +1,9 @@
 """A model as a graph of ops, and what makes such a graph valid."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from qconvert.ir.ops import Op, Opaque, Quantize, Recurrence
 from qconvert.ir.quantizers import Quantizer, is_data_dependent
@@ -77,9 +78,12 @@ class Output:
     value: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Graph:
-    """A whole model: nodes in topological order, every value named once."""
+    """A whole model: nodes in topological order, every value named once.
+
+    What is looked up in it is found out once, for all of thousands of layers.
+    """
 
     name: str
     inputs: tuple[Input, ...]
@@ -87,14 +91,24 @@ class Graph:
     outputs: tuple[Output, ...]
     layers: tuple[Layer, ...]
 
-    @property
-    def shapes(self) -> dict[str, Shape]:
+    @cached_property
+    def shapes(self) -> Mapping[str, Shape]:
         """Shape of every value."""
         values: tuple[Input | Node, ...] = (*self.inputs, *self.nodes)
         return {value.name: value.shape for value in values}
 
-    @property
-    def readers(self) -> dict[str, list[Node]]:
+    @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """Where every value stands, the inputs before the nodes."""
+        return {name: i for i, name in enumerate(self.shapes)}
+
+    @cached_property
+    def makers(self) -> Mapping[str, Node]:
+        """The node that computes each value but the inputs."""
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def readers(self) -> Mapping[str, Sequence[Node]]:
         """The nodes that read each value, in order; of an output that nothing reads, none."""
         found: dict[str, list[Node]] = {name: [] for name in self.shapes}
         for node in self.nodes:
@@ -102,37 +116,43 @@ class Graph:
                 found[name].append(node)
         return found
 
-    @property
-    def owners(self) -> dict[str, Layer]:
+    @cached_property
+    def owners(self) -> Mapping[str, Layer]:
         """The layer that each value is the result of, the first one if there are several."""
         return {layer.value: layer for layer in reversed(self.layers)}
 
-    @property
-    def opaque(self) -> dict[str, str]:
+    @cached_property
+    def by_layer(self) -> Mapping[str, Sequence[Node]]:
+        """By the name of a layer the nodes that it computes, which are called like it.
+
+        That is by its name, and more behind a colon.
+        """
+        found: dict[str, list[Node]] = {layer.name: [] for layer in self.layers}
+        for node in self.nodes:
+            ends = (i for i, character in enumerate(node.name) if character == ":")
+            for name in dict.fromkeys((node.name, *(node.name[:end] for end in ends))):
+                if name in found:
+                    found[name].append(node)
+        return found
+
+    @cached_property
+    def needed(self) -> Set[str]:
+        """The values that outputs depend on, these included."""
+        wanted = {output.value for output in self.outputs}
+        for node in reversed(self.nodes):
+            if node.name in wanted:
+                wanted.update(node.inputs)
+        return wanted
+
+    @cached_property
+    def opaque(self) -> Mapping[str, str]:
         """The values that no reference can compute, with the converter that knows them."""
         return {node.name: node.op.converter for node in self.nodes if isinstance(node.op, Opaque)}
 
 
 def in_order(graph: Graph) -> tuple[Layer, ...]:
     """The layers by the position of their value; layers that share a value keep their order."""
-    position = {name: i for i, name in enumerate(graph.shapes)}
-    return tuple(sorted(graph.layers, key=lambda layer: position[layer.value]))
-
-
-def belongs(node: Node, layer: Layer) -> bool:
-    """Whether *layer* computes *node*, by their names."""
-    return node.name == layer.name or node.name.startswith(f"{layer.name}:")
-
-
-def nodes_by_layer(graph: Graph) -> dict[str, list[Node]]:
-    """By the name of a layer the nodes that `belongs` finds, in one walk over all of them."""
-    found: dict[str, list[Node]] = {layer.name: [] for layer in graph.layers}
-    for node in graph.nodes:
-        ends = (i for i, character in enumerate(node.name) if character == ":")
-        for name in dict.fromkeys((node.name, *(node.name[:end] for end in ends))):
-            if name in found:
-                found[name].append(node)
-    return found
+    return tuple(sorted(graph.layers, key=lambda layer: graph.positions[layer.value]))
 
 
 def first_call(name: str) -> str:

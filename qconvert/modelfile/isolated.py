@@ -41,7 +41,7 @@ _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
 }
 #: Codes of what is merely large; bombs and the like are no honest files.
-_SIZES = frozenset({"QC208", "QC513", "QC801"})
+_SIZES = frozenset({"QC208", "QC513", "QC708", "QC801"})
 #: Seconds in all for each of the processor's: others may take that away.
 _PATIENCE = 4
 #: Bytes besides arrays that a file of results may have.

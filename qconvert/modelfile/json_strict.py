@@ -98,7 +98,7 @@ def _check_tree(root: Json, what: str, limits: Limits) -> None:
             try:
                 following += _children(value)
             except MalformedError as error:
-                place = "".join(_keys_to(value, root, limits.json_depth) or ())
+                place = _keys_to(value, root)
                 where = f"{what} at {place.removeprefix('.')}" if place else what
                 raise MalformedError(error.code, f"{where}: {error}") from None
         level = following
@@ -129,15 +129,24 @@ def _require_unicode(text: str) -> None:
         raise MalformedError("QC209", f"a lone surrogate: {text[:_SHOWN]!r}") from None
 
 
-def _keys_to(wanted: _Value, value: _Value, depth: int) -> tuple[str, ...] | None:
-    """What leads from *value* to that very object, as ``.layers``, ``[3]``; `None` if nothing."""
-    if value is wanted:
-        return ()
-    for key, child in _members(value) if depth >= 0 else ():
-        found = _keys_to(wanted, child, depth - 1)
-        if found is not None:
-            return (key, *found)
-    return None
+def _keys_to(wanted: _Value, root: _Value) -> str:
+    """What leads from *root* to that very object, as ``.layers[3]``.
+
+    Without recursion, for what lies before it may be too deep, which is told after it.
+    """
+    keys: list[str] = []
+    branches = [iter([("", root)])]
+    while branches:
+        found = next(branches[-1], None)
+        if found is None:
+            branches.pop()
+            continue
+        key, value = found
+        keys[len(branches) - 1 :] = [key]
+        if value is wanted:
+            break
+        branches.append(_members(value))
+    return "".join(keys)
 
 
 def _members(value: _Value) -> Iterator[tuple[str, _Value]]:

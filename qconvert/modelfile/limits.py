@@ -28,6 +28,7 @@ class Limits:
     tensor_bytes: int = 16 << 30
     group_depth: int = 32
     archive_entries: int = 1000
+    function_nodes: int = 100_000
     reader_seconds: int = 30
     reader_memory: int = 4 << 30
 

@@ -37,7 +37,8 @@ def recognise(source: Buffer) -> Format:
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return Format.ZIP
     if data.lstrip()[:1] in (b"{", b"["):
-        _refuse_own(data)
+        if document := document_in(data):
+            raise UnsupportedError([Problem("QC105", "", f"{document}, and no model")])
         return Format.JSON
     _refuse_other_model(data)
     _refuse_accident(data)
@@ -45,6 +46,15 @@ def recognise(source: Buffer) -> Format:
         "QC103",
         f"not an HDF5 file, a Keras archive or a JSON architecture (starts with {data[:8]!r})",
     )
+
+
+def document_in(source: Buffer) -> str | None:
+    """What a file is that qconvert writes and that is no model: it states its schema first."""
+    match = _OWN.match(bytes(source[:_HEAD]))
+    if match is None:
+        return None
+    what = match[1].decode()
+    return _REPORT if what == "report" else f"qconvert's JSON of another kind ({what})"
 
 
 def _refuse_truncated(data: bytes, length: int) -> None:
@@ -76,14 +86,6 @@ def _refuse_other_model(data: bytes) -> None:
         _refuse("an ONNX file")
     if data[:1] == b"\x80" and b"\x01" < data[1:2] < b"\x06":
         _refuse("a pickle, which is a program and never opened")
-
-
-def _refuse_own(data: bytes) -> None:
-    """What qconvert writes states its schema first."""
-    if match := _OWN.match(data):
-        what = match[1].decode()
-        told = _REPORT if what == "report" else f"qconvert's JSON of another kind ({what})"
-        raise UnsupportedError([Problem("QC105", "", f"{told}, and no model")])
 
 
 def _refuse(what: str) -> None:

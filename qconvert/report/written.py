@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import shlex
+import string
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ SCHEMA: Final = "qconvert.written/2"
 #: The operators that multiply numbers by weights, and those that multiply integers.
 _LINEAR: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _INTEGER: Final = frozenset({"ConvInteger", "MatMulInteger", "QLinearConv"})
+#: What no shell takes for anything else.
+_PLAIN: Final = frozenset(string.ascii_letters + string.digits + "/._-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,17 @@ def lines_of(found: Written) -> Iterator[str]:
     yield kinds
 
 
-def next_line(model: Path, found: Written) -> str:
-    """What to do with the file now."""
-    command = shlex.join(["qconvert", "check", str(model), found.path])
-    return f"next: {printable(command)}"
+def next_line(model: Path, onnx: Path) -> str:
+    """What to do with the file *onnx* now, as a shell reads it."""
+    return f"next: qconvert check {_quoted(str(model))} {_quoted(str(onnx))}"
+
+
+def _quoted(text: str) -> str:
+    """One word of a shell, which can be shown: byte by byte where *text* cannot."""
+    if printable(text) == text:
+        return shlex.quote(text)
+    told = (chr(x) if chr(x) in _PLAIN else f"\\x{x:02x}" for x in os.fsencode(text))
+    return f"$'{''.join(told)}'"
 
 
 def to_json(found: Written) -> str:

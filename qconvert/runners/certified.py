@@ -52,7 +52,8 @@ def _within(
     found = {name for name in given if name in needed}
     found = {name for name in found if contains(analysis.values[name], given[name])}
     for node in graph.nodes:
-        if node.name in needed - given.keys() and _stays_within(node, analysis, found, largest):
+        computed = node.name in needed and node.name not in given
+        if computed and _stays_within(node, analysis, found, largest):
             found.add(node.name)
     return found
 
@@ -63,8 +64,9 @@ def _needed(
     """What *sums* are computed from, back to what is given and to what can be anything."""
     needed = {name for node in sums for name in node.inputs}
     for node in reversed(graph.nodes):
-        if node.name in needed - given.keys() and analysis.values[node.name] is not None:
-            needed |= set(node.inputs)
+        computed = node.name in needed and node.name not in given
+        if computed and analysis.values[node.name] is not None:
+            needed.update(node.inputs)
     return needed
 
 

@@ -1,13 +1,13 @@
 """Products of a layer for one sample, and how wide their factors and sums are."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from qconvert.exactness import Analysis, analyse
 from qconvert.ir import Graph, Grid, Node, Quotients, Shape, Weight
-from qconvert.ir.graph import first_call, nodes_by_layer
+from qconvert.ir.graph import first_call
 from qconvert.ir.ops import Conv, ConvTranspose, Dense, Recurrence
 from qconvert.ir.stock import MatMul
 from qconvert.weighing.accumulators import Accumulator, accumulator
@@ -64,7 +64,7 @@ def costs(graph: Graph, domains: Mapping[str, Grid | Quotients] | None = None) -
     analysis = analyse(graph, domains)
     widths, shapes = Widths(graph, analysis), graph.shapes
     weights = {layer.name: layer.weights for layer in graph.layers}
-    computing, found = nodes_by_layer(graph), dict[str, Cost]()
+    computing, found = graph.by_layer, dict[str, Cost]()
     for layer in graph.layers:
         nodes = computing[layer.name]
         products = [one for node in nodes for one in _products(node, widths, shapes)]
@@ -79,7 +79,7 @@ def _kernels(weights: Mapping[str, Weight]) -> list[Weight]:
 
 
 def _cost(
-    products: list[_Product], kernels: list[Weight], nodes: list[Node], analysis: Analysis
+    products: list[_Product], kernels: list[Weight], nodes: Sequence[Node], analysis: Analysis
 ) -> Cost:
     counted = _counted(products, kernels)
     multiplying = [node for node in nodes if isinstance(node.op, MULTIPLYING)]

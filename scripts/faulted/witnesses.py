@@ -10,7 +10,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from scripts.faulted.trial import ROOT, Row, environment, run
+from scripts.faulted.trial import ROOT, Ended, Row, environment, run
 
 #: The faults of `witness`, and the exit codes that each may have: 0 never.
 FAULTS: Final = {
@@ -33,18 +33,23 @@ def interpreter(folder: Path) -> Path:
     return path
 
 
-def command(model: Path, folder: Path) -> list[str]:
-    """A check with the stand-in, and a report."""
-    report = ["--json", str(folder / "report.json"), "--force"]
-    words = ["-m", "qconvert", "check", str(model), "--samples", "17", *report]
-    return [sys.executable, *words, "--tf-python", str(interpreter(folder))]
+def command(
+    model: Path, folder: Path, option: str = "--json", report: str = "report.json"
+) -> list[str]:
+    """A check with the stand-in, and a *report*, by *option* of this kind."""
+    words = ["-m", "qconvert", "check", str(model), "--samples", "17", option, str(folder / report)]
+    return [sys.executable, *words, "--force", "--tf-python", str(interpreter(folder))]
+
+
+def settings(fault: str = "") -> dict[str, str]:
+    """The environment of a check whose TensorFlow has a *fault*."""
+    return environment(FAULT=fault, QCONVERT_CACHE="off")
 
 
 def checked(model: Path, folder: Path, fault: str, codes: Collection[int]) -> Row:
     """A check whose TensorFlow has a *fault*; without one it passes."""
     row = Row(f"TensorFlow: {fault or 'none'}")
-    code, text = run(command(model, folder), env=environment(FAULT=fault, QCONVERT_CACHE="off"))
-    _judge(row, folder, code, text, codes)
+    _judge(row, folder, run(command(model, folder), env=settings(fault)), codes)
     return row
 
 
@@ -59,24 +64,18 @@ def killed_runtime(model: Path, folder: Path, count: int) -> Row:
                 time.sleep(delay)
                 os.kill(child, signal.SIGKILL)
 
-        code, text = run(
-            command(model, folder),
-            happening=happening,
-            env=environment(FAULT="", QCONVERT_CACHE="off"),
-        )
+        end = run(command(model, folder), happening=happening, env=settings())
         # It may have been done with all that it is for.
-        _judge(row, folder, code, text, (0, 1, 5))
+        _judge(row, folder, end, {0, 1, 5})
     return row
 
 
-def _judge(row: Row, folder: Path, code: int, text: str, codes: Collection[int]) -> None:
-    row.runs += 1
-    row.codes[str(code)] += 1
-    if code not in codes or "Traceback" in text or "QC999" in text:
-        row.wrong.append(f"exit code {code}: {text.strip()[-300:]}")
+def _judge(row: Row, folder: Path, end: Ended, codes: Collection[int]) -> None:
+    row.count(end, codes)
+    if row.wrong:
         return
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    if report["passed"] is not (code == 0):
+    if report["passed"] is not (end.code == 0):
         row.wrong.append("the report says something else")
     failed = any(each["failure"] for each in report["witnesses"])
     if failed and report["passed"]:

@@ -9,12 +9,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from scripts.faulted.trial import OLD, Row, Subject, environment, run
+from scripts.faulted.trial import OLD, Row, Subject, after, environment, excused, run
 
 #: Something that happens once.
 Fault: TypeAlias = Callable[[Subject], Row]
@@ -55,18 +56,8 @@ def killed(subject: Subject, count: int, number: signal.Signals) -> Row:
     longest, source = typical_seconds(subject), random.Random(0)
     for _ in range(count):
         subject.prepare()
-        delay = source.uniform(0, longest)
-
-        def happening(process: "subprocess.Popen[str]", delay: float = delay) -> None:
-            time.sleep(delay)
-            process.send_signal(number)
-
-        code, text = run(subject.command, happening=happening)
-        # Before Python has set its handlers the signal itself ends the process.
-        early = "Traceback" in text and "KeyboardInterrupt" in text and "qconvert/cli" not in text
-        subject.judge(row, code, "" if early else text)
-        if code not in (0, -number, 128 + number, *((1,) if early else ())):
-            row.wrong.append(f"exit code {code}")
+        end = run(subject.command, happening=after(source.uniform(0, longest), number))
+        subject.judge(row, *excused(end, number))
     return row
 
 
@@ -79,19 +70,16 @@ def killed_while_writing(
     for _ in range(count):
         for path in folder.iterdir():
             path.unlink()
-        process = subprocess.Popen(
-            [sys.executable, "-c", loop, str(folder), str(size)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment(),
-        )
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(source.uniform(0.05, 0.15))
-        process.send_signal(number)
-        process.communicate()
-        row.runs += 1
-        row.codes[str(process.returncode)] += 1
+        delay = source.uniform(0.05, 0.15)
+
+        def happening(process: "subprocess.Popen[str]", delay: float = delay) -> None:
+            assert process.stdout is not None
+            process.stdout.readline()
+            after(delay, number)(process)
+
+        end = run([sys.executable, "-c", loop, str(folder), str(size)], happening=happening)
+        # What it says is Python's own traceback.
+        row.count(replace(end, text=""))
         _judge_letters(row, folder, size)
     return row
 
@@ -111,10 +99,7 @@ def _judge_letters(row: Row, folder: Path, size: int) -> None:
 
 def _once(row: Row, subject: Subject, command: Sequence[str], *, codes: set[int]) -> Row:
     subject.prepare()
-    code, text = run(command)
-    subject.judge(row, code, text)
-    if code not in codes:
-        row.wrong.append(f"exit code {code}: {text.strip()}")
+    subject.judge(row, run(command), codes)
     return row
 
 
@@ -175,8 +160,7 @@ def link(subject: Subject) -> Row:
     victim.write_bytes(OLD)
     subject.target.unlink()
     subject.target.symlink_to(victim)
-    code, text = run(subject.command)
-    subject.judge(row, code, text)
+    subject.judge(row, run(subject.command))
     if victim.read_bytes() != OLD or subject.target.is_symlink():
         row.wrong.append("the file behind the link was written")
     return row
@@ -192,12 +176,10 @@ def failing_calls(subject: Subject, calls: Sequence[str], error: str = "EIO") ->
             inject = f"inject={call}:error={error}:when={n}"
             log = subject.folder.parent / "strace"
             command = ["strace", "-f", "-o", str(log), "-e", f"trace={call}", "-e", inject]
-            code, text = run([*command, *subject.command])
+            end = run([*command, *subject.command])
             if "INJECTED" not in log.read_text(errors="replace"):
                 break
-            subject.judge(row, code, text)
-            if code not in (0, 6):
-                row.wrong.append(f"{n}: exit code {code}: {text.strip()[-200:]}")
+            subject.judge(row, end, (0, 6))
         yield row
 
 
@@ -207,8 +189,7 @@ def order(subject: Subject) -> Row:
     subject.prepare()
     log = subject.folder.parent / "strace"
     calls = "trace=openat,write,fsync,rename,renameat,renameat2"
-    code, text = run(["strace", "-f", "-y", "-o", str(log), "-e", calls, *subject.command])
-    subject.judge(row, code, text)
+    subject.judge(row, run(["strace", "-f", "-y", "-o", str(log), "-e", calls, *subject.command]))
     found = order_in(log.read_text(errors="replace"), subject.folder)
     if found != ["write", "fsync", "rename", "fsync folder"]:
         row.wrong.append(f"the order was {found}")
@@ -236,8 +217,7 @@ def same_bytes(subject: Subject, settings: Mapping[str, Mapping[str, str]]) -> R
     row = Row("other clock, time zone, locale")
     for more in settings.values():
         subject.prepare()
-        code, text = run(subject.command, env=environment(**more), cwd=subject.folder)
-        subject.judge(row, code, text)
+        subject.judge(row, run(subject.command, env=environment(**more), cwd=subject.folder))
     if row.new < row.runs:
         row.wrong.append("other bytes")
     return row
@@ -247,15 +227,10 @@ def at_once(subject: Subject, count: int) -> Row:
     """*count* exports to one path at the same time."""
     row = Row(f"{count} exports to one path")
     subject.prepare()
-    processes = [
-        subprocess.Popen(
-            subject.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment()
-        )
-        for _ in range(count)
-    ]
-    codes = [(process.communicate()[1], process.returncode) for process in processes]
-    for text, code in codes:
-        subject.judge(row, code, text.decode(errors="replace"))
+    with ThreadPoolExecutor(count) as pool:
+        ends = list(pool.map(lambda _: run(subject.command), range(count)))
+    for end in ends:
+        subject.judge(row, end)
     return row
 
 
@@ -265,10 +240,7 @@ def memory(subject: Subject, first: int, step: int, enough: int) -> Row:
     while row.new < enough and limit < 4096:
         subject.prepare()
         script = _LIMITED.format("v", limit << 10)
-        code, text = run(["bash", "-c", script, "bash", "--", *subject.command])
-        subject.judge(row, code, text)
-        if code not in (0, 7):
-            row.wrong.append(f"{limit} MiB: exit code {code}: {text.strip()[-200:]}")
+        subject.judge(row, run(["bash", "-c", script, "bash", "--", *subject.command]), (0, 7))
         limit += step
     return row
 

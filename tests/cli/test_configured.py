@@ -289,6 +289,38 @@ def test_a_configuration_of_another_user_has_to_be_named(
     assert run(["check", "--config", str(path)]) == 4
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_configuration_in_a_folder_of_another_user_has_to_be_named(
+    linked: bool, project: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it may be a hard link to one's own, or be reached by a link."""
+    own = project('tf-python = "./evil"\n[[models]]\nmodel = "gone.h5"\n')
+    folder = tmp_path / "another"
+    folder.mkdir()
+    os.chown(folder, 65534, -1)
+    path = folder / "qconvert.toml"
+    path.hardlink_to(own)
+    if linked:
+        own.unlink()
+        own.symlink_to(path)
+    else:
+        os.chdir(folder)
+    assert run(["check"]) == 2
+    assert f"its folder {folder} belongs to another user" in capsys.readouterr().err
+    assert run(["check", "--config", str(path)]) == 4
+
+
+def test_a_check_that_fails_leaves_none_of_the_folders_of_its_report(
+    project: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    path = project(f'{HERE}[[models]]\nmodel = "gone.h5"\nreport = "out/deep/er/r"\n')
+    assert run(["check"]) == 4
+    assert sorted({*tmp_path.rglob("*")} - {path}) == before
+
+
 def test_a_configuration_of_root_and_a_system_without_users_are_trusted(
     project: Any, of_another_user: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

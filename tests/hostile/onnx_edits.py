@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -147,6 +148,42 @@ def nested(depth: int) -> Edit:
         _in_front(model, *graph.node, read="r")
 
     return edit
+
+
+def functions(*calls: tuple[int, str], branch: bool = False) -> Edit:
+    """Functions ``f0``, ``f1``, ... that call so often another one, or an operator.
+
+    The last of them is called by the graph, or in a *branch* of it.
+    """
+
+    def edit(model: onnx.ModelProto) -> None:
+        model.opset_import.append(helper.make_opsetid("own", 1))
+        for i, (times, name) in enumerate(calls):
+            tensors = ["x", *(f"t{k}" for k in range(1, times)), "y"]
+            body = [_call(name, *pair) for pair in pairwise(tensors)]
+            function = helper.make_function("own", f"f{i}", ["x"], ["y"], body, model.opset_import)
+            model.functions.append(function)
+        call = _call(f"f{len(calls) - 1}", model.graph.input[0].name, "r")
+        _in_front(model, *(_in_branch(call) if branch else [call]), read="r")
+
+    return edit
+
+
+def _call(name: str, source: str, result: str) -> onnx.NodeProto:
+    return helper.make_node(name, [source], [result], domain="own" if name[0] == "f" else "")
+
+
+def _in_branch(node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    result = helper.make_tensor_value_info("r", TensorProto.FLOAT, None)
+    graph = helper.make_graph([node], "branch", [], [result])
+    branches = helper.make_node("If", ["c"], ["r"], then_branch=graph, else_branch=graph)
+    return [_constant("c", np.array(True)), branches]
+
+
+def doubling(count: int, *, branch: bool = False) -> Edit:
+    """Functions of two calls each that stand for ``2**count`` nodes."""
+    inner = ((2, f"f{i}") for i in range(count - 1))
+    return functions((2, "Identity"), *inner, branch=branch)
 
 
 def allocation(operator: str) -> Edit:

@@ -12,12 +12,14 @@ from tests.hostile.onnx_edits import (
     constant_of_unknown_type,
     custom_operator,
     cycle,
+    doubling,
     duplicate,
     endless_loop,
     external,
     external_constant,
     external_in_branch,
     external_in_function,
+    functions,
     input_of_strings,
     input_of_unknown_type,
     input_without_type,
@@ -56,6 +58,7 @@ REFUSED: Final[Mapping[str, tuple[Edit, str]]] = {
     "no outputs": (no_outputs, "QC702"),
     "no opset": (no_opset, "QC702"),
     "unknown operator": (unknown_operator, "QC702"),
+    "function that calls itself": (functions((1, "f1"), (1, "f0")), "QC702"),
     "input without a type": (input_without_type, "QC702"),
     "input of unknown type": (input_of_unknown_type, "QC702"),
     **{
@@ -86,6 +89,13 @@ REFUSED: Final[Mapping[str, tuple[Edit, str]]] = {
         "QC703",
     ),
     "layer twice": (metadata(_twice), "QC703"),
+}
+
+#: Files that are small, and have no end for who follows their calls.
+BEYOND: Final[Mapping[str, Edit]] = {
+    "calls that double 30 times": doubling(30),
+    "calls that double in a branch": doubling(30, branch=True),
+    "100,000 calls of a node": functions((1, "Identity"), (100_000, "f0")),
 }
 
 #: For each edit: the codes of which one says why ONNX Runtime does not run the file.

@@ -2,20 +2,30 @@
 
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from qconvert import api
-from scripts.faulted import witnesses, writing
+from scripts.faulted import reports, witnesses, writing
 from scripts.faulted.model import write_model
-from scripts.faulted.trial import Subject
+from scripts.faulted.trial import Row, Subject, run
 
 #: A writer as one writes it first, with the bug that each fault is for.
 NAIVE = writing.LOOP.replace(
     "outputs.file(folder / name, bytes([65 + i % 26]) * size)",
     "(folder / name).write_bytes(bytes([65 + i % 26]) * size)",
 )
+
+
+#: A program that ends before its child does, which leaves a temporary folder.
+UNTIDY = """
+import subprocess, sys
+late = "import tempfile, time; time.sleep(0.5); tempfile.mkdtemp(prefix='late-')"
+# A pipe of the parent's would be waited for anyway.
+subprocess.Popen([sys.executable, "-c", late], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+"""
 
 
 @pytest.fixture
@@ -103,3 +113,18 @@ def test_the_stand_in_for_tensorflow_passes_without_a_fault(keras: Path, tmp_pat
 def test_no_check_passes_whose_runtime_is_killed(keras: Path, tmp_path: Path) -> None:
     row = witnesses.killed_runtime(keras, tmp_path, 3)
     assert row.holds and row.codes.keys() <= {"1", "5"}, row
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_while_a_report_is_replaced(
+    number: signal.Signals, keras: Path, tmp_path: Path
+) -> None:
+    row = reports.interrupted(keras, tmp_path, 3, number)
+    assert row.holds, row
+
+
+def test_what_a_child_leaves_after_the_command_is_seen() -> None:
+    end, row = run([sys.executable, "-c", UNTIDY]), Row("untidy")
+    row.count(end, {0})
+    assert [name.partition("-")[0] for name in row.temporary] == ["late"]
+    assert not row.wrong and not row.holds

@@ -32,8 +32,8 @@ from qconvert.runners.ort import OrtRunner
 from qconvert.runners.ort_process import ort_process
 from qconvert.runners.reference import ReferenceRunner
 from tests.checking.stand_in import stand_in_for
-from tests.hostile.onnx_edits import NAMES, Edit, endless_loop, external, hostile_names
-from tests.hostile.onnx_files import FAILING, REFUSED
+from tests.hostile.onnx_edits import NAMES, Edit, doubling, endless_loop, external, hostile_names
+from tests.hostile.onnx_files import BEYOND, FAILING, REFUSED
 
 NOWHERE = ("--tf-python", "/nowhere/python")
 
@@ -84,6 +84,30 @@ def test_a_file_that_is_not_valid_is_refused_with_its_code(
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("name", BEYOND)
+def test_calls_of_functions_are_counted_before_they_are_followed(
+    name: str, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = edited(exported, tmp_path, BEYOND[name])
+    # Of the processor's time, in which nobody follows 2**30 calls.
+    assert run(["inspect", str(path), "--limit", "reader-seconds=5"]) == 7
+    error = capsys.readouterr().err
+    assert error.startswith(f"qconvert: error QC708: {path}: ") and error.count("\n") == 1
+    assert "--limit function-nodes=N" in error
+
+
+@pytest.mark.parametrize("branch", [False, True])
+def test_calls_up_to_the_limit_are_followed(
+    branch: bool, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """2 nodes, and a function of two calls of them: 6 in each of two branches."""
+    path, made = edited(exported, tmp_path, doubling(2, branch=branch)), 12 if branch else 6
+    words = ["inspect", str(path), "--limit"]
+    assert run([*words, f"function-nodes={made - 1}"]) == 7
+    assert run([*words, f"function-nodes={made}"]) == 0
+    capsys.readouterr()
+
+
 @pytest.mark.parametrize("name", FAILING)
 def test_a_file_that_does_not_run_is_a_witness_that_failed(
     name: str, keras: Path, exported: Path, tmp_path: Path
@@ -95,6 +119,28 @@ def test_a_file_that_does_not_run_is_a_witness_that_failed(
     for witness in report.witnesses:
         failed = witness.failure is not None and witness.failure[:5] in codes
         assert failed is (witness.witness in (Witness.ORT, Witness.DEPLOYED))
+
+
+def test_a_file_that_does_not_run_has_one_code_when_it_is_timed(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit, _ = FAILING["custom operator"]
+    path = edited(exported, tmp_path, edit)
+    assert run(["bench", str(path), "--rounds", "1", "--batch", "1", "--threads", "1"]) == 5
+    error = capsys.readouterr().err
+    assert error.startswith("qconvert: error QC727: its process failed: ")
+    assert error.count("QC7") == 1
+
+
+def test_a_report_in_the_place_of_a_file_is_called_one(
+    keras: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = str(tmp_path / "report.json")
+    assert run(["check", str(keras), "--samples", "4", "--json", report, *NOWHERE]) == 5
+    capsys.readouterr()
+    assert run(["check", str(keras), report, *NOWHERE]) == 4
+    error = capsys.readouterr().err
+    assert error.startswith(f"qconvert: error QC702: {report}: a report of qconvert check, which")
 
 
 def test_the_file_itself_passes(keras: Path, exported: Path) -> None:

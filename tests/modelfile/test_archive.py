@@ -4,6 +4,7 @@ import io
 import json
 import stat
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from qconvert.errors import BadFileError
-from qconvert.modelfile import Json, read_model
+from qconvert.modelfile import DEFAULT_LIMITS, Json, Limits, read_model
+from qconvert.modelfile.inside import leftover
 
 CONFIG: dict[str, Json] = {
     "class_name": "Sequential",
@@ -44,9 +46,9 @@ def write(folder: Path, *parts: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
     return path
 
 
-def bad(path: Path) -> str:
+def bad(path: Path, limits: Limits = DEFAULT_LIMITS) -> str:
     with pytest.raises(BadFileError) as caught:
-        read_model(path)
+        read_model(path, limits=limits)
     return caught.value.reason
 
 
@@ -173,13 +175,53 @@ def test_variables_are_ordered_by_number_and_not_by_text(tmp_path: Path) -> None
     assert [float(w.value) for w in stored] == list(range(11))
 
 
-def test_a_loop_of_groups_is_refused(tmp_path: Path) -> None:
-    stream = io.BytesIO()
-    with h5py.File(stream, "w") as file:
-        file["layers/q_dense/vars/0"] = KERNEL
-        file["layers/q_dense/again"] = file["layers"]
+def looped(file: h5py.File) -> None:
+    file["layers/q_dense/again"] = file["layers"]
+
+
+def doubled(file: h5py.File) -> None:
+    """No loop, and not deep: 25 groups to which 2**25 paths lead."""
+    group = file["layers"]
+    for i in range(25):
+        inner = group.create_group(f"a{i}")
+        group[f"b{i}"] = inner
+        group = inner
+
+
+@pytest.mark.parametrize("change", [looped, doubled])
+def test_groups_to_which_several_paths_lead_are_refused(
+    change: Callable[[h5py.File], None], tmp_path: Path
+) -> None:
+    stream = io.BytesIO(weights_file("layers/q_dense/vars/0"))
+    with h5py.File(stream, "a") as file:
+        change(file)
     parts = entries() | {"model.weights.h5": stream.getvalue()}
-    assert bad(write(tmp_path, *parts.items())).endswith("lies in a loop")
+    told = bad(write(tmp_path, *parts.items()), DEFAULT_LIMITS.with_values({"reader-seconds": 2}))
+    assert told.endswith("has two names, or lies in a loop")
+
+
+def test_groups_in_each_other_are_limited(tmp_path: Path) -> None:
+    """Those of an ordinary file are three."""
+    path = write(tmp_path, *entries().items())
+    told = bad(path, DEFAULT_LIMITS.with_values({"group-depth": 2}))
+    assert told == (
+        "the group '/layers/q_dense/vars' lies too deep: limit 2 (--limit group-depth=N raises it)"
+    )
+    read_model(path, limits=DEFAULT_LIMITS.with_values({"group-depth": 3}))
+    stream = io.BytesIO(weights_file("layers/q_dense/vars/0", "layers" + "/a" * 32 + "/0"))
+    parts = entries() | {"model.weights.h5": stream.getvalue()}
+    assert "lies too deep: limit 32 " in bad(write(tmp_path, *parts.items()))
+
+
+def test_what_is_unused_is_told_once_and_not_looked_for_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where a group lies in itself, and where there are too many links."""
+    with h5py.File(io.BytesIO(weights_file("a/x", "a/y")), "a") as file:
+        file["a/again"] = file["a"]
+        assert leftover.unused(file, set()) == ["/a/x", "/a/y"]
+        monkeypatch.setattr(leftover, "LOOKED_AT", 3)  # a, a/again, a/x
+        assert leftover.unused(file, set()) == ["/a/x"]
 
 
 @pytest.mark.parametrize("paths", [["0", "iteration"], ["0", "1", "iteration"]])

@@ -31,6 +31,8 @@ def test_json_of_every_type_is_read() -> None:
             "x at config.layers[1]: the key 'f' occurs twice in one object",
         ),
         (b'{"a b": {"c": 1e999}}', "x at ['a b'].c: the number 1e999 is out of range"),
+        (b"[" * 800 + b"]" * 800, TOO_DEEP),
+        (b"[" + b"[" * 800 + b"]" * 800 + b", NaN]", "x at [1]: NaN is not a JSON number"),
         (b'["\xff"]', "x is not UTF-8"),
         (b'{"a": ["", "\\ud800"]}', r"x at a[1]: a lone surrogate: '\ud800'"),
         (b'{"\\ud800": 1}', r"x at ['\ud800']: a lone surrogate: '\ud800'"),

@@ -4,7 +4,7 @@ A convolution's kernel has weights, which are compared, and count as wrong where
 mean has none, so that of its kernel something is to be said by itself.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 import numpy as np
 import onnx
@@ -12,15 +12,14 @@ import onnx
 from qconvert.checking.deployed.deployed_graph import Remark
 from qconvert.checking.deployed.kernels import LINEAR, called, kind_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.requantized import Judged, is_mean, judged, sums_and_behind
+from qconvert.checking.deployed.requantized import Judged, is_mean, judged, rises
 from qconvert.checking.deployed.stored import cones_of, kernels_of
 from qconvert.checking.repair.computed import with_program
 from qconvert.checking.repair.moves import read_moves
 from qconvert.emit.metadata import read_metadata
 from qconvert.exactness import analyse
-from qconvert.ir import Graph, Layer
-from qconvert.ir.graph import belongs
-from qconvert.ir.ops import Conv, ConvTranspose, Dense
+from qconvert.ir import Graph, Node
+from qconvert.ir.ops import Conv, ConvTranspose, Dense, Pool
 from qconvert.runners.interface import InputDomain
 
 
@@ -36,7 +35,7 @@ def wrong_means(
         return ()
     file, graph = OnnxGraph(model.graph), with_program(graph, read_moves(model))
     cones = cones_of(file, metadata.layers)
-    ends = {layer.name: layer.value for layer in graph.layers if _ends_a_mean(graph, layer)}
+    ends = _ends_of_means(graph)
     held = [x.layer for x in metadata.layers if x.layer in ends and not x.fused_into]
     linear = {name: node for name in held for node in cones[name] if kind_of(node) in LINEAR}
     if not linear:
@@ -52,13 +51,33 @@ def wrong_means(
     )
 
 
-def _ends_a_mean(graph: Graph, layer: Layer) -> bool:
-    """Whether *layer* is a function of means, without any products of its own or behind these."""
-    path = sums_and_behind(graph, layer.value)
-    if path is None or not is_mean(path[0]):
-        return False
-    own = (node for node in graph.nodes if belongs(node, layer))
-    return not any(isinstance(node.op, Dense | Conv | ConvTranspose) for node in (*path, *own))
+def _ends_of_means(graph: Graph) -> dict[str, str]:
+    """By layer its value, of those that are functions of means and of no products."""
+    values = _of_means(graph)
+    return {
+        layer.name: layer.value
+        for layer in graph.layers
+        if layer.value in values and not any(map(_multiplies, graph.by_layer[layer.name]))
+    }
+
+
+def _of_means(graph: Graph) -> Set[str]:
+    """The values that are computed of means alone, which largest ones may be taken of in between.
+
+    Behind these all has to rise: else it is no function of the largest mean.
+    """
+    pooled: dict[str, bool] = {}
+    for node in graph.nodes:
+        before = pooled.get(node.inputs[0]) if len(node.inputs) == 1 else None
+        if is_mean(node):
+            pooled[node.name] = False
+        elif before is not None and not _multiplies(node) and (rises(node) or not before):
+            pooled[node.name] = before or isinstance(node.op, Pool)
+    return pooled.keys()
+
+
+def _multiplies(node: Node) -> bool:
+    return isinstance(node.op, Dense | Conv | ConvTranspose)
 
 
 def _faults(

@@ -52,7 +52,7 @@ def rounded_codes(
 
 def _quantizes(graph: Graph, layer: Layer) -> bool:
     """Whether a quantizer is part of *layer*, or of another one with the same value."""
-    first = next(other for other in graph.layers if other.value == layer.value)
+    first = graph.owners[layer.value]
     return any(isinstance(node.op, Quantize) for node in own_nodes(graph, first))
 
 

@@ -217,20 +217,23 @@ def _epilogue(graph: Graph, end: str) -> tuple[Node, list[Node]] | None:
 
 def sums_and_behind(graph: Graph, end: str) -> list[Node] | None:
     """The convolution or mean before *end*, and all ops from there on, in order."""
-    makers = {node.name: node for node in graph.nodes}
     nodes: list[Node] = []
     name, rising = end, True
-    while name in makers:
-        node = makers[name]
+    while (node := graph.makers.get(name)) is not None:
         nodes.append(node)
         if isinstance(node.op, Conv | ConvTranspose) or is_mean(node):
             return nodes[::-1]
         if len(node.inputs) != 1 or (isinstance(node.op, Pool) and not rising):
             return None
         # The largest of what falls is not what falls of the largest.
-        rising &= isinstance(node.op, Quantize | Relu) or _moves(node)
+        rising &= rises(node)
         (name,) = node.inputs
     return None
+
+
+def rises(node: Node) -> bool:
+    """Whether a larger number never becomes a smaller one."""
+    return isinstance(node.op, Quantize | Relu) or _moves(node)
 
 
 def is_mean(node: Node) -> bool:

@@ -23,7 +23,6 @@ from qconvert.checking.repair.moves import read_moves
 from qconvert.emit.metadata import LayerTensor, ModelMetadata, read_metadata
 from qconvert.exactness import Analysis, analyse
 from qconvert.ir import F32, Graph, Layer
-from qconvert.ir.graph import belongs
 from qconvert.ir.ops import Conv, ConvTranspose, Dense
 from qconvert.reference.normalization import constants
 from qconvert.runners.cutting import tensors_of
@@ -156,7 +155,7 @@ def _weights(
 ) -> Iterator[tuple[str, F32]]:
     kernels = [array for node in cone if (array := _kernel(node, file, products)) is not None]
     roles = [role for role in layer.weights if role.endswith("kernel")]
-    ops = [node.op for node in graph.nodes if belongs(node, layer)]
+    ops = [node.op for node in graph.by_layer[layer.name]]
     linear = [op for op in ops if isinstance(op, Dense | Conv | ConvTranspose)]
     if not len(kernels) == len(roles) == len(linear):
         return

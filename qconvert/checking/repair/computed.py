@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from qconvert.checking.repair.moves import Move, with_moves
 from qconvert.ir import Graph, Layer
-from qconvert.ir.graph import belongs
 from qconvert.ir.ops import BatchNormalization
 from qconvert.reference.normalization import constants
 
@@ -24,5 +23,5 @@ def with_program(graph: Graph, moves: Sequence[Move]) -> Graph:
 
 def normalization_of(graph: Graph, layer: Layer) -> BatchNormalization | None:
     """What a layer computes that is a normalization and nothing else."""
-    ops = [node.op for node in graph.nodes if belongs(node, layer)]
+    ops = [node.op for node in graph.by_layer[layer.name]]
     return ops[0] if len(ops) == 1 and isinstance(ops[0], BatchNormalization) else None

@@ -82,7 +82,7 @@ def differences(graph: Graph, analysis: Analysis, panel: Panel, found: Scans) ->
     layers: dict[str, Differences] = {}
     for layer in graph.layers:
         scan = found.found.get(layer.value)
-        node = next((node for node in graph.nodes if node.name == layer.value), None)
+        node = graph.makers.get(layer.value)
         if not isinstance(scan, Scan) or node is None or not isinstance(node.op, Quantize):
             continue
         x = analysis.values[node.inputs[0]]

@@ -87,7 +87,7 @@ def cone_of(end: Node, graph: Graph, analysis: Analysis) -> Cone | None:
     channels = end.shape[-1]
     if channels is None or len(end.shape) < 2:
         return None
-    producers, shapes = {node.name: node for node in graph.nodes}, graph.shapes
+    producers, shapes = graph.makers, graph.shapes
     sources: dict[str, Lattice] = {}
     interior: dict[str, Node] = {}
     pending = list(end.inputs)

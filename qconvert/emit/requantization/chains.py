@@ -1,5 +1,6 @@
 """Convolutions, and means over windows, whose results nothing sees but one quantizer."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qconvert.emit.grids import rising
@@ -52,7 +53,7 @@ def chains(graph: Graph) -> dict[str, Chain]:
     return found
 
 
-def _chain(linear: Node, readers: dict[str, list[Node]], seen: set[str]) -> Chain | None:
+def _chain(linear: Node, readers: Mapping[str, Sequence[Node]], seen: set[str]) -> Chain | None:
     between: list[Node] = []
     moves: list[Node] = []
     node = linear

@@ -7,7 +7,7 @@ descriptors that it inherits; results lie where `answer.Place` says.
 
 hdf5    {file, results} -> {config, of_file, of_weights, by_name | by_position, groups, unused}
 archive {file, results} -> the same and {metadata}
-onnx    {file} -> {}, of a file that is valid
+onnx    {file, limits} -> {}, of a file that is valid
 write   {file, output, of_file, group, of_weights, by_name | by_position, groups} -> {}
 """
 
@@ -77,7 +77,7 @@ def answered(request: Json) -> Json:
     if request["do"] == "onnx":
         from .onnx_model import require_valid
 
-        require_valid(request["file"])
+        require_valid(request["file"], request["limits"])
         return {}
     from .answer import Results
     from .values import Reading

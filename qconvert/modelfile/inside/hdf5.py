@@ -116,7 +116,7 @@ def walk(
 ) -> None:
     """Collect what lies below a group."""
     if group in seen:
-        raise RefusalError("QC511", f"the group {group.name!r} lies in a loop")
+        raise RefusalError("QC511", f"the group {group.name!r} has two names, or lies in a loop")
     if len(path) > reading.limits["group_depth"]:
         raise RefusalError("QC511", f"the group {group.name!r} lies too deep", "group_depth")
     seen.add(group)

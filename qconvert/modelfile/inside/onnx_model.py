@@ -11,6 +11,7 @@ import onnx.checker
 import onnx.numpy_helper
 import onnx.shape_inference
 
+from .onnx_functions import require_few_calls
 from .refusal import RefusalError
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 COPIES, PROGRAM = 5, 128 << 20
 
 
-def require_valid(descriptor: int) -> None:
-    """Refuse what is no ONNX, refers to other files, or contradicts itself."""
+def require_valid(descriptor: int, limits: dict[str, int]) -> None:
+    """Refuse what is no ONNX, refers to other files, contradicts itself, or has no end."""
     with open(descriptor, "rb", closefd=False) as file:
         require_memory(os.fstat(descriptor).st_size)
         file.seek(0)
@@ -31,6 +32,7 @@ def require_valid(descriptor: int) -> None:
     model = parsed(data)
     require_text(model)
     require_complete(model)
+    require_few_calls(model, limits["function_nodes"])
     try:
         require_types(model)
         # What was parsed takes as much memory as the file, which the following has to do without.

@@ -17,7 +17,7 @@ from tests.hostile.onnx_edits import (
     no_outputs,
     renamed_input,
 )
-from tests.hostile.onnx_files import FAILING, REFUSED
+from tests.hostile.onnx_files import BEYOND, FAILING, REFUSED
 
 Words = Sequence[str | Path]
 
@@ -89,6 +89,7 @@ CASES = (
         Call(72, name, partial(compared, edit), codes[0], 5, "NOT RUN", environment=_IMPATIENT)
         for name, (edit, codes) in FAILING.items()
     ),
+    *(Call(72, name, partial(inspected, edit), "QC708", 7) for name, edit in BEYOND.items()),
     Call(72, "3 GiB", large, "QC110", 7, "2 GiB"),
     Call(72, "no protobuf", no_proto, "QC702", 4, "not an ONNX file"),
     Call(72, "names that act", partial(inspected, hostile_names), "", 0),

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from scripts.faulted.trial import environment
 from scripts.faulted.witnesses import command
 from tests.hostile.case import Call
-from tests.hostile.commands.subjects import WITNESS, model
+from tests.hostile.commands.subjects import WITNESS, checked, model
 
 Words = Sequence[str | Path]
 
@@ -70,6 +70,11 @@ def as_model(command: str, folder: Path) -> Words:
     return [command, folder / "report.json"]
 
 
+def as_onnx(folder: Path) -> Words:
+    (folder / "report.json").write_text(_report(), encoding="utf-8")
+    return checked(folder, folder / "report.json")
+
+
 CASES = (
     Call(19, "a report of 257 MiB", large, "QC110", 7, "larger than 256 MiB"),
     Call(8, "a pipe as report", pipe, "QC106", 4),
@@ -78,6 +83,8 @@ CASES = (
              "qconvert report FILE")
         for command in ("inspect", "export", "check", "weights")
     ),
+    Call(72, "a report in the place of the file", as_onnx, "QC702", 4, "qconvert report FILE",
+         environment=WITNESS),
     *(
         Call(row, f"a report of such names as {form}", partial(named, row, form), "", 0,
              never="<script>alert" if form in PAGES else "")
