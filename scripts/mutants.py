@@ -231,7 +231,7 @@ def main() -> int:
     ):
         # Mutants of one run are mutants of one package, whatever happens to its files meanwhile.
         package = copied(ROOT, temporary)
-        folder = recorded(options.records or Path(temporary) / "records", package, pool)
+        folder = recorded(options.records or Path(temporary) / "records", package)
         run = Run(package, folder, pool)
         for result in chain(
             run.of_sources(sources),
