@@ -5,6 +5,8 @@ import signal
 import sys
 from typing import NoReturn
 
+from qconvert.ending import ENDING
+
 
 def main() -> NoReturn:
     """Run the command line and exit; every outcome has one of the documented codes."""
@@ -34,9 +36,8 @@ def _open_standard_streams() -> None:
 
 def _end_undisturbed() -> None:
     """Else a second signal shows where in Python's clean-up it came, and what that leaves."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

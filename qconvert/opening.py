@@ -42,7 +42,7 @@ Inputs: TypeAlias = AnyPath | Array | Mapping[str, Array]
 OPAQUE_CONVERTERS = ("tf2onnx",)
 
 
-class Reading(TypedDict, total=False):
+class ReadingOptions(TypedDict, total=False):
     """The help to read a model that the caller allows: the fields of `Source` besides it."""
 
     weights: AnyPath | None

@@ -12,13 +12,11 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
+from qconvert.ending import ENDING
 from qconvert.errors import OutputError
 from qconvert.staged import Staged, beside, is_part, remove_stale, sync_directory, write_through
-
-#: Signals that end a command; SIGALRM is that of `qconvert.cli`.
-_ENDING: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM")
 
 
 class Outputs:
@@ -178,8 +176,7 @@ def _undisturbed() -> Iterator[None]:
         yield
         return
     caught: list[int] = []
-    numbers = [signal.Signals[name] for name in _ENDING if hasattr(signal, name)]
-    found = {number: signal.getsignal(number) for number in numbers}
+    found = {number: signal.getsignal(number) for number in ENDING}
     # One that Python did not install could not be put back.
     before = {number: handler for number, handler in found.items() if handler is not None}
     try:

@@ -195,6 +195,8 @@ def _chosen(
     planting: list[SourceMutant | Fault] = [*sources, *faults]
     for mutant in planting:
         planted((ROOT / "qconvert" / mutant.file).read_text(encoding="utf-8"), mutant)
+    if options.one_each:
+        sources = list({(m.gap, m.file): m for m in reversed(sources)}.values())[::-1]
     return (
         [m for m in sources if _is_chosen(options, "source", m.id)],
         [m for m in FILE_MUTANTS[:: options.every] if _is_chosen(options, "file", m.id)],
@@ -216,6 +218,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--unconfirmed", action="store_true", help="do not ask TensorFlow")
     parser.add_argument("--every", type=int, default=1, help="only every so many bugs in files")
+    parser.add_argument(
+        "--one-each", action="store_true", help="of bugs in the converter one of a class and file"
+    )
     parser.add_argument("ids", nargs="*", help="only these mutants")
     return parser.parse_args()
 
@@ -231,7 +236,7 @@ def main() -> int:
     ):
         # Mutants of one run are mutants of one package, whatever happens to its files meanwhile.
         package = copied(ROOT, temporary)
-        folder = recorded(options.records or Path(temporary) / "records", package, pool)
+        folder = recorded(options.records or Path(temporary) / "records", package)
         run = Run(package, folder, pool)
         for result in chain(
             run.of_sources(sources),

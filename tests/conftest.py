@@ -23,19 +23,26 @@ TESTS: Final = Path(__file__).parent
 #: that is left for one process to do while the others have nothing.
 LONGEST: Final = (
     "conformance/test_support.py",
-    "docs/test_pages.py",
     "mutation/test_mutants.py",
+    "docs/test_pages.py",
+    "scripts/test_example_models.py",
     "checking/test_end_to_end.py",
     "checking/test_helped.py",
-    "scripts/test_example_models.py",
+    "hostile/test_cases.py",
+    "fuzz/test_short_run.py",
     "examples/test_examples.py",
     "scripts/test_random_models.py",
-    "checking/test_repair_end_to_end.py",
-    "fuzz/test_planted_bugs.py",
-    "fuzz/test_short_run.py",
     "hostile/test_table.py",
     "hostile/test_audit.py",
+    "checking/test_repair_end_to_end.py",
+    "fuzz/test_planted_bugs.py",
+    "conformance/test_explanations.py",
     "browser/test_check_pages.py",
+    "v3/test_models.py",
+    "hostile/test_faults.py",
+    "v3/test_quantizers.py",
+    "v3/test_clean.py",
+    "runners/test_tf.py",
 )
 
 

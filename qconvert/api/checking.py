@@ -38,7 +38,7 @@ from qconvert.emit.metadata import read_metadata
 from qconvert.errors import UsageError
 from qconvert.ir import Graph
 from qconvert.modelfile import name_of
-from qconvert.opening import AnyPath, Inputs, Opened, Reading, Source, opened
+from qconvert.opening import AnyPath, Inputs, Opened, ReadingOptions, Source, opened
 from qconvert.output import Outputs
 from qconvert.report.interactive import CheckReport
 from qconvert.reproducing import Collector, write_reproducer
@@ -80,7 +80,7 @@ def check(
     repair: AnyPath | None = None,
     force: bool = True,
     outputs: Outputs | None = None,
-    **reading: Unpack[Reading],
+    **reading: Unpack[ReadingOptions],
 ) -> CheckReport:
     """Compare every layer of a model in TensorFlow, ONNX Runtime and NumPy.
 

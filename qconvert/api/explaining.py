@@ -5,7 +5,7 @@ from typing import Unpack
 
 from qconvert.asking import Question, asked
 from qconvert.explaining import Explanation
-from qconvert.opening import AnyPath, Inputs, Reading, Source
+from qconvert.opening import AnyPath, Inputs, ReadingOptions, Source
 from qconvert.report.explanation.interactive import ShownExplanation
 from qconvert.shortage import telling_shortages
 
@@ -23,7 +23,7 @@ def explain(
     onnx: AnyPath | None = None,
     witnesses: bool = True,
     found: Callable[[Explanation], None] | None = None,
-    **reading: Unpack[Reading],
+    **reading: Unpack[ReadingOptions],
 ) -> ShownExplanation:
     """One number in the result of a *layer*, term by term: *at* is its index without the batch.
 

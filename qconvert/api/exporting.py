@@ -13,7 +13,7 @@ from qconvert.emit.interface import Meaning
 from qconvert.errors import UsageError
 from qconvert.ir import Graph, Quotients
 from qconvert.modelfile.read import unused_in_words
-from qconvert.opening import AnyPath, Reading, Source, opened
+from qconvert.opening import AnyPath, ReadingOptions, Source, opened
 from qconvert.output import require_writable, write
 from qconvert.shortage import telling_shortages
 
@@ -56,7 +56,7 @@ def export(
     packed_weights: bool = False,
     vnni: bool = False,
     force: bool = True,
-    **reading: Unpack[Reading],
+    **reading: Unpack[ReadingOptions],
 ) -> Exported:
     """Convert a model to ONNX and write it to *output*, if given.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 from qconvert.api.loading import load
 from qconvert.errors import UsageError
 from qconvert.ir import Graph
-from qconvert.opening import AnyPath, Reading, Source
+from qconvert.opening import AnyPath, ReadingOptions, Source
 from qconvert.report.summary import Summary, of_graph
 from qconvert.shortage import telling_shortages
 
@@ -22,7 +22,7 @@ def inspect(
     *,
     optimized: bool = False,
     domains: Sequence[str] = (),
-    **reading: Unpack[Reading],
+    **reading: Unpack[ReadingOptions],
 ) -> Summary:
     """Layers, quantizers, bits, sums, costs and sizes of a model or of an ``.onnx`` file.
 

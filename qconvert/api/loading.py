@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from qconvert.errors import UsageError
 from qconvert.ir import Graph
-from qconvert.opening import AnyPath, Reading, Source, opened
+from qconvert.opening import AnyPath, ReadingOptions, Source, opened
 from qconvert.output import require_writable, write
 from qconvert.shortage import telling_shortages
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @telling_shortages
-def load(model: AnyPath | object, **reading: Unpack[Reading]) -> Graph:
+def load(model: AnyPath | object, **reading: Unpack[ReadingOptions]) -> Graph:
     """Read a model: what it computes, as data.
 
     *weights* belong to a model that is an architecture. *via_tensorflow* reads a SavedModel
@@ -32,7 +32,9 @@ def load(model: AnyPath | object, **reading: Unpack[Reading]) -> Graph:
 
 
 @telling_shortages
-def effective_weights(model: AnyPath | object, **reading: Unpack[Reading]) -> "EffectiveWeights":
+def effective_weights(
+    model: AnyPath | object, **reading: Unpack[ReadingOptions]
+) -> "EffectiveWeights":
     """The weights that each layer computes with, quantized, by layer name and role.
 
     It is a dictionary of dictionaries of arrays, which a notebook shows as a table. The options
@@ -45,7 +47,11 @@ def effective_weights(model: AnyPath | object, **reading: Unpack[Reading]) -> "E
 
 @telling_shortages
 def save_weights(
-    model: AnyPath | object, output: AnyPath, *, force: bool = True, **reading: Unpack[Reading]
+    model: AnyPath | object,
+    output: AnyPath,
+    *,
+    force: bool = True,
+    **reading: Unpack[ReadingOptions],
 ) -> int:
     """Write effective and raw weights with codes and scales; how many weights there are.
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.errors import WitnessError
-from qconvert.runners.ort_process import MEMORY, Limits
+from qconvert.runners.ort_process import MEMORY, OrtLimits
 from qconvert.runners.process import Answer, Json, Worker
 
 #: For each answer of a program that has to: converting and loading a large model takes minutes.
@@ -61,7 +61,7 @@ class Running(Worker):
     name = "its process"
 
     def __init__(self, program: Program, threads: int) -> None:
-        limits = Limits.from_environment()
+        limits = OrtLimits.from_environment()
         seconds = limits.seconds if program.kind == ONNX_RUNTIME else _SECONDS
         super().__init__(program.python, timeout=seconds)
         self.program = program
@@ -122,7 +122,7 @@ def convert_with_tf2onnx(
     """Have tf2onnx convert a Keras model in TensorFlow's process; `WitnessError` if it does not."""
     given = None if weights is None else str(weights.resolve())
     with Worker(python, timeout=_SECONDS) as worker:
-        worker.confine(Limits.from_environment().memory)
+        worker.confine(OrtLimits.from_environment().memory)
         asked = {"model": str(model.resolve()), "weights": given, "output": str(output)}
         answer = worker.ask("tf2onnx", asked)
     if "refused" in answer:

@@ -39,14 +39,14 @@ _ALIGNMENT: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class OrtLimits:
     """Bytes that ONNX Runtime may allocate, and seconds that it may take for an answer."""
 
     memory: int
     seconds: int
 
     @classmethod
-    def from_environment(cls) -> "Limits":
+    def from_environment(cls) -> "OrtLimits":
         """Those that the user has set, or else the usual ones; `UsageError` for no number."""
         usual = min(_MEMORY, _machine_memory() // _SHARE >> 20)
         return cls(limit(MEMORY, usual) << 20, limit(SECONDS, _SECONDS))
@@ -66,7 +66,7 @@ class OrtProcess(Worker):
 
     name = "ONNX Runtime's process"
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: OrtLimits) -> None:
         super().__init__(timeout=limits.seconds)
         self.limits = limits
         self._lock = threading.Lock()
@@ -190,7 +190,7 @@ class _Holder:
         self._lock = threading.Lock()
 
     def process(self) -> OrtProcess:
-        limits = Limits.from_environment()
+        limits = OrtLimits.from_environment()
         with self._lock:
             found = self._process
             if found is None or found.ended or found.limits != limits:

@@ -1,13 +1,16 @@
-"""Records what TensorFlow computes of a model, and checks the model against such a record.
+"""Records what TensorFlow computes of models, and checks a model against such a record.
 
-``record MODEL FOLDER`` runs TensorFlow on seeded inputs. ``check MODEL FOLDER`` checks with the
+``record FOLDER MODEL...`` runs TensorFlow on seeded inputs. ``check FOLDER MODEL`` checks with the
 `qconvert` that Python finds, which may be a mutant: inputs and TensorFlow's results come from
-the record, so that neither is touched by the mutation. It prints its findings as JSON.
+the record, so that neither is touched by the mutation. It prints its findings as JSON. FOLDER has
+the models of `models.py`, and a folder of each with its record.
 """
 
 import json
+import shutil
 import sys
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -62,17 +65,27 @@ class Recorded:
         return {}
 
 
-def record(model: Path, folder: Path) -> None:
-    """Write inputs, results and effective weights to *folder*."""
-    samples = seeded(qconvert.load(model), SAMPLES)
-    with TensorFlowRunner(model) as tensorflow:
-        for number, batch in enumerate(samples.batches):
-            trace = tensorflow.run(batch)
-            arrays = {f"{INPUT}{name}": array for name, array in batch.items()}
-            arrays |= {f"{OUTPUT}{name}": array for name, array in trace.outputs.items()}
-            write_npz(folder / f"{number}.npz", {**arrays, **trace.layers})
-        write_npz(folder / "weights.npz", tensorflow.effective_weights())
-        write_npz(folder / "folded.npz", tensorflow.folded_weights())
+def record(folder: Path, names: Sequence[str]) -> None:
+    """Write inputs, results and effective weights of models, one TensorFlow process for all."""
+    with tempfile.TemporaryDirectory(prefix="record-") as temporary:
+        path = Path(shutil.copy(folder / f"{names[0]}.h5", Path(temporary) / "model.h5"))
+        with TensorFlowRunner(path) as tensorflow:
+            _record(tensorflow, path, folder / names[0])
+            for name in names[1:]:
+                shutil.copy(folder / f"{name}.h5", path)
+                tensorflow.reload()
+                _record(tensorflow, path, folder / name)
+
+
+def _record(tensorflow: TensorFlowRunner, model: Path, folder: Path) -> None:
+    folder.mkdir()
+    for number, batch in enumerate(seeded(qconvert.load(model), SAMPLES).batches):
+        trace = tensorflow.run(batch)
+        arrays = {f"{INPUT}{name}": array for name, array in batch.items()}
+        arrays |= {f"{OUTPUT}{name}": array for name, array in trace.outputs.items()}
+        write_npz(folder / f"{number}.npz", {**arrays, **trace.layers})
+    write_npz(folder / "weights.npz", tensorflow.effective_weights())
+    write_npz(folder / "folded.npz", tensorflow.folded_weights())
 
 
 def read_batch(folder: Path, number: int) -> tuple[Batch, Trace]:
@@ -109,13 +122,15 @@ def check(model: Path, folder: Path) -> Report:
     return examine(subject, witnesses, Samples("recorded", SAMPLES, batches(folder)))
 
 
-def main(command: str, model: Path, folder: Path) -> None:
-    """Record or check."""
+def main(command: str, folder: Path, names: Sequence[str]) -> None:
+    """Record models, or check one."""
     if command == "record":
-        record(model, folder)
+        record(folder, names)
     else:
+        (name,) = names
+        report = check(folder / f"{name}.h5", folder / name)
         package = str(Path(qconvert.__file__).parent)
-        print(json.dumps({"package": package, **asdict(outcome_of(check(model, folder)))}))
+        print(json.dumps({"package": package, **asdict(outcome_of(report))}))
 
 
-main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])

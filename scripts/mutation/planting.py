@@ -10,7 +10,6 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -99,9 +98,8 @@ def findings(program: str, *arguments: str | Path, package: Path) -> Iterator[di
 
 def check_source(folder: Path, model: str, package: Path) -> Outcome:
     """Check a model with the qconvert in *package* against what TensorFlow recorded."""
-    arguments = ("check", folder / f"{model}.h5", folder / model)
     try:
-        (found,) = findings("examine.py", *arguments, package=package)
+        (found,) = findings("examine.py", "check", folder, model, package=package)
     except subprocess.CalledProcessError as error:
         return _crashed(error)
     return Outcome(**found)
@@ -148,10 +146,11 @@ def with_bug(package: Path, name: str, mutant: SourceMutant | Fault) -> Path:
     return copy
 
 
-def recorded(records: Path, package: Path, pool: ThreadPoolExecutor) -> Path:
+def recorded(records: Path, package: Path) -> Path:
     """The folder of models and of TensorFlow's results, made unless it is there already."""
     worker = sorted((package / "qconvert/runners/tf_worker").glob("*.py"))
-    sources = (PARTS / "models.py", PARTS / "examine.py", *worker)
+    written = sorted(PARTS.glob("*models.py"))
+    sources = (*written, PARTS / "options.py", PARTS / "examine.py", *worker)
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
     digest.update(f"{version('tensorflow')} {version('qkeras')}".encode())
     folder = records / digest.hexdigest()[:16]
@@ -162,12 +161,6 @@ def recorded(records: Path, package: Path, pool: ThreadPoolExecutor) -> Path:
             unfinished = Path(name) / "records"
             unfinished.mkdir()
             run("models.py", unfinished, package=package)
-            list(pool.map(lambda model: _record(unfinished, model, package), MODELS))
+            run("examine.py", "record", unfinished, *MODELS, package=package)
             unfinished.rename(folder)
     return folder
-
-
-def _record(folder: Path, model: str, package: Path) -> None:
-    """Let TensorFlow compute a model."""
-    (folder / model).mkdir()
-    run("examine.py", "record", folder / f"{model}.h5", folder / model, package=package)

@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def pages(browser: Browser) -> Paths:
+def pages(browser: Browser, shared_tensorflow: None) -> Paths:
     """The pages of real checks and of a large report; screenshots of them are kept."""
     return {
         name: screenshots.take(name, report, browser, screenshots.BUILD)

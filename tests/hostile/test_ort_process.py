@@ -17,7 +17,7 @@ from numpy.testing import assert_array_equal
 from qconvert.errors import UsageError, WitnessError
 from qconvert.runners import ort_process as processes
 from qconvert.runners.ort import OrtRunner
-from qconvert.runners.ort_process import MEMORY, SECONDS, Limits, OrtProcess
+from qconvert.runners.ort_process import MEMORY, SECONDS, OrtLimits, OrtProcess
 
 X = {"x": np.array([[0.5, 0.25, 1]], np.float32)}
 
@@ -61,7 +61,7 @@ def test_a_process_that_lies_is_not_believed(
     script = tmp_path / "liar.py"
     script.write_text(LIAR.replace("RUN", body), encoding="utf-8")
     monkeypatch.setattr(processes, "_SCRIPT", script)
-    with OrtProcess(Limits(1 << 30, 2)) as process:
+    with OrtProcess(OrtLimits(1 << 30, 2)) as process:
         session = process.session(exported, optimized=True)
         with pytest.raises(WitnessError) as found:
             session.run(X)
@@ -74,7 +74,7 @@ def test_a_liar_that_tells_the_truth_is_believed(
     script = tmp_path / "liar.py"
     script.write_text(LIAR.replace("RUN", f'{ARRAYS}[["y", "<f4", [1]]]'), encoding="utf-8")
     monkeypatch.setattr(processes, "_SCRIPT", script)
-    with OrtProcess(Limits(1 << 30, 20)) as process:
+    with OrtProcess(OrtLimits(1 << 30, 20)) as process:
         assert_array_equal(process.session(exported, optimized=True).run(X)["y"], [0])
 
 
@@ -103,11 +103,11 @@ def test_memory_is_limited(exported: Path) -> None:
     model.graph.node.append(onnx.helper.make_node("MatMul", ["x", "large"], ["product"]))
     model.graph.output.append(onnx.ValueInfoProto(name="product"))
     with (
-        OrtProcess(Limits(500 << 20, 60)) as small,
+        OrtProcess(OrtLimits(500 << 20, 60)) as small,
         pytest.raises(WitnessError, match=r"(?i)alloc|memory"),
     ):
         small.session(model, optimized=True).run(X)
-    with OrtProcess(Limits(4 << 30, 60)) as large_enough:
+    with OrtProcess(OrtLimits(4 << 30, 60)) as large_enough:
         assert large_enough.session(model, optimized=True).run(X)["product"].size == 1 << 24
 
 
@@ -128,7 +128,7 @@ def filled(operator: str) -> onnx.ModelProto:
 def test_small_files_do_not_fill_the_machine(operator: str) -> None:
     """Nor does the message tell where ONNX Runtime was built."""
     with (
-        OrtProcess(Limits(1 << 30, 60)) as process,
+        OrtProcess(OrtLimits(1 << 30, 60)) as process,
         pytest.raises(WitnessError, match=r"(?i)alloc|memory|bytes") as found,
     ):
         session = process.session(filled(operator), optimized=True)
@@ -140,15 +140,15 @@ def test_half_of_a_small_machine_is_left_to_others(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv(MEMORY, raising=False)
     for machine, allowed in ((4 << 30, 2 << 30), (64 << 30, 8192 << 20)):
         monkeypatch.setattr(processes, "_machine_memory", lambda machine=machine: machine)
-        assert Limits.from_environment().memory == allowed
+        assert OrtLimits.from_environment().memory == allowed
     monkeypatch.setenv(MEMORY, "9000")
-    assert Limits.from_environment().memory == 9000 << 20
+    assert OrtLimits.from_environment().memory == 9000 << 20
 
 
 def test_the_process_has_its_limits(exported: Path) -> None:
     """Also that of time, which ends it where its parent is gone."""
     kinds = (resource.RLIMIT_DATA, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE)
-    with OrtProcess(Limits(1 << 30, 60)) as process:
+    with OrtProcess(OrtLimits(1 << 30, 60)) as process:
         process.session(exported, optimized=True)
         number = process._process.pid
         found = [resource.prlimit(number, kind)[0] for kind in kinds]
@@ -159,7 +159,7 @@ def test_the_process_has_its_limits(exported: Path) -> None:
 
 
 def test_sessions_that_nobody_has_are_freed(exported: Path) -> None:
-    with OrtProcess(Limits(1 << 30, 60)) as process:
+    with OrtProcess(OrtLimits(1 << 30, 60)) as process:
         session = process.session(exported, optimized=True)
         number = session._number
         session.run(X)
@@ -187,7 +187,7 @@ def test_many_threads_may_ask(exported: Path) -> None:
 
 
 def test_nothing_is_left_of_the_process(exported: Path) -> None:
-    with OrtProcess(Limits(1 << 30, 60)) as process:
+    with OrtProcess(OrtLimits(1 << 30, 60)) as process:
         process.session(exported, optimized=True).run(X)
         assert list(process.folder.iterdir()) == [process.folder / "log"]
     assert not process.folder.exists() and process._process.returncode is not None
@@ -204,7 +204,7 @@ def test_onnx_runtime_keeps_no_records_unless_they_are_wanted(
         monkeypatch.setenv(name, str(tmp_path))
     if wanted:
         monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
-    with OrtProcess(Limits(1 << 30, 60)) as process:
+    with OrtProcess(OrtLimits(1 << 30, 60)) as process:
         process.session(exported, optimized=True).run(X)
     assert bool(list(tmp_path.iterdir())) is wanted
 
@@ -214,7 +214,7 @@ def test_limits_are_whole_numbers(text: str, monkeypatch: pytest.MonkeyPatch) ->
     for name in (MEMORY, SECONDS):
         monkeypatch.setenv(name, text)
         with pytest.raises(UsageError, match=name):
-            Limits.from_environment()
+            OrtLimits.from_environment()
         monkeypatch.delenv(name)
 
 

@@ -2,17 +2,8 @@
 
 import pytest
 
-from scripts.bench_export import (
-    MEGABYTE,
-    Program,
-    Result,
-    Sample,
-    growth_rows,
-    rows,
-    slope,
-    slopes,
-    too_slow,
-)
+from scripts.bench_export import growth_rows, rows, slope, slopes, too_slow
+from scripts.benched.runs import MEGABYTE, Program, Result, Sample
 from scripts.benched.tables import as_markdown, as_text
 
 SIZES = (1, 50, 100, 200)
