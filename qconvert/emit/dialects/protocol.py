@@ -36,8 +36,14 @@ class Dialect(Protocol):
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
         """Apply an activation quantizer."""
 
-    def kernel(self, b: Builder, x: Value, array: F32, axis: int, consumer: Consumer) -> Kernel:
-        """The weight that *consumer* multiplies *x* with; its output channels are *axis*."""
+    def kernel(self, b: Builder, x: Value, array: F32, axis: int) -> Kernel:
+        """The weight that *x* is multiplied with; its output channels are *axis*."""
+
+    def takes_codes(self, x: Value, array: F32, axis: int) -> bool:
+        """Whether the weight *array* is one of integers beside the codes of *x*, if it has some.
+
+        If not, runtimes must not see that *x* has codes: they would round the weight for these.
+        """
 
     def bias(
         self, b: Builder, x: Value, kernel: Kernel, array: F32, consumer: Consumer

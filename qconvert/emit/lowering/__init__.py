@@ -98,16 +98,17 @@ def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect) -> Value |
 
 
 def lower_sums(
-    node: Node, chain: Chain | None, factor: F32 | None, x: Value, b: Builder
+    node: Node, chain: Chain | None, factor: F32 | None, x: Value, b: Builder, dialect: Dialect
 ) -> Value | None:
-    """Emit *node* with sums of integers that become floats; ``None`` if others are as fast.
+    """Emit *node* with sums of integers that become floats, or of floats where these are as fast.
 
     *chain* is what begins with it and did not become one kernel, if something does; *factor* what
-    alone reads it and multiplies it by channel.
+    alone reads it and multiplies it by channel. ``None`` if runtimes may know better.
     """
     match node.op:
         case Conv() if chain is None or not requantized.fuses(chain, x):
-            return conv_sums.conv_sums(node.op, x, node.shape, b)
+            y = conv_sums.conv_sums(node.op, x, node.shape, b)
+            return linear.conv_of_floats(node.op, x, b, dialect) if y is None else y
         case Dense() if factor is not None:
             return dense_sums.dense_sums(node.op, factor, x, b)
         case _:
