@@ -1,11 +1,16 @@
 """Weights beside floats: few bytes in the file, and constants for the runtime that loads it."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
 
 from qconvert.emit import to_onnx
-from qconvert.ir import F32, Op
+from qconvert.emit.lowering import linear
+from qconvert.emit.lowering.sums import are_exact
+from qconvert.emit.values import Codes, Value
+from qconvert.ir import F32, Grid, Op
 from qconvert.ir.ops import Affine, Conv, ConvTranspose, Dense, Quantize, Relu, Scale
 from qconvert.ir.quantizers import QuantizedBits
 from qconvert.ir.stock import WithConstant
@@ -72,8 +77,71 @@ def test_weights_beside_floats_are_constants_that_nothing_rounds(
     if before == "bytes" and name in fused:
         # These are products of integers.
         assert "Cast" not in read
+    elif (name, before) == ("conv", "floats"):
+        # Their sums round, and of constants they would be in another order.
+        assert "Cast" not in read
     elif "fine" not in name:
         assert "DequantizeLinear" not in read
         kind = stored[read["Cast"].input[0]].data_type
         wide = onnx.TensorProto.INT16 if "12 bits" in name else onnx.TensorProto.INT8
         assert kind == wide
+
+
+SIZES: dict[str, tuple[tuple[int, ...], Op]] = {
+    "dense": ((784,), Dense(weights(784, 40), None)),
+    "dense of 12 bits": ((784,), Dense(weights(784, 40, bits=12), weights(40))),
+    "dense of series": ((5, 784), Dense(weights(784, 40), weights(40))),
+    "transposed": ((8, 8, 300), ConvTranspose(weights(3, 3, 40, 300), None, ONES, ONES, NONE)),
+    "conv": ((12, 12, 32), Conv(weights(3, 3, 32, 32), weights(32), ONES, ONES, NONE)),
+    "depthwise": ((12, 12, 32), Conv(weights(3, 3, 1, 32), None, ONES, ONES, NONE, 32)),
+    "conv of series": ((40, 300), Conv(weights(5, 300, 40), None, (1,), (1,), ((0, 0),))),
+}
+
+
+@pytest.mark.parametrize("wide", [False, True], ids=["floats", "wide codes"])
+@pytest.mark.parametrize("name", SIZES)
+def test_sums_that_round_have_one_order(make: Make, run: Run, name: str, wide: bool) -> None:
+    """Of long rows, which kernels cut into parts; `run` compares all bits."""
+    shape, op = SIZES[name]
+    read: Op = Quantize(QuantizedBits(23, 3, alpha=1.0)) if wide else Relu()
+    graph = make({"x": shape}, [("q", read, ["x"]), ("p", op, ["q"])])
+    for batch in (1, 3, 16):
+        x = np.random.default_rng(batch).standard_normal((batch, *shape)).astype(np.float32)
+        found = run(graph, x).plain[0]
+        assert np.any(found != evaluate(graph, {"x": x})["p"]) or name == "depthwise"
+
+
+@pytest.mark.parametrize("name", ["conv", "depthwise"])
+def test_constant_weights_of_images_would_sum_in_another_order(
+    make: Make, run: Run, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rule is needed: without it, the two runs differ."""
+    shape, op = SIZES[name]
+    graph = make({"x": shape}, [("q", Relu(), ["x"]), ("p", op, ["q"])])
+    x = np.random.default_rng(0).standard_normal((1, *shape)).astype(np.float32)
+    run(graph, x)
+    monkeypatch.setattr(linear, "are_exact", lambda weight, x: True)
+    with pytest.raises(AssertionError, match="not equal"):
+        run(graph, x)
+
+
+@pytest.mark.parametrize(
+    ("largest", "terms", "exact"),
+    [(255, 1 << 16, True), (256, 1 << 16, True), (257, 1 << 16, False), (255, 65794, False)],
+)
+def test_sums_are_exact_up_to_24_bits(largest: int, terms: int, exact: bool) -> None:
+    weight = np.ones((2, terms), np.float32)
+    weight[1] = 0.25
+    weight[1, 0] = -0.25
+    x = Value("x", (0, 1), Codes("c", "int16", 0, -3, (-1, largest)))
+    assert are_exact(weight, x) == exact
+
+
+def test_sums_of_numbers_without_codes_are_exact_up_to_half_of_them() -> None:
+    """A quantizer can return twice its last number, of inputs beyond 2**24 steps."""
+    weight, x = np.ones((1, 1 << 16), np.float32), Value("x", (0, 1))
+    assert not are_exact(weight, x)
+    assert are_exact(weight, replace(x, reach=Grid(-1, 128, 0)))
+    assert not are_exact(weight, replace(x, reach=Grid(-129, 128, 0)))
+    assert not are_exact(weight * np.float32(1 / 3), replace(x, reach=Grid(-1, 1, 0)))
+    assert not are_exact(weight, replace(x, reach=Grid(-1, 1, -127)))

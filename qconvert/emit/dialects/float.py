@@ -17,7 +17,9 @@ class FloatDialect:
         """The quantizer's own float operations."""
         return Value(quantizers.apply(b, x, quantizer), x.layout)
 
-    def kernel(self, b: Builder, x: Value, array: F32, axis: int) -> Kernel:
+    def kernel(
+        self, b: Builder, x: Value, array: F32, axis: int, *, constant: bool = True
+    ) -> Kernel:
         """The effective weight."""
         return Kernel(b.constant(array, "kernel"))
 

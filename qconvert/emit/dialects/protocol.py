@@ -36,8 +36,14 @@ class Dialect(Protocol):
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
         """Apply an activation quantizer."""
 
-    def kernel(self, b: Builder, x: Value, array: F32, axis: int) -> Kernel:
-        """The weight that *x* is multiplied with; its output channels are *axis*."""
+    def kernel(
+        self, b: Builder, x: Value, array: F32, axis: int, *, constant: bool = True
+    ) -> Kernel:
+        """The weight that *x* is multiplied with; its output channels are *axis*.
+
+        Beside floats, *constant* says that kernels may sum in the order that they have for weights
+        which they know when the file is loaded.
+        """
 
     def takes_codes(self, x: Value, array: F32, axis: int) -> bool:
         """Whether the weight *array* is one of integers beside the codes of *x*, if it has some.

@@ -16,7 +16,7 @@ from qconvert.emit.dialects.float import FloatDialect
 from qconvert.emit.dialects.protocol import Consumer, Kernel
 from qconvert.emit.grids import bytes_hold, image, rounds_to, stretch
 from qconvert.emit.packing import stored_codes, type_of_weights
-from qconvert.emit.shield import axis_of, dequantized_int32, is_of_columns, scales_of
+from qconvert.emit.shield import axis_of, dequantized_int32, is_of_columns, scales_of, shielded
 from qconvert.emit.values import Codes, Value, from_codes
 from qconvert.ir import F32, Grid, Quantizer
 from qconvert.ir.quantizers import (
@@ -56,13 +56,19 @@ class QdqDialect:
         y = _stretched(b, y, quantizer)
         return y if y.integer or not _leaves_residue(quantizer) else _straight_through(b, x, y)
 
-    def kernel(self, b: Builder, x: Value, array: F32, axis: int) -> Kernel:
-        """Integers beside codes, the smallest that hold the weight, and floats beside floats."""
+    def kernel(
+        self, b: Builder, x: Value, array: F32, axis: int, *, constant: bool = True
+    ) -> Kernel:
+        """Bytes beside bytes; else floats, stored as the smallest integers that hold them."""
         found = encode(array, axis)
-        if x.codes is not None and found is not None:
+        if found is not None and x.integer and found.bits <= _BYTE_BITS:
             return Kernel(_dequantized(b, x, found, "kernel"), found)
-        tensor = b.constant(array, "kernel") if found is None else _loaded(b, array, found)
-        return Kernel(tensor)
+        if constant:
+            assert x.codes is None, "a constant beside codes is rounded"
+            return Kernel(
+                b.constant(array, "kernel") if found is None else _loaded(b, array, found)
+            )
+        return Kernel(_computed(b, x, array, found))
 
     def takes_codes(self, x: Value, array: F32, axis: int) -> bool:
         """Bytes beside bytes."""
@@ -211,6 +217,18 @@ def _loaded(b: Builder, array: F32, found: WeightCodes) -> Tensor:
     others = (1 if axis != found.axis else -1 for axis in range(array.ndim))
     factors = steps.reshape(() if found.axis is None else tuple(others))
     return b.op("Mul", codes, b.constant(factors, "kernel_scale"))
+
+
+def _computed(b: Builder, x: Value, array: F32, found: WeightCodes | None) -> Tensor:
+    """Floats that runtimes compute in every run."""
+    if found is None:
+        tensor = b.constant(array, "kernel")
+        # ONNX Runtime quantizes a float weight that is multiplied with dequantized numbers.
+        return tensor if x.codes is None else shielded(b, tensor)
+    if found.bits > _STORED_BITS or (found.bits > _BYTE_BITS and b.opset < _INT16_OPSET):
+        # Shielded, for ONNX Runtime makes an invalid QLinearConv of int32 weights.
+        return shielded(b, dequantized_int32(b, found, "kernel"))
+    return _dequantized(b, x, found, "kernel")
 
 
 def _dequantized(b: Builder, x: Value, found: WeightCodes, name: str) -> Tensor:

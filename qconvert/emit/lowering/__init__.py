@@ -14,8 +14,9 @@ from qconvert.emit.lowering import (
     requantized,
 )
 from qconvert.emit.lowering.stock import lower_stock
+from qconvert.emit.lowering.sums import are_exact
 from qconvert.emit.requantization import Chain
-from qconvert.emit.values import Value
+from qconvert.emit.values import Value, conv_weight
 from qconvert.ir import F32, Node, Op, Shape
 from qconvert.ir.ops import (
     Affine,
@@ -108,7 +109,8 @@ def lower_sums(
     match node.op:
         case Conv() if chain is None or not requantized.fuses(chain, x):
             y = conv_sums.conv_sums(node.op, x, node.shape, b)
-            return linear.conv_of_floats(node.op, x, b, dialect) if y is None else y
+            exact = y is None and are_exact(conv_weight(node.op), x)
+            return linear.conv_of_floats(node.op, x, b, dialect) if exact else y
         case Dense() if factor is not None:
             return dense_sums.dense_sums(node.op, factor, x, b)
         case _:

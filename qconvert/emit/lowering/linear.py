@@ -1,6 +1,7 @@
 """Dense, convolutions, and batch normalization."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import onnx
@@ -8,6 +9,7 @@ import onnx
 from qconvert.emit.builder import Attribute, Attributes, Builder, Tensor
 from qconvert.emit.dialects.protocol import Consumer, Dialect
 from qconvert.emit.lowering.dense_sums import biased, dense_sums, normalized
+from qconvert.emit.lowering.sums import are_exact
 from qconvert.emit.normalization import normalization
 from qconvert.emit.shield import shielded
 from qconvert.emit.values import (
@@ -21,6 +23,9 @@ from qconvert.emit.values import (
 )
 from qconvert.ir import F32
 from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Dense, Padding
+
+#: Axes of a batch of images.
+_IMAGE: Final = 4
 
 
 def dense(op: Dense, x: Value, b: Builder, dialect: Dialect) -> Value:
@@ -50,19 +55,26 @@ def dense(op: Dense, x: Value, b: Builder, dialect: Dialect) -> Value:
 
 def conv(op: Conv, x: Value, b: Builder, dialect: Dialect) -> Value:
     """``Conv`` over any number of spatial axes."""
-    x = relayout(b, x, channels_first(x.rank))
     weight = conv_weight(op)
-    if not dialect.takes_codes(x, weight, 0):
-        x = as_floats(b, x)
-    kernel = dialect.kernel(b, x, weight, 0)
-    bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.CONV)
-    y = Value(_call(b, "Conv", x, kernel.tensor, bias, conv_attributes(op)), x.layout)
-    return y if bias is not None else plus(b, y, op.bias)
+    # With constant weights ONNX Runtime sums images in another order, and rounds otherwise.
+    rounds = x.rank == _IMAGE and not are_exact(weight, x)
+    if rounds or dialect.takes_codes(x, weight, 0):
+        return _conv(op, x, b, dialect, constant=False)
+    return conv_of_floats(op, x, b, dialect)
 
 
 def conv_of_floats(op: Conv, x: Value, b: Builder, dialect: Dialect) -> Value:
-    """A convolution that runtimes compute in floats, whatever *x* has."""
-    return conv(op, as_floats(b, relayout(b, x, channels_first(x.rank))), b, dialect)
+    """A convolution of floats, whatever *x* has, with constant weights."""
+    x = as_floats(b, relayout(b, x, channels_first(x.rank)))
+    return _conv(op, x, b, dialect, constant=True)
+
+
+def _conv(op: Conv, x: Value, b: Builder, dialect: Dialect, *, constant: bool) -> Value:
+    x = relayout(b, x, channels_first(x.rank))
+    kernel = dialect.kernel(b, x, conv_weight(op), 0, constant=constant)
+    bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.CONV)
+    y = Value(_call(b, "Conv", x, kernel.tensor, bias, conv_attributes(op)), x.layout)
+    return y if bias is not None else plus(b, y, op.bias)
 
 
 def as_floats(b: Builder, x: Value) -> Value:
