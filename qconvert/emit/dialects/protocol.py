@@ -11,12 +11,10 @@ from qconvert.ir import F32, Quantizer
 
 
 class Consumer(Enum):
-    """The ONNX operator that reads a weight."""
+    """The ONNX operator that adds a bias."""
 
     CONV = "Conv"
-    CONV_TRANSPOSE = "ConvTranspose"
     GEMM = "Gemm"
-    MATMUL = "MatMul"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -56,9 +56,10 @@ def dense(op: Dense, x: Value, b: Builder, dialect: Dialect) -> Value:
 def conv(op: Conv, x: Value, b: Builder, dialect: Dialect) -> Value:
     """``Conv`` over any number of spatial axes."""
     weight = conv_weight(op)
+    if dialect.takes_codes(x, weight, 0):
+        return _conv(op, x, b, dialect, constant=False)
     # With constant weights ONNX Runtime sums images in another order, and rounds otherwise.
-    rounds = x.rank == _IMAGE and not are_exact(weight, x)
-    if rounds or dialect.takes_codes(x, weight, 0):
+    if x.rank == _IMAGE and not are_exact(weight, x):
         return _conv(op, x, b, dialect, constant=False)
     return conv_of_floats(op, x, b, dialect)
 
