@@ -39,7 +39,7 @@ ENCODER: Final = (
     ),
     FileMutant(
         "kernel-turned", "G08", "encoder", "conv2d_0_m",
-        operand("conv2d_0_m/DequantizeLinear", 0, turned),
+        operand("conv2d_0_m/Cast", 0, turned),
     ),
     FileMutant(
         "bias-lost", "G09", "encoder", "conv2d_0_m",
@@ -115,7 +115,7 @@ AUTOENCODER: Final = (
     ),
     FileMutant(
         "six-digits", "G29", "autoencoder", "decoder/de_dense_final",
-        operand("decoder/de_dense_final:dense/Mul", 0, to_six_digits),
+        operand("decoder/de_dense_final:dense/Gemm", 1, to_six_digits),
     ),
     FileMutant(
         "batch-of-one-inside", "G31", "autoencoder", "decoder/de_reshape",
@@ -154,8 +154,8 @@ SMALL_AUTOENCODER: Final = (
         operand("decoder/de_dense_final:dense/Gemm", 1, to_eight_digits),
     ),
     FileMutant(
-        "zero-point-127-small", "G07", "small_autoencoder", "encoder/encoded_vector",
-        operand("encoder/encoded_vector/DequantizeLinear", 2, lambda zero: zero - 1),
+        "step-squared-small", "G07", "small_autoencoder", "encoder/encoded_vector",
+        operand("encoder/encoded_vector/Mul", 1, np.square),
     ),
     FileMutant(
         "no-code-above", "G11", "small_autoencoder", "encoder/input_qa",

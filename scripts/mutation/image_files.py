@@ -132,7 +132,7 @@ PRUNED_CNN: Final = (
     ),
     FileMutant(
         "kernel-in-float16", "G29", "pruned_cnn", "output_dense",
-        operand("output_dense/Mul", 0, to_float16),
+        operand("output_dense/Gemm", 1, to_float16),
     ),
     FileMutant(
         "inverse-in-float16", "G29", "pruned_cnn", "bn_dense_0",

@@ -93,15 +93,15 @@ CONVOLUTIONS: Final = (
     ),
     FileMutant(
         "multipliers-first", "G16", "convolutions", "depthwise",
-        operand("depthwise/DequantizeLinear", 0, _by_multiplier),
+        operand("depthwise/Cast", 0, _by_multiplier),
     ),
     FileMutant(
         "multipliers-first-folded", "G16", "convolutions", "folded_depthwise",
-        operand("folded_depthwise/DequantizeLinear", 0, _by_multiplier),
+        operand("folded_depthwise/Cast", 0, _by_multiplier),
     ),
     FileMutant(
         "biases-of-multipliers", "G16", "convolutions", "depthwise",
-        operand("depthwise/DequantizeLinear_1", 0, _by_multiplier),
+        operand("depthwise/Conv", 2, _by_multiplier),
     ),
     FileMutant(
         "axes-turned", "G19", "convolutions", "output turned",

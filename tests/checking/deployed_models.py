@@ -84,9 +84,9 @@ def own_scales(model: onnx.ModelProto, layer: str, channels: int, axis: int = 1)
 
 def signed_weights(model: onnx.ModelProto) -> None:
     """The 8-bit weights of jet_deepsets as int8, beside uint8 activations (EXACTNESS.md, G04)."""
-    for name in ("phi1", "phi2", "phi3", "rho"):
+    for name in ("phi2", "phi3"):
         change(model, f"{name}/kernel", _signed)
-    change(model, node(model, "phi1/DequantizeLinear").input[2], _signed)
+    change(model, node(model, "phi2/DequantizeLinear").input[2], _signed)
 
 
 def signed_everywhere(model: onnx.ModelProto) -> None:
@@ -105,9 +105,13 @@ def interrupted(model: onnx.ModelProto) -> None:
 def weights_only(model: onnx.ModelProto) -> None:
     """Quantized weights of jet_deepsets at a product with floats (G03)."""
     signed_weights(model)
+    codes, product = node(model, "phi1/Cast"), node(model, "phi1/Mul")
+    name = "phi1/DequantizeLinear"
+    new = helper.make_node("DequantizeLinear", [codes.input[0], product.input[1]], [name], name)
+    codes.CopyFrom(new)
+    model.graph.node.remove(product)
+    node(model, "phi1/MatMul").input[1] = name
     own_scales(model, "phi1", 32)
-    node(model, "phi1/MatMul").input[1] = "phi1/DequantizeLinear"
-    model.graph.node.remove(node(model, "phi1/Mul"))
 
 
 def _signed(codes: Array) -> Array:

@@ -53,7 +53,7 @@ def test_a_normalization_in_front_of_a_branch_is_no_obstacle() -> None:
     """No form inside of the kernel was looked for: no quantizer is right behind it."""
     steps = joined(("normal", normalization(2), ["conv"]))
     assert reasons(steps) == JOINED
-    starts = f"behind codes, the sums of Conv conv/Conv, {BEHIND}"
+    starts = f"behind codes, the sums of com.microsoft.nchwc.Conv conv_nchwc, {BEHIND}"
     assert steps_of(steps, "normal") == [f"Mul, Add: {starts}"]
     assert steps_of(steps, "sum") == [f"Neg, Sub: {starts}"]
 

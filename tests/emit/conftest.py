@@ -16,6 +16,7 @@ from qconvert.checking.deployed.deployed_graph import DeployedGraph, inspect_dep
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, infer_shape, validate
+from qconvert.runners.ort_worker.constants import with_constants
 
 Step: TypeAlias = tuple[str, Op, Sequence[str]]
 Make: TypeAlias = Callable[..., Graph]
@@ -70,7 +71,8 @@ def execute(model: onnx.ModelProto, *inputs: npt.NDArray[Any]) -> Ran:
     onnx.checker.check_model(model, full_check=True)
     feeds = dict(zip([value.name for value in model.graph.input], inputs, strict=True))
     levels = onnxruntime.GraphOptimizationLevel
-    plain = session(model, levels.ORT_DISABLE_ALL).run(None, feeds)
+    computed = onnx.ModelProto.FromString(with_constants(model.SerializeToString()))
+    plain = session(computed, levels.ORT_DISABLE_ALL).run(None, feeds)
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "optimized.onnx"
         deployed = session(model, levels.ORT_ENABLE_ALL, saved).run(None, feeds)

@@ -21,6 +21,8 @@ def test_an_option_is_idle_exactly_where_the_file_is_the_same(
     kernel[0, 0, 0, :2] = largest / 128
     conv = Conv(kernel.astype(np.float32), None, (1, 1), (1, 1), ((0, 0), (0, 0)))
     steps = [("q", Quantize(QuantizedRelu(8, 0)), ["x"]), ("c", conv, ["q"])]
+    # Without a quantizer behind, it would be one of floats.
+    steps.append(("y", Quantize(QuantizedRelu(8, 0)), ["c"]))
     graph = make({"x": (8, 8, 4)}, steps)
     model = to_onnx(graph, packed=packed, vnni=vnni)
     idle = [text.split()[0] for text in without_effect(model, packed=packed, vnni=vnni)]

@@ -187,10 +187,10 @@ def test_codes_that_are_not_what_the_file_says_of_them(tmp_path: Path) -> None:
         quantize = computing(model, "encod_qa/QuantizeLinear")
         (zero,) = (x for x in model.graph.initializer if x.name == quantize.input[2])
         model.graph.initializer.append(
-            numpy_helper.from_array(numpy_helper.to_array(zero) + 1, "1")
+            numpy_helper.from_array(numpy_helper.to_array(zero) + 1, "another")
         )
         for node in (quantize, computing(model, "encod_qa")):
-            node.input[2] = "1"
+            node.input[2] = "another"
 
     found = made(graph, changed(to_onnx(graph), edit), tmp_path / "shown", forced=False)
     done = found.run()

@@ -24,6 +24,7 @@ _AFFINE: Final = frozenset({"Add", "Cast", "Mul", "Sub"})
 _IMAGE: Final = 4
 _MOST: Final = 255
 _BYTE: Final = 8
+_OWN_BIAS: Final = "a bias that is off the grid of its products is added in float"
 
 
 def obstacles(node: onnx.NodeProto, graph: OnnxGraph) -> tuple[str, ...]:
@@ -39,6 +40,8 @@ def obstacles(node: onnx.NodeProto, graph: OnnxGraph) -> tuple[str, ...]:
         return (f"ONNX Runtime has no integer kernel of {kind}",)
     before = (*_of_input(node.input[0], graph), *_of_weights(node, graph))
     behind = () if _RETURNS_FLOATS[kind] else tuple(_of_result(node.output[0], graph, not before))
+    if not (before or behind) and _has_own_bias(node, graph):
+        behind = (_OWN_BIAS,)
     if behind and not before:
         # It could be one of integers all the same, whose sums become floats.
         return (f"{' and '.join(behind)}, and {_not_as_sums(node, graph)}",)
@@ -47,7 +50,7 @@ def obstacles(node: onnx.NodeProto, graph: OnnxGraph) -> tuple[str, ...]:
 
 def _of_input(name: str, graph: OnnxGraph) -> Iterator[str]:
     maker = graph.maker(name)
-    while maker is not None and maker.op_type in MOVING:
+    while maker is not None and (maker.op_type in MOVING or _keeps(maker, graph)):
         name = maker.input[0]
         maker = graph.maker(name)
     if maker is None:
@@ -56,6 +59,12 @@ def _of_input(name: str, graph: OnnxGraph) -> Iterator[str]:
         yield f"its input is float: {called(maker)} computes it"
     elif (bits := _bits(maker, graph)) != _BYTE:
         yield f"its input has codes of {bits} bits"
+
+
+def _keeps(node: onnx.NodeProto, graph: OnnxGraph) -> bool:
+    """Whether it multiplies by 1, with which `export` hides codes from the runtime."""
+    factor = graph.constant(node.input[1]) if node.op_type == "Mul" else None
+    return factor is not None and bool(np.all(factor == 1))
 
 
 def _of_weights(node: onnx.NodeProto, graph: OnnxGraph) -> Iterator[str]:
@@ -75,9 +84,9 @@ def _of_weights(node: onnx.NodeProto, graph: OnnxGraph) -> Iterator[str]:
 
 
 def _dequantization(name: str, graph: OnnxGraph) -> onnx.NodeProto | None:
-    """What makes floats of a weight's codes, also where a product with 1 follows."""
+    """What makes floats of a weight's codes, also where a product with 1, or a step, follows."""
     maker = graph.maker(name)
-    if maker is None or maker.op_type == _DEQUANTIZE:
+    if maker is None or maker.op_type in (_DEQUANTIZE, "Cast"):
         return maker
     return _dequantization(maker.input[0], graph) if maker.op_type == "Mul" else None
 
@@ -111,6 +120,12 @@ def _of_result(name: str, graph: OnnxGraph, bytes_come_in: bool) -> Iterator[str
         yield "no quantizer is behind it"
 
 
+def _has_own_bias(node: onnx.NodeProto, graph: OnnxGraph) -> bool:
+    """Whether it adds a bias of floats, which `export` gives to an operator of floats alone."""
+    name = input_of(node, LINEAR[kind_of(node)].bias)
+    return bool(name) and graph.maker(name) is None
+
+
 def _absorbs(quantizer: onnx.NodeProto, between: list[onnx.NodeProto], graph: OnnxGraph) -> bool:
     """Whether a quantizer makes 0 of all that is below: then what does only that is left out."""
     zero = graph.constant(input_of(quantizer, 2))
@@ -129,7 +144,7 @@ def _passed(between: list[onnx.NodeProto], graph: OnnxGraph, bytes_come_in: bool
         # Behind bytes the kernel might have taken it in: nothing was in the way yet.
         return
     elif set(kinds) <= {"Add", "Sub"} and len(between) == 1:
-        yield "a bias that is off the grid of its products is added in float"
+        yield _OWN_BIAS
     else:
         yield f"an affine function, as of a batch normalization, is behind it: {', '.join(kinds)}"
 

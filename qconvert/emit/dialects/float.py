@@ -17,9 +17,15 @@ class FloatDialect:
         """The quantizer's own float operations."""
         return Value(quantizers.apply(b, x, quantizer), x.layout)
 
-    def kernel(self, b: Builder, x: Value, array: F32, axis: int, consumer: Consumer) -> Kernel:
+    def kernel(
+        self, b: Builder, x: Value, array: F32, axis: int, *, constant: bool = True
+    ) -> Kernel:
         """The effective weight."""
         return Kernel(b.constant(array, "kernel"))
+
+    def takes_codes(self, x: Value, array: F32, axis: int) -> bool:
+        """There are none that one could take for floats."""
+        return True
 
     def bias(
         self, b: Builder, x: Value, kernel: Kernel, array: F32, consumer: Consumer

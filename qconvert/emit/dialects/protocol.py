@@ -11,12 +11,10 @@ from qconvert.ir import F32, Quantizer
 
 
 class Consumer(Enum):
-    """The ONNX operator that reads a weight."""
+    """The ONNX operator that adds a bias."""
 
     CONV = "Conv"
-    CONV_TRANSPOSE = "ConvTranspose"
     GEMM = "Gemm"
-    MATMUL = "MatMul"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +34,20 @@ class Dialect(Protocol):
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
         """Apply an activation quantizer."""
 
-    def kernel(self, b: Builder, x: Value, array: F32, axis: int, consumer: Consumer) -> Kernel:
-        """The weight that *consumer* multiplies *x* with; its output channels are *axis*."""
+    def kernel(
+        self, b: Builder, x: Value, array: F32, axis: int, *, constant: bool = True
+    ) -> Kernel:
+        """The weight that *x* is multiplied with; its output channels are *axis*.
+
+        Beside floats, *constant* says that kernels may sum in the order that they have for weights
+        which they know when the file is loaded.
+        """
+
+    def takes_codes(self, x: Value, array: F32, axis: int) -> bool:
+        """Whether the weight *array* is one of integers beside the codes of *x*, if it has some.
+
+        If not, runtimes must not see that *x* has codes: they would round the weight for these.
+        """
 
     def bias(
         self, b: Builder, x: Value, kernel: Kernel, array: F32, consumer: Consumer

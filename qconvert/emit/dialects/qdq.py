@@ -7,6 +7,7 @@ linear op only if its input and output have one type, and with int8 loses the fu
 from dataclasses import replace
 
 import numpy as np
+import onnx
 
 from qconvert.emit import quantizers
 from qconvert.emit.builder import Builder, Tensor
@@ -27,6 +28,8 @@ from qconvert.ir.quantizers import (
 
 #: The first opset whose QuantizeLinear and DequantizeLinear know 16-bit integers.
 _INT16_OPSET = 21
+#: Of codes in int8, and in what is smaller than a float.
+_BYTE_BITS, _STORED_BITS = 8, 16
 #: Between ends of a Clip and of the integers behind it, ONNX Runtime takes this for nothing.
 _DROPPED_CLIP = 2.0**-23
 
@@ -53,21 +56,24 @@ class QdqDialect:
         y = _stretched(b, y, quantizer)
         return y if y.integer or not _leaves_residue(quantizer) else _straight_through(b, x, y)
 
-    def kernel(self, b: Builder, x: Value, array: F32, axis: int, consumer: Consumer) -> Kernel:
-        """The smallest integers that hold the weight, or floats that nothing quantizes."""
+    def kernel(
+        self, b: Builder, x: Value, array: F32, axis: int, *, constant: bool = True
+    ) -> Kernel:
+        """Bytes beside bytes; else floats, stored as the smallest integers that hold them."""
         found = encode(array, axis)
-        if found is None:
-            tensor = b.constant(array, "kernel")
-            # ONNX Runtime quantizes a float weight that is multiplied with dequantized numbers.
-            return Kernel(tensor if x.codes is None else shielded(b, tensor))
-        if found.bits == 32 or (found.bits == 16 and b.opset < _INT16_OPSET):
-            # Shielded, for ONNX Runtime makes an invalid QLinearConv of int32 weights.
-            return Kernel(shielded(b, dequantized_int32(b, found, "kernel")))
-        tensor = _dequantized(b, x, found, "kernel")
-        if consumer is Consumer.MATMUL and not (x.integer and found.bits <= 8):
-            # Shielded, for ONNX Runtime would quantize x dynamically (MatMulNBits).
-            return Kernel(shielded(b, tensor))
-        return Kernel(tensor, found if found.bits <= 8 else None)
+        if found is not None and x.integer and found.bits <= _BYTE_BITS:
+            return Kernel(_dequantized(b, x, found, "kernel"), found)
+        if constant:
+            assert x.codes is None, "a constant beside codes is rounded"
+            return Kernel(
+                b.constant(array, "kernel") if found is None else _loaded(b, array, found)
+            )
+        return Kernel(_computed(b, x, array, found))
+
+    def takes_codes(self, x: Value, array: F32, axis: int) -> bool:
+        """Bytes beside bytes."""
+        found = encode(array, axis) if x.integer else None
+        return found is not None and found.bits <= _BYTE_BITS
 
     def bias(
         self, b: Builder, x: Value, kernel: Kernel, array: F32, consumer: Consumer
@@ -194,6 +200,35 @@ def _stretched(b: Builder, y: Value, quantizer: Quantizer) -> Value:
     if not more or y.codes is None:
         return y
     return from_codes(b, replace(y.codes, exp=y.codes.exp + more), y.layout)
+
+
+def _loaded(b: Builder, array: F32, found: WeightCodes) -> Tensor:
+    """Floats that floats are multiplied with, stored in as few bytes as their codes take.
+
+    Runtimes compute them once, when they load the file, and may lay them out as their kernels like
+    it; what is dequantized they would dequantize in every run.
+    """
+    if found.bits > _STORED_BITS:
+        return b.constant(array, "kernel")
+    dtype = np.int8 if found.bits <= _BYTE_BITS else np.int16
+    stored = stored_codes(b, found.codes.astype(dtype), "kernel")
+    codes = b.op("Cast", stored, attributes={"to": onnx.TensorProto.FLOAT})
+    steps = np.ldexp(np.float32(1), found.exps.astype(np.int32)).astype(np.float32)
+    others = (1 if axis != found.axis else -1 for axis in range(array.ndim))
+    factors = steps.reshape(() if found.axis is None else tuple(others))
+    return b.op("Mul", codes, b.constant(factors, "kernel_scale"))
+
+
+def _computed(b: Builder, x: Value, array: F32, found: WeightCodes | None) -> Tensor:
+    """Floats that runtimes compute in every run."""
+    if found is None:
+        tensor = b.constant(array, "kernel")
+        # ONNX Runtime quantizes a float weight that is multiplied with dequantized numbers.
+        return tensor if x.codes is None else shielded(b, tensor)
+    if found.bits > _STORED_BITS or (found.bits > _BYTE_BITS and b.opset < _INT16_OPSET):
+        # Shielded, for ONNX Runtime makes an invalid QLinearConv of int32 weights.
+        return shielded(b, dequantized_int32(b, found, "kernel"))
+    return _dequantized(b, x, found, "kernel")
 
 
 def _dequantized(b: Builder, x: Value, found: WeightCodes, name: str) -> Tensor:

@@ -14,8 +14,9 @@ from qconvert.emit.lowering import (
     requantized,
 )
 from qconvert.emit.lowering.stock import lower_stock
+from qconvert.emit.lowering.sums import are_exact
 from qconvert.emit.requantization import Chain
-from qconvert.emit.values import Value
+from qconvert.emit.values import Value, conv_weight
 from qconvert.ir import F32, Node, Op, Shape
 from qconvert.ir.ops import (
     Affine,
@@ -98,16 +99,18 @@ def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect) -> Value |
 
 
 def lower_sums(
-    node: Node, chain: Chain | None, factor: F32 | None, x: Value, b: Builder
+    node: Node, chain: Chain | None, factor: F32 | None, x: Value, b: Builder, dialect: Dialect
 ) -> Value | None:
-    """Emit *node* with sums of integers that become floats; ``None`` if others are as fast.
+    """Emit *node* with sums of integers that become floats, or of floats where these are as fast.
 
     *chain* is what begins with it and did not become one kernel, if something does; *factor* what
-    alone reads it and multiplies it by channel.
+    alone reads it and multiplies it by channel. ``None`` if runtimes may know better.
     """
     match node.op:
         case Conv() if chain is None or not requantized.fuses(chain, x):
-            return conv_sums.conv_sums(node.op, x, node.shape, b)
+            y = conv_sums.conv_sums(node.op, x, node.shape, b)
+            exact = y is None and are_exact(conv_weight(node.op), x)
+            return linear.conv_of_floats(node.op, x, b, dialect) if exact else y
         case Dense() if factor is not None:
             return dense_sums.dense_sums(node.op, factor, x, b)
         case _:

@@ -5,14 +5,16 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.emit.builder import Builder, Tensor
-from qconvert.emit.codes import LARGEST_CODE, Integers, WeightCodes
+from qconvert.emit.codes import LARGEST_CODE, Integers, WeightCodes, encode
 from qconvert.emit.requantization import own_steps, reach
-from qconvert.emit.values import Codes
-from qconvert.ir import F32
+from qconvert.emit.values import Codes, Value
+from qconvert.ir import F32, Grid
 
 _BYTE = 8
 #: In float32 with all its bits.
 _SMALLEST_EXP, _LARGEST_EXP = -126, 127
+#: Of steps of which float32 holds 2**24.
+_LARGEST_STEP = 103
 
 
 def steps_of_sums(weights: WeightCodes, x: Codes) -> Integers | None:
@@ -25,6 +27,30 @@ def steps_of_sums(weights: WeightCodes, x: Codes) -> Integers | None:
     largest = np.abs(reach(own_steps(weights)[0], x)).max(initial=0)
     in_range = np.all((exps >= _SMALLEST_EXP) & (exps <= _LARGEST_EXP))
     return exps if weights.bits <= _BYTE and largest <= LARGEST_CODE and in_range else None
+
+
+def are_exact(weight: F32, x: Value) -> bool:
+    """Whether float32 holds all partial sums of products of *x* with a *weight*, channels first.
+
+    Then every order of summation returns the same (EXACTNESS.md, theorem 1).
+    """
+    grid, found = _grid(x), encode(weight, 0)
+    if grid is None or found is None:
+        return False
+    codes, exps = own_steps(found)
+    largest = int(np.abs(codes).reshape(len(codes), -1).sum(axis=1).max(initial=0))
+    in_range = np.all((exps + grid.exp >= _SMALLEST_EXP) & (exps + grid.exp <= _LARGEST_STEP))
+    return bool(in_range) and largest * max(-grid.lo, grid.hi) <= LARGEST_CODE
+
+
+def _grid(x: Value) -> Grid | None:
+    """What all numbers of *x* are on."""
+    if x.codes is not None:
+        return Grid(*x.codes.ends, x.codes.exp)
+    if x.reach is None:
+        return None
+    # Of numbers beyond 2**24 steps a quantizer may return twice its last one (theorem 4).
+    return Grid(2 * x.reach.lo, 2 * x.reach.hi, x.reach.exp)
 
 
 def as_float(b: Builder, sums: Tensor) -> Tensor:

@@ -17,6 +17,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, TextIO, TypeAlias
 
+# A folder that is started is no package; now it is.
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    __package__ = "ort_worker"
+
 Answer: TypeAlias = dict[str, Any]
 
 _ERRORS_ONLY: Final = 3
@@ -61,6 +66,10 @@ class Worker:
             options.optimized_model_filepath = request["saved"]
         try:
             data = Path(request["model"]).read_bytes()
+            if not request["optimized"]:
+                from .constants import with_constants
+
+                data = with_constants(data)
             session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             return {"refused": str(error)}
