@@ -6,6 +6,7 @@ from qconvert.emit.lowering import (
     conv_sums,
     dense_sums,
     elementwise,
+    groups,
     linear,
     movement,
     opaque,
@@ -100,12 +101,14 @@ def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect) -> Value |
 def lower_sums(
     node: Node, chain: Chain | None, factor: F32 | None, x: Value, b: Builder
 ) -> Value | None:
-    """Emit *node* with sums of integers that become floats; ``None`` if others are as fast.
+    """Emit *node* with sums that are floats, of codes or not; ``None`` if others are as fast.
 
     *chain* is what begins with it and did not become one kernel, if something does; *factor* what
     alone reads it and multiplies it by channel.
     """
     match node.op:
+        case Conv() if chain is not None and groups.in_floats(chain, x):
+            return groups.float_conv(node.op, x, b)
         case Conv() if chain is None or not requantized.fuses(chain, x):
             return conv_sums.conv_sums(node.op, x, node.shape, b)
         case Dense() if factor is not None:
