@@ -5,7 +5,7 @@ convolutions a quantizer that alone reads the result. What stands in the way is 
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -37,12 +37,32 @@ def obstacles(node: onnx.NodeProto, graph: OnnxGraph) -> tuple[str, ...]:
         return ()
     if kind not in _RETURNS_FLOATS:
         return (f"ONNX Runtime has no integer kernel of {kind}",)
+    if _is_kept_in_floats(node, graph):
+        return ("integer kernels of groups with so few channels are slower",)
     before = (*_of_input(node.input[0], graph), *_of_weights(node, graph))
     behind = () if _RETURNS_FLOATS[kind] else tuple(_of_result(node.output[0], graph, not before))
     if behind and not before:
         # It could be one of integers all the same, whose sums become floats.
         return (f"{' and '.join(behind)}, and {_not_as_sums(node, graph)}",)
     return (*before, *behind)
+
+
+def _is_kept_in_floats(node: onnx.NodeProto, graph: OnnxGraph) -> bool:
+    """Whether `export` made floats of the codes that a convolution with groups computes from.
+
+    These are multiplied with a 1, so that ONNX Runtime does not see the codes behind them.
+    """
+    maker = graph.maker(node.input[0])
+    if _stated(node).get("group", 1) == 1 or maker is None or maker.op_type != "Mul":
+        return False
+    dequantized = graph.maker(maker.input[0])
+    one = graph.constant(maker.input[1])
+    is_one = one is not None and one.size == 1 and bool(np.all(one == 1))
+    return is_one and dequantized is not None and dequantized.op_type == _DEQUANTIZE
+
+
+def _stated(node: onnx.NodeProto) -> dict[str, Any]:
+    return {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
 
 
 def _of_input(name: str, graph: OnnxGraph) -> Iterator[str]:
@@ -145,8 +165,7 @@ def _not_as_sums(node: onnx.NodeProto, graph: OnnxGraph) -> str:
     found = None if kernel is None else encode(kernel, 0)
     if found is None:
         return "its kernel is computed, too"
-    stated = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
-    if stated.get("group", 1) != 1:
+    if _stated(node).get("group", 1) != 1:
         return "ONNX Runtime computes the groups of a ConvInteger one by one"
     if found.codes.ndim > _IMAGE:
         return "ONNX Runtime has no fast ConvInteger of three axes"
