@@ -97,6 +97,8 @@ def test_what_a_kernel_takes_in_costs_floats_a_pass_of_their_own() -> None:
     """So more channels are left to integer kernels."""
     assert form(conv(20, 20, 20), alone=True) is Form.FLOATS
     assert form(conv(20, 20, 20), alone=False) is Form.GROUPS
+    assert form(conv(96, 96, 24), alone=True) is Form.FLOATS
+    assert form(conv(96, 96, 24), alone=False) is Form.WHOLE
 
 
 def test_sums_that_floats_may_round_stay_integers(make: Make, run: Run) -> None:
