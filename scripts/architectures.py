@@ -25,13 +25,29 @@ from tensorflow.python.ops import array_ops
 from tf_keras import Input, Model
 from tf_keras import layers as stock
 
+from scripts.benched.layers import (
+    EIGHT_BITS,
+    FEATURES,
+    FOUR_BITS,
+    PIXELS,
+    bits_of,
+    classified,
+    depthwise,
+    normalized,
+    plain_conv,
+    plain_dense,
+    signed,
+    through,
+)
+from scripts.benched.uncommon import (
+    averaging_cnn,
+    dense_of_floats,
+    grouped_cnn,
+    multiplier_cnn,
+    narrow_depthwise_net,
+)
 from scripts.examples.example import Keras, act, chain, conv, dense
 
-PIXELS: Final = "quantized_relu(8,0)"
-FEATURES: Final = "quantized_bits(8,3,alpha=1)"
-#: Of what batch normalizations give, which is mostly between -2 and 2.
-FOUR_BITS: Final = "quantized_relu(4,2)"
-EIGHT_BITS: Final = "quantized_relu(8,2)"
 #: What two branches of a sum have in common.
 BRANCH: Final = "quantized_bits(8,3,alpha=1)"
 _CALIBRATION: Final = 16
@@ -49,9 +65,9 @@ def plain_cnn() -> Keras:
     """Three convolutions and two dense layers of 4 bits, without normalization."""
     layers: list[Keras] = [act(PIXELS)]
     for filters, integer in ((32, 2), (64, 4), (128, 6)):
-        convolution = conv(filters, 3, padding="same", **_bits(4))
+        convolution = conv(filters, 3, padding="same", **bits_of(4))
         layers += [convolution, act(f"quantized_relu(4,{integer})"), stock.MaxPooling2D()]
-    last = (dense(80, **_bits(4)), act("quantized_relu(4,9)"), dense(10, **_bits(4)))
+    last = (dense(80, **bits_of(4)), act("quantized_relu(4,9)"), dense(10, **bits_of(4)))
     return chain((32, 32, 3), *layers, stock.Flatten(), *last)
 
 
@@ -59,32 +75,32 @@ def mnist_cnn() -> Keras:
     """Two convolutions and two dense layers of 4 bits, normalized."""
     layers: list[Keras] = [act(PIXELS)]
     for filters in (16, 32):
-        layers += [*_normalized(_conv(filters, 3)), act(FOUR_BITS), stock.MaxPooling2D()]
-    layers += [stock.Flatten(), *_normalized(_dense(64)), act(FOUR_BITS)]
-    return chain((28, 28, 1), *layers, dense(10, **_bits(4)))
+        layers += [*normalized(plain_conv(filters, 3)), act(FOUR_BITS), stock.MaxPooling2D()]
+    layers += [stock.Flatten(), *normalized(plain_dense(64)), act(FOUR_BITS)]
+    return chain((28, 28, 1), *layers, dense(10, **bits_of(4)))
 
 
 def resnet8() -> Keras:
     """The image classifier of MLPerf Tiny, of 4 bits; branches of sums have 8."""
     source = Input((32, 32, 3), name="input")
-    x = _through(source, act(PIXELS), *_normalized(_conv(16, 3)), act(FOUR_BITS))
+    x = through(source, act(PIXELS), *normalized(plain_conv(16, 3)), act(FOUR_BITS))
     for filters, strides in ((16, 1), (32, 2), (64, 2)):
-        y = _through(x, *_normalized(_conv(filters, 3, strides)), act(FOUR_BITS))
-        y = _through(y, *_normalized(_conv(filters, 3)), act(BRANCH))
+        y = through(x, *normalized(plain_conv(filters, 3, strides)), act(FOUR_BITS))
+        y = through(y, *normalized(plain_conv(filters, 3)), act(BRANCH))
         if strides > 1:
-            x = _through(x, *_normalized(_conv(filters, 1, strides)), act(BRANCH))
-        x = _through(stock.Add()([x, y]), act(FOUR_BITS))
-    return Model(source, _classified(x, 10))
+            x = through(x, *normalized(plain_conv(filters, 1, strides)), act(BRANCH))
+        x = through(stock.Add()([x, y]), act(FOUR_BITS))
+    return Model(source, classified(x, 10))
 
 
 def mobilenet() -> Keras:
     """Depthwise separable convolutions as in MobileNet, with kernels of 4 bits."""
     source = Input((64, 64, 3), name="input")
-    x = _through(source, act(PIXELS), *_normalized(_conv(16, 3, 2)), act(FOUR_BITS))
+    x = through(source, act(PIXELS), *normalized(plain_conv(16, 3, 2)), act(FOUR_BITS))
     for filters, strides in ((32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1)):
-        x = _through(x, *_normalized(_depthwise(3, strides)), act(FOUR_BITS))
-        x = _through(x, *_normalized(_conv(filters, 1)), act(FOUR_BITS))
-    return Model(source, _classified(x, 10))
+        x = through(x, *normalized(depthwise(3, strides)), act(FOUR_BITS))
+        x = through(x, *normalized(plain_conv(filters, 1)), act(FOUR_BITS))
+    return Model(source, classified(x, 10))
 
 
 def keyword_spotting() -> Keras:
@@ -92,25 +108,25 @@ def keyword_spotting() -> Keras:
     layers: list[Keras] = [act(FEATURES)]
     for filters, size in ((64, 9), (64, 5), (128, 3)):
         convolution = qkeras.QConv1D(
-            filters, size, padding="same", kernel_quantizer=_signed(4), use_bias=False
+            filters, size, padding="same", kernel_quantizer=signed(4), use_bias=False
         )
-        layers += [*_normalized(convolution), act(FOUR_BITS), stock.MaxPooling1D()]
-    layers += [stock.Flatten(), *_normalized(_dense(64)), act(FOUR_BITS)]
-    return chain((98, 40), *layers, dense(12, **_bits(4)))
+        layers += [*normalized(convolution), act(FOUR_BITS), stock.MaxPooling1D()]
+    layers += [stock.Flatten(), *normalized(plain_dense(64)), act(FOUR_BITS)]
+    return chain((98, 40), *layers, dense(12, **bits_of(4)))
 
 
 def autoencoder() -> Keras:
     """The anomaly detector of MLPerf Tiny: dense layers of 8 bits around a neck of 8 units."""
     layers: list[Keras] = [act(FEATURES)]
     for units in (128, 128, 128, 128, 8, 128, 128, 128, 128):
-        layers += [*_normalized(_dense(units, 8)), act(EIGHT_BITS)]
-    return chain((640,), *layers, dense(640, **_bits(8)))
+        layers += [*normalized(plain_dense(units, 8)), act(EIGHT_BITS)]
+    return chain((640,), *layers, dense(640, **bits_of(8)))
 
 
 def unet() -> Keras:
     """A segmenter of 4 bits, of transposed convolutions and concatenated branches."""
     source = Input((64, 64, 3), name="input")
-    x, kept = _through(source, act(PIXELS)), []
+    x, kept = through(source, act(PIXELS)), []
     for filters in (16, 32):
         x = _twice(x, filters)
         kept.append(x)
@@ -118,30 +134,30 @@ def unet() -> Keras:
     x = _twice(x, 64)
     for filters in (32, 16):
         transposed = qkeras.QConv2DTranspose(
-            filters, 2, strides=2, kernel_quantizer=_signed(4), use_bias=False
+            filters, 2, strides=2, kernel_quantizer=signed(4), use_bias=False
         )
-        x = _through(x, *_normalized(transposed), act(FOUR_BITS))
+        x = through(x, *normalized(transposed), act(FOUR_BITS))
         x = _twice(stock.Concatenate()([x, kept.pop()]), filters)
-    return Model(source, conv(1, 1, **_bits(4))(x))
+    return Model(source, conv(1, 1, **bits_of(4))(x))
 
 
 def wide_cnn() -> Keras:
     """256 channels and 8 bits throughout, without normalization."""
     layers: list[Keras] = [act(PIXELS)]
     for _ in range(4):
-        layers += [conv(256, 3, padding="same", **_bits(8)), act(EIGHT_BITS)]
+        layers += [conv(256, 3, padding="same", **bits_of(8)), act(EIGHT_BITS)]
     source = Input((16, 16, 64), name="input")
-    return Model(source, _classified(_through(source, *layers), 10))
+    return Model(source, classified(through(source, *layers), 10))
 
 
 def wide_normalized_cnn() -> Keras:
     """256 channels and 8 bits throughout, normalized."""
     layers: list[Keras] = [act(PIXELS)]
     for _ in range(4):
-        convolution = _conv(256, 3, kernel_quantizer=_signed(8))
-        layers += [*_normalized(convolution), act(EIGHT_BITS)]
+        convolution = plain_conv(256, 3, kernel_quantizer=signed(8))
+        layers += [*normalized(convolution), act(EIGHT_BITS)]
     source = Input((16, 16, 64), name="input")
-    return Model(source, _classified(_through(source, *layers), 10))
+    return Model(source, classified(through(source, *layers), 10))
 
 
 ARCHITECTURES: Final[Sequence[Callable[[], Keras]]] = (
@@ -155,6 +171,11 @@ ARCHITECTURES: Final[Sequence[Callable[[], Keras]]] = (
     unet,
     wide_cnn,
     wide_normalized_cnn,
+    grouped_cnn,
+    multiplier_cnn,
+    narrow_depthwise_net,
+    averaging_cnn,
+    dense_of_floats,
 )
 
 
@@ -203,52 +224,13 @@ def _drawn(random: np.random.Generator, name: str, shape: tuple[int, ...], step:
     return random.normal(0, max(1.5 * step, np.sqrt(2 / np.prod(shape[:-1]))), shape)
 
 
-def _signed(bits: int) -> Keras:
-    return qkeras.quantized_bits(bits, 0, alpha=1)
-
-
-def _bits(bits: int) -> dict[str, Keras]:
-    return {"kernel_quantizer": _signed(bits), "bias_quantizer": _signed(bits)}
-
-
 def _six_bits(units: int) -> Keras:
-    return dense(units, **_bits(6))
-
-
-def _conv(filters: int, size: int, strides: int = 1, **options: Keras) -> Keras:
-    chosen = {"kernel_quantizer": _signed(4)} | options
-    return conv(filters, size, strides, padding="same", use_bias=False, **chosen)
-
-
-def _dense(units: int, bits: int = 4) -> Keras:
-    return dense(units, kernel_quantizer=_signed(bits), use_bias=False)
-
-
-def _depthwise(size: int, strides: int) -> Keras:
-    return qkeras.QDepthwiseConv2D(
-        size, strides=strides, padding="same", depthwise_quantizer=_signed(4), use_bias=False
-    )
-
-
-def _normalized(layer: Keras) -> tuple[Keras, Keras]:
-    return layer, stock.BatchNormalization()
+    return dense(units, **bits_of(6))
 
 
 def _twice(x: Keras, filters: int) -> Keras:
     for _ in range(2):
-        x = _through(x, *_normalized(_conv(filters, 3)), act(FOUR_BITS))
-    return x
-
-
-def _classified(x: Keras, classes: int) -> Keras:
-    """The usual end: the mean of each channel, and a dense layer."""
-    mean = (stock.GlobalAveragePooling2D(), act(EIGHT_BITS))
-    return _through(x, *mean, dense(classes, **_bits(4)))
-
-
-def _through(x: Keras, *layers: Keras) -> Keras:
-    for layer in layers:
-        x = layer(x)
+        x = through(x, *normalized(plain_conv(filters, 3)), act(FOUR_BITS))
     return x
 
 

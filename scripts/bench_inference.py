@@ -37,7 +37,7 @@ TRAINED: Final = {
     "trained_mnist_cnn": _DATA / "mnist_cnn.keras",
 }
 #: Softmax and sums of floats, which runtimes round each in their way.
-ROUNDING: Final = frozenset({"jet_tagger", *TRAINED})
+ROUNDING: Final = frozenset({"jet_tagger", "dense_of_floats", *TRAINED})
 WIDE: Final = frozenset({"wide_cnn", "wide_normalized_cnn"})
 BATCHES: Final = (1, 32)
 LEAST_RATIO: Final = 4.0

@@ -62,7 +62,7 @@ def _total(
         for node, inner in graph.nested(outer):
             if kind_of(node) not in LINEAR:
                 continue
-            count = _count(node, shapes) if inner is graph else 0
+            count = _count(node, shapes) // _groups(node, graph) if inner is graph else 0
             if not count:
                 return None
             total += count
@@ -81,6 +81,19 @@ def _count(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> int:
         return math.prod(returned)
     axis = _summed(node, len(taken))
     return math.prod(returned) * taken[axis] if 0 <= axis < len(taken) else 0
+
+
+def _groups(node: onnx.NodeProto, graph: OnnxGraph) -> int:
+    """How many groups the weights of one kernel have, with zeros between them, as `export` has it.
+
+    These are no multiplications of the model's.
+    """
+    reshaped = graph.maker(input_of(node, LINEAR[kind_of(node)].kernel))
+    spread = None if reshaped is None else graph.maker(reshaped.input[0])
+    if spread is None or spread.op_type != "Where":
+        return 1
+    own = graph.constant(spread.input[0])
+    return len(own) if own is not None and own.ndim else 1
 
 
 def _summed(node: onnx.NodeProto, axes: int) -> int:

@@ -104,7 +104,7 @@ def requantized() -> Model:
     )(x)  # fmt: skip
     normalized = QActivation(NIBBLE, name="normalized")(_gains("conv", conv))
     depthwise = QDepthwiseConv2D(
-        3, padding="same", depth_multiplier=2,
+        3, padding="same", depth_multiplier=8,
         depthwise_quantizer=FOUR_BITS, use_bias=False, name="depthwise",
     )(x)  # fmt: skip
     by_channel = QActivation(NIBBLE, name="by_channel")(_gains("depthwise", depthwise))

@@ -79,8 +79,12 @@ KERNELS: Final = (
         operand("padded/QLinearConv", _BIAS, _exchanged(0, 1)),
     ),
     FileMutant(
-        "falls-no-more", "G15", _MODEL, "gains_depthwise",
-        operand("by_channel/QLinearConv", _WEIGHTS, _of_channel(1, np.negative)),
+        "falls-no-more", "G15", _MODEL, "gains_conv",
+        operand("normalized/QLinearConv", _WEIGHTS, _of_channel(1, np.negative)),
+    ),
+    FileMutant(
+        "inputs-of-another-group", "G16", _MODEL, "depthwise",
+        operand("by_channel/Where", 0, lambda own: own[::-1]),
     ),
     FileMutant(
         "scale-of-what-comes-in", "G07", _MODEL, "normalized",

@@ -147,7 +147,7 @@ def test_normalization(
     make: Make, run: Run, codes: Codes, channels: int, groups: int, fused: bool
 ) -> None:
     conv = Conv(
-        codes(-7, 7, -3, 3, 3, 4 // groups, channels),
+        codes(-7, 7, -3, 3, 3, 8 // groups, channels),
         None,
         (1, 1),
         (1, 1),
@@ -159,8 +159,8 @@ def test_normalization(
         ("c", conv, ["q"]),
         ("n", normalization(channels, fused=fused), ["c"]),
     ]
-    graph = make({"x": (9, 9, 4)}, [*steps, ("a", NIBBLE, ["n"])])
-    operators = checked(run, graph, codes(-20, 99, -4, 50, 9, 9, 4))
+    graph = make({"x": (9, 9, 8)}, [*steps, ("a", NIBBLE, ["n"])])
+    operators = checked(run, graph, codes(-20, 99, -4, 50, 9, 9, 8))
     assert not {"Conv", "Mul", "Cast"} & set(operators)
 
 

@@ -5,7 +5,7 @@ convolutions a quantizer that alone reads the result. What stands in the way is 
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -24,6 +24,8 @@ _AFFINE: Final = frozenset({"Add", "Cast", "Mul", "Sub"})
 _IMAGE: Final = 4
 _MOST: Final = 255
 _BYTE: Final = 8
+#: A group, of which integer kernels are fast.
+_MANY_OUTPUTS: Final = 8
 _OWN_BIAS: Final = "a bias that is off the grid of its products is added in float"
 
 
@@ -38,6 +40,8 @@ def obstacles(node: onnx.NodeProto, graph: OnnxGraph) -> tuple[str, ...]:
         return ()
     if kind not in _RETURNS_FLOATS:
         return (f"ONNX Runtime has no integer kernel of {kind}",)
+    if _is_kept_in_floats(node, graph):
+        return ("integer kernels of groups with so few channels are slower",)
     before = (*_of_input(node.input[0], graph), *_of_weights(node, graph))
     behind = () if _RETURNS_FLOATS[kind] else tuple(_of_result(node.output[0], graph, not before))
     if not (before or behind) and _has_own_bias(node, graph):
@@ -46,6 +50,25 @@ def obstacles(node: onnx.NodeProto, graph: OnnxGraph) -> tuple[str, ...]:
         # It could be one of integers all the same, whose sums become floats.
         return (f"{' and '.join(behind)}, and {_not_as_sums(node, graph)}",)
     return (*before, *behind)
+
+
+def _is_kept_in_floats(node: onnx.NodeProto, graph: OnnxGraph) -> bool:
+    """Whether `export` chose floats for a convolution of codes with groups, of few outputs each."""
+    kernel = graph.constant(input_of(node, LINEAR[kind_of(node)].kernel))
+    groups = _stated(node).get("group", 1)
+    if groups == 1 or kernel is None or len(kernel) // groups >= _MANY_OUTPUTS:
+        return False
+    maker = graph.maker(node.input[0])
+    hides = maker is not None and _keeps(maker, graph)
+    if not hides or any(_of_input(node.input[0], graph)):
+        return False
+    _, end = _behind(node.output[0], graph)
+    readers = [reader.op_type for reader in graph.readers(end)]
+    return readers == [_QUANTIZE] and not graph.returns(end)
+
+
+def _stated(node: onnx.NodeProto) -> dict[str, Any]:
+    return {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
 
 
 def _of_input(name: str, graph: OnnxGraph) -> Iterator[str]:
@@ -99,14 +122,20 @@ def _bits(node: onnx.NodeProto, graph: OnnxGraph) -> int:
     return next(found, _BYTE)
 
 
-def _of_result(name: str, graph: OnnxGraph, bytes_come_in: bool) -> Iterator[str]:
-    """Follows a result to its quantizer as long as one operator reads it."""
+def _behind(name: str, graph: OnnxGraph) -> tuple[list[onnx.NodeProto], str]:
+    """Follows a result to its quantizer as long as one operator reads it: these, and the last."""
     between: list[onnx.NodeProto] = []
     readers = graph.readers(name)
     while len(readers) == 1 and readers[0].op_type != _QUANTIZE and not graph.returns(name):
         between += [readers[0]] if readers[0].op_type not in MOVING else []
         name = readers[0].output[0]
         readers = graph.readers(name)
+    return between, name
+
+
+def _of_result(name: str, graph: OnnxGraph, bytes_come_in: bool) -> Iterator[str]:
+    between, name = _behind(name, graph)
+    readers = graph.readers(name)
     if between and not (readers and _absorbs(readers[0], between, graph)):
         yield from _passed(between, graph, bytes_come_in)
     widths = {_bits(reader, graph) for reader in readers if reader.op_type == _QUANTIZE}
@@ -160,8 +189,7 @@ def _not_as_sums(node: onnx.NodeProto, graph: OnnxGraph) -> str:
     found = None if kernel is None else encode(kernel, 0)
     if found is None:
         return "its kernel is computed, too"
-    stated = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
-    if stated.get("group", 1) != 1:
+    if _stated(node).get("group", 1) != 1:
         return "ONNX Runtime computes the groups of a ConvInteger one by one"
     if found.codes.ndim > _IMAGE:
         return "ONNX Runtime has no fast ConvInteger of three axes"

@@ -137,7 +137,7 @@ def judged(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel) -
     if isinstance(demand.linear.op, ConvTranspose):
         return Judged(weights, codes, transposed=True)
     likely = np.moveaxis(kernel.likely(demand.effective), (0, 1), (-1, -2)).astype(np.float32)
-    return Judged(weights, codes, kernel=likely)
+    return Judged(weights, codes, kernel=_by_group(likely, demand.linear.op))
 
 
 def _is_laid_out(node: onnx.NodeProto, conv: Conv) -> bool:
@@ -161,10 +161,10 @@ def _convolution(op: Op, weights: Ints) -> Conv | None:
 
     Of a mean that is the sum that it divides. In place of a transposed convolution with strides of
     s it has s * s kernels a channel, one for each place that an element of the result can have
-    between those of the input.
+    between those of the input. Groups may be one, whose weights for inputs of others are 0.
     """
     if isinstance(op, Conv):
-        return op if op.kernel.size == weights.size else None
+        return next((x for x in (op, _whole(op)) if x.kernel.size == weights.size), None)
     if isinstance(op, Pool):
         return _summing(op, weights)
     assert isinstance(op, ConvTranspose)
@@ -181,6 +181,32 @@ def _convolution(op: Op, weights: Ints) -> Conv | None:
     flat = kernel.reshape(*taps, inputs, -1)
     padding = tuple((n - 1, n - 1) for n in taps)
     return Conv(flat, None, (1, 1), (1, 1), padding) if flat.size == weights.size else None
+
+
+def _whole(op: Conv) -> Conv:
+    """*op* with one group."""
+    *window, inputs, outputs = op.kernel.shape
+    kernel = np.zeros((*window, inputs * op.groups, outputs), np.float32)
+    for taken, returned in _groups(op):
+        kernel[..., taken, returned] = op.kernel[..., returned]
+    return replace(op, kernel=kernel, groups=1)
+
+
+def _groups(op: Conv) -> Iterator[tuple[slice, slice]]:
+    """The inputs and the outputs of each group."""
+    inputs, outputs = op.kernel.shape[-2], op.kernel.shape[-1] // op.groups
+    for group in range(op.groups):
+        yield (
+            slice(group * inputs, (group + 1) * inputs),
+            slice(group * outputs, (group + 1) * outputs),
+        )
+
+
+def _by_group(kernel: F32, op: Op) -> F32:
+    """The weights of *op* among those of a *kernel* that may be one of a single group."""
+    if not isinstance(op, Conv) or kernel.size == op.kernel.size:
+        return kernel
+    return np.concatenate([kernel[..., taken, returned] for taken, returned in _groups(op)], -1)
 
 
 def _summing(op: Pool, weights: Ints) -> Conv | None:

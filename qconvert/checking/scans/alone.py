@@ -232,7 +232,7 @@ def _read(graph: OnnxGraph, name: str, number: dict[str, int]) -> object:
     if array is None:
         return "another tensor"
     # What rises by a positive constant falls by a negative one.
-    return array.dtype.str, array.ndim, float(np.sign(array)) if array.size == 1 else None
+    return array.dtype.str, array.ndim, float(np.sign(array.item())) if array.size == 1 else None
 
 
 def _thresholds(graph: OnnxGraph, cone: Sequence[onnx.NodeProto]) -> F32:

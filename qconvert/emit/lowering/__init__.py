@@ -6,6 +6,7 @@ from qconvert.emit.lowering import (
     conv_sums,
     dense_sums,
     elementwise,
+    groups,
     linear,
     movement,
     opaque,
@@ -107,6 +108,8 @@ def lower_sums(
     alone reads it and multiplies it by channel. ``None`` if runtimes may know better.
     """
     match node.op:
+        case Conv() if chain is not None and groups.in_floats(chain, x):
+            return linear.conv_of_floats(node.op, x, b, dialect)
         case Conv() if chain is None or not requantized.fuses(chain, x):
             y = conv_sums.conv_sums(node.op, x, node.shape, b)
             exact = y is None and are_exact(conv_weight(node.op), x)

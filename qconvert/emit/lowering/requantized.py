@@ -14,13 +14,13 @@ from qconvert.emit.builder import Builder
 from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects import Dialect
 from qconvert.emit.grids import rounds_to
+from qconvert.emit.lowering.groups import Form, form, in_floats, spread, without_groups
 from qconvert.emit.lowering.linear import conv_attributes
 from qconvert.emit.packing import stored_codes, type_of_weights
 from qconvert.emit.requantization import (
     Chain,
     Phases,
     Requantized,
-    divides_exactly,
     phases,
     requantized,
     summing,
@@ -47,12 +47,12 @@ Lower: TypeAlias = Callable[[Op, tuple[Value, ...], Shape, Builder, Dialect], Va
 def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect, lower: Lower) -> Value | None:
     """The value at the chain's end; ``None`` if nothing is gained or some channel has no form."""
     op = chain.linear.op
-    if not x.integer or fuses(chain, x):
+    if not x.integer or fuses(chain, x) or in_floats(chain, x):
         return None
     y = None
     if isinstance(op, ConvTranspose):
-        spread = phases(op, chain.linear.shape)
-        y = None if spread is None else _requantized(chain, spread.conv, x, b, spread)
+        placed = phases(op, chain.linear.shape)
+        y = None if placed is None else _requantized(chain, placed.conv, x, b, placed)
     elif isinstance(op, Conv):
         y = _requantized(chain, op, x, b)
     elif isinstance(op, Pool):
@@ -69,7 +69,7 @@ def fuses(chain: Chain, x: Value) -> bool:
     """Whether runtimes make an integer kernel of *chain* by themselves.
 
     They do of a convolution if its quantizer alone is behind it and rounds sums on a grid to a
-    coarser one; of a mean, if it divides by a power of two.
+    coarser one. They do of some means, too, of which those of ONNX Runtime are the slower ones.
     """
     op, quantize = chain.linear.op, chain.end.op
     if chain.between or x.codes is None or not isinstance(quantize, Quantize):
@@ -78,9 +78,7 @@ def fuses(chain: Chain, x: Value) -> bool:
         return False
     if rounds_to(quantize.quantizer) is None:
         return False
-    if isinstance(op, Pool):
-        return divides_exactly(op)
-    if not isinstance(op, Conv) or chain.moves:
+    if not isinstance(op, Conv) or chain.moves or form(op, alone=True) is Form.WHOLE:
         return False
     found = encode(conv_weight(op), 0)
     if found is None or found.bits > 8:
@@ -89,7 +87,7 @@ def fuses(chain: Chain, x: Value) -> bool:
 
 
 def _requantized(
-    chain: Chain, conv: Conv, x: Value, b: Builder, spread: Phases | None = None
+    chain: Chain, conv: Conv, x: Value, b: Builder, placed: Phases | None = None
 ) -> Value | None:
     assert x.codes is not None
     found = requantized(chain, conv, x.codes, packed=b.packed, vnni=b.vnni)
@@ -97,30 +95,32 @@ def _requantized(
         return None
     b.scope = chain.end.name
     x = relayout(b, x, channels_first(x.rank))
-    codes = _convolved(conv, found, x, b)
-    if spread is None:
+    whole = form(conv, alone=not chain.between) is Form.WHOLE
+    codes = _convolved(conv, found, x, b, whole=whole)
+    if placed is None:
         return from_codes(b, codes, x.layout)
-    return _spread(b, Value("", x.layout, codes), spread)
+    return _in_place(b, Value("", x.layout, codes), placed)
 
 
-def _spread(b: Builder, y: Value, spread: Phases) -> Value:
+def _in_place(b: Builder, y: Value, placed: Phases) -> Value:
     """The phases, which are channels, where they belong: moved in runs of one pixel's channels."""
     assert y.codes is not None
-    rows, columns = spread.block, spread.block
+    rows, columns = placed.block, placed.block
     y = relayout(b, y, natural(y.rank))
     assert y.codes is not None
     tensor = b.op("Reshape", y.codes.tensor, b.integers([0, 0, 0, rows, columns, -1], "shape"))
     tensor = b.op("Transpose", tensor, attributes={"perm": [0, 1, 3, 2, 4, 5]})
-    shape = [0, -1, spread.width, spread.channels]
+    shape = [0, -1, placed.width, placed.channels]
     tensor = b.op("Reshape", tensor, b.integers(shape, "shape"))
-    if any(map(any, spread.surplus)):
-        starts = b.integers([before for before, _ in spread.surplus], "starts")
-        ends = b.integers([-after if after else _END for _, after in spread.surplus], "ends")
+    if any(map(any, placed.surplus)):
+        starts = b.integers([before for before, _ in placed.surplus], "starts")
+        ends = b.integers([-after if after else _END for _, after in placed.surplus], "ends")
         tensor = b.op("Slice", tensor, starts, ends, b.integers([1, 2], "axes"))
     return from_codes(b, replace(y.codes, tensor=tensor), y.layout)
 
 
-def _convolved(op: Conv, found: Requantized, x: Value, b: Builder) -> Codes:
+def _convolved(op: Conv, found: Requantized, x: Value, b: Builder, *, whole: bool) -> Codes:
+    """*whole* if the weights of all groups make one kernel."""
     assert x.codes is not None
     grid, dtype = found.grid, "uint8"
     zero = 128 if grid.lo < 0 else 0
@@ -130,18 +130,19 @@ def _convolved(op: Conv, found: Requantized, x: Value, b: Builder) -> Codes:
     scales = np.ldexp(found.multipliers, grid.exp - codes.exp).astype(np.float32)
     if np.all(scales == scales[0]):
         scales = scales[0]
+    stored = (found.weights + origin).astype(kind)
     y = b.op(
         "QLinearConv",
         codes.tensor,
         b.scalar(2.0**codes.exp),
         b.constant(np.array(codes.zero, codes.dtype), "zero"),
-        stored_codes(b, (found.weights + origin).astype(kind), "kernel"),
+        spread(b, stored, op.groups, origin) if whole else stored_codes(b, stored, "kernel"),
         b.constant(scales, "kernel_scale"),
         b.constant(np.full(scales.shape, origin, kind), "zero"),
         b.scalar(grid.step),
         b.constant(np.array(zero, dtype), "zero"),
         b.constant(found.bias.astype(np.int32), "bias"),
-        attributes=conv_attributes(op),
+        attributes=conv_attributes(without_groups(op) if whole else op),
     )
     ends = tuple(end + zero for end in found.ends)
     if ends != (0, 255):

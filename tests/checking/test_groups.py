@@ -1,0 +1,109 @@
+"""Groups of a convolution that a file has as one kernel, with zeros for inputs of other groups."""
+
+from typing import Final
+
+import numpy as np
+import onnx
+import pytest
+
+from qconvert.checking.deployed.obstacles import obstacles
+from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.stored import stored_weights
+from qconvert.checking.results import Verdict
+from qconvert.emit import to_onnx
+from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
+from qconvert.ir.ops import Conv, Quantize
+from qconvert.ir.quantizers import QuantizedRelu
+from qconvert.weighing.file_macs import multiplications
+
+from .deployed_models import change, node
+from .repairing import check
+
+ACT: Final = Quantize(QuantizedRelu(4, 2))
+
+
+def model_of(inputs: int, outputs: int, groups: int) -> Graph:
+    """A convolution with groups between two quantizers."""
+    random = np.random.default_rng(0)
+    codes = random.integers(-7, 7, (3, 3, inputs // groups, outputs), endpoint=True)
+    kernel: F32 = (codes / 8).astype(np.float32)
+    conv = Conv(kernel, None, (1, 1), (1, 1), ((1, 1), (1, 1)), groups)
+    steps: list[tuple[str, Op]] = [("q", ACT), ("conv", conv), ("act", ACT)]
+    nodes: list[Node] = []
+    name = "x"
+    shape: Shape = (None, 4, 4, inputs)
+    for each, made in steps:
+        shape = infer_shape(made, shape)
+        nodes.append(Node(each, made, (name,), shape))
+        name = each
+    weights = {"conv": {"kernel": Weight(kernel, kernel, None)}}
+    layers = tuple(Layer(n.name, "Layer", n.name, weights.get(n.name, {})) for n in nodes)
+    source = Input("x", (None, 4, 4, inputs))
+    return Graph("m", (source,), tuple(nodes), (Output("act", "act"),), layers)
+
+
+WHOLE: Final = model_of(8, 12, 4)
+FLOATS: Final = model_of(4, 4, 2)
+
+
+def kernel_in(graph: Graph, model: onnx.ModelProto) -> F32:
+    return stored_weights(graph, model)["conv", "kernel"]
+
+
+def effective(graph: Graph) -> F32:
+    return graph.layers[1].weights["kernel"].effective
+
+
+@pytest.mark.parametrize("graph", [WHOLE, FLOATS])
+def test_the_kernel_is_found(graph: Graph) -> None:
+    model = to_onnx(graph)
+    np.testing.assert_array_equal(kernel_in(graph, model), effective(graph))
+    verdicts = [layer.finding.verdict for layer in check(graph, model, graph).layers]
+    assert verdicts == [Verdict.PROVEN] * 3
+
+
+def test_one_wrong_weight_is_told_at_its_place() -> None:
+    model = to_onnx(WHOLE)
+    stored = node(model, "act/Where").input[1]
+    change(model, stored, lambda a: a + np.eye(1, a.size, 40, dtype=a.dtype).reshape(a.shape))
+    found, own = kernel_in(WHOLE, model), effective(WHOLE)
+    # (groups, outputs a group, 1, inputs a group, rows, columns)
+    output, place = divmod(40, 18)
+    (wrong,) = np.argwhere(found != own)
+    assert tuple(wrong) == (place % 9 // 3, place % 3, place // 9, output)
+
+
+def test_inputs_of_another_group_are_wrong() -> None:
+    model = to_onnx(WHOLE)
+    change(model, node(model, "act/Where").input[0], lambda own: own[::-1])
+    assert np.any(kernel_in(WHOLE, model) != effective(WHOLE))
+    assert check(WHOLE, model, WHOLE).layers[1].finding.verdict is not Verdict.PROVEN
+
+
+def test_a_weight_between_groups_is_wrong() -> None:
+    """One input of another group beside its own."""
+    model = to_onnx(WHOLE)
+
+    def one_more(own: np.ndarray) -> np.ndarray:
+        more = own.copy()
+        more[0, 0, 1] = True
+        return more
+
+    change(model, node(model, "act/Where").input[0], one_more)
+    found = kernel_in(WHOLE, model)
+    assert np.isnan(found[..., :3]).all()
+    np.testing.assert_array_equal(found[..., 3:], effective(WHOLE)[..., 3:])
+
+
+def test_zeros_between_groups_are_no_multiplications() -> None:
+    assert multiplications(to_onnx(WHOLE)) is None
+    fixed = to_onnx(WHOLE)
+    fixed.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    assert multiplications(fixed) == 4 * 4 * 12 * 2 * 9
+
+
+def test_it_is_told_why_a_convolution_is_one_of_floats() -> None:
+    model = to_onnx(FLOATS)
+    drawn = node(model, "conv/Conv")
+    expected = ("integer kernels of groups with so few channels are slower",)
+    assert obstacles(drawn, OnnxGraph(model.graph)) == expected
