@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 import onnx
 
@@ -9,6 +10,9 @@ from qconvert.checking.deployed.kernels import LINEAR, input_of, kind_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.stored import cones_of
 from qconvert.emit.metadata import LayerTensor
+
+#: What moves or casts all of a kernel.
+_SHAPING: Final = frozenset({"Cast", "Reshape"})
 
 
 def multiplications(model: onnx.ModelProto) -> int | None:
@@ -88,8 +92,9 @@ def _groups(node: onnx.NodeProto, graph: OnnxGraph) -> int:
 
     These are no multiplications of the model's.
     """
-    reshaped = graph.maker(input_of(node, LINEAR[kind_of(node)].kernel))
-    spread = None if reshaped is None else graph.maker(reshaped.input[0])
+    spread = graph.maker(input_of(node, LINEAR[kind_of(node)].kernel))
+    while spread is not None and spread.op_type in _SHAPING:
+        spread = graph.maker(spread.input[0])
     if spread is None or spread.op_type != "Where":
         return 1
     own = graph.constant(spread.input[0])

@@ -90,6 +90,10 @@ CASES: Final[Mapping[str, Case]] = {
         "depthwise, transposed and separable convolution, batch normalization, "
         "pools, Concatenate, UpSampling, 16-bit codes",
     ),
+    "groups": Case(
+        MADE / "groups.h5",
+        "convolutions with groups and a depth multiplier, few depthwise channels, mean of four",
+    ),
     "series": Case(
         MADE / "series.h5", "one-dimensional convolution, batch normalization, LSTM, GRU"
     ),

@@ -103,6 +103,21 @@ def depthwise() -> Keras:
     return Model(source, act(signed(16, 5, alpha=1))(x))
 
 
+def groups() -> Keras:
+    """Convolutions with groups, which become one kernel or floats, and means of four elements."""
+    source = Input((8, 8, 12), name="image")
+    x = act("quantized_relu(8,0)")(source)
+    narrow = {"depthwise_quantizer": signed(4, alpha=1), "use_bias": False}
+    x = normalized(x, qkeras.QDepthwiseConv2D(5, padding="same", **narrow), "quantized_relu(8,2)")
+    several = qkeras.QDepthwiseConv2D(3, padding="same", depth_multiplier=2, **narrow)
+    x = act("quantized_relu(4,2)")(several(x))
+    for bits in (4, 8):
+        kernel = signed(bits, alpha=1)
+        x = normalized(x, conv(16, 3, groups=4, kernel_quantizer=kernel), "quantized_relu(8,2)")
+    x = act("quantized_relu(8,2)")(stock.AveragePooling2D()(x))
+    return Model(source, dense(5, kernel_quantizer=signed(8, alpha=1))(stock.Flatten()(x)))
+
+
 def series() -> Keras:
     """A convolution along time and two kinds of recurrent layers."""
     recurrent = {
@@ -134,7 +149,14 @@ def quantizers() -> Keras:
     return Model(source, act("quantized_bits(16,7,alpha=1)")(stock.Concatenate()(branches)))
 
 
-MODELS: Final[tuple[Callable[[], Keras], ...]] = (residual, sums, depthwise, series, quantizers)
+MODELS: Final[tuple[Callable[[], Keras], ...]] = (
+    residual,
+    sums,
+    depthwise,
+    groups,
+    series,
+    quantizers,
+)
 
 
 def main() -> None:

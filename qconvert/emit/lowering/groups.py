@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import encode
@@ -89,7 +90,11 @@ def spread(b: Builder, codes: npt.NDArray[Any], groups: int, zero: int) -> Tenso
     shape = (groups, outputs // groups, 1, inputs, *window)
     own = np.eye(groups, dtype=bool).reshape(groups, 1, groups, 1, *[1] * len(window))
     stored = stored_codes(b, codes.reshape(shape), "kernel")
-    other = b.constant(np.array(zero, codes.dtype), "zero")
+    # ONNX Runtime 1.23 has no Where of int8: the same bits as uint8.
+    signed = codes.dtype == np.int8
+    if signed:
+        stored = b.op("Cast", stored, attributes={"to": onnx.TensorProto.UINT8})
+    other = b.constant(np.array(zero).astype(np.uint8), "zero")
     blocks = b.op("Where", b.constant(own, "groups"), stored, other)
-    whole = b.integers([outputs, groups * inputs, *window], "shape")
-    return b.op("Reshape", blocks, whole)
+    whole = b.op("Reshape", blocks, b.integers([outputs, groups * inputs, *window], "shape"))
+    return b.op("Cast", whole, attributes={"to": onnx.TensorProto.INT8}) if signed else whole
