@@ -68,7 +68,7 @@ KERNELS: Final = (
     ),
     FileMutant(
         "bias-of-one-more", "G09", _MODEL, "wide_conv",
-        operand("wide/QLinearConv", _BIAS, _of_channel(3, lambda bias: bias + 1)),
+        operand("wide/QLinearConv", _BIAS, _of_channel(2, lambda bias: bias + 1)),
     ),
     FileMutant(
         "bias-of-one-less", "G09", _MODEL, "gains_padded",
