@@ -54,6 +54,17 @@ def test_the_largest_code_that_no_integer_kernel_makes_is_found_among_floats(
     np.testing.assert_array_equal(found, evaluate(graph, {"x": image})["p"])
 
 
+@pytest.mark.parametrize("bits", [12, 16])
+def test_the_largest_of_16_bits_is_found_among_floats(
+    make: Make, run: Run, image: F32, bits: int
+) -> None:
+    quantizer, pool = Quantize(QuantizedRelu(bits, 1)), POOLS["padded"]
+    steps = [("q", quantizer, ["x"]), ("p", pool, ["q"]), ("again", NIBBLE, ["p"])]
+    graph = make({"x": image.shape[1:]}, steps)
+    (found,) = run(graph, image).plain
+    np.testing.assert_array_equal(found, evaluate(graph, {"x": image})["again"])
+
+
 def behind_a_pool(make: Make, codes: Codes, between: tuple[tuple[str, Relu], ...] = ()) -> Graph:
     """A convolution of floats, one of the largest of its codes, and the largest of that one's."""
     last = "relu" if between else "second"

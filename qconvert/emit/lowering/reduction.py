@@ -51,7 +51,8 @@ def _largest(b: Builder, x: Value, tensor: Tensor, attributes: Attributes) -> Te
     ONNX Runtime finds the largest bytes fast where channels come last, as in the results of its
     integer kernels; elsewhere it takes several times as long for them as for floats.
     """
-    if x.codes is None or _by_integers(b, tensor):
+    # Codes of 16 bits, of which there is no MaxPool, come as floats.
+    if x.codes is None or not x.codes.narrow or _by_integers(b, tensor):
         return b.op("MaxPool", tensor, attributes=attributes)
     floats = b.op("Cast", tensor, attributes={"to": onnx.TensorProto.FLOAT})
     largest = b.op("MaxPool", floats, attributes=attributes)
