@@ -75,7 +75,7 @@ KERNELS: Final = (
         operand("padded/QLinearConv", _BIAS, _of_channel(3, lambda bias: bias - 1)),
     ),
     FileMutant(
-        "biases-exchanged", "G08", _MODEL, "gains_padded",
+        "kernel-biases-exchanged", "G08", _MODEL, "gains_padded",
         operand("padded/QLinearConv", _BIAS, _exchanged(0, 1)),
     ),
     FileMutant(

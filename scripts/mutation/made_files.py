@@ -137,7 +137,7 @@ CONVOLUTIONS: Final = (
     ),
     FileMutant(
         "pool-unscaled", "G21", "convolutions", "quantized_mean",
-        dropped("quantized_mean:scale_2/Mul"),
+        operand("quantized_mean/QLinearConv", 4, np.ones_like),
     ),
 )  # fmt: skip
 
