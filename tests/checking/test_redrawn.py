@@ -20,7 +20,10 @@ ROOT = Path(__file__).resolve().parents[1]
 MODELS = (
     *(f"data/{name}" for name in ("jet_mlp.h5", "jet_deepsets.h5", "mnist_cnn.keras")),
     "data/pruned_cnn.h5",
-    *(f"targets/models/{name}.h5" for name in ("residual", "depthwise", "series", "sums")),
+    *(
+        f"targets/models/{name}.h5"
+        for name in ("residual", "depthwise", "groups", "series", "sums")
+    ),
     "targets/models/quantizers.h5",
 )
 OPTIONS: tuple[dict[str, Any], ...] = (
