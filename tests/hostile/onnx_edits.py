@@ -241,8 +241,14 @@ def input_of_unknown_type(model: onnx.ModelProto) -> None:
 
 def enormous_input(model: onnx.ModelProto) -> None:
     dims = model.graph.input[0].type.tensor_type.shape.dim
-    for dim in dims:
-        dim.dim_value = 1 << 20
+    dims[-1].dim_value = (1 << 31) - 1
+
+
+def large_inputs(model: onnx.ModelProto) -> None:
+    """Each of them within the limit of a tensor."""
+    for i in range(40):
+        value = helper.make_tensor_value_info(f"large{i}", TensorProto.FLOAT, ["n", 1 << 20])
+        model.graph.input.append(value)
 
 
 def constant_of_unknown_type(model: onnx.ModelProto) -> None:
