@@ -86,10 +86,9 @@ def _measured(all_: Programs, threads: int, rounds: int, told: Told) -> tuple[Me
     listed = (all_.measured, *all_.others, all_.product)
     words = f"{threads} thread(s)" if threads else "default threads"
     found = measure(listed, threads, rounds, lambda text: told(f"{words}: {text}"))
-    if found[0].failure is not None:
-        # Behind the code of what became of its process, of which this is the consequence.
-        _, _, reason = found[0].failure.partition(": ")
-        raise WitnessError("QC727", reason)
+    if failure := found[0].failure:
+        # Whatever became of its process.
+        raise WitnessError("QC727", str(failure))
     return found
 
 
