@@ -119,7 +119,7 @@ def by_turns(file: Path, other: Path, inputs: Mapping[int, Path], rounds: int) -
     programs = [Program(each.name, ONNX_RUNTIME, each, inputs) for each in (file, other)]
     first, second = measure(programs, 1, rounds, lambda _: None)
     if failure := first.failure or second.failure:
-        sys.exit(failure)
+        sys.exit(failure.coded)
     return {
         batch: Spread.of([b / a for a, b in zip(first.rounds[batch], seconds, strict=True)])
         for batch, seconds in second.rounds.items()

@@ -75,7 +75,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         for row in rows(Path(name), arguments.kills):
             print(shown(row), flush=True)
-            for text in dict.fromkeys((*row.mixtures, *row.wrong)):
+            for text in row.reasons:
                 print(f"    {text}", flush=True)
             bad += not row.holds
     print(f"{bad} rows are not as they have to be")

@@ -33,15 +33,15 @@ def bench(
     Each number of samples in *batches* with each number of *threads*, 0 for as many as each
     program takes by itself; *rounds* is how often every program has its turn. A program that
     fails is said to; `WitnessError` if the file itself does not run, `UsageError` if it takes or
-    returns something else than the model. *limits* are those of
-    `load`; *told* hears what is done.
+    returns something else than the model, `LimitError` if its samples take more memory than a
+    tensor may. *limits* are those of `load`; *told* hears what is done.
     """
     if not batches or not threads or min([rounds, *batches]) < 1 or min(threads) < 0:
         raise UsageError(
             "QC003", "nothing is measured in no rounds, of no samples or without threads"
         )
     within = DEFAULT_LIMITS.with_values(limits or {})
-    plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds)
+    plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds, within)
     hear = told or (lambda _: None)
     timed = Timed(Path(onnx), *read_onnx(Path(onnx), within))
     if against is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 
 from qconvert.benchmarking.evaluate import column, per_second
-from qconvert.benchmarking.inputs import batch_of, with_sizes
+from qconvert.benchmarking.inputs import batch_of, require_few, with_sizes
 from qconvert.benchmarking.measure import Measured, Told, measure
 from qconvert.benchmarking.operators import operators_of
 from qconvert.benchmarking.programs import Against, Programs, programs
@@ -20,6 +20,7 @@ from qconvert.benchmarking.results import Benchmark, Column, Operator
 from qconvert.benchmarking.running import Running
 from qconvert.checking.results import CheckedFile
 from qconvert.errors import WitnessError
+from qconvert.modelfile import Limits
 from qconvert.runners.environment import probe
 from qconvert.runners.ort import OrtRunner
 from qconvert.weighing.file_macs import multiplications
@@ -27,11 +28,15 @@ from qconvert.weighing.file_macs import multiplications
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """With how many samples, threads (0: each program's default) and rounds to measure."""
+    """With how many samples, threads (0: each program's default) and rounds to measure.
+
+    No more samples are drawn than the *limits* allow.
+    """
 
     batches: tuple[int, ...]
     threads: tuple[int, ...]
     rounds: int
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,12 +51,13 @@ class Timed:
 def bench(file: Timed, against: Against | None, plan: Plan, told: Told) -> Benchmark:
     """Measure *file* and all that runs the same model.
 
-    Raises `WitnessError` where ONNX Runtime does not run the file; of other programs the column
-    says what failed.
+    Raises `WitnessError` where ONNX Runtime does not run the file, and `LimitError` where it
+    takes too much; of other programs the column says what failed.
     """
     model = file.model
     only = batch_of(model)
     batches = plan.batches if only is None else (only,)
+    require_few(file.path, model, batches, plan.limits)
     with tempfile.TemporaryDirectory(prefix="qconvert-") as folder:
         told("converting with tf2onnx" if against else "drawing inputs")
         all_ = programs(file.path, model, against, batches, Path(folder))
@@ -80,10 +86,9 @@ def _measured(all_: Programs, threads: int, rounds: int, told: Told) -> tuple[Me
     listed = (all_.measured, *all_.others, all_.product)
     words = f"{threads} thread(s)" if threads else "default threads"
     found = measure(listed, threads, rounds, lambda text: told(f"{words}: {text}"))
-    if found[0].failure is not None:
-        # Behind the code of what became of its process, of which this is the consequence.
-        _, _, reason = found[0].failure.partition(": ")
-        raise WitnessError("QC727", reason)
+    if failure := found[0].failure:
+        # Whatever became of its process.
+        raise WitnessError("QC727", str(failure))
     return found
 
 

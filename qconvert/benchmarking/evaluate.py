@@ -43,7 +43,7 @@ def _setting(
     threads: int, each: Measured, measured: Measured, product: Measured, macs: int | None
 ) -> Setting:
     if each.failure is not None:
-        return Setting(threads, each.startup, None, (), each.failure)
+        return Setting(threads, each.startup, None, (), each.failure.coded)
     timings = tuple(
         Timing(
             batch,

@@ -1,17 +1,22 @@
 """What programs are timed with: random numbers of the file's sizes and types."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 
-from qconvert.errors import UsageError
+from qconvert.errors import LimitError, UsageError
+from qconvert.modelfile import Limits
 
 Array: TypeAlias = npt.NDArray[Any]
 #: For an axis that the file leaves open, other than that of the batch.
 OPEN: Final = 64
+#: What is drawn is float32 at first, and stays it for Keras.
+_BYTES: Final = 4
 
 
 def batch_of(model: onnx.ModelProto) -> int | None:
@@ -31,6 +36,20 @@ def with_sizes(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
         ):
             axis.dim_value = size
     return sized
+
+
+def require_few(path: Path, model: onnx.ModelProto, batches: Iterable[int], limits: Limits) -> None:
+    """`LimitError` if the inputs of *path* take too many bytes, those of all *batches* together."""
+    axes, types = _axes(model), _types(model)
+    needed = sum(
+        math.prod(_closed(axes[name], batch)) * max(kind.itemsize, _BYTES)
+        for batch in batches
+        for name, kind in types.items()
+    )
+    if needed > limits.tensor_bytes:
+        raise LimitError(
+            "QC320", f"{path}: samples of {needed:,} bytes: {limits.of('tensor_bytes')}"
+        )
 
 
 def drawn(model: onnx.ModelProto, batch: int) -> dict[str, Array]:
@@ -61,7 +80,7 @@ def _drawn(
         raise UsageError(
             "QC713", f"the input {name!r} is of type {kind}, of which no numbers are drawn"
         )
-    return _normal(random, shape).astype(kind)
+    return _normal(random, shape).astype(kind, copy=False)
 
 
 def _normal(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -73,9 +92,9 @@ def _closed(axes: tuple[int, ...], batch: int) -> tuple[int, ...]:
 
 
 def _axes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """The sizes of what a file takes, weights apart; 0 where they are open."""
+    """The sizes of what a file takes, weights apart; 0 where they are open, or below."""
     return {
-        value.name: tuple(axis.dim_value for axis in value.type.tensor_type.shape.dim)
+        value.name: tuple(max(0, axis.dim_value) for axis in value.type.tensor_type.shape.dim)
         for value in _taken(model)
     }
 

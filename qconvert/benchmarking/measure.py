@@ -29,7 +29,7 @@ class Measured:
     peak: int | None = None
     rounds: dict[int, list[float]] = field(default_factory=dict)
     results: list[npt.NDArray[Any]] | None = None
-    failure: str | None = None
+    failure: WitnessError | None = None
 
 
 def measure(
@@ -81,4 +81,4 @@ def _noting(each: Measured) -> Iterator[None]:
     try:
         yield
     except WitnessError as error:
-        each.failure = error.coded
+        each.failure = error

@@ -66,11 +66,11 @@ class Running(Worker):
         super().__init__(program.python, timeout=seconds)
         self.program = program
         self._threads = threads
-        self._memory = limits.memory
+        self._limits = limits
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self.confine(self._memory)
+        self.confine(self._limits.memory)
         weights = None if self.program.weights is None else str(self.program.weights.resolve())
         self.send("start", self._asked(kind=self.program.kind, weights=weights))
         return self
@@ -110,7 +110,9 @@ class Running(Worker):
         return [_operator(each) for each in found]
 
     def _explained(self, what: str) -> str:
-        return f"{what}; it may allocate {self._memory >> 20} MiB ({MEMORY})"
+        if self.program.kind == ONNX_RUNTIME:
+            return f"{what}; {self._limits}"
+        return f"{what}; it may allocate {self._limits.memory >> 20} MiB ({MEMORY})"
 
     def _asked(self, **more: Json) -> dict[str, Json]:
         return {"file": str(self.program.file.resolve()), "threads": self._threads, **more}

@@ -14,7 +14,8 @@ class Limits:
     """The most that is read; sizes in bytes.
 
     A dataset may declare ``dataset_bytes`` whatever is stored of it, or ``dataset_ratio`` times
-    as much as is stored. ``reader_*`` are those of the process that parses HDF5 and archives.
+    as much as is stored. ``tensor_bytes`` are so few that any machine can hold the several tensors
+    of a check, and copies. ``reader_*`` are those of the process that parses HDF5 and archives.
     """
 
     file_bytes: int = 4 << 30
@@ -25,7 +26,7 @@ class Limits:
     dataset_bytes: int = 16 << 20
     dataset_ratio: int = 20
     total_bytes: int = 4 << 30
-    tensor_bytes: int = 16 << 30
+    tensor_bytes: int = 512 << 20
     group_depth: int = 32
     archive_entries: int = 1000
     function_nodes: int = 100_000

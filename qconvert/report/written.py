@@ -77,11 +77,19 @@ def lines_of(found: Written) -> Iterator[str]:
 
 def next_line(model: Path, onnx: Path) -> str:
     """What to do with the file *onnx* now, as a shell reads it."""
-    return f"next: qconvert check {_quoted(str(model))} {_quoted(str(onnx))}"
+    return f"next: qconvert check {_quoted(_named(model))} {_quoted(_named(onnx))}"
+
+
+def _named(path: Path) -> str:
+    """*path* as no command takes it for an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
 
 
 def _quoted(text: str) -> str:
-    """One word of a shell, which can be shown: byte by byte where *text* cannot."""
+    """One word of a shell, which can be shown: byte by byte where *text* cannot.
+
+    ``$'...'``, which has the bytes, is of bash and zsh; other shells may not know it.
+    """
     if printable(text) == text:
         return shlex.quote(text)
     told = (chr(x) if chr(x) in _PLAIN else f"\\x{x:02x}" for x in os.fsencode(text))

@@ -52,8 +52,17 @@ class Row:
     @property
     def holds(self) -> bool:
         """Whether nothing happened that must not."""
-        kept = (self.left or self.temporary) and not self.may_leave
-        return self.runs > 0 and not (self.mixtures or kept or self.wrong)
+        return not self.reasons
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """All that happened and must not, each once."""
+        found = [] if self.runs else ["nothing was run"]
+        found += [f"a mixture: {what}" for what in self.mixtures]
+        if not self.may_leave:
+            found += [f"left: {name}" for name in self.left]
+            found += [f"left in TMPDIR: {name}" for name in self.temporary]
+        return tuple(dict.fromkeys((*found, *self.wrong)))
 
     def count(self, end: Ended, codes: Container[int] | None = None) -> None:
         """One run more, which may end with these *codes*, or any, and with no traceback."""

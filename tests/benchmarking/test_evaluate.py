@@ -9,8 +9,10 @@ from qconvert.benchmarking.measure import Measured
 from qconvert.benchmarking.product import MULTIPLICATIONS, SIZE
 from qconvert.benchmarking.results import Spread, Unlike
 from qconvert.benchmarking.running import Program
+from qconvert.errors import WitnessError
 
 MACS = MULTIPLICATIONS // 8
+WHY = WitnessError("QC727", "why")
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def program(
     file: Path,
     rounds: Mapping[int, Sequence[float]],
     results: Sequence[Sequence[float]] | None = None,
-    failure: str | None = None,
+    failure: WitnessError | None = None,
 ) -> dict[int, Measured]:
     """One that was measured with one thread."""
     found = Measured(Program("p", "onnxruntime", file, {}), startup=0.25, peak=7, failure=failure)
@@ -40,7 +42,7 @@ def test_the_size_is_that_of_all_files(file: Path, tmp_path: Path) -> None:
     weights.write_bytes(b"1234567")
     of_json = {1: Measured(Program("p", "eager", file, {}, weights))}
     lite = {1: Measured(Program("p", "tflite", file, {}, weights), converted=3)}
-    failed = {1: Measured(Program("p", "tflite", file, {}, weights), failure="why")}
+    failed = {1: Measured(Program("p", "tflite", file, {}, weights), failure=WHY)}
     measured = program(file, {1: [1.0]})
     sizes = [column(x, measured, measured, None).bytes for x in (of_json, lite, failed)]
     assert sizes == [12, 3, None]
@@ -67,7 +69,7 @@ def test_the_share_of_the_peak_is_in_multiplications_of_the_same_round(file: Pat
 
 
 def test_without_a_product_or_multiplications_there_is_no_share(file: Path) -> None:
-    measured, failed = program(file, {4: [1.0]}), program(file, {SIZE: [1.0]}, failure="why")
+    measured, failed = program(file, {4: [1.0]}), program(file, {SIZE: [1.0]}, failure=WHY)
     for product, macs in ((failed, MACS), (program(file, {SIZE: [1.0]}), None)):
         assert column(measured, measured, product, macs).settings[0].timings[0].of_peak is None
     assert per_second(failed[1]) is None
@@ -75,8 +77,8 @@ def test_without_a_product_or_multiplications_there_is_no_share(file: Path) -> N
 
 def test_what_failed_has_no_timings(file: Path) -> None:
     measured, product = program(file, {4: [1.0]}), program(file, {SIZE: [1.0]})
-    found = column(program(file, {4: [1.0]}, failure="why"), measured, product, MACS)
-    assert (found.settings[0].timings, found.settings[0].failure) == ((), "why")
+    found = column(program(file, {4: [1.0]}, failure=WHY), measured, product, MACS)
+    assert (found.settings[0].timings, found.settings[0].failure) == ((), WHY.coded)
 
 
 def test_unlike_outputs_are_counted(file: Path) -> None:

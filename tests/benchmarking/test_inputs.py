@@ -1,10 +1,13 @@
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from qconvert.benchmarking.inputs import OPEN, as_floats, batch_of, drawn, with_sizes
-from qconvert.errors import UsageError
+from qconvert.benchmarking.inputs import OPEN, as_floats, batch_of, drawn, require_few, with_sizes
+from qconvert.errors import LimitError, UsageError
+from qconvert.modelfile import DEFAULT_LIMITS
 
 
 def taking(kind: int, *sizes: int | str) -> onnx.ModelProto:
@@ -40,6 +43,24 @@ def test_keras_takes_floats_where_a_file_takes_codes() -> None:
 def test_no_texts_are_drawn() -> None:
     with pytest.raises(UsageError, match="'x' is of type"):
         drawn(taking(TensorProto.STRING, "batch"), 1)
+
+
+@pytest.mark.parametrize(("kind", "size"), [(TensorProto.INT8, 4), (TensorProto.DOUBLE, 8)])
+def test_samples_are_counted_before_they_are_drawn(kind: int, size: int) -> None:
+    """All batches together; of integers as many floats are drawn for Keras."""
+    needed = (1 + 32) * OPEN * 3 * size
+    model = taking(kind, "batch", "steps", 3)
+    for spare in (0, 1):
+        limits = DEFAULT_LIMITS.with_values({"tensor-bytes": needed + spare})
+        require_few(Path("m.onnx"), model, (1, 32), limits)
+    limits = DEFAULT_LIMITS.with_values({"tensor-bytes": needed - 1})
+    with pytest.raises(LimitError, match=r"m.onnx: samples of .* bytes: .*--limit tensor-bytes"):
+        require_few(Path("m.onnx"), model, (1, 32), limits)
+
+
+def test_sizes_below_zero_are_open() -> None:
+    """So that no other input may be the larger for it."""
+    assert drawn(taking(TensorProto.FLOAT, -1, -3, 3), 2)["x"].shape == (2, OPEN, 3)
 
 
 def test_the_batch_that_a_file_fixes_is_found() -> None:

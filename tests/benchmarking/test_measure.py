@@ -1,6 +1,7 @@
 import os
 import re
 import signal
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -86,8 +87,8 @@ def test_programs_take_turns_and_go_on_where_others_end(turns: list[tuple[str, i
     assert (a.startup, a.peak, a.failure) == (0.5, 3, None)
     assert a.results is not None
     assert a.results[0] == 8
-    assert (b.failure, b.rounds, b.results) == ("QC727: b does not start", {}, None)
-    assert (c.failure, c.results) == ("QC727: c ends", None)
+    assert (str(b.failure), b.rounds, b.results) == ("b does not start", {}, None)
+    assert (str(c.failure), c.results) == ("c ends", None)
     assert (d.failure, len(d.rounds[8])) == (None, 2)
 
 
@@ -140,10 +141,12 @@ def test_a_program_that_dies_is_said_and_has_no_figures(
     monkeypatch.setenv(MEMORY, "3000")
     (found,) = measure([doubling], 1, 3, lambda _: None)
     assert found.failure is not None
-    assert found.failure.startswith(f"QC721: its process died, killed by signal {int(number)}")
-    assert f"may allocate 3000 MiB ({MEMORY})" in found.failure
+    assert found.failure.coded.startswith(
+        f"QC721: its process died, killed by signal {int(number)}"
+    )
+    assert f"may allocate 3000 MiB ({MEMORY})" in str(found.failure)
     (setting,) = column({1: found}, {1: found}, {1: found}, None).settings
-    assert (setting.timings, setting.peak, setting.failure) == ((), None, found.failure)
+    assert (setting.timings, setting.peak, setting.failure) == ((), None, found.failure.coded)
     assert found.results is None
 
 
@@ -165,7 +168,7 @@ def test_the_memory_of_programs_is_limited(
     monkeypatch.setenv(MEMORY, "500")
     (found,) = measure([large], 1, 1, lambda _: None)
     assert found.failure is not None
-    assert re.search("(?i)alloc|memory", found.failure)
+    assert re.search("(?i)alloc|memory", str(found.failure))
     assert found.results is None
     monkeypatch.setenv(MEMORY, "4000")
     (enough,) = measure([large], 1, 1, lambda _: None)
@@ -181,7 +184,18 @@ def test_the_time_of_onnx_files_is_limited(
     monkeypatch.setenv(SECONDS, "5")
     (found,) = measure([doubling], 1, 1, lambda _: None)
     assert found.failure is not None
-    assert found.failure.startswith("QC722: its process gave no answer in 5 s")
+    assert found.failure.coded.startswith("QC722: its process gave no answer in 5 s")
+    assert f"take 5 s ({SECONDS})" in str(found.failure)
+
+
+def test_other_programs_do_not_name_limits_that_they_do_not_have(doubling: Program) -> None:
+    with (
+        Running(replace(doubling, kind="eager"), 1) as program,
+        pytest.raises(WitnessError, match="its process died") as found,
+    ):
+        os.kill(program._process.pid, signal.SIGKILL)
+        program.startup()
+    assert MEMORY in str(found.value) and SECONDS not in str(found.value)
 
 
 @pytest.mark.parametrize("lie", ["-1.0", "0", "math.nan", "math.inf", '"1"', "10**400"])
@@ -193,14 +207,14 @@ def test_what_is_no_time_is_no_figure(
     monkeypatch.setattr(process, "WORKER", script)
     (found,) = measure([doubling], 1, 1, lambda _: None)
     assert found.failure is not None
-    assert found.failure.startswith("QC723: the worker answered no seconds")
+    assert found.failure.coded.startswith("QC723: the worker answered no seconds")
 
 
 def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / "file.onnx").write_bytes(b"nothing")
     (found,) = measure([Program("f", "onnxruntime", tmp_path / "file.onnx", {})], 1, 1, print)
     assert found.failure is not None
-    assert "file.onnx" in found.failure
+    assert "file.onnx" in str(found.failure)
 
 
 def test_a_missing_runtime_is_said_with_its_remedy(

@@ -1,9 +1,9 @@
-"""The time of a check grows as the layers do: nothing walks through all nodes for each of them."""
+"""The time of a check grows as the layers do: nothing walks through all of them for each."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from qconvert.checking import CheckedFile, Subject, assemble, examine, seeded
 from qconvert.checking.witness import Direct, Witness
@@ -15,18 +15,20 @@ from qconvert.report.formats import rendered
 from qconvert.runners.reference import ReferenceRunner
 from tests.checking.stand_in import stand_in_for
 
+T = TypeVar("T")
 
-class Walked(tuple[Node, ...]):
-    """Nodes that count how often somebody begins to go through them."""
+
+class Walked(tuple[T, ...]):
+    """Nodes or layers that count how often somebody begins to go through them."""
 
     walks: ClassVar = 0
 
-    def __iter__(self) -> Iterator[Node]:
-        type(self).walks += 1
+    def __iter__(self) -> Iterator[T]:
+        Walked.walks += 1
         return super().__iter__()
 
-    def __reversed__(self) -> Iterator[Node]:
-        type(self).walks += 1
+    def __reversed__(self) -> Iterator[T]:
+        Walked.walks += 1
         return reversed(self[:])
 
 
@@ -38,13 +40,13 @@ def chain(count: int) -> Graph:
         Node(name, ops[i % 2], (source,), (None, 3))
         for i, (source, name) in enumerate(pairwise(names))
     ]
-    layers = tuple(Layer(node.name, "Activation", node.name) for node in nodes)
+    layers = Walked(Layer(node.name, "Activation", node.name) for node in nodes)
     inputs = (Input("x", (None, 3)),)
     return Graph("chain", inputs, Walked(nodes), (Output("y", names[-1]),), layers)
 
 
 def walks(count: int) -> int:
-    """How often a check of so many layers goes through the nodes."""
+    """How often a check of so many layers goes through the nodes, and through the layers."""
     graph = chain(count)
     Walked.walks = 0
     panel = assemble(graph, to_onnx(graph), "another takes its place")
@@ -58,6 +60,6 @@ def walks(count: int) -> int:
     return Walked.walks
 
 
-def test_the_nodes_are_gone_through_as_often_for_more_layers() -> None:
+def test_nodes_and_layers_are_gone_through_as_often_if_there_are_more() -> None:
     walks(4)  # what is kept for the process
     assert walks(40) == walks(20) > 0

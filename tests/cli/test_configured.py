@@ -290,22 +290,26 @@ def test_a_configuration_of_another_user_has_to_be_named(
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
-@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("kind", ["hard link", "link to another's", "link to one's own"])
 def test_a_configuration_in_a_folder_of_another_user_has_to_be_named(
-    linked: bool, project: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str, project: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where it may be a hard link to one's own, or be reached by a link."""
+    """Both the folder where it is found and the one where it lies."""
     own = project('tf-python = "./evil"\n[[models]]\nmodel = "gone.h5"\n')
     folder = tmp_path / "another"
     folder.mkdir()
     os.chown(folder, 65534, -1)
     path = folder / "qconvert.toml"
-    path.hardlink_to(own)
-    if linked:
-        own.unlink()
-        own.symlink_to(path)
-    else:
-        os.chdir(folder)
+    match kind:
+        case "hard link":
+            path.hardlink_to(own)
+            os.chdir(folder)
+        case "link to another's":
+            own.rename(path)
+            own.symlink_to(path)
+        case _:
+            path.symlink_to(own)
+            os.chdir(folder)
     assert run(["check"]) == 2
     assert f"its folder {folder} belongs to another user" in capsys.readouterr().err
     assert run(["check", "--config", str(path)]) == 4

@@ -169,6 +169,46 @@ def functions(*calls: tuple[int, str], branch: bool = False) -> Edit:
     return edit
 
 
+def overloaded(model: onnx.ModelProto) -> None:
+    """A function that calls another one of its name."""
+    model.ir_version = max(model.ir_version, 10)
+    functions((1, "Neg"), (1, "f0"))(model)
+    first, second = model.functions
+    second.name, second.overload = first.name, "other"
+    call = next(node for node in model.graph.node if node.op_type == "f1")
+    call.op_type, call.overload = second.name, second.overload
+
+
+def given_graph(*, default: bool = False) -> Edit:
+    """Functions that call another twice each, of which the first puts a graph into a branch.
+
+    It is handed down to that one, or stands there by *default*.
+    """
+
+    def edit(model: onnx.ModelProto) -> None:
+        graph = helper.make_graph(
+            [_constant("k", np.zeros(1, np.float32))], "given", [],
+            [helper.make_tensor_value_info("k", TensorProto.FLOAT, [1])],
+        )  # fmt: skip
+        doubling(10)(model)
+        for node in model.functions[0].node:
+            node.op_type = "If"
+        for function in model.functions:
+            for node in function.node:
+                names = ("then_branch", "else_branch") if node.op_type == "If" else ("given",)
+                for name in names:
+                    node.attribute.add(name=name, ref_attr_name="given", type="GRAPH")
+            if default:
+                function.attribute_proto.append(helper.make_attribute("given", graph))
+            else:
+                function.attribute.append("given")
+        if not default:
+            call = next(node for node in model.graph.node if node.domain == "own")
+            call.attribute.append(helper.make_attribute("given", graph))
+
+    return edit
+
+
 def _call(name: str, source: str, result: str) -> onnx.NodeProto:
     return helper.make_node(name, [source], [result], domain="own" if name[0] == "f" else "")
 
@@ -241,8 +281,14 @@ def input_of_unknown_type(model: onnx.ModelProto) -> None:
 
 def enormous_input(model: onnx.ModelProto) -> None:
     dims = model.graph.input[0].type.tensor_type.shape.dim
-    for dim in dims:
-        dim.dim_value = 1 << 20
+    dims[-1].dim_value = (1 << 31) - 1
+
+
+def large_inputs(model: onnx.ModelProto) -> None:
+    """Each of them within the limit of a tensor."""
+    for i in range(40):
+        value = helper.make_tensor_value_info(f"large{i}", TensorProto.FLOAT, ["n", 1 << 20])
+        model.graph.input.append(value)
 
 
 def constant_of_unknown_type(model: onnx.ModelProto) -> None:

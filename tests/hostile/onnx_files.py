@@ -20,6 +20,7 @@ from tests.hostile.onnx_edits import (
     external_in_branch,
     external_in_function,
     functions,
+    given_graph,
     input_of_strings,
     input_of_unknown_type,
     input_without_type,
@@ -96,6 +97,8 @@ BEYOND: Final[Mapping[str, Edit]] = {
     "calls that double 30 times": doubling(30),
     "calls that double in a branch": doubling(30, branch=True),
     "100,000 calls of a node": functions((1, "Identity"), (100_000, "f0")),
+    "a graph handed to functions": given_graph(),
+    "a graph that functions have": given_graph(default=True),
 }
 
 #: For each edit: the codes of which one says why ONNX Runtime does not run the file.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qconvert import api
+from scripts import faults
 from scripts.faulted import reports, witnesses, writing
 from scripts.faulted.model import write_model
 from scripts.faulted.trial import Row, Subject, run
@@ -121,6 +122,31 @@ def test_signals_while_a_report_is_replaced(
 ) -> None:
     row = reports.interrupted(keras, tmp_path, 3, number)
     assert row.holds, row
+
+
+@pytest.mark.parametrize(
+    ("row", "reasons"),
+    [
+        (Row("f", runs=1), []),
+        (Row("f"), ["nothing was run"]),
+        (Row("f", runs=2, mixtures=["7 bytes"] * 2), ["a mixture: 7 bytes"]),
+        (Row("f", runs=1, left=["x"]), ["left: x"]),
+        (Row("f", runs=1, temporary=["y"]), ["left in TMPDIR: y"]),
+        (Row("f", runs=1, left=["x"], temporary=["y"], may_leave=True), []),
+        (Row("f", runs=1, wrong=["exit code 70: "]), ["exit code 70: "]),
+    ],
+)
+def test_a_row_that_fails_says_why(
+    row: Row,
+    reasons: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(faults, "rows", lambda *_: [row])
+    monkeypatch.setattr(sys, "argv", ["faults.py"])
+    assert faults.main() == (len(reasons) > 0)
+    told = [line[4:] for line in capsys.readouterr().out.splitlines() if line[:4] == "    "]
+    assert told == reasons
 
 
 def test_what_a_child_leaves_after_the_command_is_seen() -> None:

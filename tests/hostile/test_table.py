@@ -24,6 +24,8 @@ SHORT = (
     (11, "2 GiB to unpack in a second"),
     (19, "a report of 257 MiB"),
     (23, "Lambda, to inspect"),
+    (36, "a huge axis, timed"),
+    (36, "large inputs, timed"),
     (60, "external storage"),
     (61, "a link to a pipe"),
     (63, "virtual, checked"),

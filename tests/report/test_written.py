@@ -33,6 +33,8 @@ def test_operators_on_integers_multiply_quantized_numbers(operator: str) -> None
         b"esc\x1b[31m\n$(id)`id`.h5",
         b"::error::x.h5",
         b"\xe2\x80\xaegnp.h5",
+        b"-m.h5",
+        b"--caf\xe9.h5",
     ],
 )
 def test_the_next_command_can_be_pasted(name: bytes) -> None:
@@ -42,4 +44,5 @@ def test_the_next_command_can_be_pasted(name: bytes) -> None:
     assert line.startswith("next: qconvert check ") and line.isprintable()
     script = line.replace("next: qconvert check", "printf '%s\\0'")
     told = subprocess.run(["bash", "-c", script], capture_output=True, check=True).stdout
-    assert told.split(b"\0") == [name, name.replace(b".h5", b".onnx"), b""]
+    words = [name, name.replace(b".h5", b".onnx")]
+    assert told.split(b"\0") == [*(b"./" + x if x[:1] == b"-" else x for x in words), b""]

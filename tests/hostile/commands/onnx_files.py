@@ -12,8 +12,10 @@ from tests.hostile.case import Call
 from tests.hostile.commands.subjects import WITNESS, checked, exported, model
 from tests.hostile.onnx_edits import (
     Edit,
+    enormous_input,
     external,
     hostile_names,
+    large_inputs,
     no_outputs,
     renamed_input,
 )
@@ -27,6 +29,10 @@ _IMPATIENT = {**WITNESS, "QCONVERT_ORT_SECONDS": "5"}
 
 def inspected(edit: Edit, folder: Path) -> Words:
     return ["inspect", exported(folder, edit)]
+
+
+def timed(edit: Edit, folder: Path) -> Words:
+    return ["bench", exported(folder, edit)]
 
 
 def compared(edit: Edit, folder: Path) -> Words:
@@ -90,6 +96,10 @@ CASES = (
         for name, (edit, codes) in FAILING.items()
     ),
     *(Call(72, name, partial(inspected, edit), "QC708", 7) for name, edit in BEYOND.items()),
+    *(
+        Call(36, f"{name}, timed", partial(timed, edit), "QC320", 7, "--limit tensor-bytes=N")
+        for name, edit in {"a huge axis": enormous_input, "large inputs": large_inputs}.items()
+    ),
     Call(72, "3 GiB", large, "QC110", 7, "2 GiB"),
     Call(72, "no protobuf", no_proto, "QC702", 4, "not an ONNX file"),
     Call(72, "names that act", partial(inspected, hostile_names), "", 0),
