@@ -103,7 +103,10 @@ def reading_options(command: _Command) -> _Command:
 
 def sources_of(model: Path, reading: Reading) -> list[Path]:
     """The files that a model is read from."""
-    return [path for path in (model, reading["weights"], reading["freeze_scales"]) if path]
+    from qconvert.modelfile import files_of
+
+    samples = reading["freeze_scales"]
+    return [*files_of(model, reading["weights"]), *([samples] if samples else ())]
 
 
 def beside(model: Path, suffix: str) -> Path:

@@ -14,6 +14,8 @@ from qconvert.errors import OutputError
 from qconvert.output import Outputs, write, write_folder
 from tests.cli.conftest import WriteModel
 
+DATA = Path(__file__).parents[1] / "data"
+
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
@@ -48,6 +50,46 @@ def test_an_input_is_never_overwritten_under_any_name(tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="is an input"):
             write(tmp_path / name, b"new", force=True, inputs=[source])
     assert source.read_bytes() == b"model"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("export", "encoder.json", "-o", "encoder_weights.hdf5"),
+        ("export", "encoder.json", "--json", "encoder_weights.hdf5"),
+        ("weights", "encoder.json", "-o", "encoder_weights.npz"),
+        ("explain", "encoder.json", "--layer", "x", "--html", "encoder_weights.hdf5"),
+        ("explain", "encoder.json", "--layer", "x", "--json", "encoder_weights.hdf5"),
+        ("check", "encoder.json", "--json", "encoder_weights.hdf5"),
+        ("check", "encoder.json", "--repair", "encoder_weights.hdf5"),
+        ("bench", "x.onnx", "--against", "encoder.json", "--json", "encoder_weights.hdf5"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_weights_beside_an_architecture_are_an_input(
+    command: tuple[str, ...],
+    named: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("encoder.json", "encoder_weights.hdf5"):
+        (tmp_path / name).write_bytes((DATA / name).read_bytes())
+    (tmp_path / "encoder_weights.npz").symlink_to("encoder_weights.hdf5")
+    given = ["--weights", "encoder_weights.hdf5"] if named else []
+    assert run([*command, *given, "--force"]) == 6
+    assert "error QC605" in capsys.readouterr().err
+    after = (tmp_path / "encoder_weights.hdf5").read_bytes()
+    assert after == (DATA / "encoder_weights.hdf5").read_bytes()
+
+
+def test_a_file_beside_a_whole_model_is_no_input(write_model: WriteModel, tmp_path: Path) -> None:
+    beside = tmp_path / "model_weights.h5"
+    beside.write_bytes(b"old")
+    assert run(["export", str(write_model()), "-o", str(beside), "--force"]) == 0
+    assert beside.read_bytes() != b"old"
 
 
 def test_a_link_is_replaced_and_its_target_left_alone(tmp_path: Path) -> None:
