@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import stat
 import time
 from collections.abc import Callable
@@ -11,7 +12,13 @@ import pytest
 
 from qconvert.cli import cli, run
 from qconvert.errors import OutputError
-from qconvert.output import Outputs, write, write_folder
+from qconvert.output import (
+    Outputs,
+    require_writable,
+    require_writable_folder,
+    write,
+    write_folder,
+)
 from tests.cli.conftest import WriteModel
 
 DATA = Path(__file__).parents[1] / "data"
@@ -110,6 +117,58 @@ def test_directories_and_missing_directories_are_refused(tmp_path: Path, name: s
 def test_a_device_is_not_replaced() -> None:
     with pytest.raises(OutputError, match="not a regular file"):
         write(Path("/dev/null"), b"data", force=True)
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def socket_(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind(str(path))
+
+
+def file_of_a_process(path: Path) -> None:
+    """A link of the system's to a file, as ``/dev/stdout`` is where standard output is one."""
+    path.symlink_to("/proc/self/exe")
+
+
+@pytest.mark.parametrize("force", [True, False])
+@pytest.mark.parametrize(
+    "make",
+    [
+        pipe,
+        socket_,
+        Path.mkdir,
+        file_of_a_process,
+        lambda path: path.symlink_to("/dev/null"),
+        lambda path: path.symlink_to("/dev/no-such-device"),
+    ],
+)
+@pytest.mark.parametrize("write_to", [require_writable, require_writable_folder])
+def test_what_is_no_place_of_files_is_not_replaced_by_links(
+    write_to: Callable[..., None], make: Callable[[Path], None], force: bool, tmp_path: Path
+) -> None:
+    make(tmp_path / "target")
+    (tmp_path / "link").symlink_to("target")
+    (tmp_path / "link of it").symlink_to("link")
+    for name in ("link", "link of it"):
+        if write_to is require_writable_folder and (tmp_path / name).is_dir():
+            continue
+        with pytest.raises(OutputError, match=r"^(?!.*--force).* not a ") as found:
+            write_to(tmp_path / name, force=force)
+        assert found.value.code == "QC603"
+        assert (tmp_path / name).is_symlink()
+
+
+def test_no_folder_is_made_among_devices() -> None:
+    with pytest.raises(OutputError) as found:
+        require_writable_folder(Path("/dev/qconvert-no-such-folder"), force=True)
+    assert found.value.code == "QC603"
+
+
+def test_shared_memory_is_for_files() -> None:
+    require_writable(Path("/dev/shm/qconvert-no-such-file"), force=False)
 
 
 def test_a_failing_write_leaves_the_old_file_and_nothing_else(
