@@ -1,5 +1,6 @@
 """What programs are timed with: random numbers of the file's sizes and types."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
@@ -7,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from qconvert.errors import UsageError
+from qconvert.errors import LimitError, UsageError
+from qconvert.runners.ort_process import MEMORY, OrtLimits
 
 Array: TypeAlias = npt.NDArray[Any]
 #: For an axis that the file leaves open, other than that of the batch.
@@ -34,12 +36,15 @@ def with_sizes(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
 
 
 def drawn(model: onnx.ModelProto, batch: int) -> dict[str, Array]:
-    """So many samples: normally distributed, or whichever integers the type has."""
+    """So many samples: normally distributed, or whichever integers the type has.
+
+    `LimitError` for more of them than ONNX Runtime may allocate.
+    """
     random, types = np.random.default_rng(0), _types(model)
-    return {
-        name: _drawn(random, types[name], _closed(axes, batch), name)
-        for name, axes in _axes(model).items()
-    }
+    shapes = {name: _closed(axes, batch) for name, axes in _axes(model).items()}
+    for name, shape in shapes.items():
+        _require_room(name, shape, types[name])
+    return {name: _drawn(random, types[name], shape, name) for name, shape in shapes.items()}
 
 
 def as_floats(arrays: Mapping[str, Array]) -> dict[str, Array]:
@@ -49,6 +54,17 @@ def as_floats(arrays: Mapping[str, Array]) -> dict[str, Array]:
         name: array if array.dtype.kind == "f" else _normal(random, array.shape)
         for name, array in arrays.items()
     }
+
+
+def _require_room(name: str, shape: tuple[int, ...], kind: np.dtype[Any]) -> None:
+    room = OrtLimits.from_environment().memory
+    # They are drawn as float32, whatever they become.
+    if (size := math.prod(shape) * max(kind.itemsize, 4)) > room:
+        raise LimitError(
+            "QC801",
+            f"the input {name!r} of {shape[0]:,} samples takes {size >> 20:,} MiB; ONNX Runtime "
+            f"may allocate {room >> 20:,} MiB ({MEMORY})",
+        )
 
 
 def _drawn(

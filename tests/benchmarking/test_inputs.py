@@ -4,7 +4,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from qconvert.benchmarking.inputs import OPEN, as_floats, batch_of, drawn, with_sizes
-from qconvert.errors import UsageError
+from qconvert.errors import LimitError, UsageError
 
 
 def taking(kind: int, *sizes: int | str) -> onnx.ModelProto:
@@ -35,6 +35,15 @@ def test_keras_takes_floats_where_a_file_takes_codes() -> None:
     assert (str(floats["x"].dtype), floats["x"].shape) == ("float32", (2, 5))
     same = drawn(taking(TensorProto.FLOAT, "batch", 5), 2)
     np.testing.assert_array_equal(as_floats(same)["x"], same["x"])
+
+
+@pytest.mark.parametrize("batch", [1, 1 << 62])
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.INT8, TensorProto.DOUBLE])
+@pytest.mark.parametrize("size", [1 << 61, 1 << 34])
+def test_more_than_the_runtime_may_allocate_is_not_drawn(kind: int, size: int, batch: int) -> None:
+    with pytest.raises(LimitError, match=r"the input 'x' of .* may allocate") as found:
+        drawn(taking(kind, "batch", size), batch)
+    assert found.value.code == "QC801"
 
 
 def test_no_texts_are_drawn() -> None:
