@@ -130,6 +130,11 @@ CASES = (
     Case(39, "an unknown option", hdf5(model(option("evil", 1))), "QC323", 3, "evil"),
     Case(36, "an input of a terabyte", hdf5(input_shape(None, 10**6, 10**6, 4)), "QC320", 7,
          "--limit tensor-bytes"),
+    *(
+        Case(36, f"an input of {axes} axes", hdf5(input_shape(None, *[1] * (axes - 2), 4)),
+             "QC320", 7, f"{axes} axes, at most 16")
+        for axes in (17, 33, 65)
+    ),
     Case(35, "a negative length", hdf5(input_shape(None, -4)), "QC321", 4),
     Case(35, "a length of 0", hdf5(input_shape(None, 0)), "QC321", 4),
     Case(35, "a length as text", hdf5(input_shape(None, "4")), "QC321", 4),
