@@ -20,9 +20,8 @@ def require_bounded(graph: Graph, limits: Limits) -> None:
     shapes |= {node.name: node.shape for node in graph.nodes}
     for name, shape in shapes.items():
         if len(shape) > _MOST_AXES:
-            raise LimitError(
-                "QC320", f"{name}: a tensor of {len(shape)} axes, at most {_MOST_AXES} are supported"
-            )
+            found = f"{name}: a tensor of {len(shape)} axes"
+            raise LimitError("QC320", f"{found}, at most {_MOST_AXES} are supported")
         if math.prod(n for n in shape if n is not None) * _BYTES > limits.tensor_bytes:
             raise LimitError("QC320", f"{name}: a tensor of {shape}: {limits.of('tensor_bytes')}")
 
