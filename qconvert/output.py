@@ -89,7 +89,7 @@ class Outputs:
     def _part(self, path: Path, *, force: bool) -> Path:
         """A name beside *path*, which is known before there is such a file."""
         if any(_place(each.path) == _place(path) for each in self._staged):
-            raise OutputError("QC607", path, "is to be two outputs of this command")
+            raise _twice(path)
         part = beside(path)
         self._staged.append(Staged(path, part, force))
         return part
@@ -125,6 +125,15 @@ def write_folder(
     """Write *files* by name to the folder *path*, as `Outputs` does."""
     with Outputs(force=force, inputs=inputs) as outputs:
         outputs.folder(path, files)
+
+
+def require_apart(*paths: Path | None) -> None:
+    """Raise `OutputError` if two outputs are one; None is one that is not wanted."""
+    seen: set[Path] = set()
+    for path in filter(None, paths):
+        if resolved(path) in seen:
+            raise _twice(path)
+        seen.add(resolved(path))
 
 
 def require_writable(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:
@@ -248,6 +257,10 @@ def _same(path: Path, source: Path) -> bool:
         return path.samefile(source)
     except OSError:
         return False
+
+
+def _twice(path: Path) -> OutputError:
+    return OutputError("QC607", path, "is to be two outputs of this command")
 
 
 def _reason(error: OSError) -> str:

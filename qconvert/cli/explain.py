@@ -114,10 +114,9 @@ def explain(
 
 
 def _require_writable(files: list[Path], sources: list[Path], *, force: bool) -> None:
-    from qconvert.output import require_writable, resolved
+    from qconvert.output import require_apart, require_writable
 
-    if len({resolved(path) for path in files}) < len(files):
-        raise click.UsageError(f"{files[0]} cannot be two files")
+    require_apart(*files)
     for path in files:
         require_writable(path, force=force, inputs=sources)
 

@@ -21,6 +21,7 @@ from qconvert.output import (
 )
 from tests.cli.conftest import WriteModel
 
+NO_TENSORFLOW = ("--tf-python", "/nowhere/python")
 DATA = Path(__file__).parents[1] / "data"
 
 
@@ -412,6 +413,34 @@ def test_two_outputs_cannot_be_one_file(detour: str, tmp_path: Path) -> None:
     assert found.value.code == "QC607" and names(tmp_path) == ["inner", "link"]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", "--report", "a", "--reproducer", "a"),
+        ("check", "--report", "a", "--reproducer", "inner/../a"),
+        ("check", "--json", "a", "--repair", "link/a"),
+        ("check", "--json", "a", "--report", "a"),
+        ("explain", "--layer", "fc", "--json", "a", "--html", "a"),
+        ("export", "-o", "a", "--json", "link/a"),
+    ],
+    ids=" ".join,
+)
+def test_outputs_of_a_command_are_apart_before_anything_runs(
+    command: tuple[str, ...],
+    write_model: WriteModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    name, *options = command
+    assert run([name, str(write_model()), *options, *NO_TENSORFLOW]) == 6
+    assert "error QC607" in capsys.readouterr().err
+    assert names(tmp_path) == ["inner", "link", "model.h5"]
+
+
 def test_a_file_and_others_share_a_folder_that_was_empty(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with Outputs(force=False) as outputs:
@@ -484,9 +513,9 @@ def test_the_file_and_its_report_appear_together(
     with monkeypatch.context() as patched:
         patched.setattr(os, "link", link)
         patched.setattr(Path, "replace", replace)
-        assert run([*command, "--tf-python", "/nowhere/python"]) == 6
+        assert run([*command, *NO_TENSORFLOW]) == 6
     assert names(tmp_path) == ["model.h5"]
-    assert run([*command, "--tf-python", "/nowhere/python"]) == 5
+    assert run([*command, *NO_TENSORFLOW]) == 5
     assert names(tmp_path) == ["m.onnx", "model.h5", "r.json"]
     assert json.loads(report.read_text())["onnx"]["path"] == str(target)
 
@@ -497,7 +526,7 @@ def test_reports_of_files_whose_names_are_not_utf8_can_be_read(
     target, report = tmp_path / os.fsdecode(b"\xff.onnx"), tmp_path / "r.json"
     model = write_model().rename(target.with_suffix(".h5"))
     command = ["export", str(model), "-o", str(target), "--check", "--json", str(report)]
-    assert run([*command, "--tf-python", "/nowhere/python"]) == 5
+    assert run([*command, *NO_TENSORFLOW]) == 5
     assert run(["report", str(report), "--format", "json", "-o", str(tmp_path / "copy.json")]) == 5
     assert json.loads(report.read_text())["onnx"]["path"] == str(tmp_path / r"\xff.onnx")
 
