@@ -9,7 +9,7 @@ from qconvert.modelfile.limits import Limits
 from qconvert.modelfile.magic import is_json
 from qconvert.modelfile.malformed import MalformedError
 from qconvert.modelfile.model import Json
-from qconvert.modelfile.source import head_of, kind_of
+from qconvert.modelfile.source import head_of, is_saved_model, kind_of
 
 _WEIGHT_SUFFIXES = ("_weights.h5", "_weights.hdf5", ".weights.h5", ".h5", ".hdf5")
 #: What Keras stores beside the architecture; the rest is read strictly.
@@ -59,9 +59,14 @@ def version_in(root: dict[str, Json]) -> str | None:
 
 
 def files_of(model: Path, weights: Path | None = None) -> list[Path]:
-    """The files that *model* is read from, weights that are looked for beside it among them."""
+    """The files that *model* is read from, weights that are looked for beside it among them.
+
+    Of a SavedModel those that make it one; outputs may lie in its folder, too.
+    """
     if weights is not None:
         return [model, weights]
+    if is_saved_model(model):
+        return [model, model / "saved_model.pb", *(model / "variables").glob("*")]
     if not is_json(head_of(model)):
         return [model]
     return [model, *filter(kind_of, _beside(model))]

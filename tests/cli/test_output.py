@@ -93,6 +93,18 @@ def test_weights_beside_an_architecture_are_an_input(
     assert after == (DATA / "encoder_weights.hdf5").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.index"])
+def test_the_files_of_a_saved_model_are_inputs(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "variables").mkdir()
+    for each in ("saved_model.pb", "variables/variables.index"):
+        (tmp_path / each).write_bytes(b"model")
+    command = ["export", str(tmp_path), "--via-tensorflow", *NO_TENSORFLOW, "--force"]
+    assert run([*command, "-o", str(tmp_path / name)]) == 6
+    assert "error QC605" in capsys.readouterr().err
+
+
 def test_a_file_beside_a_whole_model_is_no_input(write_model: WriteModel, tmp_path: Path) -> None:
     beside = tmp_path / "model_weights.h5"
     beside.write_bytes(b"old")
