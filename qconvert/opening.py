@@ -23,6 +23,7 @@ from qconvert.modelfile import (
     Limits,
     ModelFile,
     copy_saved_model,
+    files_of,
     read_model,
     write_clean,
 )
@@ -80,8 +81,13 @@ class Source:
     @property
     def paths(self) -> list[Path]:
         """The files and folders that are read."""
-        given = (self.model, self.weights, self.freeze_scales)
-        return [Path(one) for one in given if isinstance(one, (str, os.PathLike))]
+        paths = []
+        if isinstance(self.model, (str, os.PathLike)):
+            weights = None if self.weights is None else Path(self.weights)
+            paths += files_of(Path(self.model), weights)
+        if isinstance(self.freeze_scales, (str, os.PathLike)):
+            paths.append(Path(self.freeze_scales))
+        return paths
 
     @property
     def python(self) -> Path | None:

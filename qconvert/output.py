@@ -12,11 +12,17 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from qconvert.ending import ENDING
 from qconvert.errors import OutputError
 from qconvert.staged import Staged, beside, is_part, remove_stale, sync_directory, write_through
+
+#: Where names are of devices and processes; one folder there is for files.
+_NO_FILES: Final = frozenset({Path("/dev"), Path("/proc")})
+_MEMORY: Final = Path("/dev/shm")
+#: The most that Linux follows.
+_MOST_LINKS: Final = 40
 
 
 class Outputs:
@@ -83,7 +89,7 @@ class Outputs:
     def _part(self, path: Path, *, force: bool) -> Path:
         """A name beside *path*, which is known before there is such a file."""
         if any(_place(each.path) == _place(path) for each in self._staged):
-            raise OutputError("QC607", path, "is to be two outputs of this command")
+            raise _twice(path)
         part = beside(path)
         self._staged.append(Staged(path, part, force))
         return part
@@ -121,6 +127,15 @@ def write_folder(
         outputs.folder(path, files)
 
 
+def require_apart(*paths: Path | None) -> None:
+    """Raise `OutputError` if two outputs are one; None is one that is not wanted."""
+    seen: set[Path] = set()
+    for path in filter(None, paths):
+        if resolved(path) in seen:
+            raise _twice(path)
+        seen.add(resolved(path))
+
+
 def require_writable(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:
     """Raise `OutputError` if `write` would refuse *path*; asked before long work."""
     if any(_same(path, source) for source in inputs):
@@ -128,7 +143,8 @@ def require_writable(path: Path, *, force: bool, inputs: Iterable[Path] = ()) ->
     try:
         if not path.parent.is_dir():
             raise OutputError("QC601", path, "the directory does not exist")
-        mode = path.lstat().st_mode
+        _require_place_of_files(path)
+        mode = _mode(path)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -142,6 +158,7 @@ def require_writable(path: Path, *, force: bool, inputs: Iterable[Path] = ()) ->
 def require_writable_folder(path: Path, *, force: bool) -> None:
     """Raise `OutputError` if `write_folder` would refuse *path*; asked before long work."""
     try:
+        _require_place_of_files(path)
         if not resolved(path).parent.is_dir():
             raise OutputError("QC601", path, "the directory that it is to be in does not exist")
         if not path.exists() and not path.is_symlink():
@@ -202,6 +219,34 @@ def _put(staged: Staged) -> None:
         raise
 
 
+def _require_place_of_files(path: Path) -> None:
+    """`OutputError` for ``/dev/stdout`` and its like, and for links by which they are reached.
+
+    The last of these links may lead to a file, if standard output is one.
+    """
+    for place in _places(path):
+        if any(each in _NO_FILES for each in place.parents) and _MEMORY not in place.parents:
+            raise OutputError("QC603", path, f"is not a regular file: {place} is the system's")
+
+
+def _places(path: Path) -> Iterator[Path]:
+    """The place of *path*, and those to which it leads, link by link."""
+    for _ in range(_MOST_LINKS):
+        place = _place(path)
+        yield place
+        if not place.is_symlink():
+            return
+        path = place.parent / place.readlink()
+
+
+def _mode(path: Path) -> int:
+    """What *path* leads to; of a link that leads nowhere what this is itself. `OSError`."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return path.lstat().st_mode
+
+
 def _place(path: Path) -> Path:
     """*path* without detours; a link stays one, for it is what is replaced."""
     return resolved(path.parent) / path.name
@@ -212,6 +257,10 @@ def _same(path: Path, source: Path) -> bool:
         return path.samefile(source)
     except OSError:
         return False
+
+
+def _twice(path: Path) -> OutputError:
+    return OutputError("QC607", path, "is to be two outputs of this command")
 
 
 def _reason(error: OSError) -> str:

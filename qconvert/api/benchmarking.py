@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from qconvert.benchmarking import Against, Benchmark, Plan, Timed
+from qconvert.benchmarking import MOST_ROUNDS, MOST_THREADS, Against, Benchmark, Plan, Timed
 from qconvert.benchmarking import bench as measured
 from qconvert.benchmarking.same_model import require_same_model
 from qconvert.checking import CheckedFile
@@ -39,6 +39,10 @@ def bench(
     if not batches or not threads or min([rounds, *batches]) < 1 or min(threads) < 0:
         raise UsageError(
             "QC003", "nothing is measured in no rounds, of no samples or without threads"
+        )
+    if rounds > MOST_ROUNDS or max(threads) > MOST_THREADS:
+        raise UsageError(
+            "QC003", f"there are at most {MOST_ROUNDS:,} rounds and {MOST_THREADS:,} threads"
         )
     within = DEFAULT_LIMITS.with_values(limits or {})
     plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds, within)

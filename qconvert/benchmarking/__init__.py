@@ -1,7 +1,15 @@
 """What an exported file costs to run, beside other programs for the same model."""
 
-from qconvert.benchmarking.bench import Plan, Timed, bench
+from qconvert.benchmarking.bench import MOST_ROUNDS, MOST_THREADS, Plan, Timed, bench
 from qconvert.benchmarking.programs import Against
 from qconvert.benchmarking.results import Benchmark
 
-__all__ = ["Against", "Benchmark", "Plan", "Timed", "bench"]
+__all__ = [
+    "MOST_ROUNDS",
+    "MOST_THREADS",
+    "Against",
+    "Benchmark",
+    "Plan",
+    "Timed",
+    "bench",
+]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import onnx
 
@@ -24,6 +25,11 @@ from qconvert.modelfile import Limits
 from qconvert.runners.environment import probe
 from qconvert.runners.ort import OrtRunner
 from qconvert.weighing.file_macs import multiplications
+
+#: Hours.
+MOST_ROUNDS: Final = 10_000
+#: So many for each processor still end within a minute; of thousands the system starts none.
+MOST_THREADS: Final = 16 * (os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True)

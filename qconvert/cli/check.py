@@ -87,7 +87,7 @@ def check(
     beyond rounding, and the verdict is at least the required one. Without MODEL all checks of the
     configuration (docs/CONFIG.md) are run, and the exit code is the worst of theirs.
     """
-    from qconvert.output import Outputs, require_writable, require_writable_folder
+    from qconvert.output import Outputs, require_apart, require_writable, require_writable_folder
     from qconvert.report import to_json
     from qconvert.report.formats import rendered
 
@@ -100,6 +100,7 @@ def check(
     given = (onnx, options["inputs"], *sources_of(model, options))
     sources = [path for path in given if path is not None]
     quiet = quiet or json_file == STDOUT
+    require_apart(json_file, folder, reproducer, repair)
     if json_file and json_file != STDOUT:
         require_writable(json_file, force=force, inputs=sources)
     if folder:

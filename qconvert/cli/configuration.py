@@ -16,7 +16,7 @@ from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn, override
 from cattrs.v import format_exception
 
-from qconvert.cli.options import CONVERTERS, VERDICTS
+from qconvert.cli.options import CONVERTERS, MOST_SAMPLES, VERDICTS
 from qconvert.errors import LimitError, UsageError, similar
 from qconvert.modelfile.source import read_all
 from qconvert.output import resolved
@@ -178,7 +178,7 @@ def _converter(folder: Path) -> Converter:
         require=override(struct_hook=lambda value, _: _one_of(VERDICTS, value)),
         opaque=override(struct_hook=lambda value, _: _one_of(CONVERTERS, value)),
         limits=override(struct_hook=lambda value, _: _limits(value)),
-        samples=override(struct_hook=lambda value, _: _count(value, 1)),
+        samples=override(struct_hook=lambda value, _: _count(value, 1, MOST_SAMPLES)),
         report=override(struct_hook=lambda value, _: _inside(folder, value)),
         tf_python=override(rename="tf-python", struct_hook=lambda x, _: _program(folder, x)),
         via_tensorflow=override(rename="via-tensorflow"),
@@ -194,9 +194,10 @@ def _only(kind: type, what: str, value: object) -> object:
     return value
 
 
-def _count(value: object, least: int = 0) -> int:
-    if type(value) is not int or value < least:
-        raise ValueError(f"{_short(value)} is not a whole number from {least}")
+def _count(value: object, least: int = 0, most: int | None = None) -> int:
+    if type(value) is not int or value < least or (most is not None and value > most):
+        to = "" if most is None else f" to {most}"
+        raise ValueError(f"{_short(value)} is not a whole number from {least}{to}")
     return value
 
 

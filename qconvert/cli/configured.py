@@ -13,7 +13,7 @@ import click
 from qconvert.cli.checked import checked, tell_where
 from qconvert.cli.failing import fail_with
 from qconvert.cli.github import tell_github_of_failure
-from qconvert.cli.options import Reading
+from qconvert.cli.options import Reading, sources_of
 from qconvert.cli.showing import console
 from qconvert.errors import OutputError, UsageError
 
@@ -147,8 +147,9 @@ def _reading(asked: "ConfiguredModel") -> Reading:
 
 def _sources(asked: "ConfiguredModel") -> list[Path]:
     """The files that are read, and not written over."""
-    given = (asked.model, asked.onnx, asked.weights, asked.inputs, asked.freeze_scales)
-    return [path for path in given if path is not None]
+    given = (asked.onnx, asked.inputs)
+    read = sources_of(asked.model, _reading(asked))
+    return [*read, *(path for path in given if path is not None)]
 
 
 def _show(outcomes: Sequence[_Outcome]) -> None:

@@ -11,6 +11,7 @@ from qconvert.cli.options import (
     DOMAIN,
     FORCE,
     MODEL,
+    MOST_SAMPLES,
     PATH,
     QUIET,
     SEED,
@@ -46,7 +47,7 @@ def _index(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
     "--input", "inputs", type=PATH,
     help="Samples: .npy, .npz, or a picture (.png), whose pixels are what --domain says.",
 )  # fmt: skip
-@click.option("--sample", type=click.IntRange(min=0), help="Which sample, from 0 on.")
+@click.option("--sample", type=click.IntRange(0, MOST_SAMPLES - 1), help="Which sample, from 0 on.")
 @SEED
 @DOMAIN
 @click.option("--onnx", type=PATH, help="The exported file [default: the model is exported].")
@@ -113,10 +114,9 @@ def explain(
 
 
 def _require_writable(files: list[Path], sources: list[Path], *, force: bool) -> None:
-    from qconvert.output import require_writable, resolved
+    from qconvert.output import require_apart, require_writable
 
-    if len({resolved(path) for path in files}) < len(files):
-        raise click.UsageError(f"{files[0]} cannot be two files")
+    require_apart(*files)
     for path in files:
         require_writable(path, force=force, inputs=sources)
 

@@ -24,7 +24,6 @@ from qconvert.cli.options import (
     sources_of,
 )
 from qconvert.cli.showing import say
-from qconvert.errors import OutputError
 
 if TYPE_CHECKING:
     from qconvert.api import Exported
@@ -79,14 +78,13 @@ def export(
 ) -> None:
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
-    from qconvert.output import Outputs, require_writable, resolved
+    from qconvert.output import Outputs, require_apart, require_writable
     from qconvert.report.written import next_line, to_json, written
 
     target = beside(model, ".onnx") if output is None else output
     sources = [target, *sources_of(model, reading)]
     quiet = quiet or json_file == STDOUT
-    if json_file and resolved(json_file) == resolved(target):
-        raise OutputError("QC607", json_file, "cannot be the ONNX file and the report")
+    require_apart(target, json_file)
     if json_file and json_file != STDOUT:
         require_writable(json_file, force=force, inputs=sources)
     require_writable(target, force=force, inputs=sources[1:])

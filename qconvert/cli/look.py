@@ -98,8 +98,9 @@ def bench(
     from qconvert import api, output
     from qconvert.benchmarking.document import to_json
     from qconvert.benchmarking.table import show
+    from qconvert.modelfile import files_of
 
-    sources = [path for path in (onnx, against, weights) if path is not None]
+    sources = [onnx, *(files_of(against, weights) if against else ())]
     quiet = quiet or json_file == STDOUT
     if json_file and json_file != STDOUT:
         output.require_writable(json_file, force=force, inputs=sources)

@@ -38,7 +38,11 @@ IGNORE = click.option(
     help="A layer whose verdict does not count, and why; outputs always count.",
 )  # fmt: skip
 FORCE = click.option("--force", is_flag=True, help="Replace an existing output file.")
-SAMPLES = click.option("--samples", type=click.IntRange(min=1), help="How many samples to run.")
+#: Far more than anybody waits for: 40,000 times as many as without an option.
+MOST_SAMPLES = 10_000_000
+SAMPLES = click.option(
+    "--samples", type=click.IntRange(1, MOST_SAMPLES), help="How many samples to run."
+)
 SEED = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of chosen inputs."
 )
@@ -103,7 +107,10 @@ def reading_options(command: _Command) -> _Command:
 
 def sources_of(model: Path, reading: Reading) -> list[Path]:
     """The files that a model is read from."""
-    return [path for path in (model, reading["weights"], reading["freeze_scales"]) if path]
+    from qconvert.modelfile import files_of
+
+    samples = reading["freeze_scales"]
+    return [*files_of(model, reading["weights"]), *([samples] if samples else ())]
 
 
 def beside(model: Path, suffix: str) -> Path:

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Final
 
 from qconvert.errors import LimitError
 from qconvert.frontend.topology import ModelSpec
@@ -9,13 +10,18 @@ from qconvert.ir import Graph
 from qconvert.modelfile import Limits
 
 _BYTES = 4
+#: NumPy repeats no array of more than 32, and some layers add axes on the way.
+_MOST_AXES: Final = 16
 
 
 def require_bounded(graph: Graph, limits: Limits) -> None:
-    """`LimitError` for a value that takes too many bytes for one sample, all lengths known."""
+    """`LimitError` for a value of too many axes, or bytes for one sample, all lengths known."""
     shapes = {value.name: value.shape for value in graph.inputs}
     shapes |= {node.name: node.shape for node in graph.nodes}
     for name, shape in shapes.items():
+        if len(shape) > _MOST_AXES:
+            found = f"{name}: a tensor of {len(shape)} axes"
+            raise LimitError("QC320", f"{found}, at most {_MOST_AXES} are supported")
         if math.prod(n for n in shape if n is not None) * _BYTES > limits.tensor_bytes:
             raise LimitError("QC320", f"{name}: a tensor of {shape}: {limits.of('tensor_bytes')}")
 

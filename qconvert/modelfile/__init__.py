@@ -1,6 +1,6 @@
 """Untrusted model files to plain JSON and NumPy arrays; nothing in a file is ever executed."""
 
-from qconvert.modelfile.architecture import require_listed_layers
+from qconvert.modelfile.architecture import files_of, require_listed_layers
 from qconvert.modelfile.clean import KerasFiles, write_clean
 from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits, read_limits
 from qconvert.modelfile.model import Json, ModelFile, StoredWeight
@@ -16,6 +16,7 @@ __all__ = [
     "ModelFile",
     "StoredWeight",
     "copy_saved_model",
+    "files_of",
     "name_of",
     "read_limits",
     "read_model",

@@ -6,9 +6,10 @@ from pathlib import Path
 from qconvert.errors import BadFileError, Problem, UnsupportedError, UsageError
 from qconvert.modelfile.json_strict import parse_object
 from qconvert.modelfile.limits import Limits
+from qconvert.modelfile.magic import is_json
 from qconvert.modelfile.malformed import MalformedError
 from qconvert.modelfile.model import Json
-from qconvert.modelfile.source import kind_of
+from qconvert.modelfile.source import head_of, is_saved_model, kind_of
 
 _WEIGHT_SUFFIXES = ("_weights.h5", "_weights.hdf5", ".weights.h5", ".h5", ".hdf5")
 #: What Keras stores beside the architecture; the rest is read strictly.
@@ -57,9 +58,23 @@ def version_in(root: dict[str, Json]) -> str | None:
     return version if isinstance(version, str) else None
 
 
+def files_of(model: Path, weights: Path | None = None) -> list[Path]:
+    """The files that *model* is read from, weights that are looked for beside it among them.
+
+    Of a SavedModel those that make it one; outputs may lie in its folder, too.
+    """
+    if weights is not None:
+        return [model, weights]
+    if is_saved_model(model):
+        return [model, model / "saved_model.pb", *(model / "variables").glob("*")]
+    if not is_json(head_of(model)):
+        return [model]
+    return [model, *filter(kind_of, _beside(model))]
+
+
 def find_weights(path: Path) -> Path:
     """The one file beside the architecture *path* that holds its weights, by the usual names."""
-    candidates = [path.with_name(path.stem + suffix) for suffix in _WEIGHT_SUFFIXES]
+    candidates = _beside(path)
     found = [candidate for candidate in candidates if kind_of(candidate)]
     if not found:
         raise BadFileError(
@@ -70,6 +85,10 @@ def find_weights(path: Path) -> Path:
     if len(found) > 1:
         raise UsageError("QC211", f"{path}: say which of these holds the weights: {_either(found)}")
     return found[0]
+
+
+def _beside(path: Path) -> list[Path]:
+    return [path.with_name(path.stem + suffix) for suffix in _WEIGHT_SUFFIXES]
 
 
 def _either(paths: list[Path]) -> str:

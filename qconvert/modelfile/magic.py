@@ -6,10 +6,8 @@ from enum import Enum
 
 from qconvert.errors import Problem, UnsupportedError
 from qconvert.modelfile.malformed import MalformedError
-from qconvert.modelfile.source import Buffer
+from qconvert.modelfile.source import HEAD, Buffer
 
-#: Bytes that tell the format.
-_HEAD = 4096
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 #: By its version, where a superblock has the size of addresses and the end of the file.
 _SUPERBLOCKS = {0: (13, 40), 1: (13, 44), 2: (9, 28), 3: (9, 28)}
@@ -28,7 +26,7 @@ class Format(Enum):
 
 def recognise(source: Buffer) -> Format:
     """The format of *source*; an error that names what it is instead if it is none of ours."""
-    data = bytes(source[:_HEAD])
+    data = bytes(source[:HEAD])
     if not data:
         raise MalformedError("QC101", "an empty file")
     if data.startswith(_HDF5):
@@ -36,7 +34,7 @@ def recognise(source: Buffer) -> Format:
         return Format.HDF5
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return Format.ZIP
-    if data.lstrip()[:1] in (b"{", b"["):
+    if is_json(data):
         if document := document_in(data):
             raise UnsupportedError([Problem("QC105", "", f"{document}, and no model")])
         return Format.JSON
@@ -48,9 +46,14 @@ def recognise(source: Buffer) -> Format:
     )
 
 
+def is_json(head: bytes) -> bool:
+    """Whether a file that begins so can be JSON, and none of the other formats."""
+    return head.lstrip()[:1] in (b"{", b"[")
+
+
 def document_in(source: Buffer) -> str | None:
     """What a file is that qconvert writes and that is no model: it states its schema first."""
-    match = _OWN.match(bytes(source[:_HEAD]))
+    match = _OWN.match(bytes(source[:HEAD]))
     if match is None:
         return None
     what = match[1].decode()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, Final, TypeAlias
 
 from qconvert.errors import BadFileError, LimitError, OutputError, Problem, UnsupportedError
 from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
@@ -20,6 +20,8 @@ Buffer: TypeAlias = "mmap.mmap | bytes"
 #: Raises an error for an opened file that is not to be read.
 Admit: TypeAlias = Callable[[Path, os.stat_result], object]
 _CHUNK = 1 << 20
+#: Bytes that tell the format.
+HEAD: Final = 4096
 _SAVED_MODEL = (
     "a SavedModel folder, which TensorFlow alone can read: give --via-tensorflow "
     "(via_tensorflow=True) if you trust it, or save the model as .h5: model.save('model.h5')"
@@ -58,10 +60,8 @@ def read_source(
     """Hand all bytes of *path*, which has to be a regular file, to *take*, in pieces."""
     try:
         _require_regular(path, path.stat())
-        # A pipe that has taken the file's place since would be waited for.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
-            status = os.fstat(descriptor)
+        with _opened(path) as file:
+            status = os.fstat(file.fileno())
             _require_regular(path, status)
             if admit is not None:
                 admit(path, status)
@@ -89,6 +89,23 @@ def read_all(path: Path, most: int, admit: Admit | None = None) -> bytes:
 
     read_source(path, take, admit=admit)
     return bytes(content)
+
+
+def head_of(path: Path) -> bytes:
+    """The first bytes of a regular file, which tell its format; none of what cannot be read."""
+    if kind_of(path) != stat.S_IFREG:
+        return b""
+    try:
+        with _opened(path) as file:
+            return file.read(HEAD)
+    except OSError:
+        return b""
+
+
+def _opened(path: Path) -> IO[bytes]:
+    # A pipe that has taken the file's place since would be waited for.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return open(descriptor, "rb", buffering=0)  # noqa: PTH123 - a descriptor
 
 
 def name_of(path: Path) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from qconvert.errors import WitnessError
+from qconvert.errors import OutputError, WitnessError
 from qconvert.runners.process import Answer, Json, Worker, limit, words_of
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -88,7 +88,10 @@ class OrtProcess(Worker):
     def session(
         self, model: onnx.ModelProto | Path, *, optimized: bool, saved: Path | None = None
     ) -> "Session":
-        """A session with default options; *saved* takes the graph after optimization."""
+        """A session with default options; *saved* takes the graph after optimization.
+
+        `WitnessError` if the file is refused, `OutputError` if *saved* cannot be written.
+        """
         path = model.resolve() if isinstance(model, Path) else self.file()
         if isinstance(model, onnx.ModelProto):
             path.write_bytes(model.SerializeToString())
@@ -105,6 +108,10 @@ class OrtProcess(Worker):
                 path.unlink(missing_ok=True)
         if "refused" in answer:
             reason = words_of(answer["refused"])
+            if saved is not None:
+                # Its words are the same for both; if it is the file, this raises.
+                self.session(model, optimized=optimized)
+                raise OutputError("QC602", saved, f"ONNX Runtime could not write it: {reason}")
             raise WitnessError("QC726", f"ONNX Runtime does not load the file: {reason}")
         return Session(self, number, answer)
 

@@ -39,7 +39,7 @@ ROWS: Final[Mapping[int, str]] = {
     33: "calls and results that do not exist",
     34: "a layer of 2**40 units",
     35: "sizes that are negative, 0, texts, fractions or flags",
-    36: "an input of terabytes",
+    36: "an input of terabytes, or of too many axes",
     37: "strides, kernels, dilations and groups that no convolution has",
     38: "paddings and orders of axes that do not exist",
     39: "an option that nobody knows",

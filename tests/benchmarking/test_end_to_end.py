@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 import qconvert
+from qconvert.benchmarking import MOST_THREADS
 from qconvert.cli import run
 from qconvert.modelfile import Limits
 from qconvert.modelfile.onnx_model import read_valid_onnx
@@ -112,6 +113,28 @@ def test_a_file_that_does_not_run_is_an_error(
     onnx.save(onnx.helper.make_model(graph, opset_imports=opsets), tmp_path / "bad.onnx")
     assert run(["bench", str(tmp_path / "bad.onnx"), *QUICK]) == 5
     assert "NoSuchOperator" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--threads", str(MOST_THREADS + 1)), "QC003", f"rounds and {MOST_THREADS:,} threads"),
+        (("--threads", str(1 << 40)), "QC003", f"rounds and {MOST_THREADS:,} threads"),
+        (("--rounds", str(10**20)), "QC003", "at most 10,000 rounds"),
+        (("--batch", str(1 << 62)), "QC320", "--limit tensor-bytes"),
+        (("--batch", str(1 << 70)), "QC320", "--limit tensor-bytes"),
+    ],
+)
+def test_what_would_not_end_is_refused(
+    file: Path,
+    options: tuple[str, ...],
+    code: str,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["bench", str(file), *options]) == (2 if code == "QC003" else 7)
+    error = capsys.readouterr().err
+    assert f"error {code}" in error and words in error
 
 
 def test_the_model_is_no_output(file: Path) -> None:

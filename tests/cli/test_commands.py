@@ -397,6 +397,14 @@ def unknown_option(folder: Path, write: WriteModel) -> list[str]:
     return ["export", str(write()), "--tolerance", "1e-3"]
 
 
+def check_without_end(folder: Path, write: WriteModel) -> list[str]:
+    return ["check", str(write()), "--samples", "99999999999999999999"]
+
+
+def explanation_without_end(folder: Path, write: WriteModel) -> list[str]:
+    return ["explain", str(write()), "--layer", "fc", "--sample", "10000000"]
+
+
 @pytest.mark.parametrize(
     ("prepare", "exit_code", "code", "words"),
     [
@@ -417,6 +425,8 @@ def unknown_option(folder: Path, write: WriteModel) -> list[str]:
         (report_exists, 6, "QC604", "--force"),
         (reproducer_exists, 6, "QC606", "--force"),
         (unknown_option, 2, "QC001", "--tolerance"),
+        (check_without_end, 2, "QC001", "not in the range 1<=x<=10000000"),
+        (explanation_without_end, 2, "QC001", "not in the range 0<=x<=9999999"),
     ],
 )
 def test_bad_input_gets_one_clear_error_and_changes_nothing(

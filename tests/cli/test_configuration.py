@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from qconvert.cli.configuration import ConfiguredModel, find, read_configuration
+from qconvert.cli.options import MOST_SAMPLES
 from qconvert.errors import BadFileError, UsageError
 
 ROOT: Final = Path(__file__).parents[2]
@@ -80,6 +81,11 @@ def test_the_schema_has_the_same_keys_and_takes_the_same() -> None:
     jsonschema.Draft202012Validator(SCHEMA).validate(tomllib.loads(FULL))
 
 
+def test_the_schema_knows_the_most_samples() -> None:
+    of_models = SCHEMA["properties"]["models"]["items"]["properties"]["samples"]
+    assert of_models["maximum"] == SCHEMA["properties"]["samples"]["maximum"] == MOST_SAMPLES
+
+
 def test_the_example_of_the_page_is_one(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "CONFIG.md").read_text(encoding="utf-8")
     example = text.split("```toml\n")[1].split("```")[0]
@@ -126,6 +132,8 @@ MODEL: Final = '[[models]]\nmodel = "m.h5"\n'
         (f'{MODEL}opaque = "tfonnx"', "none of tf2onnx (similar names: tf2onnx)"),
         (f'{MODEL}samples = "8"', "'8' is not a whole number from 1"),
         (f"{MODEL}samples = 0", "0 is not a whole number from 1"),
+        (f"{MODEL}samples = {10**7 + 1}", "10000001 is not a whole number from 1 to 10000000"),
+        (f"{MODEL}samples = {10**20 - 1}", "is not a whole number from 1 to 10000000"),
         (f"{MODEL}samples = true", "True is not a whole number"),
         (f"{MODEL}samples = 8.0", "8.0 is not a whole number"),
         (f"{MODEL}seed = -1", "-1 is not a whole number from 0"),

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import stat
 import time
 from collections.abc import Callable
@@ -11,8 +12,17 @@ import pytest
 
 from qconvert.cli import cli, run
 from qconvert.errors import OutputError
-from qconvert.output import Outputs, write, write_folder
+from qconvert.output import (
+    Outputs,
+    require_writable,
+    require_writable_folder,
+    write,
+    write_folder,
+)
 from tests.cli.conftest import WriteModel
+
+NO_TENSORFLOW = ("--tf-python", "/nowhere/python")
+DATA = Path(__file__).parents[1] / "data"
 
 
 def names(folder: Path) -> list[str]:
@@ -50,6 +60,58 @@ def test_an_input_is_never_overwritten_under_any_name(tmp_path: Path) -> None:
     assert source.read_bytes() == b"model"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("export", "encoder.json", "-o", "encoder_weights.hdf5"),
+        ("export", "encoder.json", "--json", "encoder_weights.hdf5"),
+        ("weights", "encoder.json", "-o", "encoder_weights.npz"),
+        ("explain", "encoder.json", "--layer", "x", "--html", "encoder_weights.hdf5"),
+        ("explain", "encoder.json", "--layer", "x", "--json", "encoder_weights.hdf5"),
+        ("check", "encoder.json", "--json", "encoder_weights.hdf5"),
+        ("check", "encoder.json", "--repair", "encoder_weights.hdf5"),
+        ("bench", "x.onnx", "--against", "encoder.json", "--json", "encoder_weights.hdf5"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_weights_beside_an_architecture_are_an_input(
+    command: tuple[str, ...],
+    named: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("encoder.json", "encoder_weights.hdf5"):
+        (tmp_path / name).write_bytes((DATA / name).read_bytes())
+    (tmp_path / "encoder_weights.npz").symlink_to("encoder_weights.hdf5")
+    given = ["--weights", "encoder_weights.hdf5"] if named else []
+    assert run([*command, *given, "--force"]) == 6
+    assert "error QC605" in capsys.readouterr().err
+    after = (tmp_path / "encoder_weights.hdf5").read_bytes()
+    assert after == (DATA / "encoder_weights.hdf5").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.index"])
+def test_the_files_of_a_saved_model_are_inputs(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "variables").mkdir()
+    for each in ("saved_model.pb", "variables/variables.index"):
+        (tmp_path / each).write_bytes(b"model")
+    command = ["export", str(tmp_path), "--via-tensorflow", *NO_TENSORFLOW, "--force"]
+    assert run([*command, "-o", str(tmp_path / name)]) == 6
+    assert "error QC605" in capsys.readouterr().err
+
+
+def test_a_file_beside_a_whole_model_is_no_input(write_model: WriteModel, tmp_path: Path) -> None:
+    beside = tmp_path / "model_weights.h5"
+    beside.write_bytes(b"old")
+    assert run(["export", str(write_model()), "-o", str(beside), "--force"]) == 0
+    assert beside.read_bytes() != b"old"
+
+
 def test_a_link_is_replaced_and_its_target_left_alone(tmp_path: Path) -> None:
     (tmp_path / "victim").write_bytes(b"victim")
     (tmp_path / "link").symlink_to("victim")
@@ -68,6 +130,58 @@ def test_directories_and_missing_directories_are_refused(tmp_path: Path, name: s
 def test_a_device_is_not_replaced() -> None:
     with pytest.raises(OutputError, match="not a regular file"):
         write(Path("/dev/null"), b"data", force=True)
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def socket_(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind(str(path))
+
+
+def file_of_a_process(path: Path) -> None:
+    """A link of the system's to a file, as ``/dev/stdout`` is where standard output is one."""
+    path.symlink_to("/proc/self/exe")
+
+
+@pytest.mark.parametrize("force", [True, False])
+@pytest.mark.parametrize(
+    "make",
+    [
+        pipe,
+        socket_,
+        Path.mkdir,
+        file_of_a_process,
+        lambda path: path.symlink_to("/dev/null"),
+        lambda path: path.symlink_to("/dev/no-such-device"),
+    ],
+)
+@pytest.mark.parametrize("write_to", [require_writable, require_writable_folder])
+def test_what_is_no_place_of_files_is_not_replaced_by_links(
+    write_to: Callable[..., None], make: Callable[[Path], None], force: bool, tmp_path: Path
+) -> None:
+    make(tmp_path / "target")
+    (tmp_path / "link").symlink_to("target")
+    (tmp_path / "link of it").symlink_to("link")
+    for name in ("link", "link of it"):
+        if write_to is require_writable_folder and (tmp_path / name).is_dir():
+            continue
+        with pytest.raises(OutputError, match=r"^(?!.*--force).* not a ") as found:
+            write_to(tmp_path / name, force=force)
+        assert found.value.code == "QC603"
+        assert (tmp_path / name).is_symlink()
+
+
+def test_no_folder_is_made_among_devices() -> None:
+    with pytest.raises(OutputError) as found:
+        require_writable_folder(Path("/dev/qconvert-no-such-folder"), force=True)
+    assert found.value.code == "QC603"
+
+
+def test_shared_memory_is_for_files() -> None:
+    require_writable(Path("/dev/shm/qconvert-no-such-file"), force=False)
 
 
 def test_a_failing_write_leaves_the_old_file_and_nothing_else(
@@ -311,6 +425,34 @@ def test_two_outputs_cannot_be_one_file(detour: str, tmp_path: Path) -> None:
     assert found.value.code == "QC607" and names(tmp_path) == ["inner", "link"]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", "--report", "a", "--reproducer", "a"),
+        ("check", "--report", "a", "--reproducer", "inner/../a"),
+        ("check", "--json", "a", "--repair", "link/a"),
+        ("check", "--json", "a", "--report", "a"),
+        ("explain", "--layer", "fc", "--json", "a", "--html", "a"),
+        ("export", "-o", "a", "--json", "link/a"),
+    ],
+    ids=" ".join,
+)
+def test_outputs_of_a_command_are_apart_before_anything_runs(
+    command: tuple[str, ...],
+    write_model: WriteModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    name, *options = command
+    assert run([name, str(write_model()), *options, *NO_TENSORFLOW]) == 6
+    assert "error QC607" in capsys.readouterr().err
+    assert names(tmp_path) == ["inner", "link", "model.h5"]
+
+
 def test_a_file_and_others_share_a_folder_that_was_empty(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with Outputs(force=False) as outputs:
@@ -383,9 +525,9 @@ def test_the_file_and_its_report_appear_together(
     with monkeypatch.context() as patched:
         patched.setattr(os, "link", link)
         patched.setattr(Path, "replace", replace)
-        assert run([*command, "--tf-python", "/nowhere/python"]) == 6
+        assert run([*command, *NO_TENSORFLOW]) == 6
     assert names(tmp_path) == ["model.h5"]
-    assert run([*command, "--tf-python", "/nowhere/python"]) == 5
+    assert run([*command, *NO_TENSORFLOW]) == 5
     assert names(tmp_path) == ["m.onnx", "model.h5", "r.json"]
     assert json.loads(report.read_text())["onnx"]["path"] == str(target)
 
@@ -396,7 +538,7 @@ def test_reports_of_files_whose_names_are_not_utf8_can_be_read(
     target, report = tmp_path / os.fsdecode(b"\xff.onnx"), tmp_path / "r.json"
     model = write_model().rename(target.with_suffix(".h5"))
     command = ["export", str(model), "-o", str(target), "--check", "--json", str(report)]
-    assert run([*command, "--tf-python", "/nowhere/python"]) == 5
+    assert run([*command, *NO_TENSORFLOW]) == 5
     assert run(["report", str(report), "--format", "json", "-o", str(tmp_path / "copy.json")]) == 5
     assert json.loads(report.read_text())["onnx"]["path"] == str(tmp_path / r"\xff.onnx")
 

@@ -14,7 +14,7 @@ import onnx
 import pytest
 from numpy.testing import assert_array_equal
 
-from qconvert.errors import UsageError, WitnessError
+from qconvert.errors import OutputError, UsageError, WitnessError
 from qconvert.runners import ort_process as processes
 from qconvert.runners.ort import OrtRunner
 from qconvert.runners.ort_process import MEMORY, SECONDS, OrtLimits, OrtProcess
@@ -261,3 +261,19 @@ def test_the_process_ends_with_its_parent(number: signal.Signals, exported: Path
             return
         time.sleep(0.05)
     pytest.fail("the process, or its folder, is still there")
+
+
+def test_a_full_disk_is_no_fault_of_the_file(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "full").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="could not write it") as found:
+        processes.ort_process().session(exported, optimized=True, saved=tmp_path / "full")
+    assert found.value.code == "QC602"
+
+
+def test_a_file_that_is_refused_is_no_fault_of_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "bad.onnx").write_bytes(b"no file of ONNX")
+    with pytest.raises(WitnessError, match="does not load the file") as found:
+        processes.ort_process().session(
+            tmp_path / "bad.onnx", optimized=True, saved=tmp_path / "saved.onnx"
+        )
+    assert found.value.code == "QC726"

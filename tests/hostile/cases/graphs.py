@@ -132,6 +132,11 @@ CASES = (
          "--limit tensor-bytes"),
     Case(36, "an input of a gigabyte", hdf5(input_shape(None, 1 << 26, 4)), "QC320", 7,
          "--limit tensor-bytes"),
+    *(
+        Case(36, f"an input of {axes} axes", hdf5(input_shape(None, *[1] * (axes - 2), 4)),
+             "QC320", 7, f"{axes} axes, at most 16")
+        for axes in (17, 33, 65)
+    ),
     Case(35, "a negative length", hdf5(input_shape(None, -4)), "QC321", 4),
     Case(35, "a length of 0", hdf5(input_shape(None, 0)), "QC321", 4),
     Case(35, "a length as text", hdf5(input_shape(None, "4")), "QC321", 4),

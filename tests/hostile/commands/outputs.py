@@ -13,6 +13,8 @@ Words = Sequence[str | Path]
 #: Starts a command as somebody whom permissions hold, whoever runs this.
 HELD = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--")
 ORDINARY = HELD if os.geteuid() == 0 else ()
+#: Starts a command whose standard output takes nothing.
+FULL = ("sh", "-c", 'exec "$@" >/dev/full', "sh")
 
 
 def exported(to: Callable[[Path], str | Path], *options: str) -> Callable[[Path], Words]:
@@ -94,5 +96,8 @@ CASES = (
     Call(70, "a report in a file", partial(report, "old"), "QC603", 6, environment=WITNESS),
     Call(70, "standard output that is full",
          lambda folder: ["inspect", model(folder)], "QC602", 6,
-         through=("sh", "-c", 'exec "$@" >/dev/full', "sh")),
+         through=FULL),
+    Call(70, "standard output that is full, behind a file",
+         exported(lambda folder: folder / "out.onnx"), "QC602", 6, "standard output",
+         outputs=("out.onnx",), through=FULL),
 )  # fmt: skip
