@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, TypeAlias, get_args, get_origin
 
 from cattrs import BaseValidationError, Converter, transform_error
+from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from qconvert.checking.results import (
@@ -128,6 +129,7 @@ def _converter() -> Converter:
     converter.register_structure_hook(int, partial(_only, int))
     converter.register_unstructure_hook_factory(_is_table, partial(_from_table, converter))
     converter.register_structure_hook_factory(_is_table, partial(_to_table, converter))
+    converter.register_structure_hook_factory(_is_list, partial(_to_list, converter))
     for kind, name in _INLINED.items():
         _inline(converter, kind, name)
     return converter
@@ -152,6 +154,18 @@ def _inline(converter: Converter, kind: type[_Inlined], name: str) -> None:
 
     converter.register_unstructure_hook(kind, flat)
     converter.register_structure_hook(kind, nested)
+
+
+def _is_list(kind: object) -> bool:
+    """Whether *kind* is ``tuple[value, ...]``, and no table."""
+    return get_origin(kind) is tuple and get_args(kind)[1:] == (...,) and not _is_table(kind)
+
+
+def _to_list(converter: Converter, kind: object) -> Callable[[object, object], object]:
+    """Not of whatever else can be gone through, such as a text and an object."""
+    kinds = list[get_args(kind)[0]]  # type: ignore[misc]
+    read = list_structure_factory(kinds, converter)
+    return lambda found, _: tuple(read(_only(list, found, None), kinds))
 
 
 def _is_table(kind: object) -> bool:
