@@ -14,6 +14,7 @@ from qconvert.runners.interface import InputDomain, numbers
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 #: Names of pictures.
 SUFFIXES: Final = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -97,7 +98,7 @@ def _fitting(path: Path, image: "Image", source: Input) -> tuple[tuple[int, ...]
     )
 
 
-def _require_kept(image: "Image", mode: str) -> None:
+def _require_kept(image: "ImageFile", mode: str) -> None:
     """`ValueError` for a picture of which *mode* would have other numbers than its own."""
     if image.mode == "P" and image.palette is None:
         raise ValueError("it lacks its palette")

@@ -3,10 +3,11 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import cache, partial
 from pathlib import Path
-from typing import Final, TypeAlias, get_args, get_origin
+from types import GenericAlias
+from typing import Any, Final, TypeAlias, get_args, get_origin
 
 from cattrs import BaseValidationError, Converter, transform_error
 from cattrs.cols import list_structure_factory
@@ -21,8 +22,8 @@ from qconvert.checking.results import (
 )
 from qconvert.checking.witness import Witness
 from qconvert.errors import BadFileError, LimitError
-from qconvert.modelfile import DEFAULT_LIMITS
 from qconvert.modelfile.json_strict import parse_object
+from qconvert.modelfile.limits import FixedLimits
 from qconvert.modelfile.malformed import MalformedError, blaming
 from qconvert.modelfile.source import read_all
 from qconvert.report.plausible import implausible
@@ -88,7 +89,7 @@ def is_report(path: Path) -> bool:
 
 
 def _parsed(path: Path) -> Mapping[str, Json]:
-    limits = replace(DEFAULT_LIMITS, config_bytes=_MOST_BYTES)
+    limits = FixedLimits(config_bytes=_MOST_BYTES)
     return parse_object(read_all(path, _MOST_BYTES), "the report", limits)
 
 
@@ -163,7 +164,7 @@ def _is_list(kind: object) -> bool:
 
 def _to_list(converter: Converter, kind: object) -> Callable[[object, object], object]:
     """Not of whatever else can be gone through, such as a text and an object."""
-    kinds = list[get_args(kind)[0]]  # type: ignore[misc]
+    kinds: Any = GenericAlias(list, get_args(kind)[:1])
     read = list_structure_factory(kinds, converter)
     return lambda found, _: tuple(read(_only(list, found, None), kinds))
 

@@ -60,10 +60,11 @@ def _impossible(value: object, name: str) -> Iterator[str]:
 
 def _unknown_witnesses(report: Report) -> Iterator[str]:
     known = {result.witness for result in report.witnesses}
-    for each in (*report.layers, *report.outputs):
-        for comparison in each.finding.comparisons:
-            if not known.issuperset(comparison.witnesses):
-                yield f"{each.name!r} was compared by witnesses that there are not"
+    findings = [(layer.name, layer.finding) for layer in report.layers]
+    findings += [(output.name, output.finding) for output in report.outputs]
+    for name, finding in findings:
+        if any(not known.issuperset(each.witnesses) for each in finding.comparisons):
+            yield (f"{name!r} was compared by witnesses that there are not")
 
 
 def _is_distribution(found: Distribution) -> bool:

@@ -297,3 +297,12 @@ def test_numbers_of_weights_are_looked_at_too(passing: Report, tmp_path: Path) -
 def _both(failing: Report, passing: Report) -> LayerResult:
     """A layer with a map of errors and with results."""
     return replace(failing.layers[1], results=passing.layers[1].results)
+
+
+@pytest.mark.parametrize("depth", [65, 100_000])
+def test_no_option_is_named_that_the_command_does_not_have(depth: int, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text('{"a":' * depth + "1" + "}" * depth)
+    with pytest.raises(BadFileError) as caught:
+        read_report(path)
+    assert str(caught.value) == f"{path}: the report is nested too deeply: limit 64"
