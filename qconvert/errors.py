@@ -94,16 +94,21 @@ class UnsupportedError(QConvertError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__(
-            _code_of(self.problems, _SEVERAL),
-            f"the model has {len(self.problems)} unsupported part(s):",
-            *_listed(self.problems),
-        )
+        super().__init__(_code_of(self.problems, _SEVERAL), *_unsupported(self.problems))
 
 
 def _code_of(problems: Sequence[Problem], several: str) -> str:
     codes = {problem.code for problem in problems}
     return codes.pop() if len(codes) == 1 else several
+
+
+def _unsupported(problems: Sequence[Problem]) -> Iterator[str]:
+    """The lines; a single problem of the model itself, which may be no model, is no part of it."""
+    if len(problems) == 1 and not problems[0].layer:
+        yield f"not supported: {problems[0]}"
+        return
+    yield f"the model has {len(problems)} unsupported part(s):"
+    yield from _listed(problems)
 
 
 def _listed(problems: Sequence[Problem]) -> Iterator[str]:

@@ -148,3 +148,43 @@ def test_what_is_wrong_with_a_node_is_told_whole(
     assert r"input 'e\u{a}qconvert: n.onnx: PROVEN" in told
     assert "==> Context" not in told
     assert told.count("\n") == 1
+
+
+def test_what_is_no_model_has_no_parts() -> None:
+    error = UnsupportedError([Problem("QC105", "", "an ONNX file")])
+    assert str(error) == "not supported: an ONNX file"
+
+
+def test_a_header_of_an_array_that_is_a_program(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keras, path = hdf5()(tmp_path), tmp_path / "x.npy"
+    header = b"{'descr': f(), 'fortran_order': False, 'shape': (1, 4)}\n"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    assert run(["check", str(keras), "--inputs", str(path), "--tf-python", "/nowhere"]) == 4
+    told = capsys.readouterr().err
+    assert "error QC710" in told and "an expression" in told and " at 0x" not in told
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("{}", "it lacks 'schema'"), ("[]", "of another type"), ("{", "Expecting property name")],
+)
+def test_damaged_metadata_are_told_in_words(
+    text: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = onnx.ModelProto()
+    changed.CopyFrom(api.export(hdf5()(tmp_path)).model)
+    changed.metadata_props[0].value = text
+    path = tmp_path / "m.onnx"
+    path.write_bytes(changed.SerializeToString())
+    assert run(["inspect", str(path)]) == 4
+    told = capsys.readouterr().err
+    assert "the metadata is damaged: " in told and says in told and "Error(" not in told
+
+
+def test_a_model_is_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = hdf5()(tmp_path)
+    assert run(["report", str(path)]) == 4
+    told = f"qconvert: error QC140: {path}: is not a report of qconvert check: it is no JSON\n"
+    assert capsys.readouterr().err == told
