@@ -103,14 +103,14 @@ def _invoke(arguments: Sequence[str]) -> int:
             raise error.__cause__ from None
         if isinstance(error, OSError):
             return _unwritten(error)
-        return fail_with(error)[1]
+        return fail_with(error).exit_code
 
 
 def _unwritten(error: OSError) -> int:
     """Nothing more is printed, for it may be standard output that cannot be written."""
     if sys.stdout is not None:
         _silence(sys.stdout)
-    return fail_with(error)[1]
+    return fail_with(error).exit_code
 
 
 def _usage(error: click.ClickException) -> tuple[str, ...]:

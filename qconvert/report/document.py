@@ -90,7 +90,7 @@ def is_report(path: Path) -> bool:
 
 def _parsed(path: Path) -> Mapping[str, Json]:
     data = read_all(path, _MOST_BYTES)
-    if data.strip()[:1] not in (b"{", b"["):
+    if data.lstrip()[:1] not in (b"{", b"["):
         raise MalformedError("QC140", "is not a report of qconvert check: it is no JSON")
     limits = FixedLimits(config_bytes=_MOST_BYTES)
     return parse_object(data, "the report", limits)
