@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
@@ -188,3 +189,21 @@ def test_a_model_is_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert run(["report", str(path)]) == 4
     told = f"qconvert: error QC140: {path}: is not a report of qconvert check: it is no JSON\n"
     assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize(
+    ("samples", "code"),
+    [
+        (np.zeros((0, 4), np.float32), "QC714"),
+        (np.full((1, 4), np.nan, np.float32), "QC714"),
+        (np.zeros((1, 4), np.complex64), "QC713"),
+        (np.zeros((1, 5), np.float32), "QC712"),
+    ],
+)
+def test_samples_that_do_not_fit_are_told_with_their_file(
+    samples: np.ndarray, code: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keras, path = hdf5()(tmp_path), tmp_path / "x.npy"
+    np.save(path, samples)
+    assert run(["check", str(keras), "--inputs", str(path), "--tf-python", "/nowhere"]) == 2
+    assert capsys.readouterr().err.startswith(f"qconvert: error {code}: {path}: ")
