@@ -1,7 +1,8 @@
 """Every error that a caller may catch, each with its exit code and one of `qconvert.codes`."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,19 +10,31 @@ from typing import Final
 #: Of a model with unsupported parts, and with parts that are wrong, of several kinds.
 _SEVERAL: Final = "QC300"
 _SEVERAL_WRONG: Final = "QC309"
+#: What some program or other begins a new line at.
+_BREAK: Final = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+#: Characters of a line of a message, of which so many of its end are kept, and lines behind the
+#: first: both may hold what a file says.
+_LONGEST: Final = 1000
+_END: Final = 300
+_MOST: Final = 50
 
 
 class QConvertError(Exception):
     """The base of all errors of this package.
 
     ``exit_code`` is the command line's; ``code``, such as QC107, says what kind of failure it is
-    and stays the same over versions: docs/ERRORS.md explains each.
+    and stays the same over versions: docs/ERRORS.md explains each. ``lines`` are those of the
+    message: *message* and each of *details* is one, not longer than one can read, whatever names
+    of a model are in it.
     """
 
     exit_code = 70
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, code: str, message: str, *details: str) -> None:
+        more = len(details) - _MOST
+        shown = [*details[:_MOST], *([f"  and {more:,} more"] if more > 0 else [])]
+        self.lines = tuple(map(_line, (message, *shown)))
+        super().__init__("\n".join(self.lines))
         self.code = code
 
     @property
@@ -41,8 +54,8 @@ class BadFileError(QConvertError):
 
     exit_code = 4
 
-    def __init__(self, code: str, path: Path | str, reason: str) -> None:
-        super().__init__(code, f"{path}: {reason}")
+    def __init__(self, code: str, path: Path | str, reason: str, *details: str) -> None:
+        super().__init__(code, f"{path}: {reason}", *details)
         self.path = Path(path)
         self.reason = reason
 
@@ -68,7 +81,7 @@ class BadModelError(BadFileError):
     def __init__(self, path: Path | str, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         code = _code_of(self.problems, _SEVERAL_WRONG)
-        super().__init__(code, path, f"{len(self.problems)} problems:\n{_listed(self.problems)}")
+        super().__init__(code, path, f"{len(self.problems)} problems:", *_listed(self.problems))
 
 
 class UnsupportedError(QConvertError):
@@ -81,10 +94,7 @@ class UnsupportedError(QConvertError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__(
-            _code_of(self.problems, _SEVERAL),
-            f"the model has {len(self.problems)} unsupported part(s):\n{_listed(self.problems)}",
-        )
+        super().__init__(_code_of(self.problems, _SEVERAL), *_unsupported(self.problems))
 
 
 def _code_of(problems: Sequence[Problem], several: str) -> str:
@@ -92,8 +102,25 @@ def _code_of(problems: Sequence[Problem], several: str) -> str:
     return codes.pop() if len(codes) == 1 else several
 
 
-def _listed(problems: Sequence[Problem]) -> str:
-    return "\n".join(f"  {problem} [{problem.code}]" for problem in problems)
+def _unsupported(problems: Sequence[Problem]) -> Iterator[str]:
+    """The lines; a single problem of the model itself, which may be no model, is no part of it."""
+    if len(problems) == 1 and not problems[0].layer:
+        yield f"not supported: {problems[0]}"
+        return
+    yield f"the model has {len(problems)} unsupported part(s):"
+    yield from _listed(problems)
+
+
+def _listed(problems: Sequence[Problem]) -> Iterator[str]:
+    return (f"  {problem} [{problem.code}]" for problem in problems)
+
+
+def _line(text: str) -> str:
+    """*text* as one line: a name with a line break would forge another one."""
+    if len(text) > _LONGEST:
+        left_out = len(text) - _LONGEST
+        text = f"{text[: _LONGEST - _END]}... ({left_out:,} characters) ...{text[-_END:]}"
+    return _BREAK.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", text)
 
 
 class WitnessError(QConvertError):

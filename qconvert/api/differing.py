@@ -1,5 +1,7 @@
 """What changed from one model, file or report to another."""
 
+from collections.abc import Mapping
+
 from qconvert.differing.differ import diff as between
 from qconvert.differing.results import Differences
 from qconvert.opening import AnyPath, Source
@@ -16,6 +18,7 @@ def diff(
     via_tensorflow: bool = False,
     opaque: str | None = None,
     tf_python: AnyPath | None = None,
+    limits: Mapping[str, int] | None = None,
 ) -> Differences:
     """What changed between two models, two ONNX files, a model and its file, or two reports.
 
@@ -23,7 +26,8 @@ def diff(
     their order and names; a file beside a model by what it says of itself, and by its weights.
     The options are those of `load`. Raises `UsageError` for two that cannot be compared.
     """
+    within = limits or {}
     return between(
-        Source(first, first_weights, via_tensorflow, opaque, tf_python),
-        Source(second, second_weights, via_tensorflow, opaque, tf_python),
+        Source(first, first_weights, via_tensorflow, opaque, tf_python, limits=within),
+        Source(second, second_weights, via_tensorflow, opaque, tf_python, limits=within),
     )

@@ -1,6 +1,7 @@
 """Arrays that are read row by row, from memory or from ``.npy`` and ``.npz`` files of any size."""
 
 import math
+import re
 import stat
 import zipfile
 import zlib
@@ -20,6 +21,8 @@ AnyArray: TypeAlias = npt.NDArray[np.generic]
 
 #: Characters of a name in a message.
 _SHOWN: Final = 60
+#: What Python calls a part of a program that is no literal.
+_OBJECT: Final = re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>")
 _DAMAGED: Final = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -132,7 +135,7 @@ def _npy(path: Path, file: IO[bytes]) -> NpyStream:
             raise ValueError(f"version {version} of the format")
     except Exception as error:
         # A header is a literal of Python, whose parser has many ways to fail.
-        reason = str(error) or type(error).__name__
+        reason = _OBJECT.sub("an expression", str(error)) or type(error).__name__
         raise BadFileError("QC710", path, f"not a readable array: {reason}") from error
     shape, fortran, dtype = header
     # True is a number to NumPy.

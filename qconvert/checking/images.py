@@ -14,6 +14,7 @@ from qconvert.runners.interface import InputDomain, numbers
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 #: Names of pictures.
 SUFFIXES: Final = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -21,6 +22,14 @@ SUFFIXES: Final = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".
 _FORMATS: Final = ("PNG", "BMP")
 #: Pillow's names of one, three and four channels.
 _MODES: Final = {1: "L", 3: "RGB", 4: "RGBA"}
+#: Pillow's modes of which another one keeps every number; of palettes, that without transparency.
+_KEPT: Final[Mapping[str, frozenset[str]]] = {
+    "L": frozenset({"1", "L"}),
+    "RGB": frozenset({"1", "L", "P", "RGB"}),
+    "RGBA": frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA"}),
+}
+#: What Pillow calls a coding of 16 bits; of some of them it keeps 8.
+_DEEP: Final = ";16"
 _PIXELS: Final = (0, 255)
 _MOST_BYTES: Final = 256 << 20
 
@@ -62,12 +71,15 @@ def _pixels(path: Path, source: Input) -> "np.ndarray[tuple[int, ...], np.dtype[
     data = read_all(path, _MOST_BYTES)
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            image.verify()  # all parts of a PNG to its end; the picture is of no use afterwards
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             # Before any pixel is decoded: the size alone may be hostile.
             shape, mode = _fitting(path, image, source)
+            _require_kept(image, mode)
             return np.asarray(image.convert(mode)).reshape(shape)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         unknown = isinstance(error, UnidentifiedImageError)
-        text = "neither PNG nor BMP" if unknown else f"not a picture: {error}"
+        text = "neither PNG nor BMP" if unknown else f"not a picture to be used: {error}"
         raise BadFileError("QC715", path, text) from error
 
 
@@ -84,6 +96,20 @@ def _fitting(path: Path, image: "Image", source: Input) -> tuple[tuple[int, ...]
         f"{path} is {height} pixels high and {width} wide, and the input {source.name!r} takes "
         f"{wanted}: scale and crop it as in training",
     )
+
+
+def _require_kept(image: "ImageFile", mode: str) -> None:
+    """`ValueError` for a picture of which *mode* would have other numbers than its own."""
+    if image.mode == "P" and image.palette is None:
+        raise ValueError("it lacks its palette")
+    if image.mode.startswith("I") or any(_DEEP in str(tile[3]) for tile in image.tile):
+        raise ValueError("its pixels have 16 bits; save it with 8, as in training")
+    transparent = "transparency" in image.info and mode != "RGBA"
+    if transparent or image.mode not in _KEPT[mode]:
+        what = f"{image.mode} with transparency" if transparent else image.mode
+        raise ValueError(
+            f"its pixels are {what}, and the input takes {mode}; convert it as in training"
+        )
 
 
 def _fits(wanted: Shape, shape: tuple[int, ...]) -> bool:

@@ -3,7 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -72,14 +72,26 @@ def from_user(
     Raises `UsageError` for names, shapes and numbers that do not fit the model, `BadFileError`
     for files that cannot be read: all is read once before anything is computed, which takes long.
     """
-    total, tried = _opened(graph, inputs, count, domains)
-    deque(tried, maxlen=0)
+    with _named(inputs):
+        total, tried = _opened(graph, inputs, count, domains)
+        deque(tried, maxlen=0)
     _, batches = _opened(graph, inputs, total, domains)
     where = str(inputs) if isinstance(inputs, Path) else "the given arrays"
     description = "; ".join(
         [f"{total} samples of {where}", *map(described, domains, domains.values())]
     )
     return Samples(description, total, batches)
+
+
+@contextmanager
+def _named(inputs: UserInputs) -> Iterator[None]:
+    """What does not fit, with the file that it is from, if it is from one."""
+    try:
+        yield
+    except UsageError as error:
+        if not isinstance(inputs, Path):
+            raise
+        raise UsageError(error.code, f"{inputs}: {error}") from None
 
 
 def _opened(

@@ -221,7 +221,7 @@ class Report:
         A model without layers, which returns its inputs, is compared by its outputs; so are
         layers that are `not_found`.
         """
-        if not (self.samples and self.outputs) or self.failed:
+        if not (self.samples and self.outputs and self.witnesses) or self.failed:
             return weakest((Verdict.UNCHECKED, *self._verdicts()))
         return weakest(self._verdicts())
 

@@ -90,10 +90,11 @@ def _invoke(arguments: Sequence[str]) -> int:
         return error.exit_code
     except click.ClickException as error:
         # Click indents what it lists by tabs, which no terminal is given.
-        told = error.format_message().replace("\t", "  ")
-        return fail("QC001", f"{told}{_usage(error)}", error.exit_code)
+        first, *listed = error.format_message().split("\n\t")
+        told = (first, *(f"  {each}" for each in listed), *_usage(error))
+        return fail("QC001", told, error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        return fail("QC990", "interrupted", 130)
+        return fail("QC990", ("interrupted",), 130)
     except BrokenPipeError:
         raise
     except Exception as error:
@@ -102,22 +103,22 @@ def _invoke(arguments: Sequence[str]) -> int:
             raise error.__cause__ from None
         if isinstance(error, OSError):
             return _unwritten(error)
-        return fail_with(error)[1]
+        return fail_with(error).exit_code
 
 
 def _unwritten(error: OSError) -> int:
     """Nothing more is printed, for it may be standard output that cannot be written."""
     if sys.stdout is not None:
         _silence(sys.stdout)
-    return fail_with(error)[1]
+    return fail_with(error).exit_code
 
 
-def _usage(error: click.ClickException) -> str:
-    """How the command that was not understood is called, for the end of the message."""
+def _usage(error: click.ClickException) -> tuple[str, ...]:
+    """How the command that was not understood is called: lines for the end of the message."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
-        return ""
-    return f"\n{context.get_usage()}\n{context.command_path} --help explains it"
+        return ()
+    return *context.get_usage().splitlines(), f"{context.command_path} --help explains it"
 
 
 def _terminate(number: int, _: object) -> NoReturn:

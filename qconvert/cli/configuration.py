@@ -159,7 +159,7 @@ def _require_own(path: Path, status: os.stat_result) -> None:
 def _wrong(path: Path, *reasons: str) -> UsageError:
     if len(reasons) == 1:
         return UsageError("QC910", f"{path}: {reasons[0]}")
-    return UsageError("QC910", "\n  ".join((f"{path}:", *reasons)))
+    return UsageError("QC910", f"{path}:", *(f"  {reason}" for reason in reasons))
 
 
 def _converter(folder: Path) -> Converter:

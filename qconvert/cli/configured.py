@@ -74,8 +74,8 @@ def _checked(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -
         raise
     except Exception as error:
         # A bug of ours too: of the others there is a verdict all the same.
-        code, exit_code = fail_with(error)
-        tell_github_of_failure(name, f"{code}: {error}")
+        code, (first, *others), exit_code = fail_with(error)
+        tell_github_of_failure(name, [f"{code}: {first}", *others])
         return _Outcome(name, "ERROR", asked.require.upper(), exit_code, code)
 
 

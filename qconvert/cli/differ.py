@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from qconvert.cli.options import OPAQUE, PATH, QUIET, TF_PYTHON, VIA_TENSORFLOW
+from qconvert.cli.options import LIMITS, OPAQUE, PATH, QUIET, TF_PYTHON, VIA_TENSORFLOW
 from qconvert.cli.showing import console
 
 
@@ -17,6 +17,7 @@ from qconvert.cli.showing import console
 @VIA_TENSORFLOW
 @OPAQUE
 @TF_PYTHON
+@LIMITS
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @QUIET
 @click.pass_context
@@ -29,6 +30,7 @@ def diff(
     via_tensorflow: bool,
     opaque: str | None,
     tf_python: Path | None,
+    limits: dict[str, int],
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -48,6 +50,7 @@ def diff(
         via_tensorflow=via_tensorflow,
         opaque=opaque,
         tf_python=tf_python,
+        limits=limits,
     )
     if as_json:
         click.echo(to_json(found), nl=False)

@@ -4,6 +4,8 @@ import contextlib
 import errno
 import os
 import traceback
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import click
 
@@ -13,29 +15,42 @@ from qconvert.shortage import shortage
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
-def fail_with(error: Exception) -> tuple[str, int]:
-    """Tell of *error*; its code and its exit code."""
-    error = shortage(error) or error
+class Failure(NamedTuple):
+    """What is told of an error, and how the command ends."""
+
+    code: str
+    lines: Sequence[str]
+    exit_code: int
+
+
+def fail_with(error: Exception) -> Failure:
+    """Tell of *error*; what was told."""
+    failure = _failure(shortage(error) or error)
+    fail(*failure)
+    return failure
+
+
+def _failure(error: Exception) -> Failure:
     match error:
         case QConvertError():
-            code, told, exit_code = error.code, str(error), error.exit_code
+            return Failure(error.code, error.lines, error.exit_code)
         case OSError(errno=number) if number in _FULL:  # files that are outputs have their own
             reason = error.strerror or str(error)
-            code, told, exit_code = "QC602", f"standard output or a temporary file: {reason}", 6
+            return Failure("QC602", (f"standard output or a temporary file: {reason}",), 6)
         case _:
             remedy = "set QCONVERT_DEBUG=1 for the traceback"
-            code, told, exit_code = "QC999", f"{type(error).__name__}: {error} ({remedy})", 70
-    return code, fail(code, told, exit_code)
+            return Failure("QC999", (f"{type(error).__name__}: {error} ({remedy})",), 70)
 
 
-def fail(code: str, message: str, exit_code: int) -> int:
-    """One message on standard error, with its code; gives *exit_code* back."""
+def fail(code: str, lines: Sequence[str], exit_code: int) -> int:
+    """A message of *lines* on standard error, with its code; gives *exit_code* back."""
     from qconvert.report.escape import printable
 
-    told = f"qconvert: error {code}: {message}"
+    first, *others = lines
+    told = [f"qconvert: error {code}: {first}", *others]
     if os.environ.get("QCONVERT_DEBUG"):
-        told = f"{traceback.format_exc()}{told}"
+        told = [*traceback.format_exc().splitlines(), *told]
     # Standard error can be full or closed, too.
     with contextlib.suppress(OSError):
-        click.echo("\n".join(map(printable, told.split("\n"))), err=True)
+        click.echo("\n".join(map(printable, told)), err=True)
     return exit_code

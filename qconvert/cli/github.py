@@ -1,6 +1,7 @@
 """What GitHub gets of a check that runs there, besides the log."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,8 @@ def tell_github(report: "Report") -> None:
     _append(to_markdown(report))
 
 
-def tell_github_of_failure(model: str, told: str) -> None:
-    """The same of one of several models, of which there is no report."""
+def tell_github_of_failure(model: str, told: Sequence[str]) -> None:
+    """The same of one of several models, of which there is no report; *told* are lines."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
     from qconvert.report.github import failure

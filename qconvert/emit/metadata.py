@@ -170,7 +170,7 @@ def read_metadata(model: onnx.ModelProto) -> ModelMetadata | None:
     try:
         return _metadata(content)
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"the metadata is damaged: {error!r}") from error
+        raise ValueError(f"the metadata is damaged: {_damage(error)}") from error
 
 
 def content_of(model: onnx.ModelProto, key: str, schema: str) -> dict[str, Any] | None:
@@ -183,13 +183,24 @@ def content_of(model: onnx.ModelProto, key: str, schema: str) -> dict[str, Any] 
         content = json.loads(text)
         found = content["schema"]
     except (KeyError, RecursionError, TypeError, ValueError) as error:
-        raise ValueError(f"the metadata is damaged: {error!r}") from error
+        raise ValueError(f"the metadata is damaged: {_damage(error)}") from error
     if found != schema:
         raise ValueError(
             f"the metadata is damaged, or of another version of qconvert: its schema is {found!r}, "
             f"not {schema!r}; export the model again"
         )
     return dict(content)
+
+
+def _damage(error: Exception) -> str:
+    """What *error*, of Python's, says of JSON that has another form than it should."""
+    match error:
+        case KeyError():
+            return f"it lacks {error}"
+        case ValueError():
+            return str(error)
+        case _:
+            return "a part of it is of another type than it has to be"
 
 
 def require_sha256(value: object) -> str:

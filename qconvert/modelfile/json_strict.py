@@ -36,7 +36,10 @@ def parse_json(source: bytes | str, what: str, limits: Limits = DEFAULT_LIMITS) 
     except UnicodeDecodeError:
         raise MalformedError("QC209", f"{what} is not UTF-8") from None
     except RecursionError:
-        raise _too_deep(what, limits) from None
+        if limits.json_depth <= DEFAULT_LIMITS.json_depth:
+            raise _too_deep(what, limits) from None
+        # What an option allows may be more than the parser can.
+        raise MalformedError("QC204", f"{what} is nested too deeply for Python's parser") from None
     _check_tree(value, what, limits)
     return value
 

@@ -55,6 +55,16 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
+class FixedLimits(Limits):
+    """The same of what no option raises a limit of."""
+
+    __slots__ = ()
+
+    def of(self, name: str) -> str:
+        """A limit for the end of a message."""
+        return f"limit {getattr(self, name):,}"
+
+
 def read_limits(texts: Iterable[str]) -> dict[str, int]:
     """Limits written as ``layers=20000`` or ``file-bytes=8GiB``; `UsageError` for other texts."""
     return dict(map(_read_limit, texts))

@@ -165,6 +165,6 @@ def _require_regular(path: Path, status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
         if is_saved_model(path):
             raise UnsupportedError([Problem("QC132", "", _SAVED_MODEL)])
-        raise BadFileError("QC106", path, "a directory, not a model file")
+        raise BadFileError("QC106", path, "a directory, not a file")
     if not stat.S_ISREG(status.st_mode):
         raise BadFileError("QC106", path, "not a regular file")

@@ -3,12 +3,14 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import cache, partial
 from pathlib import Path
-from typing import Final, TypeAlias, get_args, get_origin
+from types import GenericAlias
+from typing import Any, Final, TypeAlias, get_args, get_origin
 
 from cattrs import BaseValidationError, Converter, transform_error
+from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from qconvert.checking.results import (
@@ -20,8 +22,8 @@ from qconvert.checking.results import (
 )
 from qconvert.checking.witness import Witness
 from qconvert.errors import BadFileError, LimitError
-from qconvert.modelfile import DEFAULT_LIMITS
 from qconvert.modelfile.json_strict import parse_object
+from qconvert.modelfile.limits import FixedLimits
 from qconvert.modelfile.malformed import MalformedError, blaming
 from qconvert.modelfile.source import read_all
 from qconvert.report.plausible import implausible
@@ -87,8 +89,11 @@ def is_report(path: Path) -> bool:
 
 
 def _parsed(path: Path) -> Mapping[str, Json]:
-    limits = replace(DEFAULT_LIMITS, config_bytes=_MOST_BYTES)
-    return parse_object(read_all(path, _MOST_BYTES), "the report", limits)
+    data = read_all(path, _MOST_BYTES)
+    if data.lstrip()[:1] not in (b"{", b"["):
+        raise MalformedError("QC140", "is not a report of qconvert check: it is no JSON")
+    limits = FixedLimits(config_bytes=_MOST_BYTES)
+    return parse_object(data, "the report", limits)
 
 
 class _ContradictionError(Exception):
@@ -128,6 +133,7 @@ def _converter() -> Converter:
     converter.register_structure_hook(int, partial(_only, int))
     converter.register_unstructure_hook_factory(_is_table, partial(_from_table, converter))
     converter.register_structure_hook_factory(_is_table, partial(_to_table, converter))
+    converter.register_structure_hook_factory(_is_list, partial(_to_list, converter))
     for kind, name in _INLINED.items():
         _inline(converter, kind, name)
     return converter
@@ -152,6 +158,18 @@ def _inline(converter: Converter, kind: type[_Inlined], name: str) -> None:
 
     converter.register_unstructure_hook(kind, flat)
     converter.register_structure_hook(kind, nested)
+
+
+def _is_list(kind: object) -> bool:
+    """Whether *kind* is ``tuple[value, ...]``, and no table."""
+    return get_origin(kind) is tuple and get_args(kind)[1:] == (...,) and not _is_table(kind)
+
+
+def _to_list(converter: Converter, kind: object) -> Callable[[object, object], object]:
+    """Not of whatever else can be gone through, such as a text and an object."""
+    kinds: Any = GenericAlias(list, get_args(kind)[:1])
+    read = list_structure_factory(kinds, converter)
+    return lambda found, _: tuple(read(_only(list, found, None), kinds))
 
 
 def _is_table(kind: object) -> bool:

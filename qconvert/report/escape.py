@@ -8,6 +8,9 @@ import re
 import unicodedata
 from typing import Final
 
+#: Characters that `shortened` leaves.
+LIMIT: Final = 200
+
 #: What Markdown reads something out of within a line; a colon and a dot make addresses.
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|~#@&:!]|(?<=www)\.)")
 
@@ -23,6 +26,12 @@ def printable(text: str) -> str:
     """
     shown = "".join(c if _is_visible(c) else _code(c) for c in text)
     return _COMMAND.sub(lambda found: f"{found[1] or ''}{_code(found[2] or found[3])}", shown)
+
+
+def shortened(text: str) -> str:
+    """What is `printable` of *text*, not longer than a few lines of a terminal."""
+    shown = printable(text[: LIMIT + 1])
+    return shown if len(shown) <= LIMIT else f"{shown[: LIMIT - 3]}..."
 
 
 def _is_visible(character: str) -> bool:

@@ -2,10 +2,8 @@
 
 from typing import Final
 
-from qconvert.report.escape import printable
+from qconvert.report.escape import shortened
 
-#: Characters of a line; Keras puts whole configurations of layers into its messages.
-LIMIT: Final = 200
 #: Behind this line Keras tells with which tensors a layer was called.
 _CALL: Final = "Call arguments received"
 
@@ -15,9 +13,5 @@ def lines_of(failure: str) -> list[str]:
     lines = [line.strip() for line in failure.splitlines() if line.strip()]
     end = next((i for i, line in enumerate(lines) if i and line.startswith(_CALL)), len(lines))
     first, *others = lines[:end] or [""]
-    return [_shortened(first), *(_shortened(line) for line in others[-1:])]
-
-
-def _shortened(line: str) -> str:
-    text = printable(line)
-    return text if len(text) <= LIMIT else f"{text[: LIMIT - 3]}..."
+    # Keras puts whole configurations of layers into its messages.
+    return [shortened(first), *(shortened(line) for line in others[-1:])]

@@ -1,6 +1,6 @@
 """What GitHub shows of a check beside a change: annotations, as commands in the log of the job."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from qconvert.checking.results import Report, Verdict
 from qconvert.report import words
@@ -41,10 +41,11 @@ def annotations(report: Report) -> Iterator[str]:
     yield _command("notice", f"{report.verdict.value}, {passed}", words.summary(report))
 
 
-def failure(model: str, told: str) -> str:
-    """The line for a *model* that could not be checked, because of what is *told*."""
-    return _command("error", f"{model} could not be checked", told)
+def failure(model: str, told: Sequence[str]) -> str:
+    """The command for a *model* that could not be checked, because of what lines have *told*."""
+    return _command("error", f"{model} could not be checked", *told)
 
 
-def _command(kind: str, title: str, text: str) -> str:
-    return f"::{kind} title={annotation_property(f'qconvert: {title}')}::{annotation(text)}"
+def _command(kind: str, title: str, *lines: str) -> str:
+    text = "%0A".join(map(annotation, lines))
+    return f"::{kind} title={annotation_property(f'qconvert: {title}')}::{text}"

@@ -19,7 +19,7 @@ from qconvert.report.described import (
     stamp_as_json,
     stamp_lines,
 )
-from qconvert.report.escape import printable
+from qconvert.report.escape import printable, shortened
 from qconvert.report.kernels import kernel_lines, kernels_as_json
 from qconvert.report.notes import note_lines
 from qconvert.report.summary import Codes, LayerSummary, Summary, Tensor
@@ -111,7 +111,7 @@ def _codes(codes: Codes | None) -> Json:
 
 
 def _lines(summary: Summary) -> Iterator[Text]:
-    yield Text(f"{summary.format} model {printable(summary.name)}", "bold")
+    yield Text(f"{summary.format} model {shortened(summary.name)}", "bold")
     held = held_by_tensor(summary.metadata)
     for kind, values in (("input", summary.inputs), ("output", summary.outputs)):
         for name, shape in values:

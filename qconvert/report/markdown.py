@@ -24,12 +24,11 @@ def to_markdown(report: Report) -> str:
     return "\n".join(_lines(report)) + "\n"
 
 
-def of_failure(model: str, told: str) -> str:
-    """The same of a *model* that could not be checked, because of what is *told*."""
+def of_failure(model: str, told: Sequence[str]) -> str:
+    """The same of a *model* that could not be checked, because of what lines have *told*."""
     sign = _SIGNS[Verdict.DIFFERS]
-    return (
-        f"## {sign} qconvert check does not pass: ERROR\n\n{markdown(model)}\n\n{markdown(told)}\n"
-    )
+    head = f"## {sign} qconvert check does not pass: ERROR"
+    return "\n\n".join((head, *(markdown(line.strip()) for line in (model, *told)))) + "\n"
 
 
 def _lines(report: Report) -> Iterator[str]:

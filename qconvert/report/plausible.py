@@ -1,13 +1,19 @@
 """Whether a report that was read can be that of a check: what is drawn of it relies on that."""
 
 import math
+import re
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from typing import Final
 
 from qconvert.checking.distribution import BINS, MAP, Distribution, ErrorMap, Histogram
 from qconvert.checking.results import Report
 from qconvert.ir import Grid
 
+#: Names of whole numbers that count nothing: of bins, grids, and moves in a file.
+_SIGNED: Final = frozenset({"first", "exp", "lo", "hi", "ulps"})
+_DIGESTS: Final = frozenset({"sha256", "inputs_sha256"})
+_SHA256: Final = re.compile("[0-9a-f]{64}")
 #: Of widths of bins and steps of grids: more than float32 has, and float64 computes with them.
 _EXPONENTS: Final = range(-400, 401)
 #: Numbers of bins and codes.
@@ -15,8 +21,15 @@ _NUMBERS: Final = range(-(1 << 41), (1 << 41) + 1)
 
 
 def implausible(report: Report) -> Iterator[str]:
-    """What in the report is no distribution, no map of errors, or of no layer that it has."""
+    """What in the report is no number, no distribution, or of what it does not have."""
     names = {layer.name for layer in report.layers}
+    yield from _impossible(report, "report")
+    yield from _unknown_witnesses(report)
+    yield from (
+        f"the weight {weight.role!r} is of no layer that there is: {weight.layer!r}"
+        for weight in report.weights
+        if weight.layer not in names
+    )
     for layer in report.layers:
         if not names.issuperset((*layer.sources, *layer.finding.inherited_from)):
             yield f"{layer.name!r} follows layers that there are not"
@@ -29,6 +42,29 @@ def implausible(report: Report) -> Iterator[str]:
             if found is not None and not _is_distribution(found):
                 name = f"{weight.layer}/{weight.role}"
                 yield f"the numbers of {name!r} are distributed as no numbers are"
+
+
+def _impossible(value: object, name: str) -> Iterator[str]:
+    """Counts below zero, and digests that are none, of *value*, which is called *name*."""
+    if is_dataclass(value):
+        for field in fields(value):
+            yield from _impossible(getattr(value, field.name), field.name)
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _impossible(each, name)
+    elif type(value) is int and value < 0 and name not in _SIGNED:
+        yield f"{name!r} is {value}, and counts something"
+    elif isinstance(value, str) and name in _DIGESTS and not _SHA256.fullmatch(value):
+        yield f"{name!r} is no SHA-256: {value!r:.80}"
+
+
+def _unknown_witnesses(report: Report) -> Iterator[str]:
+    known = {result.witness for result in report.witnesses}
+    findings = [(layer.name, layer.finding) for layer in report.layers]
+    findings += [(output.name, output.finding) for output in report.outputs]
+    for name, finding in findings:
+        if any(not known.issuperset(each.witnesses) for each in finding.comparisons):
+            yield (f"{name!r} was compared by witnesses that there are not")
 
 
 def _is_distribution(found: Distribution) -> bool:

@@ -179,7 +179,7 @@ class Worker:
         """An error with the end of what the worker printed, without TensorFlow's small talk."""
         printed = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         lines = [line for line in printed if not _SMALL_TALK.match(line)]
-        return WitnessError(code, "\n  ".join([self._explained(what), *lines[-5:]]))
+        return WitnessError(code, self._explained(what), *(f"  {line}" for line in lines[-5:]))
 
     def _kill(self) -> None:
         self._process.kill()

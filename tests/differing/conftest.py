@@ -47,7 +47,10 @@ def report() -> dict[str, Any]:
         weights=(WeightResult("fc1", "kernel", Verdict.PROVEN, Difference(8), Difference(8)),),
         outputs=(OutputResult("y", proven),),
         ambiguous=(),
-        witnesses=(WitnessResult(TF, (("tensorflow", "2.21.0"),), None),),
+        witnesses=(
+            WitnessResult(TF, (("tensorflow", "2.21.0"),), None),
+            WitnessResult(ORT, (("onnxruntime", "1.23.0"),), None),
+        ),
         environment=Environment("0.1.0", "3.11", "Linux"),
         seconds=(("comparing", 1.0),),
         by_value=ByValue((("x", "in"),), (("y", "out"),), (("fc1", "t"),)),

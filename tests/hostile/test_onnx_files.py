@@ -113,6 +113,9 @@ def test_calls_up_to_the_limit_are_followed(
     words = ["inspect", str(path), "--limit"]
     assert run([*words, f"function-nodes={made - 1}"]) == 7
     assert run([*words, f"function-nodes={made}"]) == 0
+    compared = ["diff", str(exported), *words[1:]]
+    assert run([*compared, f"function-nodes={made - 1}"]) == 7
+    assert run([*compared, f"function-nodes={made}"]) == 1
     capsys.readouterr()
 
 

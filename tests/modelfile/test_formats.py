@@ -98,7 +98,7 @@ def test_a_pickle_is_refused_unopened(tmp_path: Path) -> None:
 
 def test_missing_files_and_directories_are_told_apart(tmp_path: Path) -> None:
     assert bad(tmp_path / "nothing.h5") == "no such file"
-    assert bad(tmp_path) == "a directory, not a model file"
+    assert bad(tmp_path) == "a directory, not a file"
 
 
 def test_a_saved_model_folder_gets_a_remedy(tmp_path: Path) -> None:

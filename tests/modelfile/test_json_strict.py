@@ -1,6 +1,7 @@
 import pytest
 
 from qconvert.modelfile.json_strict import parse_json, parse_object
+from qconvert.modelfile.limits import Limits
 from qconvert.modelfile.malformed import MalformedError
 
 TOO_DEEP = "x is nested too deeply: limit 64 (--limit json-depth=N raises it)"
@@ -59,3 +60,10 @@ def test_64_levels_are_not_too_deep() -> None:
 def test_an_object_is_asked_for_by_name(text: bytes) -> None:
     with pytest.raises(MalformedError, match="x is JSON, but not an object"):
         parse_object(text, "x")
+
+
+def test_a_limit_that_the_parser_does_not_reach_is_not_told() -> None:
+    limits = Limits(json_depth=1_000_000)
+    with pytest.raises(MalformedError, match=r"nested too deeply for Python's parser$") as caught:
+        parse_json("[" * 300_000 + "]" * 300_000, "x", limits)
+    assert caught.value.code == "QC204"

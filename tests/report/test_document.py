@@ -1,5 +1,6 @@
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -155,6 +156,16 @@ def test_without_times_the_same_check_gives_the_same_text(bounded: Report) -> No
         (("layers", 1, "weight_bits"), "4", "weight_bits"),
         (("samples",), 8.5, "samples"),
         (("samples",), True, "samples"),
+        (("samples",), -5, "'samples' is -5, and counts something"),
+        (("layers",), {}, "layers"),
+        (("layers",), "", "layers"),
+        (("layers",), [], "'first_difference' is not what follows"),
+        (("witnesses",), [], "compared by witnesses that there are not"),
+        (("outputs", 0, "comparisons", 0, "differing"), -1, "'differing' is -1"),
+        (("layers", 1, "errors", "shape"), [-1], "'shape' is -1"),
+        (("outputs", 0, "comparisons", 0, "largest_ulp"), -1, "'largest_ulp' is -1"),
+        (("model", "sha256"), "any text", "'sha256' is no SHA-256"),
+        (("inputs_sha256",), "0" * 63, "'inputs_sha256' is no SHA-256"),
         (("extra",), 1, "'extra' is not what follows"),
         (("layers", 0, "extra"), 1, "extra"),
         (("outputs", 0, "comparisons", 0, "largest"), "big", "largest"),
@@ -234,6 +245,46 @@ def test_a_report_that_no_check_makes_is_refused(
     assert caught.value.code == "QC140"
 
 
+def test_whatever_counts_is_not_negative(
+    passing: Report,
+    failing: Report,
+    bounded: Report,
+    validator: jsonschema.Draft202012Validator,
+    tmp_path: Path,
+) -> None:
+    """As the schema says of each number in these reports."""
+    path = tmp_path / "report.json"
+    for report in (passing, failing, bounded):
+        content = document(report)
+        for place, key in _integers(content):
+            place[key], kept = -1, place[key]
+            path.write_text(json.dumps(content))
+            if not validator.is_valid(content):
+                with pytest.raises(BadFileError):
+                    read_report(path)
+            place[key] = kept
+
+
+def _integers(content: Any) -> Iterator[tuple[Any, Any]]:
+    """Where whole numbers stand in a document."""
+    if isinstance(content, dict | list):
+        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+            if type(value) is int:
+                yield content, key
+            yield from _integers(value)
+
+
+@pytest.mark.parametrize("part", ["layers", "witnesses"])
+def test_a_report_that_passes_has_layers_and_witnesses(
+    passing: Report, tmp_path: Path, part: str
+) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(document(passing) | {part: []}))
+    with pytest.raises(BadFileError) as caught:
+        read_report(path)
+    assert caught.value.code == "QC140"
+
+
 def test_numbers_of_weights_are_looked_at_too(passing: Report, tmp_path: Path) -> None:
     content = document(passing)
     content["weights"][0]["raw"]["highest"] = 9
@@ -246,3 +297,12 @@ def test_numbers_of_weights_are_looked_at_too(passing: Report, tmp_path: Path) -
 def _both(failing: Report, passing: Report) -> LayerResult:
     """A layer with a map of errors and with results."""
     return replace(failing.layers[1], results=passing.layers[1].results)
+
+
+@pytest.mark.parametrize("depth", [65, 100_000])
+def test_no_option_is_named_that_the_command_does_not_have(depth: int, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text('{"a":' * depth + "1" + "}" * depth)
+    with pytest.raises(BadFileError) as caught:
+        read_report(path)
+    assert str(caught.value) == f"{path}: the report is nested too deeply: limit 64"

@@ -243,7 +243,7 @@ def test_no_text_of_a_report_acts_in_any_form(report: Report) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_failure_stays_inert_in_markdown(name: str) -> None:
-    for text in (of_failure(name, "told"), of_failure("model.h5", name)):
+    for text in (of_failure(name, ["told"]), of_failure("model.h5", ["told", name])):
         assert re.sub("[\n❌]", "", text).isprintable() and "$" not in text
         assert not re.search(r"(?<!\\)[<>`\[\]@]", text.replace("<!-- -->", ""))
 

@@ -10,7 +10,7 @@ import pytest
 from qconvert.checking.compare import Difference
 from qconvert.checking.results import LayerResult, Report, Verdict, WeightResult
 from qconvert.cli.github import tell_github, tell_github_of_failure
-from qconvert.errors import BadFileError
+from qconvert.errors import BadFileError, Problem, UnsupportedError
 from qconvert.report.escape import printable
 from qconvert.report.github import annotations
 
@@ -114,13 +114,30 @@ def test_the_summary_is_appended(
 def test_a_model_that_could_not_be_checked_is_an_error_too(
     github: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell_github_of_failure(name, BadFileError("QC107", "gone.h5", "no such file").coded)
+    error = BadFileError("QC107", "gone.h5", "no such file")
+    tell_github_of_failure(name, [error.coded])
     (line,) = capsys.readouterr().err.splitlines()
     match = COMMAND.fullmatch(line)
     assert match and match[1] == "error" and "QC107: gone.h5: no such file" in match[3]
     head, *rest = github.read_text(encoding="utf-8").splitlines()
     assert head == "## ❌ qconvert check does not pass: ERROR"
     assert "no such file" in "".join(rest) and len(rest) == 5
+
+
+def test_lines_of_an_error_are_those_of_its_annotation(
+    github: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not those of a name in it."""
+    error = UnsupportedError([Problem("QC301", "a\n::error::b%0A", "x"), Problem("QC301", "", "y")])
+    tell_github_of_failure("m.h5", error.lines)
+    (line,) = capsys.readouterr().err.splitlines()
+    match = COMMAND.fullmatch(line)
+    assert match and match[3].split("%0A") == [
+        "the model has 2 unsupported part(s):",
+        r"  a\u{a}::error::b%250A: x [QC301]",
+        "  y [QC301]",
+    ]
+    assert "y \\[QC301\\]" in github.read_text(encoding="utf-8").splitlines()
 
 
 def test_a_summary_that_cannot_be_written_is_told(

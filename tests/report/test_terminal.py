@@ -13,8 +13,8 @@ from qconvert.checking.repair.moves import Move, Repair, Unrepaired
 from qconvert.checking.results import Report, Verdict
 from qconvert.emit.metadata import Requirements
 from qconvert.emit.stamp import Stamp
-from qconvert.report.escape import printable
-from qconvert.report.failure import LIMIT, lines_of
+from qconvert.report.escape import LIMIT, printable
+from qconvert.report.failure import lines_of
 from qconvert.report.inspection import show as show_summary
 from qconvert.report.summary import Summary
 from qconvert.report.terminal import show

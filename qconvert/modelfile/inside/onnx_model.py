@@ -44,7 +44,7 @@ def require_valid(descriptor: int, limits: dict[str, int]) -> None:
         raise
     except Exception as error:
         # The checker has an error of its own; the types are looked up in tables.
-        raise RefusalError("QC702", f"not a valid ONNX file: {first_line(error)}") from None
+        raise RefusalError("QC702", f"not a valid ONNX file: {reason(error)}") from None
 
 
 def require_memory(size: int) -> None:
@@ -107,11 +107,11 @@ def require_types(model: onnx.ModelProto) -> None:
             onnx.numpy_helper.to_array(tensor)
 
 
-def first_line(error: Exception) -> str:
-    """What an error says."""
+def reason(error: Exception) -> str:
+    """What an error says, without the line of where that was; names may have lines as well."""
     if isinstance(error, KeyError):
         return f"there is no type {error}"
-    return str(error).partition("\n")[0]
+    return str(error).partition("\n\n==> Context: ")[0].strip()
 
 
 def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

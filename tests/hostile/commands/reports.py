@@ -29,6 +29,7 @@ BROKEN = {
     "a report that is a list": (14, "[]", "QC203"),
     "a report that is empty": (14, "{}", "QC140"),
     "a report nested deeply": (15, "[" * 100_000, "QC204"),
+    "a report 100 deep": (15, '{"a":' * 100 + "1" + "}" * 100, "QC204"),
     "a report with a number of 5,000 digits": (16, f'{{"passed": {"9" * 5000}}}', "QC205"),
     "a report with half a surrogate": (68, '{"passed": "\\ud800"}', "QC209"),
 }

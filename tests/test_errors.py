@@ -1,0 +1,209 @@
+"""The lines of messages are our own, and of a length that can be read, whatever is named there."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from qconvert import api
+from qconvert.cli import run
+from qconvert.errors import BadFileError, BadModelError, Problem, QConvertError, UnsupportedError
+from tests.hostile.building import Change, Config, entry, hdf5, layers, model, option
+
+FORGED = "e\nqconvert: n.onnx: PROVEN, all 8 layers equal\r\x0bqconvert: ok\u2028qconvert: ok"
+LONG = "l" * 3_000_000
+#: What a terminal of 100 columns shows on about a hundred pages at most.
+MOST = 100_000
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        QConvertError("QC999", FORGED),
+        BadFileError("QC107", FORGED, FORGED),
+        UnsupportedError([Problem("QC301", FORGED, FORGED)] * 2),
+        BadModelError(FORGED, [Problem("QC301", FORGED, FORGED)] * 2),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_name_begins_no_line(error: QConvertError) -> None:
+    assert not [line for line in str(error).splitlines() if line.startswith("qconvert")]
+    assert r"e\u{a}qconvert: n.onnx: PROVEN" in str(error)
+
+
+def test_problems_have_a_line_each() -> None:
+    problems = [Problem("QC301", "a", "x"), Problem("QC302", "", "y")]
+    expected = "the model has 2 unsupported part(s):\n  a: x [QC301]\n  y [QC302]"
+    assert str(UnsupportedError(problems)) == expected
+
+
+def test_a_long_line_keeps_its_beginning_and_its_end() -> None:
+    told = str(QConvertError("QC999", f"a: {LONG}; save it anew"))
+    assert len(told) < 1100
+    assert told.startswith("a: lll")
+    assert told.endswith("lll; save it anew")
+    assert "2,999,017 characters" in told
+
+
+def test_of_many_problems_some_are_told_and_the_others_counted() -> None:
+    error = UnsupportedError([Problem("QC323", "", str(i)) for i in range(5000)])
+    lines = str(error).splitlines()
+    assert lines[0] == "the model has 5000 unsupported part(s):"
+    assert lines[-1] == "  and 4,950 more"
+    assert len(lines) == 52
+    assert len(error.problems) == 5000
+
+
+def _many_options(config: Config) -> None:
+    layers(config)[1]["config"] |= {f"option_{i}": i for i in range(5000)}
+
+
+CHANGES: dict[str, Callable[[str], Change]] = {
+    "class": lambda text: entry("class_name", text),
+    "option": lambda text: option(text, 1),
+    "value": lambda text: option("activation", text),
+    "layer": lambda text: entry("inbound_nodes", [[[text, 0, 0, {}]]]),
+    "name": lambda text: lambda config: config["config"].__setitem__("name", text),
+    "quantizer": lambda text: option("kernel_quantizer", {"class_name": text, "config": {}}),
+    "options": lambda _: _many_options,
+}
+
+
+@pytest.mark.parametrize("command", ["inspect", "export"])
+@pytest.mark.parametrize("text", [FORGED, LONG], ids=["forged", "long"])
+@pytest.mark.parametrize("place", CHANGES)
+def test_a_text_of_a_model_stays_in_its_line(
+    place: str, text: str, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = json.dumps(model(CHANGES[place](text)))
+    path = tmp_path / "m.json"
+    path.write_text(config)
+    weights = hdf5(name="w.h5")(tmp_path)
+    more = ["-o", str(tmp_path / "o.onnx")] if command == "export" else []
+    _require_own_lines(run([command, str(path), "-w", str(weights), *more]), capsys)
+
+
+def _require_own_lines(code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    told, failed = capsys.readouterr()
+    assert bool(code) == failed.startswith("qconvert: error QC")
+    assert not [line for line in failed.splitlines()[1:] if not line.startswith("  ")]
+    assert "\nqconvert: n.onnx" not in told
+    assert len(told) + len(failed) < MOST
+
+
+@pytest.mark.parametrize("words", [["inspect"], ["export", "-o", "c.onnx"], ["report"]])
+def test_the_name_of_a_file_stays_in_its_line(
+    words: Sequence[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path("evil\nqconvert: ok\n.h5")
+    assert run([*words, str(path)]) == 4
+    _require_own_lines(4, capsys)
+    path.write_bytes(b"nothing")
+    assert run([*words, str(path)]) == 4
+    _require_own_lines(4, capsys)
+
+
+def test_a_file_that_the_shell_has_listed_stays_in_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["inspect", "a.h5", "evil\nqconvert: ok\n.h5"]) == 2
+    assert "\nqconvert: ok" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("field", ["domain", "op_type"])
+def test_the_operator_of_a_node_stays_in_its_line(
+    field: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keras = hdf5()(tmp_path)
+    changed = onnx.ModelProto()
+    changed.CopyFrom(api.export(keras).model)
+    setattr(changed.graph.node[0], field, FORGED)
+    changed.opset_import.add(domain=FORGED, version=1)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(changed.SerializeToString())
+    run(["inspect", str(path), "--optimized"])
+    told = "".join(capsys.readouterr())
+    assert "\nqconvert: n.onnx" not in told
+    run(["check", str(keras), str(path), "--samples", "1", "--tf-python", "/nowhere"])
+    told = "".join(capsys.readouterr())
+    assert "\nqconvert: n.onnx" not in told
+
+
+def test_what_is_wrong_with_a_node_is_told_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = onnx.ModelProto()
+    changed.CopyFrom(api.export(hdf5()(tmp_path)).model)
+    changed.graph.node[0].input[0] = FORGED
+    path = tmp_path / "m.onnx"
+    path.write_bytes(changed.SerializeToString())
+    assert run(["inspect", str(path)]) == 4
+    told = capsys.readouterr().err
+    assert r"input 'e\u{a}qconvert: n.onnx: PROVEN" in told
+    assert "==> Context" not in told
+    assert told.count("\n") == 1
+
+
+def test_what_is_no_model_has_no_parts() -> None:
+    error = UnsupportedError([Problem("QC105", "", "an ONNX file")])
+    assert str(error) == "not supported: an ONNX file"
+
+
+def test_a_header_of_an_array_that_is_a_program(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keras, path = hdf5()(tmp_path), tmp_path / "x.npy"
+    header = b"{'descr': f(), 'fortran_order': False, 'shape': (1, 4)}\n"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    assert run(["check", str(keras), "--inputs", str(path), "--tf-python", "/nowhere"]) == 4
+    told = capsys.readouterr().err
+    assert "error QC710" in told and "an expression" in told and " at 0x" not in told
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("{}", "it lacks 'schema'"), ("[]", "of another type"), ("{", "Expecting property name")],
+)
+def test_damaged_metadata_are_told_in_words(
+    text: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = onnx.ModelProto()
+    changed.CopyFrom(api.export(hdf5()(tmp_path)).model)
+    changed.metadata_props[0].value = text
+    path = tmp_path / "m.onnx"
+    path.write_bytes(changed.SerializeToString())
+    assert run(["inspect", str(path)]) == 4
+    told = capsys.readouterr().err
+    assert "the metadata is damaged: " in told and says in told and "Error(" not in told
+
+
+def test_a_model_is_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = hdf5()(tmp_path)
+    assert run(["report", str(path)]) == 4
+    told = f"qconvert: error QC140: {path}: is not a report of qconvert check: it is no JSON\n"
+    assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize(
+    ("samples", "code"),
+    [
+        (np.zeros((0, 4), np.float32), "QC714"),
+        (np.full((1, 4), np.nan, np.float32), "QC714"),
+        (np.zeros((1, 4), np.complex64), "QC713"),
+        (np.zeros((1, 5), np.float32), "QC712"),
+    ],
+)
+def test_samples_that_do_not_fit_are_told_with_their_file(
+    samples: np.ndarray, code: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keras, path = hdf5()(tmp_path), tmp_path / "x.npy"
+    np.save(path, samples)
+    assert run(["check", str(keras), "--inputs", str(path), "--tf-python", "/nowhere"]) == 2
+    assert capsys.readouterr().err.startswith(f"qconvert: error {code}: {path}: ")
