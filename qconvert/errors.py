@@ -16,7 +16,7 @@ _BREAK: Final = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 #: first: both may hold what a file says.
 _LONGEST: Final = 1000
 _END: Final = 300
-_MOST: Final = 50
+_MOST: Final = 1000
 
 
 class QConvertError(Exception):
