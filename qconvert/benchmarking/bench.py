@@ -94,7 +94,7 @@ def _measured(all_: Programs, threads: int, rounds: int, told: Told) -> tuple[Me
     found = measure(listed, threads, rounds, lambda text: told(f"{words}: {text}"))
     if failure := found[0].failure:
         # Whatever became of its process.
-        raise WitnessError("QC727", str(failure))
+        raise WitnessError("QC727", *failure.lines)
     return found
 
 

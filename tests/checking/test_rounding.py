@@ -300,6 +300,6 @@ def test_a_power_of_two_may_be_either_of_two_only_where_tensorflow_s_position_de
 
 def test_the_operations_that_round_are_named() -> None:
     graph = chain([Dense(floats(4, 4), None), Relu(), Softmax(1)], (None, 4))
-    layers = [Layer(node.name, "C", node.name) for node in graph.nodes]
-    words = [rounding_in(graph, layer) for layer in layers]
+    layers = tuple(Layer(node.name, "C", node.name) for node in graph.nodes)
+    words = [rounding_in(replace(graph, layers=layers), layer) for layer in layers]
     assert words == ["sums of more than 24 bits", INHERITED, "exponentials and their kin"]

@@ -62,7 +62,7 @@ class QKeras:
 
 class Dead(QKeras):
     def quantizer(self, layer: str) -> str:
-        raise WitnessError("QC721", "the worker was killed\nand this is its log")
+        raise WitnessError("QC721", "the worker was killed", "and this is its log")
 
 
 def panel(model: Graph, quantizers: QKeras) -> Panel:
