@@ -70,7 +70,7 @@ def scans(
                 done[name] = _scan(each, lone, panel.quantizers, key, whole=whole, told=told)
             found[each.node.name] = done[name]
         except (NotAloneError, WitnessError) as error:
-            found[each.node.name] = Doubt(error.lines[0])
+            found[each.node.name] = Doubt(str(error).partition("\n")[0])
     return Scans(found)
 
 
