@@ -201,7 +201,7 @@ def test_a_file_beyond_what_protobuf_can_be_is_not_read(tmp_path: Path) -> None:
 def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.onnx")
     for path in (tmp_path / "pipe.onnx", Path("/dev/zero"), tmp_path):
-        with pytest.raises(BadFileError, match=r"not a (regular|model) file") as found:
+        with pytest.raises(BadFileError, match=r"not a (regular )?file") as found:
             onnx_file.read_onnx(path)
         assert found.value.code == "QC106"
 
