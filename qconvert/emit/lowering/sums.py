@@ -34,7 +34,9 @@ def are_exact(weight: F32, x: Value) -> bool:
 
     Then every order of summation returns the same (EXACTNESS.md, theorem 1).
     """
-    grid, found = _grid(x), encode(weight, 0)
+    grid = _grid(x)
+    # Encoded last, which takes longer than all else here.
+    found = None if grid is None else encode(weight, 0)
     if grid is None or found is None:
         return False
     codes, exps = own_steps(found)
