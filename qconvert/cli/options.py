@@ -107,10 +107,9 @@ def reading_options(command: _Command) -> _Command:
 
 def sources_of(model: Path, reading: Reading) -> list[Path]:
     """The files that a model is read from."""
-    from qconvert.modelfile import files_of
+    from qconvert.opening import Source
 
-    samples = reading["freeze_scales"]
-    return [*files_of(model, reading["weights"]), *([samples] if samples else ())]
+    return Source(model, reading["weights"], freeze_scales=reading["freeze_scales"]).paths
 
 
 def beside(model: Path, suffix: str) -> Path:
