@@ -20,7 +20,7 @@ from qconvert.benchmarking.programs import Against, Programs, programs
 from qconvert.benchmarking.results import Benchmark, Column, Operator
 from qconvert.benchmarking.running import Running
 from qconvert.checking.results import CheckedFile
-from qconvert.errors import WitnessError
+from qconvert.errors import WitnessError, running
 from qconvert.modelfile import Limits
 from qconvert.runners.environment import probe
 from qconvert.runners.ort import OrtRunner
@@ -97,7 +97,8 @@ def _measured(all_: Programs, threads: int, plan: Plan, told: Told) -> tuple[Mea
     )
     if failure := found[0].failure:
         # Whatever became of its process.
-        raise WitnessError("QC727", *failure.lines)
+        first, *more = failure.lines
+        raise WitnessError("QC727", f"{all_.measured.file}: {first}", *more)
     return found
 
 
@@ -109,10 +110,12 @@ def _columns(found: Mapping[int, Sequence[Measured]], macs: int | None) -> tuple
 
 def _operators(model: onnx.ModelProto, all_: Programs, batch: int) -> tuple[Operator, ...]:
     """Those of one thread."""
-    with Running(all_.measured, 1) as program:
-        program.startup()
-        profiled = program.profile(batch)
-    return operators_of(model, OrtRunner(all_.measured.file).optimized(), profiled)
+    file = all_.measured.file
+    with running(file):
+        with Running(all_.measured, 1) as program:
+            program.startup()
+            profiled = program.profile(batch)
+        return operators_of(model, OrtRunner(file).optimized(), profiled)
 
 
 def _multiplications(model: onnx.ModelProto, only: int | None) -> int | None:

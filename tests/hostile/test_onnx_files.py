@@ -124,6 +124,19 @@ def test_functions_of_one_name_are_told_apart(exported: Path, tmp_path: Path) ->
     api.inspect(edited(exported, tmp_path, overloaded))
 
 
+def test_a_file_that_does_not_run_is_named(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = edited(exported, tmp_path, FAILING["custom operator"][0])
+    for code, command in (
+        ("QC726", ["inspect", str(path), "--optimized"]),
+        ("QC727", ["bench", str(path), "--quiet"]),
+    ):
+        assert run(command) == 5
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith(f"qconvert: error {code}: {path}: ")
+
+
 @pytest.mark.parametrize("name", FAILING)
 def test_a_file_that_does_not_run_is_a_witness_that_failed(
     name: str, keras: Path, exported: Path, tmp_path: Path
