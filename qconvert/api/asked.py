@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import onnx
 
+from qconvert.amounts import require_waited_for
 from qconvert.api.exporting import Exported
 from qconvert.checking import Verdict
 from qconvert.errors import UsageError
@@ -44,6 +45,7 @@ class Asked:
 
     def require_possible(self) -> None:
         """`OutputError` and `UsageError` for what is wrong whatever the model is."""
+        require_waited_for(self.count)
         if self.reproducer is not None:
             require_writable_folder(self.reproducer, force=self.force)
         if self.repair is not None:

@@ -92,9 +92,7 @@ def _measured(all_: Programs, threads: int, plan: Plan, told: Told) -> tuple[Mea
     compared = plan.limits if all_.others else None
     listed = (all_.measured, *all_.others, all_.product)
     words = f"{threads} thread(s)" if threads else "default threads"
-    found = measure(
-        listed, threads, plan.rounds, lambda text: told(f"{words}: {text}"), compared
-    )
+    found = measure(listed, threads, plan.rounds, lambda text: told(f"{words}: {text}"), compared)
     if failure := found[0].failure:
         # Whatever became of its process.
         first, *more = failure.lines

@@ -11,7 +11,6 @@ from qconvert.cli.options import (
     DOMAIN,
     FORCE,
     MODEL,
-    MOST_SAMPLES,
     PATH,
     QUIET,
     SEED,
@@ -47,7 +46,7 @@ def _index(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
     "--input", "inputs", type=PATH,
     help="Samples: .npy, .npz, or a picture (.png), whose pixels are what --domain says.",
 )  # fmt: skip
-@click.option("--sample", type=click.IntRange(0, MOST_SAMPLES - 1), help="Which sample, from 0 on.")
+@click.option("--sample", type=click.IntRange(min=0), help="Which sample, from 0 on.")
 @SEED
 @DOMAIN
 @click.option("--onnx", type=PATH, help="The exported file [default: the model is exported].")

@@ -6,6 +6,8 @@ from typing import TypedDict, TypeVar
 
 import click
 
+from qconvert.amounts import MOST_SAMPLES
+
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 #: The verdicts that can be required, and who may convert layers that qconvert does not know.
@@ -38,10 +40,10 @@ IGNORE = click.option(
     help="A layer whose verdict does not count, and why; outputs always count.",
 )  # fmt: skip
 FORCE = click.option("--force", is_flag=True, help="Replace an existing output file.")
-#: Far more than anybody waits for: 40,000 times as many as without an option.
-MOST_SAMPLES = 10_000_000
 SAMPLES = click.option(
-    "--samples", type=click.IntRange(1, MOST_SAMPLES), help="How many samples to run."
+    "--samples",
+    type=click.IntRange(min=1),
+    help=f"How many samples to run, at most {MOST_SAMPLES:,}.",
 )
 SEED = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of chosen inputs."

@@ -19,9 +19,9 @@ from qconvert.benchmarking.running import Program, Running, Started
 from qconvert.errors import LimitError, WitnessError
 from qconvert.modelfile import DEFAULT_LIMITS, Limits
 from qconvert.runners import process
-from qconvert.runners.process import Answer, Json
 from qconvert.runners.npz import write_npz
 from qconvert.runners.ort_process import MEMORY, SECONDS
+from qconvert.runners.process import Answer, Json
 from tests.hostile.onnx_edits import endless_loop
 
 #: Starts, and then says that a call took LIE seconds.
