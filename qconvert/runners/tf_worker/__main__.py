@@ -258,9 +258,7 @@ def few(request: Json, results: Iterable[Array]) -> Config:
     """Write *results* by their places, unless they are more than who asks will read."""
     arrays = {str(i): each for i, each in enumerate(results)}
     size = sum(each.nbytes for each in arrays.values())
-    if size > request["most"]:
-        return {"refused": size}
-    return keys_of(request["outputs"], arrays)
+    return {"refused": size} if size > request["most"] else keys_of(request["outputs"], arrays)
 
 
 def failure(error: BaseException) -> dict[str, str]:
