@@ -10,6 +10,7 @@ import signal
 import stat
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import permutations
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -128,12 +129,16 @@ def write_folder(
 
 
 def require_apart(*paths: Path | None) -> None:
-    """Raise `OutputError` if two outputs are one; None is one that is not wanted."""
-    seen: set[Path] = set()
-    for path in filter(None, paths):
-        if resolved(path) in seen:
+    """Raise `OutputError` if an output is another one, or is to be inside of it.
+
+    None is one that is not wanted.
+    """
+    places = [(path, resolved(path)) for path in paths if path is not None]
+    for (path, place), (other, around) in permutations(places, 2):
+        if place == around:
             raise _twice(path)
-        seen.add(resolved(path))
+        if around in place.parents:
+            raise OutputError("QC607", path, f"is to be inside of {other}, another output")
 
 
 def require_writable(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:

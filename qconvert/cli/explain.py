@@ -11,6 +11,8 @@ from qconvert.cli.options import (
     DOMAIN,
     FORCE,
     MODEL,
+    OUTPUT,
+    OUTPUT_OR_STDOUT,
     PATH,
     QUIET,
     SEED,
@@ -55,8 +57,13 @@ def _index(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
     "--no-run", is_flag=True, help="NumPy alone: neither TensorFlow nor ONNX Runtime is started."
 )
 @click.option("--all-terms", is_flag=True, help="Show every term of long sums.")
-@click.option("--json", "json_file", type=PATH, help="Also write it as JSON; - is standard output.")
-@click.option("--html", "html_file", type=PATH, help="Also write it as a page.")
+@click.option(
+    "--json",
+    "json_file",
+    type=OUTPUT_OR_STDOUT,
+    help="Also write it as JSON; - is standard output.",
+)
+@click.option("--html", "html_file", type=OUTPUT, help="Also write it as a page.")
 @FORCE
 @QUIET
 def explain(

@@ -1,5 +1,6 @@
 """Options and arguments that commands have in common."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict, TypeVar
@@ -7,6 +8,7 @@ from typing import TypedDict, TypeVar
 import click
 
 from qconvert.amounts import MOST_SAMPLES
+from qconvert.errors import OutputError
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
@@ -34,6 +36,34 @@ DOMAIN = click.option(
 )  # fmt: skip
 #: As a file: standard output, which then has nothing else.
 STDOUT = Path("-")
+
+
+class OutputPath(click.Path):
+    """A path that is written to; ``./-`` is a file, ``-`` is standard output, if it can be that."""
+
+    def __init__(self, *, stdout: bool = False) -> None:
+        super().__init__(path_type=Path, readable=False)
+        self._stdout = stdout
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        """The path; `OutputError` for standard output where that is none."""
+        path = super().convert(value, param, ctx)
+        if path != STDOUT or (self._stdout and value == "-"):
+            return path
+        if value != "-":
+            # Paths of Python do not tell the two apart.
+            return STDOUT.absolute()
+        reason = "is standard output, to which this is not written; ./- is a file of this name"
+        raise OutputError("QC603", STDOUT, reason)
+
+
+OUTPUT = OutputPath()
+OUTPUT_OR_STDOUT = OutputPath(stdout=True)
 QUIET = click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
 IGNORE = click.option(
     "--ignore", "ignored", multiple=True, metavar="LAYER=REASON",
