@@ -8,6 +8,7 @@ from click.core import ParameterSource
 
 from qconvert.cli.checked import Checking, add_json, checked, print_json, tell_where
 from qconvert.cli.configured import check_configured
+from qconvert.cli.github import failures_on_github
 from qconvert.cli.options import (
     DOMAIN,
     FORCE,
@@ -102,6 +103,7 @@ def check(
         context.exit(check_configured(config, force=force, quiet=quiet))
     if config:
         raise click.UsageError("--config is for check without MODEL", context)
+    context.with_resource(failures_on_github(model))
     given = (onnx, options["inputs"], *sources_of(model, options))
     sources = [path for path in given if path is not None]
     quiet = quiet or json_file == STDOUT

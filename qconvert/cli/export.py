@@ -9,6 +9,7 @@ import click
 
 from qconvert.cli.checked import add_json, print_json, tell_where
 from qconvert.cli.checked import checked as check_of
+from qconvert.cli.github import failures_on_github
 from qconvert.cli.options import (
     DIALECT,
     DOMAIN,
@@ -82,6 +83,8 @@ def export(
     from qconvert.output import Outputs, require_apart, require_writable
     from qconvert.report.written import next_line, to_json, written
 
+    if checked:
+        context.with_resource(failures_on_github(model))
     target = beside(model, ".onnx") if output is None else output
     sources = [target, *sources_of(model, reading)]
     quiet = quiet or json_file == STDOUT
