@@ -12,6 +12,7 @@ from qconvert.cli.options import (
     FORCE,
     LIMITS,
     MODEL,
+    OUTPUT_OR_STDOUT,
     PATH,
     QUIET,
     STDOUT,
@@ -74,7 +75,10 @@ def inspect(
 @TF_PYTHON
 @LIMITS
 @click.option(
-    "--json", "json_file", type=PATH, help="Also write the numbers as JSON; - is standard output."
+    "--json",
+    "json_file",
+    type=OUTPUT_OR_STDOUT,
+    help="Also write the numbers as JSON; - is standard output.",
 )
 @FORCE
 @QUIET

@@ -368,6 +368,17 @@ def _layer(name: str, value: object) -> Edit:
     return metadata(change)
 
 
+def _keys_twice(key: str) -> Edit:
+    """One program reads the first of two values, another the last."""
+
+    def edit(model: onnx.ModelProto) -> None:
+        (entry,) = (e for e in model.metadata_props if e.key == "qconvert")
+        assert key in entry.value
+        entry.value = entry.value.replace(key, f'{key} "another", {key}')
+
+    return edit
+
+
 def _twice(content: dict[str, object]) -> None:
     layers = content["layers"]
     assert isinstance(layers, list)

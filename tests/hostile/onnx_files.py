@@ -6,6 +6,7 @@ from typing import Final
 from tests.hostile.onnx_edits import (
     HUGE,
     Edit,
+    _keys_twice,
     _layer,
     _twice,
     allocation,
@@ -90,6 +91,8 @@ REFUSED: Final[Mapping[str, tuple[Edit, str]]] = {
         "QC703",
     ),
     "layer twice": (metadata(_twice), "QC703"),
+    "a key of the metadata twice": (_keys_twice('"dialect":'), "QC703"),
+    "a key of a layer twice": (_keys_twice('"class_name":'), "QC703"),
 }
 
 #: Files that are small, and have no end for who follows their calls.

@@ -19,7 +19,8 @@ weights {outputs} -> {keys}: the weights that the layers compute with, as ``laye
 tf2onnx {model, weights, output} -> {converter} or {refused}: the model as tf2onnx converts it
 start   {kind, file, weights, threads} -> {seconds, bytes}: the program that the next four are
         about; bytes if it converts the model to a file of its own
-results {inputs, outputs} -> {keys}: its outputs, by their places
+results {inputs, outputs, most} -> {keys} or {refused}: its outputs, by their places; or their
+        bytes, if these are more than so many
 time    {inputs, seconds} -> {seconds}: the fastest of calls for so many seconds
 profile {file, threads, inputs} -> {operators}: what each operator of an ONNX file takes
 peak    {} -> {bytes}: the largest resident memory of this process
@@ -129,7 +130,7 @@ class Worker:
         if do == "start":
             return self._timer.start(request)
         if do == "results":
-            return keys_of(request["outputs"], self._timer.results(request))
+            return few(request, self._timer.results(request))
         if do == "time":
             return self._timer.time(request)
         if do == "profile":
@@ -251,6 +252,13 @@ def keys_of(path: str, arrays: Mapping[str, Array]) -> Config:
                 np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
     part.replace(path)
     return {"keys": list(arrays)}
+
+
+def few(request: Json, results: Iterable[Array]) -> Config:
+    """Write *results* by their places, unless they are more than who asks will read."""
+    arrays = {str(i): each for i, each in enumerate(results)}
+    size = sum(each.nbytes for each in arrays.values())
+    return {"refused": size} if size > request["most"] else keys_of(request["outputs"], arrays)
 
 
 def failure(error: BaseException) -> dict[str, str]:
