@@ -103,7 +103,8 @@ def model_of(cases: list[Case]) -> Built:
 
     Keras builds the model without translating each layer's code first, which its shapes need not.
     """
-    return tf.autograph.experimental.do_not_convert(_model_of)(cases)
+    built: Built = tf.autograph.experimental.do_not_convert(_model_of)(cases)
+    return built
 
 
 def _model_of(cases: list[Case]) -> Built:

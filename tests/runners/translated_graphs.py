@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "qconvert" / "runners"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from tf_worker.loading import load_model
+
+from qconvert.runners.tf_worker.loading import load_model
 
 
 def digest(file: Path) -> str:
