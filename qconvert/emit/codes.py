@@ -46,6 +46,10 @@ class WeightCodes:
         lo, hi = self._ends
         return next(n for n in (8, 16, 32) if -(1 << (n - 1)) <= lo and hi < 1 << (n - 1))
 
+    def stored_as(self, dtype: str, zero: int) -> Integers:
+        """The codes with a zero point in a type that holds the sums, which wraps on the way."""
+        return np.add(self.codes, zero, dtype=dtype, casting="unsafe")
+
     def is_safe(self, x_largest: int) -> bool:
         """Whether products with bytes up to *x_largest* saturate on no CPU, as int8."""
         lo, hi = self._ends
@@ -79,9 +83,10 @@ def on_grid(array: F32, exps: Integers) -> Integers | None:
     codes = np.empty_like(array, np.int32)
     with np.errstate(over="ignore", under="ignore"):
         for numbers, steps, found in _blocks(array, exps, codes):
-            whole = np.rint(np.ldexp(numbers, -steps))
+            down = -steps
+            whole = np.rint(np.ldexp(numbers, down))
             # Back again, for a number far below a step has become 0, which is an integer.
-            if np.any(np.abs(whole) > LARGEST_CODE) or np.any(np.ldexp(whole, steps) != numbers):
+            if np.any(np.abs(whole) > LARGEST_CODE) or np.any(np.ldexp(whole, -down) != numbers):
                 return None
             found[...] = whole
     return codes
@@ -110,7 +115,7 @@ def lowest_bits(array: F32) -> Integers:
     """The exponent of the lowest set bit of every number."""
     mantissa, exponent = np.frexp(array)
     # float32 and int32 hold all 24 bits, and have frexp and ldexp for many numbers at once.
-    whole = np.ldexp(mantissa, np.int32(24)).astype(np.int32)
+    whole = (mantissa * np.float32(1 << 24)).astype(np.int32)
     lowest = np.frexp((whole & -whole).astype(np.float32))[1] - 1
     return np.where(whole == 0, np.int32(_ANY), lowest + exponent - 24)
 
