@@ -22,7 +22,7 @@ def wide(make: Make) -> Graph:
     """A dense layer of 16 MB whose weights are codes of 4 bits."""
     kernel = np.random.default_rng(0).integers(-8, 8, (1024, 4096)).astype(np.float32)
     steps = [("q", Quantize(QuantizedBits(8, 0, alpha=1.0)), ["x"])]
-    return make({"x": (1024,)}, [*steps, ("dense", Dense(kernel / 8, None), ["q"])])
+    return make({"x": (1024,)}, [*steps, ("dense", Dense(kernel * np.float32(0.125), None), ["q"])])
 
 
 @pytest.mark.parametrize("packed", [False, True])
