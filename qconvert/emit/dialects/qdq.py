@@ -234,7 +234,7 @@ def _computed(b: Builder, x: Value, array: F32, found: WeightCodes | None) -> Te
 def _dequantized(b: Builder, x: Value, found: WeightCodes, name: str) -> Tensor:
     dtype, zero = type_of_weights(b, found, x.codes)
     zeros = np.full(() if found.axis is None else found.exps.shape, zero, dtype)
-    stored = stored_codes(b, (found.codes + zero).astype(dtype), name)
+    stored = stored_codes(b, found.stored_as(dtype, zero), name)
     return b.op(
         "DequantizeLinear",
         stored,

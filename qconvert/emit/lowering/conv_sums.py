@@ -41,7 +41,7 @@ def conv_sums(op: Conv, x: Value, shape: Shape, b: Builder) -> Value | None:
     y = b.op(
         "ConvInteger",
         x.codes.tensor,
-        stored_codes(b, (found.codes + zero).astype(np.uint8), "kernel"),
+        stored_codes(b, found.stored_as("uint8", zero), "kernel"),
         b.constant(np.array(x.codes.zero, np.uint8), "zero"),
         b.constant(np.array(zero, np.uint8), "zero"),
         attributes=conv_attributes(op),

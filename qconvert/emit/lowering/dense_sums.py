@@ -17,7 +17,7 @@ from qconvert.emit.codes import Integers, encode
 from qconvert.emit.lowering.sums import as_float, powers, steps_of_sums
 from qconvert.emit.normalization import normalization
 from qconvert.emit.packing import stored_codes, type_of_weights
-from qconvert.emit.values import Sums, Value, contiguous, natural, relayout
+from qconvert.emit.values import Sums, Value, natural, relayout
 from qconvert.ir import F32, Graph, Op
 from qconvert.ir.ops import Affine, BatchNormalization, Dense
 
@@ -54,7 +54,7 @@ def dense_sums(op: Dense, factor: F32, x: Value, b: Builder) -> Value | None:
 
     Or where float32 does not hold all of them, or their steps times the *factor* behind them.
     """
-    found = encode(contiguous(op.kernel, (1, 0)), 0)
+    found = encode(op.kernel.T, 0)
     if x.codes is None or not x.integer or found is None:
         return None
     known = steps_of_sums(found, x.codes)
@@ -67,7 +67,7 @@ def dense_sums(op: Dense, factor: F32, x: Value, b: Builder) -> Value | None:
     product = b.op(
         "MatMulInteger",
         x.codes.tensor,
-        stored_codes(b, (found.codes.T + origin).astype(kind), "kernel"),
+        stored_codes(b, found.stored_as(kind, origin).T, "kernel"),
         b.constant(np.array(x.codes.zero, x.codes.dtype), "zero"),
         b.constant(np.array(origin, kind), "zero"),
     )

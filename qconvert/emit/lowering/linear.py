@@ -15,7 +15,6 @@ from qconvert.emit.shield import shielded
 from qconvert.emit.values import (
     Value,
     channels_first,
-    contiguous,
     conv_weight,
     natural,
     per_channel,
@@ -47,7 +46,7 @@ def dense(op: Dense, x: Value, b: Builder, dialect: Dialect) -> Value:
         # Subtracted: of a sum ONNX Runtime makes a Gemm, which has no kernel for integers alone.
         return y if op.bias is None else _less(b, y, -op.bias)
     # Weights as rows: ONNX Runtime does not quantize the input of that form dynamically.
-    kernel = dialect.kernel(b, x, contiguous(op.kernel, (1, 0)), 0)
+    kernel = dialect.kernel(b, x, op.kernel.T, 0)
     bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.GEMM)
     y = Value(_call(b, "Gemm", x, kernel.tensor, bias, {"transB": 1}), x.layout)
     return y if bias is not None else plus(b, y, op.bias)
@@ -106,7 +105,7 @@ def conv_transpose(op: ConvTranspose, x: Value, b: Builder, dialect: Dialect) ->
     """``ConvTranspose``; what is cropped off is ONNX's padding, zeros appended its own."""
     # There is no kernel of integers.
     x = as_floats(b, relayout(b, x, channels_first(x.rank)))
-    weight = contiguous(op.kernel, (x.rank - 1, x.rank - 2, *range(x.rank - 2)))
+    weight = op.kernel.transpose(x.rank - 1, x.rank - 2, *range(x.rank - 2))
     kernel = dialect.kernel(b, x, weight, 1)
     cropped = tuple((max(before, 0), max(after, 0)) for before, after in op.cropping)
     attributes = _window(op.strides, op.dilations, cropped)
