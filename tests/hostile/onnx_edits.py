@@ -131,6 +131,15 @@ def _looped(model: onnx.ModelProto, trips: int) -> None:
     )
 
 
+def sparse(model: onnx.ModelProto) -> None:
+    """A zero that is stored as the only element of a tensor that is not zero elsewhere."""
+    values = numpy_helper.from_array(np.zeros(1, np.float32), "sparse")
+    indices = numpy_helper.from_array(np.zeros(1, np.int64), "indices")
+    stored = helper.make_sparse_tensor(values, indices, [1])
+    model.graph.sparse_initializer.append(stored)
+    _in_front(model, read="sparse")
+
+
 def endless_loop(model: onnx.ModelProto) -> None:
     _looped(model, 1 << 62)
 
