@@ -11,18 +11,11 @@ import onnx
 import qconvert
 from qconvert.emit import to_onnx
 from qconvert.ir import Graph
+from scripts.fuzzing import seeds
 from scripts.mutation.subjects import files_of
-from tests.hostile.onnx_edits import Edit, external, functions, nested, sparse
 
 #: Small ones, most of whose bytes mean something, and one of images.
 _MODELS: Final = ("encoder", "jet_mlp", "mnist_cnn")
-#: What files of others have besides.
-_EDITS: Final[tuple[Edit, ...]] = (
-    functions((2, "Identity"), (1, "f0")),
-    nested(2),
-    external("weights.bin"),
-    sparse,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +50,7 @@ def _every() -> Iterator[Subject]:
     graph = qconvert.load(path, weights=weights)
     yield Subject(path, weights, graph, to_onnx(graph, dialect="float"))
     yield Subject(path, weights, graph, to_onnx(graph, quantized_io=True))
-    for edit in _EDITS:
+    for edit in seeds.OTHERS:
         file = to_onnx(graph)
         edit(file)
         yield Subject(path, weights, graph, file)

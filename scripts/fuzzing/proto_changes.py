@@ -196,6 +196,13 @@ def _tensors(model: onnx.ModelProto) -> list[str]:
     return list(dict.fromkeys((*(each.name for each in listed), *computed)))
 
 
+def fields_in(message: Any) -> Iterator[tuple[FieldDescriptor, list[Any]]]:  # noqa: ANN401
+    """Every field of a message and of those in it that holds something, and what."""
+    for inner, field in _places(message):
+        if values := _values(inner, field):
+            yield field, values
+
+
 def _places(message: Any) -> Iterator[Place]:  # noqa: ANN401
     """Every field of a message and of those in it."""
     for field in message.DESCRIPTOR.fields:
