@@ -2,7 +2,7 @@
 
 Hypothesis draws structures, atheris bytes that take new branches of our code; docs/FUZZING.md says
 what each target is and what must hold. Prints a line for each target: cases tried, accepted and
-refused, crashes and hangs of the isolated reader that were survived, failures, and the seconds of
+refused, crashes and hangs of processes with the file that were survived, failures, and the seconds of
 the slowest case. Failing inputs, as small as they could be made, are written into a folder. Exits 1
 if there are any.
 """

@@ -121,7 +121,8 @@ def _results(graph: Graph, model: onnx.ModelProto, batch: Batch) -> Mapping[str,
 
 def _run(*words: object) -> int:
     """The exit code of a command; raises what ends it."""
-    done = CliRunner().invoke(cli, [str(word) for word in words], standalone_mode=False)
+    arguments = [str(word) for word in (*words, *_LIMITS)]
+    done = CliRunner().invoke(cli, arguments, standalone_mode=False)
     if done.exception is not None:
         raise done.exception
     return int(done.return_value or 0)
