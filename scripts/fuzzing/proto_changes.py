@@ -11,7 +11,7 @@ import onnx
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from qconvert.emit.metadata import KEY
 from scripts.fuzzing.changes import Change, Changed, changes
@@ -63,8 +63,8 @@ class Edited:
         """The bytes of the file."""
         model = onnx.load_model_from_string(self.seed)
         for edit in self.edits:
-            # What a field cannot hold, or was spoiled before, is left as it is.
-            with suppress(KeyError, TypeError, ValueError):
+            # What a field cannot hold, is empty or was spoiled before, is left as it is.
+            with suppress(KeyError, TypeError, ValueError, ZeroDivisionError):
                 _apply(model, edit)
         data: bytes = model.SerializeToString(deterministic=True)
         return data
@@ -90,7 +90,7 @@ def _apply(model: onnx.ModelProto, edit: Edit | Words) -> None:
         case Edit("list"):
             _list(model, edit)
         case Edit("type" | "flip"):
-            _store(_chosen(model.graph.initializer, edit.at), edit)
+            _store(model, edit)
         case _:
             _change(list(_places(model)), edit)
 
@@ -133,18 +133,19 @@ def _list(model: onnx.ModelProto, edit: Edit) -> None:
     listed.append(helper.make_tensor_value_info(name, kind, dims))
 
 
-def _store(weight: TensorProto, edit: Edit) -> None:
-    """Store a weight in another form as well, or with another bit."""
-    array = numpy_helper.to_array(weight)
-    if edit.kind == "type":
-        fields = (weight.float_data, weight.int32_data, weight.int64_data, weight.double_data)
-        _chosen(fields, edit.value).extend([1] * (array.size + edit.other % 3 - 1))
-        if edit.other % 2:
-            weight.ClearField("raw_data")
+def _store(model: onnx.ModelProto, edit: Edit) -> None:
+    """Store a weight in another form as well, or instead, or with another bit."""
+    weight = _chosen([each for each in model.graph.initializer if each.raw_data], edit.at)
+    data = bytearray(weight.raw_data)
+    if edit.kind == "flip":
+        data[edit.other % len(data)] ^= 1 << edit.value % 8
+        weight.raw_data = bytes(data)
         return
-    data = bytearray(array.tobytes())
-    data[edit.other % len(data)] ^= 1 << edit.value % 8
-    weight.raw_data = bytes(data)
+    fields = (weight.float_data, weight.int32_data, weight.int64_data, weight.double_data)
+    elements = min(math.prod(weight.dims), len(data))
+    _chosen(fields, edit.value).extend([1] * (elements + edit.other % 3 - 1))
+    if edit.other % 2:
+        weight.ClearField("raw_data")
 
 
 def _change(places: list[Place], edit: Edit) -> None:
@@ -160,20 +161,19 @@ def _change(places: list[Place], edit: Edit) -> None:
             values.insert(at, values[at])
         case "swap":
             values[at], values[at - 1] = values[at - 1], values[at]
+        case "copy":
+            values[at] = _chosen(_known(places, field), edit.other)
         case "add":
-            values.append(_drawn(places, field, edit.other))
+            values.append(_chosen((*_extremes(field), *_known(places, field)), edit.other))
         case _:
-            values[at] = _drawn(places, field, edit.other, others=edit.kind == "copy")
+            values[at] = _chosen(_extremes(field), edit.other)
     _set(message, field, values)
 
 
-def _drawn(places: list[Place], field: FieldDescriptor, number: int, *, others: bool = True) -> Any:  # noqa: ANN401
-    """A value of this field, or with *others* of one that is called like it."""
-    known = [
-        value for message, other in places
-        if other.full_name == field.full_name for value in _values(message, other)
-    ] if others else []  # fmt: skip
-    return _chosen((*_extremes(field), *known * others), number)
+def _known(places: list[Place], field: FieldDescriptor) -> list[Any]:
+    """What the same field of any message holds."""
+    alike = (place for place in places if place[1].full_name == field.full_name)
+    return [value for place in alike for value in _values(*place)]
 
 
 def _extremes(field: FieldDescriptor) -> Sequence[Any]:
