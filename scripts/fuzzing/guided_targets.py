@@ -37,6 +37,7 @@ from scripts.fuzzing import configs, grammar, seeds
 from scripts.fuzzing.proto_changes import fields_in
 from scripts.fuzzing.tally import WrongError, outcome_of
 from tests.hostile.building import model
+from tests.hostile.onnx_edits import external_by_default
 
 _CONFIGURATION: Final = """
 require = "proven"
@@ -191,11 +192,12 @@ def _stored_metadata() -> tuple[bytes, ...]:
 
 def _onnx_files() -> tuple[bytes, ...]:
     """Of the small model, as it is exported, and with what others have besides."""
-    right = to_onnx(build_graph(seeds.models(None)[0]))
-    files = [onnx.ModelProto.FromString(right.SerializeToString()) for _ in seeds.OTHERS]
-    for file, edit in zip(files, seeds.OTHERS, strict=True):
+    right = to_onnx(build_graph(seeds.models(None)[0])).SerializeToString()
+    edits = (*seeds.OTHERS, external_by_default)
+    files = [onnx.load_model_from_string(right) for _ in edits]
+    for file, edit in zip(files, edits, strict=True):
         edit(file)
-    return tuple(file.SerializeToString() for file in (right, *files))
+    return right, *(file.SerializeToString() for file in files)
 
 
 def _reports() -> tuple[bytes, ...]:
