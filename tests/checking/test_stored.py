@@ -99,3 +99,14 @@ def test_operators_that_cannot_be_evaluated_hide_a_weight() -> None:
     model.opset_import.append(onnx.helper.make_opsetid("else.where", 1))
     found = stored_weights(graph, model)
     assert len(found) < len(effective(graph))
+
+
+@pytest.mark.parametrize("file", ["encoder.json", "jet_mlp.h5"])
+def test_an_operator_that_lacks_its_input_has_no_kernel(file: str) -> None:
+    """Its bias stands where the kernel of a convolution should, or of a product of matrices."""
+    graph = graph_of(file)
+    model = to_onnx(graph)
+    node = next(x for x in model.graph.node if x.op_type in ("Conv", "Gemm") and len(x.input) > 2)
+    del node.input[0]
+    layer = next(each.name for each in graph.layers if each.name == node.name.split("/")[0])
+    assert (layer, "kernel") not in stored_weights(graph, model)
