@@ -7,8 +7,9 @@ import onnx
 import pytest
 
 from qconvert.emit import to_onnx
+from qconvert.emit.codes import encode
 from qconvert.emit.lowering import linear
-from qconvert.emit.lowering.sums import are_exact
+from qconvert.emit.lowering.sums import are_exact, steps_of_sums
 from qconvert.emit.values import Codes, Value
 from qconvert.ir import F32, Grid, Op
 from qconvert.ir.ops import Affine, Conv, ConvTranspose, Dense, Quantize, Relu, Scale
@@ -145,3 +146,21 @@ def test_sums_of_numbers_without_codes_are_exact_up_to_half_of_them() -> None:
     assert not are_exact(weight, replace(x, reach=Grid(-129, 128, 0)))
     assert not are_exact(weight * np.float32(1 / 3), replace(x, reach=Grid(-1, 1, 0)))
     assert not are_exact(weight, replace(x, reach=Grid(-1, 1, -127)))
+
+
+def test_weights_of_both_signs_are_exact_up_to_24_bits_of_each() -> None:
+    """Partial sums in any order are as large as all products of one sign, not of both."""
+    weight = np.resize(np.array([1, -1], np.float32), (1, 1 << 17))
+    x = Value("x", (0, 1), Codes("c", "uint16", 0, 0, (0, 256)))
+    assert are_exact(weight, x)
+    assert not are_exact(weight, replace(x, codes=Codes("c", "int16", 0, 0, (-256, 256))))
+
+
+@pytest.mark.parametrize(("exp", "exact"), [(103, True), (104, False)])
+def test_integers_and_floats_have_the_same_largest_step(exp: int, exact: bool) -> None:
+    """Beyond, 2**24 of them are infinite."""
+    weight, x = np.ones((1, 2), np.float32), Codes("c", "uint8", 0, exp, (0, 255))
+    found = encode(weight, 0)
+    assert found is not None
+    assert are_exact(weight, Value("x", (0, 1), x)) == exact
+    assert (steps_of_sums(found, x) is not None) == exact

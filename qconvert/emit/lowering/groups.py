@@ -14,8 +14,7 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.emit.builder import Builder, Tensor
-from qconvert.emit.codes import encode
-from qconvert.emit.lowering.sums import steps_of_sums
+from qconvert.emit.lowering.sums import are_exact
 from qconvert.emit.packing import stored_codes
 from qconvert.emit.requantization import Chain
 from qconvert.emit.values import Value, conv_weight
@@ -72,8 +71,7 @@ def in_floats(chain: Chain, x: Value) -> bool:
         return False
     if form(op, alone=not chain.between) is not Form.FLOATS:
         return False
-    found = encode(conv_weight(op), 0)
-    return found is not None and steps_of_sums(found, x.codes) is not None
+    return are_exact(conv_weight(op), x)
 
 
 def without_groups(op: Conv) -> Conv:

@@ -6,43 +6,53 @@ import onnx
 
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import LARGEST_CODE, Integers, WeightCodes, encode
-from qconvert.emit.requantization import own_steps, reach
+from qconvert.emit.requantization import own_steps
 from qconvert.emit.values import Codes, Value
 from qconvert.ir import F32, Grid
 
 _BYTE = 8
-#: In float32 with all its bits.
-_SMALLEST_EXP, _LARGEST_EXP = -126, 127
-#: Of steps of which float32 holds 2**24.
-_LARGEST_STEP = 103
+#: Steps that float32 has, and of which it holds 2**24.
+_SMALLEST_EXP, _LARGEST_EXP = -126, 103
 
 
 def steps_of_sums(weights: WeightCodes, x: Codes) -> Integers | None:
     """The exponents of the sums of products of bytes, of all or by channel, which is axis 0.
 
-    ``None`` where they may pass 2**24, beyond which float32 does not hold all of them, or where it
-    does not have their steps.
+    ``None`` where float32 does not hold all sums, or their steps, which are factors of their own.
     """
     exps = weights.exps + x.exp
-    largest = np.abs(reach(own_steps(weights)[0], x)).max(initial=0)
-    in_range = np.all((exps >= _SMALLEST_EXP) & (exps <= _LARGEST_EXP))
-    return exps if weights.bits <= _BYTE and largest <= LARGEST_CODE and in_range else None
+    if weights.bits > _BYTE or np.any(exps < _SMALLEST_EXP):
+        return None
+    return exps if _hold(weights, Grid(*x.ends, x.exp)) else None
 
 
 def are_exact(weight: F32, x: Value) -> bool:
     """Whether float32 holds all partial sums of products of *x* with a *weight*, channels first.
 
-    Then every order of summation returns the same (EXACTNESS.md, theorem 1).
+    Then every order of summation returns the same.
     """
     grid = _grid(x)
     # Encoded last, which takes longer than all else here.
     found = None if grid is None else encode(weight, 0)
-    if grid is None or found is None:
+    return grid is not None and found is not None and _hold(found, grid)
+
+
+def _hold(weights: WeightCodes, grid: Grid) -> bool:
+    """Whether float32 has the partial sums of numbers on *grid* (EXACTNESS.md, theorem 1)."""
+    codes, exps = own_steps(weights)
+    steps, flat = exps + grid.exp, codes.reshape(len(codes), -1)
+    if np.any((steps < _SMALLEST_EXP) | (steps > _LARGEST_EXP)):
         return False
-    codes, exps = own_steps(found)
-    largest = int(np.abs(codes).reshape(len(codes), -1).sum(axis=1).max(initial=0))
-    in_range = np.all((exps + grid.exp >= _SMALLEST_EXP) & (exps + grid.exp <= _LARGEST_STEP))
-    return bool(in_range) and largest * max(-grid.lo, grid.hi) <= LARGEST_CODE
+    lo, hi = min(grid.lo, 0), max(grid.hi, 0)
+    # As Python's integers, for those of numpy end.
+    ups, downs = (flat.sum(axis=1, where=of_sign).tolist() for of_sign in (flat > 0, flat < 0))
+    ends = (end for up, down in zip(ups, downs, strict=True) for end in _ends(up, down, lo, hi))
+    return max(ends, default=0) <= LARGEST_CODE
+
+
+def _ends(up: int, down: int, lo: int, hi: int) -> tuple[int, int]:
+    """How far partial sums are from 0 on both sides, of weights > 0 and of those < 0."""
+    return up * hi + down * lo, -up * lo - down * hi
 
 
 def _grid(x: Value) -> Grid | None:
