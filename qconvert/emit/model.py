@@ -11,7 +11,7 @@ import onnx
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import DIALECTS, Dialect
 from qconvert.emit.interface import Meaning, input_codes, input_value, output_codes
-from qconvert.emit.lowering import lower, lower_chain, lower_sums
+from qconvert.emit.lowering import lower, lower_chain, lower_linear
 from qconvert.emit.lowering.dense_sums import multipliers
 from qconvert.emit.lowering.gathering import gathered, multiplied
 from qconvert.emit.metadata import (
@@ -28,6 +28,7 @@ from qconvert.emit.reaches import reaches
 from qconvert.emit.requantization import chains
 from qconvert.emit.requirements import requirements
 from qconvert.emit.values import Value, natural, relayout
+from qconvert.emit.weights import weight_of
 from qconvert.errors import UsageError
 from qconvert.ir import Graph, Input, Layer, Node, Output
 
@@ -120,16 +121,17 @@ def _emit(
         if node.name in values or node.name in fused:
             continue
         inputs = tuple(values[name] for name in node.inputs)
-        chain = known.get(node.name)
+        chain, weight = known.get(node.name), weight_of(node.op)
         y = None
         if chain is not None and chain.end.name in owned:
-            y = lower_chain(chain, inputs[0], b, dialect)
+            y = lower_chain(chain, weight, inputs[0], b, dialect)
         if chain is not None and y is not None:
             node = chain.end
             fused |= dict.fromkeys(chain.fused, node.name)
         b.scope = node.name
-        if y is None and dialect.integer_kernels:
-            y = lower_sums(node, chain, factors.get(node.name), inputs[0], b, dialect)
+        if y is None and weight is not None and dialect.integer_kernels:
+            factor = factors.get(node.name)
+            y = lower_linear(node, weight, chain, factor, inputs[0], b, dialect)
         if y is None:
             y = lower(node.op, inputs, node.shape, b, dialect)
         if node.name in factors_of_products:

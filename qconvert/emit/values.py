@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.ir import F32, Grid
-from qconvert.ir.ops import Conv
 
 #: ``layout[i]`` is the Keras axis that the stored axis ``i`` holds.
 Layout: TypeAlias = tuple[int, ...]
@@ -156,9 +155,3 @@ def without_axes(layout: Layout, dropped: tuple[int, ...]) -> Layout:
 def contiguous(array: npt.NDArray[np.float32], perm: Iterable[int]) -> F32:
     """A transposed copy."""
     return np.ascontiguousarray(array.transpose(tuple(perm)))
-
-
-def conv_weight(op: Conv) -> F32:
-    """In ONNX's layout: (outputs, inputs / groups, *window)."""
-    rank = op.kernel.ndim
-    return contiguous(op.kernel, (rank - 1, rank - 2, *range(rank - 2)))

@@ -7,6 +7,7 @@ from typing import Protocol
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes
 from qconvert.emit.values import Value
+from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Quantizer
 
 
@@ -34,17 +35,15 @@ class Dialect(Protocol):
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
         """Apply an activation quantizer."""
 
-    def kernel(
-        self, b: Builder, x: Value, array: F32, axis: int, *, constant: bool = True
-    ) -> Kernel:
-        """The weight that *x* is multiplied with; its output channels are *axis*.
+    def kernel(self, b: Builder, x: Value, weight: Weight, *, constant: bool = True) -> Kernel:
+        """The weight that *x* is multiplied with.
 
         Beside floats, *constant* says that kernels may sum in the order that they have for weights
         which they know when the file is loaded.
         """
 
-    def takes_codes(self, x: Value, array: F32, axis: int) -> bool:
-        """Whether the weight *array* is one of integers beside the codes of *x*, if it has some.
+    def takes_codes(self, x: Value, weight: Weight) -> bool:
+        """Whether the *weight* is one of integers beside the codes of *x*, if it has some.
 
         If not, runtimes must not see that *x* has codes: they would round the weight for these.
         """
@@ -58,7 +57,7 @@ class Dialect(Protocol):
         the grid of the products is rounded before these are complete.
         """
 
-    def multiplies_integers(self, x: Value, array: F32, bias: F32 | None) -> bool:
+    def multiplies_integers(self, x: Value, weight: Weight, bias: F32 | None) -> bool:
         """Whether a matrix product of *x* is one of integers, but for a *bias* that is none."""
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:

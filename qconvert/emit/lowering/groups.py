@@ -17,7 +17,8 @@ from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.lowering.sums import are_exact
 from qconvert.emit.packing import stored_codes
 from qconvert.emit.requantization import Chain
-from qconvert.emit.values import Value, conv_weight
+from qconvert.emit.values import Value
+from qconvert.emit.weights import Weight
 from qconvert.ir.ops import Conv
 
 
@@ -61,7 +62,7 @@ def _is_slow_by_channel(op: Conv, *, alone: bool) -> bool:
     return channels % (16 if alone else 8) != 0 or channels < (32 if alone else 16)
 
 
-def in_floats(chain: Chain, x: Value) -> bool:
+def in_floats(chain: Chain, weight: Weight, x: Value) -> bool:
     """Whether the convolution that *chain* begins with is to be one of floats, if it is one.
 
     Then its sums of the codes *x* have up to 24 bits, which float kernels do not round.
@@ -71,7 +72,7 @@ def in_floats(chain: Chain, x: Value) -> bool:
         return False
     if form(op, alone=not chain.between) is not Form.FLOATS:
         return False
-    return are_exact(conv_weight(op), x)
+    return are_exact(weight, x)
 
 
 def without_groups(op: Conv) -> Conv:

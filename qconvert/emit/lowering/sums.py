@@ -5,14 +5,15 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.emit.builder import Builder, Tensor
-from qconvert.emit.codes import LARGEST_CODE, Integers, WeightCodes, encode
+from qconvert.emit.codes import LARGEST_CODE, Integers, WeightCodes
 from qconvert.emit.requantization import own_steps
 from qconvert.emit.values import Codes, Value
+from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Grid
 
 _BYTE = 8
-#: Steps that float32 has, and of which it holds 2**24.
-_SMALLEST_EXP, _LARGEST_EXP = -126, 103
+#: Of the smallest number with all its bits, and of the first that float32 has no more.
+_SMALLEST_EXP, _INFINITE = -126, 128
 
 
 def steps_of_sums(weights: WeightCodes, x: Codes) -> Integers | None:
@@ -26,33 +27,32 @@ def steps_of_sums(weights: WeightCodes, x: Codes) -> Integers | None:
     return exps if _hold(weights, Grid(*x.ends, x.exp)) else None
 
 
-def are_exact(weight: F32, x: Value) -> bool:
+def are_exact(weight: Weight, x: Value) -> bool:
     """Whether float32 holds all partial sums of products of *x* with a *weight*, channels first.
 
     Then every order of summation returns the same.
     """
     grid = _grid(x)
     # Encoded last, which takes longer than all else here.
-    found = None if grid is None else encode(weight, 0)
+    found = None if grid is None else weight.codes
     return grid is not None and found is not None and _hold(found, grid)
 
 
 def _hold(weights: WeightCodes, grid: Grid) -> bool:
     """Whether float32 has the partial sums of numbers on *grid* (EXACTNESS.md, theorem 1)."""
     codes, exps = own_steps(weights)
-    steps, flat = exps + grid.exp, codes.reshape(len(codes), -1)
-    if np.any((steps < _SMALLEST_EXP) | (steps > _LARGEST_EXP)):
-        return False
-    lo, hi = min(grid.lo, 0), max(grid.hi, 0)
+    flat, lo, hi = codes.reshape(len(codes), -1), min(grid.lo, 0), max(grid.hi, 0)
     # As Python's integers, for those of numpy end.
     ups, downs = (flat.sum(axis=1, where=of_sign).tolist() for of_sign in (flat > 0, flat < 0))
-    ends = (end for up, down in zip(ups, downs, strict=True) for end in _ends(up, down, lo, hi))
-    return max(ends, default=0) <= LARGEST_CODE
+    return all(
+        _has(max(up * hi + down * lo, -up * lo - down * hi), exp + grid.exp)
+        for up, down, exp in zip(ups, downs, exps.tolist(), strict=True)
+    )
 
 
-def _ends(up: int, down: int, lo: int, hi: int) -> tuple[int, int]:
-    """How far partial sums are from 0 on both sides, of weights > 0 and of those < 0."""
-    return up * hi + down * lo, -up * lo - down * hi
+def _has(number: int, exp: int) -> bool:
+    """Whether float32 has all integers up to *number* in steps of ``2**exp`` (lemma 0)."""
+    return number <= LARGEST_CODE and _SMALLEST_EXP <= exp <= _INFINITE - number.bit_length()
 
 
 def _grid(x: Value) -> Grid | None:
