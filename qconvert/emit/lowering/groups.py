@@ -31,8 +31,10 @@ class Form(Enum):
 
 
 #: Measured with ONNX Runtime 1.32 on Zen 4, batches of 1 and 16, between floats and between integer
-#: kernels. Inputs times outputs between which zeros pay, and outputs a group with which groups do.
-_FEWEST_PRODUCTS, _MOST_PRODUCTS, _MOST_PRODUCTS_ALONE, _FEWEST_OUTPUTS = 64, 9216, 4096, 8
+#: kernels. Inputs times outputs between which zeros pay.
+_FEWEST_PRODUCTS, _MOST_PRODUCTS, _MOST_PRODUCTS_ALONE = 64, 9216, 4096
+#: Outputs a group with which groups do.
+FEWEST_OUTPUTS: Final = 8
 #: The window up to which depthwise kernels take 8 channels at once, and 16 beyond.
 _SMALL_WINDOW: Final = 9
 
@@ -49,7 +51,7 @@ def form(op: Conv, *, alone: bool) -> Form:
     if inputs == outputs == op.groups:
         return Form.FLOATS if _is_slow_by_channel(op, alone=alone) else Form.GROUPS
     products = inputs * outputs
-    if products > _MOST_PRODUCTS_ALONE and outputs // op.groups >= _FEWEST_OUTPUTS:
+    if products > _MOST_PRODUCTS_ALONE and outputs // op.groups >= FEWEST_OUTPUTS:
         return Form.GROUPS
     most = _MOST_PRODUCTS_ALONE if alone else _MOST_PRODUCTS
     return Form.WHOLE if _FEWEST_PRODUCTS <= products <= most else Form.FLOATS
