@@ -13,7 +13,7 @@ from qconvert.emit.dialects import DIALECTS, Dialect
 from qconvert.emit.interface import Meaning, input_codes, input_value, output_codes
 from qconvert.emit.lowering import lower, lower_chain, lower_linear
 from qconvert.emit.lowering.dense_sums import multipliers
-from qconvert.emit.lowering.gathering import gathered, multiplied
+from qconvert.emit.lowering.gathering import gathered
 from qconvert.emit.metadata import (
     CodesTensor,
     InputTensor,
@@ -115,7 +115,6 @@ def _emit(
     known_reaches = reaches(graph)
     owned = {layer.value for layer in graph.layers}
     factors = multipliers(graph) if dialect.integer_kernels else {}
-    factors_of_products = multiplied(graph) if dialect.integer_kernels else frozenset()
     fused: dict[str, str] = {}
     for node in graph.nodes:
         if node.name in values or node.name in fused:
@@ -134,8 +133,7 @@ def _emit(
             y = lower_linear(node, weight, chain, factor, inputs[0], b, dialect)
         if y is None:
             y = lower(node.op, inputs, node.shape, b, dialect)
-        if node.name in factors_of_products:
-            y = gathered(node.op, inputs, y, b)
+        y = gathered(graph, node, inputs, y, b)
         values[node.name] = replace(y, reach=known_reaches.get(node.name))
         b.rename(y.tensor, _float_name(graph, b, node, y, quantized_io))
     return values, fused

@@ -40,12 +40,14 @@ class Weight:
 
 
 def weight_of(op: Op) -> Weight | None:
-    """That of a layer whose products may be those of integers."""
+    """That of a linear layer."""
     match op:
         case Dense():
             return dense_weight(op)
         case Conv():
             return conv_weight(op)
+        case ConvTranspose():
+            return conv_transpose_weight(op)
         case _:
             return None
 

@@ -2,7 +2,7 @@
 
 from qconvert.emit import quantizers
 from qconvert.emit.builder import Builder, Tensor
-from qconvert.emit.dialects.protocol import Consumer, Kernel
+from qconvert.emit.dialects.protocol import Kernel
 from qconvert.emit.shield import unfolded
 from qconvert.emit.values import Value
 from qconvert.emit.weights import Weight
@@ -27,10 +27,10 @@ class FloatDialect:
         return True
 
     def bias(
-        self, b: Builder, x: Value, kernel: Kernel, array: F32, consumer: Consumer
+        self, b: Builder, x: Value, kernel: Kernel, array: F32, *, early: bool
     ) -> Tensor | None:
         """An input of convolutions, which add it to the finished sum."""
-        return None if consumer is Consumer.GEMM else b.constant(array, "bias")
+        return None if early else b.constant(array, "bias")
 
     def multiplies_integers(self, x: Value, weight: Weight, bias: F32 | None) -> bool:
         """There are no integers."""

@@ -1,7 +1,6 @@
 """What a dialect decides."""
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
 from qconvert.emit.builder import Builder, Tensor
@@ -9,13 +8,6 @@ from qconvert.emit.codes import WeightCodes
 from qconvert.emit.values import Value
 from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Quantizer
-
-
-class Consumer(Enum):
-    """The ONNX operator that adds a bias."""
-
-    CONV = "Conv"
-    GEMM = "Gemm"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,12 +41,12 @@ class Dialect(Protocol):
         """
 
     def bias(
-        self, b: Builder, x: Value, kernel: Kernel, array: F32, consumer: Consumer
+        self, b: Builder, x: Value, kernel: Kernel, array: F32, *, early: bool
     ) -> Tensor | None:
-        """A bias as an input of *consumer*, or ``None`` if it has to be added behind.
+        """A bias as an input of the product, or ``None`` if it has to be added behind.
 
-        ONNX Runtime's float Gemm adds it to the first of several partial sums, where a bias off
-        the grid of the products is rounded before these are complete.
+        *early* of a ``Gemm``, which ONNX Runtime has add floats to the first of several partial
+        sums: a bias off the grid of the products is rounded before these are complete.
         """
 
     def multiplies_integers(self, x: Value, weight: Weight, bias: F32 | None) -> bool:

@@ -13,7 +13,7 @@ from qconvert.emit import quantizers
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects.float import FloatDialect
-from qconvert.emit.dialects.protocol import Consumer, Kernel
+from qconvert.emit.dialects.protocol import Kernel
 from qconvert.emit.grids import bytes_hold, image, rounds_to, stretch
 from qconvert.emit.packing import stored_codes, type_of_weights
 from qconvert.emit.shield import axis_of, dequantized_int32, is_of_columns, scales_of, shielded
@@ -71,11 +71,11 @@ class QdqDialect:
         return x.integer and weight.as_bytes is not None
 
     def bias(
-        self, b: Builder, x: Value, kernel: Kernel, array: F32, consumer: Consumer
+        self, b: Builder, x: Value, kernel: Kernel, array: F32, *, early: bool
     ) -> Tensor | None:
         """An int32 bias in the steps of the products, if it lies on that grid; floats to floats."""
         if x.codes is None:
-            return FloatDialect().bias(b, x, kernel, array, consumer)
+            return FloatDialect().bias(b, x, kernel, array, early=early)
         # Beside codes and integer weights ONNX Runtime rounds a float bias, so it is added behind.
         if not x.integer or kernel.codes is None:
             return None

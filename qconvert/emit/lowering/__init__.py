@@ -18,7 +18,7 @@ from qconvert.emit.lowering.stock import lower_stock
 from qconvert.emit.lowering.sums import are_exact
 from qconvert.emit.requantization import Chain
 from qconvert.emit.values import Value
-from qconvert.emit.weights import Weight, conv_weight, dense_weight
+from qconvert.emit.weights import Weight, conv_transpose_weight, conv_weight, dense_weight
 from qconvert.ir import F32, Node, Op, Shape
 from qconvert.ir.ops import (
     Affine,
@@ -56,7 +56,7 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
         case Conv():
             return linear.conv(op, conv_weight(op), x, b, dialect)
         case ConvTranspose():
-            return linear.conv_transpose(op, x, b, dialect)
+            return linear.conv_transpose(op, conv_transpose_weight(op), x, b, dialect)
         case BatchNormalization():
             return linear.batch_normalization(op, x, b, dialect)
         case Pool():
@@ -130,5 +130,7 @@ def lower_linear(
         case Dense():
             y = None if factor is None else dense_sums.dense_sums(weight, factor, x, b)
             return linear.dense(node.op, weight, x, b, dialect) if y is None else y
+        case ConvTranspose():
+            return linear.conv_transpose(node.op, weight, x, b, dialect)
         case _:
             raise AssertionError("it has no weight")

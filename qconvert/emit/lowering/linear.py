@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 
 from qconvert.emit.builder import Attribute, Attributes, Builder, Tensor
-from qconvert.emit.dialects.protocol import Consumer, Dialect
+from qconvert.emit.dialects.protocol import Dialect
 from qconvert.emit.lowering.dense_sums import biased, dense_sums, normalized
 from qconvert.emit.lowering.sums import are_exact
 from qconvert.emit.normalization import normalization
@@ -19,7 +19,7 @@ from qconvert.emit.values import (
     per_channel,
     relayout,
 )
-from qconvert.emit.weights import Weight, conv_transpose_weight
+from qconvert.emit.weights import Weight
 from qconvert.ir import F32
 from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Dense, Padding
 
@@ -47,7 +47,7 @@ def dense(op: Dense, weight: Weight, x: Value, b: Builder, dialect: Dialect) -> 
         return y if op.bias is None else _less(b, y, -op.bias)
     # Weights as rows: ONNX Runtime does not quantize the input of that form dynamically.
     kernel = dialect.kernel(b, x, weight.transposed())
-    bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.GEMM)
+    bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, early=True)
     y = Value(_call(b, "Gemm", x, kernel.tensor, bias, {"transB": 1}), x.layout)
     return y if bias is not None else plus(b, y, op.bias)
 
@@ -73,7 +73,7 @@ def _conv(
 ) -> Value:
     x = relayout(b, x, channels_first(x.rank))
     kernel = dialect.kernel(b, x, weight, constant=constant)
-    bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.CONV)
+    bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, early=False)
     y = Value(_call(b, "Conv", x, kernel.tensor, bias, conv_attributes(op)), x.layout)
     return y if bias is not None else plus(b, y, op.bias)
 
@@ -102,11 +102,13 @@ def _window(
     return stated
 
 
-def conv_transpose(op: ConvTranspose, x: Value, b: Builder, dialect: Dialect) -> Value:
+def conv_transpose(
+    op: ConvTranspose, weight: Weight, x: Value, b: Builder, dialect: Dialect
+) -> Value:
     """``ConvTranspose``; what is cropped off is ONNX's padding, zeros appended its own."""
     # There is no kernel of integers.
     x = as_floats(b, relayout(b, x, channels_first(x.rank)))
-    kernel = dialect.kernel(b, x, conv_transpose_weight(op))
+    kernel = dialect.kernel(b, x, weight)
     cropped = tuple((max(before, 0), max(after, 0)) for before, after in op.cropping)
     attributes = _window(op.strides, op.dilations, cropped)
     y = Value(_call(b, "ConvTranspose", x, kernel.tensor, None, attributes), x.layout)

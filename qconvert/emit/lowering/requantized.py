@@ -49,7 +49,7 @@ def lower_chain(
 ) -> Value | None:
     """The value at the chain's end; ``None`` if nothing is gained or some channel has no form.
 
-    *weight* is that of the convolution that it begins with, if it begins with one.
+    *weight* is that of the layer that it begins with, which a mean has not.
     """
     y = _kernel(chain, weight, x, b) if x.integer else None
     if y is None:
