@@ -18,7 +18,7 @@ from qconvert.cli.options import (
     PATH,
     QUIET,
     STDOUT,
-    Reading,
+    ReadingFlags,
     beside,
     reading_options,
     sources_of,
@@ -74,7 +74,7 @@ def export(
     quiet: bool,
     checked: bool,
     json_file: Path | None,
-    **reading: Unpack[Reading],
+    **reading: Unpack[ReadingFlags],
 ) -> None:
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
@@ -130,7 +130,7 @@ def export(
 @FORCE
 @QUIET
 def weights(
-    model: Path, output: Path | None, force: bool, quiet: bool, **reading: Unpack[Reading]
+    model: Path, output: Path | None, force: bool, quiet: bool, **reading: Unpack[ReadingFlags]
 ) -> None:
     """Write the weights that the layers of MODEL compute with, quantized, with all behind them.
 

@@ -3,7 +3,6 @@
 from functools import cached_property
 
 from qconvert.emit.codes import WeightCodes, encode
-from qconvert.emit.values import contiguous
 from qconvert.ir import F32, Op
 from qconvert.ir.ops import Conv, ConvTranspose, Dense
 
@@ -36,7 +35,7 @@ class Weight:
 
     def transposed(self) -> "Weight":
         """That of a matrix, [in, out] as [out, in]."""
-        return Weight(contiguous(self.array, (1, 0)), 1 - self.axis, self)
+        return Weight(self.array.T, 1 - self.axis, self)
 
 
 def weight_of(op: Op) -> Weight | None:
@@ -69,4 +68,4 @@ def conv_transpose_weight(op: ConvTranspose) -> Weight:
 
 def _window_last(kernel: F32) -> F32:
     rank = kernel.ndim
-    return contiguous(kernel, (rank - 1, rank - 2, *range(rank - 2)))
+    return kernel.transpose(rank - 1, rank - 2, *range(rank - 2))

@@ -43,7 +43,7 @@ def _hold(weights: WeightCodes, grid: Grid) -> bool:
     codes, exps = own_steps(weights)
     flat, lo, hi = codes.reshape(len(codes), -1), min(grid.lo, 0), max(grid.hi, 0)
     # As Python's integers, for those of numpy end.
-    ups, downs = (flat.sum(axis=1, where=of_sign).tolist() for of_sign in (flat > 0, flat < 0))
+    ups, downs = (flat.sum(1, np.int64, where=sign).tolist() for sign in (flat > 0, flat < 0))
     return all(
         _has(max(up * hi + down * lo, -up * lo - down * hi), exp + grid.exp)
         for up, down, exp in zip(ups, downs, exps.tolist(), strict=True)
