@@ -59,6 +59,26 @@ def to_onnx(
     may be such that x86 CPUs without it saturate. `UsageError` if there is no such dialect or
     opset, or nothing to quantize.
     """
+    _require_usable(dialect, opset, quantized_io=quantized_io, packed=packed)
+    b = Builder(opset, _names(graph), packed=packed, vnni=vnni)
+    coded = input_codes(graph, meanings, opset) if quantized_io else {}
+    values, fused = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
+    outputs = tuple(
+        _output(graph, output, b, values[output.value], quantized_io) for output in graph.outputs
+    )
+    if quantized_io and not coded and not any(output.codes for output in outputs):
+        raise _nothing_quantized(graph)
+    producer = "qconvert", version("qconvert")
+    inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
+    layers = _layers(graph, b, values, fused)
+    model = b.model(graph.name, producer)
+    needs = requirements(model.graph, vnni=bool(b.need_vnni))
+    add_metadata(model, ModelMetadata(layers, outputs, dialect, inputs, source, producer[1], needs))
+    return model
+
+
+def _require_usable(dialect: str, opset: int, *, quantized_io: bool, packed: bool) -> None:
+    """`UsageError` for options that do not exist, or not together."""
     newest = min(_NEWEST_OPSET, onnx.defs.onnx_opset_version())
     if dialect not in DIALECTS:
         raise UsageError("QC003", f"there is no dialect {dialect!r}, only {', '.join(DIALECTS)}")
@@ -70,27 +90,16 @@ def to_onnx(
         raise UsageError(
             "QC002", f"packed weights need integers, as in qdq, and opset {PACKED_OPSET}"
         )
-    b = Builder(opset, _names(graph), packed=packed, vnni=vnni)
-    coded = input_codes(graph, meanings, opset) if quantized_io else {}
-    values, fused = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
-    outputs = tuple(
-        _output(graph, output, b, values[output.value], quantized_io) for output in graph.outputs
+
+
+def _nothing_quantized(graph: Graph) -> UsageError:
+    domains = (shlex.quote(f"{each.name}=uint8/255") for each in graph.inputs)
+    return UsageError(
+        "QC002",
+        "no input and no output is quantized to 8 bits, or with opset 21 to 16, and nothing "
+        "says what integers would stand for: name the domains of inputs, which for pixels "
+        f"divided by 255 takes {' '.join(f'--domain {each}' for each in domains)}",
     )
-    if quantized_io and not coded and not any(output.codes for output in outputs):
-        domains = (shlex.quote(f"{each.name}=uint8/255") for each in graph.inputs)
-        raise UsageError(
-            "QC002",
-            "no input and no output is quantized to 8 bits, or with opset 21 to 16, and nothing "
-            "says what integers would stand for: name the domains of inputs, which for pixels "
-            f"divided by 255 takes {' '.join(f'--domain {each}' for each in domains)}",
-        )
-    producer = "qconvert", version("qconvert")
-    inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
-    layers = _layers(graph, b, values, fused)
-    model = b.model(graph.name, producer)
-    needs = requirements(model.graph, vnni=bool(b.need_vnni))
-    add_metadata(model, ModelMetadata(layers, outputs, dialect, inputs, source, producer[1], needs))
-    return model
 
 
 def _names(graph: Graph) -> list[str]:
