@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -127,6 +128,16 @@ class WitnessError(QConvertError):
     """A runtime that `check` needs is not installed, died, or answered nonsense."""
 
     exit_code = 5
+
+
+@contextmanager
+def running(path: Path) -> Iterator[None]:
+    """Within, what a runtime says is about the file *path*, which it may not know: it is told."""
+    try:
+        yield
+    except WitnessError as error:
+        first, *more = error.lines
+        raise WitnessError(error.code, f"{path}: {first}", *more) from error
 
 
 class OutputError(QConvertError):

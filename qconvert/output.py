@@ -10,13 +10,22 @@ import signal
 import stat
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import permutations
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from qconvert.ending import ENDING
 from qconvert.errors import OutputError
-from qconvert.staged import Staged, beside, is_part, remove_stale, sync_directory, write_through
+from qconvert.staged import (
+    Staged,
+    beside,
+    is_part,
+    remove_stale,
+    require_open,
+    sync_directory,
+    write_through,
+)
 
 #: Where names are of devices and processes; one folder there is for files.
 _NO_FILES: Final = frozenset({Path("/dev"), Path("/proc")})
@@ -62,7 +71,7 @@ class Outputs:
 
     def file(self, path: Path, data: bytes) -> None:
         """*data* is to become the file *path*."""
-        require_writable(path, force=self._force, inputs=self._inputs)
+        _require_replaceable(path, force=self._force, inputs=self._inputs)
         with _reported(path):
             remove_stale(path.parent)
             write_through(self._part(path, force=self._force), data)
@@ -72,7 +81,7 @@ class Outputs:
 
         Into one that has content they are put one by one, with leave by *force*; others stay.
         """
-        require_writable_folder(path, force=self._force)
+        _require_replaceable_folder(path, force=self._force)
         if path.is_dir() and any(path.iterdir()):
             for name, data in files.items():
                 self.file(path / name, data)
@@ -128,16 +137,39 @@ def write_folder(
 
 
 def require_apart(*paths: Path | None) -> None:
-    """Raise `OutputError` if two outputs are one; None is one that is not wanted."""
-    seen: set[Path] = set()
-    for path in filter(None, paths):
-        if resolved(path) in seen:
+    """Raise `OutputError` if an output is another one, or is to be inside of it.
+
+    None is one that is not wanted.
+    """
+    places = [(path, resolved(path)) for path in paths if path is not None]
+    for (path, place), (other, around) in permutations(places, 2):
+        if place == around:
             raise _twice(path)
-        seen.add(resolved(path))
+        if around in place.parents:
+            raise OutputError("QC607", path, f"is to be inside of {other}, another output")
 
 
 def require_writable(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:
-    """Raise `OutputError` if `write` would refuse *path*; asked before long work."""
+    """Raise `OutputError` if `write` would refuse or fail to write *path*.
+
+    Asked before long work: a file is made where it will be, and removed.
+    """
+    _require_replaceable(path, force=force, inputs=inputs)
+    with _reported(path):
+        require_open(path.parent)
+
+
+def require_writable_folder(path: Path, *, force: bool) -> None:
+    """The same of `write_folder`."""
+    _require_replaceable_folder(path, force=force)
+    target = resolved(path)
+    with _reported(path):
+        filled = target.is_dir() and any(target.iterdir())
+        require_open(target if filled else target.parent)
+
+
+def _require_replaceable(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:
+    """`OutputError` if something at *path* is not to be replaced, or no place of files."""
     if any(_same(path, source) for source in inputs):
         raise OutputError("QC605", path, "is an input of this command and is not overwritten")
     try:
@@ -155,8 +187,8 @@ def require_writable(path: Path, *, force: bool, inputs: Iterable[Path] = ()) ->
         raise OutputError("QC604", path, "exists already; --force replaces it")
 
 
-def require_writable_folder(path: Path, *, force: bool) -> None:
-    """Raise `OutputError` if `write_folder` would refuse *path*; asked before long work."""
+def _require_replaceable_folder(path: Path, *, force: bool) -> None:
+    """The same of a folder, and of what is in it."""
     try:
         _require_place_of_files(path)
         if not resolved(path).parent.is_dir():
@@ -213,9 +245,9 @@ def _put(staged: Staged) -> None:
     except OSError:
         # Something may have appeared since it was asked for.
         if staged.part.is_dir():
-            require_writable_folder(staged.path, force=False)
+            _require_replaceable_folder(staged.path, force=False)
         else:
-            require_writable(staged.path, force=staged.force)
+            _require_replaceable(staged.path, force=staged.force)
         raise
 
 

@@ -95,6 +95,15 @@ def write_through(part: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def require_open(directory: Path) -> None:
+    """Make a file in *directory*, and remove it; `OSError` if none can be made."""
+    part = beside(directory / "file")
+    try:
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    finally:
+        remove(part)
+
+
 def sync_directory(directory: Path) -> None:
     """Make the names in *directory* durable, where the system can; `OSError`."""
     try:

@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from qconvert import api
 from scripts.faulted import reports, witnesses, writing
 from scripts.faulted.model import write_model
-from scripts.faulted.trial import Row, Subject
+from scripts.faulted.row import Row
+from scripts.faulted.subject import Subject
 
 #: Outputs of the dense layer of the model that is exported: a file of some 2 MB.
 _UNITS = 500_000

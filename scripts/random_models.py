@@ -89,13 +89,18 @@ def _outcomes(seeds: range, path: Path, samples: int) -> Iterator[str]:
 
 def _checked(seeds: range, path: Path, samples: int) -> Iterator[str]:
     """The outcome of each model, one TensorFlow process for all."""
-    random_model(seeds[0]).save(path)
+    _save(seeds[0], path)
     with TensorFlowRunner(path) as tensorflow:
         yield _outcome(path, tensorflow, samples)
         for seed in seeds[1:]:
-            random_model(seed).save(path)
+            _save(seed, path)
             tensorflow.reload()
             yield _outcome(path, tensorflow, samples)
+
+
+def _save(seed: int, path: Path) -> None:
+    # Without translating the code of each layer first, which takes longer than all the rest.
+    tf.autograph.experimental.do_not_convert(random_model)(seed).save(path)
 
 
 def _outcome(path: Path, tensorflow: TensorFlowRunner, samples: int) -> str:

@@ -154,8 +154,7 @@ def main() -> int:
         "Quantizers of weights": list(weights()),
     }
     cases = [case for part in parts.values() for case in part]
-    # Keras builds the model without translating each layer's code first, which its shapes need not.
-    report = checked(tf.autograph.experimental.do_not_convert(model_of)(cases))
+    report = checked(model_of(cases))
     found = findings(report, cases)
     rows = (row for title, part in parts.items() for row in table(title, part, found))
     text = "\n".join([HEADER.rstrip(), *rows, *refused(), *elsewhere()]) + "\n"

@@ -22,8 +22,8 @@ TESTS: Final = Path(__file__).parent
 #: The files that take longest, the slowest of them first: begun late, one of them would be all
 #: that is left for one process to do while the others have nothing.
 LONGEST: Final = (
-    "conformance/test_support.py",
     "mutation/test_mutants.py",
+    "conformance/test_support.py",
     "docs/test_pages.py",
     "scripts/test_example_models.py",
     "checking/test_end_to_end.py",
@@ -37,7 +37,10 @@ LONGEST: Final = (
     "checking/test_repair_end_to_end.py",
     "fuzz/test_planted_bugs.py",
     "conformance/test_explanations.py",
+    "checking/test_saturation.py",
     "browser/test_check_pages.py",
+    "conformance/test_tables.py",
+    "checking/test_scans_end_to_end.py",
     "v3/test_models.py",
     "hostile/test_faults.py",
     "v3/test_quantizers.py",

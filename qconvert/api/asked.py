@@ -8,11 +8,12 @@ from typing import TypeAlias
 
 import onnx
 
+from qconvert.amounts import require_waited_for
 from qconvert.api.exporting import Exported
 from qconvert.checking import Verdict
 from qconvert.errors import UsageError
 from qconvert.opening import AnyPath, Inputs, Source
-from qconvert.output import require_writable, require_writable_folder
+from qconvert.output import require_apart, require_writable, require_writable_folder
 
 #: Where the ONNX file is; ``None``: it is exported first.
 OnnxSource: TypeAlias = AnyPath | onnx.ModelProto | Exported | None
@@ -44,6 +45,8 @@ class Asked:
 
     def require_possible(self) -> None:
         """`OutputError` and `UsageError` for what is wrong whatever the model is."""
+        require_waited_for(self.count)
+        require_apart(self.reproducer, self.repair)
         if self.reproducer is not None:
             require_writable_folder(self.reproducer, force=self.force)
         if self.repair is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from qconvert.api.loading import load
-from qconvert.errors import UsageError
+from qconvert.errors import UsageError, running
 from qconvert.ir import Graph
 from qconvert.opening import AnyPath, ReadingOptions, Source
 from qconvert.report.summary import Summary, of_graph
@@ -55,5 +55,10 @@ def _of_file(source: Source, optimized: bool) -> Summary:
     from qconvert.report.onnx_summary import of_onnx
     from qconvert.runners.ort import OrtRunner
 
-    file, _ = read_onnx(source.paths[0], source.read_within)
-    return of_onnx(file, OrtRunner(file).optimized() if optimized else None)
+    path = source.paths[0]
+    file, _ = read_onnx(path, source.read_within)
+    if not optimized:
+        return of_onnx(file, None)
+    with running(path):
+        made = OrtRunner(file).optimized()
+    return of_onnx(file, made)

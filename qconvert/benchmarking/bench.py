@@ -20,7 +20,7 @@ from qconvert.benchmarking.programs import Against, Programs, programs
 from qconvert.benchmarking.results import Benchmark, Column, Operator
 from qconvert.benchmarking.running import Running
 from qconvert.checking.results import CheckedFile
-from qconvert.errors import WitnessError
+from qconvert.errors import WitnessError, running
 from qconvert.modelfile import Limits
 from qconvert.runners.environment import probe
 from qconvert.runners.ort import OrtRunner
@@ -36,7 +36,7 @@ MOST_THREADS: Final = 16 * (os.cpu_count() or 1)
 class Plan:
     """With how many samples, threads (0: each program's default) and rounds to measure.
 
-    No more samples are drawn than the *limits* allow.
+    No more samples are drawn, and no more outputs compared, than the *limits* allow.
     """
 
     batches: tuple[int, ...]
@@ -67,7 +67,7 @@ def bench(file: Timed, against: Against | None, plan: Plan, told: Told) -> Bench
     with tempfile.TemporaryDirectory(prefix="qconvert-") as folder:
         told("converting with tf2onnx" if against else "drawing inputs")
         all_ = programs(file.path, model, against, batches, Path(folder))
-        found = {threads: _measured(all_, threads, plan.rounds, told) for threads in plan.threads}
+        found = {threads: _measured(all_, threads, plan, told) for threads in plan.threads}
         told("profiling")
         operators = _operators(model, all_, max(batches))
         macs = _multiplications(model, only)
@@ -87,14 +87,16 @@ def bench(file: Timed, against: Against | None, plan: Plan, told: Told) -> Bench
     )
 
 
-def _measured(all_: Programs, threads: int, rounds: int, told: Told) -> tuple[Measured, ...]:
+def _measured(all_: Programs, threads: int, plan: Plan, told: Told) -> tuple[Measured, ...]:
     """The file first, the matrix product last."""
+    compared = plan.limits if all_.others else None
     listed = (all_.measured, *all_.others, all_.product)
     words = f"{threads} thread(s)" if threads else "default threads"
-    found = measure(listed, threads, rounds, lambda text: told(f"{words}: {text}"))
+    found = measure(listed, threads, plan.rounds, lambda text: told(f"{words}: {text}"), compared)
     if failure := found[0].failure:
         # Whatever became of its process.
-        raise WitnessError("QC727", *failure.lines)
+        first, *more = failure.lines
+        raise WitnessError("QC727", f"{all_.measured.file}: {first}", *more)
     return found
 
 
@@ -106,10 +108,12 @@ def _columns(found: Mapping[int, Sequence[Measured]], macs: int | None) -> tuple
 
 def _operators(model: onnx.ModelProto, all_: Programs, batch: int) -> tuple[Operator, ...]:
     """Those of one thread."""
-    with Running(all_.measured, 1) as program:
-        program.startup()
-        profiled = program.profile(batch)
-    return operators_of(model, OrtRunner(all_.measured.file).optimized(), profiled)
+    file = all_.measured.file
+    with running(file):
+        with Running(all_.measured, 1) as program:
+            program.startup()
+            profiled = program.profile(batch)
+        return operators_of(model, OrtRunner(file).optimized(), profiled)
 
 
 def _multiplications(model: onnx.ModelProto, only: int | None) -> int | None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from qconvert.benchmarking.running import Program, Running
 from qconvert.errors import WitnessError
+from qconvert.modelfile import Limits
 
 Told: TypeAlias = Callable[[str], None]
 #: So long a turn takes, or one call if that takes longer.
@@ -33,9 +34,17 @@ class Measured:
 
 
 def measure(
-    programs: Sequence[Program], threads: int, rounds: int, told: Told
+    programs: Sequence[Program],
+    threads: int,
+    rounds: int,
+    told: Told,
+    compared: Limits | None = None,
 ) -> tuple[Measured, ...]:
-    """Run the *programs* by turns, each in its process, with so many threads (0: its default)."""
+    """Run the *programs* by turns, each in its process, with so many threads (0: its default).
+
+    Their results are taken where they are to be *compared*: `LimitError` if they take more than
+    these limits allow.
+    """
     found = tuple(map(Measured, programs))
     with ExitStack() as stack:
         running: list[tuple[Measured, Running]] = []
@@ -51,7 +60,7 @@ def measure(
                     _turn(each, program)
         for each, program in running:
             with _noting(each):
-                _last(each, program)
+                _last(each, program, compared)
     return found
 
 
@@ -68,11 +77,12 @@ def _turn(each: Measured, program: Running) -> None:
             each.rounds.setdefault(batch, []).append(program.time(batch, TURN))
 
 
-def _last(each: Measured, program: Running) -> None:
+def _last(each: Measured, program: Running, compared: Limits | None) -> None:
     """What is asked at the end: results take memory that the program alone does not."""
     if each.failure is None:
         each.peak = program.peak()
-        each.results = program.results(max(each.program.inputs))
+        if compared is not None:
+            each.results = program.results(max(each.program.inputs), compared)
 
 
 @contextmanager

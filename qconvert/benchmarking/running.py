@@ -9,7 +9,9 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.errors import WitnessError
+from qconvert.errors import LimitError, WitnessError
+from qconvert.modelfile import Limits
+from qconvert.runners.npz import bytes_in
 from qconvert.runners.ort_process import MEMORY, OrtLimits
 from qconvert.runners.process import Answer, Json, Worker
 
@@ -90,16 +92,27 @@ class Running(Worker):
         """The largest resident memory of the process so far, in bytes."""
         return int(_number(self.ask("peak", {}), "bytes"))
 
-    def results(self, batch: int) -> list[npt.NDArray[Any]]:
-        """The outputs for so many samples, in the program's order."""
-        outputs = self.folder / "results.npz"
+    def results(self, batch: int, limits: Limits) -> list[npt.NDArray[Any]]:
+        """The outputs for so many samples, in the program's order.
+
+        `LimitError` if they take more bytes than a tensor may, which the process does not send.
+        """
+        outputs, most = self.folder / "results.npz", limits.tensor_bytes
         inputs = str(self.program.inputs[batch])
-        self.ask("results", {"inputs": inputs, "outputs": str(outputs)})
+        answer = self.ask("results", {"inputs": inputs, "outputs": str(outputs), "most": most})
+        if "refused" in answer:
+            raise self._too_large(int(_number(answer, "refused")), batch, limits)
         try:
-            with np.load(outputs, allow_pickle=False) as arrays:
-                return [arrays[name] for name in arrays.files]
+            if (size := bytes_in(outputs)) <= most:
+                with np.load(outputs, allow_pickle=False) as arrays:
+                    return [arrays[name] for name in arrays.files]
         except Exception as error:
             raise WitnessError("QC723", f"the worker wrote no results: {error}") from error
+        raise self._too_large(size, batch, limits)
+
+    def _too_large(self, size: int, batch: int, limits: Limits) -> LimitError:
+        what = f"{self.program.name}: outputs of {size:,} bytes for {batch} samples"
+        return LimitError("QC320", f"{what}: {limits.of('tensor_bytes')}")
 
     def profile(self, batch: int) -> list[tuple[str, str, float]]:
         """Name, type and seconds a call of each operator of an ONNX file."""

@@ -103,7 +103,7 @@ def open_arrays(path: Path, only: str | None, stack: ExitStack) -> Mapping[str, 
             raise BadFileError(
                 "QC711", path, "the model has several inputs; give an .npz with their names"
             )
-        return {only: _npy(path, file)}
+        return {only: _npy(path, file, path.stat().st_size)}
     if magic[:4] == b"PK\x03\x04":
         return _members(path, file, stack)
     raise BadFileError("QC710", path, "neither a .npy nor an .npz file")
@@ -118,13 +118,15 @@ def _members(path: Path, file: IO[bytes], stack: ExitStack) -> dict[str, Rows]:
             name = entry.filename.removesuffix(".npy")
             if name in found:
                 raise BadFileError("QC711", path, f"two arrays have the name {name[:_SHOWN]!r}")
-            found[name] = _npy(path, stack.enter_context(archive.open(entry)))
+            member = stack.enter_context(archive.open(entry))
+            found[name] = _npy(path, member, entry.file_size)
         return found
     except (*_DAMAGED, NotImplementedError, RuntimeError) as error:
         raise BadFileError("QC710", path, f"not a readable .npz: {error}") from error
 
 
-def _npy(path: Path, file: IO[bytes]) -> NpyStream:
+def _npy(path: Path, file: IO[bytes], size: int) -> NpyStream:
+    """The array in *file*, which has nothing but it in its *size* bytes."""
     try:
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
@@ -147,4 +149,8 @@ def _npy(path: Path, file: IO[bytes]) -> NpyStream:
         raise BadFileError(
             "QC710", path, "stored column by column; save numpy.ascontiguousarray(x)"
         )
+    more = size - file.tell() - math.prod(shape) * dtype.itemsize
+    if more > 0:
+        # Another array, for one, of `numpy.save` to a file that was open.
+        raise BadFileError("QC711", path, f"{more:,} bytes stand behind the array")
     return NpyStream(path, file, shape, dtype)

@@ -8,10 +8,13 @@ from click.core import ParameterSource
 
 from qconvert.cli.checked import Checking, add_json, checked, print_json, tell_where
 from qconvert.cli.configured import check_configured
+from qconvert.cli.github import failures_on_github
 from qconvert.cli.options import (
     DOMAIN,
     FORCE,
     IGNORE,
+    OUTPUT,
+    OUTPUT_OR_STDOUT,
     PATH,
     QUIET,
     SAMPLES,
@@ -48,18 +51,21 @@ _OF_ALL: Final = frozenset({"config", "force", "quiet"})
     help="Try every float32 number where theorems do not decide about a quantizer: minutes.",
 )  # fmt: skip
 @click.option(
-    "--json", "json_file", type=PATH, help="Also write the report as JSON; - is standard output."
+    "--json",
+    "json_file",
+    type=OUTPUT_OR_STDOUT,
+    help="Also write the report as JSON; - is standard output.",
 )
 @click.option(
-    "--report", "folder", type=PATH, metavar="DIR",
+    "--report", "folder", type=OUTPUT, metavar="DIR",
     help="Also write the report to this folder: HTML, JSON, JUnit, SARIF, Markdown.",
 )  # fmt: skip
 @click.option(
-    "--reproducer", type=PATH, metavar="DIR",
+    "--reproducer", type=OUTPUT, metavar="DIR",
     help="If something differs, write the first wrong layer by itself and a script to this folder.",
 )  # fmt: skip
 @click.option(
-    "--repair", type=PATH, metavar="ONNX",
+    "--repair", type=OUTPUT, metavar="ONNX",
     help="Move constants until all codes are TensorFlow's, check that, and write it to this file.",
 )  # fmt: skip
 @click.option(
@@ -97,10 +103,11 @@ def check(
         context.exit(check_configured(config, force=force, quiet=quiet))
     if config:
         raise click.UsageError("--config is for check without MODEL", context)
+    context.with_resource(failures_on_github(model))
     given = (onnx, options["inputs"], *sources_of(model, options))
     sources = [path for path in given if path is not None]
     quiet = quiet or json_file == STDOUT
-    require_apart(json_file, folder, reproducer, repair)
+    require_apart(None if json_file == STDOUT else json_file, folder, reproducer, repair)
     if json_file and json_file != STDOUT:
         require_writable(json_file, force=force, inputs=sources)
     if folder:

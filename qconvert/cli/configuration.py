@@ -16,7 +16,8 @@ from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn, override
 from cattrs.v import format_exception
 
-from qconvert.cli.options import CONVERTERS, MOST_SAMPLES, VERDICTS
+from qconvert.amounts import MOST_SAMPLES
+from qconvert.cli.options import CONVERTERS, VERDICTS
 from qconvert.errors import LimitError, UsageError, similar
 from qconvert.modelfile.source import read_all
 from qconvert.output import resolved

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from qconvert.cli.checked import checked, tell_where
-from qconvert.cli.failing import fail_with
+from qconvert.cli.failing import ENDS, fail_with
 from qconvert.cli.github import tell_github_of_failure
-from qconvert.cli.options import Reading, sources_of
+from qconvert.cli.options import ReadingFlags, sources_of
 from qconvert.cli.showing import console
 from qconvert.errors import OutputError, UsageError
 
@@ -70,13 +70,13 @@ def _checked(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -
         click.echo(f"== {printable(name)}")
     try:
         return _outcome(asked, name, force=force, quiet=quiet)
-    except (click.Abort, click.exceptions.Exit, click.ClickException, BrokenPipeError):
+    except ENDS:
         raise
     except Exception as error:
         # A bug of ours too: of the others there is a verdict all the same.
-        code, (first, *others), exit_code = fail_with(error)
-        tell_github_of_failure(name, [f"{code}: {first}", *others])
-        return _Outcome(name, "ERROR", asked.require.upper(), exit_code, code)
+        failure = fail_with(error)
+        tell_github_of_failure(name, failure)
+        return _Outcome(name, "ERROR", asked.require.upper(), failure.exit_code, failure.code)
 
 
 def _outcome(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -> _Outcome:
@@ -133,8 +133,8 @@ def _make(path: Path) -> None:
         raise OutputError("QC601", path, error.strerror or str(error)) from error
 
 
-def _reading(asked: "ConfiguredModel") -> Reading:
-    return Reading(
+def _reading(asked: "ConfiguredModel") -> ReadingFlags:
+    return ReadingFlags(
         weights=asked.weights,
         via_tensorflow=asked.via_tensorflow,
         opaque=asked.opaque,

@@ -11,12 +11,13 @@ from qconvert.cli.options import (
     DOMAIN,
     FORCE,
     MODEL,
-    MOST_SAMPLES,
+    OUTPUT,
+    OUTPUT_OR_STDOUT,
     PATH,
     QUIET,
     SEED,
     STDOUT,
-    Reading,
+    ReadingFlags,
     reading_options,
     sources_of,
 )
@@ -47,7 +48,7 @@ def _index(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
     "--input", "inputs", type=PATH,
     help="Samples: .npy, .npz, or a picture (.png), whose pixels are what --domain says.",
 )  # fmt: skip
-@click.option("--sample", type=click.IntRange(0, MOST_SAMPLES - 1), help="Which sample, from 0 on.")
+@click.option("--sample", type=click.IntRange(min=0), help="Which sample, from 0 on.")
 @SEED
 @DOMAIN
 @click.option("--onnx", type=PATH, help="The exported file [default: the model is exported].")
@@ -56,8 +57,13 @@ def _index(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
     "--no-run", is_flag=True, help="NumPy alone: neither TensorFlow nor ONNX Runtime is started."
 )
 @click.option("--all-terms", is_flag=True, help="Show every term of long sums.")
-@click.option("--json", "json_file", type=PATH, help="Also write it as JSON; - is standard output.")
-@click.option("--html", "html_file", type=PATH, help="Also write it as a page.")
+@click.option(
+    "--json",
+    "json_file",
+    type=OUTPUT_OR_STDOUT,
+    help="Also write it as JSON; - is standard output.",
+)
+@click.option("--html", "html_file", type=OUTPUT, help="Also write it as a page.")
 @FORCE
 @QUIET
 def explain(
@@ -75,7 +81,7 @@ def explain(
     html_file: Path | None,
     force: bool,
     quiet: bool,
-    **reading: Unpack[Reading],
+    **reading: Unpack[ReadingFlags],
 ) -> None:
     """Explain one number that a layer of MODEL returns: every term, exactly.
 

@@ -9,16 +9,18 @@ import click
 
 from qconvert.cli.checked import add_json, print_json, tell_where
 from qconvert.cli.checked import checked as check_of
+from qconvert.cli.github import failures_on_github
 from qconvert.cli.options import (
     DIALECT,
     DOMAIN,
     FORCE,
     MODEL,
     OPSET,
-    PATH,
+    OUTPUT,
+    OUTPUT_OR_STDOUT,
     QUIET,
     STDOUT,
-    Reading,
+    ReadingFlags,
     beside,
     reading_options,
     sources_of,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Write a model as an ONNX file.")
 @MODEL
-@click.option("--output", "-o", type=PATH, help="The ONNX file [default: MODEL with .onnx].")
+@click.option("--output", "-o", type=OUTPUT, help="The ONNX file [default: MODEL with .onnx].")
 @reading_options
 @DIALECT
 @OPSET
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
     help="Check the file that was written, and write the verdict into it.",
 )  # fmt: skip
 @click.option(
-    "--json", "json_file", type=PATH,
+    "--json", "json_file", type=OUTPUT_OR_STDOUT,
     help="Also tell what was written as JSON, with --check the report; - is standard output.",
 )  # fmt: skip
 @click.pass_context
@@ -74,17 +76,19 @@ def export(
     quiet: bool,
     checked: bool,
     json_file: Path | None,
-    **reading: Unpack[Reading],
+    **reading: Unpack[ReadingFlags],
 ) -> None:
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
     from qconvert.output import Outputs, require_apart, require_writable
     from qconvert.report.written import next_line, to_json, written
 
+    if checked:
+        context.with_resource(failures_on_github(model))
     target = beside(model, ".onnx") if output is None else output
     sources = [target, *sources_of(model, reading)]
     quiet = quiet or json_file == STDOUT
-    require_apart(target, json_file)
+    require_apart(target, None if json_file == STDOUT else json_file)
     if json_file and json_file != STDOUT:
         require_writable(json_file, force=force, inputs=sources)
     require_writable(target, force=force, inputs=sources[1:])
@@ -124,13 +128,13 @@ def export(
 @click.command(short_help="Write the weights that layers compute with.")
 @MODEL
 @click.option(
-    "--output", "-o", type=PATH, help="A .npz or .safetensors [default: MODEL with .weights.npz]."
+    "--output", "-o", type=OUTPUT, help="A .npz or .safetensors [default: MODEL with .weights.npz]."
 )
 @reading_options
 @FORCE
 @QUIET
 def weights(
-    model: Path, output: Path | None, force: bool, quiet: bool, **reading: Unpack[Reading]
+    model: Path, output: Path | None, force: bool, quiet: bool, **reading: Unpack[ReadingFlags]
 ) -> None:
     """Write the weights that the layers of MODEL compute with, quantized, with all behind them.
 

@@ -5,7 +5,7 @@ import errno
 import os
 import traceback
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import click
 
@@ -13,6 +13,10 @@ from qconvert.errors import QConvertError
 from qconvert.shortage import shortage
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+
+
+#: What ends a command in a way of its own.
+ENDS: Final = (click.Abort, click.exceptions.Exit, click.ClickException, BrokenPipeError)
 
 
 class Failure(NamedTuple):
@@ -25,12 +29,14 @@ class Failure(NamedTuple):
 
 def fail_with(error: Exception) -> Failure:
     """Tell of *error*; what was told."""
-    failure = _failure(shortage(error) or error)
+    failure = failure_of(error)
     fail(*failure)
     return failure
 
 
-def _failure(error: Exception) -> Failure:
+def failure_of(error: Exception) -> Failure:
+    """What is to be told of *error*."""
+    error = shortage(error) or error
     match error:
         case QConvertError():
             return Failure(error.code, error.lines, error.exit_code)

@@ -1,11 +1,14 @@
 """What GitHub gets of a check that runs there, besides the log."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from qconvert.cli.failing import ENDS, Failure, failure_of
 
 if TYPE_CHECKING:
     from qconvert.checking.results import Report
@@ -24,13 +27,27 @@ def tell_github(report: "Report") -> None:
     _append(to_markdown(report))
 
 
-def tell_github_of_failure(model: str, told: Sequence[str]) -> None:
-    """The same of one of several models, of which there is no report; *told* are lines."""
+@contextmanager
+def failures_on_github(model: Path) -> Iterator[None]:
+    """Within, an error is one because of which *model* could not be checked."""
+    try:
+        yield
+    except ENDS:
+        raise
+    except Exception as error:
+        tell_github_of_failure(str(model), failure_of(error))
+        raise
+
+
+def tell_github_of_failure(model: str, failed: Failure) -> None:
+    """The same of a model of which there is no report."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
     from qconvert.report.github import failure
     from qconvert.report.markdown import of_failure
 
+    first, *others = failed.lines
+    told = [f"{failed.code}: {first}", *others]
     click.echo(failure(model, told), err=True)
     _append(of_failure(model, told))
 

@@ -12,12 +12,13 @@ from qconvert.cli.options import (
     FORCE,
     LIMITS,
     MODEL,
+    OUTPUT_OR_STDOUT,
     PATH,
     QUIET,
     STDOUT,
     TF_PYTHON,
     WEIGHTS,
-    Reading,
+    ReadingFlags,
     reading_options,
 )
 from qconvert.cli.showing import console, say, tell
@@ -39,7 +40,7 @@ def inspect(
     as_json: bool,
     quiet: bool,
     optimized: bool,
-    **reading: Unpack[Reading],
+    **reading: Unpack[ReadingFlags],
 ) -> None:
     """Show layers, quantizers, sums, costs and sizes of MODEL, which may be an ONNX file too.
 
@@ -74,7 +75,10 @@ def inspect(
 @TF_PYTHON
 @LIMITS
 @click.option(
-    "--json", "json_file", type=PATH, help="Also write the numbers as JSON; - is standard output."
+    "--json",
+    "json_file",
+    type=OUTPUT_OR_STDOUT,
+    help="Also write the numbers as JSON; - is standard output.",
 )
 @FORCE
 @QUIET

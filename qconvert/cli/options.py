@@ -1,10 +1,14 @@
 """Options and arguments that commands have in common."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
 import click
+
+from qconvert.amounts import MOST_SAMPLES
+from qconvert.errors import OutputError
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
@@ -32,16 +36,44 @@ DOMAIN = click.option(
 )  # fmt: skip
 #: As a file: standard output, which then has nothing else.
 STDOUT = Path("-")
+
+
+class OutputPath(click.Path):
+    """A path that is written to; ``./-`` is a file, ``-`` is standard output, if it can be that."""
+
+    def __init__(self, *, stdout: bool = False) -> None:
+        super().__init__(path_type=Path, readable=False)
+        self._stdout = stdout
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        """The path; `OutputError` for standard output where that is none."""
+        path = super().convert(value, param, ctx)
+        if path != STDOUT or (self._stdout and value == "-"):
+            return path
+        if value != "-":
+            # Paths of Python do not tell the two apart.
+            return STDOUT.absolute()
+        reason = "is standard output, to which this is not written; ./- is a file of this name"
+        raise OutputError("QC603", STDOUT, reason)
+
+
+OUTPUT = OutputPath()
+OUTPUT_OR_STDOUT = OutputPath(stdout=True)
 QUIET = click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
 IGNORE = click.option(
     "--ignore", "ignored", multiple=True, metavar="LAYER=REASON",
     help="A layer whose verdict does not count, and why; outputs always count.",
 )  # fmt: skip
 FORCE = click.option("--force", is_flag=True, help="Replace an existing output file.")
-#: Far more than anybody waits for: 40,000 times as many as without an option.
-MOST_SAMPLES = 10_000_000
 SAMPLES = click.option(
-    "--samples", type=click.IntRange(1, MOST_SAMPLES), help="How many samples to run."
+    "--samples",
+    type=click.IntRange(min=1),
+    help=f"How many samples to run, at most {MOST_SAMPLES:,}.",
 )
 SEED = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of chosen inputs."
@@ -86,7 +118,7 @@ def _limits(texts: tuple[str, ...]) -> dict[str, int]:
     return read_limits(texts)
 
 
-class Reading(TypedDict):
+class ReadingFlags(TypedDict):
     """How MODEL is read."""
 
     weights: Path | None
@@ -99,13 +131,13 @@ class Reading(TypedDict):
 
 
 def reading_options(command: _Command) -> _Command:
-    """The options of `Reading`."""
+    """The options of `ReadingFlags`."""
     for option in (WEIGHTS, VIA_TENSORFLOW, OPAQUE, TF_PYTHON, FREEZE_SCALES, LIMITS, STRICT):
         command = option(command)
     return command
 
 
-def sources_of(model: Path, reading: Reading) -> list[Path]:
+def sources_of(model: Path, reading: ReadingFlags) -> list[Path]:
     """The files that a model is read from."""
     from qconvert.opening import Source
 

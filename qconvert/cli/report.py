@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from qconvert.cli.options import FORCE, PATH, QUIET, STDOUT
+from qconvert.cli.options import FORCE, OUTPUT_OR_STDOUT, PATH, QUIET, STDOUT
 from qconvert.cli.showing import console, say
 
 #: Of `report.formats.FORMATS`, which is imported only when a report is rendered.
@@ -20,7 +20,9 @@ _FORMATS: Final = ("terminal", "html", "junit", "sarif", "markdown", "json")
     "--format", "form", type=click.Choice(_FORMATS), default="terminal", show_default=True,
     help="How to show it.",
 )  # fmt: skip
-@click.option("--output", "-o", type=PATH, help="The file to write [default: standard output].")
+@click.option(
+    "--output", "-o", type=OUTPUT_OR_STDOUT, help="The file to write [default: standard output]."
+)
 @FORCE
 @QUIET
 @click.pass_context

@@ -170,25 +170,33 @@ class Builder:
     def model(self, name: str, producer: tuple[str, str]) -> onnx.ModelProto:
         """The finished model, without the nodes that no output needs."""
         opsets = [helper.make_opsetid("", self.opset)]
-        return helper.make_model(
-            self.graph(name),
+        model = helper.make_model(
+            onnx.GraphProto(),
             opset_imports=opsets,
             ir_version=helper.find_min_ir_version_for(opsets),
             producer_name=producer[0],
             producer_version=producer[1],
         )
+        # In its place: a model copies the graph that it is made of.
+        self._fill(model.graph, name)
+        return model
 
     def graph(self, name: str) -> onnx.GraphProto:
         """The graph alone, without the nodes that no output needs."""
+        graph = onnx.GraphProto()
+        self._fill(graph, name)
+        return graph
+
+    def _fill(self, graph: onnx.GraphProto, name: str) -> None:
         alive = self.live()
         # A node with several outputs is there once for each.
         nodes = {id(node): node for tensor, node in self._nodes.items() if tensor in alive}
-        return helper.make_graph(
-            [self._finished(node) for node in nodes.values()],
-            name,
-            self._inputs,
-            list(self._outputs.values()),
-            [value for tensor, value in self._constants.items() if tensor in alive],
+        graph.name = name
+        graph.node.extend(self._finished(node) for node in nodes.values())
+        graph.input.extend(self._inputs)
+        graph.output.extend(self._outputs.values())
+        graph.initializer.extend(
+            value for tensor, value in self._constants.items() if tensor in alive
         )
 
     def _append(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import onnx
 
+from qconvert.emit.unique_keys import with_unique_keys
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -180,7 +182,7 @@ def content_of(model: onnx.ModelProto, key: str, schema: str) -> dict[str, Any] 
         return None
     try:
         (text,) = texts
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=with_unique_keys)
         found = content["schema"]
     except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"the metadata is damaged: {_damage(error)}") from error

@@ -75,7 +75,9 @@ def _sums(op: Dense | Conv | ConvTranspose, x: Grid) -> Grid | None:
     if exps[0] is None or exps[1] is None:
         return None
     exp = min(exps[0] + x.exp, exps[1])
-    largest = math.fsum(abs(op.kernel).ravel().tolist()) * max(-x.lo, x.hi) * x.step
+    # Exact up to 2**53 of their steps, and as good as that beyond.
+    total = float(np.abs(op.kernel).sum(dtype=np.float64))
+    largest = total * max(-x.lo, x.hi) * x.step
     # Twice, for sums that are rounded.
     most = math.ceil(math.ldexp(2 * (largest + float(abs(bias).max())), -exp))
     return Grid(-most, most, exp)

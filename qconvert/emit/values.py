@@ -10,11 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.ir import F32, Grid
-from qconvert.ir.ops import Conv
 
 #: ``layout[i]`` is the Keras axis that the stored axis ``i`` holds.
 Layout: TypeAlias = tuple[int, ...]
@@ -144,21 +142,10 @@ def per_channel(array: F32, layout: Layout) -> F32:
 def broadcast(array: F32, layout: Layout) -> F32:
     """An array that broadcasts in Keras's order, shaped to do so against a tensor in *layout*."""
     padded = array.reshape((1,) * (len(layout) - array.ndim) + array.shape)
-    return contiguous(padded, layout)
+    return padded.transpose(layout)
 
 
 def without_axes(layout: Layout, dropped: tuple[int, ...]) -> Layout:
     """The layout that remains when the Keras axes *dropped* disappear."""
     kept = [axis for axis in layout if axis not in dropped]
     return tuple(sorted(kept).index(axis) for axis in kept)
-
-
-def contiguous(array: npt.NDArray[np.float32], perm: Iterable[int]) -> F32:
-    """A transposed copy."""
-    return np.ascontiguousarray(array.transpose(tuple(perm)))
-
-
-def conv_weight(op: Conv) -> F32:
-    """In ONNX's layout: (outputs, inputs / groups, *window)."""
-    rank = op.kernel.ndim
-    return contiguous(op.kernel, (rank - 1, rank - 2, *range(rank - 2)))

@@ -9,7 +9,9 @@ Where neither passes 2**24, float32 holds all of them, and each operation return
 Odd common divisors of the codes do not help: 3 * k is a float32 no sooner than its own bits fit.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -29,6 +31,9 @@ from qconvert.exactness.reach import (
 )
 from qconvert.ir import F32
 from qconvert.ir.ops import Conv, ConvTranspose, Dense
+
+#: Weights of which sums are computed at once: integers of these take ten times their memory.
+_AT_ONCE: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +83,11 @@ def _grouped(kernel: F32, x: Reach, groups: int, *, padded: bool) -> Sums:
         )
         for g, columns in enumerate(np.split(kernel, groups, axis=-1))
     ]
+    return _side_by_side(parts)
+
+
+def _side_by_side(parts: Sequence[Sums]) -> Sums:
+    """Those of several ranges of channels as those of all."""
     fields = ("lo", "hi", "positive", "negative", "exp")
     return Sums(*(np.concatenate([getattr(p, f) for p in parts], axis=-1) for f in fields))
 
@@ -87,6 +97,13 @@ def _products(x: Reach, kernel: F32) -> Sums:
     inputs, outputs = kernel.shape[-2:]
     shape = (*x.lo.shape[:-1], inputs)
     x = on_common_step(Reach(*(np.broadcast_to(a, shape) for a in (x.lo, x.hi, x.exp))), (-1,))
+    count = max(1, min(outputs, kernel.size // _AT_ONCE))
+    return _side_by_side([_columns(x, part) for part in np.array_split(kernel, count, axis=-1)])
+
+
+def _columns(x: Reach, kernel: F32) -> Sums:
+    """Of some outputs, which do not depend on the others; the inputs have one step."""
+    inputs, outputs = kernel.shape[-2:]
     q = on_common_step(of_array(kernel.reshape(-1, outputs)), (0,))
     codes = q.lo.reshape(-1, inputs, outputs)
     product_fits(x.magnitude, q.magnitude, len(codes) * inputs)

@@ -75,12 +75,12 @@ def of_array(array: F32) -> Reach:
     """
     if not np.isfinite(array).all():
         raise TooWideError
-    mantissa, exponent = np.frexp(array.astype(np.float64))
+    mantissa, exponent = np.frexp(array)
     whole = np.ldexp(mantissa, 24).astype(np.int64)
     low = np.where(whole == 0, 1, whole & -whole)
     codes = whole // low
-    # float64 holds every power of two.
-    zeros = np.frexp(low.astype(np.float64))[1] - 1
+    # float32 holds every power of two, and all 24 bits of *whole*.
+    zeros = np.frexp(low.astype(np.float32))[1] - 1
     return Reach(codes, codes, np.where(whole == 0, 0, exponent - 24 + zeros).astype(np.int64))
 
 

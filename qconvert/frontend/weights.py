@@ -16,7 +16,7 @@ from qconvert.numerics import quantize
 #: Variables that count steps or samples of training: whole numbers, without effect at inference.
 _COUNTERS: Final = frozenset({"count", "iteration", "pruning_step"})
 #: Weights that are quantized at once: several arrays of as many numbers are needed on the way.
-_BLOCK: Final = 1 << 18
+_BLOCK: Final = 1 << 16
 
 
 class Weights:

@@ -1,8 +1,14 @@
-"""Text in columns, one line a row, however wide."""
+"""Text in columns, one line a row, whatever a model calls its parts."""
 
 from collections.abc import Container, Iterator, Sequence
+from typing import Final
 
 from rich.text import Text
+
+from qconvert.report.escape import cut
+
+#: Characters of a cell in the last column, which may have sentences.
+_SENTENCES: Final = 1000
 
 
 def aligned(
@@ -14,8 +20,11 @@ def aligned(
 ) -> Iterator[Text]:
     """Lines of equally wide columns; the first row is the header, rows in *marked* get a ``>``.
 
-    *styles* are those of the rows behind the header; columns in *right* are flush right.
+    *styles* are those of the rows behind the header; columns in *right* are flush right. What is
+    longer than one can read is cut: a file may call a tensor anything, and one such name would
+    widen all rows.
     """
+    rows = [_readable(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for number, row in enumerate(rows):
         cells = (
@@ -28,3 +37,8 @@ def aligned(
         line.append("  ".join(cells), style)
         line.rstrip()
         yield line
+
+
+def _readable(row: Sequence[str]) -> list[str]:
+    *cells, last = row
+    return [*(cut(cell) for cell in cells), cut(last, _SENTENCES)]

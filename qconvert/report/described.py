@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from qconvert.report.escape import printable
+from qconvert.report.escape import printable, shortened
 
 if TYPE_CHECKING:
     # Which load ONNX and what a check consists of; export and inspect show lines of this.
@@ -55,7 +55,7 @@ def interface_lines(metadata: ModelMetadata | None) -> Iterator[str]:
         *(("output", each.output, each.tensor) for each in metadata.outputs),
     ]
     for kind, name, tensor in named if held else ():
-        yield f"{kind:<7} {printable(name)} is {held[tensor]}"
+        yield f"{kind:<7} {shortened(name)} is {held[tensor]}"
 
 
 def held_by_tensor(metadata: ModelMetadata | None) -> dict[str, str]:

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import Final
 
-#: Characters that `shortened` leaves.
+#: Characters that `shortened` and `cut` leave.
 LIMIT: Final = 200
 
 #: What Markdown reads something out of within a line; a colon and a dot make addresses.
@@ -30,8 +30,12 @@ def printable(text: str) -> str:
 
 def shortened(text: str) -> str:
     """What is `printable` of *text*, not longer than a few lines of a terminal."""
-    shown = printable(text[: LIMIT + 1])
-    return shown if len(shown) <= LIMIT else f"{shown[: LIMIT - 3]}..."
+    return cut(printable(text[: LIMIT + 1]))
+
+
+def cut(shown: str, most: int = LIMIT) -> str:
+    """The first *most* characters of what is printable already, with dots if that is not all."""
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
 
 
 def _is_visible(character: str) -> bool:

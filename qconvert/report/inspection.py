@@ -116,7 +116,7 @@ def _lines(summary: Summary) -> Iterator[Text]:
     for kind, values in (("input", summary.inputs), ("output", summary.outputs)):
         for name, shape in values:
             integers = f" is {held[name]}" if name in held else ""
-            yield Text(f"{kind:<7} {printable(name)} {shown(shape)}{integers}")
+            yield Text(f"{kind:<7} {shortened(name)} {shown(shape)}{integers}")
     yield from map(Text, metadata_lines(summary.metadata))
     yield from map(Text, stamp_lines(summary.stamp, fits=summary.stamped))
     yield Text()
@@ -124,8 +124,8 @@ def _lines(summary: Summary) -> Iterator[Text]:
     yield from weighed_lines(summary)
     if summary.operators:
         yield Text()
-        counted = ", ".join(f"{n} {name}" for name, n in summary.operators)
-        yield Text(f"operators  {printable(counted)}")
+        counted = ", ".join(f"{n} {shortened(name)}" for name, n in summary.operators)
+        yield Text(f"operators  {counted}")
     if summary.kernels is not None:
         yield Text()
         yield from kernel_lines(summary.kernels)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from qconvert.report.escape import printable
+from qconvert.report.escape import printable, shortened
 
 
 def note_lines(notes: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[str]:
@@ -10,6 +10,6 @@ def note_lines(notes: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[str]:
     layers: dict[str, list[str]] = {}
     for layer, texts in notes:
         for text in texts:
-            layers.setdefault(text, []).append(printable(layer))
+            layers.setdefault(text, []).append(shortened(layer))
     for text, names in layers.items():
         yield f"note: {', '.join(names)}: {printable(text)}"

@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -34,7 +35,7 @@ def of_onnx(model: onnx.ModelProto, optimized: onnx.ModelProto | None = None) ->
     weights = {tensor.name for tensor in graph.initializer}
     graphs = list(with_inner(graph))
     operators = Counter(node.op_type for each in graphs for node in each.node)
-    tensors = tuple(_initializer(x, each) for each in graphs for x in each.initializer)
+    tensors = tuple(tensor for each in graphs for tensor in _initializers(each))
     counts = multiplications_by_layer(model, metadata.layers) if metadata else {}
     return Summary(
         "ONNX",
@@ -73,6 +74,20 @@ def _stored(codes: CodesTensor) -> str:
         return f"codes in {codes.tensor}, zero point {codes.zero_point}, step 2**{codes.exp}"
     lo, hi = min(codes.exp), max(codes.exp)
     return f"sums in {codes.tensor}, steps by channel, from 2**{lo} to 2**{hi}"
+
+
+def _initializers(graph: onnx.GraphProto) -> Iterator[Tensor]:
+    for tensor in graph.initializer:
+        yield _initializer(tensor, graph)
+    for sparse in graph.sparse_initializer:
+        values = _initializer(sparse.values, graph)
+        places = bytes_of(sparse.indices)
+        yield replace(
+            values,
+            shape=tuple(sparse.dims),
+            type=f"sparse {values.type}",
+            bytes=values.bytes + places,
+        )
 
 
 def _initializer(tensor: onnx.TensorProto, graph: onnx.GraphProto) -> Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from qconvert.report.columns import aligned
-from qconvert.report.escape import printable
+from qconvert.report.escape import printable, shortened
 
 if TYPE_CHECKING:
     from qconvert.ir import Shape
@@ -49,7 +49,7 @@ def quantized_by(codes: Codes) -> str:
     """The quantizer, and its grid if it has one."""
     grid = codes.grid
     shown_grid = "" if grid is None else f"  [{grid.lo}..{grid.hi}] * 2**{grid.exp}"
-    return printable(codes.quantizer) + shown_grid
+    return shortened(codes.quantizer) + shown_grid
 
 
 def shown(shape: Shape) -> str:

@@ -22,7 +22,7 @@ def write_npz(file: Path | IO[bytes], arrays: Mapping[str, npt.NDArray[Any]]) ->
 
 def read_npz(path: Path) -> dict[str, F32]:
     """Read arrays; `ValueError` if one is not float32, `OSError` or others if it is no npz."""
-    _require_stored(path)
+    bytes_in(path)
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     for name, array in arrays.items():
@@ -31,13 +31,20 @@ def read_npz(path: Path) -> dict[str, F32]:
     return arrays
 
 
-def _require_stored(path: Path) -> None:
-    """`ValueError` for an array that says it is larger than what is there of it."""
-    size = path.stat().st_size
+def bytes_in(path: Path) -> int:
+    """How many all arrays take, which nothing was read of.
+
+    `ValueError` for an array that says it is larger than what is there of it; other errors if it
+    is no npz.
+    """
+    size, total = path.stat().st_size, 0
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             with archive.open(info) as member:
                 np.lib.format.read_magic(member)
                 shape, _, dtype = np.lib.format.read_array_header_1_0(member)
-            if math.prod(shape) * dtype.itemsize > min(info.file_size, size):
+            needed = math.prod(shape) * dtype.itemsize
+            if needed > min(info.file_size, size):
                 raise ValueError(f"{info.filename} says that its shape is {shape}")
+            total += needed
+    return total

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 import qkeras
+import tensorflow as tf
 import tf_keras
 from tf_keras import Input, Model
 from tf_keras import layers as stock
@@ -89,7 +90,8 @@ def built(example: Example, seed: int = 0) -> Keras:
     """The model with the weights of a training that never was; the same for the same seed."""
     tf_keras.backend.clear_session()
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-        return _built(example, seed)
+        # Without translating the code of each layer first, which takes longer than all the rest.
+        return tf.autograph.experimental.do_not_convert(_built)(example, seed)
 
 
 def _built(example: Example, seed: int) -> Keras:

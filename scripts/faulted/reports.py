@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from qconvert.report.formats import FORMATS
-from scripts.faulted.trial import OLD, Row, after, excused, run
+from scripts.faulted.row import Row
+from scripts.faulted.running import Happening, after, excused, once, run
+from scripts.faulted.subject import OLD
 from scripts.faulted.witnesses import command, settings
 
 _NAME: Final = "report"
@@ -16,19 +18,31 @@ _OLD: Final = {form.file: OLD for form in FORMATS.values()}
 
 
 def interrupted(model: Path, folder: Path, count: int, number: signal.Signals) -> Row:
-    """*count* checks that get a signal, at moments spread over all that a check does."""
-    row = Row(f"check --report, {number.name} at moments of the run")
+    """*count* checks that get a signal, at moments spread over all that a check does.
+
+    The first one gets it at once, the last one when the new report has just appeared, so that
+    both are seen whatever else this machine does: by the clock a check may take longer than the
+    one that was timed.
+    """
+    row = Row(f"check --report, {number.name} at moments of the run", both=True)
     words, report = command(model, folder, "--report", _NAME), folder / _NAME
     start = time.perf_counter()
     row.count(run(words, env=settings()), {0})
     longest, new = time.perf_counter() - start, _files(report)
     for i in range(count):
         _write_old(report)
-        moment = longest * (i + 1) / count
-        end, codes = excused(run(words, happening=after(moment, number), env=settings()), number)
+        last = i + 1 == count
+        happening = _at_the_end(report, number) if last else after(longest * i / count, number)
+        end, codes = excused(run(words, happening=happening, env=settings()), number)
         row.count(end, codes)
         _judge(row, _files(report), new)
     return row
+
+
+def _at_the_end(report: Path, number: signal.Signals) -> Happening:
+    """When all files are new."""
+    paths = [report / name for name in _OLD]
+    return once(lambda: all(path.exists() and path.read_bytes() != OLD for path in paths), number)
 
 
 def _write_old(report: Path) -> None:

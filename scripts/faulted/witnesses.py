@@ -10,7 +10,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from scripts.faulted.trial import ROOT, Ended, Row, environment, run
+from scripts.faulted.row import Row
+from scripts.faulted.running import ROOT, Ended, environment, run
 
 #: The faults of `witness`, and the exit codes that each may have: 0 never.
 FAULTS: Final = {

@@ -15,7 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from scripts.faulted.trial import OLD, Row, Subject, after, environment, excused, run
+from scripts.faulted.row import Row
+from scripts.faulted.running import after, environment, excused, run
+from scripts.faulted.subject import OLD, Subject
 
 #: Something that happens once.
 Fault: TypeAlias = Callable[[Subject], Row]

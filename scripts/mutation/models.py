@@ -69,6 +69,8 @@ if __name__ == "__main__":
     # What QKeras 0.9.0 uses of TensorFlow and TensorFlow no longer has.
     array_ops.stack, array_ops.unstack = tf.stack, tf.unstack
     nest.is_sequence = nest.is_nested
+    # Without translating the code of each layer first, which takes longer than all the rest.
+    as_it_is = tf.autograph.experimental.do_not_convert
     for build in (
         convolutions,
         linear,
@@ -80,6 +82,6 @@ if __name__ == "__main__":
         ties,
         stairs,
     ):
-        made = build()
+        made = as_it_is(build)()
         fill(made)
         save(made, Path(sys.argv[1]) / f"{made.name}.h5")

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import qkeras
+import tensorflow as tf
 import tf_keras
 from tensorflow_model_optimization.sparsity.keras import prune_low_magnitude
 
@@ -98,7 +99,15 @@ def weights() -> Iterator[Case]:
 
 
 def model_of(cases: list[Case]) -> Built:
-    """All cases side by side."""
+    """All cases side by side.
+
+    Keras builds the model without translating each layer's code first, which its shapes need not.
+    """
+    built: Built = tf.autograph.experimental.do_not_convert(_model_of)(cases)
+    return built
+
+
+def _model_of(cases: list[Case]) -> Built:
     sources = _Sources()
     outputs = [_called(case, sources) for case in cases]
     model = tf_keras.Model(list(sources.inputs.values()), outputs)

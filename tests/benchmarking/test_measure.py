@@ -1,6 +1,7 @@
 import os
 import re
 import signal
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -15,10 +16,12 @@ from qconvert.benchmarking import measure as module
 from qconvert.benchmarking.evaluate import column
 from qconvert.benchmarking.measure import measure
 from qconvert.benchmarking.running import Program, Running, Started
-from qconvert.errors import WitnessError
+from qconvert.errors import LimitError, WitnessError
+from qconvert.modelfile import DEFAULT_LIMITS, Limits
 from qconvert.runners import process
 from qconvert.runners.npz import write_npz
 from qconvert.runners.ort_process import MEMORY, SECONDS
+from qconvert.runners.process import Answer, Json
 from tests.hostile.onnx_edits import endless_loop
 
 #: Starts, and then says that a call took LIE seconds.
@@ -65,7 +68,8 @@ class Recorded:
     def peak(self) -> int:
         return self._threads
 
-    def results(self, batch: int) -> list[np.ndarray[Any, Any]]:
+    def results(self, batch: int, limits: Limits) -> list[np.ndarray[Any, Any]]:
+        assert limits is DEFAULT_LIMITS
         return [np.array(batch)]
 
 
@@ -80,7 +84,7 @@ def turns(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 def test_programs_take_turns_and_go_on_where_others_end(turns: list[tuple[str, int]]) -> None:
     inputs = {1: Path("one"), 8: Path("eight")}
     programs = [Program(name, "onnxruntime", Path(name), inputs) for name in "abcd"]
-    a, b, c, d = measure(programs, 3, 2, lambda _: None)
+    a, b, c, d = measure(programs, 3, 2, lambda _: None, DEFAULT_LIMITS)
     first = [(name, batch) for name in "acd" for batch in (1, 8)]
     assert turns == first + [(name, batch) for name in "ad" for batch in (1, 8)]
     assert a.rounds == {1: [1.0, 7.0], 8: [2.0, 8.0]}
@@ -112,11 +116,60 @@ def test_a_file_runs_in_its_own_process(doubling: Program) -> None:
     with Running(doubling, 1) as program:
         assert 0 < program.startup().seconds < 60
         assert 0 < program.time(2, 0.01) < 60
-        np.testing.assert_array_equal(program.results(2)[0], [[0, 2, 4], [6, 8, 10]])
+        (results,) = program.results(2, DEFAULT_LIMITS)
+        np.testing.assert_array_equal(results, [[0, 2, 4], [6, 8, 10]])
         ((name, kind, seconds),) = program.profile(2)
         assert (name, kind) == ("twice", "Add")
         assert 0 <= seconds < 60
         assert 10e6 < program.peak() < 10e9
+
+
+class Talkative(Running):
+    """Its process sends whatever it has."""
+
+    def ask(self, do: str, arguments: Mapping[str, Json]) -> Answer:
+        return super().ask(do, {**arguments, "most": 1 << 40})
+
+
+class Reticent(Running):
+    """Its process sends nothing."""
+
+    def results(self, batch: int, limits: Limits) -> list[np.ndarray[Any, Any]]:
+        try:
+            return super().results(batch, limits)
+        finally:
+            assert not (self.folder / "results.npz").exists()
+
+
+@pytest.mark.parametrize("kind", [Talkative, Reticent])
+def test_outputs_beyond_the_limit_are_neither_sent_nor_read(
+    kind: type[Running], doubling: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """24 bytes of them: two samples of three numbers."""
+    monkeypatch.setattr(module, "Running", kind)
+    less = DEFAULT_LIMITS.with_values({"tensor-bytes": 23})
+    with pytest.raises(LimitError, match=r"file: outputs of 24 bytes .*--limit tensor-bytes") as e:
+        measure([doubling], 1, 1, lambda _: None, less)
+    assert e.value.code == "QC320"
+
+
+def test_outputs_up_to_the_limit_are_read(doubling: Program) -> None:
+    enough = DEFAULT_LIMITS.with_values({"tensor-bytes": 24})
+    (found,) = measure([doubling], 1, 1, lambda _: None, enough)
+    assert found.results is not None
+
+
+def test_outputs_that_are_not_compared_are_not_asked_for(
+    doubling: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent(Running):
+        def ask(self, do: str, arguments: Mapping[str, Json]) -> Answer:
+            assert do != "results"
+            return super().ask(do, arguments)
+
+    monkeypatch.setattr(module, "Running", Silent)
+    (found,) = measure([doubling], 1, 1, lambda _: None)
+    assert (found.failure, found.results) == (None, None)
 
 
 def test_memory_is_the_programs_own(doubling: Program) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
 
 import numpy as np
+import tensorflow as tf
 from qkeras import (
     QActivation,
     QDense,
@@ -47,4 +48,5 @@ def dense(name: str, x: object, activation: object = None) -> object:
     return QDense(3, activation=activation, name=name, **quantizers)(x)
 
 
-main(Path(sys.argv[1]))
+# Without translating the code of each layer first, which its shapes need not.
+tf.autograph.experimental.do_not_convert(main)(Path(sys.argv[1]))

@@ -428,8 +428,8 @@ def explanation_without_end(folder: Path, write: WriteModel) -> list[str]:
         (report_exists, 6, "QC604", "--force"),
         (reproducer_exists, 6, "QC606", "--force"),
         (unknown_option, 2, "QC001", "--tolerance"),
-        (check_without_end, 2, "QC001", "not in the range 1<=x<=10000000"),
-        (explanation_without_end, 2, "QC001", "not in the range 0<=x<=9999999"),
+        (check_without_end, 2, "QC003", "at most 10,000,000 samples"),
+        (explanation_without_end, 2, "QC003", "at most 10,000,000 samples"),
     ],
 )
 def test_bad_input_gets_one_clear_error_and_changes_nothing(

@@ -10,8 +10,8 @@ from typing import Any, Final
 import jsonschema
 import pytest
 
+from qconvert.amounts import MOST_SAMPLES
 from qconvert.cli.configuration import ConfiguredModel, find, read_configuration
-from qconvert.cli.options import MOST_SAMPLES
 from qconvert.errors import BadFileError, UsageError
 
 ROOT: Final = Path(__file__).parents[2]

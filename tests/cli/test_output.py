@@ -434,6 +434,11 @@ def test_two_outputs_cannot_be_one_file(detour: str, tmp_path: Path) -> None:
         ("check", "--json", "a", "--report", "a"),
         ("explain", "--layer", "fc", "--json", "a", "--html", "a"),
         ("export", "-o", "a", "--json", "link/a"),
+        ("check", "--report", "inner", "--json", "inner/a"),
+        ("check", "--report", "inner", "--json", "inner/b/../a"),
+        ("check", "--reproducer", "inner", "--report", "link/inner/a"),
+        ("check", "--report", "a", "--repair", "a/b"),
+        ("check", "--report", ".", "--repair", "a", "--force"),
     ],
     ids=" ".join,
 )
@@ -451,6 +456,51 @@ def test_outputs_of_a_command_are_apart_before_anything_runs(
     assert run([name, str(write_model()), *options, *NO_TENSORFLOW]) == 6
     assert "error QC607" in capsys.readouterr().err
     assert names(tmp_path) == ["inner", "link", "model.h5"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("export", "-o", "-"),
+        ("weights", "-o", "-"),
+        ("check", "--report", "-"),
+        ("check", "--reproducer", "-"),
+        ("check", "--repair", "-"),
+        ("explain", "--layer", "fc", "--html", "-"),
+    ],
+    ids=" ".join,
+)
+def test_standard_output_is_refused_where_nothing_is_written_to_it(
+    command: tuple[str, ...],
+    write_model: WriteModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, *options = command
+    assert run([name, str(write_model()), *options, "--force"]) == 6
+    assert capsys.readouterr().err.startswith("qconvert: error QC603: -: is standard output")
+    assert names(tmp_path) == ["model.h5"]
+
+
+@pytest.mark.parametrize("words", [("-o", "./-"), ("--json", "./-"), ("-o", "../{here}/-")])
+def test_a_file_may_be_called_a_dash(
+    words: tuple[str, str], write_model: WriteModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    option, path = words
+    assert run(["export", str(write_model()), option, path.format(here=tmp_path.name)]) == 0
+    assert "-" in names(tmp_path)
+
+
+def test_standard_output_lies_in_no_folder(
+    write_model: WriteModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["check", str(write_model()), "--samples", "1", "--report", ".", "--json", "-"]
+    assert run([*words, "--force", *NO_TENSORFLOW]) == 5
+    assert "report.json" in names(tmp_path)
 
 
 def test_a_file_and_others_share_a_folder_that_was_empty(tmp_path: Path) -> None:

@@ -208,6 +208,39 @@ def test_a_job_of_github_gets_annotations_and_a_summary(
     assert "does not pass: UNCHECKED" in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("command", [("check",), ("export", "--check")], ids=" ".join)
+def test_github_is_told_of_a_model_that_cannot_be_read(
+    command: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model, page = tmp_path / "model.h5", tmp_path / "summary.md"
+    model.write_bytes(b"nothing")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    name, *options = command
+    assert run([name, str(model), *options]) == 4
+    annotation, error = capsys.readouterr().err.splitlines()
+    title = f"::error title=qconvert%3A {model} could not be checked::QC103: "
+    assert annotation.startswith(title)
+    assert error.startswith("qconvert: error QC103: ")
+    assert "QC103" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("words", [("export",), ("inspect",), ("check", "--no-such-option")])
+def test_github_is_told_of_checks_alone(
+    words: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    name, *options = words
+    assert run([name, str(tmp_path / "model.h5"), *options]) in (2, 4)
+    assert "::error" not in capsys.readouterr().err
+
+
 def test_layers_that_differ_are_told_while_the_check_runs(write_model: Any) -> None:
     from qconvert import api
 

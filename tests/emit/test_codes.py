@@ -1,8 +1,10 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from qconvert.emit import codes as module
-from qconvert.emit.codes import encode, on_grid
+from qconvert.emit.codes import WeightCodes, encode, lowest_bits, on_grid
 from qconvert.ir import F32
 
 
@@ -80,3 +82,29 @@ def test_codes_do_not_depend_on_how_many_are_taken_at_once(
     assert whole.axis == parts.axis
     np.testing.assert_array_equal(whole.exps, parts.exps)
     np.testing.assert_array_equal(whole.codes, parts.codes)
+
+
+@pytest.mark.parametrize("perm", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_codes_lie_in_memory_as_the_weights_do(perm: tuple[int, int, int]) -> None:
+    """What is transposed is transposed once, when bytes of it are stored."""
+    array = np.arange(-12, 12, dtype=np.float32).reshape(2, 3, 4).transpose(perm)
+    found = encode(array, 0)
+    assert found is not None
+    assert found.codes.strides == array.strides
+    np.testing.assert_array_equal(found.codes, array)
+
+
+@pytest.mark.parametrize(("dtype", "zero"), [("uint8", 128), ("int8", 0)])
+def test_stored_codes_have_their_zero_point(dtype: str, zero: int) -> None:
+    codes = np.arange(-128, 128, dtype=np.int32)
+    stored = WeightCodes(codes, np.zeros(1, np.int64), None).stored_as(dtype, zero)
+    assert stored.dtype == dtype
+    np.testing.assert_array_equal(stored.astype(np.int64) - zero, codes)
+
+
+def test_lowest_bits_of_the_smallest_and_the_largest_numbers() -> None:
+    numbers = [2.0**-149, 3 * 2.0**-140, 2.0**-126, -1.5, 0.1, float(np.finfo(np.float32).max)]
+    array = np.array(numbers, np.float32)
+    for number, exp in zip(array.tolist(), lowest_bits(array).tolist(), strict=True):
+        assert (Fraction(number) / Fraction(2) ** exp).numerator % 2 == 1
+        assert (Fraction(number) / Fraction(2) ** exp).denominator == 1

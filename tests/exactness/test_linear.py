@@ -3,6 +3,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from qconvert.exactness import Certificate, Doubt, Reach
+from qconvert.exactness import linear as module
 from qconvert.exactness.certificate import BIAS_LAST
 from qconvert.exactness.rules import examine
 from qconvert.ir import F32, Op, Shape
@@ -11,6 +12,8 @@ from qconvert.reference import apply
 from tests.exactness.samples import draw, grid, inside, random_reach
 
 F = np.float32
+#: Of 7 channels, each with a step of its own.
+_SOME = np.ldexp(np.arange(-20, 22).reshape(6, 7), np.arange(-3, 4)).astype(F)
 
 
 def column(*weights: float, bias: float | None = None) -> Dense:
@@ -173,3 +176,21 @@ def test_the_bound_of_those_layers_is_sharp() -> None:
     assert magnitude(column(*[1.0] * 7, 1023.0), x, (None, 8)) == 2**11 * 1030
     assert isinstance(certificate(column(*[1023.0] * 8), x, (None, 8)), Certificate)
     assert isinstance(certificate(column(*[1025.0] * 8), x, (None, 8)), Doubt)
+
+
+@pytest.mark.parametrize(
+    ("op", "shape"),
+    [
+        (Dense(_SOME, None), (1, 6)),
+        (Conv(_SOME.reshape(2, 3, 7), None, (1,), (1,), ((0, 1),)), (1, 5, 3)),
+    ],
+)
+def test_sums_do_not_depend_on_how_many_are_computed_at_once(
+    op: Dense | Conv, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = grid(-3, 9, -2, shape)
+    whole = module.sums(op, x)
+    monkeypatch.setattr(module, "_AT_ONCE", 12)
+    parts = module.sums(op, x)
+    for name in ("lo", "hi", "positive", "negative", "exp"):
+        assert_array_equal(getattr(parts, name), getattr(whole, name))

@@ -6,6 +6,7 @@ from typing import Final
 from tests.hostile.onnx_edits import (
     HUGE,
     Edit,
+    _keys_twice,
     _layer,
     _twice,
     allocation,
@@ -16,6 +17,7 @@ from tests.hostile.onnx_edits import (
     duplicate,
     endless_loop,
     external,
+    external_by_default,
     external_constant,
     external_in_branch,
     external_in_function,
@@ -47,6 +49,7 @@ REFUSED: Final[Mapping[str, tuple[Edit, str]]] = {
     "external in a constant": (external_constant, "QC701"),
     "external in a branch": (external_in_branch, "QC701"),
     "external in a function": (external_in_function, "QC701"),
+    "external by default of a function": (external_by_default, "QC701"),
     "weight of 4 TiB": (shape_of_constant(HUGE), "QC702"),
     "weight of negative size": (shape_of_constant(-1), "QC702"),
     "weight of overflowing size": (shape_of_constant(1 << 62, 1 << 62), "QC702"),
@@ -90,6 +93,8 @@ REFUSED: Final[Mapping[str, tuple[Edit, str]]] = {
         "QC703",
     ),
     "layer twice": (metadata(_twice), "QC703"),
+    "a key of the metadata twice": (_keys_twice('"dialect":'), "QC703"),
+    "a key of a layer twice": (_keys_twice('"class_name":'), "QC703"),
 }
 
 #: Files that are small, and have no end for who follows their calls.

@@ -11,7 +11,9 @@ from qconvert import api
 from scripts import faults
 from scripts.faulted import reports, witnesses, writing
 from scripts.faulted.model import write_model
-from scripts.faulted.trial import Row, Subject, run
+from scripts.faulted.row import Row
+from scripts.faulted.running import run
+from scripts.faulted.subject import Subject
 
 #: A writer as one writes it first, with the bug that each fault is for.
 NAIVE = writing.LOOP.replace(
@@ -134,6 +136,9 @@ def test_signals_while_a_report_is_replaced(
         (Row("f", runs=1, temporary=["y"]), ["left in TMPDIR: y"]),
         (Row("f", runs=1, left=["x"], temporary=["y"], may_leave=True), []),
         (Row("f", runs=1, wrong=["exit code 70: "]), ["exit code 70: "]),
+        (Row("f", runs=2, old=1, new=1, both=True), []),
+        (Row("f", runs=2, old=2, both=True), ["no run left the new file"]),
+        (Row("f", runs=2, new=2, both=True), ["no run left the old file"]),
     ],
 )
 def test_a_row_that_fails_says_why(

@@ -32,6 +32,7 @@ from qconvert.runners.ort import OrtRunner
 from qconvert.runners.ort_process import ort_process
 from qconvert.runners.reference import ReferenceRunner
 from tests.checking.stand_in import stand_in_for
+from tests.hostile.long_names import long_names
 from tests.hostile.onnx_edits import (
     NAMES,
     Edit,
@@ -124,6 +125,19 @@ def test_functions_of_one_name_are_told_apart(exported: Path, tmp_path: Path) ->
     api.inspect(edited(exported, tmp_path, overloaded))
 
 
+def test_a_file_that_does_not_run_is_named(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = edited(exported, tmp_path, FAILING["custom operator"][0])
+    for code, command in (
+        ("QC726", ["inspect", str(path), "--optimized"]),
+        ("QC727", ["bench", str(path), "--quiet"]),
+    ):
+        assert run(command) == 5
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith(f"qconvert: error {code}: {path}: ")
+
+
 @pytest.mark.parametrize("name", FAILING)
 def test_a_file_that_does_not_run_is_a_witness_that_failed(
     name: str, keras: Path, exported: Path, tmp_path: Path
@@ -204,6 +218,18 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
         with pytest.raises(BadFileError, match=r"not a (regular )?file") as found:
             onnx_file.read_onnx(path)
         assert found.value.code == "QC106"
+
+
+@pytest.mark.parametrize("more", [(), ("--optimized",)])
+def test_long_names_are_shown_in_part(
+    more: tuple[str, ...], exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = edited(exported, tmp_path, long_names)
+    assert run(["inspect", str(path), *more]) == 0
+    out, _ = capsys.readouterr()
+    assert "x" * 100 in out and "x" * 201 not in out
+    assert run(["inspect", str(path), "--json"]) == 0
+    assert "x" * 4000 in capsys.readouterr().out
 
 
 def test_hostile_names_are_shown_as_text(

@@ -3,6 +3,8 @@
 import errno
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from qconvert.cli import run
 from tests.hostile.building import BIAS, KERNEL, hdf5, model, renamed
+from tests.hostile.commands.outputs import ORDINARY
 
 OLD = b"what was there before"
 NOWHERE = "--tf-python /nowhere/python"
@@ -45,6 +48,38 @@ def folder(keras: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.Monk
     check = f"check model.h5 model.onnx --samples 4 --json report.json --quiet {NOWHERE}"
     assert run(check.split()) == 5
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "export no.h5 -o closed/new.onnx",
+        "export no.h5 --json closed/new.json",
+        "weights no.h5 -o closed/new.npz",
+        "check no.h5 --json closed/new.json",
+        "check no.h5 --report closed/new",
+        "check no.h5 --report closed --force",
+        "check no.h5 --reproducer closed/new",
+        "check no.h5 --repair closed/new.onnx",
+        "explain no.h5 --layer fc --html closed/new.html",
+        "bench no.onnx --json closed/new.json",
+        "report no.json --format html -o closed/new.html",
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_read(
+    words: str, tmp_path: Path
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    (closed / "kept").touch()
+    codes = []
+    for mode in (0o555, 0o755):
+        closed.chmod(mode)
+        command = [*ORDINARY, sys.executable, "-m", "qconvert", *words.split()]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        codes.append(done.stderr[:22])
+        assert [each.name for each in closed.iterdir()] == ["kept"]
+    assert codes == ["qconvert: error QC602:", "qconvert: error QC107:"]
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -9,6 +9,7 @@ import pytest
 
 from qconvert.checking.compare import Difference
 from qconvert.checking.results import LayerResult, Report, Verdict, WeightResult
+from qconvert.cli.failing import failure_of
 from qconvert.cli.github import tell_github, tell_github_of_failure
 from qconvert.errors import BadFileError, Problem, UnsupportedError
 from qconvert.report.escape import printable
@@ -115,7 +116,7 @@ def test_a_model_that_could_not_be_checked_is_an_error_too(
     github: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     error = BadFileError("QC107", "gone.h5", "no such file")
-    tell_github_of_failure(name, [error.coded])
+    tell_github_of_failure(name, failure_of(error))
     (line,) = capsys.readouterr().err.splitlines()
     match = COMMAND.fullmatch(line)
     assert match and match[1] == "error" and "QC107: gone.h5: no such file" in match[3]
@@ -129,11 +130,11 @@ def test_lines_of_an_error_are_those_of_its_annotation(
 ) -> None:
     """And not those of a name in it."""
     error = UnsupportedError([Problem("QC301", "a\n::error::b%0A", "x"), Problem("QC301", "", "y")])
-    tell_github_of_failure("m.h5", error.lines)
+    tell_github_of_failure("m.h5", failure_of(error))
     (line,) = capsys.readouterr().err.splitlines()
     match = COMMAND.fullmatch(line)
     assert match and match[3].split("%0A") == [
-        "the model has 2 unsupported part(s):",
+        "QC301: the model has 2 unsupported part(s):",
         r"  a\u{a}::error::b%250A: x [QC301]",
         "  y [QC301]",
     ]

@@ -188,5 +188,7 @@ def recurrent(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    # Without translating the code of each layer first, which its shapes need not.
+    as_it_is = tf.autograph.experimental.do_not_convert
     for build in (shared, quantized, pruned, dictionary, wrapped, stateful, recurrent):
-        build(Path(sys.argv[1]))
+        as_it_is(build)(Path(sys.argv[1]))

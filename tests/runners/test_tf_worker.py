@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -231,3 +233,15 @@ def test_states_are_inputs_and_outputs_of_batches_of_any_size(
     assert list(answer) == returned
     state = answer["rnn/new_state_h"]
     assert isinstance(state, dict) and state["elements"] == 5 * 4
+
+
+def test_graphs_are_the_same_without_autograph(models: Path) -> None:
+    files = [DATA / "mnist_cnn.keras", *sorted(models.glob("*.h5"))]
+    script = Path(__file__).with_name("translated_graphs.py")
+    done = subprocess.run(
+        [sys.executable, str(script), *map(str, files)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    worker, translated = json.loads(done.stdout.splitlines()[-1])
+    assert worker == translated
+    assert len(set(worker)) == len(files) >= 7

@@ -10,11 +10,12 @@ from typing import Final
 import numpy as np
 
 from qconvert.emit.builder import Builder
-from qconvert.emit.codes import Integers, encode
+from qconvert.emit.codes import Integers
 from qconvert.emit.lowering.linear import conv_attributes, plus
 from qconvert.emit.lowering.sums import as_float, powers, steps_of_sums
 from qconvert.emit.packing import stored_codes
-from qconvert.emit.values import Value, channels_first, conv_weight, per_channel, relayout
+from qconvert.emit.values import Value, channels_first, per_channel, relayout
+from qconvert.emit.weights import Weight
 from qconvert.ir import Shape
 from qconvert.ir.ops import Conv
 
@@ -27,13 +28,13 @@ _FEWEST_TERMS, _FEWEST_TERMS_OF_ONE = 256, 64
 _FEWEST_CHANNELS, _FEWEST_PLACES, _FEWEST_PRODUCTS = 16, 16, 1 << 20
 
 
-def conv_sums(op: Conv, x: Value, shape: Shape, b: Builder) -> Value | None:
+def conv_sums(op: Conv, weight: Weight, x: Value, shape: Shape, b: Builder) -> Value | None:
     """*op*, with results of *shape*; ``None`` where it may round, or floats are as fast."""
-    found = encode(conv_weight(op), 0)
-    if x.codes is None or x.codes.dtype != "uint8" or found is None:
+    if x.codes is None or x.codes.dtype != "uint8" or not _is_faster(op, shape):
         return None
-    exps = steps_of_sums(found, x.codes)
-    if exps is None or not _is_faster(op, shape):
+    found = weight.codes
+    exps = None if found is None else steps_of_sums(found, x.codes)
+    if found is None or exps is None:
         return None
     x = relayout(b, x, channels_first(x.rank))
     assert x.codes is not None
@@ -41,7 +42,7 @@ def conv_sums(op: Conv, x: Value, shape: Shape, b: Builder) -> Value | None:
     y = b.op(
         "ConvInteger",
         x.codes.tensor,
-        stored_codes(b, (found.codes + zero).astype(np.uint8), "kernel"),
+        stored_codes(b, found.stored_as("uint8", zero), "kernel"),
         b.constant(np.array(x.codes.zero, np.uint8), "zero"),
         b.constant(np.array(zero, np.uint8), "zero"),
         attributes=conv_attributes(op),

@@ -13,11 +13,12 @@ from typing import Final
 import numpy as np
 
 from qconvert.emit.builder import Builder, Tensor
-from qconvert.emit.codes import Integers, encode
+from qconvert.emit.codes import Integers
 from qconvert.emit.lowering.sums import as_float, powers, steps_of_sums
 from qconvert.emit.normalization import normalization
 from qconvert.emit.packing import stored_codes, type_of_weights
-from qconvert.emit.values import Sums, Value, contiguous, natural, relayout
+from qconvert.emit.values import Sums, Value, natural, relayout
+from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Graph, Op
 from qconvert.ir.ops import Affine, BatchNormalization, Dense
 
@@ -49,25 +50,25 @@ def _factor(op: Op) -> F32 | None:
             return None
 
 
-def dense_sums(op: Dense, factor: F32, x: Value, b: Builder) -> Value | None:
-    """The products of *op*, without its bias, as integers; ``None`` where they are none of bytes.
+def dense_sums(weight: Weight, factor: F32, x: Value, b: Builder) -> Value | None:
+    """The products with *weight*, [in, out], as integers; ``None`` where they are none of bytes.
 
     Or where float32 does not hold all of them, or their steps times the *factor* behind them.
     """
-    found = encode(contiguous(op.kernel, (1, 0)), 0)
-    if x.codes is None or not x.integer or found is None:
+    rows = weight.transposed().codes if x.integer else None
+    if x.codes is None or rows is None:
         return None
-    known = steps_of_sums(found, x.codes)
-    exps = None if known is None else np.resize(known, op.kernel.shape[1])
+    known = steps_of_sums(rows, x.codes)
+    exps = None if known is None else np.resize(known, len(rows.codes))
     if exps is None or not _are_exact(exps, factor):
         return None
     x = relayout(b, x, natural(x.rank))
     assert x.codes is not None
-    kind, origin = type_of_weights(b, found, x.codes)
+    kind, origin = type_of_weights(b, rows, x.codes)
     product = b.op(
         "MatMulInteger",
         x.codes.tensor,
-        stored_codes(b, (found.codes.T + origin).astype(kind), "kernel"),
+        stored_codes(b, rows.stored_as(kind, origin).T, "kernel"),
         b.constant(np.array(x.codes.zero, x.codes.dtype), "zero"),
         b.constant(np.array(origin, kind), "zero"),
     )

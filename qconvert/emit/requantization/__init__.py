@@ -10,7 +10,7 @@ from qconvert.emit.requantization.chains import Chain, chains
 from qconvert.emit.requantization.float_line import FloatLine, lined
 from qconvert.emit.requantization.means import divides_exactly, summing
 from qconvert.emit.requantization.phases import Phases, phases
-from qconvert.emit.requantization.requantize import Requantized, own_steps, reach, requantized
+from qconvert.emit.requantization.requantize import Requantized, own_steps, requantized
 
 __all__ = [
     "Chain",
@@ -22,7 +22,6 @@ __all__ = [
     "lined",
     "own_steps",
     "phases",
-    "reach",
     "requantized",
     "summing",
 ]

@@ -19,7 +19,8 @@ weights {outputs} -> {keys}: the weights that the layers compute with, as ``laye
 tf2onnx {model, weights, output} -> {converter} or {refused}: the model as tf2onnx converts it
 start   {kind, file, weights, threads} -> {seconds, bytes}: the program that the next four are
         about; bytes if it converts the model to a file of its own
-results {inputs, outputs} -> {keys}: its outputs, by their places
+results {inputs, outputs, most} -> {keys} or {refused}: its outputs, by their places; or their
+        bytes, if these are more than so many
 time    {inputs, seconds} -> {seconds}: the fastest of calls for so many seconds
 profile {file, threads, inputs} -> {operators}: what each operator of an ONNX file takes
 peak    {} -> {bytes}: the largest resident memory of this process
@@ -82,6 +83,8 @@ ENVIRONMENT = {
 DEFAULTS = {"TF_ENABLE_ONEDNN_OPTS": "1", "ORT_DISABLE_TELEMETRY": "1"}
 #: Settings that put other programs in the place of sums of products: those that are made are told.
 OTHER_KERNELS = ("TF_USE_DEEP_CONV2D", "ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE")
+#: What Keras imports wherever it is installed, for data and images: a third of the time to start.
+UNUSED = ("pandas", "scipy", "sklearn")
 #: Before the names of layers whose results are given.
 FORCED = "forced:"
 
@@ -129,7 +132,7 @@ class Worker:
         if do == "start":
             return self._timer.start(request)
         if do == "results":
-            return keys_of(request["outputs"], self._timer.results(request))
+            return few(request, self._timer.results(request))
         if do == "time":
             return self._timer.time(request)
         if do == "profile":
@@ -253,6 +256,13 @@ def keys_of(path: str, arrays: Mapping[str, Array]) -> Config:
     return {"keys": list(arrays)}
 
 
+def few(request: Json, results: Iterable[Array]) -> Config:
+    """Write *results* by their places, unless they are more than who asks will read."""
+    arrays = {str(i): each for i, each in enumerate(results)}
+    size = sum(each.nbytes for each in arrays.values())
+    return {"refused": size} if size > request["most"] else keys_of(request["outputs"], arrays)
+
+
 def failure(error: BaseException) -> dict[str, str]:
     """An error as an answer."""
     lines = traceback.format_exception(type(error), error, error.__traceback__)
@@ -280,6 +290,8 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     os.environ.update({**DEFAULTS, **os.environ, **ENVIRONMENT})
+    for name in UNUSED:
+        sys.modules[name] = None  # type: ignore[assignment]
     # The folder around comes first, where modules could hide those of TensorFlow.
     here = Path(__file__).resolve().parents[1]
     sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != here]

@@ -54,9 +54,9 @@ class Timer:
         size = {"bytes": converted.stat().st_size} if converted.exists() else {}
         return {"seconds": statistics.median(spent), **size}
 
-    def results(self, request: Json) -> dict[str, Array]:
-        """The outputs of one call, by their places."""
-        return {str(i): each for i, each in enumerate(self._call(request)())}
+    def results(self, request: Json) -> list[Array]:
+        """The outputs of one call."""
+        return self._call(request)()
 
     def time(self, request: Json) -> Config:
         """The fastest of calls for so many seconds, and one before them that counts for nothing.

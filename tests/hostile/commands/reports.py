@@ -8,7 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scripts.faulted.trial import environment
+from scripts.faulted.running import environment
 from scripts.faulted.witnesses import command
 from tests.hostile.case import Call
 from tests.hostile.commands.subjects import WITNESS, checked, model

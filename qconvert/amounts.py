@@ -1,0 +1,14 @@
+"""How many samples one may ask for, wherever one asks."""
+
+from typing import Final
+
+from qconvert.errors import UsageError
+
+#: Far more than anybody waits for: 40,000 times as many as without an option.
+MOST_SAMPLES: Final = 10_000_000
+
+
+def require_waited_for(samples: int | None) -> None:
+    """`UsageError` for a number of *samples* that nobody waits for; None is one of our choice."""
+    if samples is not None and samples > MOST_SAMPLES:
+        raise UsageError("QC003", f"there are at most {MOST_SAMPLES:,} samples")
