@@ -10,14 +10,14 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from qconvert.emit.builder import Builder
-from qconvert.emit.codes import LARGEST_CODE, Integers, encode, lowest_bits, on_grid
+from qconvert.emit.codes import LARGEST_CODE, Integers, lowest_bits, on_grid
 from qconvert.emit.dialects import Dialect
-from qconvert.emit.lowering.dense_sums import holds, normalized
-from qconvert.emit.lowering.sums import in_range
+from qconvert.emit.lowering.dense_sums import holds, lined
 from qconvert.emit.normalization import normalization
-from qconvert.emit.requantization import Chain, FloatLine, lined, own_steps, reach
+from qconvert.emit.requantization import Chain, FloatLine, line_of, own_steps, reach
 from qconvert.emit.shield import unfolded
-from qconvert.emit.values import Codes, Value, contiguous, conv_weight, per_channel
+from qconvert.emit.values import Codes, Value, per_channel
+from qconvert.emit.weights import Weight
 from qconvert.ir import Op, Shape
 from qconvert.ir.ops import BatchNormalization, Conv, Dense, Pool, Quantize, Relu
 
@@ -25,16 +25,18 @@ Lower: TypeAlias = Callable[[Op, tuple[Value, ...], Shape, Builder, Dialect], Va
 
 #: How much finer than products the steps of a bias may be.
 _MOST_BITS: Final = 24
+#: The exponents of steps of which float32 has 2**24.
+_LEAST, _MOST = -126, 103
 
 
 def lower_line(
-    chain: Chain, x: Value, y: Value, b: Builder, dialect: Dialect, lower: Lower
+    chain: Chain, weight: Weight, x: Value, y: Value, b: Builder, dialect: Dialect, lower: Lower
 ) -> Value | None:
-    """The value at the end of *chain*, of which *y* are the sums of products with *x*.
+    """The value at the end of *chain*, of which *y* are the sums of products of *x* and a *weight*.
 
     ``None`` if these may be rounded, nothing is gained, or some channel has no such numbers.
     """
-    line = _line(chain, x) if _pays(chain, y) else None
+    line = _line(chain, weight, x) if _pays(chain, y) else None
     if line is None or (y.sums is not None and not holds(y.sums.exps, line.factor)):
         return None
     b.scope = chain.between[-1].name
@@ -53,7 +55,7 @@ def _pays(chain: Chain, y: Value) -> bool:
     return y.sums is not None or len(chain.between) > 1 or normalization(first).mean is not None
 
 
-def _line(chain: Chain, x: Value) -> FloatLine | None:
+def _line(chain: Chain, weight: Weight, x: Value) -> FloatLine | None:
     op, quantize = chain.linear.op, chain.end.op
     if not isinstance(op, Conv | Dense) or not isinstance(quantize, Quantize) or x.codes is None:
         return None
@@ -62,36 +64,38 @@ def _line(chain: Chain, x: Value) -> FloatLine | None:
     ops = [node.op for node in chain.between]
     if any(isinstance(each, Relu) for each in ops):
         return None
-    numbers = _numbers(op, x.codes)
-    return None if numbers is None else lined(ops, quantize.quantizer, *numbers)
+    numbers = _numbers(op, weight, x.codes)
+    return None if numbers is None else line_of(ops, quantize.quantizer, *numbers)
 
 
-def _numbers(op: Conv | Dense, x: Codes) -> tuple[Integers, Integers, Integers] | None:
+def _numbers(
+    op: Conv | Dense, weight: Weight, x: Codes
+) -> tuple[Integers, Integers, Integers] | None:
     """The steps of the results of *op*, as exponents, and the ends of these, by channel.
 
     ``None`` where float32 does not hold every partial sum.
     """
-    found = encode(conv_weight(op) if isinstance(op, Conv) else contiguous(op.kernel, (1, 0)), 0)
+    found = (weight if isinstance(op, Conv) else weight.transposed()).codes
     if found is None:
         return None
-    weights, steps = own_steps(found)
-    lo, hi = reach(weights, x)
-    exps = np.resize(steps + x.exp, len(weights))
+    codes, steps = own_steps(found)
+    lo, hi = reach(codes, x)
+    exps = np.resize(steps + x.exp, len(codes))
     bias = np.zeros(len(exps), np.int64)
     if op.bias is not None:
-        finer = np.minimum(exps, lowest_bits(op.bias))
-        codes = on_grid(op.bias, finer)
-        if codes is None or np.any(exps - finer > _MOST_BITS):
+        finer = exps - np.minimum(exps, lowest_bits(op.bias))
+        own = on_grid(op.bias, exps - finer)
+        if own is None or np.any(finer > _MOST_BITS):
             return None
-        lo, hi, exps, bias = lo << (exps - finer), hi << (exps - finer), finer, codes
+        lo, hi, exps, bias = lo << finer, hi << finer, exps - finer, own
     largest = np.maximum(np.maximum(bias, 0) + hi, np.maximum(-bias, 0) - lo)
-    exact = in_range(exps) and np.all(largest <= LARGEST_CODE)
+    exact = np.all(largest <= LARGEST_CODE) and np.all((exps >= _LEAST) & (exps <= _MOST))
     return (exps, lo + bias, hi + bias) if exact else None
 
 
 def _applied(line: FloatLine, x: Value, b: Builder) -> Value:
     if x.sums is not None:
-        return Value(normalized(b, x.sums, line.factor, line.addend, lined=True), x.layout)
+        return Value(lined(b, x.sums, line.factor, line.addend), x.layout)
     # Else ONNX Runtime makes a part of a convolution's weights of it, and rounds them.
     factor = unfolded(b, per_channel(line.factor, x.layout), "line")
     addend = b.constant(per_channel(line.addend, x.layout), "line")

@@ -7,10 +7,10 @@ in their stead. Behind exact sums that become floats, two numbers of float32 a c
 """
 
 from qconvert.emit.requantization.chains import Chain, chains
-from qconvert.emit.requantization.float_line import FloatLine, lined
+from qconvert.emit.requantization.float_line import FloatLine, line_of
 from qconvert.emit.requantization.means import divides_exactly, summing
 from qconvert.emit.requantization.phases import Phases, phases
-from qconvert.emit.requantization.requantize import Requantized, own_steps, requantized
+from qconvert.emit.requantization.requantize import Requantized, own_steps, reach, requantized
 
 __all__ = [
     "Chain",
@@ -19,9 +19,10 @@ __all__ = [
     "Requantized",
     "chains",
     "divides_exactly",
-    "lined",
+    "line_of",
     "own_steps",
     "phases",
+    "reach",
     "requantized",
     "summing",
 ]

@@ -52,7 +52,7 @@ class _Side:
         return _Side(self.numbers[channels], self.halves[channels], self.ends[channels])
 
 
-def lined(
+def line_of(
     ops: Sequence[Op], quantizer: Quantizer, exps: Integers, lo: Integers, hi: Integers
 ) -> FloatLine | None:
     """What *quantizer* may read instead of *ops* of numbers from *lo* to *hi* times ``2**exps``.
