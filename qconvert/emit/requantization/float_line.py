@@ -59,11 +59,11 @@ def line_of(
 
     ``None`` for quantizers that do more than round and clip, or where some channel has no line.
     """
-    grid, own = rounds_to(quantizer), rising(quantizer)
+    grid = rising(quantizer)
     plain = isinstance(quantizer, QuantizedBits | QuantizedLinear | QuantizedRelu)
-    if not plain or grid is None or own is None:
+    if not plain or grid is None or grid != rounds_to(quantizer):
         return None
-    epilogue = Epilogue(exps, len(exps), None, ops, quantizer, own)
+    epilogue = Epilogue(exps, len(exps), None, ops, quantizer, grid)
     return float_line(stairs(epilogue, lo, hi), grid, exps)
 
 
