@@ -48,7 +48,8 @@ def codes_of(line: FloatLine, channel: int, numbers: F32, grid: Grid, *, togethe
     exact = [Fraction(float(x)) * factor for x in numbers]
     products = exact if together else [Fraction(float(rounded(x))) for x in exact]
     results = np.array([rounded(x + addend) for x in products], np.float32)
-    return np.clip(np.rint(results / np.float32(grid.step)), grid.lo, grid.hi).astype(np.int64)
+    codes = np.clip(np.rint(results / np.float32(grid.step)), grid.lo, grid.hi)
+    return np.asarray(codes, np.int64)
 
 
 @pytest.mark.parametrize("fused", [False, True])

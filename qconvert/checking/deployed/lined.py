@@ -32,7 +32,7 @@ def judged_lines(conversion: Conversion) -> Mapping[str, Judged | None]:
     graph = conversion.graph
     values = {layer.name: layer.value for layer in graph.layers}
     return {
-        name: _judged(graph, conversion.analysis, values[name], values.get(line.source, ""), line)
+        name: judged_line(graph, conversion.analysis, values[name], values.get(line.source, ""), line)
         for name, line in conversion.file.lines.items()
         if name in values
     }
@@ -47,7 +47,7 @@ def conditions_left(conversion: Conversion, conditions: Sequence[Remark]) -> tup
     return tuple(x for x in conditions if x.text != TOGETHER or x.layers.isdisjoint(right))
 
 
-def _judged(
+def judged_line(
     graph: Graph, analysis: Analysis, end: str, source: str, line: FloatLine
 ) -> Judged | None:
     """By channel whether all codes are right, in whichever way products and sums are rounded.
