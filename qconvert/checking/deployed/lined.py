@@ -32,7 +32,9 @@ def judged_lines(conversion: Conversion) -> Mapping[str, Judged | None]:
     graph = conversion.graph
     values = {layer.name: layer.value for layer in graph.layers}
     return {
-        name: judged_line(graph, conversion.analysis, values[name], values.get(line.source, ""), line)
+        name: judged_line(
+            graph, conversion.analysis, values[name], values.get(line.source, ""), line
+        )
         for name, line in conversion.file.lines.items()
         if name in values
     }
