@@ -151,7 +151,7 @@ def test_an_addend_that_is_off_is_judged_by_what_it_does(conversion: Conversion)
     """Some have room for a few units in the last place: then every code is the same."""
     line, seen = conversion.file.lines["act"], set()
     for channel in range(CHANNELS):
-        for by in (sign << power for power in range(0, 24, 3) for sign in (-1, 1)):
+        for by in (sign << power for power in (0, 6, 23) for sign in (-1, 1)):
             other = moved(line, channel, by)
             wanted, results = results_of_all(conversion, other)
             right = [all(np.array_equal(y[:, i], wanted[:, i]) for y in results) for i in CHANNEL]

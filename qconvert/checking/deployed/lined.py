@@ -5,6 +5,7 @@ sides of every boundary, and at the ends, agree everywhere.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -56,6 +57,14 @@ def judged_line(
 
     ``None`` where that cannot be told.
     """
+    found = wanted(graph, analysis, end, source, line)
+    return None if found is None else Judged(np.ones(found.channels, np.bool_), found.right(line))
+
+
+def wanted(
+    graph: Graph, analysis: Analysis, end: str, source: str, line: FloatLine
+) -> "Wanted | None":
+    """What a line between the values *source* and *end* has to return, if that can be told."""
     node = graph.makers.get(end)
     if node is None or not isinstance(node.op, Quantize):
         return None
@@ -63,17 +72,9 @@ def judged_line(
     lattice = None if cone is None or not cone.monotone else _alone(cone, source)
     if cone is None or grid is None or lattice is None or grid.hi - grid.lo > _MOST_CODES:
         return None
-    channels = len(lattice.lo)
-    if {line.factor.size, line.addend.size} != {channels} or line.unit.size not in (1, channels):
-        return None
-    states = _edges(cone, lattice, grid)
-    numbers = lattice.at(states)[0]
-    expected = _results(cone, numbers)
-    if not _is_within_limits(cone, numbers):
-        return None
-    right: Mask = np.all([found == expected for found in line.results(numbers)], axis=(0, 1))
-    right &= line.grid.exp == grid.exp
-    return Judged(np.ones_like(right), right)
+    sizes = {line.factor.size, line.addend.size, line.unit.size, len(lattice.lo)}
+    found = Wanted(cone, lattice, grid)
+    return found if sizes <= {1, found.channels} and found.is_within_limits() else None
 
 
 def _alone(cone: Cone, source: str) -> Lattice | None:
@@ -85,42 +86,66 @@ def _alone(cone: Cone, source: str) -> Lattice | None:
     return lattice if exact else None
 
 
-def _edges(cone: Cone, lattice: Lattice, grid: Grid) -> Ints:
-    """By channel the ends of all states, and both sides of each boundary: (n, channels)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """The codes on *grid* that the reference makes of all numbers of a lattice, by channel."""
 
-    def codes(states: Ints) -> Ints:
-        steps = _results(cone, lattice.at(states)[0]) / np.float32(grid.step)
-        return np.asarray(np.rint(steps), np.int64)
+    cone: Cone
+    lattice: Lattice
+    grid: Grid
 
-    ends = np.stack([lattice.lo, lattice.hi])
-    first, last = codes(ends)
-    falls = first > last
-    least = np.minimum(first, last)
-    wanted = least + 1 + np.arange(int((abs(last - first)).max()))[:, np.newaxis]
-    below = np.broadcast_to(np.where(falls, lattice.hi, lattice.lo), wanted.shape)
-    above = np.broadcast_to(np.where(falls, lattice.lo, lattice.hi), wanted.shape)
-    while np.any(abs(above - below) > 1):
-        middle = (below + above) // 2
-        reached = codes(middle) >= wanted
-        below, above = np.where(reached, below, middle), np.where(reached, middle, above)
-    return np.concatenate([ends, below, above])
+    @property
+    def channels(self) -> int:
+        """How many the lattice has."""
+        return len(self.lattice.lo)
 
+    def right(self, line: FloatLine) -> Mask:
+        """By channel whether all codes of a line are these, however it is rounded."""
+        numbers = self.lattice.at(self.states())[0]
+        expected = self._values(numbers)[self.cone.end.name]
+        found: Mask = np.all([y == expected for y in line.results(numbers)], axis=(0, 1))
+        return found & (line.grid.exp == self.grid.exp)
 
-def _results(cone: Cone, numbers: F32) -> F32:
-    """What the reference makes of numbers (n, channels) of the source."""
-    return _values(cone, numbers)[cone.end.name]
+    def states(self) -> Ints:
+        """The ends, and both sides of each boundary: (n, channels)."""
+        return np.concatenate([self._ends(), *self.boundaries()])
 
+    def boundaries(self) -> tuple[Ints, Ints]:
+        """The states below and above the boundary of each code but the least: (n, channels).
 
-def _values(cone: Cone, numbers: F32) -> dict[str, F32]:
-    (source,) = cone.sources
-    values = {source: numbers}
-    for node in cone.nodes:
-        values[node.name] = apply(node.op, *(values[name] for name in node.inputs))
-    return values
+        Of channels with fewer codes the last rows are their ends.
+        """
+        low, high = self._ends()
+        first, last = self.codes(self._ends())
+        falls = first > last
+        least = np.minimum(first, last)
+        goal = least + 1 + np.arange(int((abs(last - first)).max()))[:, np.newaxis]
+        below = np.broadcast_to(np.where(falls, high, low), goal.shape)
+        above = np.broadcast_to(np.where(falls, low, high), goal.shape)
+        while np.any(abs(above - below) > 1):
+            middle = (below + above) // 2
+            reached = self.codes(middle) >= goal
+            below, above = np.where(reached, below, middle), np.where(reached, middle, above)
+        return below, above
 
+    def codes(self, states: Ints) -> Ints:
+        """Those of the reference, for states (n, channels)."""
+        results = self._values(self.lattice.at(states)[0])[self.cone.end.name]
+        return np.asarray(np.rint(results / np.float32(self.grid.step)), np.int64)
 
-def _is_within_limits(cone: Cone, numbers: F32) -> bool:
-    """Whether every quantizer gets numbers up to which it rises, if these are the ends of all."""
-    values = _values(cone, numbers)
-    read = {node.name: values[name] for node in cone.nodes for name in node.inputs}
-    return all(abs(read[name]).max() <= limit for name, limit in cone.limits.items())
+    def is_within_limits(self) -> bool:
+        """Whether every quantizer gets numbers up to which it rises."""
+        values, cone = self._values(self.lattice.at(self._ends())[0]), self.cone
+        read = {node.name: values[name] for node in cone.nodes for name in node.inputs}
+        return all(abs(read[name]).max() <= limit for name, limit in cone.limits.items())
+
+    def _ends(self) -> Ints:
+        return np.stack([self.lattice.lo, self.lattice.hi])
+
+    def _values(self, numbers: F32) -> dict[str, F32]:
+        """What the reference makes of numbers (n, channels) of the source, value by value."""
+        (source,) = self.cone.sources
+        values = {source: numbers}
+        for node in self.cone.nodes:
+            values[node.name] = apply(node.op, *(values[name] for name in node.inputs))
+        return values
