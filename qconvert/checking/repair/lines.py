@@ -10,8 +10,9 @@ from qconvert.checking.deployed.float_line import FloatLine
 from qconvert.checking.deployed.lined import Wanted, wanted
 from qconvert.checking.repair.constants import constants_in, replaced
 from qconvert.checking.repair.moves import Unrepaired
-from qconvert.emit.requantization import FloatLine as Numbers
-from qconvert.emit.requantization import Stairs, float_line
+from qconvert.emit.requantization.epilogue import Stairs
+from qconvert.emit.requantization.float_line import FloatLine as Numbers
+from qconvert.emit.requantization.float_line import float_line
 from qconvert.ir import F32, Graph
 from qconvert.runners.interface import InputDomain
 

@@ -7,8 +7,7 @@ in their stead. Behind exact sums that become floats, two numbers of float32 a c
 """
 
 from qconvert.emit.requantization.chains import Chain, chains
-from qconvert.emit.requantization.epilogue import Stairs
-from qconvert.emit.requantization.float_line import FloatLine, float_line, line_of
+from qconvert.emit.requantization.float_line import FloatLine, line_of
 from qconvert.emit.requantization.means import divides_exactly, summing
 from qconvert.emit.requantization.phases import Phases, phases
 from qconvert.emit.requantization.requantize import Requantized, own_steps, reach, requantized
@@ -18,10 +17,8 @@ __all__ = [
     "FloatLine",
     "Phases",
     "Requantized",
-    "Stairs",
     "chains",
     "divides_exactly",
-    "float_line",
     "line_of",
     "own_steps",
     "phases",
