@@ -158,7 +158,7 @@ def test_a_file_that_does_not_run_has_one_code_when_it_is_timed(
     path = edited(exported, tmp_path, edit)
     assert run(["bench", str(path), "--rounds", "1", "--batch", "1", "--threads", "1"]) == 5
     error = capsys.readouterr().err
-    assert error.startswith("qconvert: error QC727: its process failed: ")
+    assert error.startswith(f"qconvert: error QC727: {path}: its process failed: ")
     assert error.count("QC7") == 1
 
 
