@@ -141,7 +141,11 @@ def require_apart(*paths: Path | None) -> None:
 
     None is one that is not wanted.
     """
-    places = [(path, resolved(path)) for path in paths if path is not None]
+    places = []
+    for path in filter(None, paths):
+        with _reported(path):
+            # The current folder may be gone.
+            places.append((path, resolved(path)))
     for (path, place), (other, around) in permutations(places, 2):
         if place == around:
             raise _twice(path)
