@@ -82,6 +82,15 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_read(
     assert codes == ["qconvert: error QC602:", "qconvert: error QC107:"]
 
 
+def test_an_empty_folder_that_cannot_be_written_is_told_before_anything_is_read(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "closed").mkdir(mode=0o555)
+    command = [*ORDINARY, sys.executable, "-m", "qconvert", "check", "no.h5", "--report", "closed"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr.startswith("qconvert: error QC602: closed: ")
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
