@@ -19,7 +19,7 @@ from tests.hostile.onnx_edits import (
     no_outputs,
     renamed_input,
 )
-from tests.hostile.onnx_files import BEYOND, FAILING, REFUSED
+from tests.hostile.onnx_files import BEYOND, CROWDED, FAILING, REFUSED, WIDE
 
 Words = Sequence[str | Path]
 
@@ -96,6 +96,11 @@ CASES = (
         for name, (edit, codes) in FAILING.items()
     ),
     *(Call(72, name, partial(inspected, edit), "QC708", 7) for name, edit in BEYOND.items()),
+    *(
+        Call(72, name, partial(inspected, edit), code, 7, f"--limit {limit}=N")
+        for name, (edit, code, limit) in CROWDED.items()
+    ),
+    Call(72, "operators of 2,500 inputs and outputs", partial(inspected, WIDE), "", 0),
     *(
         Call(36, f"{name}, timed", partial(timed, edit), "QC320", 7, "--limit tensor-bytes=N")
         for name, edit in {"a huge axis": enormous_input, "large inputs": large_inputs}.items()
