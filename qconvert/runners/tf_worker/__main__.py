@@ -279,10 +279,23 @@ def serve(requests: Iterable[str], replies: TextIO) -> None:
             if request["do"] == "stop":
                 return
             try:
-                answer = worker.answer(request)
+                answer = answered(worker, request)
             except Exception as error:
                 answer = failure(error)
             print(json.dumps({"id": request.get("id"), **answer}), file=replies, flush=True)
+
+
+def answered(worker: Worker, request: Json) -> Config:
+    """The answer; asked once more with all modules if one that is left out may be missed."""
+    try:
+        return worker.answer(request)
+    except ImportError:
+        left_out = [name for name in UNUSED if sys.modules.get(name, sys) is None]
+        if not left_out:
+            raise
+        for name in left_out:
+            del sys.modules[name]
+        return worker.answer(request)
 
 
 def main() -> None:
