@@ -293,6 +293,13 @@ def allocation(operator: str) -> Edit:
     return edit
 
 
+def large_output(model: onnx.ModelProto) -> None:
+    """One more output, of 4 MiB."""
+    sizes, one = _constant("sizes", np.array([1 << 20])), _constant("one", np.ones(1, np.float32))
+    model.graph.node.extend([sizes, one, helper.make_node("Expand", ["one", "sizes"], ["large"])])
+    model.graph.output.append(helper.make_tensor_value_info("large", TensorProto.FLOAT, ["n"]))
+
+
 def cycle(model: onnx.ModelProto) -> None:
     _in_front(
         model,

@@ -40,6 +40,7 @@ from tests.hostile.onnx_edits import (
     endless_loop,
     external,
     hostile_names,
+    large_output,
     layers_of_one_tensor,
     overloaded,
 )
@@ -122,6 +123,17 @@ def test_layers_are_counted_before_their_operators_are_gone_through(
         error = capsys.readouterr().err
         assert error.startswith(f"qconvert: error {code}: {path}: ") and error.count("\n") == 1
         assert f"--limit {limit}=N" in error
+
+
+def test_a_check_takes_no_large_outputs(
+    keras: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = edited(exported, tmp_path, large_output)
+    words = ["check", str(keras), str(path), "--samples", "3", *NOWHERE, "--limit"]
+    assert run([*words, "tensor-bytes=1MiB"]) == 7
+    error = capsys.readouterr().err
+    assert "QC320" in error and "'large' takes 4,194,304 bytes" in error
+    assert run([*words, "tensor-bytes=4MiB"]) != 7
 
 
 @pytest.mark.parametrize("fused", [False, True])
