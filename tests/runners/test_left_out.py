@@ -1,55 +1,61 @@
 """Modules that TensorFlow's process leaves out, and a package that cannot be without one."""
 
+import io
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
-from qconvert.runners.tf_worker.__main__ import UNUSED, Worker, answered
+from qconvert.runners.tf_worker import __main__ as worker
+from qconvert.runners.tf_worker.left_out import UNUSED, leave_out
 
 
-class Importing(Worker):
+class Importing(worker.Worker):
     """Imports the package that it is asked for."""
 
     def answer(self, request: dict[str, str]) -> dict[str, str]:
         return {"found": __import__(request["do"]).FOUND}
 
 
-@pytest.fixture
-def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
-    """One that finds packages in the folder, and leaves out what is not used."""
+@pytest.fixture(autouse=True)
+def left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with packages of these names, which are left out."""
     for name in UNUSED:
         monkeypatch.setitem(sys.modules, name, None)
         (tmp_path / f"{name}.py").write_text("FOUND = __name__", encoding="utf-8")
+    leave_out()
     monkeypatch.syspath_prepend(tmp_path)
-    return Importing(tmp_path)
+    monkeypatch.setattr(worker, "Worker", Importing)
 
 
-def package(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> dict[str, str]:
-    """The request for a package of that *text*."""
-    (folder / "standing_in.py").write_text(text, encoding="utf-8")
+def answer(package: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What is answered to who asks for a *package* of that text."""
+    (folder / "standing_in.py").write_text(package, encoding="utf-8")
     monkeypatch.delitem(sys.modules, "standing_in", raising=False)
-    return {"do": "standing_in"}
+    replies = io.StringIO()
+    worker.serve([json.dumps({"id": 1, "do": "standing_in"})], replies)
+    found: dict[str, str] = json.loads(replies.getvalue())
+    return found
 
 
 def test_a_package_without_them_does_not_bring_them(
-    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = "try: import pandas\nexcept ImportError: FOUND = 'nothing'"
-    assert answered(worker, package(tmp_path, monkeypatch, text)) == {"found": "nothing"}
+    package = "try: import pandas\nexcept ImportError: FOUND = 'nothing'"
+    assert answer(package, tmp_path, monkeypatch)["found"] == "nothing"
     assert [sys.modules[name] for name in UNUSED] == [None] * len(UNUSED)
 
 
 def test_a_package_that_needs_them_gets_them(
-    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = package(tmp_path, monkeypatch, "from sklearn import FOUND")
-    assert answered(worker, request) == {"found": "sklearn"}
+    assert answer("from sklearn import FOUND", tmp_path, monkeypatch)["found"] == "sklearn"
 
 
 def test_a_package_that_is_missing_is_missed(
-    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = package(tmp_path, monkeypatch, "import no_such_package")
-    with pytest.raises(ModuleNotFoundError, match="no_such_package"):
-        answered(worker, request)
+    found = answer("import no_such_package", tmp_path, monkeypatch)
+    assert found["type"] == "ModuleNotFoundError"
+    assert "no_such_package" in found["error"]
