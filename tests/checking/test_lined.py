@@ -231,6 +231,23 @@ def test_another_factor_is_wrong(make: Callable[[], Graph]) -> None:
     ]
 
 
+@pytest.mark.parametrize("number", [np.inf, np.nan, 3e38])
+def test_numbers_beyond_all_others_are_wrong(number: float) -> None:
+    graph = dense()
+    model = to_onnx(graph)
+    change(model, addend_of(model), lambda array: np.full_like(array, number))
+    assert np.isnan(read_back(graph, model)["norm", "beta"]).all()
+
+
+def test_a_quantizer_without_a_zero_point_is_no_line() -> None:
+    """Its codes are of a type that is not told there."""
+    graph = dense()
+    model = to_onnx(graph)
+    (quantizer,) = (each for each in model.graph.node if each.name == "act/QuantizeLinear")
+    del quantizer.input[2]
+    assert not any(layer == "norm" for layer, _ in read_back(graph, model))
+
+
 def other_step(model: onnx.ModelProto) -> None:
     """A quantizer with half the step, of which the codes are dequantized just so."""
     step = numpy_helper.from_array(np.array(2.0**-7, np.float32), "other")

@@ -46,7 +46,9 @@ class FloatLine:
         """What is returned for numbers (n, channels): rounded twice, and both times together."""
         x = (numbers / self.unit).astype(np.float32)
         factor, addend = (np.broadcast_to(each, x.shape) for each in (self.factor, self.addend))
-        return self._rounded(x * factor + addend), self._rounded(multiply_add(x, factor, addend))
+        with np.errstate(over="ignore", invalid="ignore"):
+            apart, together = x * factor + addend, multiply_add(x, factor, addend)
+            return self._rounded(apart), self._rounded(together)
 
     def _rounded(self, y: F32) -> F32:
         step = np.float32(self.grid.step)

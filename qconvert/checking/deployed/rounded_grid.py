@@ -19,7 +19,8 @@ def rounded_grid(
     quantizer: onnx.NodeProto, cone: Sequence[onnx.NodeProto], file: OnnxGraph
 ) -> Grid | None:
     """The numbers that a quantizer and what clips its codes can return, if that is known."""
-    meaning, origin = meaning_of(quantizer.output[0], file, {}), file.constant(quantizer.input[2])
+    meaning = meaning_of(quantizer.output[0], file, {})
+    origin = file.constant(input_of(quantizer, 2))
     if meaning is None or origin is None:
         return None
     info = np.iinfo(origin.dtype)

@@ -46,6 +46,9 @@ def stored_weights(conversion: Conversion) -> dict[tuple[str, str], F32]:
         if end in rounding:
             known = rounding[end]
             parts = () if known is None else (_in_a_kernel(layer, known, alone=end not in beside),)
+        elif layer.name in fused:
+            # Of operators that cannot be read no number is known to be the layer's.
+            parts = ()
         else:
             parts = (
                 _weights(graph, layer, file, cone, products),
