@@ -12,6 +12,7 @@ import onnx
 
 from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark, inspect_deployed
+from qconvert.checking.deployed.lined import conditions_left
 from qconvert.checking.deployed.means import wrong_means
 from qconvert.checking.deployed.recoded import rounded_codes
 from qconvert.checking.deployed.redrawn import drawn_otherwise
@@ -142,7 +143,11 @@ def _inspected(conversion: Conversion, ort: OrtRunner) -> DeployedGraph:
         unseen = Remark(f"the graph that runs cannot be inspected: {error}", frozenset())
         found = DeployedGraph((unseen,))
     rounding = wrong_means(conversion) + rounded_codes(conversion)
-    return replace(found, violations=found.violations + rounding)
+    return replace(
+        found,
+        violations=found.violations + rounding,
+        conditions=conditions_left(conversion, found.conditions),
+    )
 
 
 def _deployed(ort: OrtRunner, inputs: Mapping[str, F32], forced: Mapping[str, F32]) -> Trace:

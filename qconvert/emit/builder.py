@@ -38,6 +38,8 @@ class Builder:
         self.vnni = vnni
         #: For which kernels they have to.
         self.need_vnni: set[str] = set()
+        #: Sums that may be rounded together with the products in front of them.
+        self.either_way: set[Tensor] = set()
         self._batch = batch
         self.scope = ""
         self._taken = set(reserved)

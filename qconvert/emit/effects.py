@@ -6,7 +6,7 @@ import onnx
 
 from qconvert.emit.metadata import read_metadata
 from qconvert.emit.packing import FEWEST, PACKED_TYPES
-from qconvert.emit.requirements import VNNI, rounds_together
+from qconvert.emit.requirements import ARM, VNNI
 from qconvert.emit.subgraphs import with_inner
 
 
@@ -17,7 +17,7 @@ def without_effect(model: onnx.ModelProto, *, packed: bool, vnni: bool) -> Itera
             f"--packed-weights changes nothing of this model: no kernel has {FEWEST} weights or "
             "more of up to 4 bits"
         )
-    if vnni and not (_needs_vnni(model) or rounds_together(model.graph)):
+    if vnni and not _requires(model, VNNI, ARM):
         yield (
             "--vnni changes nothing of this model: its weights are int8 without it, or no kernel "
             "has integers of 8 bits, and nothing is added to rounded products of dense layers"
@@ -29,6 +29,7 @@ def _holds_packed(model: onnx.ModelProto) -> bool:
     return any(tensor.data_type in PACKED_TYPES for tensor in tensors)
 
 
-def _needs_vnni(model: onnx.ModelProto) -> bool:
+def _requires(model: onnx.ModelProto, *conditions: str) -> bool:
+    """Whether the file states one of these."""
     metadata = read_metadata(model)
-    return metadata is not None and VNNI in metadata.requires.cpu
+    return metadata is not None and not set(conditions).isdisjoint(metadata.requires.cpu)

@@ -11,7 +11,7 @@ import onnx
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import DIALECTS, Dialect
 from qconvert.emit.interface import Meaning, input_codes, input_value, output_codes
-from qconvert.emit.lowering import lower, lower_chain, lower_linear
+from qconvert.emit.lowering import lower, lower_chain, lower_line, lower_linear
 from qconvert.emit.lowering.dense_sums import multipliers
 from qconvert.emit.lowering.gathering import gathered
 from qconvert.emit.metadata import (
@@ -72,7 +72,8 @@ def to_onnx(
     inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
     layers = _layers(graph, b, values, fused)
     model = b.model(graph.name, producer)
-    needs = requirements(model.graph, vnni=bool(b.need_vnni))
+    either_way = frozenset(map(b.name_of, b.either_way))
+    needs = requirements(model.graph, vnni=bool(b.need_vnni), either_way=either_way)
     add_metadata(model, ModelMetadata(layers, outputs, dialect, inputs, source, producer[1], needs))
     return model
 
@@ -142,9 +143,16 @@ def _emit(
             y = lower_linear(node, weight, chain, factor, inputs[0], b, dialect)
         if y is None:
             y = lower(node.op, inputs, node.shape, b, dialect)
-        y = gathered(graph, node, inputs, y, b)
-        values[node.name] = replace(y, reach=known_reaches.get(node.name))
-        b.rename(y.tensor, _float_name(graph, b, node, y, quantized_io))
+        made = {node: gathered(graph, node, inputs, y, b)}
+        whole = chain is not None and {node.name, chain.end.name} <= owned
+        if chain is not None and whole and weight is not None and node is chain.linear:
+            y = lower_line(chain, weight, inputs[0], made[node], b, dialect)
+            if y is not None:
+                made[chain.end] = y
+                fused |= dict.fromkeys(chain.behind, chain.end.name)
+        for each, value in made.items():
+            values[each.name] = replace(value, reach=known_reaches.get(each.name))
+            b.rename(value.tensor, _float_name(graph, b, each, value, quantized_io))
     return values, fused
 
 

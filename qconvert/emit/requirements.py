@@ -4,7 +4,7 @@ The conditions are those that docs/TARGETS.md was measured to have; each is stat
 that it is about, so that most files have few.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -20,7 +20,7 @@ _Numbers: TypeAlias = npt.NDArray[Any]
 #: As `check` finds it.
 VNNI: Final = "on x86 a CPU with VNNI, or the session option session.x64quantprecision=1"
 #: There sums of codes are rounded otherwise, and products together with what is added to them.
-_ARM: Final = "on ARM optimizations off, or the dialect float"
+ARM: Final = "on ARM optimizations off, or the dialect float"
 #: Without it OpenVINO computes in bfloat16, and quantizes what dense layers read.
 _ACCURACY: Final = "EXECUTION_MODE_HINT=ACCURACY"
 _FLOAT: Final = "the dialect float"
@@ -31,10 +31,15 @@ _POWER: Final = 0.5
 _BYTES: Final = frozenset({onnx.TensorProto.UINT8, onnx.TensorProto.INT8})
 
 
-def requirements(graph: onnx.GraphProto, *, vnni: bool) -> Requirements:
-    """Those of a finished *graph*; *vnni* says that products of its bytes may saturate."""
-    file = _File(graph)
-    cpu = {VNNI: vnni, _ARM: any(map(file.rounds_on_arm, file.nodes))}
+def requirements(
+    graph: onnx.GraphProto, *, vnni: bool, either_way: Set[str] = frozenset()
+) -> Requirements:
+    """Those of a finished *graph*; *vnni* says that products of its bytes may saturate.
+
+    Sums that are right *either way* may be rounded together with the products in front of them.
+    """
+    file = _File(graph, either_way)
+    cpu = {VNNI: vnni, ARM: any(map(file.rounds_on_arm, file.nodes))}
     openvino = {
         _ACCURACY: any(node.op_type in _LINEAR for node in file.nodes),
         _FLOAT: any(map(file.misleads_openvino, file.nodes)),
@@ -45,31 +50,26 @@ def requirements(graph: onnx.GraphProto, *, vnni: bool) -> Requirements:
     )
 
 
-def rounds_together(graph: onnx.GraphProto) -> bool:
-    """Whether something of *graph* is added to a rounded product such that ARM rounds once."""
-    file = _File(graph)
-    return any(map(file.rounds_together, file.nodes))
-
-
 class _File:
     """A graph with those inside of its nodes, of which no two tensors have one name."""
 
-    def __init__(self, graph: onnx.GraphProto) -> None:
+    def __init__(self, graph: onnx.GraphProto, either_way: Set[str]) -> None:
         graphs = list(with_inner(graph))
         self.nodes = [node for each in graphs for node in each.node]
         self._stored = {tensor.name: tensor for each in graphs for tensor in each.initializer}
         self._makers = {name: node for node in self.nodes for name in node.output}
+        self._either_way = either_way
 
     def rounds_on_arm(self, node: onnx.NodeProto) -> bool:
         """Whether ARM rounds otherwise what this computes."""
-        return self._rounds_sum(node) or self.rounds_together(node)
+        return self._rounds_sum(node) or self._rounds_together(node)
 
-    def rounds_together(self, node: onnx.NodeProto) -> bool:
+    def _rounds_together(self, node: onnx.NodeProto) -> bool:
         """Whether this adds to sums of bytes that are multiplied by more than powers of two.
 
         Of that ONNX Runtime makes one operator; of a ``Sum`` it does not.
         """
-        if node.op_type != "Add":
+        if node.op_type != "Add" or node.output[0] in self._either_way:
             return False
         return any(maker and self._scales_sums(maker) for maker in map(self._maker, node.input))
 

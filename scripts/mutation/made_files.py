@@ -174,6 +174,10 @@ LINEAR: Final = (
         preceded("average/Div", 0, *requantized(2**-4, _BYTE)),
     ),
     FileMutant(
+        "line-a-code-up", "G15", "linear", "normalized",
+        operand("normalized/Add", 1, lambda addend: addend + np.float32(2**-3)),
+    ),
+    FileMutant(
         "minimum-for-maximum", "G32", "linear", "larger", becomes("larger/Max", "Min")
     ),
     FileMutant(

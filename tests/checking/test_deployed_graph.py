@@ -13,6 +13,7 @@ from qconvert.checking.deployed.kernels import bias_of
 from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.pooling import may_miss_ties
+from qconvert.checking.deployed.ties import TOGETHER
 from qconvert.checking.inputs import seeded
 from qconvert.emit.metadata import add_metadata, read_metadata
 from qconvert.runners import OrtRunner
@@ -53,8 +54,11 @@ def conditions(model: onnx.ModelProto) -> list[tuple[str, frozenset[str]]]:
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("dialect", ["qdq", "float"])
 def test_nothing_is_to_be_said_of_what_is_exported(file: str, dialect: str) -> None:
+    """But for lines, which are right on ARM as well."""
     model = exported(file, dialect=dialect)
-    assert (told(model), conditions(model)) == ([], [])
+    lines = LayeredFile(model).lines.keys()
+    left = [x for x in conditions(model) if x[0] != TOGETHER or not lines & x[1]]
+    assert (told(model), left) == ([], [])
 
 
 @pytest.mark.parametrize(("edit", "layer"), [(interrupted, "phi2"), (weights_only, "phi1")])

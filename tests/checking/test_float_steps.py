@@ -1,5 +1,7 @@
 """What is told of layers that run in float behind the sums, or codes, of others."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from qconvert.emit import to_onnx
@@ -7,6 +9,7 @@ from qconvert.ir.ops import BatchNormalization, Conv, Dense, Merge, Pool, Quanti
 from qconvert.ir.quantizers import QuantizedBits
 
 from .test_by_layer import (
+    BYTES,
     FOUR,
     NONE,
     Q_IN,
@@ -76,17 +79,30 @@ def test_why_a_convolution_of_bytes_is_no_conv_integer() -> None:
 
 
 def test_a_normalization_behind_sums_of_integers() -> None:
-    eight = Quantize(QuantizedBits(8, 2, alpha=1.0))
+    sixteen = Quantize(QuantizedBits(16, 2, alpha=1.0))
     steps: list[Step] = [
         Q_IN,
         ("flat", Reshape((-1,)), ["q_in"]),
         ("fc", Dense(weights(128, 64), None), ["flat"]),
         ("normal", normalization(64), ["fc"]),
-        ("q", eight, ["normal"]),
+        ("q", sixteen, ["normal"]),
     ]
     (told,) = steps_of(steps, "normal")
     assert told.endswith(BEHIND) and " the sums of " in told
     assert told.startswith("Sum: behind ")
+
+
+def test_a_line_in_the_place_of_a_normalization() -> None:
+    op = conv(weights(3, 3, 2, 4, most=127, exp=-7))
+    steps: list[Step] = [
+        ("q_in", BYTES, ["x"]),
+        ("conv", op, ["q_in"]),
+        ("normal", replace(normalization(4), fused=True), ["conv"]),
+        ("q", BYTES, ["normal"]),
+    ]
+    (told,) = steps_of(steps, "normal")
+    assert told.startswith("Mul, Add: behind the sums of ")
+    assert told.endswith(f"{BEHIND}, two numbers a channel in the place of a normalization")
 
 
 def test_a_mean_by_other_numbers_at_borders() -> None:

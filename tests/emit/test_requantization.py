@@ -14,8 +14,8 @@ from qconvert.emit.requantization.search import (
     Requantization,
     _interval,
     _likely,
-    _limits,
     _widest,
+    limits_of,
     search,
 )
 from qconvert.ir import F32, Graph, Grid, Op
@@ -120,7 +120,7 @@ def test_no_bias_has_a_wider_interval_than_the_one_found(seed: int) -> None:
     sums = lowest + np.arange(count)
     slope, offset = 10 ** random.uniform(-3, 0), random.uniform(-200, 200)
     stairs = of(np.clip(np.rint(sums * slope + offset), grid.lo, grid.hi).astype(np.int64), lowest)
-    limits, factor = _limits(stairs, grid), int(random.integers(1, 64))
+    limits, factor = limits_of(stairs, grid), int(random.integers(1, 64))
     biases = _likely(stairs, limits, factor)
     low, high = _interval(limits, factor, biases)
     bias, least, most = _widest(limits, factor, biases)

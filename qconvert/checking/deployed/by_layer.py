@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import onnx
 
@@ -11,6 +12,8 @@ from qconvert.checking.deployed.kernels import LINEAR, called, is_integer, kind_
 from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.obstacles import obstacles
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
+
+_LINE: Final = ", two numbers a channel in the place of a normalization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,10 @@ def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[Lay
         for layer in file.layers_of(outer, graph) or {""}:
             operators.setdefault(layer, []).extend(nested)
     in_float = _in_float(file, graph)
+    lined = {x.layer for x in layered.layers if (x.fused_into or x.layer) in layered.lines}
     for name, steps in float_steps(file, graph).items():
-        in_float.setdefault(name, [InFloat(kinds, (places,)) for kinds, places in steps])
+        why = _LINE if name in lined else ""
+        in_float.setdefault(name, [InFloat(kinds, (places + why,)) for kinds, places in steps])
     names = [layer.layer for layer in layered.layers]
     return tuple(
         LayerKernels(name, tuple(operators.get(name, ())), tuple(in_float.get(name, ())))

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import onnx
 
+from qconvert.checking.deployed.float_line import FloatLine, float_line
 from qconvert.checking.deployed.meaning import given_codes
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.rounding_kernel import RoundingKernel, rounding_kernel
@@ -46,6 +47,17 @@ class LayeredFile:
             if any(tensors_of(layer))
         }
         return {name: kernel for name, kernel in found.items() if kernel is not None}
+
+    @cached_property
+    def lines(self) -> Mapping[str, FloatLine]:
+        """The products and sums in place of other layers, by the layer that ends with these."""
+        held = {name: layer for layer in self.layers for name in tensors_of(layer)}
+        ends = {layer.fused_into for layer in self.layers if layer.fused_into}
+        found = {
+            name: float_line(self.cones[name], self.graph, held)
+            for name in ends & self.cones.keys()
+        }
+        return {name: line for name, line in found.items() if line is not None}
 
 
 def cones_of(file: OnnxGraph, layers: Sequence[LayerTensor]) -> Cones:

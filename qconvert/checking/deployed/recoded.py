@@ -4,23 +4,21 @@
 these end, or a number between two of them; what is known of all numbers of the layer does.
 """
 
-from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
-import onnx
 
 from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.deployed_graph import Remark
-from qconvert.checking.deployed.kernels import called, input_of
-from qconvert.checking.deployed.meaning import meaning_of
-from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.kernels import called
+from qconvert.checking.deployed.rounded_grid import rounded_grid
 from qconvert.checking.proof import own_nodes
 from qconvert.exactness import Analysis, Reach
 from qconvert.ir import Graph, Grid, Layer
 from qconvert.ir.ops import Quantize
 
-#: The mantissa of powers of two, and how many times a step may hold that of codes.
-_POWER, _MOST_BITS = 0.5, 16
+#: How many times a step may hold that of codes, as a power of two.
+_MOST_BITS: Final = 16
 
 
 def rounded_codes(conversion: Conversion) -> tuple[Remark, ...]:
@@ -37,9 +35,8 @@ def rounded_codes(conversion: Conversion) -> tuple[Remark, ...]:
     return tuple(
         Remark(f"{called(node)} may round what the model does not", frozenset({layer.name}))
         for layer, node in making.items()
-        if not _holds(
-            _grid(node, file.cones[layer.name], file.graph), conversion.analysis, layer.value
-        )
+        for grid in [rounded_grid(node, file.cones[layer.name], file.graph)]
+        if not _holds(grid, conversion.analysis, layer.value)
     )
 
 
@@ -47,29 +44,6 @@ def _quantizes(graph: Graph, layer: Layer) -> bool:
     """Whether a quantizer is part of *layer*, or of another one with the same value."""
     first = graph.owners[layer.value]
     return any(isinstance(node.op, Quantize) for node in own_nodes(graph, first))
-
-
-def _grid(
-    quantizer: onnx.NodeProto, cone: Sequence[onnx.NodeProto], file: OnnxGraph
-) -> Grid | None:
-    """The numbers that a quantizer and what clips its codes can return, if that is known."""
-    meaning, origin = meaning_of(quantizer.output[0], file, {}), file.constant(quantizer.input[2])
-    if meaning is None or origin is None:
-        return None
-    info = np.iinfo(origin.dtype)
-    ends = [(int(info.min), int(info.max)), *_clipped(cone, file)]
-    mantissa, exp = np.frexp(meaning[0])
-    lows, highs = zip(*ends, strict=True)
-    known = mantissa == _POWER
-    return Grid(max(lows) - meaning[1], min(highs) - meaning[1], int(exp) - 1) if known else None
-
-
-def _clipped(cone: Sequence[onnx.NodeProto], file: OnnxGraph) -> Iterator[tuple[int, int]]:
-    """The ends of the ``Clip`` in a cone; where one is not known, nothing is left."""
-    for node in cone:
-        if node.op_type == "Clip":
-            low, high = (file.constant(input_of(node, place)) for place in (1, 2))
-            yield (0, -1) if low is None or high is None else (int(low), int(high))
 
 
 def _holds(grid: Grid | None, analysis: Analysis, value: str) -> bool:

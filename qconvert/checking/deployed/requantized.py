@@ -21,6 +21,7 @@ from qconvert.ir import F32, Graph, Node, Op
 from qconvert.ir.ops import (
     Conv,
     ConvTranspose,
+    Dense,
     Pool,
     Quantize,
     Relu,
@@ -99,6 +100,9 @@ def demanded(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel)
     if found is None:
         return None
     linear, nodes = found
+    if isinstance(linear.op, Dense):
+        # Of which nothing here is a kernel.
+        return None
     conv = _convolution(linear.op, kernel.weights)
     sums = None if conv is None else product_sums(replace(linear, op=conv), analysis.values)
     if conv is None or sums is None or len(sums.lo) != len(kernel.bias):
@@ -242,12 +246,12 @@ def _epilogue(graph: Graph, end: str) -> tuple[Node, list[Node]] | None:
 
 
 def sums_and_behind(graph: Graph, end: str) -> list[Node] | None:
-    """The convolution or mean before *end*, and all ops from there on, in order."""
+    """The linear op or mean before *end*, and all ops from there on, in order."""
     nodes: list[Node] = []
     name, rising = end, True
     while (node := graph.makers.get(name)) is not None:
         nodes.append(node)
-        if isinstance(node.op, Conv | ConvTranspose) or is_mean(node):
+        if isinstance(node.op, Conv | ConvTranspose | Dense) or is_mean(node):
             return nodes[::-1]
         if len(node.inputs) != 1 or (isinstance(node.op, Pool) and not rising):
             return None

@@ -9,6 +9,7 @@ import onnx
 
 from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.kernels import RAW, Numbers, is_conv, kernel_of, kind_of
+from qconvert.checking.deployed.lined import judged_lines
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.products import products_of
 from qconvert.checking.deployed.requantized import Judged, judged
@@ -28,13 +29,14 @@ def stored_weights(conversion: Conversion) -> dict[tuple[str, str], F32]:
     Recurrent layers, whose weights lie in the graphs of loops, are not looked for. Of
     normalizations, whose programs read other numbers, those of a channel are all wrong (NaN)
     where one of these is not what the weights make, moved as far as the file tells; so are those
-    of a kernel that does not round as these do.
+    of a kernel, or a line, that does not round as these do.
     """
     metadata, file, graph = conversion.file.metadata, conversion.file.graph, conversion.graph
     if metadata is None:
         return {}
     cones, fused = conversion.file.cones, conversion.fused
-    rounding, products = _rounding(conversion), products_of(file, metadata)
+    rounding = {**_rounding(conversion), **judged_lines(conversion)}
+    products = products_of(file, metadata)
     beside = {fused.get(x.name, x.name) for x in graph.layers if _others(x)}
     found: dict[tuple[str, str], F32] = {}
     for layer in graph.layers:
@@ -44,6 +46,9 @@ def stored_weights(conversion: Conversion) -> dict[tuple[str, str], F32]:
         if end in rounding:
             known = rounding[end]
             parts = () if known is None else (_in_a_kernel(layer, known, alone=end not in beside),)
+        elif layer.name in fused:
+            # Of operators that cannot be read no number is known to be the layer's.
+            parts = ()
         else:
             parts = (
                 _weights(graph, layer, file, cone, products),

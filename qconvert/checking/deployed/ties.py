@@ -21,7 +21,8 @@ _CONDITION: Final = (
 )
 
 _PRODUCT: Final = ("com.microsoft", "MatMulIntegerToFloat")
-_TOGETHER: Final = (
+#: Where it matters: see `lined`.
+TOGETHER: Final = (
     "on ARM needs optimizations off: there a product and what is added to it are rounded together"
 )
 
@@ -33,7 +34,7 @@ def condition_of_sum(node: onnx.NodeProto, graph: OnnxGraph) -> str:
     products with powers of two are not.
     """
     if kind_of(node) == _PRODUCT:
-        return _TOGETHER if _rounds_twice(node, graph) else ""
+        return TOGETHER if _rounds_twice(node, graph) else ""
     if kind_of(node) != _SUM:
         return ""
     scales = [graph.constant(input_of(node, place)) for place in _SCALES]

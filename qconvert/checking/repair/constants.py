@@ -100,13 +100,15 @@ def replaced(model: onnx.ModelProto, layer: str, changes: Sequence[tuple[Constan
         codes = encode(numbers.reshape(array.shape), 0) if constant.dequantized else None
         if codes is None:
             model.graph.initializer.append(numpy_helper.from_array(array, name))
+            constant.node.input[constant.place] = name
         else:
-            _add_dequantized(model, name, codes)
-        constant.node.input[constant.place] = name
+            _put_dequantized(model, constant, name, codes)
     drop_unused(model)
 
 
-def _add_dequantized(model: onnx.ModelProto, name: str, codes: WeightCodes) -> None:
+def _put_dequantized(
+    model: onnx.ModelProto, constant: Constant, name: str, codes: WeightCodes
+) -> None:
     """A constant as ``export`` writes it: no optimizer folds it into the operator before."""
     scales = np.ldexp(np.float32(1), codes.exps.astype(np.int32)).astype(np.float32)
     stored = {
@@ -115,10 +117,19 @@ def _add_dequantized(model: onnx.ModelProto, name: str, codes: WeightCodes) -> N
     }
     for each, array in stored.items():
         model.graph.initializer.append(numpy_helper.from_array(array, each))
+    read = constant.node.input[constant.place]
+    (maker,) = (node for node in model.graph.node if read in node.output)
+    readers = sum(read in node.input for node in model.graph.node)
+    if readers == 1 and bool(maker.attribute) == (codes.axis is not None):
+        # Nobody else's: it stays the operator that ``export`` draws.
+        del maker.input[:]
+        maker.input.extend(stored)
+        return
     node = helper.make_node("DequantizeLinear", list(stored), [name], name=name)
     if codes.axis is not None:
         node.attribute.append(helper.make_attribute("axis", codes.axis))
     model.graph.node.insert(0, node)
+    constant.node.input[constant.place] = name
 
 
 def drop_unused(model: onnx.ModelProto) -> None:

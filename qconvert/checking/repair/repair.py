@@ -13,6 +13,7 @@ from qconvert.checking.repair.codes import Codes, all_codes
 from qconvert.checking.repair.computed import normalization_of, with_program
 from qconvert.checking.repair.constants import constants_in, replaced
 from qconvert.checking.repair.kernels import demands, follow_kernels
+from qconvert.checking.repair.lines import follow_lines
 from qconvert.checking.repair.moves import Move, Unrepaired, moves_between, write_moves
 from qconvert.checking.repair.search import Normalization, solved
 from qconvert.checking.repair.tables import follow_tables
@@ -90,9 +91,10 @@ def _moved(
     tables = list(follow_tables(graph, analysis, copy, panel))
     left += [each for each in tables if isinstance(each, Unrepaired)]
     moves = _put(copy, found, numbers)
-    rounded = list(follow_kernels(with_program(graph, moves), copy, domains))
+    program = with_program(graph, moves)
+    rounded = [*follow_kernels(program, copy, domains), *follow_lines(program, copy, domains)]
     left += rounded
-    # Kernels that cannot follow stay where the model's own numbers have them.
+    # Kernels and lines that cannot follow stay where the model's own numbers have them.
     stuck = {(each.layer, each.channel) for each in rounded}
     moves = [x for x in moves if (panel.fused.get(x.layer, x.layer), x.channel) not in stuck]
     moves += [each for each in tables if isinstance(each, Move)]
@@ -112,7 +114,8 @@ def _normalizations(
     """By node, those of which the file has the program, step by step, or a kernel that follows."""
     file, result = LayeredFile(model), dict[str, Normalization]()
     followed = demands(graph, file.kernels, domains)
-    fused = {layer.layer for layer in file.layers if layer.fused_into in followed}
+    followed_ends = followed.keys() | file.lines.keys()
+    fused = {layer.layer for layer in file.layers if layer.fused_into in followed_ends}
     for layer in graph.layers:
         op = normalization_of(graph, layer)
         stored = constants_in(file.graph, file.cones.get(layer.name, []))

@@ -8,6 +8,7 @@ from qconvert.emit.lowering import (
     elementwise,
     groups,
     linear,
+    lined,
     movement,
     opaque,
     recurrence,
@@ -100,6 +101,16 @@ def lower_chain(
 ) -> Value | None:
     """Emit a whole chain behind *x* as one integer kernel; ``None`` if it cannot be one."""
     return requantized.lower_chain(chain, weight, x, b, dialect, lower)
+
+
+def lower_line(
+    chain: Chain, weight: Weight, x: Value, y: Value, b: Builder, dialect: Dialect
+) -> Value | None:
+    """Emit what is behind the sums *y* of a chain, of *x*, as one product and one sum.
+
+    ``None`` if it cannot be that, or need not.
+    """
+    return lined.lower_line(chain, weight, x, y, b, dialect, lower)
 
 
 def lower_linear(

@@ -5,15 +5,15 @@ stands behind it, a power of two and a float32, whose product is exact. So every
 TensorFlow does. ONNX Runtime has one operator, ``MatMulIntegerToFloat``, for all of that and an
 ``Add`` behind it, if the factor is a product that it does not compute when it loads the file. On
 ARM that operator rounds product and sum together, so that by default only products that are not
-rounded get an ``Add``.
+rounded get an ``Add``, and those of numbers that are right in either way.
 """
 
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from qconvert.emit.builder import Builder, Tensor
-from qconvert.emit.codes import Integers
 from qconvert.emit.lowering.sums import as_float, powers, steps_of_sums
 from qconvert.emit.normalization import normalization
 from qconvert.emit.packing import stored_codes, type_of_weights
@@ -60,7 +60,7 @@ def dense_sums(weight: Weight, factor: F32, x: Value, b: Builder) -> Value | Non
         return None
     known = steps_of_sums(rows, x.codes)
     exps = None if known is None else np.resize(known, len(rows.codes))
-    if exps is None or not _are_exact(exps, factor):
+    if exps is None or not holds(exps, factor):
         return None
     x = relayout(b, x, natural(x.rank))
     assert x.codes is not None
@@ -77,8 +77,9 @@ def dense_sums(weight: Weight, factor: F32, x: Value, b: Builder) -> Value | Non
     return Value(b.op("Mul", as_float(b, product), steps), x.layout, sums=whole)
 
 
-def _are_exact(exps: Integers, factor: F32) -> bool:
+def holds(exps: npt.ArrayLike, factor: F32) -> bool:
     """Whether float32 holds the numbers that `_times` multiplies, and their products."""
+    exps = np.asarray(exps)
     least = exps.min()
     with np.errstate(over="ignore", under="ignore"):
         found = powers(least) * (powers(exps - least) * factor)
@@ -99,6 +100,13 @@ def normalized(b: Builder, x: Sums, factor: F32, addend: F32 | None) -> Tensor:
     together = b.vnni or bool(np.all(np.frexp(factor)[0] == _POWER))
     # Of a Sum ONNX Runtime makes no part of another operator.
     return b.op("Add" if together else "Sum", product, b.constant(addend, "offset"))
+
+
+def lined(b: Builder, x: Sums, factor: F32, addend: F32) -> Tensor:
+    """The same of numbers that may be rounded together."""
+    y = b.op("Add", _times(b, x, factor), b.constant(addend, "offset"))
+    b.either_way.add(y)
+    return y
 
 
 def _times(b: Builder, x: Sums, factor: F32) -> Tensor:

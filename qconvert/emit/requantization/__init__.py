@@ -3,22 +3,26 @@
 The kernel computes ``rint((acc + bias) * multiplier)`` with integers ``acc`` and ``bias``. Where
 these numbers exist so that it returns the code of TensorFlow's program for every accumulator
 that can be reached, batch normalization costs nothing; where they do not, nothing is rounded
-in their stead.
+in their stead. Behind exact sums that become floats, two numbers of float32 a channel may do.
 """
 
 from qconvert.emit.requantization.chains import Chain, chains
+from qconvert.emit.requantization.float_line import FloatLine, line_of
 from qconvert.emit.requantization.means import divides_exactly, summing
 from qconvert.emit.requantization.phases import Phases, phases
-from qconvert.emit.requantization.requantize import Requantized, own_steps, requantized
+from qconvert.emit.requantization.requantize import Requantized, own_steps, reach, requantized
 
 __all__ = [
     "Chain",
+    "FloatLine",
     "Phases",
     "Requantized",
     "chains",
     "divides_exactly",
+    "line_of",
     "own_steps",
     "phases",
+    "reach",
     "requantized",
     "summing",
 ]

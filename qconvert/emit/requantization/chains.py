@@ -1,4 +1,4 @@
-"""Convolutions, and means over windows, whose results nothing sees but one quantizer."""
+"""Linear layers, and means over windows, whose results nothing sees but one quantizer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from qconvert.ir.ops import (
     BatchNormalization,
     Conv,
     ConvTranspose,
+    Dense,
     Pool,
     Quantize,
     Relu,
@@ -37,7 +38,12 @@ class Chain:
     @property
     def fused(self) -> tuple[str, ...]:
         """The values that nothing outside of the chain reads."""
-        return tuple(node.name for node in (self.linear, *self.between, *self.moves))
+        return (self.linear.name, *self.behind)
+
+    @property
+    def behind(self) -> tuple[str, ...]:
+        """The same without those of the linear op."""
+        return tuple(node.name for node in (*self.between, *self.moves))
 
 
 def chains(graph: Graph) -> dict[str, Chain]:
@@ -46,7 +52,7 @@ def chains(graph: Graph) -> dict[str, Chain]:
     seen = {output.value for output in graph.outputs}
     found: dict[str, Chain] = {}
     for node in graph.nodes:
-        if isinstance(node.op, Conv | ConvTranspose) or is_mean(node.op):
+        if isinstance(node.op, Conv | ConvTranspose | Dense) or is_mean(node.op):
             chain = _chain(node, readers, seen)
             if chain is not None:
                 found[node.name] = chain

@@ -37,7 +37,7 @@ class Requantization:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Limits:
+class Limits:
     """Sums that have to come above the numbers ``k - 1/2``, and some that have to stay below."""
 
     above: Floats
@@ -51,7 +51,7 @@ def search(stairs: Stairs, grid: Grid, factors: Sequence[int]) -> Requantization
 
     Not by powers of two alone: the bias counts parts of a sum, and so halves, thirds, fifths, ...
     """
-    limits = _limits(stairs, grid)
+    limits = limits_of(stairs, grid)
     for factor in factors:
         found = _with_factor(stairs, limits, factor)
         if found is not None:
@@ -63,11 +63,11 @@ def is_right(stairs: Stairs, grid: Grid, number: Requantization) -> bool:
     """Whether these numbers climb the stairs, ties between codes included."""
     if stairs.falling:
         return False
-    limits = _limits(stairs, grid)
+    limits = limits_of(stairs, grid)
     return _holds(limits, number.factor, number.bias, np.float32(number.multiplier))
 
 
-def _limits(stairs: Stairs, grid: Grid) -> _Limits:
+def limits_of(stairs: Stairs, grid: Grid) -> Limits:
     """Those of all thresholds, and of the ends where the quantizer's own do not clip."""
     ks = np.arange(stairs.first + 1, stairs.last + 1)
     above, above_sums = ks, stairs.thresholds
@@ -76,14 +76,14 @@ def _limits(stairs: Stairs, grid: Grid) -> _Limits:
         above, above_sums = np.append(above, stairs.first), np.append(above_sums, stairs.lo)
     if stairs.last < grid.hi:
         below, below_sums = np.append(below, stairs.last + 1), np.append(below_sums, stairs.hi)
-    return _Limits(_halves(above), above_sums, _halves(below), below_sums)
+    return Limits(_halves(above), above_sums, _halves(below), below_sums)
 
 
 def _halves(ks: Integers) -> Floats:
     return ks.astype(np.float64) - 0.5
 
 
-def _with_factor(stairs: Stairs, limits: _Limits, factor: int) -> Requantization | None:
+def _with_factor(stairs: Stairs, limits: Limits, factor: int) -> Requantization | None:
     biases = _likely(stairs, limits, factor)
     largest = max(abs(stairs.lo), abs(stairs.hi)) * factor
     biases = biases[abs(biases) + largest <= _LARGEST]
@@ -98,7 +98,7 @@ def _with_factor(stairs: Stairs, limits: _Limits, factor: int) -> Requantization
     return Requantization(-factor if stairs.falling else factor, bias, float(multiplier))
 
 
-def _likely(stairs: Stairs, limits: _Limits, factor: int) -> Integers:
+def _likely(stairs: Stairs, limits: Limits, factor: int) -> Integers:
     """Biases around that of the line through the first threshold and the last."""
     count = len(stairs.thresholds)
     if count > 1:
@@ -115,7 +115,7 @@ def _likely(stairs: Stairs, limits: _Limits, factor: int) -> Integers:
     return np.arange(int(np.floor(middle)) - around, int(np.ceil(middle)) + around + 1)
 
 
-def _widest(limits: _Limits, factor: int, biases: Integers) -> tuple[int, float, float]:
+def _widest(limits: Limits, factor: int, biases: Integers) -> tuple[int, float, float]:
     """Of consecutive *biases* the one whose interval is the widest in proportion, and its ends.
 
     It keeps farthest away from all ties. A lower end is the largest of lines over the bias and an
@@ -132,7 +132,7 @@ def _widest(limits: _Limits, factor: int, biases: Integers) -> tuple[int, float,
         biases = biases[max(0, at - distance + 1) : at + distance]
 
 
-def _interval(limits: _Limits, factor: int, biases: Integers) -> tuple[Floats, Floats]:
+def _interval(limits: Limits, factor: int, biases: Integers) -> tuple[Floats, Floats]:
     """By bias the open interval of ``1 / multiplier`` that all limits leave."""
     column = biases[:, np.newaxis]
     over = (limits.above_sums * factor + column) / limits.above
@@ -146,7 +146,7 @@ def _interval(limits: _Limits, factor: int, biases: Integers) -> tuple[Floats, F
     return low, np.where(np.isinf(high), 4 * low, high)
 
 
-def _holds(limits: _Limits, factor: int, bias: int, multiplier: np.float32) -> bool:
+def _holds(limits: Limits, factor: int, bias: int, multiplier: np.float32) -> bool:
     """The kernel's own arithmetic; between these sums it rises, as the stairs do."""
     over = _rounded(limits.above_sums * factor + bias, multiplier)
     under = _rounded(limits.below_sums * factor + bias, multiplier)

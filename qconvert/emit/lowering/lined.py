@@ -1,0 +1,102 @@
+"""A normalization between exact sums and a quantizer: one product and one sum in float32.
+
+Its own program takes up to six operations, half of them on float64. What makes the sums is of no
+concern: floats, or integers that become some.
+"""
+
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from qconvert.emit.builder import Builder
+from qconvert.emit.codes import LARGEST_CODE, Integers, lowest_bits, on_grid
+from qconvert.emit.dialects import Dialect
+from qconvert.emit.lowering.dense_sums import holds, lined
+from qconvert.emit.normalization import normalization
+from qconvert.emit.requantization import Chain, FloatLine, line_of, own_steps, reach
+from qconvert.emit.shield import unfolded
+from qconvert.emit.values import Codes, Value, per_channel
+from qconvert.emit.weights import Weight
+from qconvert.ir import Op, Shape
+from qconvert.ir.ops import BatchNormalization, Conv, Dense, Pool, Quantize, Relu
+
+Lower: TypeAlias = Callable[[Op, tuple[Value, ...], Shape, Builder, Dialect], Value]
+
+#: How much finer than products the steps of a bias may be.
+_MOST_BITS: Final = 24
+#: The exponents of steps of which float32 has 2**24.
+_LEAST, _MOST = -126, 103
+
+
+def lower_line(
+    chain: Chain, weight: Weight, x: Value, y: Value, b: Builder, dialect: Dialect, lower: Lower
+) -> Value | None:
+    """The value at the end of *chain*, of which *y* are the sums of products of *x* and a *weight*.
+
+    ``None`` if these may be rounded, nothing is gained, or some channel has no such numbers.
+    """
+    line = _line(chain, weight, x) if _pays(chain, y) else None
+    if line is None or (y.sums is not None and not holds(y.sums.exps, line.factor)):
+        return None
+    b.scope = chain.between[-1].name
+    y = _applied(line, y, b)
+    for node in (*chain.moves, chain.end):
+        b.scope = node.name
+        y = lower(node.op, (y,), node.shape, b, dialect)
+    return y
+
+
+def _pays(chain: Chain, y: Value) -> bool:
+    """Whether the program has more operations, or others than runtimes make a part of a product."""
+    first = chain.between[0].op if chain.between else None
+    if not isinstance(first, BatchNormalization):
+        return False
+    return y.sums is not None or len(chain.between) > 1 or normalization(first).mean is not None
+
+
+def _line(chain: Chain, weight: Weight, x: Value) -> FloatLine | None:
+    op, quantize = chain.linear.op, chain.end.op
+    if not isinstance(op, Conv | Dense) or not isinstance(quantize, Quantize) or x.codes is None:
+        return None
+    if not all(isinstance(node.op, Pool) for node in chain.moves):
+        return None
+    ops = [node.op for node in chain.between]
+    if any(isinstance(each, Relu) for each in ops):
+        return None
+    numbers = _numbers(op, weight, x.codes)
+    return None if numbers is None else line_of(ops, quantize.quantizer, *numbers)
+
+
+def _numbers(
+    op: Conv | Dense, weight: Weight, x: Codes
+) -> tuple[Integers, Integers, Integers] | None:
+    """The steps of the results of *op*, as exponents, and the ends of these, by channel.
+
+    ``None`` where float32 does not hold every partial sum.
+    """
+    found = (weight if isinstance(op, Conv) else weight.transposed()).codes
+    if found is None:
+        return None
+    codes, steps = own_steps(found)
+    lo, hi = reach(codes, x)
+    exps = np.resize(steps + x.exp, len(codes))
+    bias = np.zeros(len(exps), np.int64)
+    if op.bias is not None:
+        finer = exps - np.minimum(exps, lowest_bits(op.bias))
+        own = on_grid(op.bias, exps - finer)
+        if own is None or np.any(finer > _MOST_BITS):
+            return None
+        lo, hi, exps, bias = lo << finer, hi << finer, exps - finer, own
+    largest = np.maximum(np.maximum(bias, 0) + hi, np.maximum(-bias, 0) - lo)
+    exact = np.all(largest <= LARGEST_CODE) and np.all((exps >= _LEAST) & (exps <= _MOST))
+    return (exps, lo + bias, hi + bias) if exact else None
+
+
+def _applied(line: FloatLine, x: Value, b: Builder) -> Value:
+    if x.sums is not None:
+        return Value(lined(b, x.sums, line.factor, line.addend), x.layout)
+    # Else ONNX Runtime makes a part of a convolution's weights of it, and rounds them.
+    factor = unfolded(b, per_channel(line.factor, x.layout), "line")
+    addend = b.constant(per_channel(line.addend, x.layout), "line")
+    return Value(b.op("Add", b.op("Mul", x.tensor, factor), addend), x.layout)
