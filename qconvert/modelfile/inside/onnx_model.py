@@ -32,6 +32,7 @@ def require_valid(descriptor: int, limits: dict[str, int]) -> None:
     model = parsed(data)
     require_text(model)
     require_complete(model)
+    require_single_imports(model)
     require_few_calls(model, limits["function_nodes"])
     try:
         require_types(model)
@@ -95,6 +96,19 @@ def require_complete(model: onnx.ModelProto) -> None:
     for tensor in all_tensors(model):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             raise RefusalError("QC701", f"the weight {tensor.name[:200]!r} lies in another file")
+
+
+def require_single_imports(model: onnx.ModelProto) -> None:
+    """One version of each domain: of several, one program takes the first, another the last."""
+    for place in (model, *model.functions):
+        versions: dict[str, int] = {}
+        for entry in place.opset_import:
+            # Two names of one.
+            domain = entry.domain or "ai.onnx"
+            version = versions.setdefault(domain, entry.version)
+            if version != entry.version:
+                both = f"{version} and {entry.version} of {domain[:200]!r}"
+                raise RefusalError("QC702", f"imports two versions of a domain: {both}")
 
 
 def require_types(model: onnx.ModelProto) -> None:
