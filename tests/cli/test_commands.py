@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -83,7 +84,7 @@ def test_a_file_that_was_checked_tells_the_verdict(
     assert json.loads(report.read_text(encoding="utf-8"))["onnx"]["sha256"] == stamp["file"]
     capsys.readouterr()
     assert run(["inspect", str(checked)]) == 0
-    assert "checked UNCHECKED, not passed" in capsys.readouterr().out
+    assert "\nthe file says: checked UNCHECKED, not passed;" in capsys.readouterr().out
 
 
 def test_a_verdict_of_another_file_is_told_as_such(
@@ -123,8 +124,9 @@ def test_inspect_tells_where_a_file_comes_from(
     capsys.readouterr()
     assert run(["inspect", str(model.with_suffix(".onnx"))]) == 0
     shown = capsys.readouterr().out
-    assert f"source  SHA-256 {digest}" in shown
-    assert "dialect qdq; needs no session options and no special CPU" in shown
+    assert f"\nthe file says: source SHA-256 {digest}\n" in shown
+    made = f"made by qconvert {version('qconvert')}, dialect qdq"
+    assert f"\nthe file says: {made}; needs no session options and no special CPU\n" in shown
 
 
 def test_export_gives_the_same_bytes_each_time(write_model: WriteModel, tmp_path: Path) -> None:
