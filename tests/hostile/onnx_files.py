@@ -1,6 +1,6 @@
 """ONNX files that are hostile or malformed, by name, and the code that each gets."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from tests.hostile.onnx_edits import (
@@ -119,4 +119,21 @@ FAILING: Final[Mapping[str, tuple[Edit, tuple[str, ...]]]] = {
     "opset of the future": (opset(9999), ("QC726",)),
     "input of strings": (input_of_strings, ("QC726",)),
     "endless loop": (endless_loop, ("QC722",)),
+}
+
+#: What lies in the place of a file, of whose bytes it is made: its code, exit code and words.
+OTHERS: Final[Mapping[str, tuple[Callable[[bytes], bytes], str, int, str]]] = {
+    "nothing": (lambda _: b"", "QC101", 4, "an empty file"),
+    "cut off in a weight": (lambda data: data[: len(data) // 2], "QC102", 4, "truncated: "),
+    "cut off in a number": (lambda data: data[:1], "QC102", 4, "truncated: 1 of at least "),
+    "a pointer of Git LFS": (
+        lambda _: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+        "QC104",
+        4,
+        "git lfs pull",
+    ),
+    "a web page": (lambda _: b"<!DOCTYPE html><html></html>", "QC103", 4, "an HTML page"),
+    "HDF5": (lambda _: b"\x89HDF\r\n\x1a\n" + bytes(99), "QC105", 3, "an HDF5 file, as Keras"),
+    "no protobuf": (lambda _: b"\xff" * 99, "QC702", 4, "not an ONNX file: Error parsing"),
+    "the beginning alone": (lambda data: data[:2], "QC702", 4, "it holds no graph"),
 }

@@ -13,6 +13,7 @@ import onnx.shape_inference
 
 from .onnx_functions import require_few_calls
 from .refusal import RefusalError
+from .truncation import announced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -63,12 +64,26 @@ def parsed(data: bytes) -> onnx.ModelProto:
         raise
     except Exception as error:
         # The parser of protobuf has no public base class of its errors.
+        require_whole(data)
         raise RefusalError("QC702", f"not an ONNX file: {error}") from None
-    if not model.HasField("graph") or not model.graph.node:
+    if not model.HasField("graph"):
         raise RefusalError("QC702", "not an ONNX file: it holds no graph")
+    if not model.graph.node:
+        raise RefusalError(
+            "QC702", "an ONNX file that computes nothing: its graph has no operators"
+        )
     if not model.graph.output:
         raise RefusalError("QC702", "not a valid ONNX file: it returns nothing")
     return model
+
+
+def require_whole(data: bytes) -> None:
+    """Refuse an ONNX file that was cut off, whose fields end behind its end."""
+    fields = onnx.ModelProto.DESCRIPTOR.fields_by_name
+    known = {field.number for field in fields.values()}
+    expected = announced(data, fields["ir_version"].number, known)
+    if expected > len(data):
+        raise RefusalError("QC102", f"truncated: {len(data)} of at least {expected} bytes")
 
 
 def require_text(message: Message) -> None:
