@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import onnx
@@ -35,8 +36,8 @@ def require_valid(descriptor: int, limits: dict[str, int]) -> None:
     require_complete(model)
     require_single_imports(model)
     require_few_calls(model, limits["function_nodes"])
+    require_types(model)
     try:
-        require_types(model)
         # What was parsed takes as much memory as the file, which the following has to do without.
         del model
         onnx.checker.check_model(data)
@@ -45,7 +46,7 @@ def require_valid(descriptor: int, limits: dict[str, int]) -> None:
     except MemoryError:
         raise
     except Exception as error:
-        # The checker has an error of its own; the types are looked up in tables.
+        # The checker has an error of its own.
         raise RefusalError("QC702", f"not a valid ONNX file: {reason(error)}") from None
 
 
@@ -130,17 +131,35 @@ def require_types(model: onnx.ModelProto) -> None:
     """Types that are known, and tensors of as many bytes as they say; numbers have both."""
     for value in (*model.graph.input, *model.graph.output):
         if value.type.HasField("tensor_type"):
-            onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+            with telling(value.name):
+                onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
     for tensor in all_tensors(model):
         if tensor.data_type != onnx.TensorProto.STRING:
-            onnx.numpy_helper.to_array(tensor)
+            with telling(tensor.name):
+                onnx.numpy_helper.to_array(tensor)
+
+
+@contextmanager
+def telling(name: str) -> Iterator[None]:
+    """Refuse what is wrong with the tensor *name*, which an error may not say."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Types are looked up in tables, and arrays made of bytes: there are many errors.
+        text = f"there is no type {error}" if isinstance(error, KeyError) else reason(error)
+        told = text if name in text else f"the tensor {name[:200]!r}: {text}"
+        raise RefusalError("QC702", f"not a valid ONNX file: {told}") from None
 
 
 def reason(error: Exception) -> str:
-    """What an error says, without the line of where that was; names may have lines as well."""
-    if isinstance(error, KeyError):
-        return f"there is no type {error}"
-    return str(error).partition("\n\n==> Context: ")[0].strip()
+    """What an error says, without the line of where that was.
+
+    Its own ends of lines stand beside spaces; those of names are told as what they are.
+    """
+    text = str(error).partition("\n\n==> Context: ")[0].strip()
+    return text.replace(" \n", " ").replace("\n ", " ")
 
 
 def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
