@@ -762,3 +762,11 @@ def test_weights_are_packed_on_request(
     assert "--packed-weights changes nothing of this model" in capsys.readouterr().out
     assert run(["export", str(model), "--packed-weights", "--opset", "17", "--force"]) == 2
     assert "packed weights need integers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["inspect", ""], ["export", "model.h5", "-o", ""]])
+def test_an_empty_path_is_not_the_current_folder(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    assert "an empty path" in capsys.readouterr().err
