@@ -88,14 +88,16 @@ class BadModelError(BadFileError):
 class UnsupportedError(QConvertError):
     """All the things in a model that cannot be converted, collected over the whole model.
 
-    ``code`` is that of the problems, if they have the same.
+    ``code`` is that of the problems, if they have the same. *path* is the file, if it is of one.
     """
 
     exit_code = 3
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], path: Path | str | None = None) -> None:
         self.problems = tuple(problems)
-        super().__init__(_code_of(self.problems, _SEVERAL), *_unsupported(self.problems))
+        first, *others = _unsupported(self.problems)
+        named = first if path is None else f"{path}: {first}"
+        super().__init__(_code_of(self.problems, _SEVERAL), named, *others)
 
 
 def _code_of(problems: Sequence[Problem], several: str) -> str:
@@ -138,6 +140,18 @@ def naming_file(path: Path) -> Iterator[None]:
     except WitnessError as error:
         first, *more = error.lines
         raise WitnessError(error.code, f"{path}: {first}", *more) from error
+
+
+@contextmanager
+def fitting(path: Path | str | None) -> Iterator[None]:
+    """Within, what does not fit is so of the file *path*, if it is from one: that is told."""
+    try:
+        yield
+    except UsageError as error:
+        if path is None:
+            raise
+        first, *more = error.lines
+        raise UsageError(error.code, f"{path}: {first}", *more) from error
 
 
 class OutputError(QConvertError):

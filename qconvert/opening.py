@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from qconvert.errors import BadFileError, UsageError
+from qconvert.errors import BadFileError, UnsupportedError, UsageError
 from qconvert.frontend import build_graph
 from qconvert.frontend.refused import require_no_code
 from qconvert.ir import Graph
@@ -210,11 +210,13 @@ def _converted(folder: Path, source: Source, helper: _Helper) -> ModelFile:
     path = temporary / "model.h5"
     limits = source.read_within
     digest = copy_saved_model(folder, temporary / "saved_model", limits)
-    helper.assistant.to_h5(temporary / "saved_model", path)
     try:
+        helper.assistant.to_h5(temporary / "saved_model", path)
         return replace(read_model(path, limits=limits), path=folder, sha256=digest)
     except BadFileError as error:
         raise BadFileError(error.code, folder, error.reason) from None
+    except UnsupportedError as error:
+        raise UnsupportedError(error.problems, folder) from None
 
 
 def _for_keras(source: Source, file: ModelFile, helper: _Helper) -> KerasFiles:

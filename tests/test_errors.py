@@ -151,6 +151,28 @@ def test_what_is_wrong_with_a_node_is_told_whole(
     assert told.count("\n") == 1
 
 
+def test_ends_of_lines_of_onnx_itself_are_none_of_a_name(tmp_path: Path) -> None:
+    changed = onnx.ModelProto()
+    changed.CopyFrom(api.export(hdf5()(tmp_path)).model)
+    changed.graph.node[0].input[0] = "nowhere"
+    path = tmp_path / "m.onnx"
+    path.write_bytes(changed.SerializeToString())
+    with pytest.raises(BadFileError, match=r"'nowhere' of node: name: .* is not output") as found:
+        api.inspect(path)
+    assert "\\u{a}" not in str(found.value)
+
+
+def test_a_tensor_that_is_wrong_is_named(tmp_path: Path) -> None:
+    changed = onnx.ModelProto()
+    changed.CopyFrom(api.export(hdf5()(tmp_path)).model)
+    name = changed.graph.initializer[0].name
+    changed.graph.initializer[0].dims[:] = [1 << 40]
+    path = tmp_path / "m.onnx"
+    path.write_bytes(changed.SerializeToString())
+    with pytest.raises(BadFileError, match=f"the tensor '{name}': cannot reshape"):
+        api.inspect(path)
+
+
 def test_what_is_no_model_has_no_parts() -> None:
     error = UnsupportedError([Problem("QC105", "", "an ONNX file")])
     assert str(error) == "not supported: an ONNX file"
@@ -169,7 +191,12 @@ def test_a_header_of_an_array_that_is_a_program(
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("{}", "it lacks 'schema'"), ("[]", "of another type"), ("{", "Expecting property name")],
+    [
+        ("{}", "it lacks 'schema'"),
+        ("[]", "of another type"),
+        ("{", "Expecting property name"),
+        (f'{{"schema": {"7" * 10_000}}}', "an integer of 10,000 characters\n"),
+    ],
 )
 def test_damaged_metadata_are_told_in_words(
     text: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -184,10 +211,22 @@ def test_damaged_metadata_are_told_in_words(
     assert "the metadata is damaged: " in told and says in told and "Error(" not in told
 
 
+@pytest.mark.parametrize("text", ["null", "7", '"text"'])
+def test_json_that_is_no_object_is_no_report(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(text, encoding="utf-8")
+    assert run(["report", str(path)]) == 4
+    assert "is not a report of qconvert check: it is no JSON object\n" in capsys.readouterr().err
+
+
 def test_a_model_is_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = hdf5()(tmp_path)
     assert run(["report", str(path)]) == 4
-    told = f"qconvert: error QC140: {path}: is not a report of qconvert check: it is no JSON\n"
+    told = (
+        f"qconvert: error QC140: {path}: is not a report of qconvert check: it is no JSON object\n"
+    )
     assert capsys.readouterr().err == told
 
 

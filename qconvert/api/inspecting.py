@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 from qconvert.api.loading import load
 from qconvert.errors import UsageError, naming_file
 from qconvert.ir import Graph
+from qconvert.modelfile.magic import is_onnx
 from qconvert.opening import AnyPath, ReadingOptions, Source
 from qconvert.report.summary import Summary, of_graph
 from qconvert.shortage import telling_shortages
@@ -31,7 +32,7 @@ def inspect(
     which kernel, and why not on integers; `WitnessError` if it is missing. The other options are
     those of `load`.
     """
-    if isinstance(model, (str, os.PathLike)) and Path(model).suffix == ".onnx":
+    if isinstance(model, (str, os.PathLike)) and is_onnx(Path(model)):
         if domains:
             raise UsageError("QC002", "an ONNX file does not tell its sums: name the model")
         return _of_file(Source(model, **reading), optimized)

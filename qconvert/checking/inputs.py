@@ -3,7 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from qconvert.checking.arrays import AnyArray, InMemory, Rows, open_arrays
 from qconvert.checking.declared import described
 from qconvert.checking.domain import Domain, domain_of, random_sample, structured
 from qconvert.checking.gaps import with_gaps
-from qconvert.errors import UsageError
+from qconvert.errors import UsageError, fitting
 from qconvert.ir import F32, Graph, Shape
 from qconvert.runners.interface import InputDomain, nearest, numbers
 
@@ -72,7 +72,7 @@ def from_user(
     Raises `UsageError` for names, shapes and numbers that do not fit the model, `BadFileError`
     for files that cannot be read: all is read once before anything is computed, which takes long.
     """
-    with _named(inputs):
+    with fitting(inputs if isinstance(inputs, Path) else None):
         total, tried = _opened(graph, inputs, count, domains)
         deque(tried, maxlen=0)
     _, batches = _opened(graph, inputs, total, domains)
@@ -81,17 +81,6 @@ def from_user(
         [f"{total} samples of {where}", *map(described, domains, domains.values())]
     )
     return Samples(description, total, batches)
-
-
-@contextmanager
-def _named(inputs: UserInputs) -> Iterator[None]:
-    """What does not fit, with the file that it is from, if it is from one."""
-    try:
-        yield
-    except UsageError as error:
-        if not isinstance(inputs, Path):
-            raise
-        raise UsageError(error.code, f"{inputs}: {error}") from None
 
 
 def _opened(

@@ -8,6 +8,7 @@ from typing import TypedDict, TypeVar
 import click
 
 from qconvert.amounts import MOST_SAMPLES
+from qconvert.cli.paths import NamedPath
 from qconvert.errors import OutputError
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
@@ -16,8 +17,7 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 VERDICTS = ("proven", "bounded", "sampled")
 CONVERTERS = ("tf2onnx",)
 
-#: Whether it can be read is told by what reads it, with a code of its own.
-PATH = click.Path(path_type=Path, readable=False)
+PATH = NamedPath()
 MODEL = click.argument("model", type=PATH)
 WEIGHTS = click.option(
     "--weights", "-w", type=PATH, help="Weights (.h5) of a MODEL that is an architecture (.json)."
@@ -38,11 +38,11 @@ DOMAIN = click.option(
 STDOUT = Path("/dev/stdout")
 
 
-class OutputPath(click.Path):
+class OutputPath(NamedPath):
     """A path that is written to; ``./-`` is a file, ``-`` is standard output, if it can be that."""
 
     def __init__(self, *, stdout: bool = False) -> None:
-        super().__init__(path_type=Path, readable=False)
+        super().__init__()
         self._stdout = stdout
 
     def convert(

@@ -6,6 +6,7 @@ from typing import Final
 
 import onnx
 
+from qconvert.checking.deployed.kernels import operator_of
 from qconvert.differing.aligning import Pair, by_kind, by_name, merged
 from qconvert.differing.arrays import array_changes
 from qconvert.differing.operators import (
@@ -83,7 +84,10 @@ def _matched(first: Part, second: Part) -> list[Pair]:
     found = {a: b for a, b in pairs if a is not None and b is not None}
     gone = [a for a, b in pairs if a is not None and b is None]
     new = [b for a, b in pairs if a is None and b is not None]
-    kinds = [first.operators[a].op_type for a in gone], [second.operators[b].op_type for b in new]
+    kinds = (
+        [operator_of(first.operators[a]) for a in gone],
+        [operator_of(second.operators[b]) for b in new],
+    )
     alike = ((a, b) for a, b in by_kind(*kinds) if a is not None and b is not None)
     found |= {gone[a]: new[b] for a, b in alike}
     return merged(len(first.operators), len(second.operators), found)
@@ -108,10 +112,10 @@ def _changes_of(both: Both, first: Part, second: Part, matched: Sequence[Pair]) 
             yield from _operator_changes(both, name, first.operators[a], second.operators[b])
         elif a is not None:
             node = first.operators[a]
-            yield Change(name, Kind.REMOVED, f"operator {node.op_type}", options_of(node))
+            yield Change(name, Kind.REMOVED, f"operator {operator_of(node)}", options_of(node))
         elif b is not None:
             node = second.operators[b]
-            yield Change(name, Kind.ADDED, f"operator {node.op_type}", None, options_of(node))
+            yield Change(name, Kind.ADDED, f"operator {operator_of(node)}", None, options_of(node))
 
 
 def _operator_changes(
@@ -119,15 +123,15 @@ def _operator_changes(
 ) -> Iterator[Change]:
     if key_of(one) != key_of(other):
         texts = options_of(one), options_of(other)
-        yield Change(layer, Kind.CHANGED, one.op_type, *texts)
+        yield Change(layer, Kind.CHANGED, operator_of(one), *texts)
     reads = both.own(one.input), both.called(other.input)
     if reads[0] != reads[1]:
         texts = _listed(reads[0]), _listed(reads[1])
-        yield Change(layer, Kind.CHANGED, f"inputs of {one.op_type}", *texts)
+        yield Change(layer, Kind.CHANGED, f"inputs of {operator_of(one)}", *texts)
     for place, (a, b) in enumerate(zip(one.input, other.input, strict=False)):
         before, after = both.first.constants.get(a), both.second.constants.get(b)
         if before is not None and after is not None:
-            what = f"{one.op_type} {input_name(one, place)} ({a})"
+            what = f"{operator_of(one)} {input_name(one, place)} ({a})"
             yield from constant_changes(layer, what, before, after)
     for before_body, after_body in zip(bodies_of(one), bodies_of(other), strict=False):
         yield from body_changes(both, layer, before_body, after_body)

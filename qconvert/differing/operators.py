@@ -12,6 +12,8 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
+from qconvert.checking.deployed.kernels import kind_of
+
 Array: TypeAlias = npt.NDArray[Any]
 
 #: An operator, its domain, and its options.
@@ -93,7 +95,7 @@ def bodies_of(node: onnx.NodeProto) -> list[onnx.GraphProto]:
 def key_of(node: onnx.NodeProto) -> Key:
     """What an operator computes but for its inputs and the graphs inside of it."""
     options = ((each.name, _option(each)) for each in node.attribute if each.type not in _GRAPHS)
-    return ("" if node.domain == "ai.onnx" else node.domain), node.op_type, tuple(sorted(options))
+    return *kind_of(node), tuple(sorted(options))
 
 
 def _option(attribute: onnx.AttributeProto) -> bytes:

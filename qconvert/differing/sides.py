@@ -13,6 +13,7 @@ from qconvert.differing.results import Compared, Format
 from qconvert.errors import UsageError
 from qconvert.ir import Graph
 from qconvert.modelfile import name_of
+from qconvert.modelfile.magic import is_onnx
 from qconvert.opening import Source, opened
 from qconvert.report.document import is_report, read_report, to_json
 
@@ -45,9 +46,9 @@ Side: TypeAlias = ModelSide | FileSide | ReportSide
 
 
 def read_side(source: Source) -> Side:
-    """Told by the suffix ``.onnx`` and by the schema of a report; all others are Keras models."""
+    """ONNX files by name or content, reports by name and schema; all others are Keras models."""
     path = None if source.is_live else source.paths[0]
-    if path is not None and path.suffix == ".onnx":
+    if path is not None and is_onnx(path):
         if source.weights is not None:
             raise UsageError(
                 "QC002", f"{path} holds its own weights; only a .json takes a weights file"

@@ -74,7 +74,7 @@ def build_graph(
         validate(graph, freezing=freezing)
     except ValueError as error:
         raise BadFileError("QC315", model.path, str(error)) from None
-    require_bounded(graph, limits)
+    require_bounded(graph, model.path, limits)
     return graph
 
 

@@ -50,7 +50,7 @@ def require_none(wrong: Sequence[Problem], unsupported: Sequence[Problem], path:
     """The public error of all that was found in the file *path*, if anything was."""
     every = tuple(dict.fromkeys((*wrong, *unsupported)))
     if not wrong and every:
-        raise UnsupportedError(every)
+        raise UnsupportedError(every, path)
     if len(every) > 1:
         raise BadModelError(path, every)
     for problem in wrong:

@@ -41,7 +41,7 @@ def require_no_code(model: ModelFile) -> None:
     """`UnsupportedError` for what is code, or names some, anywhere in a model of any layers."""
     problems = [problem for item in _objects(model.config) for problem in _code_of(item)]
     if problems:
-        raise UnsupportedError(list(dict.fromkeys(problems)))
+        raise UnsupportedError(list(dict.fromkeys(problems)), model.path)
 
 
 def _objects(root: Json) -> Iterator[dict[str, Json]]:

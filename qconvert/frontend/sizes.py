@@ -14,16 +14,22 @@ _BYTES = 4
 _MOST_AXES: Final = 16
 
 
-def require_bounded(graph: Graph, limits: Limits) -> None:
-    """`LimitError` for a value of too many axes, or bytes for one sample, all lengths known."""
+def require_bounded(graph: Graph, path: Path, limits: Limits) -> None:
+    """`LimitError` for a value of too many axes, or bytes for one sample, all lengths known.
+
+    *path* is that of the model.
+    """
     shapes = {value.name: value.shape for value in graph.inputs}
     shapes |= {node.name: node.shape for node in graph.nodes}
     for name, shape in shapes.items():
         if len(shape) > _MOST_AXES:
-            found = f"{name}: a tensor of {len(shape)} axes"
-            raise LimitError("QC320", f"{found}, at most {_MOST_AXES} are supported")
+            found = f"a tensor of {len(shape)} axes"
+            raise LimitError(
+                "QC320", f"{path}: {name}: {found}, at most {_MOST_AXES} are supported"
+            )
         if math.prod(n for n in shape if n is not None) * _BYTES > limits.tensor_bytes:
-            raise LimitError("QC320", f"{name}: a tensor of {shape}: {limits.of('tensor_bytes')}")
+            found = f"a tensor of {shape}: {limits.of('tensor_bytes')}"
+            raise LimitError("QC320", f"{path}: {name}: {found}")
 
 
 def with_few_calls(model: ModelSpec, path: Path, limits: Limits) -> ModelSpec:

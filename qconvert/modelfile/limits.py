@@ -46,7 +46,8 @@ class Limits:
         for name, value in values.items():
             option = name.replace("_", "-")
             if option not in known:
-                raise UsageError("QC003", f"there is no limit {name!r}{similar(option, known)}")
+                near = similar(option, known) or f"; there are {', '.join(known)}"
+                raise UsageError("QC003", f"there is no limit {name!r}{near}")
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise UsageError("QC003", f"the limit {name} has to be a positive integer")
             changed[known[option]] = value

@@ -3,10 +3,11 @@
 import re
 import struct
 from enum import Enum
+from pathlib import Path
 
 from qconvert.errors import Problem, UnsupportedError
 from qconvert.modelfile.malformed import MalformedError
-from qconvert.modelfile.source import HEAD, Buffer
+from qconvert.modelfile.source import HEAD, Buffer, head_of
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 #: By its version, where a superblock has the size of addresses and the end of the file.
@@ -46,6 +47,24 @@ def recognise(source: Buffer) -> Format:
     )
 
 
+def require_possible_onnx(source: Buffer) -> None:
+    """Refuse what is no ONNX file, as what it is instead; its parser knows its own format alone."""
+    data = bytes(source[:HEAD])
+    if not data:
+        raise MalformedError("QC101", "an empty file")
+    if document := document_in(data):
+        raise MalformedError("QC702", f"{document}, and no ONNX file")
+    if data.startswith(_HDF5):
+        reason = "an HDF5 file, as Keras models are; give the ONNX file"
+        raise UnsupportedError([Problem("QC105", "", reason)])
+    _refuse_accident(data)
+
+
+def is_onnx(path: Path) -> bool:
+    """Whether *path* is an ONNX file, by its name or else by its content."""
+    return path.suffix == ".onnx" or _begins_onnx(head_of(path))
+
+
 def is_json(head: bytes) -> bool:
     """Whether a file that begins so can be JSON, and none of the other formats."""
     return head.lstrip()[:1] in (b"{", b"[")
@@ -80,15 +99,19 @@ def _refuse_other_model(data: bytes) -> None:
         _refuse("a TFLite file")
     if data[:3] == b"\x08\x01\x12":
         _refuse("the graph of a SavedModel directory")
-    # An ONNX ModelProto: field 1, the IR version, and then a producer, a graph or an opset.
-    if (
-        data[:1] == b"\x08"
-        and b"\x02" < data[1:2] < b"\x20"
-        and data[2:3] in (b"\x12", b"\x3a", b"\x42")
-    ):
+    if _begins_onnx(data):
         _refuse("an ONNX file")
     if data[:1] == b"\x80" and b"\x01" < data[1:2] < b"\x06":
         _refuse("a pickle, which is a program and never opened")
+
+
+def _begins_onnx(data: bytes) -> bool:
+    """A ModelProto: field 1, the IR version, and then a producer, a graph or an opset."""
+    return (
+        data[:1] == b"\x08"
+        and b"\x02" < data[1:2] < b"\x20"
+        and data[2:3] in (b"\x12", b"\x3a", b"\x42")
+    )
 
 
 def _refuse(what: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from qconvert.errors import BadFileError, LimitError, OutputError
+from qconvert.errors import BadFileError, LimitError, OutputError, UnsupportedError
 
 
 class MalformedError(Exception):
@@ -28,6 +28,8 @@ def blaming(path: Path) -> Iterator[None]:
     """Errors inside as those that a caller may catch, of the file *path*."""
     try:
         yield
+    except UnsupportedError as error:
+        raise UnsupportedError(error.problems, path) from None
     except BeyondLimitError as error:
         raise LimitError(error.code, f"{path}: {error}") from None
     except UnwrittenError as error:

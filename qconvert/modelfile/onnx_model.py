@@ -8,8 +8,8 @@ from typing import Final
 from qconvert.errors import LimitError
 from qconvert.modelfile.isolated import confined, started
 from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
-from qconvert.modelfile.magic import document_in
-from qconvert.modelfile.malformed import MalformedError, blaming
+from qconvert.modelfile.magic import require_possible_onnx
+from qconvert.modelfile.malformed import blaming
 from qconvert.modelfile.source import kind_of, opened_source
 
 #: onnx, and what it imports.
@@ -26,8 +26,7 @@ def read_valid_onnx(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
     if kind_of(path) == stat.S_IFREG and path.stat().st_size > _MAX_BYTES:
         raise LimitError("QC110", f"{path}: larger than the 2 GiB that ONNX files can have")
     with opened_source(path, limits) as source, blaming(path):
-        if document := document_in(source.data):
-            raise MalformedError("QC702", f"{document}, and no ONNX file")
+        require_possible_onnx(source.data)
         with started((source.descriptor,), limits) as reader:
             request = {"do": "onnx", "file": source.descriptor, "limits": asdict(limits)}
             reader.ask({**request, **confined(limits, _PACKAGES)})

@@ -164,7 +164,7 @@ def is_saved_model(path: Path) -> bool:
 def _require_regular(path: Path, status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
         if is_saved_model(path):
-            raise UnsupportedError([Problem("QC132", "", _SAVED_MODEL)])
+            raise UnsupportedError([Problem("QC132", "", _SAVED_MODEL)], path)
         raise BadFileError("QC106", path, "a directory, not a file")
     if not stat.S_ISREG(status.st_mode):
         raise BadFileError("QC106", path, "not a regular file")

@@ -28,12 +28,12 @@ def stamp_as_json(stamp: Stamp | None, *, fits: bool) -> Json:
 
 
 def metadata_lines(metadata: ModelMetadata | None) -> Iterator[str]:
-    """Where the file comes from, and what it needs."""
+    """Where the file comes from, and what it needs, as it says itself: anybody can write that."""
     if metadata is None:
         return
-    yield printable(f"source  SHA-256 {metadata.source or 'not known'}")
+    yield printable(f"the file says: source SHA-256 {metadata.source or 'not known'}")
     made = f"made by qconvert {metadata.converter}, dialect {metadata.dialect}"
-    yield f"{printable(made)}; {_needed(metadata.requires)}"
+    yield f"the file says: {printable(made)}; {_needed(metadata.requires)}"
 
 
 def requirement_lines(metadata: ModelMetadata | None) -> Iterator[str]:
@@ -76,14 +76,16 @@ def meaning(codes: InterfaceCodes) -> str:
 
 
 def stamp_lines(stamp: Stamp | None, *, fits: bool) -> Iterator[str]:
-    """The verdict of a check, if it is about this file."""
+    """The verdict of a check, if it is about this file, as this says itself."""
     if stamp is None:
         return
     if not fits:
         yield "checked as another file: what was found does not hold for this one"
         return
     passed = "passed" if stamp.passed else "not passed"
-    yield printable(f"checked {stamp.verdict}, {passed}; report with SHA-256 {stamp.report}")
+    yield printable(
+        f"the file says: checked {stamp.verdict}, {passed}; report with SHA-256 {stamp.report}"
+    )
     for condition in stamp.conditions:
         yield f"        {printable(condition)}"
 

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, get_args, get_origin
 from cattrs import BaseValidationError, Converter, transform_error
 from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
+from cattrs.v import format_exception
 
 from qconvert.checking.results import (
     Comparison,
@@ -73,7 +74,7 @@ def read_report(path: Path) -> Report:
     try:
         return _structured(content)
     except (BaseValidationError, _ContradictionError) as error:
-        found = [str(error)] if isinstance(error, _ContradictionError) else transform_error(error)
+        found = [str(error)] if isinstance(error, _ContradictionError) else _wrong_places(error)
         raise BadFileError(
             "QC140", path, "is not a whole report: " + "; ".join(found[:3])
         ) from error
@@ -91,9 +92,24 @@ def is_report(path: Path) -> bool:
 def _parsed(path: Path) -> Mapping[str, Json]:
     data = read_all(path, _MOST_BYTES)
     if data.lstrip()[:1] not in (b"{", b"["):
-        raise MalformedError("QC140", "is not a report of qconvert check: it is no JSON")
+        raise MalformedError("QC140", "is not a report of qconvert check: it is no JSON object")
     limits = FixedLimits(config_bytes=_MOST_BYTES)
     return parse_object(data, "the report", limits)
+
+
+def _wrong_places(error: BaseValidationError) -> list[str]:
+    """What is wrong, and where, of a document that has not the form of a report."""
+    return transform_error(error, format_exception=_told)
+
+
+def _told(error: BaseException, kind: type | None) -> str:
+    match error:
+        case AttributeError():
+            return "not an object"  # which is asked for its keys, and has none
+        case ValueError():
+            return str(error)
+        case _:
+            return format_exception(error, kind)
 
 
 class _ContradictionError(Exception):

@@ -10,7 +10,7 @@ import onnx
 from onnx import numpy_helper
 
 from qconvert.checking.deployed.by_layer import kernels_by_layer
-from qconvert.checking.deployed.kernels import LINEAR, input_of, kind_of
+from qconvert.checking.deployed.kernels import LINEAR, input_of, kind_of, operator_of
 from qconvert.emit.metadata import CodesTensor, LayerTensor, read_metadata
 from qconvert.emit.stamp import read_stamp, sha256_of
 from qconvert.emit.subgraphs import with_inner
@@ -34,7 +34,7 @@ def of_onnx(model: onnx.ModelProto, optimized: onnx.ModelProto | None = None) ->
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
     graphs = list(with_inner(graph))
-    operators = Counter(node.op_type for each in graphs for node in each.node)
+    operators = Counter(operator_of(node) for each in graphs for node in each.node)
     tensors = tuple(tensor for each in graphs for tensor in _initializers(each))
     counts = multiplications_by_layer(model, metadata.layers) if metadata else {}
     return Summary(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -83,7 +84,7 @@ def test_a_file_that_was_checked_tells_the_verdict(
     assert json.loads(report.read_text(encoding="utf-8"))["onnx"]["sha256"] == stamp["file"]
     capsys.readouterr()
     assert run(["inspect", str(checked)]) == 0
-    assert "checked UNCHECKED, not passed" in capsys.readouterr().out
+    assert "\nthe file says: checked UNCHECKED, not passed;" in capsys.readouterr().out
 
 
 def test_a_verdict_of_another_file_is_told_as_such(
@@ -123,8 +124,9 @@ def test_inspect_tells_where_a_file_comes_from(
     capsys.readouterr()
     assert run(["inspect", str(model.with_suffix(".onnx"))]) == 0
     shown = capsys.readouterr().out
-    assert f"source  SHA-256 {digest}" in shown
-    assert "dialect qdq; needs no session options and no special CPU" in shown
+    assert f"\nthe file says: source SHA-256 {digest}\n" in shown
+    made = f"made by qconvert {version('qconvert')}, dialect qdq"
+    assert f"\nthe file says: {made}; needs no session options and no special CPU" in shown
 
 
 def test_export_gives_the_same_bytes_each_time(write_model: WriteModel, tmp_path: Path) -> None:
@@ -424,7 +426,12 @@ def explanation_without_end(folder: Path, write: WriteModel) -> list[str]:
         (not_onnx, 4, "QC702", "not an ONNX file"),
         (damaged_metadata, 4, "QC703", "metadata"),
         (weights_elsewhere, 4, "QC701", "lies in another file"),
-        (onnx_of_another_model, 2, "QC704", "takes 'x' (None, 3), the model 'x' (None, 4)"),
+        (
+            onnx_of_another_model,
+            2,
+            "QC704",
+            "other.onnx: the ONNX file is not of this model: it takes 'x' (None, 3), the model 'x'",
+        ),
         (report_exists, 6, "QC604", "--force"),
         (reproducer_exists, 6, "QC606", "--force"),
         (unknown_option, 2, "QC001", "--tolerance"),
@@ -755,3 +762,11 @@ def test_weights_are_packed_on_request(
     assert "--packed-weights changes nothing of this model" in capsys.readouterr().out
     assert run(["export", str(model), "--packed-weights", "--opset", "17", "--force"]) == 2
     assert "packed weights need integers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["inspect", ""], ["export", "model.h5", "-o", ""]])
+def test_an_empty_path_is_not_the_current_folder(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    assert "an empty path" in capsys.readouterr().err

@@ -263,3 +263,11 @@ def test_constants_that_operators_hold_are_those_of_the_file() -> None:
     held = file([helper.make_node("Constant", [], ["c"], value=three), add])
     found = told(file_changes(file([add], three), held))
     assert found == [("", "bytes of weights")]
+
+
+def test_operators_of_another_domain_are_told_with_it() -> None:
+    """Which may have the name of a standard one, and compute anything."""
+    usual = file([helper.make_node("Neg", ["x"], ["y"])])
+    foreign = file([helper.make_node("Neg", ["x"], ["y"], domain="evil")])
+    found = told(file_changes(usual, foreign))
+    assert found[:2] == [("", "operator Neg"), ("", "operator evil.Neg")]

@@ -62,6 +62,26 @@ def external_in_function(model: onnx.ModelProto) -> None:
     model.functions.append(helper.make_function("f", "F", [], ["k"], body, opsets))
 
 
+def imported(*opsets: tuple[str, int]) -> Edit:
+    """The domains and versions that the file says to need."""
+
+    def edit(model: onnx.ModelProto) -> None:
+        del model.opset_import[:]
+        model.opset_import.extend(helper.make_opsetid(*each) for each in opsets)
+
+    return edit
+
+
+def imported_in_function(*opsets: tuple[str, int]) -> Edit:
+    """What a function says to need."""
+
+    def edit(model: onnx.ModelProto) -> None:
+        functions((1, "Identity"))(model)
+        imported(*opsets)(model.functions[0])
+
+    return edit
+
+
 def external_by_default(model: onnx.ModelProto) -> None:
     """What a function's constant is if its call does not say so."""
     constant = helper.make_node("Constant", [], ["k"])

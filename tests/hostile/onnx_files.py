@@ -1,6 +1,6 @@
 """ONNX files that are hostile or malformed, by name, and the code that each gets."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from tests.hostile.onnx_edits import (
@@ -23,6 +23,8 @@ from tests.hostile.onnx_edits import (
     external_in_function,
     functions,
     given_graph,
+    imported,
+    imported_in_function,
     input_of_strings,
     input_of_unknown_type,
     input_without_type,
@@ -63,6 +65,9 @@ REFUSED: Final[Mapping[str, tuple[Edit, str]]] = {
     "no nodes": (no_nodes, "QC702"),
     "no outputs": (no_outputs, "QC702"),
     "no opset": (no_opset, "QC702"),
+    "opset twice": (imported(("", 21), ("", 11)), "QC702"),
+    "opset twice by both names": (imported(("", 21), ("ai.onnx", 11)), "QC702"),
+    "opset twice in a function": (imported_in_function(("", 21), ("ai.onnx", 11)), "QC702"),
     "unknown operator": (unknown_operator, "QC702"),
     "function that calls itself": (functions((1, "f1"), (1, "f0")), "QC702"),
     "input without a type": (input_without_type, "QC702"),
@@ -133,4 +138,21 @@ FAILING: Final[Mapping[str, tuple[Edit, tuple[str, ...]]]] = {
     "opset of the future": (opset(9999), ("QC726",)),
     "input of strings": (input_of_strings, ("QC726",)),
     "endless loop": (endless_loop, ("QC722",)),
+}
+
+#: What lies in the place of a file, of whose bytes it is made: its code, exit code and words.
+OTHERS: Final[Mapping[str, tuple[Callable[[bytes], bytes], str, int, str]]] = {
+    "nothing": (lambda _: b"", "QC101", 4, "an empty file"),
+    "cut off in a weight": (lambda data: data[: len(data) // 2], "QC102", 4, "truncated: "),
+    "cut off in a number": (lambda data: data[:1], "QC102", 4, "truncated: 1 of at least "),
+    "a pointer of Git LFS": (
+        lambda _: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+        "QC104",
+        4,
+        "git lfs pull",
+    ),
+    "a web page": (lambda _: b"<!DOCTYPE html><html></html>", "QC103", 4, "an HTML page"),
+    "HDF5": (lambda _: b"\x89HDF\r\n\x1a\n" + bytes(99), "QC105", 3, "an HDF5 file, as Keras"),
+    "no protobuf": (lambda _: b"\xff" * 99, "QC702", 4, "not an ONNX file: Error parsing"),
+    "the beginning alone": (lambda data: data[:2], "QC702", 4, "it holds no graph"),
 }

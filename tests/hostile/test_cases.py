@@ -35,6 +35,7 @@ def test_a_file_ends_in_its_error(case: Case, tmp_path: Path) -> None:
     error = caught.value
     assert (error.code, error.exit_code) == (case.code, case.exit_code), str(error)
     assert case.says in str(error)
+    assert error.lines[0].startswith((str(path), str(tmp_path)))
     assert all(line.startswith("  ") for line in str(error).splitlines()[1:])
     assert time.monotonic() - begin < IN_TIME
     assert sorted(tmp_path.rglob("*")) == before

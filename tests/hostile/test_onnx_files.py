@@ -44,7 +44,7 @@ from tests.hostile.onnx_edits import (
     layers_of_one_tensor,
     overloaded,
 )
-from tests.hostile.onnx_files import BEYOND, CROWDED, FAILING, REFUSED
+from tests.hostile.onnx_files import BEYOND, CROWDED, FAILING, OTHERS, REFUSED
 
 NOWHERE = ("--tf-python", "/nowhere/python")
 
@@ -93,6 +93,34 @@ def test_a_file_that_is_not_valid_is_refused_with_its_code(
         assert err.startswith(f"qconvert: error {code}: {path}: ")
         assert out == "" and err.count("\n") == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_onnx_file_is_told_as_what_it_is(
+    name: str, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, code, exit_code, says = OTHERS[name]
+    path = tmp_path / "other.onnx"
+    path.write_bytes(made(exported.read_bytes()))
+    assert run(["inspect", str(path)]) == exit_code
+    error = capsys.readouterr().err
+    assert error.startswith(f"qconvert: error {code}: {path}: ")
+    assert says in error and error.count("\n") == 1
+
+
+def test_a_graph_without_operators_is_a_graph(exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadFileError, match="computes nothing: its graph has no operators"):
+        api.inspect(edited(exported, tmp_path, REFUSED["no nodes"][0]))
+
+
+def test_an_onnx_file_of_another_name_is_read_as_one(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    renamed = tmp_path / "model.bin"
+    renamed.write_bytes(exported.read_bytes())
+    assert run(["inspect", str(renamed)]) == 0
+    assert capsys.readouterr().out.startswith("ONNX model")
+    assert run(["diff", str(exported), str(renamed)]) == 0
 
 
 @pytest.mark.parametrize("name", BEYOND)

@@ -64,6 +64,7 @@ def test_other_texts_are_no_limits(text: str) -> None:
     ("values", "message"),
     [
         ({"layer": 1}, r"there is no limit 'layer' \(similar names: layers\)"),
+        ({"x": 1}, "there is no limit 'x'; there are file-bytes, config-bytes, json-depth, layers"),
         ({"layers": 0}, "the limit layers has to be a positive integer"),
         ({"layers": True}, "the limit layers has to be a positive integer"),
     ],

@@ -170,6 +170,8 @@ def test_without_times_the_same_check_gives_the_same_text(bounded: Report) -> No
         (("layers", 0, "extra"), 1, "extra"),
         (("outputs", 0, "comparisons", 0, "largest"), "big", "largest"),
         (("environment",), None, "environment"),
+        (("model",), [1], r"not an object @ \$.model"),
+        (("layers", 0), 7, r"not an object: 7 @ \$.layers\[0\]"),
     ],
 )
 def test_a_report_that_was_changed_is_refused(

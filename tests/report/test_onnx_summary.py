@@ -47,3 +47,15 @@ def test_sparse_weights_are_counted_with_their_places(
     assert json.loads(capsys.readouterr().out)["bytes"] == 40
     assert run(["inspect", str(sparse)]) == 0
     assert "24 bytes of weights, 40 as they are stored" in capsys.readouterr().out
+
+
+def test_operators_of_another_domain_are_told_with_it(
+    sparse: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which may have the name of a standard one, and compute anything."""
+    model = onnx.load(sparse)
+    model.graph.node[1].domain = "evil"
+    model.opset_import.append(helper.make_opsetid("evil", 1))
+    onnx.save(model, sparse)
+    assert run(["inspect", str(sparse)]) == 0
+    assert "operators  1 MatMul, 1 evil.Add" in capsys.readouterr().out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import onnx
@@ -13,6 +14,7 @@ import onnx.shape_inference
 
 from .onnx_functions import require_few_calls
 from .refusal import RefusalError
+from .truncation import announced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,9 +34,10 @@ def require_valid(descriptor: int, limits: dict[str, int]) -> None:
     model = parsed(data)
     require_text(model)
     require_complete(model)
+    require_single_imports(model)
     require_few_calls(model, limits["function_nodes"])
+    require_types(model)
     try:
-        require_types(model)
         # What was parsed takes as much memory as the file, which the following has to do without.
         del model
         onnx.checker.check_model(data)
@@ -43,7 +46,7 @@ def require_valid(descriptor: int, limits: dict[str, int]) -> None:
     except MemoryError:
         raise
     except Exception as error:
-        # The checker has an error of its own; the types are looked up in tables.
+        # The checker has an error of its own.
         raise RefusalError("QC702", f"not a valid ONNX file: {reason(error)}") from None
 
 
@@ -62,12 +65,26 @@ def parsed(data: bytes) -> onnx.ModelProto:
         raise
     except Exception as error:
         # The parser of protobuf has no public base class of its errors.
+        require_whole(data)
         raise RefusalError("QC702", f"not an ONNX file: {error}") from None
-    if not model.HasField("graph") or not model.graph.node:
+    if not model.HasField("graph"):
         raise RefusalError("QC702", "not an ONNX file: it holds no graph")
+    if not model.graph.node:
+        raise RefusalError(
+            "QC702", "an ONNX file that computes nothing: its graph has no operators"
+        )
     if not model.graph.output:
         raise RefusalError("QC702", "not a valid ONNX file: it returns nothing")
     return model
+
+
+def require_whole(data: bytes) -> None:
+    """Refuse an ONNX file that was cut off, whose fields end behind its end."""
+    fields = onnx.ModelProto.DESCRIPTOR.fields_by_name
+    known = {field.number for field in fields.values()}
+    expected = announced(data, fields["ir_version"].number, known)
+    if expected > len(data):
+        raise RefusalError("QC102", f"truncated: {len(data)} of at least {expected} bytes")
 
 
 def require_text(message: Message) -> None:
@@ -97,21 +114,52 @@ def require_complete(model: onnx.ModelProto) -> None:
             raise RefusalError("QC701", f"the weight {tensor.name[:200]!r} lies in another file")
 
 
+def require_single_imports(model: onnx.ModelProto) -> None:
+    """One version of each domain: of several, one program takes the first, another the last."""
+    for place in (model, *model.functions):
+        versions: dict[str, int] = {}
+        for entry in place.opset_import:
+            # Two names of one.
+            domain = entry.domain or "ai.onnx"
+            version = versions.setdefault(domain, entry.version)
+            if version != entry.version:
+                both = f"{version} and {entry.version} of {domain[:200]!r}"
+                raise RefusalError("QC702", f"imports two versions of a domain: {both}")
+
+
 def require_types(model: onnx.ModelProto) -> None:
     """Types that are known, and tensors of as many bytes as they say; numbers have both."""
     for value in (*model.graph.input, *model.graph.output):
         if value.type.HasField("tensor_type"):
-            onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+            with telling(value.name):
+                onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
     for tensor in all_tensors(model):
         if tensor.data_type != onnx.TensorProto.STRING:
-            onnx.numpy_helper.to_array(tensor)
+            with telling(tensor.name):
+                onnx.numpy_helper.to_array(tensor)
+
+
+@contextmanager
+def telling(name: str) -> Iterator[None]:
+    """Refuse what is wrong with the tensor *name*, which an error may not say."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Types are looked up in tables, and arrays made of bytes: there are many errors.
+        text = f"there is no type {error}" if isinstance(error, KeyError) else reason(error)
+        told = text if name in text else f"the tensor {name[:200]!r}: {text}"
+        raise RefusalError("QC702", f"not a valid ONNX file: {told}") from None
 
 
 def reason(error: Exception) -> str:
-    """What an error says, without the line of where that was; names may have lines as well."""
-    if isinstance(error, KeyError):
-        return f"there is no type {error}"
-    return str(error).partition("\n\n==> Context: ")[0].strip()
+    """What an error says, without the line of where that was.
+
+    Its own ends of lines stand beside spaces; those of names are told as what they are.
+    """
+    text = str(error).partition("\n\n==> Context: ")[0].strip()
+    return text.replace(" \n", " ").replace("\n ", " ")
 
 
 def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

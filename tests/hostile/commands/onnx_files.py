@@ -1,6 +1,6 @@
 """ONNX files of anybody, inspected, and checked beside the model that they are said to be of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from tests.hostile.onnx_edits import (
     no_outputs,
     renamed_input,
 )
-from tests.hostile.onnx_files import BEYOND, CROWDED, FAILING, REFUSED, WIDE
+from tests.hostile.onnx_files import BEYOND, CROWDED, FAILING, OTHERS, REFUSED, WIDE
 
 Words = Sequence[str | Path]
 
@@ -64,9 +64,10 @@ def large(folder: Path) -> Words:
     return ["inspect", folder / "large.onnx"]
 
 
-def no_proto(folder: Path) -> Words:
-    (folder / "text.onnx").write_bytes(b"\xff" * 99)
-    return ["inspect", folder / "text.onnx"]
+def other(made: Callable[[bytes], bytes], folder: Path) -> Words:
+    path = exported(folder)
+    path.write_bytes(made(path.read_bytes()))
+    return ["inspect", path]
 
 
 def channels_reversed(kernel: Array) -> Array:
@@ -111,7 +112,10 @@ CASES = (
         for name, edit in {"a huge axis": enormous_input, "large inputs": large_inputs}.items()
     ),
     Call(72, "3 GiB", large, "QC110", 7, "2 GiB"),
-    Call(72, "no protobuf", no_proto, "QC702", 4, "not an ONNX file"),
+    *(
+        Call(72, f"{name} in the place of the file", partial(other, made), code, exit_code, says)
+        for name, (made, code, exit_code, says) in OTHERS.items()
+    ),
     Call(72, "names that act", partial(inspected, hostile_names), "", 0),
     Call(72, "an input of another name", partial(compared, renamed_input), "QC704", 2,
          "not of this model", environment=WITNESS),
