@@ -129,7 +129,8 @@ def _emit(
             fused |= dict.fromkeys(chain.fused, node.name)
         b.scope = node.name
         if y is None and dialect.integer_kernels:
-            y = lower_sums(node, chain, factors.get(node.name), inputs[0], b, dialect)
+            shape = graph.shapes[node.inputs[0]]
+            y = lower_sums(node, shape, chain, factors.get(node.name), inputs[0], b, dialect)
         if y is None:
             y = lower(node.op, inputs, node.shape, b, dialect)
         if node.name in factors_of_products:

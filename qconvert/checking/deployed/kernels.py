@@ -118,7 +118,7 @@ def begins_with_others(node: onnx.NodeProto) -> bool:
 def codes_of(node: onnx.NodeProto, graph: OnnxGraph) -> Array | None:
     """The kernel as it is stored, floats or codes, in the layout of `kernel_of`."""
     array = graph.constant(input_of(node, LINEAR[kind_of(node)].kernel))
-    if array is None or not _attribute(node, "transB", 0):
+    if array is None or not attribute(node, "transB", 0):
         return array
     return array.swapaxes(-1, -2)
 
@@ -153,7 +153,7 @@ def in_steps(node: onnx.NodeProto, graph: OnnxGraph, scale: Array | None) -> Num
         numbers = numbers - _along(zero.astype(np.float64), node, codes.ndim)
     if scale is not None:
         numbers = numbers * _along(scale.astype(np.float64), node, codes.ndim)
-    return numbers * float(_attribute(node, "alpha", 1.0))
+    return numbers * float(attribute(node, "alpha", 1.0))
 
 
 def by_channel(scale: Array | None, node: onnx.NodeProto, graph: OnnxGraph) -> Array | None:
@@ -176,11 +176,11 @@ def bias_of(node: onnx.NodeProto, graph: OnnxGraph) -> Numbers | None:
         return None
     numbers = array.astype(np.float64)
     if not (places.integer and places.wide_bias):
-        return numbers * float(_attribute(node, "beta", 1.0))
+        return numbers * float(attribute(node, "beta", 1.0))
     for place in (places.x_scale, places.scale):
         scale = graph.constant(input_of(node, place))
         numbers = numbers if scale is None else numbers * scale.astype(np.float64)
-    return numbers * float(_attribute(node, "alpha", 1.0))
+    return numbers * float(attribute(node, "alpha", 1.0))
 
 
 def _along(values: Array, node: onnx.NodeProto, ndim: int) -> Array:
@@ -192,6 +192,7 @@ def _along(values: Array, node: onnx.NodeProto, ndim: int) -> Array:
     return values.reshape(-1, *(1,) * (ndim - 1)) if is_conv(node) else values
 
 
-def _attribute(node: onnx.NodeProto, name: str, default: float) -> float:
+def attribute(node: onnx.NodeProto, name: str, default: float) -> float:
+    """The number that an operator has as an attribute, or its *default*."""
     found = (onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == name)
     return next(found, default)

@@ -18,7 +18,7 @@ Meaning: TypeAlias = tuple[float, int]
 #: Where operators that make codes have their scale and zero point.
 _MAKERS: Final = {"QuantizeLinear": (1, 2), "QLinearConv": (6, 7)}
 #: These return some of the codes, or nearest ones, or 0.
-_KEEPING: Final = MOVING | {"Clip", "Pad", "Resize"}
+_KEEPING: Final = MOVING | {"Clip", "Gather", "Pad", "Resize"}
 _BYTE: Final = np.iinfo(np.uint8).max
 
 

@@ -100,7 +100,13 @@ def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect) -> Value |
 
 
 def lower_sums(
-    node: Node, chain: Chain | None, factor: F32 | None, x: Value, b: Builder, dialect: Dialect
+    node: Node,
+    given: Shape,
+    chain: Chain | None,
+    factor: F32 | None,
+    x: Value,
+    b: Builder,
+    dialect: Dialect,
 ) -> Value | None:
     """Emit *node* with sums of integers that become floats, or of floats where these are as fast.
 
@@ -111,7 +117,7 @@ def lower_sums(
         case Conv() if chain is not None and groups.in_floats(chain, x):
             return linear.conv_of_floats(node.op, x, b, dialect)
         case Conv() if chain is None or not requantized.fuses(chain, x):
-            y = conv_sums.conv_sums(node.op, x, node.shape, b)
+            y = conv_sums.conv_sums(node.op, factor, x, (given, node.shape), b)
             exact = y is None and are_exact(conv_weight(node.op), x)
             return linear.conv_of_floats(node.op, x, b, dialect) if exact else y
         case Dense() if factor is not None:

@@ -13,9 +13,10 @@ from qconvert.emit.builder import Builder
 from qconvert.emit.codes import Integers, encode
 from qconvert.emit.lowering.linear import conv_attributes, plus
 from qconvert.emit.lowering.sums import as_float, powers, steps_of_sums
+from qconvert.emit.lowering.windows import window_sums
 from qconvert.emit.packing import stored_codes
 from qconvert.emit.values import Value, channels_first, conv_weight, per_channel, relayout
-from qconvert.ir import Shape
+from qconvert.ir import F32, Shape
 from qconvert.ir.ops import Conv
 
 #: Zero points of weights, of 2, 4 and 8 bits. All are uint8: ONNX Runtime multiplies int8 ones with
@@ -27,8 +28,18 @@ _FEWEST_TERMS, _FEWEST_TERMS_OF_ONE = 256, 64
 _FEWEST_CHANNELS, _FEWEST_PLACES, _FEWEST_PRODUCTS = 16, 16, 1 << 20
 
 
-def conv_sums(op: Conv, x: Value, shape: Shape, b: Builder) -> Value | None:
-    """*op*, with results of *shape*; ``None`` where it may round, or floats are as fast."""
+def conv_sums(
+    op: Conv, factor: F32 | None, x: Value, shapes: tuple[Shape, Shape], b: Builder
+) -> Value | None:
+    """*op*; ``None`` where it may round, or floats are as fast.
+
+    *shapes* are those of *x* and of the result; *factor* alone multiplies that by channel.
+    """
+    y = window_sums(op, factor, x, shapes, b)
+    return _by_convolution(op, x, shapes[1], b) if y is None else y
+
+
+def _by_convolution(op: Conv, x: Value, shape: Shape, b: Builder) -> Value | None:
     found = encode(conv_weight(op), 0)
     if x.codes is None or x.codes.dtype != "uint8" or found is None:
         return None

@@ -19,19 +19,19 @@ from qconvert.emit.normalization import normalization
 from qconvert.emit.packing import stored_codes, type_of_weights
 from qconvert.emit.values import Sums, Value, natural, relayout
 from qconvert.ir import F32, Graph, Op
-from qconvert.ir.ops import Affine, BatchNormalization, Dense
+from qconvert.ir.ops import Affine, BatchNormalization, Conv, Dense
 
 #: The mantissa of powers of two, with which no product is rounded.
 _POWER: Final = 0.5
 
 
 def multipliers(graph: Graph) -> dict[str, F32]:
-    """By product of matrices that nothing sees but what multiplies it by channel, the factors."""
+    """By product, of matrices or windows, that nothing sees but what multiplies it by channel, the factors."""
     seen, readers = {output.value for output in graph.outputs}, graph.readers
     found: dict[str, F32] = {}
     for node in graph.nodes:
         alone = node.name not in seen and len(readers[node.name]) == 1
-        if alone and isinstance(node.op, Dense) and node.op.bias is None:
+        if alone and isinstance(node.op, Conv | Dense) and node.op.bias is None:
             factor = _factor(readers[node.name][0].op)
             found |= {} if factor is None else {node.name: factor}
     return found
@@ -82,6 +82,15 @@ def _are_exact(exps: Integers, factor: F32) -> bool:
     with np.errstate(over="ignore", under="ignore"):
         found = powers(least) * (powers(exps - least) * factor)
     return bool(np.all(found == np.ldexp(factor.astype(np.float64), exps)))
+
+
+def numbers(b: Builder, x: Sums) -> Tensor:
+    """The sums in float."""
+    exps = np.array(x.exps[0] if len(set(x.exps)) == 1 else x.exps)
+    # Its own: ONNX Runtime makes no part of its operator of a product that several share.
+    steps = b.own_constant(powers(exps), "steps")
+    one = b.op("DequantizeLinear", b.constant(np.array(1, np.int32), "one"), b.scalar(1.0))
+    return b.op("Mul", as_float(b, x.tensor), b.op("Mul", one, steps))
 
 
 def biased(b: Builder, x: Sums, bias: F32) -> Tensor:
