@@ -2,9 +2,9 @@
 
 Hypothesis draws structures, atheris bytes that take new branches of our code; docs/FUZZING.md says
 what each target is and what must hold. Prints a line for each target: cases tried, accepted and
-refused, crashes and hangs of the isolated reader that were survived, failures, and the seconds of
-the slowest case. Failing inputs, as small as they could be made, are written into a folder. Exits 1
-if there are any.
+refused, crashes and hangs of the processes that get files, which were survived, failures, and the
+seconds of the slowest case. Failing inputs, as small as they could be made, are written into a
+folder. Exits 1 if there are any.
 """
 
 import argparse

@@ -8,6 +8,7 @@ import onnx
 from qconvert.benchmarking.results import Operator
 from qconvert.checking.deployed.drawn_file import DrawnFile
 from qconvert.checking.deployed.kernels import LINEAR
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 
 #: ONNX Runtime's times say nothing of domains; operators of one name are of one nature.
@@ -21,7 +22,7 @@ def operators_of(
 
     Those that run inside of loops belong to the layers of the loop, which is listed as well.
     """
-    file, graph = DrawnFile(drawn), OnnxGraph(made.graph)
+    file, graph = DrawnFile(LayeredFile(drawn)), OnnxGraph(made.graph)
     layers = {node.name: file.layers_of(node, graph) for node in graph.nodes}
     return tuple(
         Operator(name, kind, tuple(sorted(layers.get(name, ()))), seconds, _INTEGER.get(kind))

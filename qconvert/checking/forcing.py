@@ -73,7 +73,10 @@ def can_be_forced(graph: Graph, tensors: Mapping[str, tuple[str, ...]]) -> set[s
     for layer in graph.layers:
         for name in tensors.get(layer.name, ()):
             held.setdefault(name, set()).add(layer.value)
-    alone = {name for name, names in tensors.items() if all(len(held[n]) == 1 for n in names)}
+    # What the file tells of layers that the model has not is nobody's.
+    alone = {
+        name for name, names in tensors.items() if all(len(held.get(n, ())) == 1 for n in names)
+    }
     kept |= _repeated(graph)
     # A layer that does nothing returns what it is given: the forced result, as if it were its own.
     owners = Counter(layer.value for layer in graph.layers)

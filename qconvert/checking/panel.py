@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -10,19 +10,15 @@ from types import MappingProxyType
 import numpy as np
 import onnx
 
+from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, Remark, inspect_deployed
 from qconvert.checking.deployed.means import wrong_means
 from qconvert.checking.deployed.recoded import rounded_codes
 from qconvert.checking.deployed.redrawn import drawn_otherwise
-from qconvert.checking.deployed.requantized import fusions
 from qconvert.checking.deployed.stored import stored_weights
-from qconvert.checking.repair.computed import with_program
-from qconvert.checking.repair.moves import read_moves
 from qconvert.checking.scans.alone import alone
 from qconvert.checking.witness import Direct, Panel, Runner, Shared, Witness
-from qconvert.emit.metadata import read_metadata
 from qconvert.errors import WitnessError
-from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph
 from qconvert.runners.foreign import Correspondence, ForeignRunner
 from qconvert.runners.interface import InputDomain
@@ -57,68 +53,92 @@ def assemble(
 
     *known* tells what stands where in a *model* that does not say it, *domains* what inputs can be.
     """
-    runners: dict[Witness, Runner] = {}
-    versions: dict[Witness, Mapping[str, str]] = {}
-    unavailable: dict[Witness, str] = {}
+    conversion, found = Conversion(graph, model, domains), _Witnesses()
     ort = OrtRunner(model)
-    try:
-        versions[Witness.ORT] = ort.versions
-        if known is None:
-            runners[Witness.ORT] = Direct(ort.run_layers)
-            runners[Witness.DEPLOYED] = Direct(lambda *given: _deployed(ort, *given))
-        else:
-            foreign = ForeignRunner(model, known)
-            runners[Witness.ORT] = Direct(foreign.run_layers)
-            runners[Witness.DEPLOYED] = Direct(foreign.run_deployed)
-    except WitnessError as error:
-        unavailable |= dict.fromkeys((Witness.ORT, Witness.DEPLOYED), error.coded)
-    deployed = _inspected(model, ort)
-    found = wrong_means(graph, model, domains) + rounded_codes(graph, model, domains)
-    deployed = replace(deployed, violations=deployed.violations + found)
-    versions[Witness.NUMPY] = {"numpy": np.__version__}
-    qkeras = shared = None
-    if isinstance(tensorflow, str):
-        unavailable[Witness.TENSORFLOW] = tensorflow
-    else:
-        try:
-            # Asked last, because the answer comes when the model is loaded.
-            versions[Witness.TENSORFLOW] = tensorflow.versions
-            qkeras = tensorflow
-            runners[Witness.TENSORFLOW] = shared = Shared(tensorflow)
-        except WitnessError as error:
-            unavailable[Witness.TENSORFLOW] = error.coded
-    moves, metadata = read_moves(model), read_metadata(model)
-    lender = None if shared is None else shared.finish
-    computed = with_program(graph, moves)
-    reference = ReferenceRunner(computed, lender, analyse(computed, domains))
-    runners[Witness.NUMPY] = Direct(reference.run)
-    ordered = {witness: runners[witness] for witness in Witness if witness in runners}
-    stored = stored_weights(graph, model, domains)
+    _ask_onnx_runtime(found, ort, model, known)
+    deployed = _inspected(conversion, ort)
+    stored = stored_weights(conversion)
+    otherwise = drawn_otherwise(conversion) if known is None else frozenset[str]()
+    # Asked last, because the answer comes when the model is loaded.
+    qkeras = _ask_tensorflow(found, tensorflow)
+    _ask_numpy(found, conversion)
     return Panel(
-        ordered,
+        {witness: found.runners[witness] for witness in Witness if witness in found.runners},
         qkeras,
-        versions,
-        unavailable,
+        found.versions,
+        found.unavailable,
         stored,
         ort.tensors,
         ort.coded,
-        {} if metadata is None else fusions(graph, metadata.layers),
+        conversion.fused,
         deployed,
         qkeras,
         partial(alone, model) if known is None else None,
-        moves,
-        drawn_otherwise(graph, model, {move.layer for move in moves})
-        if known is None
-        else frozenset(),
+        conversion.moves,
+        otherwise,
     )
 
 
-def _inspected(model: onnx.ModelProto, ort: OrtRunner) -> DeployedGraph:
+@dataclass(slots=True, eq=False)
+class _Witnesses:
+    """Those at work, and why the others cannot be."""
+
+    runners: dict[Witness, Runner] = field(default_factory=dict)
+    versions: dict[Witness, Mapping[str, str]] = field(default_factory=dict)
+    unavailable: dict[Witness, str] = field(default_factory=dict)
+
+    @contextmanager
+    def asking(self, *witnesses: Witness) -> Iterator[None]:
+        """They are unavailable if that fails."""
+        try:
+            yield
+        except WitnessError as error:
+            self.unavailable |= dict.fromkeys(witnesses, error.coded)
+
+
+def _ask_onnx_runtime(
+    found: _Witnesses, ort: OrtRunner, model: onnx.ModelProto, known: Correspondence | None
+) -> None:
+    with found.asking(Witness.ORT, Witness.DEPLOYED):
+        found.versions[Witness.ORT] = ort.versions
+        if known is None:
+            found.runners[Witness.ORT] = Direct(ort.run_layers)
+            found.runners[Witness.DEPLOYED] = Direct(lambda *given: _deployed(ort, *given))
+        else:
+            foreign = ForeignRunner(model, known)
+            found.runners[Witness.ORT] = Direct(foreign.run_layers)
+            found.runners[Witness.DEPLOYED] = Direct(foreign.run_deployed)
+
+
+def _ask_tensorflow(
+    found: _Witnesses, tensorflow: TensorFlowRunner | str
+) -> TensorFlowRunner | None:
+    if isinstance(tensorflow, str):
+        found.unavailable[Witness.TENSORFLOW] = tensorflow
+        return None
+    with found.asking(Witness.TENSORFLOW):
+        found.versions[Witness.TENSORFLOW] = tensorflow.versions
+        found.runners[Witness.TENSORFLOW] = Shared(tensorflow)
+        return tensorflow
+    return None
+
+
+def _ask_numpy(found: _Witnesses, conversion: Conversion) -> None:
+    tensorflow = found.runners.get(Witness.TENSORFLOW)
+    lender = None if tensorflow is None else tensorflow.finish
+    reference = ReferenceRunner(conversion.graph, lender, conversion.analysis)
+    found.versions[Witness.NUMPY] = {"numpy": np.__version__}
+    found.runners[Witness.NUMPY] = Direct(reference.run)
+
+
+def _inspected(conversion: Conversion, ort: OrtRunner) -> DeployedGraph:
     try:
-        return inspect_deployed(model, ort.optimized())
+        found = inspect_deployed(conversion.file, ort.optimized())
     except WitnessError as error:
         unseen = Remark(f"the graph that runs cannot be inspected: {error}", frozenset())
-        return DeployedGraph((unseen,))
+        found = DeployedGraph((unseen,))
+    rounding = wrong_means(conversion) + rounded_codes(conversion)
+    return replace(found, violations=found.violations + rounding)
 
 
 def _deployed(ort: OrtRunner, inputs: Mapping[str, F32], forced: Mapping[str, F32]) -> Trace:

@@ -122,6 +122,7 @@ def _outputs(
     inherited: Inherited,
 ) -> tuple[OutputResult, ...]:
     faulty = faults(graph, evidence.layers)
+    frozen = any(layer.frozen for layer in graph.layers)
     values = {output.name: output.value for output in graph.outputs}
     results: list[OutputResult] = []
     for name in dict.fromkeys((*values, *evidence.outputs)):
@@ -131,7 +132,7 @@ def _outputs(
         finding = judge(
             found,
             required=(*_required(graph, value), Witness.DEPLOYED),
-            note=_note(graph, value, frozen=any(layer.frozen for layer in graph.layers)),
+            note=_note(graph, value, frozen=frozen),
             failed=failures.keys(),
             inherited_from=output_inheritance(graph, value, found, evidence.layers, inherited),
         )

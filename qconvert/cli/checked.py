@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 import click
 
 from qconvert.cli.github import tell_github
-from qconvert.cli.options import STDOUT, Reading
+from qconvert.cli.options import STDOUT, ReadingFlags
 from qconvert.cli.showing import console, say, tell, watched
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qconvert.output import Outputs
 
 
-class Checking(Reading, total=False):
+class Checking(ReadingFlags, total=False):
     """How MODEL is checked: options of `qconvert.api.check`."""
 
     inputs: Path | None

@@ -13,7 +13,7 @@ import click
 from qconvert.cli.checked import checked, tell_where
 from qconvert.cli.failing import ENDS, fail_with
 from qconvert.cli.github import tell_github_of_failure
-from qconvert.cli.options import Reading, sources_of
+from qconvert.cli.options import ReadingFlags, sources_of
 from qconvert.cli.showing import console
 from qconvert.errors import OutputError, UsageError
 
@@ -133,8 +133,8 @@ def _make(path: Path) -> None:
         raise OutputError("QC601", path, error.strerror or str(error)) from error
 
 
-def _reading(asked: "ConfiguredModel") -> Reading:
-    return Reading(
+def _reading(asked: "ConfiguredModel") -> ReadingFlags:
+    return ReadingFlags(
         weights=asked.weights,
         via_tensorflow=asked.via_tensorflow,
         opaque=asked.opaque,

@@ -17,7 +17,7 @@ from qconvert.cli.options import (
     QUIET,
     SEED,
     STDOUT,
-    Reading,
+    ReadingFlags,
     reading_options,
     sources_of,
 )
@@ -81,7 +81,7 @@ def explain(
     html_file: Path | None,
     force: bool,
     quiet: bool,
-    **reading: Unpack[Reading],
+    **reading: Unpack[ReadingFlags],
 ) -> None:
     """Explain one number that a layer of MODEL returns: every term, exactly.
 

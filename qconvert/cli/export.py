@@ -20,7 +20,7 @@ from qconvert.cli.options import (
     OUTPUT_OR_STDOUT,
     QUIET,
     STDOUT,
-    Reading,
+    ReadingFlags,
     beside,
     reading_options,
     sources_of,
@@ -76,7 +76,7 @@ def export(
     quiet: bool,
     checked: bool,
     json_file: Path | None,
-    **reading: Unpack[Reading],
+    **reading: Unpack[ReadingFlags],
 ) -> None:
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
@@ -134,7 +134,7 @@ def export(
 @FORCE
 @QUIET
 def weights(
-    model: Path, output: Path | None, force: bool, quiet: bool, **reading: Unpack[Reading]
+    model: Path, output: Path | None, force: bool, quiet: bool, **reading: Unpack[ReadingFlags]
 ) -> None:
     """Write the weights that the layers of MODEL compute with, quantized, with all behind them.
 

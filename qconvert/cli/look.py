@@ -18,7 +18,7 @@ from qconvert.cli.options import (
     STDOUT,
     TF_PYTHON,
     WEIGHTS,
-    Reading,
+    ReadingFlags,
     reading_options,
 )
 from qconvert.cli.showing import console, say, tell
@@ -40,7 +40,7 @@ def inspect(
     as_json: bool,
     quiet: bool,
     optimized: bool,
-    **reading: Unpack[Reading],
+    **reading: Unpack[ReadingFlags],
 ) -> None:
     """Show layers, quantizers, sums, costs and sizes of MODEL, which may be an ONNX file too.
 

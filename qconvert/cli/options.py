@@ -118,7 +118,7 @@ def _limits(texts: tuple[str, ...]) -> dict[str, int]:
     return read_limits(texts)
 
 
-class Reading(TypedDict):
+class ReadingFlags(TypedDict):
     """How MODEL is read."""
 
     weights: Path | None
@@ -131,13 +131,13 @@ class Reading(TypedDict):
 
 
 def reading_options(command: _Command) -> _Command:
-    """The options of `Reading`."""
+    """The options of `ReadingFlags`."""
     for option in (WEIGHTS, VIA_TENSORFLOW, OPAQUE, TF_PYTHON, FREEZE_SCALES, LIMITS, STRICT):
         command = option(command)
     return command
 
 
-def sources_of(model: Path, reading: Reading) -> list[Path]:
+def sources_of(model: Path, reading: ReadingFlags) -> list[Path]:
     """The files that a model is read from."""
     from qconvert.opening import Source
 

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 
 from qconvert.checking.declared import with_codes_of
+from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.differing.aligning import Pair, by_name
 from qconvert.differing.arrays import array_changes
@@ -24,7 +25,7 @@ def conversion_changes(
     graph: Graph, sha256: str | None, model: onnx.ModelProto, metadata: ModelMetadata
 ) -> tuple[list[Change], list[str]]:
     """From the model to the file, and what nothing was found out about."""
-    stored = stored_weights(graph, model, with_codes_of(metadata, {}))
+    stored = stored_weights(Conversion(graph, model, with_codes_of(metadata, {})))
     layers = in_order(graph)
     pairs = by_name(
         [(layer.name, layer.class_name) for layer in layers],

@@ -5,8 +5,8 @@ from hashlib import sha256
 
 import onnx
 
+from qconvert.checking.deployed.layered_file import cones_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.stored import cones_of
 from qconvert.differing.graphs import Both, Part, end_changes, names_of, part_changes
 from qconvert.differing.models import interface_changes
 from qconvert.differing.operators import View, view_of

@@ -11,9 +11,9 @@ import onnx
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import DIALECTS, Dialect
 from qconvert.emit.interface import Meaning, input_codes, input_value, output_codes
-from qconvert.emit.lowering import lower, lower_chain, lower_sums
+from qconvert.emit.lowering import lower, lower_chain, lower_linear
 from qconvert.emit.lowering.dense_sums import multipliers
-from qconvert.emit.lowering.gathering import gathered, multiplied
+from qconvert.emit.lowering.gathering import gathered
 from qconvert.emit.metadata import (
     CodesTensor,
     InputTensor,
@@ -28,6 +28,7 @@ from qconvert.emit.reaches import reaches
 from qconvert.emit.requantization import chains
 from qconvert.emit.requirements import requirements
 from qconvert.emit.values import Value, natural, relayout
+from qconvert.emit.weights import weight_of
 from qconvert.errors import UsageError
 from qconvert.ir import Graph, Input, Layer, Node, Output
 
@@ -58,6 +59,26 @@ def to_onnx(
     may be such that x86 CPUs without it saturate. `UsageError` if there is no such dialect or
     opset, or nothing to quantize.
     """
+    _require_usable(dialect, opset, quantized_io=quantized_io, packed=packed)
+    b = Builder(opset, _names(graph), packed=packed, vnni=vnni)
+    coded = input_codes(graph, meanings, opset) if quantized_io else {}
+    values, fused = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
+    outputs = tuple(
+        _output(graph, output, b, values[output.value], quantized_io) for output in graph.outputs
+    )
+    if quantized_io and not coded and not any(output.codes for output in outputs):
+        raise _nothing_quantized(graph)
+    producer = "qconvert", version("qconvert")
+    inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
+    layers = _layers(graph, b, values, fused)
+    model = b.model(graph.name, producer)
+    needs = requirements(model.graph, vnni=bool(b.need_vnni))
+    add_metadata(model, ModelMetadata(layers, outputs, dialect, inputs, source, producer[1], needs))
+    return model
+
+
+def _require_usable(dialect: str, opset: int, *, quantized_io: bool, packed: bool) -> None:
+    """`UsageError` for options that do not exist, or not together."""
     newest = min(_NEWEST_OPSET, onnx.defs.onnx_opset_version())
     if dialect not in DIALECTS:
         raise UsageError("QC003", f"there is no dialect {dialect!r}, only {', '.join(DIALECTS)}")
@@ -69,27 +90,16 @@ def to_onnx(
         raise UsageError(
             "QC002", f"packed weights need integers, as in qdq, and opset {PACKED_OPSET}"
         )
-    b = Builder(opset, _names(graph), packed=packed, vnni=vnni)
-    coded = input_codes(graph, meanings, opset) if quantized_io else {}
-    values, fused = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
-    outputs = tuple(
-        _output(graph, output, b, values[output.value], quantized_io) for output in graph.outputs
+
+
+def _nothing_quantized(graph: Graph) -> UsageError:
+    domains = (shlex.quote(f"{each.name}=uint8/255") for each in graph.inputs)
+    return UsageError(
+        "QC002",
+        "no input and no output is quantized to 8 bits, or with opset 21 to 16, and nothing "
+        "says what integers would stand for: name the domains of inputs, which for pixels "
+        f"divided by 255 takes {' '.join(f'--domain {each}' for each in domains)}",
     )
-    if quantized_io and not coded and not any(output.codes for output in outputs):
-        domains = (shlex.quote(f"{each.name}=uint8/255") for each in graph.inputs)
-        raise UsageError(
-            "QC002",
-            "no input and no output is quantized to 8 bits, or with opset 21 to 16, and nothing "
-            "says what integers would stand for: name the domains of inputs, which for pixels "
-            f"divided by 255 takes {' '.join(f'--domain {each}' for each in domains)}",
-        )
-    producer = "qconvert", version("qconvert")
-    inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
-    layers = _layers(graph, b, values, fused)
-    model = b.model(graph.name, producer)
-    needs = requirements(model.graph, vnni=bool(b.need_vnni))
-    add_metadata(model, ModelMetadata(layers, outputs, dialect, inputs, source, producer[1], needs))
-    return model
 
 
 def _names(graph: Graph) -> list[str]:
@@ -114,27 +124,25 @@ def _emit(
     known_reaches = reaches(graph)
     owned = {layer.value for layer in graph.layers}
     factors = multipliers(graph) if dialect.integer_kernels else {}
-    factors_of_products = multiplied(graph) if dialect.integer_kernels else frozenset()
     fused: dict[str, str] = {}
     for node in graph.nodes:
         if node.name in values or node.name in fused:
             continue
         inputs = tuple(values[name] for name in node.inputs)
-        chain = known.get(node.name)
+        chain, weight = known.get(node.name), weight_of(node.op)
         y = None
         if chain is not None and chain.end.name in owned:
-            y = lower_chain(chain, inputs[0], b, dialect)
+            y = lower_chain(chain, weight, inputs[0], b, dialect)
         if chain is not None and y is not None:
             node = chain.end
             fused |= dict.fromkeys(chain.fused, node.name)
         b.scope = node.name
-        if y is None and dialect.integer_kernels:
-            shape = graph.shapes[node.inputs[0]]
-            y = lower_sums(node, shape, chain, factors.get(node.name), inputs[0], b, dialect)
+        if y is None and weight is not None and dialect.integer_kernels:
+            factor, given = factors.get(node.name), graph.shapes[node.inputs[0]]
+            y = lower_linear(node, given, weight, chain, factor, inputs[0], b, dialect)
         if y is None:
             y = lower(node.op, inputs, node.shape, b, dialect)
-        if node.name in factors_of_products:
-            y = gathered(node.op, inputs, y, b)
+        y = gathered(graph, node, inputs, y, b)
         values[node.name] = replace(y, reach=known_reaches.get(node.name))
         b.rename(y.tensor, _float_name(graph, b, node, y, quantized_io))
     return values, fused

@@ -13,7 +13,6 @@ import numpy as np
 
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.ir import F32, Grid
-from qconvert.ir.ops import Conv
 
 #: ``layout[i]`` is the Keras axis that the stored axis ``i`` holds.
 Layout: TypeAlias = tuple[int, ...]
@@ -150,9 +149,3 @@ def without_axes(layout: Layout, dropped: tuple[int, ...]) -> Layout:
     """The layout that remains when the Keras axes *dropped* disappear."""
     kept = [axis for axis in layout if axis not in dropped]
     return tuple(sorted(kept).index(axis) for axis in kept)
-
-
-def conv_weight(op: Conv) -> F32:
-    """In ONNX's layout: (outputs, inputs / groups, *window)."""
-    rank = op.kernel.ndim
-    return op.kernel.transpose(rank - 1, rank - 2, *range(rank - 2))

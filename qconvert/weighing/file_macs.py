@@ -7,8 +7,8 @@ from typing import Final
 import onnx
 
 from qconvert.checking.deployed.kernels import LINEAR, input_of, kind_of
+from qconvert.checking.deployed.layered_file import cones_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.stored import cones_of
 from qconvert.emit.metadata import LayerTensor
 
 #: What moves or casts all of a kernel.

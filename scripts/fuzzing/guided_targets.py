@@ -20,7 +20,9 @@ from qconvert.emit import metadata, stamp, to_onnx
 from qconvert.errors import QConvertError
 from qconvert.frontend import build_graph
 from qconvert.modelfile import DEFAULT_LIMITS
+from qconvert.modelfile.inside import onnx_model
 from qconvert.modelfile.inside.archive import DAMAGE, unpacked
+from qconvert.modelfile.inside.onnx_functions import require_few_calls
 from qconvert.modelfile.inside.refusal import RefusalError
 from qconvert.modelfile.json_strict import parse_object
 from qconvert.modelfile.layers import layer_tree
@@ -32,8 +34,10 @@ from qconvert.report.formats import rendered
 from qconvert.report.github import annotations
 from scripts.browsing.large_report import large_report
 from scripts.fuzzing import configs, grammar, seeds
+from scripts.fuzzing.proto_changes import fields_in
 from scripts.fuzzing.tally import WrongError, outcome_of
 from tests.hostile.building import model
+from tests.hostile.onnx_edits import external_by_default
 
 _CONFIGURATION: Final = """
 require = "proven"
@@ -146,6 +150,20 @@ def _reads(read: Callable[[onnx.ModelProto], object], file: onnx.ModelProto) -> 
     return ""
 
 
+def onnx_of(data: bytes) -> str:
+    """What the isolated reader asks of an ONNX file before it gives it to onnx's own code."""
+    try:
+        model = onnx_model.parsed(data)
+        onnx_model.require_text(model)
+        onnx_model.require_complete(model)
+        require_few_calls(model, DEFAULT_LIMITS.function_nodes)
+    except RefusalError as error:
+        return error.code
+    if any(field.name == "external_data" and values for field, values in fields_in(model)):
+        raise WrongError("a weight that lies in another file is not refused")
+    return ""
+
+
 def _answers() -> tuple[bytes, ...]:
     place = {"own": True, "at": 0, "length": 32, "dtype": "<f4", "shape": [4, 2]}
     bias = {"own": False, "at": 8, "length": 8, "dtype": ">f4", "shape": [2]}
@@ -172,6 +190,16 @@ def _stored_metadata() -> tuple[bytes, ...]:
     return tuple(entry.value.encode() for file in files for entry in file.metadata_props)
 
 
+def _onnx_files() -> tuple[bytes, ...]:
+    """Of the small model, as it is exported, and with what others have besides."""
+    right = to_onnx(build_graph(seeds.models(None)[0])).SerializeToString()
+    edits = (*seeds.OTHERS, external_by_default)
+    files = [onnx.load_model_from_string(right) for _ in edits]
+    for file, edit in zip(files, edits, strict=True):
+        edit(file)
+    return right, *(file.SerializeToString() for file in files)
+
+
 def _reports() -> tuple[bytes, ...]:
     return tuple(to_json(large_report(6, fault)).encode() for fault in (None, 2))
 
@@ -195,5 +223,6 @@ TARGETS: Final[Mapping[str, Guided]] = {
         lambda: (_CONFIGURATION.encode(),), ".toml",
     ),
     "metadata-guided": Guided(metadata_of, _stored_metadata, ".json"),
+    "onnx-guided": Guided(onnx_of, _onnx_files, ".onnx"),
     "report-guided": Guided(partial(_reading, _report, "report.json"), _reports, ".json"),
 }  # fmt: skip

@@ -14,8 +14,16 @@ from qconvert.errors import QConvertError
 from qconvert.modelfile import ModelFile, read_model
 from tests.hostile.building import KERNEL, KERNEL_PATH, archive, hdf5, instead_of_kernel, parts
 from tests.hostile.case import Make
+from tests.hostile.onnx_edits import Edit, external, functions, looped, sparse
 
 DATA: Final = Path(__file__).resolve().parents[2] / "tests" / "data"
+#: What ONNX files of others have besides.
+OTHERS: Final[tuple[Edit, ...]] = (
+    functions((2, "Identity"), (1, "f0")),
+    looped(3),
+    external("weights.bin"),
+    sparse,
+)
 _SUFFIXES: Final = (".h5", ".json", ".keras")
 
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from qconvert.errors import QConvertError
 
-#: Codes of the isolated reader's deaths and of its time.
-_SURVIVED: Final = ("QC108", "QC109")
+#: Codes of deaths and of the time of the isolated reader, and of ONNX Runtime's process.
+_SURVIVED: Final = ("QC108", "QC109", "QC721", "QC722")
 _SIGNAL: Final = re.compile(r"\(signal \d+, (SIG\w+)\)")
 
 
@@ -66,7 +66,7 @@ class Tally:
 
     @property
     def survived(self) -> dict[str, int]:
-        """Crashes and hangs of the process that parses HDF5 and archives."""
+        """Crashes and hangs of processes that files are given to."""
         found = self.outcomes.items()
         return {outcome: count for outcome, count in found if outcome.startswith(_SURVIVED)}
 
@@ -87,7 +87,7 @@ HEADER: Final = ("target", "cases", "accepted", "refused", "survived", "failures
 
 
 def outcome_of(error: QConvertError) -> str:
-    """The code, and how the isolated reader ended if it did."""
+    """The code, and by which signal the isolated reader ended if it did."""
     if error.code not in _SURVIVED:
         return error.code
     signal = _SIGNAL.search(str(error))

@@ -14,6 +14,7 @@ from scripts.fuzzing import (
     grammar,
     guided,
     mutants,
+    onnx_files,
     programs,
     renderings,
     structures,
@@ -46,6 +47,7 @@ def every(models: Path | None) -> Mapping[str, Share]:
         Share(Programs("models", "random models, checked, and their clean files"), 3),
         Share(renderings.TARGET),
         Share(mutants.TARGET, 2),
+        *(Share(target, 2) for target in onnx_files.targets()),
         Share(audits.TARGET),
         *map(Share, documents.targets()),
         *(

@@ -61,6 +61,11 @@ class StandIn:
     inputs: Batch = field(default_factory=dict)
     forced: Batch = field(default_factory=dict)
 
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Of nothing: it is no program."""
+        return {}
+
     def start(self, inputs: Batch, forced: Batch = NOTHING) -> None:
         """Keep the batch until its results are wanted."""
         self.inputs, self.forced = inputs, forced

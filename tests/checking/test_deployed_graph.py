@@ -10,6 +10,7 @@ from onnx import helper, numpy_helper
 
 from qconvert.checking.deployed.deployed_graph import inspect_deployed
 from qconvert.checking.deployed.kernels import bias_of
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.pooling import may_miss_ties
 from qconvert.checking.inputs import seeded
@@ -40,12 +41,12 @@ CONDITION = "needs a CPU with VNNI or the session option session.x64quantprecisi
 
 def told(model: onnx.ModelProto) -> list[tuple[str, frozenset[str]]]:
     """What is to be said of a file, and of which layers."""
-    found = inspect_deployed(model, OrtRunner(model).optimized())
+    found = inspect_deployed(LayeredFile(model), OrtRunner(model).optimized())
     return [(remark.text, remark.layers) for remark in found.violations]
 
 
 def conditions(model: onnx.ModelProto) -> list[tuple[str, frozenset[str]]]:
-    found = inspect_deployed(model, OrtRunner(model).optimized())
+    found = inspect_deployed(LayeredFile(model), OrtRunner(model).optimized())
     return [(remark.text, remark.layers) for remark in found.conditions]
 
 
@@ -239,7 +240,7 @@ def test_every_weight_in_the_graph_that_runs_is_compared(
     made = OrtRunner(model).optimized()
     first = next(each for each in made.graph.node if each.op_type == kind)
     change(made, first.input[place], to)
-    found = inspect_deployed(model, made).violations
+    found = inspect_deployed(LayeredFile(model), made).violations
     assert frozenset[str]().union(*(remark.layers for remark in found)) >= layers
     assert all(" that the file has not" in x.text or "no powers" in x.text for x in found)
 
@@ -250,7 +251,7 @@ def test_the_weights_of_another_layer_are_none() -> None:
     for name, other in (("phi2/kernel", "phi3/kernel"), ("phi3/kernel", "phi2/kernel")):
         theirs = numpy_helper.to_array(constant(model, other))
         constant(made, name).CopyFrom(numpy_helper.from_array(theirs, name))
-    found = [remark.layers for remark in inspect_deployed(model, made).violations]
+    found = [remark.layers for remark in inspect_deployed(LayeredFile(model), made).violations]
     assert found == [{"phi2"}, {"phi3"}]
 
 
@@ -274,7 +275,7 @@ def test_a_layer_that_the_runtime_leaves_out_is_seen() -> None:
     product = next(each for each in made.graph.node if each.op_type == "QGemm")
     name = product.input[3]
     product.op_type, product.domain = "Identity", ""
-    (found,) = inspect_deployed(model, made).violations
+    (found,) = inspect_deployed(LayeredFile(model), made).violations
     assert found.text == "no operator has the weights that the file has"
     assert {name.partition("/")[0]} == found.layers
 
@@ -282,7 +283,7 @@ def test_a_layer_that_the_runtime_leaves_out_is_seen() -> None:
 def test_without_layers_everything_is_concerned() -> None:
     model = exported("jet_deepsets.h5", interrupted)
     del model.metadata_props[:]
-    (found,) = inspect_deployed(model, OrtRunner(model).optimized()).violations
+    (found,) = inspect_deployed(LayeredFile(model), OrtRunner(model).optimized()).violations
     assert found.layers == frozenset()
     assert found.concerns({"any"})
 
@@ -329,7 +330,7 @@ def before_a_function(model: onnx.ModelProto) -> None:
 def test_a_bias_that_is_added_early_is_seen(edit: Edit, kind: str) -> None:
     """In the file, or in the graph that ONNX Runtime makes of it alone."""
     model = exported("encoder.json", edit, "float")
-    found = inspect_deployed(model, OrtRunner(model).optimized())
+    found = inspect_deployed(LayeredFile(model), OrtRunner(model).optimized())
     assert found.violations == ()
     (remark,) = found.early_biases
     assert remark.text.startswith(f"{kind} ") and remark.text.endswith(EARLY)
@@ -359,7 +360,7 @@ def test_a_convolution_that_begins_with_other_numbers_is_seen() -> None:
 @pytest.mark.parametrize("file", FILES)
 def test_no_bias_is_added_early_by_what_is_exported(file: str) -> None:
     model = exported(file, dialect="float")
-    assert inspect_deployed(model, OrtRunner(model).optimized()).early_biases == ()
+    assert inspect_deployed(LayeredFile(model), OrtRunner(model).optimized()).early_biases == ()
 
 
 def test_an_integer_bias_is_added_early_where_no_integer_kernel_runs() -> None:
@@ -367,7 +368,7 @@ def test_an_integer_bias_is_added_early_where_no_integer_kernel_runs() -> None:
     model = exported("mnist_cnn.keras")
     made = OrtRunner(model).optimized()
     assert {each.op_type for each in made.graph.node} & {"Gemm", "QGemm"} == {"QGemm"}
-    found = inspect_deployed(model, made).early_biases
+    found = inspect_deployed(LayeredFile(model), made).early_biases
     assert {layer for remark in found for layer in remark.layers} == {"qdense_1", "qdense_2"}
 
 
@@ -498,11 +499,11 @@ def test_loops_are_looked_into() -> None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
     made = OrtRunner(model).optimized()
-    assert inspect_deployed(model, made).violations == ()
+    assert inspect_deployed(LayeredFile(model), made).violations == ()
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     constant(changed, "kernel").CopyFrom(
         numpy_helper.from_array(np.eye(2, dtype=np.float32) * 3, "kernel")
     )
-    (found,) = inspect_deployed(model, OrtRunner(changed).optimized()).violations[:1]
+    (found,) = inspect_deployed(LayeredFile(model), OrtRunner(changed).optimized()).violations[:1]
     assert "has weights that the file has not" in found.text

@@ -108,3 +108,7 @@ def test_no_denormal_numbers_are_forced(graph: Graph) -> None:
     every, *_ = forced_trials(tiny, analyse(tiny), BATCH, {"q_in", "dense"}, set(), 0)
     assert np.any(apply(tiny.nodes[1].op, every.forced["q_in"]))
     assert not np.any(every.forced["dense"])
+
+
+def test_what_a_file_tells_of_layers_that_the_model_has_not_is_not_forced(graph: Graph) -> None:
+    assert can_be_forced(graph, {**TENSORS, "other": ("elsewhere",)}) == {"q_in", "dense"}

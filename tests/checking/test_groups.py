@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
+from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.obstacles import obstacles
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.stored import stored_weights
@@ -47,7 +48,7 @@ FLOATS: Final = model_of(4, 4, 2)
 
 
 def kernel_in(graph: Graph, model: onnx.ModelProto) -> F32:
-    return stored_weights(graph, model)["conv", "kernel"]
+    return stored_weights(Conversion(graph, model))["conv", "kernel"]
 
 
 def effective(graph: Graph) -> F32:

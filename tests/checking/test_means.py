@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
+from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.means import wrong_means
 from qconvert.checking.results import Verdict
 from qconvert.checking.witness import Direct
@@ -80,9 +81,9 @@ EDITS: Final[tuple[Edit, ...]] = (
 @pytest.mark.parametrize("graph", GRAPHS)
 def test_a_kernel_that_is_no_mean_is_a_violation(graph: Graph, edit: Edit) -> None:
     model = to_onnx(graph)
-    assert wrong_means(graph, model, {}) == ()
+    assert wrong_means(Conversion(graph, model)) == ()
     edit(model)
-    (remark,) = wrong_means(graph, model, {})
+    (remark,) = wrong_means(Conversion(graph, model))
     assert remark.text.startswith("QLinearConv act/QLinearConv ")
     assert remark.layers == {layer.name for layer in graph.layers} - {"q"}
 
@@ -91,7 +92,7 @@ def test_the_violation_is_one_of_the_graph_that_runs() -> None:
     graph, model = GRAPHS[0], to_onnx(GRAPHS[0])
     change(model, "act/bias", lambda a: a + 1)
     panel = panel_of(graph, model, Direct(ReferenceRunner(graph).run))
-    assert panel.deployed.violations == wrong_means(graph, model, {})
+    assert panel.deployed.violations == wrong_means(Conversion(graph, model))
     assert check(graph, model, graph).outputs[0].finding.verdict is Verdict.DIFFERS
 
 
@@ -103,4 +104,4 @@ def test_a_mean_that_is_drawn_as_one_has_no_kernel() -> None:
     nodes = tuple(n if n.name == "q" else replace(n, shape=shape) for n in nodes)
     model = to_onnx(replace(graph, nodes=nodes))
     assert "QLinearConv" not in [each.op_type for each in model.graph.node]
-    assert wrong_means(replace(graph, nodes=nodes), model, {}) == ()
+    assert wrong_means(Conversion(replace(graph, nodes=nodes), model)) == ()

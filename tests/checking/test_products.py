@@ -8,8 +8,10 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.deployed_graph import inspect_deployed
 from qconvert.checking.deployed.drawn_file import DrawnFile
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.emit import to_onnx
@@ -64,7 +66,7 @@ def network(*, bias: bool = False) -> Graph:
 
 def wrong(graph: Graph, model: onnx.ModelProto) -> set[tuple[str, str]]:
     """The weights that are not the model's, or were not found."""
-    found = stored_weights(graph, model)
+    found = stored_weights(Conversion(graph, model))
     return {
         (layer.name, role)
         for layer in graph.layers
@@ -80,7 +82,7 @@ def test_all_weights_are_found_and_nothing_is_violated(bias: bool, vnni: bool) -
     model = to_onnx(graph, vnni=vnni)
     assert any(each.op_type == "MatMulInteger" for each in model.graph.node)
     assert wrong(graph, model) == set()
-    assert inspect_deployed(model, OrtRunner(model).optimized()).violations == ()
+    assert inspect_deployed(LayeredFile(model), OrtRunner(model).optimized()).violations == ()
 
 
 def put(model: onnx.ModelProto, operator: str, place: int, array: Array | np.generic) -> None:
@@ -185,7 +187,7 @@ def test_sums_that_no_output_needs_are_not_told_of() -> None:
 def test_only_a_rounded_product_in_one_with_a_sum_has_a_condition_on_arm(vnni: bool) -> None:
     for bias in (False, True):
         model = to_onnx(network(bias=bias), vnni=vnni)
-        found = inspect_deployed(model, OrtRunner(model).optimized()).conditions
+        found = inspect_deployed(LayeredFile(model), OrtRunner(model).optimized()).conditions
         assert any("ARM" in each.text for each in found) is (vnni and not bias)
 
 
@@ -207,5 +209,9 @@ def test_an_operator_belongs_to_its_layers_alone_where_steps_are_shared() -> Non
     )
     model = to_onnx(graph)
     made = OnnxGraph(OrtRunner(model).optimized().graph)
-    found = [DrawnFile(model).layers_of(x, made) for x in made.nodes if "MatMul" in x.op_type]
+    found = [
+        DrawnFile(LayeredFile(model)).layers_of(x, made)
+        for x in made.nodes
+        if "MatMul" in x.op_type
+    ]
     assert sorted(map(sorted, found)) == [["bn", "dense"], ["bn2", "dense2"]]

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
+from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.recoded import rounded_codes
 from qconvert.checking.results import Verdict
 from qconvert.checking.witness import Direct
@@ -72,7 +73,7 @@ EDITS: Final = (
 def test_what_export_writes_rounds_nothing(graph: Graph) -> None:
     model = to_onnx(graph)
     assert node(model, "both/QuantizeLinear")
-    assert rounded_codes(graph, model, {}) == ()
+    assert rounded_codes(Conversion(graph, model)) == ()
     report = check(graph, model, graph)
     found = {layer.name: layer.finding.verdict for layer in report.layers}
     assert found["both"] is Verdict.PROVEN
@@ -84,7 +85,7 @@ def test_what_export_writes_rounds_nothing(graph: Graph) -> None:
 def test_other_numbers_may_round(graph: Graph, edit: Edit) -> None:
     model = to_onnx(graph)
     edit(model)
-    (remark,) = rounded_codes(graph, model, {})
+    (remark,) = rounded_codes(Conversion(graph, model))
     assert remark.text == "QuantizeLinear both/QuantizeLinear may round what the model does not"
     assert remark.layers == {"both"}
 
@@ -93,7 +94,7 @@ def test_the_violation_is_one_of_the_graph_that_runs() -> None:
     graph, model = GRAPHS[0], to_onnx(GRAPHS[0])
     EDITS[-1](model)
     panel = panel_of(graph, model, Direct(ReferenceRunner(graph).run))
-    assert panel.deployed.violations == rounded_codes(graph, model, {})
+    assert panel.deployed.violations == rounded_codes(Conversion(graph, model))
 
 
 @pytest.mark.parametrize("bug", [{"hi": 27}, {"lo": -1}, {"exp": -2}])
@@ -103,4 +104,4 @@ def test_an_exporter_with_other_ends_or_steps_is_found(
 ) -> None:
     grid = gathering._grid
     monkeypatch.setattr(gathering, "_grid", lambda *x: replace(grid(*x) or Grid(0, 0, 0), **bug))
-    assert rounded_codes(graph, to_onnx(graph), {})
+    assert rounded_codes(Conversion(graph, to_onnx(graph)))

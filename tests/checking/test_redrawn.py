@@ -10,7 +10,9 @@ import pytest
 from onnx import helper, numpy_helper
 
 from qconvert.checking.declared import read_domains
+from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.redrawn import drawn_otherwise
+from qconvert.checking.repair.moves import THRESHOLD, Move, write_moves
 from qconvert.emit import to_onnx
 from qconvert.frontend import build_graph
 from qconvert.ir import Graph
@@ -49,14 +51,14 @@ def reread(model: onnx.ModelProto) -> onnx.ModelProto:
 def test_what_export_writes_is_drawn_like_an_export(file: str) -> None:
     graph = graph_of(file)
     for options in OPTIONS:
-        assert not drawn_otherwise(graph, reread(to_onnx(graph, **options))), options
+        assert not drawn_otherwise(Conversion(graph, reread(to_onnx(graph, **options)))), options
 
 
 def test_no_weight_is_decoded_for_operators_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = graph_of("targets/models/residual.h5")
     model = reread(to_onnx(graph))
     monkeypatch.setattr("qconvert.checking.deployed.onnx_graph.numpy_helper", None)
-    assert not drawn_otherwise(graph, model)
+    assert not drawn_otherwise(Conversion(graph, model))
 
 
 @pytest.mark.parametrize("domain", [(), ("uint8/255",), ("uint8/256",)])
@@ -64,7 +66,7 @@ def test_integers_at_the_ends_are_drawn_like_an_export(domain: tuple[str, ...]) 
     graph = graph_of("data/mnist_cnn.keras" if domain else "targets/models/residual.h5")
     meanings = read_domains(graph, domain)
     model = to_onnx(graph, quantized_io=True, meanings=meanings)
-    assert not drawn_otherwise(graph, reread(model))
+    assert not drawn_otherwise(Conversion(graph, reread(model)))
 
 
 def behind(model: onnx.ModelProto, reader: onnx.NodeProto, *nodes: onnx.NodeProto) -> None:
@@ -131,7 +133,7 @@ def test_the_layer_of_a_changed_operator_is_told(change: Change, layers: set[str
     model = reread(to_onnx(graph))
     change(model)
     onnx.checker.check_model(model, full_check=True)
-    assert drawn_otherwise(graph, model) == layers
+    assert drawn_otherwise(Conversion(graph, model)) == layers
 
 
 def dead(model: onnx.ModelProto) -> None:
@@ -162,14 +164,14 @@ def test_what_is_of_no_layer_is_of_all(change: Change) -> None:
     graph = graph_of("data/jet_mlp.h5")
     model = reread(to_onnx(graph))
     change(model)
-    assert drawn_otherwise(graph, model) == {layer.name for layer in graph.layers}
+    assert drawn_otherwise(Conversion(graph, model)) == {layer.name for layer in graph.layers}
 
 
 def test_of_a_moved_layer_constants_may_be_others_and_operators_not() -> None:
     graph = graph_of("data/jet_mlp.h5")
     model = reread(to_onnx(graph))
     bound(model)
-    moved = {"relu1", "relu2", "relu3"}
-    assert not drawn_otherwise(graph, model, moved)
+    write_moves(model, [Move(f"relu{i}", 0, THRESHOLD, 0, 1) for i in (1, 2, 3)])
+    assert not drawn_otherwise(Conversion(graph, model))
     large_batch(model)
-    assert drawn_otherwise(graph, model, moved) == {"relu3"}
+    assert drawn_otherwise(Conversion(graph, model)) == {"relu3"}

@@ -8,8 +8,10 @@ import numpy.typing as npt
 import onnx
 import pytest
 
+from qconvert.checking.deployed.conversion import Conversion
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.stored import cones_of, stored_weights
+from qconvert.checking.deployed.stored import stored_weights
 from qconvert.checking.repair.constants import Constant, constants_in, replaced
 from qconvert.checking.repair.moves import (
     MOST_ULPS,
@@ -22,7 +24,6 @@ from qconvert.checking.repair.moves import (
 from qconvert.checking.results import Verdict
 from qconvert.checking.witness import Direct
 from qconvert.emit import to_onnx
-from qconvert.emit.metadata import read_metadata
 from qconvert.ir import F32, Graph, Input, Node, Weight
 from qconvert.ir.ops import BatchNormalization, Conv, Quantize
 from qconvert.ir.quantizers import QuantizedBits
@@ -58,10 +59,8 @@ def moved(op: BatchNormalization, ulps: int, more: float = 0.0) -> BatchNormaliz
 
 
 def constants(model: onnx.ModelProto) -> list[Constant]:
-    metadata = read_metadata(model)
-    assert metadata is not None
-    file = OnnxGraph(model.graph)
-    return constants_in(file, cones_of(file, metadata.layers)["v3"])
+    file = LayeredFile(model)
+    return constants_in(file.graph, file.cones["v3"])
 
 
 def with_offset(model: onnx.ModelProto, ulps: int) -> onnx.ModelProto:
@@ -172,7 +171,7 @@ def test_exactly_the_moves_that_the_file_tells_are_accepted() -> None:
 
     def is_right(*told: Move) -> bool:
         write_moves(model, told)
-        found = stored_weights(graph, model)["v3", "gamma"]
+        found = stored_weights(Conversion(graph, model))["v3", "gamma"]
         return not np.isnan(found).any()
 
     assert is_right(move)

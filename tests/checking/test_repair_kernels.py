@@ -7,13 +7,13 @@ import numpy as np
 import onnx
 import pytest
 
-from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.conversion import Conversion
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.rounding_kernel import RoundingKernel
-from qconvert.checking.deployed.stored import cones_of, kernels_of, stored_weights
+from qconvert.checking.deployed.stored import stored_weights
 from qconvert.checking.repair.moves import MOST_ULPS, read_moves, write_moves
 from qconvert.checking.results import Report, Verdict
 from qconvert.emit import to_onnx
-from qconvert.emit.metadata import read_metadata
 from qconvert.ir import F32, Graph, Grid, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
 from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Quantize
 from qconvert.ir.quantizers import QuantizedBits
@@ -93,10 +93,7 @@ def chained(first: Op, conv: Conv | ConvTranspose, bn: BatchNormalization, last:
 
 
 def kernel_in(model: onnx.ModelProto) -> RoundingKernel:
-    metadata = read_metadata(model)
-    assert metadata is not None
-    file = OnnxGraph(model.graph)
-    return kernels_of(file, metadata, cones_of(file, metadata.layers))["act"]
+    return LayeredFile(model).kernels["act"]
 
 
 def verdicts(report: Report) -> dict[str, Verdict]:
@@ -140,7 +137,7 @@ def planted(model: onnx.ModelProto, place: int, by: float) -> onnx.ModelProto:
 def test_numbers_that_are_off_are_put_right(place: int, by: float, transposed: bool) -> None:
     graph = network(0, transposed=transposed)
     broken = planted(to_onnx(graph), place, by)
-    wrong = np.isnan(stored_weights(graph, broken)["bn", "beta"])
+    wrong = np.isnan(stored_weights(Conversion(graph, broken))["bn", "beta"])
     assert np.flatnonzero(wrong).tolist() == [CHANNEL]
     assert check(graph, broken, graph).verdict is Verdict.DIFFERS
     found = repair(graph, broken, graph)
@@ -194,7 +191,9 @@ def test_a_kernel_is_held_against_exactly_the_moves_that_the_file_tells() -> Non
     found = repair(graph, model, network(0, 1))
 
     def wrong(file: onnx.ModelProto) -> list[int]:
-        return np.flatnonzero(np.isnan(stored_weights(graph, file)["bn", "beta"])).tolist()
+        return np.flatnonzero(
+            np.isnan(stored_weights(Conversion(graph, file))["bn", "beta"])
+        ).tolist()
 
     moved = sorted({move.channel for move in found.moves})
     assert wrong(found.model) == []
@@ -228,7 +227,7 @@ def test_a_channel_without_numbers_is_told_and_stays(
     np.testing.assert_array_equal(
         after.scales[left.channel :: CHANNELS], before.scales[left.channel :: CHANNELS]
     )
-    assert not np.isnan(stored_weights(graph, found.model)["bn", "beta"]).any()
+    assert not np.isnan(stored_weights(Conversion(graph, found.model))["bn", "beta"]).any()
     assert verdicts(check(graph, found.model, theirs))["act"] is not Verdict.PROVEN
 
 

@@ -9,11 +9,13 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from qconvert.checking.deployed.conversion import Conversion
+from qconvert.checking.deployed.layered_file import LayeredFile, cones_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.requantized import fusions, judged
 from qconvert.checking.deployed.rounding_kernel import RoundingKernel
 from qconvert.checking.deployed.saturation import highest
-from qconvert.checking.deployed.stored import cones_of, kernels_of, stored_weights
+from qconvert.checking.deployed.stored import stored_weights
 from qconvert.checking.results import Verdict
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
@@ -72,7 +74,7 @@ OPS: Final = (CONV, TRANSPOSED)
 
 
 def read_back(graph: Graph, model: onnx.ModelProto) -> dict[tuple[str, str], F32]:
-    return stored_weights(graph, model)
+    return stored_weights(Conversion(graph, model))
 
 
 @pytest.mark.parametrize("op", OPS)
@@ -384,10 +386,7 @@ def test_the_largest_of_what_falls_is_judged_by_nobody() -> None:
     q, conv, norm, act = graph.nodes
     nodes = (q, conv, pool, replace(norm, inputs=("pool",)), act)
     model = to_onnx(graph)
-    metadata = read_metadata(model)
-    assert metadata is not None
-    file = OnnxGraph(model.graph)
-    kernel = kernels_of(file, metadata, cones_of(file, metadata.layers))["act"]
+    kernel = LayeredFile(model).kernels["act"]
     assert judged(graph, analyse(graph), "act", kernel) is not None
     moved = replace(graph, nodes=nodes)
     assert judged(moved, analyse(graph), "act", kernel) is None

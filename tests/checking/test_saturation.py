@@ -18,6 +18,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from qconvert.checking.deployed.deployed_graph import inspect_deployed
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.saturation import condition_of
 from qconvert.checking.inputs import seeded
@@ -107,7 +108,7 @@ def cases() -> Iterator[tuple[str, onnx.ModelProto, Array]]:
 
 
 def conditions(model: onnx.ModelProto) -> list[str]:
-    found = inspect_deployed(model, OrtRunner(model).optimized())
+    found = inspect_deployed(LayeredFile(model), OrtRunner(model).optimized())
     return [remark.text for remark in found.conditions]
 
 

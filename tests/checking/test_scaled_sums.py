@@ -8,7 +8,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.deployed_graph import inspect_deployed
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.emit import to_onnx
 from qconvert.ir import F32, Graph, Input, Layer, Node, Output, Weight
@@ -48,7 +50,7 @@ def test_all_weights_are_found(steps: F32, quantized_io: bool) -> None:
     graph = graph_of(steps)
     model = to_onnx(graph, quantized_io=quantized_io)
     assert "ConvInteger" in {each.op_type for each in model.graph.node}
-    found = stored_weights(graph, model)
+    found = stored_weights(Conversion(graph, model))
     weights = graph.layers[1].weights
     assert set(found) == {("conv", role) for role in weights}
     for role, weight in weights.items():
@@ -115,7 +117,7 @@ def test_other_numbers_are_other_weights(edit: Edit) -> None:
     model = to_onnx(graph)
     edit(model)
     effective = graph.layers[1].weights["kernel"].effective
-    assert not np.array_equal(stored_weights(graph, model)[KEY], effective)
+    assert not np.array_equal(stored_weights(Conversion(graph, model))[KEY], effective)
 
 
 @pytest.mark.parametrize(
@@ -126,15 +128,15 @@ def test_what_is_something_else_has_no_weights(edit: Edit) -> None:
     graph = graph_of(BY_CHANNEL)
     model = to_onnx(graph)
     edit(model)
-    assert KEY not in stored_weights(graph, model)
+    assert KEY not in stored_weights(Conversion(graph, model))
 
 
 def test_a_scale_that_the_file_has_not_is_a_violation() -> None:
     model = to_onnx(graph_of(BY_CHANNEL))
     made = OrtRunner(model).optimized()
-    assert inspect_deployed(model, made).violations == ()
+    assert inspect_deployed(LayeredFile(model), made).violations == ()
     (product,) = (each for each in made.graph.node if each.op_type == "Mul")
     (scales,) = (name for name in product.input if name in {t.name for t in made.graph.initializer})
     change(made, scales, lambda array: array * np.float32(2))
-    (found,) = inspect_deployed(model, made).violations[:1]
+    (found,) = inspect_deployed(LayeredFile(model), made).violations[:1]
     assert "has weights that the file has not" in found.text and found.layers == {"conv"}

@@ -6,6 +6,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from qconvert.checking.deployed.deployed_graph import inspect_deployed
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.ties import condition_of_sum
 from qconvert.emit import to_onnx
@@ -49,7 +50,7 @@ def test_products_round_to_even_everywhere() -> None:
 
 def conditions(model: onnx.ModelProto) -> list[frozenset[str]]:
     """The layers that the rule tells of."""
-    found = inspect_deployed(model, OrtRunner(model).optimized())
+    found = inspect_deployed(LayeredFile(model), OrtRunner(model).optimized())
     return [remark.layers for remark in found.conditions if "ARM" in remark.text]
 
 

@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 
 from qconvert.checking.deployed.deployed_graph import DeployedGraph, inspect_deployed
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, infer_shape, validate
@@ -77,7 +78,7 @@ def execute(model: onnx.ModelProto, *inputs: npt.NDArray[Any]) -> Ran:
         saved = Path(folder) / "optimized.onnx"
         deployed = session(model, levels.ORT_ENABLE_ALL, saved).run(None, feeds)
         made = onnx.load(saved)
-    found = inspect_deployed(model, made)
+    found = inspect_deployed(LayeredFile(model), made)
     assert found == DeployedGraph(conditions=ANY, early_biases=ANY, kernels=ANY)
     # Sums of codes are one on ARM; nothing is to need VNNI.
     assert all(remark.text.startswith("on ARM ") for remark in found.conditions)

@@ -8,8 +8,9 @@ import pytest
 
 from qconvert.emit import to_onnx
 from qconvert.emit.lowering import linear
-from qconvert.emit.lowering.sums import are_exact
+from qconvert.emit.lowering.sums import are_exact, steps_of_sums
 from qconvert.emit.values import Codes, Value
+from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Grid, Op
 from qconvert.ir.ops import Affine, Conv, ConvTranspose, Dense, Quantize, Relu, Scale
 from qconvert.ir.quantizers import QuantizedBits
@@ -134,14 +135,32 @@ def test_sums_are_exact_up_to_24_bits(largest: int, terms: int, exact: bool) -> 
     weight[1] = 0.25
     weight[1, 0] = -0.25
     x = Value("x", (0, 1), Codes("c", "int16", 0, -3, (-1, largest)))
-    assert are_exact(weight, x) == exact
+    assert are_exact(Weight(weight, 0), x) == exact
 
 
 def test_sums_of_numbers_without_codes_are_exact_up_to_half_of_them() -> None:
     """A quantizer can return twice its last number, of inputs beyond 2**24 steps."""
-    weight, x = np.ones((1, 1 << 16), np.float32), Value("x", (0, 1))
+    array, x = np.ones((1, 1 << 16), np.float32), Value("x", (0, 1))
+    weight = Weight(array, 0)
     assert not are_exact(weight, x)
     assert are_exact(weight, replace(x, reach=Grid(-1, 128, 0)))
     assert not are_exact(weight, replace(x, reach=Grid(-129, 128, 0)))
-    assert not are_exact(weight * np.float32(1 / 3), replace(x, reach=Grid(-1, 1, 0)))
+    assert not are_exact(Weight(array * np.float32(1 / 3), 0), replace(x, reach=Grid(-1, 1, 0)))
     assert not are_exact(weight, replace(x, reach=Grid(-1, 1, -127)))
+
+
+def test_weights_of_both_signs_are_exact_up_to_24_bits_of_each() -> None:
+    """Partial sums in any order are as large as all products of one sign, not of both."""
+    weight = Weight(np.resize(np.array([1, -1], np.float32), (1, 1 << 17)), 0)
+    x = Value("x", (0, 1), Codes("c", "uint16", 0, 0, (0, 256)))
+    assert are_exact(weight, x)
+    assert not are_exact(weight, replace(x, codes=Codes("c", "int16", 0, 0, (-256, 256))))
+
+
+@pytest.mark.parametrize(("exp", "exact"), [(119, True), (120, False)])
+def test_integers_and_floats_have_the_same_largest_step(exp: int, exact: bool) -> None:
+    """Beyond, 510 of them may be infinite."""
+    weight, x = Weight(np.ones((1, 2), np.float32), 0), Codes("c", "uint8", 0, exp, (0, 255))
+    assert weight.codes is not None
+    assert are_exact(weight, Value("x", (0, 1), x)) == exact
+    assert (steps_of_sums(weight.codes, x) is not None) == exact

@@ -1,6 +1,7 @@
 """Codes of several steps that are joined or added in front of products."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,4 +104,18 @@ def test_other_sums_stay_floats(
 ) -> None:
     graph = meeting(make, ADD, branches, *behind)
     outputs_are_right(graph, run)
-    assert "y/QuantizeLinear" not in [node.name for node in to_onnx(graph).graph.node]
+    assert not gathers(graph)
+
+
+def gathers(graph: Graph) -> bool:
+    return "y/QuantizeLinear" in [node.name for node in to_onnx(graph).graph.node]
+
+
+def test_codes_are_for_weights_of_bytes(make: Make) -> None:
+    """Beside weights on no grid they would be quantized for nothing."""
+    on_grid, act = conv(8), ("act", COARSE, ["conv"])
+    off_grid = replace(on_grid, kernel=on_grid.kernel / np.float32(3))
+    floats, both = ("conv", off_grid, ["y"]), ("bytes", on_grid, ["y"])
+    assert gathers(meeting(make, Concat(3), (FINE, COARSE), ("conv", on_grid, ["y"]), act))
+    assert not gathers(meeting(make, Concat(3), (FINE, COARSE), floats, act))
+    assert gathers(meeting(make, Concat(3), (FINE, COARSE), floats, act, both))

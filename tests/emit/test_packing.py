@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
+from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.emit import to_onnx
 from qconvert.emit.builder import Builder
@@ -147,7 +148,7 @@ def test_the_same_bits_of_two_types_are_two_constants() -> None:
 @pytest.mark.parametrize("file", ["mnist_cnn.keras", "jet_mlp.h5"])
 def test_weights_of_a_file_are_found_whatever_they_take(file: str) -> None:
     graph = graph_of(file)
-    found = stored_weights(graph, to_onnx(graph, packed=True))
+    found = stored_weights(Conversion(graph, to_onnx(graph, packed=True)))
     assert found
     for (layer, role), array in found.items():
         (own,) = (x for x in graph.layers if x.name == layer)

@@ -3,19 +3,14 @@
 from collections.abc import Callable
 
 import numpy as np
-import onnx
 import pytest
-from onnx import numpy_helper
 
-from qconvert.checking.deployed.by_layer import kernels_by_layer
-from qconvert.emit import to_onnx
 from qconvert.ir import F32, Graph
-from qconvert.ir.ops import Affine, BatchNormalization, Conv, Merge, Pool, Quantize, Relu
+from qconvert.ir.ops import Conv, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 from qconvert.reference import evaluate
-from qconvert.runners.ort import OrtRunner
 
-from .conftest import Make, Run, Step
+from .conftest import Make, Run
 
 Codes = Callable[..., F32]
 
@@ -26,9 +21,11 @@ SOURCE = pytest.mark.parametrize("source", [BYTE, SIGNED])
 STEPS = np.ldexp(np.float32(1), -np.arange(32) % 12)
 
 
-def conv(codes: Codes, *window: int, inputs: int = 32, outputs: int = 32, **options: object) -> Conv:
+def conv(
+    codes: Codes, *window: int, inputs: int = 32, outputs: int = 32, **options: object
+) -> Conv:
     chosen = {
-        "kernel": codes(-20, 20, -6, *window, inputs, outputs),
+        "kernel": codes(-20, 20, -6, *window, 32, outputs),
         "bias": None,
         "strides": (1,) * len(window),
         "dilations": (1,) * len(window),

@@ -11,6 +11,8 @@ from typing import Any, Final
 import pytest
 from hypothesis import strategies as st
 
+from qconvert.api import checking
+from qconvert.checking import CheckedFile, onnx_file
 from qconvert.emit import metadata, to_onnx
 from qconvert.frontend import config as options
 from qconvert.frontend.quantizer_text import Call, parse
@@ -22,9 +24,11 @@ from scripts.fuzzing import (
     configs,
     documents,
     drawn,
+    exported,
     grammar,
     guided,
     mutants,
+    onnx_files,
     programs,
     renderings,
     structures,
@@ -41,6 +45,7 @@ from tests.hostile.auditing import audited
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = {target.name: target for target in documents.targets()}
+ONNX_FILES: Final = {target.name: target for target in onnx_files.targets()}
 
 
 def failure(target: Drawn[Any], cases: int = 200, *, shrinks: bool = False) -> Failure:
@@ -118,6 +123,26 @@ def test_a_check_that_looks_at_another_file(monkeypatch: pytest.MonkeyPatch) -> 
     assert "passes, " in failure(mutants.TARGET, 3).text
 
 
+def given(target: Drawn[Any], *commands: str) -> Drawn[Any]:
+    """The cases of these commands alone."""
+    return replace(target, inputs=target.inputs.filter(lambda case: case.command in commands))
+
+
+def test_a_check_that_reads_another_onnx_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    (right, *_) = exported.subjects().values()
+    file = CheckedFile(None, "")
+    monkeypatch.setattr(checking, "read_onnx", lambda path, limits: (right.file, file))
+    monkeypatch.setattr(exported, "subjects", lambda: {right.content: right})
+    target = given(ONNX_FILES["onnx-structure"], "check")
+    assert re.search("a file that passes: QC|passes and returns another", failure(target).text)
+
+
+def test_onnx_files_that_nobody_looks_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_file, "read_valid_onnx", lambda path, limits: path.read_bytes())
+    target = given(ONNX_FILES["onnx-bytes"], "inspect")
+    assert "DecodeError" in failure(target).text
+
+
 def test_a_file_that_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     plant = "open('/etc/hostname')"
     monkeypatch.setattr(audits, "audited", lambda folder, files: audited(folder, files[:2], plant))
@@ -147,6 +172,11 @@ PLANTS: Final = {
         "emit/metadata.py",
         "except (KeyError, RecursionError, TypeError, ValueError) as error:",
         "except (KeyError, RecursionError, ValueError) as error:",
+    ),
+    "onnx-guided": (
+        "modelfile/inside/onnx_model.py",
+        "except Exception as error:\n        # The parser",
+        "except LookupError as error:\n        # The parser",
     ),
     "report-guided": ("report/document.py", "with blaming(path):", "if True:"),
 }  # fmt: skip

@@ -18,6 +18,8 @@ CASES: Final = {
     "models": 1,
     "renderings": 8,
     "mutants": 2,
+    "onnx-structure": 5,
+    "onnx-bytes": 3,
     "audit": 1,
     "answer": 200,
     "metadata": 200,

@@ -62,6 +62,16 @@ def external_in_function(model: onnx.ModelProto) -> None:
     model.functions.append(helper.make_function("f", "F", [], ["k"], body, opsets))
 
 
+def external_by_default(model: onnx.ModelProto) -> None:
+    """What a function's constant is if its call does not say so."""
+    constant = helper.make_node("Constant", [], ["k"])
+    constant.attribute.add(name="value", ref_attr_name="given", type="TENSOR")
+    opsets = [helper.make_opsetid("", 21)]
+    function = helper.make_function("f", "F", [], ["k"], [constant], opsets)
+    function.attribute_proto.append(helper.make_attribute("given", _outside()))
+    model.functions.append(function)
+
+
 def _constant(name: str, array: np.ndarray) -> onnx.NodeProto:
     return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(array, name))
 
@@ -103,8 +113,8 @@ def unknown_operator(model: onnx.ModelProto) -> None:
     _in_front(model, helper.make_node("System", [], ["evil"], command="touch x"), read="evil")
 
 
-def _looped(model: onnx.ModelProto, trips: int) -> None:
-    """A zero that it takes *trips* rounds to compute."""
+def looped(trips: int) -> Edit:
+    """A zero that it takes so many rounds to compute."""
     body = helper.make_graph(
         [
             helper.make_node("Identity", ["go"], ["on"]),
@@ -121,18 +131,26 @@ def _looped(model: onnx.ModelProto, trips: int) -> None:
             helper.make_tensor_value_info("next", TensorProto.FLOAT, []),
         ],
     )
-    _in_front(
-        model,
+    before = (
         _constant("bomb_trips", np.array(trips, np.int64)),
         _constant("bomb_start", np.array(True)),
         _constant("bomb_zero", np.array(0, np.float32)),
         helper.make_node("Loop", ["bomb_trips", "bomb_start", "bomb_zero"], ["end"], body=body),
-        read="end",
     )
+    return lambda model: _in_front(model, *before, read="end")
+
+
+def sparse(model: onnx.ModelProto) -> None:
+    """A zero that is stored as the only element of a tensor that is not zero elsewhere."""
+    values = numpy_helper.from_array(np.zeros(1, np.float32), "sparse")
+    indices = numpy_helper.from_array(np.zeros(1, np.int64), "indices")
+    stored = helper.make_sparse_tensor(values, indices, [1])
+    model.graph.sparse_initializer.append(stored)
+    _in_front(model, read="sparse")
 
 
 def endless_loop(model: onnx.ModelProto) -> None:
-    _looped(model, 1 << 62)
+    looped(1 << 62)(model)
 
 
 def nested(depth: int) -> Edit:

@@ -8,9 +8,9 @@ import onnx
 from qconvert.checking.deployed.drawn_file import DrawnFile, Layers
 from qconvert.checking.deployed.float_steps import float_steps
 from qconvert.checking.deployed.kernels import LINEAR, called, is_integer, kind_of, operator_of
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.obstacles import obstacles
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.emit.metadata import read_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[Lay
     An operator that computes for several layers is listed with each of them; one that computes
     constants, which layers may share, with none.
     """
-    file, graph = DrawnFile(drawn), OnnxGraph(made.graph)
+    layered = LayeredFile(drawn)
+    file, graph = DrawnFile(layered), OnnxGraph(made.graph)
     operators: dict[str, list[str]] = {}
     for outer in graph.nodes:
         if outer.op_type == "Transpose" and not file.draws(outer):
@@ -53,8 +54,7 @@ def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[Lay
     in_float = _in_float(file, graph)
     for name, steps in float_steps(file, graph).items():
         in_float.setdefault(name, [InFloat(kinds, (places,)) for kinds, places in steps])
-    metadata = read_metadata(drawn)
-    names = [layer.layer for layer in metadata.layers] if metadata else []
+    names = [layer.layer for layer in layered.layers]
     return tuple(
         LayerKernels(name, tuple(operators.get(name, ())), tuple(in_float.get(name, ())))
         for name in (*names, "")
@@ -64,7 +64,7 @@ def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[Lay
 
 def off_integers(drawn: onnx.ModelProto) -> Layers:
     """The layers of a file with a linear operator that no integer kernel can compute."""
-    file = DrawnFile(drawn)
+    file = DrawnFile(LayeredFile(drawn))
     return frozenset(
         layer
         for outer in file.graph.nodes

@@ -25,6 +25,7 @@ from qconvert.checking.deployed.kernels import (
     kind_of,
     operator_of,
 )
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.operators import KNOWN, QUANTIZING
 from qconvert.checking.deployed.pooling import may_miss_ties, with_shapes
@@ -59,7 +60,7 @@ class DeployedGraph:
     kernels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def inspect_deployed(drawn: onnx.ModelProto, made: onnx.ModelProto) -> DeployedGraph:
+def inspect_deployed(drawn: LayeredFile, made: onnx.ModelProto) -> DeployedGraph:
     """What is to be said of the graph *made* of the file *drawn*."""
     file, graph = DrawnFile(drawn), OnnxGraph(with_shapes(made).graph)
     violations: list[Remark] = []

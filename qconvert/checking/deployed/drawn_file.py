@@ -17,9 +17,8 @@ from qconvert.checking.deployed.kernels import (
     kernel_of,
     kind_of,
 )
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.stored import cones_of
-from qconvert.emit.metadata import read_metadata
 from qconvert.runners.cutting import tensors_of
 
 Layers: TypeAlias = frozenset[str]
@@ -37,17 +36,15 @@ class DrawnFile:
     round a bias before the sum is finished.
     """
 
-    def __init__(self, model: onnx.ModelProto) -> None:
-        self.graph = OnnxGraph(model.graph)
-        metadata = read_metadata(model)
-        layers = metadata.layers if metadata else ()
+    def __init__(self, file: LayeredFile) -> None:
+        self.graph, layers = file.graph, file.layers
         #: What other programs converted, as nothing is proven of.
         self.opaque: Layers = frozenset(layer.layer for layer in layers if layer.converter)
         self._named = {node.name: node for node in self.graph.nodes if node.name}
         self._results = _by_name((layer.layer, tensors_of(layer)) for layer in layers)
         self._owners = _by_name(
             (layer, (*node.output, *self._constants(node)))
-            for layer, nodes in cones_of(self.graph, layers).items()
+            for layer, nodes in file.cones.items()
             for node in nodes
         )
         self.kernels: list[tuple[Layers, Numbers]] = []

@@ -116,11 +116,15 @@ def begins_with_others(node: onnx.NodeProto) -> bool:
 
 
 def codes_of(node: onnx.NodeProto, graph: OnnxGraph) -> Array | None:
-    """The kernel as it is stored, floats or codes, in the layout of `kernel_of`."""
+    """The kernel as it is stored, floats or codes, in the layout of `kernel_of`.
+
+    `None` also for an array of fewer axes than a kernel has, which onnx's checker lets pass.
+    """
     array = graph.constant(input_of(node, LINEAR[kind_of(node)].kernel))
-    if array is None or not attribute(node, "transB", 0):
-        return array
-    return array.swapaxes(-1, -2)
+    transposed = attribute(node, "transB", 0)
+    if array is None or array.ndim < (3 if is_conv(node) else 2 if transposed else 1):
+        return None
+    return array.swapaxes(-1, -2) if transposed else array
 
 
 def kernel_of(node: onnx.NodeProto, graph: OnnxGraph) -> Numbers | None:

@@ -9,44 +9,31 @@ from collections.abc import Iterator, Mapping, Set
 import numpy as np
 import onnx
 
+from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.deployed_graph import Remark
 from qconvert.checking.deployed.kernels import LINEAR, called, kind_of
-from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.requantized import Judged, is_mean, judged, rises
-from qconvert.checking.deployed.stored import cones_of, kernels_of
-from qconvert.checking.repair.computed import with_program
-from qconvert.checking.repair.moves import read_moves
-from qconvert.emit.metadata import read_metadata
-from qconvert.exactness import analyse
 from qconvert.ir import Graph, Node
 from qconvert.ir.ops import Conv, ConvTranspose, Dense, Pool
-from qconvert.runners.interface import InputDomain
 
 
-def wrong_means(
-    graph: Graph, model: onnx.ModelProto, domains: Mapping[str, InputDomain]
-) -> tuple[Remark, ...]:
+def wrong_means(conversion: Conversion) -> tuple[Remark, ...]:
     """The kernels in the place of means that do not return the right code for every sum.
 
-    Or of which that cannot be told, for inputs of the *domains*.
+    Or of which that cannot be told.
     """
-    metadata = read_metadata(model)
-    if metadata is None:
-        return ()
-    file, graph = OnnxGraph(model.graph), with_program(graph, read_moves(model))
-    cones = cones_of(file, metadata.layers)
+    file, graph = conversion.file, conversion.graph
     ends = _ends_of_means(graph)
-    held = [x.layer for x in metadata.layers if x.layer in ends and not x.fused_into]
-    linear = {name: node for name in held for node in cones[name] if kind_of(node) in LINEAR}
+    held = [x.layer for x in file.layers if x.layer in ends and not x.fused_into]
+    linear = {name: node for name in held for node in file.cones[name] if kind_of(node) in LINEAR}
     if not linear:
         return ()
-    kernels, analysis = kernels_of(file, metadata, cones), analyse(graph, domains)
     found = {
-        name: judged(graph, analysis, ends[name], kernels[name])
-        for name in linear.keys() & kernels.keys()
+        name: judged(graph, conversion.analysis, ends[name], file.kernels[name])
+        for name in linear.keys() & file.kernels.keys()
     }
     return tuple(
-        Remark(text, frozenset(x.layer for x in metadata.layers if name in (x.layer, x.fused_into)))
+        Remark(text, frozenset(x.layer for x in file.layers if name in (x.layer, x.fused_into)))
         for name, text in _faults(linear, found)
     )
 

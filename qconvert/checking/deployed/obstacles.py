@@ -14,6 +14,7 @@ from qconvert.checking.deployed.casting import MOVING
 from qconvert.checking.deployed.kernels import LINEAR, called, input_of, is_integer, kind_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.emit.codes import LARGEST_CODE, encode
+from qconvert.emit.lowering.groups import FEWEST_OUTPUTS
 
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 #: What has an integer kernel, and whether that returns floats where no quantizer reads it.
@@ -24,8 +25,6 @@ _AFFINE: Final = frozenset({"Add", "Cast", "Mul", "Sub"})
 _IMAGE: Final = 4
 _MOST: Final = 255
 _BYTE: Final = 8
-#: A group, of which integer kernels are fast.
-_MANY_OUTPUTS: Final = 8
 _OWN_BIAS: Final = "a bias that is off the grid of its products is added in float"
 
 
@@ -56,7 +55,7 @@ def _is_kept_in_floats(node: onnx.NodeProto, graph: OnnxGraph) -> bool:
     """Whether `export` chose floats for a convolution of codes with groups, of few outputs each."""
     kernel = graph.constant(input_of(node, LINEAR[kind_of(node)].kernel))
     groups = _stated(node).get("group", 1)
-    if groups == 1 or kernel is None or len(kernel) // groups >= _MANY_OUTPUTS:
+    if groups == 1 or kernel is None or len(kernel) // groups >= FEWEST_OUTPUTS:
         return False
     maker = graph.maker(node.input[0])
     hides = maker is not None and _keeps(maker, graph)

@@ -4,49 +4,42 @@
 these end, or a number between two of them; what is known of all numbers of the layer does.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import onnx
 
+from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.deployed_graph import Remark
 from qconvert.checking.deployed.kernels import called, input_of
 from qconvert.checking.deployed.meaning import meaning_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.stored import cones_of
 from qconvert.checking.proof import own_nodes
-from qconvert.emit.metadata import read_metadata
-from qconvert.exactness import Analysis, Reach, analyse
+from qconvert.exactness import Analysis, Reach
 from qconvert.ir import Graph, Grid, Layer
 from qconvert.ir.ops import Quantize
-from qconvert.runners.interface import InputDomain
 
 #: The mantissa of powers of two, and how many times a step may hold that of codes.
 _POWER, _MOST_BITS = 0.5, 16
 
 
-def rounded_codes(
-    graph: Graph, model: onnx.ModelProto, domains: Mapping[str, InputDomain]
-) -> tuple[Remark, ...]:
-    """The operators that may round, or clip, where the model does not, for inputs of *domains*."""
-    metadata = read_metadata(model)
-    if metadata is None:
-        return ()
-    file = OnnxGraph(model.graph)
-    cones = cones_of(file, metadata.layers)
-    held = {x.layer for x in metadata.layers if not (x.fused_into or x.converter)}
+def rounded_codes(conversion: Conversion) -> tuple[Remark, ...]:
+    """The operators that may round, or clip, where the model does not."""
+    file, graph = conversion.file, conversion.graph
+    held = {x.layer for x in file.layers if not (x.fused_into or x.converter)}
     making = {
         layer: node
         for layer in graph.layers
         if layer.name in held and not _quantizes(graph, layer)
-        for node in cones[layer.name]
+        for node in file.cones[layer.name]
         if node.op_type == "QuantizeLinear"
     }
-    analysis = analyse(graph, domains) if making else Analysis()
     return tuple(
         Remark(f"{called(node)} may round what the model does not", frozenset({layer.name}))
         for layer, node in making.items()
-        if not _holds(_grid(node, cones[layer.name], file), analysis, layer.value)
+        if not _holds(
+            _grid(node, file.cones[layer.name], file.graph), conversion.analysis, layer.value
+        )
     )
 
 

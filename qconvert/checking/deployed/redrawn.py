@@ -5,14 +5,14 @@ of an operator that somebody put beside them. What is proven of a layer is prove
 that `export` writes for it; so the model is exported once more, and the two graphs are compared.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from itertools import product
 from typing import Final, TypeAlias
 
 import onnx
 
-from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.stored import cones_of
+from qconvert.checking.deployed.conversion import Conversion
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.emit import to_onnx
 from qconvert.emit.interface import input_codes
 from qconvert.emit.metadata import ModelMetadata, read_metadata
@@ -26,24 +26,23 @@ _Drawn: TypeAlias = tuple[object, ...]
 OTHERWISE: Final = "the file has other operators for it than export writes"
 
 
-def drawn_otherwise(
-    graph: Graph, model: onnx.ModelProto, moved: Collection[str] = ()
-) -> frozenset[str]:
-    """The layers for which *model* has other operators or constants than an export of *graph*.
+def drawn_otherwise(conversion: Conversion) -> frozenset[str]:
+    """The layers for which the file has other operators or constants than an export of the model.
 
-    All of them, where the two differ outside of layers. Of *moved* layers, whose constants a repair
-    has changed, the types of constants count alone.
+    All of them, where the two differ outside of layers. Of layers whose constants a repair has
+    moved, the types of constants count alone.
     """
+    graph, model = conversion.exported, conversion.file.model
     found = every = frozenset(layer.name for layer in graph.layers)
-    metadata = read_metadata(model)
+    metadata = conversion.file.metadata
     if metadata is None:
         return every
-    theirs = _Drawing(model, metadata)
+    theirs, moved = _Drawing(conversion.file), {move.layer for move in conversion.moves}
     # Which of these a file was written with shows in some files alone.
     for packed, vnni in product((False, True), repeat=2):
         fresh = _exported(graph, model, metadata, packed=packed, vnni=vnni)
         if fresh is not None and _is_alike(model, fresh, metadata):
-            differing = every & _differing(_Drawing(fresh, metadata), theirs, metadata, moved)
+            differing = every & _differing(_Drawing(LayeredFile(fresh)), theirs, metadata, moved)
             found = min(found, differing, key=len)
         if not found:
             break
@@ -65,22 +64,20 @@ def _differing(
 
 
 class _Drawing:
-    """The operators of a file, by layer of *metadata*."""
+    """The operators of a file, by layer."""
 
-    def __init__(self, model: onnx.ModelProto, metadata: ModelMetadata) -> None:
-        self._graph = model.graph
-        self._stored = {tensor.name: tensor for tensor in model.graph.initializer}
-        self.cones: Mapping[str, list[onnx.NodeProto]] = cones_of(
-            OnnxGraph(model.graph), metadata.layers
-        )
+    def __init__(self, file: LayeredFile) -> None:
+        self._graph = file.model.graph
+        self._stored = {tensor.name: tensor for tensor in self._graph.initializer}
+        self._cones = file.cones
 
     def of(self, layer: str, *, loose: bool) -> list[_Drawn]:
         """The operators of a layer, in the file's order; *loose*: whatever constants hold."""
-        return [self._drawn(node, loose) for node in self.cones[layer]]
+        return [self._drawn(node, loose) for node in self._cones[layer]]
 
     def outside(self) -> list[_Drawn]:
         """The operators of no layer."""
-        inside = {id(node) for nodes in self.cones.values() for node in nodes}
+        inside = {id(node) for nodes in self._cones.values() for node in nodes}
         return [self._drawn(node, False) for node in self._graph.node if id(node) not in inside]
 
     def _drawn(self, node: onnx.NodeProto, loose: bool) -> _Drawn:

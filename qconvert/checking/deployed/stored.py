@@ -1,59 +1,41 @@
-"""The weights that an ONNX file computes with, found by what reads them.
+"""The weights that an ONNX file computes with, found by what reads them."""
 
-What belongs to a layer is what lies between its tensor and those of the layers before it.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
-from typing import Final, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 
+from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.kernels import RAW, Numbers, is_conv, kernel_of, kind_of
-from qconvert.checking.deployed.meaning import given_codes
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.products import products_of
-from qconvert.checking.deployed.requantized import Judged, fusions, judged
-from qconvert.checking.deployed.rounding_kernel import RoundingKernel, rounding_kernel
+from qconvert.checking.deployed.requantized import Judged, judged
 from qconvert.checking.deployed.windows import convolution_of
-from qconvert.checking.repair.computed import normalization_of, with_program
+from qconvert.checking.repair.computed import normalization_of
 from qconvert.checking.repair.constants import constants_in
-from qconvert.checking.repair.moves import read_moves
-from qconvert.emit.metadata import LayerTensor, ModelMetadata, read_metadata
-from qconvert.exactness import Analysis, analyse
 from qconvert.ir import F32, Graph, Layer
 from qconvert.ir.ops import Conv, ConvTranspose, Dense
 from qconvert.reference.normalization import constants
-from qconvert.runners.cutting import tensors_of
-from qconvert.runners.interface import InputDomain
 
-#: By layer the operators that compute it.
-Cones: TypeAlias = Mapping[str, list[onnx.NodeProto]]
-
-_NOTHING: Final[Mapping[str, InputDomain]] = MappingProxyType({})
 _LINEAR: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _ADDING: Final = frozenset({"Add", "Sum"})
 
 
-def stored_weights(
-    graph: Graph, model: onnx.ModelProto, domains: Mapping[str, InputDomain] = _NOTHING
-) -> dict[tuple[str, str], F32]:
+def stored_weights(conversion: Conversion) -> dict[tuple[str, str], F32]:
     """Kernels and biases by layer and role, in Keras's shapes; what is not found is left out.
 
     Recurrent layers, whose weights lie in the graphs of loops, are not looked for. Of
     normalizations, whose programs read other numbers, those of a channel are all wrong (NaN)
     where one of these is not what the weights make, moved as far as the file tells; so are those
-    of a kernel that does not round as these do, for inputs of the *domains*.
+    of a kernel that does not round as these do.
     """
-    metadata = read_metadata(model)
+    metadata, file, graph = conversion.file.metadata, conversion.file.graph, conversion.graph
     if metadata is None:
         return {}
-    file, graph = OnnxGraph(model.graph), with_program(graph, read_moves(model))
-    cones, fused = cones_of(file, metadata.layers), fusions(graph, metadata.layers)
-    rounding = _rounding(graph, kernels_of(file, metadata, cones), domains)
-    products = products_of(file, metadata)
+    cones, fused = conversion.file.cones, conversion.fused
+    rounding, products = _rounding(conversion), products_of(file, metadata)
     beside = {fused.get(x.name, x.name) for x in graph.layers if _others(x)}
     found: dict[tuple[str, str], F32] = {}
     for layer in graph.layers:
@@ -72,38 +54,13 @@ def stored_weights(
     return found
 
 
-def cones_of(file: OnnxGraph, layers: Sequence[LayerTensor]) -> Cones:
-    """By layer the operators between its tensors and those of other layers, in the file's order.
-
-    For one that is fused into another layer's operators, these.
-    """
-    ends = {name for layer in layers for name in tensors_of(layer)}
-    own = {layer.layer: file.cone(list(tensors_of(layer)), ends) for layer in layers}
-    return {x.layer: own.get(x.fused_into or x.layer, []) for x in layers}
-
-
-def kernels_of(file: OnnxGraph, metadata: ModelMetadata, cones: Cones) -> dict[str, RoundingKernel]:
-    """The operators in *cones* that round sums to codes, by the layer that ends with these."""
-    given = given_codes(metadata)
-    found = {
-        layer.layer: rounding_kernel(cones[layer.layer], file, given)
-        for layer in metadata.layers
-        if any(tensors_of(layer))
-    }
-    return {name: kernel for name, kernel in found.items() if kernel is not None}
-
-
-def _rounding(
-    graph: Graph,
-    kernels: Mapping[str, RoundingKernel],
-    domains: Mapping[str, InputDomain],
-) -> dict[str, Judged | None]:
+def _rounding(conversion: Conversion) -> dict[str, Judged | None]:
     """What is found of each layer whose operators round sums to codes, if anything is."""
+    graph = conversion.graph
     values = {layer.name: layer.value for layer in graph.layers}
-    analysis = analyse(graph, domains) if kernels else Analysis()
     return {
-        name: judged(graph, analysis, values.get(name, ""), kernel)
-        for name, kernel in kernels.items()
+        name: judged(graph, conversion.analysis, values.get(name, ""), kernel)
+        for name, kernel in conversion.file.kernels.items()
     }
 
 

@@ -7,14 +7,12 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.requantized import Demand, Mask, demanded
 from qconvert.checking.deployed.rounding_kernel import Ints, Numbers, RoundingKernel
-from qconvert.checking.deployed.stored import cones_of, kernels_of
 from qconvert.checking.repair.constants import drop_unused, unused
 from qconvert.checking.repair.moves import Unrepaired
 from qconvert.checking.repair.stairs import Stairs, climbed
-from qconvert.emit.metadata import read_metadata
 from qconvert.exactness import Analysis, analyse
 from qconvert.ir import Graph
 from qconvert.runners.interface import InputDomain
@@ -54,12 +52,7 @@ def follow_kernels(
 
     What has none keeps its numbers, and is told.
     """
-    metadata = read_metadata(model)
-    if metadata is None:
-        return
-    file = OnnxGraph(model.graph)
-    kernels = kernels_of(file, metadata, cones_of(file, metadata.layers))
-    for each in demands(graph, kernels, domains).values():
+    for each in demands(graph, LayeredFile(model).kernels, domains).values():
         yield from _follow(each, model)
 
 

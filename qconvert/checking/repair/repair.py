@@ -7,8 +7,7 @@ from types import MappingProxyType
 import numpy as np
 import onnx
 
-from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.stored import cones_of, kernels_of
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.inputs import Batch
 from qconvert.checking.repair.codes import Codes, all_codes
 from qconvert.checking.repair.computed import normalization_of, with_program
@@ -18,7 +17,6 @@ from qconvert.checking.repair.moves import Move, Unrepaired, moves_between, writ
 from qconvert.checking.repair.search import Normalization, solved
 from qconvert.checking.repair.tables import follow_tables
 from qconvert.checking.witness import Panel, Witness
-from qconvert.emit.metadata import read_metadata
 from qconvert.errors import WitnessError
 from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph
@@ -112,16 +110,12 @@ def _normalizations(
     graph: Graph, model: onnx.ModelProto, domains: Mapping[str, InputDomain]
 ) -> dict[str, Normalization]:
     """By node, those of which the file has the program, step by step, or a kernel that follows."""
-    metadata = read_metadata(model)
-    if metadata is None:
-        return {}
-    file, result = OnnxGraph(model.graph), dict[str, Normalization]()
-    cones = cones_of(file, metadata.layers)
-    followed = demands(graph, kernels_of(file, metadata, cones), domains)
-    fused = {layer.layer for layer in metadata.layers if layer.fused_into in followed}
+    file, result = LayeredFile(model), dict[str, Normalization]()
+    followed = demands(graph, file.kernels, domains)
+    fused = {layer.layer for layer in file.layers if layer.fused_into in followed}
     for layer in graph.layers:
         op = normalization_of(graph, layer)
-        stored = constants_in(file, cones.get(layer.name, []))
+        stored = constants_in(file.graph, file.cones.get(layer.name, []))
         if op is None:
             continue
         expected = constants(op)

@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.stored import cones_of
 from qconvert.checking.repair.constants import drop_unused, unused
 from qconvert.checking.repair.moves import THRESHOLD, Move, Unrepaired
 from qconvert.checking.scans.alone import NotAloneError, operators
@@ -15,7 +15,6 @@ from qconvert.checking.scans.floats import positions_of
 from qconvert.checking.scans.scan import Subject, programs_of, subjects
 from qconvert.checking.scans.thresholds import steps
 from qconvert.checking.witness import Panel
-from qconvert.emit.metadata import read_metadata
 from qconvert.emit.staircase import by_digit
 from qconvert.emit.thresholds import thresholds
 from qconvert.exactness import Analysis
@@ -134,8 +133,7 @@ def _tables(model: onnx.ModelProto, layer: str) -> tuple[F32, F32] | None:
 
 
 def _cone(model: onnx.ModelProto, layer: str) -> list[onnx.NodeProto]:
-    metadata = read_metadata(model)
-    return list(cones_of(OnnxGraph(model.graph), metadata.layers)[layer]) if metadata else []
+    return LayeredFile(model).cones.get(layer, [])
 
 
 def _gathers(model: onnx.ModelProto, layer: str) -> Iterator[tuple[onnx.NodeProto, bool]]:

@@ -2,9 +2,10 @@
 
 from qconvert.emit import quantizers
 from qconvert.emit.builder import Builder, Tensor
-from qconvert.emit.dialects.protocol import Consumer, Kernel
+from qconvert.emit.dialects.protocol import Kernel
 from qconvert.emit.shield import unfolded
 from qconvert.emit.values import Value
+from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Quantizer
 
 
@@ -17,23 +18,21 @@ class FloatDialect:
         """The quantizer's own float operations."""
         return Value(quantizers.apply(b, x, quantizer), x.layout)
 
-    def kernel(
-        self, b: Builder, x: Value, array: F32, axis: int, *, constant: bool = True
-    ) -> Kernel:
+    def kernel(self, b: Builder, x: Value, weight: Weight, *, constant: bool = True) -> Kernel:
         """The effective weight."""
-        return Kernel(b.constant(array, "kernel"))
+        return Kernel(b.constant(weight.array, "kernel"))
 
-    def takes_codes(self, x: Value, array: F32, axis: int) -> bool:
+    def takes_codes(self, x: Value, weight: Weight) -> bool:
         """There are none that one could take for floats."""
         return True
 
     def bias(
-        self, b: Builder, x: Value, kernel: Kernel, array: F32, consumer: Consumer
+        self, b: Builder, x: Value, kernel: Kernel, array: F32, *, early: bool
     ) -> Tensor | None:
         """An input of convolutions, which add it to the finished sum."""
-        return None if consumer is Consumer.GEMM else b.constant(array, "bias")
+        return None if early else b.constant(array, "bias")
 
-    def multiplies_integers(self, x: Value, array: F32, bias: F32 | None) -> bool:
+    def multiplies_integers(self, x: Value, weight: Weight, bias: F32 | None) -> bool:
         """There are no integers."""
         return False
 

@@ -1,20 +1,13 @@
 """What a dialect decides."""
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes
 from qconvert.emit.values import Value
+from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Quantizer
-
-
-class Consumer(Enum):
-    """The ONNX operator that adds a bias."""
-
-    CONV = "Conv"
-    GEMM = "Gemm"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,31 +27,29 @@ class Dialect(Protocol):
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
         """Apply an activation quantizer."""
 
-    def kernel(
-        self, b: Builder, x: Value, array: F32, axis: int, *, constant: bool = True
-    ) -> Kernel:
-        """The weight that *x* is multiplied with; its output channels are *axis*.
+    def kernel(self, b: Builder, x: Value, weight: Weight, *, constant: bool = True) -> Kernel:
+        """The weight that *x* is multiplied with.
 
         Beside floats, *constant* says that kernels may sum in the order that they have for weights
         which they know when the file is loaded.
         """
 
-    def takes_codes(self, x: Value, array: F32, axis: int) -> bool:
-        """Whether the weight *array* is one of integers beside the codes of *x*, if it has some.
+    def takes_codes(self, x: Value, weight: Weight) -> bool:
+        """Whether the *weight* is one of integers beside the codes of *x*, if it has some.
 
         If not, runtimes must not see that *x* has codes: they would round the weight for these.
         """
 
     def bias(
-        self, b: Builder, x: Value, kernel: Kernel, array: F32, consumer: Consumer
+        self, b: Builder, x: Value, kernel: Kernel, array: F32, *, early: bool
     ) -> Tensor | None:
-        """A bias as an input of *consumer*, or ``None`` if it has to be added behind.
+        """A bias as an input of the product, or ``None`` if it has to be added behind.
 
-        ONNX Runtime's float Gemm adds it to the first of several partial sums, where a bias off
-        the grid of the products is rounded before these are complete.
+        *early* of a ``Gemm``, which ONNX Runtime has add floats to the first of several partial
+        sums: a bias off the grid of the products is rounded before these are complete.
         """
 
-    def multiplies_integers(self, x: Value, array: F32, bias: F32 | None) -> bool:
+    def multiplies_integers(self, x: Value, weight: Weight, bias: F32 | None) -> bool:
         """Whether a matrix product of *x* is one of integers, but for a *bias* that is none."""
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:

@@ -13,11 +13,12 @@ from qconvert.emit import quantizers
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes, encode, on_grid
 from qconvert.emit.dialects.float import FloatDialect
-from qconvert.emit.dialects.protocol import Consumer, Kernel
+from qconvert.emit.dialects.protocol import Kernel
 from qconvert.emit.grids import bytes_hold, image, rounds_to, stretch
 from qconvert.emit.packing import stored_codes, type_of_weights
 from qconvert.emit.shield import axis_of, dequantized_int32, is_of_columns, scales_of, shielded
 from qconvert.emit.values import Codes, Value, from_codes
+from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Grid, Quantizer
 from qconvert.ir.quantizers import (
     QuantizedBits,
@@ -56,31 +57,25 @@ class QdqDialect:
         y = _stretched(b, y, quantizer)
         return y if y.integer or not _leaves_residue(quantizer) else _straight_through(b, x, y)
 
-    def kernel(
-        self, b: Builder, x: Value, array: F32, axis: int, *, constant: bool = True
-    ) -> Kernel:
+    def kernel(self, b: Builder, x: Value, weight: Weight, *, constant: bool = True) -> Kernel:
         """Bytes beside bytes; else floats, stored as the smallest integers that hold them."""
-        found = encode(array, axis)
-        if found is not None and x.integer and found.bits <= _BYTE_BITS:
-            return Kernel(_dequantized(b, x, found, "kernel"), found)
+        if x.integer and weight.as_bytes is not None:
+            return Kernel(_dequantized(b, x, weight.as_bytes, "kernel"), weight.as_bytes)
         if constant:
             assert x.codes is None, "a constant beside codes is rounded"
-            return Kernel(
-                b.constant(array, "kernel") if found is None else _loaded(b, array, found)
-            )
-        return Kernel(_computed(b, x, array, found))
+            return Kernel(_loaded(b, weight))
+        return Kernel(_computed(b, x, weight))
 
-    def takes_codes(self, x: Value, array: F32, axis: int) -> bool:
+    def takes_codes(self, x: Value, weight: Weight) -> bool:
         """Bytes beside bytes."""
-        found = encode(array, axis) if x.integer else None
-        return found is not None and found.bits <= _BYTE_BITS
+        return x.integer and weight.as_bytes is not None
 
     def bias(
-        self, b: Builder, x: Value, kernel: Kernel, array: F32, consumer: Consumer
+        self, b: Builder, x: Value, kernel: Kernel, array: F32, *, early: bool
     ) -> Tensor | None:
         """An int32 bias in the steps of the products, if it lies on that grid; floats to floats."""
         if x.codes is None:
-            return FloatDialect().bias(b, x, kernel, array, consumer)
+            return FloatDialect().bias(b, x, kernel, array, early=early)
         # Beside codes and integer weights ONNX Runtime rounds a float bias, so it is added behind.
         if not x.integer or kernel.codes is None:
             return None
@@ -91,10 +86,10 @@ class QdqDialect:
         axis = None if kernel.codes.axis is None else 0
         return dequantized_int32(b, WeightCodes(codes, exps, axis), "bias")
 
-    def multiplies_integers(self, x: Value, array: F32, bias: F32 | None) -> bool:
+    def multiplies_integers(self, x: Value, weight: Weight, bias: F32 | None) -> bool:
         """Of bytes, with no bias or one that is off the grid of the products."""
-        found = encode(array, 1) if x.integer else None
-        if found is None or found.bits > 8 or x.codes is None:
+        found = weight.as_bytes if x.integer else None
+        if found is None or x.codes is None:
             return False
         return bias is None or on_grid(bias, found.exps + x.codes.exp) is None
 
@@ -202,27 +197,29 @@ def _stretched(b: Builder, y: Value, quantizer: Quantizer) -> Value:
     return from_codes(b, replace(y.codes, exp=y.codes.exp + more), y.layout)
 
 
-def _loaded(b: Builder, array: F32, found: WeightCodes) -> Tensor:
+def _loaded(b: Builder, weight: Weight) -> Tensor:
     """Floats that floats are multiplied with, stored in as few bytes as their codes take.
 
     Runtimes compute them once, when they load the file, and may lay them out as their kernels like
     it; what is dequantized they would dequantize in every run.
     """
-    if found.bits > _STORED_BITS:
-        return b.constant(array, "kernel")
+    found = weight.codes
+    if found is None or found.bits > _STORED_BITS:
+        return b.constant(weight.array, "kernel")
     dtype = np.int8 if found.bits <= _BYTE_BITS else np.int16
     stored = stored_codes(b, found.codes.astype(dtype), "kernel")
     codes = b.op("Cast", stored, attributes={"to": onnx.TensorProto.FLOAT})
     steps = np.ldexp(np.float32(1), found.exps.astype(np.int32)).astype(np.float32)
-    others = (1 if axis != found.axis else -1 for axis in range(array.ndim))
+    others = (1 if axis != found.axis else -1 for axis in range(found.codes.ndim))
     factors = steps.reshape(() if found.axis is None else tuple(others))
     return b.op("Mul", codes, b.constant(factors, "kernel_scale"))
 
 
-def _computed(b: Builder, x: Value, array: F32, found: WeightCodes | None) -> Tensor:
+def _computed(b: Builder, x: Value, weight: Weight) -> Tensor:
     """Floats that runtimes compute in every run."""
+    found = weight.codes
     if found is None:
-        tensor = b.constant(array, "kernel")
+        tensor = b.constant(weight.array, "kernel")
         # ONNX Runtime quantizes a float weight that is multiplied with dequantized numbers.
         return tensor if x.codes is None else shielded(b, tensor)
     if found.bits > _STORED_BITS or (found.bits > _BYTE_BITS and b.opset < _INT16_OPSET):

@@ -17,7 +17,8 @@ from qconvert.emit.lowering import (
 from qconvert.emit.lowering.stock import lower_stock
 from qconvert.emit.lowering.sums import are_exact
 from qconvert.emit.requantization import Chain
-from qconvert.emit.values import Value, conv_weight
+from qconvert.emit.values import Value
+from qconvert.emit.weights import Weight, conv_transpose_weight, conv_weight, dense_weight
 from qconvert.ir import F32, Node, Op, Shape
 from qconvert.ir.ops import (
     Affine,
@@ -51,11 +52,11 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
         case Quantize(quantizer=quantizer):
             return dialect.quantize(b, x, quantizer)
         case Dense():
-            return linear.dense(op, x, b, dialect)
+            return linear.dense(op, dense_weight(op), x, b, dialect)
         case Conv():
-            return linear.conv(op, x, b, dialect)
+            return linear.conv(op, conv_weight(op), x, b, dialect)
         case ConvTranspose():
-            return linear.conv_transpose(op, x, b, dialect)
+            return linear.conv_transpose(op, conv_transpose_weight(op), x, b, dialect)
         case BatchNormalization():
             return linear.batch_normalization(op, x, b, dialect)
         case Pool():
@@ -94,33 +95,43 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
             return lower_stock(op, inputs, shape, b, dialect)
 
 
-def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect) -> Value | None:
+def lower_chain(
+    chain: Chain, weight: Weight | None, x: Value, b: Builder, dialect: Dialect
+) -> Value | None:
     """Emit a whole chain behind *x* as one integer kernel; ``None`` if it cannot be one."""
-    return requantized.lower_chain(chain, x, b, dialect, lower)
+    return requantized.lower_chain(chain, weight, x, b, dialect, lower)
 
 
-def lower_sums(
+def lower_linear(
     node: Node,
     given: Shape,
+    weight: Weight,
     chain: Chain | None,
     factor: F32 | None,
     x: Value,
     b: Builder,
     dialect: Dialect,
-) -> Value | None:
+) -> Value:
     """Emit *node* with sums of integers that become floats, or of floats where these are as fast.
 
-    *chain* is what begins with it and did not become one kernel, if something does; *factor* what
-    alone reads it and multiplies it by channel. ``None`` if runtimes may know better.
+    Or as it is, if runtimes may know better. *chain* is what begins with it and did not become one
+    kernel, if something does; *factor* what alone reads it and multiplies it by channel.
     """
     match node.op:
-        case Conv() if chain is not None and groups.in_floats(chain, x):
-            return linear.conv_of_floats(node.op, x, b, dialect)
-        case Conv() if chain is None or not requantized.fuses(chain, x):
-            y = conv_sums.conv_sums(node.op, factor, x, (given, node.shape), b)
-            exact = y is None and are_exact(conv_weight(node.op), x)
-            return linear.conv_of_floats(node.op, x, b, dialect) if exact else y
-        case Dense() if factor is not None:
-            return dense_sums.dense_sums(node.op, factor, x, b)
+        case Conv() if chain is not None and groups.in_floats(chain, weight, x):
+            return linear.conv_of_floats(node.op, weight, x, b, dialect)
+        case Conv() if chain is not None and requantized.fuses(chain, weight, x):
+            return linear.conv(node.op, weight, x, b, dialect)
+        case Conv():
+            y = conv_sums.conv_sums(node.op, weight, factor, x, (given, node.shape), b)
+            if y is not None:
+                return y
+            emit = linear.conv_of_floats if are_exact(weight, x) else linear.conv
+            return emit(node.op, weight, x, b, dialect)
+        case Dense():
+            y = None if factor is None else dense_sums.dense_sums(weight, factor, x, b)
+            return linear.dense(node.op, weight, x, b, dialect) if y is None else y
+        case ConvTranspose():
+            return linear.conv_transpose(node.op, weight, x, b, dialect)
         case _:
-            return None
+            raise AssertionError("it has no weight")

@@ -10,12 +10,13 @@ from typing import Final
 import numpy as np
 
 from qconvert.emit.builder import Builder
-from qconvert.emit.codes import Integers, encode
+from qconvert.emit.codes import Integers
 from qconvert.emit.lowering.linear import conv_attributes, plus
 from qconvert.emit.lowering.sums import as_float, powers, steps_of_sums
 from qconvert.emit.lowering.windows import window_sums
 from qconvert.emit.packing import stored_codes
-from qconvert.emit.values import Value, channels_first, conv_weight, per_channel, relayout
+from qconvert.emit.values import Value, channels_first, per_channel, relayout
+from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Shape
 from qconvert.ir.ops import Conv
 
@@ -29,22 +30,27 @@ _FEWEST_CHANNELS, _FEWEST_PLACES, _FEWEST_PRODUCTS = 16, 16, 1 << 20
 
 
 def conv_sums(
-    op: Conv, factor: F32 | None, x: Value, shapes: tuple[Shape, Shape], b: Builder
+    op: Conv,
+    weight: Weight,
+    factor: F32 | None,
+    x: Value,
+    shapes: tuple[Shape, Shape],
+    b: Builder,
 ) -> Value | None:
     """*op*; ``None`` where it may round, or floats are as fast.
 
     *shapes* are those of *x* and of the result; *factor* alone multiplies that by channel.
     """
-    y = window_sums(op, factor, x, shapes, b)
-    return _by_convolution(op, x, shapes[1], b) if y is None else y
+    y = window_sums(op, weight, factor, x, shapes, b)
+    return _by_convolution(op, weight, x, shapes[1], b) if y is None else y
 
 
-def _by_convolution(op: Conv, x: Value, shape: Shape, b: Builder) -> Value | None:
-    found = encode(conv_weight(op), 0)
-    if x.codes is None or x.codes.dtype != "uint8" or found is None:
+def _by_convolution(op: Conv, weight: Weight, x: Value, shape: Shape, b: Builder) -> Value | None:
+    if x.codes is None or x.codes.dtype != "uint8" or not _is_faster(op, shape):
         return None
-    exps = steps_of_sums(found, x.codes)
-    if exps is None or not _is_faster(op, shape):
+    found = weight.codes
+    exps = None if found is None else steps_of_sums(found, x.codes)
+    if found is None or exps is None:
         return None
     x = relayout(b, x, channels_first(x.rank))
     assert x.codes is not None

@@ -13,11 +13,12 @@ from typing import Final
 import numpy as np
 
 from qconvert.emit.builder import Builder, Tensor
-from qconvert.emit.codes import Integers, encode
+from qconvert.emit.codes import Integers, WeightCodes
 from qconvert.emit.lowering.sums import as_float, powers, steps_of_sums
 from qconvert.emit.normalization import normalization
 from qconvert.emit.packing import stored_codes, type_of_weights
 from qconvert.emit.values import Sums, Value, natural, relayout
+from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Graph, Op
 from qconvert.ir.ops import Affine, BatchNormalization, Conv, Dense
 
@@ -26,7 +27,7 @@ _POWER: Final = 0.5
 
 
 def multipliers(graph: Graph) -> dict[str, F32]:
-    """By product, of matrices or windows, that nothing sees but what multiplies it by channel, the factors."""
+    """By product that nothing sees but what multiplies it by channel, the factors."""
     seen, readers = {output.value for output in graph.outputs}, graph.readers
     found: dict[str, F32] = {}
     for node in graph.nodes:
@@ -49,25 +50,36 @@ def _factor(op: Op) -> F32 | None:
             return None
 
 
-def dense_sums(op: Dense, factor: F32, x: Value, b: Builder) -> Value | None:
-    """The products of *op*, without its bias, as integers; ``None`` where they are none of bytes.
+def dense_sums(weight: Weight, factor: F32, x: Value, b: Builder) -> Value | None:
+    """The products with *weight*, [in, out], as integers; ``None`` where they are none of bytes.
 
-    Or where float32 does not hold all of them, or their steps times the *factor* behind them.
+    Or where float32 does not hold them and what the *factor* behind makes of their steps.
     """
-    found = encode(op.kernel.T, 0)
-    if x.codes is None or not x.integer or found is None:
+    rows = weight.transposed().codes if x.integer else None
+    exps = None if rows is None else exact_steps(rows, factor, x)
+    if rows is None or exps is None:
         return None
-    known = steps_of_sums(found, x.codes)
-    exps = None if known is None else np.resize(known, op.kernel.shape[1])
-    if exps is None or not _are_exact(exps, factor):
-        return None
-    x = relayout(b, x, natural(x.rank))
+    return row_sums(rows, exps, relayout(b, x, natural(x.rank)), b)
+
+
+def exact_steps(rows: WeightCodes, factor: F32, x: Value) -> Integers | None:
+    """The exponents of the sums of products of *x* with each of the *rows*.
+
+    ``None`` where float32 does not hold all of them, or their steps times the *factor* behind them.
+    """
+    known = None if x.codes is None else steps_of_sums(rows, x.codes)
+    exps = None if known is None else np.resize(known, len(rows.codes))
+    return exps if exps is not None and _are_exact(exps, factor) else None
+
+
+def row_sums(rows: WeightCodes, exps: Integers, x: Value, b: Builder) -> Value:
+    """The products of *x*, whose last axis is stored last, with *rows*, [out, in], as integers."""
     assert x.codes is not None
-    kind, origin = type_of_weights(b, found, x.codes)
+    kind, origin = type_of_weights(b, rows, x.codes)
     product = b.op(
         "MatMulInteger",
         x.codes.tensor,
-        stored_codes(b, found.stored_as(kind, origin).T, "kernel"),
+        stored_codes(b, rows.stored_as(kind, origin).T, "kernel"),
         b.constant(np.array(x.codes.zero, x.codes.dtype), "zero"),
         b.constant(np.array(origin, kind), "zero"),
     )

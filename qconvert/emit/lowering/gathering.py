@@ -12,12 +12,10 @@ import numpy as np
 from qconvert.emit.builder import Builder
 from qconvert.emit.grids import bytes_hold
 from qconvert.emit.values import Codes, Value, from_codes
+from qconvert.emit.weights import Weight, weight_of
 from qconvert.ir import Graph, Grid, Node, Op
 from qconvert.ir.ops import (
     Concat,
-    Conv,
-    ConvTranspose,
-    Dense,
     Merge,
     Pad,
     Pool,
@@ -30,35 +28,17 @@ from qconvert.ir.ops import (
 _BYTE: Final = 255
 
 
-def multiplied(graph: Graph) -> frozenset[str]:
-    """The values that products are computed of, but for movements in between, and nothing else."""
-    seen = {output.value for output in graph.outputs}
-    found: set[str] = set()
-    for node in reversed(graph.nodes):
-        readers = graph.readers[node.name]
-        alone = bool(readers) and node.name not in seen
-        if alone and all(_multiplies(reader, found) for reader in readers):
-            found.add(node.name)
-    return frozenset(found)
+def gathered(graph: Graph, node: Node, inputs: Sequence[Value], y: Value, b: Builder) -> Value:
+    """*y*, the *node*'s value, with codes if bytes hold all of them and products are what reads it.
 
-
-def _multiplies(reader: Node, found: set[str]) -> bool:
-    match reader.op:
-        case Conv() | ConvTranspose() | Dense():
-            return True
-        case Pool(kind="max") | Reshape() | Transpose() | UpSample() | Slice() | Pad():
-            return reader.name in found
-        case _:
-            return False
-
-
-def gathered(op: Op, inputs: Sequence[Value], y: Value, b: Builder) -> Value:
-    """*y*, which is *op* of the *inputs*, with codes if it has none and bytes hold all of them."""
+    Without, if it has some already.
+    """
     codes = [x.codes for x in inputs if x.codes is not None and x.integer]
     if y.codes is not None or len(codes) < len(inputs):
         return y
-    grid = _grid(op, codes)
-    if grid is None or not bytes_hold(grid):
+    grid = _grid(node.op, codes)
+    # Asked last, for it encodes weights.
+    if grid is None or not bytes_hold(grid) or not _is_multiplied(graph, node.name):
         return y
     zero = 128 if grid.lo < 0 else 0
     origin = b.constant(np.array(zero, np.uint8), "zero")
@@ -69,6 +49,37 @@ def gathered(op: Op, inputs: Sequence[Value], y: Value, b: Builder) -> Value:
         lo, hi = (b.constant(np.array(end, np.uint8), "end") for end in ends)
         tensor = b.op("Clip", tensor, lo, hi)
     return from_codes(b, Codes(tensor, "uint8", zero, grid.exp, (grid.lo, grid.hi)), y.layout)
+
+
+def _is_multiplied(graph: Graph, value: str) -> bool:
+    """Whether products are all that is computed of a value, but for movements in between.
+
+    And some of them of bytes: beside other weights codes are no more than floats.
+    """
+    outputs = {output.value for output in graph.outputs}
+    pending, weights = [value], list[Weight]()
+    while pending:
+        name = pending.pop()
+        readers = graph.readers[name]
+        if name in outputs or not readers:
+            return False
+        for reader in readers:
+            weight = weight_of(reader.op)
+            if weight is not None:
+                weights.append(weight)
+            elif _moves(reader.op):
+                pending.append(reader.name)
+            else:
+                return False
+    return any(weight.as_bytes is not None for weight in weights)
+
+
+def _moves(op: Op) -> bool:
+    match op:
+        case Pool(kind="max") | Reshape() | Transpose() | UpSample() | Slice() | Pad():
+            return True
+        case _:
+            return False
 
 
 def _grid(op: Op, codes: Sequence[Codes]) -> Grid | None:

@@ -14,11 +14,11 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.emit.builder import Builder, Tensor
-from qconvert.emit.codes import encode
-from qconvert.emit.lowering.sums import steps_of_sums
+from qconvert.emit.lowering.sums import are_exact
 from qconvert.emit.packing import stored_codes
 from qconvert.emit.requantization import Chain
-from qconvert.emit.values import Value, conv_weight
+from qconvert.emit.values import Value
+from qconvert.emit.weights import Weight
 from qconvert.ir.ops import Conv
 
 
@@ -31,8 +31,10 @@ class Form(Enum):
 
 
 #: Measured with ONNX Runtime 1.32 on Zen 4, batches of 1 and 16, between floats and between integer
-#: kernels. Inputs times outputs between which zeros pay, and outputs a group with which groups do.
-_FEWEST_PRODUCTS, _MOST_PRODUCTS, _MOST_PRODUCTS_ALONE, _FEWEST_OUTPUTS = 64, 9216, 4096, 8
+#: kernels. Inputs times outputs between which zeros pay.
+_FEWEST_PRODUCTS, _MOST_PRODUCTS, _MOST_PRODUCTS_ALONE = 64, 9216, 4096
+#: Outputs a group with which groups do.
+FEWEST_OUTPUTS: Final = 8
 #: The window up to which depthwise kernels take 8 channels at once, and 16 beyond.
 _SMALL_WINDOW: Final = 9
 
@@ -49,7 +51,7 @@ def form(op: Conv, *, alone: bool) -> Form:
     if inputs == outputs == op.groups:
         return Form.FLOATS if _is_slow_by_channel(op, alone=alone) else Form.GROUPS
     products = inputs * outputs
-    if products > _MOST_PRODUCTS_ALONE and outputs // op.groups >= _FEWEST_OUTPUTS:
+    if products > _MOST_PRODUCTS_ALONE and outputs // op.groups >= FEWEST_OUTPUTS:
         return Form.GROUPS
     most = _MOST_PRODUCTS_ALONE if alone else _MOST_PRODUCTS
     return Form.WHOLE if _FEWEST_PRODUCTS <= products <= most else Form.FLOATS
@@ -62,7 +64,7 @@ def _is_slow_by_channel(op: Conv, *, alone: bool) -> bool:
     return channels % (16 if alone else 8) != 0 or channels < (32 if alone else 16)
 
 
-def in_floats(chain: Chain, x: Value) -> bool:
+def in_floats(chain: Chain, weight: Weight, x: Value) -> bool:
     """Whether the convolution that *chain* begins with is to be one of floats, if it is one.
 
     Then its sums of the codes *x* have up to 24 bits, which float kernels do not round.
@@ -72,8 +74,7 @@ def in_floats(chain: Chain, x: Value) -> bool:
         return False
     if form(op, alone=not chain.between) is not Form.FLOATS:
         return False
-    found = encode(conv_weight(op), 0)
-    return found is not None and steps_of_sums(found, x.codes) is not None
+    return are_exact(weight, x)
 
 
 def without_groups(op: Conv) -> Conv:

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 
 from qconvert.emit.builder import Attribute, Attributes, Builder, Tensor
-from qconvert.emit.dialects.protocol import Consumer, Dialect
+from qconvert.emit.dialects.protocol import Dialect
 from qconvert.emit.lowering.dense_sums import biased, dense_sums, normalized
 from qconvert.emit.lowering.sums import are_exact
 from qconvert.emit.normalization import normalization
@@ -15,11 +15,11 @@ from qconvert.emit.shield import shielded
 from qconvert.emit.values import (
     Value,
     channels_first,
-    conv_weight,
     natural,
     per_channel,
     relayout,
 )
+from qconvert.emit.weights import Weight
 from qconvert.ir import F32
 from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Dense, Padding
 
@@ -27,52 +27,53 @@ from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Den
 _IMAGE: Final = 4
 
 
-def dense(op: Dense, x: Value, b: Builder, dialect: Dialect) -> Value:
+def dense(op: Dense, weight: Weight, x: Value, b: Builder, dialect: Dialect) -> Value:
     """``MatMul``; ``Gemm`` on matrices where integer kernels take its bias, or where none exist.
 
     With a bias that is off the grid of the products, sums of integers.
     """
     x = relayout(b, x, natural(x.rank))
-    if not dialect.takes_codes(x, op.kernel, 1):
+    if not dialect.takes_codes(x, weight):
         x = as_floats(b, x)
-    integer = dialect.multiplies_integers(x, op.kernel, op.bias)
+    integer = dialect.multiplies_integers(x, weight, op.bias)
     if integer and op.bias is not None:
-        whole = dense_sums(op, np.ones(len(op.bias), np.float32), x, b)
+        whole = dense_sums(weight, np.ones(len(op.bias), np.float32), x, b)
         if whole is not None and whole.sums is not None:
             return Value(biased(b, whole.sums, op.bias), x.layout)
     if x.rank != 2 or integer:
-        kernel = dialect.kernel(b, x, op.kernel, 1)
+        kernel = dialect.kernel(b, x, weight)
         y = Value(b.op("MatMul", x.tensor, kernel.tensor), x.layout)
         # Subtracted: of a sum ONNX Runtime makes a Gemm, which has no kernel for integers alone.
         return y if op.bias is None else _less(b, y, -op.bias)
     # Weights as rows: ONNX Runtime does not quantize the input of that form dynamically.
-    kernel = dialect.kernel(b, x, op.kernel.T, 0)
-    bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.GEMM)
+    kernel = dialect.kernel(b, x, weight.transposed())
+    bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, early=True)
     y = Value(_call(b, "Gemm", x, kernel.tensor, bias, {"transB": 1}), x.layout)
     return y if bias is not None else plus(b, y, op.bias)
 
 
-def conv(op: Conv, x: Value, b: Builder, dialect: Dialect) -> Value:
+def conv(op: Conv, weight: Weight, x: Value, b: Builder, dialect: Dialect) -> Value:
     """``Conv`` over any number of spatial axes."""
-    weight = conv_weight(op)
-    if dialect.takes_codes(x, weight, 0):
-        return _conv(op, x, b, dialect, constant=False)
+    if dialect.takes_codes(x, weight):
+        return _conv(op, weight, x, b, dialect, constant=False)
     # With constant weights ONNX Runtime sums images in another order, and rounds otherwise.
     if x.rank == _IMAGE and not are_exact(weight, x):
-        return _conv(op, x, b, dialect, constant=False)
-    return conv_of_floats(op, x, b, dialect)
+        return _conv(op, weight, x, b, dialect, constant=False)
+    return conv_of_floats(op, weight, x, b, dialect)
 
 
-def conv_of_floats(op: Conv, x: Value, b: Builder, dialect: Dialect) -> Value:
+def conv_of_floats(op: Conv, weight: Weight, x: Value, b: Builder, dialect: Dialect) -> Value:
     """A convolution of floats, whatever *x* has, with constant weights."""
     x = as_floats(b, relayout(b, x, channels_first(x.rank)))
-    return _conv(op, x, b, dialect, constant=True)
+    return _conv(op, weight, x, b, dialect, constant=True)
 
 
-def _conv(op: Conv, x: Value, b: Builder, dialect: Dialect, *, constant: bool) -> Value:
+def _conv(
+    op: Conv, weight: Weight, x: Value, b: Builder, dialect: Dialect, *, constant: bool
+) -> Value:
     x = relayout(b, x, channels_first(x.rank))
-    kernel = dialect.kernel(b, x, conv_weight(op), 0, constant=constant)
-    bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, Consumer.CONV)
+    kernel = dialect.kernel(b, x, weight, constant=constant)
+    bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, early=False)
     y = Value(_call(b, "Conv", x, kernel.tensor, bias, conv_attributes(op)), x.layout)
     return y if bias is not None else plus(b, y, op.bias)
 
@@ -101,12 +102,13 @@ def _window(
     return stated
 
 
-def conv_transpose(op: ConvTranspose, x: Value, b: Builder, dialect: Dialect) -> Value:
+def conv_transpose(
+    op: ConvTranspose, weight: Weight, x: Value, b: Builder, dialect: Dialect
+) -> Value:
     """``ConvTranspose``; what is cropped off is ONNX's padding, zeros appended its own."""
     # There is no kernel of integers.
     x = as_floats(b, relayout(b, x, channels_first(x.rank)))
-    weight = op.kernel.transpose(x.rank - 1, x.rank - 2, *range(x.rank - 2))
-    kernel = dialect.kernel(b, x, weight, 1)
+    kernel = dialect.kernel(b, x, weight)
     cropped = tuple((max(before, 0), max(after, 0)) for before, after in op.cropping)
     attributes = _window(op.strides, op.dilations, cropped)
     y = Value(_call(b, "ConvTranspose", x, kernel.tensor, None, attributes), x.layout)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from qconvert.emit.builder import Builder
-from qconvert.emit.codes import WeightCodes, encode, on_grid
+from qconvert.emit.codes import WeightCodes, on_grid
 from qconvert.emit.dialects import Dialect
 from qconvert.emit.grids import rounds_to
 from qconvert.emit.lowering.groups import Form, form, in_floats, spread, without_groups
@@ -29,11 +29,11 @@ from qconvert.emit.values import (
     Codes,
     Value,
     channels_first,
-    conv_weight,
     from_codes,
     natural,
     relayout,
 )
+from qconvert.emit.weights import Weight, conv_weight
 from qconvert.ir import Op, Shape
 from qconvert.ir.ops import Conv, ConvTranspose, Pool, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
@@ -44,19 +44,14 @@ _END = 1 << 62
 Lower: TypeAlias = Callable[[Op, tuple[Value, ...], Shape, Builder, Dialect], Value]
 
 
-def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect, lower: Lower) -> Value | None:
-    """The value at the chain's end; ``None`` if nothing is gained or some channel has no form."""
-    op = chain.linear.op
-    if not x.integer or fuses(chain, x) or in_floats(chain, x):
-        return None
-    y = None
-    if isinstance(op, ConvTranspose):
-        placed = phases(op, chain.linear.shape)
-        y = None if placed is None else _requantized(chain, placed.conv, x, b, placed)
-    elif isinstance(op, Conv):
-        y = _requantized(chain, op, x, b)
-    elif isinstance(op, Pool):
-        y = _requantized(chain, summing(op, chain.linear.shape[-1] or 1), x, b)
+def lower_chain(
+    chain: Chain, weight: Weight | None, x: Value, b: Builder, dialect: Dialect, lower: Lower
+) -> Value | None:
+    """The value at the chain's end; ``None`` if nothing is gained or some channel has no form.
+
+    *weight* is that of the layer that it begins with, which a mean has not.
+    """
+    y = _kernel(chain, weight, x, b) if x.integer else None
     if y is None:
         return None
     for node in chain.moves:
@@ -65,7 +60,24 @@ def lower_chain(chain: Chain, x: Value, b: Builder, dialect: Dialect, lower: Low
     return y
 
 
-def fuses(chain: Chain, x: Value) -> bool:
+def _kernel(chain: Chain, weight: Weight | None, x: Value, b: Builder) -> Value | None:
+    op = chain.linear.op
+    if isinstance(op, Conv) and weight is not None:
+        if fuses(chain, weight, x) or in_floats(chain, weight, x):
+            return None
+        return _requantized(chain, op, weight, x, b)
+    if isinstance(op, ConvTranspose):
+        placed = phases(op, chain.linear.shape)
+        if placed is None:
+            return None
+        return _requantized(chain, placed.conv, conv_weight(placed.conv), x, b, placed)
+    if isinstance(op, Pool):
+        ones = summing(op, chain.linear.shape[-1] or 1)
+        return _requantized(chain, ones, conv_weight(ones), x, b)
+    return None
+
+
+def fuses(chain: Chain, weight: Weight, x: Value) -> bool:
     """Whether runtimes make an integer kernel of *chain* by themselves.
 
     They do of a convolution if its quantizer alone is behind it and rounds sums on a grid to a
@@ -80,17 +92,17 @@ def fuses(chain: Chain, x: Value) -> bool:
         return False
     if not isinstance(op, Conv) or chain.moves or form(op, alone=True) is Form.WHOLE:
         return False
-    found = encode(conv_weight(op), 0)
-    if found is None or found.bits > 8:
+    found = weight.as_bytes
+    if found is None:
         return False
     return op.bias is None or on_grid(op.bias, found.exps + x.codes.exp) is not None
 
 
 def _requantized(
-    chain: Chain, conv: Conv, x: Value, b: Builder, placed: Phases | None = None
+    chain: Chain, conv: Conv, weight: Weight, x: Value, b: Builder, placed: Phases | None = None
 ) -> Value | None:
     assert x.codes is not None
-    found = requantized(chain, conv, x.codes, packed=b.packed, vnni=b.vnni)
+    found = requantized(chain, weight, x.codes, packed=b.packed, vnni=b.vnni)
     if found is None:
         return None
     b.scope = chain.end.name

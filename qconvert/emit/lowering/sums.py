@@ -5,44 +5,54 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.emit.builder import Builder, Tensor
-from qconvert.emit.codes import LARGEST_CODE, Integers, WeightCodes, encode
-from qconvert.emit.requantization import own_steps, reach
+from qconvert.emit.codes import LARGEST_CODE, Integers, WeightCodes
+from qconvert.emit.requantization import own_steps
 from qconvert.emit.values import Codes, Value
+from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Grid
 
 _BYTE = 8
-#: In float32 with all its bits.
-_SMALLEST_EXP, _LARGEST_EXP = -126, 127
-#: Of steps of which float32 holds 2**24.
-_LARGEST_STEP = 103
+#: Of the smallest number with all its bits, and of the first that float32 has no more.
+_SMALLEST_EXP, _INFINITE = -126, 128
 
 
 def steps_of_sums(weights: WeightCodes, x: Codes) -> Integers | None:
     """The exponents of the sums of products of bytes, of all or by channel, which is axis 0.
 
-    ``None`` where they may pass 2**24, beyond which float32 does not hold all of them, or where it
-    does not have their steps.
+    ``None`` where float32 does not hold all sums, or their steps, which are factors of their own.
     """
     exps = weights.exps + x.exp
-    largest = np.abs(reach(own_steps(weights)[0], x)).max(initial=0)
-    in_range = np.all((exps >= _SMALLEST_EXP) & (exps <= _LARGEST_EXP))
-    return exps if weights.bits <= _BYTE and largest <= LARGEST_CODE and in_range else None
+    if weights.bits > _BYTE or np.any(exps < _SMALLEST_EXP):
+        return None
+    return exps if _hold(weights, Grid(*x.ends, x.exp)) else None
 
 
-def are_exact(weight: F32, x: Value) -> bool:
+def are_exact(weight: Weight, x: Value) -> bool:
     """Whether float32 holds all partial sums of products of *x* with a *weight*, channels first.
 
-    Then every order of summation returns the same (EXACTNESS.md, theorem 1).
+    Then every order of summation returns the same.
     """
     grid = _grid(x)
     # Encoded last, which takes longer than all else here.
-    found = None if grid is None else encode(weight, 0)
-    if grid is None or found is None:
-        return False
-    codes, exps = own_steps(found)
-    largest = int(np.abs(codes).reshape(len(codes), -1).sum(axis=1).max(initial=0))
-    in_range = np.all((exps + grid.exp >= _SMALLEST_EXP) & (exps + grid.exp <= _LARGEST_STEP))
-    return bool(in_range) and largest * max(-grid.lo, grid.hi) <= LARGEST_CODE
+    found = None if grid is None else weight.codes
+    return grid is not None and found is not None and _hold(found, grid)
+
+
+def _hold(weights: WeightCodes, grid: Grid) -> bool:
+    """Whether float32 has the partial sums of numbers on *grid* (EXACTNESS.md, theorem 1)."""
+    codes, exps = own_steps(weights)
+    flat, lo, hi = codes.reshape(len(codes), -1), min(grid.lo, 0), max(grid.hi, 0)
+    # As Python's integers, for those of numpy end.
+    ups, downs = (flat.sum(1, np.int64, where=sign).tolist() for sign in (flat > 0, flat < 0))
+    return all(
+        _has(max(up * hi + down * lo, -up * lo - down * hi), exp + grid.exp)
+        for up, down, exp in zip(ups, downs, exps.tolist(), strict=True)
+    )
+
+
+def _has(number: int, exp: int) -> bool:
+    """Whether float32 has all integers up to *number* in steps of ``2**exp`` (lemma 0)."""
+    return number <= LARGEST_CODE and _SMALLEST_EXP <= exp <= _INFINITE - number.bit_length()
 
 
 def _grid(x: Value) -> Grid | None:

@@ -14,36 +14,43 @@ from typing import Final
 import numpy as np
 
 from qconvert.emit.builder import Builder, Tensor
-from qconvert.emit.codes import encode
-from qconvert.emit.lowering.dense_sums import dense_sums, numbers
+from qconvert.emit.codes import WeightCodes
+from qconvert.emit.lowering.dense_sums import exact_steps, numbers, row_sums
 from qconvert.emit.lowering.linear import pads, plus
-from qconvert.emit.values import Value, conv_weight, natural, relayout
+from qconvert.emit.values import Value, natural, relayout
+from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Shape
-from qconvert.ir.ops import Conv, Dense
+from qconvert.ir.ops import Conv
 
 #: What pays for gathering: measured with ONNX Runtime 1.32 on Zen 4, batches of 1 and 8, against
 #: floats and `ConvInteger`. Of products of an input with an output, and channels on both sides.
 _FEWEST_PRODUCTS: Final = 1024
 _FEWEST_PRODUCTS_OF_ONE: Final = 4096
 _FEWEST_CHANNELS: Final = 16
-_BYTE: Final = 8
 
 
 def window_sums(
-    op: Conv, factor: F32 | None, x: Value, shapes: tuple[Shape, Shape], b: Builder
+    op: Conv,
+    weight: Weight,
+    factor: F32 | None,
+    x: Value,
+    shapes: tuple[Shape, Shape],
+    b: Builder,
 ) -> Value | None:
     """*op* with all its windows gathered; ``None`` where it may round, or others are as fast.
 
     *shapes* are those of *x* and of the result; *factor* alone multiplies that by channel.
     """
     sizes, places = ([n or 0 for n in shape[1:-1]] for shape in shapes)
-    if not all((*sizes, *places)) or not _is_faster(op) or not _are_small(op, x, b):
+    if not all((*sizes, *places)) or not _is_faster(op):
         return None
-    channels = op.kernel.shape[-1]
-    rows = Dense(op.kernel.reshape(-1, channels), None)
-    ones = np.ones(channels, np.float32)
-    y = dense_sums(rows, ones if factor is None else factor, _windows(op, x, sizes, places, b), b)
-    if y is None or y.sums is None or (factor is not None and op.bias is None):
+    rows = _rows(weight, x, b)
+    ones = np.ones(op.kernel.shape[-1], np.float32)
+    exps = None if rows is None else exact_steps(rows, ones if factor is None else factor, x)
+    if rows is None or exps is None:
+        return None
+    y = row_sums(rows, exps, _windows(op, x, sizes, places, b), b)
+    if factor is not None or y.sums is None:
         return y
     return plus(b, Value(numbers(b, y.sums), y.layout), op.bias)
 
@@ -55,12 +62,15 @@ def _is_faster(op: Conv) -> bool:
     return op.groups == 1 and enough
 
 
-def _are_small(op: Conv, x: Value, b: Builder) -> bool:
-    """Whether the weights are such that int8 ones saturate on no CPU that the file is for."""
-    found = None if x.codes is None else encode(conv_weight(op), 0)
+def _rows(weight: Weight, x: Value, b: Builder) -> WeightCodes | None:
+    """What windows are multiplied with, [out, window * in], if it is int8 beside the bytes of *x*."""
+    found = weight.as_bytes
     if x.codes is None or x.codes.dtype != "uint8" or found is None:
-        return False
-    return found.is_safe(x.codes.largest) or (b.vnni and found.bits <= _BYTE)
+        return None
+    if not (b.vnni or found.is_safe(x.codes.largest)):
+        return None
+    last = np.moveaxis(found.codes, 1, -1)
+    return replace(found, codes=last.reshape(len(last), -1))
 
 
 def _windows(op: Conv, x: Value, sizes: Sequence[int], places: Sequence[int], b: Builder) -> Value:

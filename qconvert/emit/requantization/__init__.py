@@ -9,7 +9,7 @@ in their stead.
 from qconvert.emit.requantization.chains import Chain, chains
 from qconvert.emit.requantization.means import divides_exactly, summing
 from qconvert.emit.requantization.phases import Phases, phases
-from qconvert.emit.requantization.requantize import Requantized, own_steps, reach, requantized
+from qconvert.emit.requantization.requantize import Requantized, own_steps, requantized
 
 __all__ = [
     "Chain",
@@ -19,7 +19,6 @@ __all__ = [
     "divides_exactly",
     "own_steps",
     "phases",
-    "reach",
     "requantized",
     "summing",
 ]

@@ -6,13 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from qconvert.emit.codes import WeightCodes, encode, largest_beside
+from qconvert.emit.codes import WeightCodes, largest_beside
 from qconvert.emit.grids import rising
 from qconvert.emit.requantization.chains import Chain
 from qconvert.emit.requantization.epilogue import Epilogue, Integers, Stairs, stairs
 from qconvert.emit.requantization.exact import exact, scaled
 from qconvert.emit.requantization.search import Requantization, search
-from qconvert.emit.values import Codes, conv_weight
+from qconvert.emit.values import Codes
+from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Grid, Op
 from qconvert.ir.ops import Conv, ConvTranspose, Pool, Quantize, Relu
 
@@ -41,9 +42,9 @@ class Requantized:
 
 
 def requantized(
-    chain: Chain, conv: Conv, x: Codes, *, packed: bool = False, vnni: bool = False
+    chain: Chain, weight: Weight, x: Codes, *, packed: bool = False, vnni: bool = False
 ) -> Requantized | None:
-    """What replaces a chain behind the codes *x*; *conv* computes the sums that it begins with.
+    """What replaces a chain behind the codes *x*; it begins with sums of products with *weight*.
 
     Weights of few bits stay so, if that is possible, where they are to be *packed*. ``None`` where
     some kernel has no such numbers, or where TensorFlow's sums can be rounded.
@@ -51,9 +52,8 @@ def requantized(
     quantize = chain.end.op
     if not isinstance(quantize, Quantize):
         return None
-    found = encode(conv_weight(conv), 0)
-    grid = rising(quantize.quantizer)
-    if found is None or found.bits > 8 or grid is None:
+    found, grid = weight.as_bytes, rising(quantize.quantizer)
+    if found is None or grid is None:
         return None
     weights, exps = own_steps(found)
     lo, hi = reach(weights, x)

@@ -80,17 +80,17 @@ def answered(request: Json) -> Json:
         require_valid(request["file"], request["limits"])
         return {}
     from .answer import Results
-    from .values import Reading
+    from .values import Budget
 
-    reading = Reading(request["limits"], Results(request["results"]))
+    budget = Budget(request["limits"], Results(request["results"]))
     if request["do"] == "archive":
         from .archive import read_archive
 
         with open(request["file"], "rb", closefd=False) as file:
-            return read_archive(file, request["results"], reading)
+            return read_archive(file, request["results"], budget)
     from .hdf5 import read_hdf5
 
-    return read_hdf5(request["file"], reading)
+    return read_hdf5(request["file"], budget)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import BinaryIO, TypeAlias
 
-    from .values import Reading
+    from .values import Budget
 
     Json: TypeAlias = Any
 
@@ -35,21 +35,21 @@ DAMAGE = (
 )
 
 
-def read_archive(file: BinaryIO, results: int, reading: Reading) -> dict[str, Json]:
+def read_archive(file: BinaryIO, results: int, budget: Budget) -> dict[str, Json]:
     """Unpack the parts into the file of *results*; the names in the archive never become paths."""
     try:
         with zipfile.ZipFile(file) as archive:
-            parts = unpacked(archive, reading.limits)
+            parts = unpacked(archive, budget.limits)
     except DAMAGE as error:
         reason = repr(str(error)[:200])[1:-1]
         raise RefusalError("QC120", f"damaged or truncated zip archive: {reason}") from None
     # First, so that places in the HDF5 file are those in the file of results.
-    reading.results.append(parts[WEIGHTS])
-    reading.results.in_results = True
+    budget.results.append(parts[WEIGHTS])
+    budget.results.in_results = True
     return {
-        **read_hdf5(results, reading),
-        "config": reading.results.append(parts[CONFIG]),
-        "metadata": reading.results.append(parts[METADATA]),
+        **read_hdf5(results, budget),
+        "config": budget.results.append(parts[CONFIG]),
+        "metadata": budget.results.append(parts[METADATA]),
     }
 
 

@@ -9,7 +9,7 @@ import h5py
 
 from .leftover import unused
 from .refusal import RefusalError
-from .values import Reading, array, text, texts
+from .values import Budget, array, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,20 +30,20 @@ CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 WRITERS = ("keras_version", "backend")
 
 
-def read_hdf5(descriptor: int, reading: Reading) -> dict[str, Json]:
+def read_hdf5(descriptor: int, budget: Budget) -> dict[str, Json]:
     """Everything that matters to inference in the HDF5 file behind *descriptor*."""
     with opened(descriptor) as file:
         group = "model_weights" if has(file, "model_weights") else ""
         weights = child(file, group) if group else file
-        config = text(file, "model_config", reading)
+        config = text(file, "model_config", budget)
         found: dict[str, Json] = {
             "group": group,
-            "config": None if config is None else reading.results.append(config),
-            "of_file": written_by(file, reading),
-            "of_weights": written_by(weights, reading),
-            **stored(weights, reading),
+            "config": None if config is None else budget.results.append(config),
+            "of_file": written_by(file, budget),
+            "of_weights": written_by(weights, budget),
+            **stored(weights, budget),
         }
-        found["unused"] = unused(file, reading.consumed)
+        found["unused"] = unused(file, budget.consumed)
         return found
 
 
@@ -61,48 +61,48 @@ def opened(descriptor: int) -> Iterator[h5py.File]:
         raise RefusalError("QC111", f"damaged HDF5: {reason}") from None
 
 
-def written_by(owner: h5py.Group, reading: Reading) -> dict[str, str]:
+def written_by(owner: h5py.Group, budget: Budget) -> dict[str, str]:
     """Which Keras wrote a group, as far as it says so."""
-    found = {name: text(owner, name, reading) for name in WRITERS}
+    found = {name: text(owner, name, budget) for name in WRITERS}
     return {name: value.decode() for name, value in found.items() if value is not None}
 
 
-def stored(weights: h5py.Group, reading: Reading) -> dict[str, Json]:
+def stored(weights: h5py.Group, budget: Budget) -> dict[str, Json]:
     """The variables, by names or by positions; nothing if the file is not one of Keras's."""
-    names = texts(weights, "layer_names", reading)
+    names = texts(weights, "layer_names", budget)
     if names is not None:
-        return {"by_name": by_name(weights, names, reading)}
+        return {"by_name": by_name(weights, names, budget)}
     if any(has(weights, name) for name in CONTAINERS):
-        return by_position(weights, reading)
+        return by_position(weights, budget)
     return {}
 
 
-def by_name(weights: h5py.Group, names: list[str], reading: Reading) -> list[Json]:
+def by_name(weights: h5py.Group, names: list[str], budget: Budget) -> list[Json]:
     """Pairs of a layer's name and its variables."""
     if len(set(names)) < len(names):
         raise RefusalError("QC312", "two layers share a name in the list of stored layers")
     if has(weights, OWN_WEIGHTS):
         names = [*names, OWN_WEIGHTS]
-    layers = [[name, variables(child(weights, name), reading)] for name in names]
+    layers = [[name, variables(child(weights, name), budget)] for name in names]
     return [layer for layer in layers if layer[1] or layer[0] != OWN_WEIGHTS]
 
 
-def variables(layer: h5py.Group, reading: Reading) -> list[Json]:
+def variables(layer: h5py.Group, budget: Budget) -> list[Json]:
     """Pairs of a variable's name and its array."""
-    names = texts(layer, "weight_names", reading)
+    names = texts(layer, "weight_names", budget)
     if names is None:
         raise RefusalError("QC514", f"{layer.name!r} has no list of weights")
-    return [[name, array(member(layer, name), reading)] for name in names]
+    return [[name, array(member(layer, name), budget)] for name in names]
 
 
-def by_position(file: h5py.Group, reading: Reading) -> dict[str, Json]:
+def by_position(file: h5py.Group, budget: Budget) -> dict[str, Json]:
     """All arrays below the layers and of the model itself; not those of an optimizer."""
     arrays: list[Json] = []
     groups: list[Path] = []
     seen = {file}
     for root in ("vars", *CONTAINERS):
         if has(file, root):
-            walk(child(file, root), (root,), arrays, groups, seen, reading)
+            walk(child(file, root), (root,), arrays, groups, seen, budget)
     return {"by_position": arrays, "groups": groups}
 
 
@@ -112,12 +112,12 @@ def walk(
     arrays: list[Json],
     groups: list[Path],
     seen: set[h5py.Group],
-    reading: Reading,
+    budget: Budget,
 ) -> None:
     """Collect what lies below a group."""
     if group in seen:
         raise RefusalError("QC511", f"the group {group.name!r} has two names, or lies in a loop")
-    if len(path) > reading.limits["group_depth"]:
+    if len(path) > budget.limits["group_depth"]:
         raise RefusalError("QC511", f"the group {group.name!r} lies too deep", "group_depth")
     seen.add(group)
     groups.append(path)
@@ -126,9 +126,9 @@ def walk(
             raise RefusalError("QC209", f"a name in the group {group.name!r} is not UTF-8")
         inner = member(group, name)
         if isinstance(inner, h5py.Group):
-            walk(inner, (*path, name), arrays, groups, seen, reading)
+            walk(inner, (*path, name), arrays, groups, seen, budget)
         else:
-            arrays.append([(*path, name), array(inner, reading)])
+            arrays.append([(*path, name), array(inner, budget)])
 
 
 def child(group: h5py.Group, path: str) -> h5py.Group:

@@ -119,6 +119,7 @@ def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
     yield from tensors(model.graph)
     for function in model.functions:
         yield from constants(function.node)
+        yield from attached(function.attribute_proto)
     for training in model.training_info:
         yield from tensors(training.initialization)
         yield from tensors(training.algorithm)
@@ -135,14 +136,19 @@ def tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
 def constants(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
     """The tensors in attributes of *nodes*."""
     for node in nodes:
-        for attribute in node.attribute:
-            # One that is not there would be a tensor of no type.
-            if attribute.HasField("t"):
-                yield attribute.t
-            if attribute.HasField("sparse_tensor"):
-                yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
-            yield from attribute.tensors
-            for sparse in attribute.sparse_tensors:
-                yield from (sparse.values, sparse.indices)
-            for inner in (attribute.g, *attribute.graphs):
-                yield from tensors(inner)
+        yield from attached(node.attribute)
+
+
+def attached(attributes: Iterable[onnx.AttributeProto]) -> Iterator[onnx.TensorProto]:
+    """The tensors in *attributes*, which functions have as well, for nodes that lack them."""
+    for attribute in attributes:
+        # One that is not there would be a tensor of no type.
+        if attribute.HasField("t"):
+            yield attribute.t
+        if attribute.HasField("sparse_tensor"):
+            yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
+        yield from attribute.tensors
+        for sparse in attribute.sparse_tensors:
+            yield from (sparse.values, sparse.indices)
+        for inner in (attribute.g, *attribute.graphs):
+            yield from tensors(inner)

@@ -25,7 +25,7 @@ COPIES, PROGRAM = 3, 256 << 20
 
 
 @dataclass(eq=False)
-class Reading:
+class Budget:
     """What has been read of a file, so that a small file cannot stand for a lot of memory."""
 
     limits: Mapping[str, int]
@@ -54,36 +54,36 @@ class Reading:
         return start
 
 
-def text(owner: h5py.Group, name: str, reading: Reading) -> bytes | None:
+def text(owner: h5py.Group, name: str, budget: Budget) -> bytes | None:
     """A text attribute of any of HDF5's string types, or None if there is none."""
     if name not in owner.attrs:
         return None
-    values = strings(owner, name, reading)
+    values = strings(owner, name, budget)
     if len(values) != 1:
         raise RefusalError("QC212", f"the attribute {name!r} is not a text")
     return values[0]
 
 
-def texts(owner: h5py.Group, name: str, reading: Reading) -> list[str] | None:
+def texts(owner: h5py.Group, name: str, budget: Budget) -> list[str] | None:
     """A list of texts, which Keras cuts into ``name0``, ``name1``... above 64 kB."""
     if name in owner.attrs:
-        return [value.decode() for value in strings(owner, name, reading)]
+        return [value.decode() for value in strings(owner, name, budget)]
     found: list[str] = []
     chunk = 0
     while f"{name}{chunk}" in owner.attrs:
-        found += [value.decode() for value in strings(owner, f"{name}{chunk}", reading)]
+        found += [value.decode() for value in strings(owner, f"{name}{chunk}", budget)]
         chunk += 1
     return found if chunk else None
 
 
-def strings(owner: h5py.Group, name: str, reading: Reading) -> list[bytes]:
+def strings(owner: h5py.Group, name: str, budget: Budget) -> list[bytes]:
     """The texts in an attribute, which are UTF-8."""
     identity = owner.attrs.get_id(name)
     if identity.shape is None:
         raise RefusalError("QC212", f"the attribute {name!r} is not text")
     if len(identity.shape) > 1:
         raise RefusalError("QC212", f"the attribute {name!r} is a table, not a list of texts")
-    if math.prod(identity.shape) * identity.dtype.itemsize > reading.limits["config_bytes"]:
+    if math.prod(identity.shape) * identity.dtype.itemsize > budget.limits["config_bytes"]:
         raise RefusalError("QC208", f"the attribute {name!r} is too large", "config_bytes")
     values = np.asarray(owner.attrs[name]).reshape(-1).tolist()
     return [string(value, name) for value in values]
@@ -102,22 +102,22 @@ def string(value: object, name: str) -> bytes:
     return value
 
 
-def array(dataset: object, reading: Reading) -> StoredArray:
+def array(dataset: object, budget: Budget) -> StoredArray:
     """Where the values of a dataset of native floats or integers are."""
     if not isinstance(dataset, h5py.Dataset):
         raise RefusalError("QC514", "something other than a dataset lies where a weight should be")
     require_own_storage(dataset)
     require_type(dataset)
-    require_plausible_size(dataset, reading.limits)
+    require_plausible_size(dataset, budget.limits)
     require_complete(dataset)
-    reading.spend(dataset)
+    budget.spend(dataset)
     length = dataset.size * dataset.dtype.itemsize
     place: Place = {"own": False, "at": 0, "length": 0}
     if is_plain(dataset, length):
-        place = reading.results.where_it_lies(reading.occupy(dataset, length), length)
+        place = budget.results.where_it_lies(budget.occupy(dataset, length), length)
     elif length:
-        require_memory(dataset, length, reading.limits)
-        place = reading.results.append(np.ascontiguousarray(dataset[()]).data)
+        require_memory(dataset, length, budget.limits)
+        place = budget.results.append(np.ascontiguousarray(dataset[()]).data)
     return {**place, "dtype": dataset.dtype.str, "shape": list(dataset.shape)}
 
 
