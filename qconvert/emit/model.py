@@ -215,7 +215,7 @@ def _codes(value: Value, b: Builder, alive: set[str]) -> CodesTensor | None:
     codes, sums = value.codes, value.sums
     if codes is not None and codes.tensor in alive:
         return CodesTensor(b.name_of(codes.tensor), codes.exp, codes.zero)
-    if sums is None or sums.tensor not in alive:
+    if sums is None or sums.tensor not in alive or value.tensor in alive:
         return None
     exp = sums.exps[0] if len(set(sums.exps)) == 1 else sums.exps
     return CodesTensor(b.name_of(sums.tensor), exp, 0)

@@ -36,12 +36,15 @@ def conv_sums(
     x: Value,
     shapes: tuple[Shape, Shape],
     b: Builder,
+    *,
+    alone: bool,
 ) -> Value | None:
     """*op*; ``None`` where it may round, or floats are as fast.
 
-    *shapes* are those of *x* and of the result; *factor* alone multiplies that by channel.
+    *shapes* are those of *x* and of the result, which one op *alone* may read, and multiply by
+    channel by a *factor*.
     """
-    y = window_sums(op, weight, factor, x, shapes, b)
+    y = window_sums(op, weight, factor, x, shapes, b, alone=alone)
     return _by_convolution(op, weight, x, shapes[1], b) if y is None else y
 
 

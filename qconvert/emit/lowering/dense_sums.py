@@ -59,7 +59,10 @@ def dense_sums(weight: Weight, factor: F32, x: Value, b: Builder) -> Value | Non
     exps = None if rows is None else exact_steps(rows, factor, x)
     if rows is None or exps is None:
         return None
-    return row_sums(rows, exps, relayout(b, x, natural(x.rank)), b)
+    x = relayout(b, x, natural(x.rank))
+    whole = row_sums(rows, exps, x, b)
+    steps = b.constant(powers(exps), "steps")
+    return Value(b.op("Mul", as_float(b, whole.tensor), steps), x.layout, sums=whole)
 
 
 def exact_steps(rows: WeightCodes, factor: F32, x: Value) -> Integers | None:
@@ -72,8 +75,8 @@ def exact_steps(rows: WeightCodes, factor: F32, x: Value) -> Integers | None:
     return exps if exps is not None and _are_exact(exps, factor) else None
 
 
-def row_sums(rows: WeightCodes, exps: Integers, x: Value, b: Builder) -> Value:
-    """The products of *x*, whose last axis is stored last, with *rows*, [out, in], as integers."""
+def row_sums(rows: WeightCodes, exps: Integers, x: Value, b: Builder) -> Sums:
+    """The products of *x*, in the natural layout, with *rows*, [out, in], in steps of *exps*."""
     assert x.codes is not None
     kind, origin = type_of_weights(b, rows, x.codes)
     product = b.op(
@@ -83,9 +86,7 @@ def row_sums(rows: WeightCodes, exps: Integers, x: Value, b: Builder) -> Value:
         b.constant(np.array(x.codes.zero, x.codes.dtype), "zero"),
         b.constant(np.array(origin, kind), "zero"),
     )
-    steps = b.constant(powers(exps), "steps")
-    whole = Sums(product, tuple(exps.tolist()))
-    return Value(b.op("Mul", as_float(b, product), steps), x.layout, sums=whole)
+    return Sums(product, tuple(exps.tolist()))
 
 
 def _are_exact(exps: Integers, factor: F32) -> bool:

@@ -22,11 +22,12 @@ from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Shape
 from qconvert.ir.ops import Conv
 
-#: What pays for gathering: measured with ONNX Runtime 1.32 on Zen 4, batches of 1 and 8, against
-#: floats and `ConvInteger`. Of products of an input with an output, and channels on both sides.
+#: What pays, beside floats and ``ConvInteger``: measured with ONNX Runtime 1.32 on Zen 4, batches
+#: of 1 and 8, between neighbours that have the channels first, and last. Products of an input with
+#: an output, and those of windows of one element, which others need not gather either.
 _FEWEST_PRODUCTS: Final = 1024
 _FEWEST_PRODUCTS_OF_ONE: Final = 4096
-_FEWEST_CHANNELS: Final = 16
+_FEWEST_CHANNELS, _FEWEST_PLACES = 16, 4
 
 
 def window_sums(
@@ -36,34 +37,37 @@ def window_sums(
     x: Value,
     shapes: tuple[Shape, Shape],
     b: Builder,
+    *,
+    alone: bool,
 ) -> Value | None:
     """*op* with all its windows gathered; ``None`` where it may round, or others are as fast.
 
-    *shapes* are those of *x* and of the result; *factor* alone multiplies that by channel.
+    *shapes* are those of *x* and of the result; *factor* is what multiplies that by channel.
+    Sums that one op *alone* reads are left to that.
     """
     sizes, places = ([n or 0 for n in shape[1:-1]] for shape in shapes)
-    if not all((*sizes, *places)) or not _is_faster(op):
+    if not all((*sizes, *places)) or not _is_faster(op, math.prod(places)):
         return None
     rows = _rows(weight, x, b)
     ones = np.ones(op.kernel.shape[-1], np.float32)
     exps = None if rows is None else exact_steps(rows, ones if factor is None else factor, x)
     if rows is None or exps is None:
         return None
-    y = row_sums(rows, exps, _windows(op, x, sizes, places, b), b)
-    if factor is not None or y.sums is None:
-        return y
-    return plus(b, Value(numbers(b, y.sums), y.layout), op.bias)
+    x = _windows(op, x, sizes, places, b)
+    sums = row_sums(rows, exps, x, b)
+    left = sums if alone and op.bias is None else None
+    return plus(b, Value(numbers(b, sums), x.layout, sums=left), op.bias)
 
 
-def _is_faster(op: Conv) -> bool:
+def _is_faster(op: Conv, places: int) -> bool:
     *window, inputs, outputs = op.kernel.shape
     fewest = _FEWEST_PRODUCTS_OF_ONE if math.prod(window) == 1 else _FEWEST_PRODUCTS
-    enough = min(inputs, outputs) >= _FEWEST_CHANNELS and inputs * outputs >= fewest
-    return op.groups == 1 and enough
+    wide = min(inputs, outputs) >= _FEWEST_CHANNELS and inputs * outputs >= fewest
+    return op.groups == 1 and wide and places >= _FEWEST_PLACES
 
 
 def _rows(weight: Weight, x: Value, b: Builder) -> WeightCodes | None:
-    """What windows are multiplied with, [out, window * in], if it is int8 beside the bytes of *x*."""
+    """The weights of a window, [out, window * in], if they are int8 beside the bytes of *x*."""
     found = weight.as_bytes
     if x.codes is None or x.codes.dtype != "uint8" or found is None:
         return None
