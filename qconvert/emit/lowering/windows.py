@@ -24,10 +24,11 @@ from qconvert.ir.ops import Conv
 
 #: What pays, beside floats and ``ConvInteger``: measured with ONNX Runtime 1.32 on Zen 4, batches
 #: of 1 and 8, between neighbours that have the channels first, and last. Products of an input with
-#: an output, and those of windows of one element, which others need not gather either.
-_FEWEST_PRODUCTS: Final = 1024
-_FEWEST_PRODUCTS_OF_ONE: Final = 4096
+#: an output, of windows of one element, which others need not gather either, and of three axes.
+_FEWEST_PRODUCTS, _FEWEST_PRODUCTS_OF_ONE, _FEWEST_PRODUCTS_OF_VOLUMES = 1024, 4096, 256
 _FEWEST_CHANNELS, _FEWEST_PLACES = 16, 4
+#: Axes of a window that is a volume.
+_VOLUME: Final = 3
 
 
 def window_sums(
@@ -61,9 +62,14 @@ def window_sums(
 
 def _is_faster(op: Conv, places: int) -> bool:
     *window, inputs, outputs = op.kernel.shape
-    fewest = _FEWEST_PRODUCTS_OF_ONE if math.prod(window) == 1 else _FEWEST_PRODUCTS
-    wide = min(inputs, outputs) >= _FEWEST_CHANNELS and inputs * outputs >= fewest
+    wide = min(inputs, outputs) >= _FEWEST_CHANNELS and inputs * outputs >= _fewest_products(window)
     return op.groups == 1 and wide and places >= _FEWEST_PLACES
+
+
+def _fewest_products(window: Sequence[int]) -> int:
+    if math.prod(window) == 1:
+        return _FEWEST_PRODUCTS_OF_ONE
+    return _FEWEST_PRODUCTS_OF_VOLUMES if len(window) == _VOLUME else _FEWEST_PRODUCTS
 
 
 def _rows(weight: Weight, x: Value, b: Builder) -> WeightCodes | None:
