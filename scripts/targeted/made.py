@@ -85,6 +85,20 @@ def sums() -> Keras:
     return Model(source, dense(10, kernel_quantizer=signed(8, alpha=1))(x))
 
 
+def windows() -> Keras:
+    """Sums that nothing rounds of weights of few bits: strided, dilated and of one element."""
+    source = Input((9, 8, 32), name="image")
+    x = act(signed(8, 1, alpha=1))(source)
+    kernel = {"kernel_quantizer": signed(4, alpha=1), "use_bias": False}
+    y = conv(32, (3, 2), (2, 1), padding="same", **kernel)(x)
+    x = act("quantized_relu(8,5)")(
+        stock.Add()([conv(32, 3, (2, 1), padding="same", **kernel)(x), y])
+    )
+    dilated = conv(64, 3, padding="same", dilation_rate=(1, 2), **kernel)
+    x = stock.MaxPooling2D()(normalized(x, dilated, "quantized_relu(8,2)"))
+    return Model(source, conv(64, 1, **kernel)(x))
+
+
 def depthwise() -> Keras:
     """Depthwise, transposed and separable convolutions, pools, and two branches joined."""
     few = {"bias_quantizer": signed(4, alpha=1)}
@@ -152,6 +166,7 @@ def quantizers() -> Keras:
 MODELS: Final[tuple[Callable[[], Keras], ...]] = (
     residual,
     sums,
+    windows,
     depthwise,
     groups,
     series,

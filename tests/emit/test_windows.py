@@ -9,6 +9,7 @@ from onnx import numpy_helper
 
 from qconvert.checking.deployed.by_layer import kernels_by_layer
 from qconvert.emit import to_onnx
+from qconvert.emit.lowering import windows
 from qconvert.emit.metadata import read_metadata
 from qconvert.ir import F32, Graph
 from qconvert.ir.ops import Affine, BatchNormalization, Conv, Merge, Pool, Quantize, Relu
@@ -212,3 +213,23 @@ def test_it_counts_as_an_integer_kernel(make: Make, codes: Codes) -> None:
         "com.microsoft.MatMulIntegerToFloat" in found["c"].operators and found["c"].in_float == ()
     )
     assert "Gather" in found["c"].operators
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_windows_of_random_kinds(
+    make: Make, run: Run, codes: Codes, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Of all sizes: what is slower has to be right as well."""
+    monkeypatch.setattr(windows, "_is_faster", lambda op, places: True)
+    random = np.random.default_rng(seed)
+    rank = int(random.integers(1, 4))
+    draw = lambda low, high: tuple(random.integers(low, high, rank, endpoint=True).tolist())  # noqa: E731
+    window, dilations, sizes = draw(1, 3), draw(1, 2), draw(5, 8)
+    padding = tuple(zip(draw(0, 2), draw(0, 2), strict=True))
+    inputs, outputs = random.integers(1, 9, 2).tolist()
+    kernel = codes(-20, 20, -6, *window, inputs, outputs, seed=seed)
+    op = Conv(kernel, None, draw(1, 3), dilations, padding)
+    source = BYTE if seed % 2 else SIGNED
+    graph = make({"x": (*sizes, inputs)}, [("q", source, ["x"]), ("c", op, ["q"])])
+    operators = checked(run, graph, codes(-300, 300, -7, 2, *sizes, inputs, seed=seed))
+    assert {"MatMulInteger", "MatMulIntegerToFloat"} & set(operators)
