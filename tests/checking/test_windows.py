@@ -1,12 +1,14 @@
 """Convolutions whose windows a file gathers: each weight has to meet the place that is its own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import onnx
 import pytest
 
+from qconvert.checking.deployed.by_layer import kernels_by_layer
 from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.deployed_graph import inspect_deployed
 from qconvert.checking.deployed.layered_file import LayeredFile
@@ -14,7 +16,7 @@ from qconvert.checking.deployed.redrawn import drawn_otherwise
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.emit import to_onnx
 from qconvert.ir import F32, Graph, Input, Layer, Node, Output, Weight, infer_shape
-from qconvert.ir.ops import Conv, Padding, Quantize
+from qconvert.ir.ops import Conv, Padding, Pool, Quantize
 from qconvert.ir.quantizers import QuantizedBits
 from qconvert.runners.ort import OrtRunner
 
@@ -33,6 +35,7 @@ def graph_of(
     padding: Padding = AROUND,
     steps: F32 | None = None,
     outputs: int = 32,
+    alpha: float = 1.0,
 ) -> Graph:
     """A quantizer with zero point 128, and a convolution with a bias that is the result."""
     drawn = np.random.default_rng(0).integers(-20, 20, (*window, 32, outputs), endpoint=True)
@@ -42,7 +45,7 @@ def graph_of(
     conv = Conv(kernel, bias, strides, dilations, padding)
     shape = (None, *(6, 7, 4)[: len(window)], 32)
     nodes = (
-        Node("q", Quantize(QuantizedBits(8, 1, alpha=1.0)), ("x",), shape),
+        Node("q", Quantize(QuantizedBits(8, 1, alpha=alpha)), ("x",), shape),
         Node("conv", conv, ("q",), infer_shape(conv, shape)),
     )
     weights = {"kernel": Weight(kernel, kernel, None), "bias": Weight(bias, bias, None)}
@@ -53,6 +56,8 @@ def graph_of(
 GRAPHS: Final = {
     "strides and dilations": graph_of(),
     "steps of channels": graph_of(steps=BY_CHANNEL),
+    # Which the file has as those of another step, times a power of two.
+    "stretched codes": graph_of(alpha=4.0),
     "valid": graph_of((3, 3), (1, 1), (1, 1), ((0, 0), (0, 0))),
     "one": graph_of((1, 1), (1, 1), (1, 1), ((0, 0), (0, 0)), outputs=128),
     "one in two": graph_of((1, 1), (2, 2), (1, 1), ((0, 0), (0, 0)), outputs=128),
@@ -149,3 +154,19 @@ def test_weights_that_meet_another_place_are_wrong(edit: Edit, wrong: set[tuple[
     assert {tuple(place) for place in np.argwhere(lost.any(axis=(2, 3))).tolist()} == wrong
     np.testing.assert_array_equal(found[~lost], graph.layers[1].weights["kernel"].effective[~lost])
     assert bool(drawn_otherwise(Conversion(graph, model))) == bool(wrong)
+
+
+def test_a_product_behind_a_pool_is_not_the_pools() -> None:
+    """Nothing is drawn between both where ONNX Runtime has no channels in front."""
+    once = GRAPHS["one"]
+    q, conv = once.nodes
+    pool = Pool("max", (2, 2), (1, 1), ((0, 0), (0, 0)))
+    pooled = infer_shape(pool, q.shape)
+    behind = replace(conv, inputs=("pool",), shape=infer_shape(conv.op, pooled))
+    nodes = (q, Node("pool", pool, ("q",), pooled), behind)
+    layers = tuple(Layer(node.name, "Layer", node.name) for node in nodes)
+    model = to_onnx(replace(once, nodes=nodes, layers=layers))
+    made = OrtRunner(model).optimized()
+    found = {each.layer: each.operators for each in kernels_by_layer(model, made)}
+    assert found["pool"] == ("com.microsoft.NhwcMaxPool",)
+    assert found["conv"] == ("com.microsoft.MatMulIntegerToFloat",)

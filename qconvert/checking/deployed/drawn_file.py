@@ -97,13 +97,12 @@ class DrawnFile:
         return owners - {layer for name in starts for layer in self._results.get(name, ())}
 
     def _in_front(self, node: onnx.NodeProto, made: OnnxGraph) -> Layers:
-        """The layers of what is computed right before *node* and has no tensor in this file.
+        """The layers of what computes a product's first factor, if that has no tensor in this file.
 
         As a pool of channels that come last, between which and a product nothing is drawn.
         """
-        names = (name for name in node.input if not self.graph.computes(name))
-        makers = [maker for maker in map(made.maker, names) if maker is not None]
-        return frozenset().union(*(self.layers_of(maker, made) for maker in makers))
+        maker = None if self.graph.computes(node.input[0]) else made.maker(node.input[0])
+        return frozenset() if maker is None else self.layers_of(maker, made)
 
     def _owners_of(self, names: Iterable[str]) -> Layers:
         return frozenset(layer for name in names for layer in self._owners.get(name, ()))
