@@ -89,14 +89,12 @@ def windows() -> Keras:
     """Sums that nothing rounds of weights of few bits: strided, dilated and of one element."""
     source = Input((9, 8, 32), name="image")
     x = act(signed(8, 1, alpha=1))(source)
-    kernel = {"kernel_quantizer": signed(4, alpha=1), "use_bias": False}
-    y = conv(32, (3, 2), (2, 1), padding="same", **kernel)(x)
-    x = act("quantized_relu(8,5)")(
-        stock.Add()([conv(32, 3, (2, 1), padding="same", **kernel)(x), y])
-    )
-    dilated = conv(64, 3, padding="same", dilation_rate=(1, 2), **kernel)
-    x = stock.MaxPooling2D()(normalized(x, dilated, "quantized_relu(8,2)"))
-    return Model(source, conv(64, 1, **kernel)(x))
+    kernel = {"padding": "same", "kernel_quantizer": signed(4, alpha=1), "use_bias": False}
+    y = qkeras.QConv2D(32, (3, 2), (2, 1), **kernel)(x)
+    x = stock.Add()([qkeras.QConv2D(32, 3, (2, 1), **kernel)(x), y])
+    dilated = qkeras.QConv2D(64, 3, dilation_rate=(1, 2), **kernel)
+    x = normalized(act("quantized_relu(8,5)")(x), dilated, "quantized_relu(8,2)")
+    return Model(source, qkeras.QConv2D(64, 1, **kernel)(stock.MaxPooling2D()(x)))
 
 
 def depthwise() -> Keras:

@@ -88,6 +88,7 @@ def test_nothing_is_violated_where_it_runs() -> None:
 
 
 def only(model: onnx.ModelProto, kind: str) -> onnx.NodeProto:
+    found: onnx.NodeProto
     (found,) = (each for each in model.graph.node if each.op_type == kind)
     return found
 

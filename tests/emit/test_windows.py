@@ -1,6 +1,7 @@
 """Convolutions as one product of matrices, whose rows are gathered windows."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx
@@ -28,20 +29,19 @@ SOURCE = pytest.mark.parametrize("source", [BYTE, SIGNED])
 STEPS = np.ldexp(np.float32(1), -np.arange(32) % 12)
 
 
-def conv(
-    codes: Codes, *window: int, inputs: int = 32, outputs: int = 32, **options: object
-) -> Conv:
-    chosen = {
+def conv(codes: Codes, *window: int, outputs: int = 32, **options: Any) -> Conv:
+    """Of 32 inputs, and outputs enough for its windows to be gathered."""
+    chosen: dict[str, Any] = {
         "kernel": codes(-20, 20, -6, *window, 32, outputs),
         "bias": None,
         "strides": (1,) * len(window),
         "dilations": (1,) * len(window),
         "padding": ((1, 1),) * len(window),
     } | options
-    return Conv(**chosen)  # type: ignore[arg-type]
+    return Conv(**chosen)
 
 
-def checked(run: Run, graph: Graph, x: F32, **options: object) -> list[str]:
+def checked(run: Run, graph: Graph, x: F32, **options: Any) -> list[str]:
     """The operators, after all results were found equal to the reference's."""
     ran = run(graph, x, **options)
     values = evaluate(graph, {"x": x})
@@ -76,7 +76,7 @@ def test_windows_of_all_kinds(
     run: Run,
     codes: Codes,
     window: tuple[int, ...],
-    options: dict[str, object],
+    options: dict[str, Any],
     source: Quantize,
 ) -> None:
     outputs = 128 if set(window) == {1} else 32
@@ -223,7 +223,10 @@ def test_windows_of_random_kinds(
     monkeypatch.setattr(windows, "_is_faster", lambda op, places: True)
     random = np.random.default_rng(seed)
     rank = int(random.integers(1, 4))
-    draw = lambda low, high: tuple(random.integers(low, high, rank, endpoint=True).tolist())  # noqa: E731
+
+    def draw(low: int, high: int) -> tuple[int, ...]:
+        return tuple(random.integers(low, high, rank, endpoint=True).tolist())
+
     window, dilations, sizes = draw(1, 3), draw(1, 2), draw(5, 8)
     padding = tuple(zip(draw(0, 2), draw(0, 2), strict=True))
     inputs, outputs = random.integers(1, 9, 2).tolist()
