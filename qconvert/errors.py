@@ -131,7 +131,7 @@ class WitnessError(QConvertError):
 
 
 @contextmanager
-def running(path: Path) -> Iterator[None]:
+def naming_file(path: Path) -> Iterator[None]:
     """Within, what a runtime says is about the file *path*, which it may not know: it is told."""
     try:
         yield

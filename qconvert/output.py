@@ -79,17 +79,17 @@ class Outputs:
     def folder(self, path: Path, files: Mapping[str, bytes]) -> None:
         """*files* by name are to become those of the folder *path*, which is made.
 
-        Into one that has content they are put one by one, with leave by *force*; others stay.
+        Into one that exists, which may be a mount point, they are put one by one; others stay. If
+        it has content, that needs leave by *force*.
         """
         _require_replaceable_folder(path, force=self._force)
-        if path.is_dir() and any(path.iterdir()):
+        if path.is_dir():
             for name, data in files.items():
                 self.file(path / name, data)
             return
-        target = resolved(path)
         with _reported(path):
-            remove_stale(target.parent)
-            part = self._part(target, force=False)
+            remove_stale(path.parent)
+            part = self._part(path, force=False)
             part.mkdir()
             for name, data in files.items():
                 write_through(part / name, data)
@@ -141,7 +141,11 @@ def require_apart(*paths: Path | None) -> None:
 
     None is one that is not wanted.
     """
-    places = [(path, resolved(path)) for path in paths if path is not None]
+    places = []
+    for path in filter(None, paths):
+        with _reported(path):
+            # The current folder may be gone.
+            places.append((path, resolved(path)))
     for (path, place), (other, around) in permutations(places, 2):
         if place == around:
             raise _twice(path)
@@ -162,10 +166,8 @@ def require_writable(path: Path, *, force: bool, inputs: Iterable[Path] = ()) ->
 def require_writable_folder(path: Path, *, force: bool) -> None:
     """The same of `write_folder`."""
     _require_replaceable_folder(path, force=force)
-    target = resolved(path)
     with _reported(path):
-        filled = target.is_dir() and any(target.iterdir())
-        require_open(target if filled else target.parent)
+        require_open(path if path.is_dir() else path.parent)
 
 
 def _require_replaceable(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:
@@ -191,7 +193,7 @@ def _require_replaceable_folder(path: Path, *, force: bool) -> None:
     """The same of a folder, and of what is in it."""
     try:
         _require_place_of_files(path)
-        if not resolved(path).parent.is_dir():
+        if not path.parent.is_dir():
             raise OutputError("QC601", path, "the directory that it is to be in does not exist")
         if not path.exists() and not path.is_symlink():
             return

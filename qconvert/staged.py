@@ -19,7 +19,7 @@ _CANNOT_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES, errn
 
 @dataclass(slots=True)
 class Staged:
-    """A file or folder ``part`` that is to become *path*, in the place of a file by ``force``.
+    """A file ``part`` that is to become *path*, by ``force`` in the place of another; or a folder.
 
     ``old`` keeps what was there, if anything ``existed``, while others are renamed.
     """
@@ -36,8 +36,7 @@ class Staged:
         if self.force:
             self._replace()
         elif self.part.is_dir():
-            # The system puts a folder in the place of an empty one, and of nothing else.
-            self.existed = self.path.is_dir()
+            # The system puts it in the place of nothing, or of an empty one that has appeared.
             self.part.replace(self.path)
         else:
             self._add()
@@ -52,9 +51,6 @@ class Staged:
                 self.old.replace(self.path)
             elif not self.existed:
                 remove(self.path)
-            elif self.path.is_dir():
-                remove(self.path)
-                self.path.mkdir()
 
     def clean(self) -> None:
         """Remove what is beside the path."""

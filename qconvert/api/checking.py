@@ -184,7 +184,8 @@ def _ready(asked: Asked, watch: Stopwatch) -> Iterator[_Ready]:
                 known, samples = found_by_value(pair.graph, pair.model, pair.known, samples)
                 pair = replace(pair, known=known)
         with watch.part("starting TensorFlow"):
-            panel = assemble(pair.graph, pair.model, tensorflow, pair.known, pair.domains)
+            limits = asked.source.read_within
+            panel = assemble(pair.graph, pair.model, tensorflow, pair.known, pair.domains, limits)
         subject = _subject(asked, pair, CheckedFile(name_of(file.path), file.sha256), watch)
         collector = None if asked.reproducer is None else Collector(pair.graph, pair.model)
         yield _Ready(pair, subject, panel, samples, given.model, repaired, collector)

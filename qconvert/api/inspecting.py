@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from qconvert.api.loading import load
-from qconvert.errors import UsageError, running
+from qconvert.errors import UsageError, naming_file
 from qconvert.ir import Graph
 from qconvert.opening import AnyPath, ReadingOptions, Source
 from qconvert.report.summary import Summary, of_graph
@@ -59,6 +59,6 @@ def _of_file(source: Source, optimized: bool) -> Summary:
     file, _ = read_onnx(path, source.read_within)
     if not optimized:
         return of_onnx(file, None)
-    with running(path):
+    with naming_file(path):
         made = OrtRunner(file).optimized()
     return of_onnx(file, made)

@@ -20,7 +20,7 @@ from qconvert.benchmarking.programs import Against, Programs, programs
 from qconvert.benchmarking.results import Benchmark, Column, Operator
 from qconvert.benchmarking.running import Running
 from qconvert.checking.results import CheckedFile
-from qconvert.errors import WitnessError, running
+from qconvert.errors import WitnessError, naming_file
 from qconvert.modelfile import Limits
 from qconvert.runners.environment import probe
 from qconvert.runners.ort import OrtRunner
@@ -109,7 +109,7 @@ def _columns(found: Mapping[int, Sequence[Measured]], macs: int | None) -> tuple
 def _operators(model: onnx.ModelProto, all_: Programs, batch: int) -> tuple[Operator, ...]:
     """Those of one thread."""
     file = all_.measured.file
-    with running(file):
+    with naming_file(file):
         with Running(all_.measured, 1) as program:
             program.startup()
             profiled = program.profile(batch)

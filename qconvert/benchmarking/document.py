@@ -49,6 +49,7 @@ def _column(column: Column) -> Json:
         "program": column.program,
         "bytes": column.bytes,
         **_unlike(column.unlike),
+        "uncompared": column.uncompared,
         "failure": column.failure,
         "settings": [_setting(each) for each in column.settings],
     }

@@ -25,7 +25,8 @@ def column(
     first = next(iter(each.values()))
     settings = tuple(_setting(t, each[t], measured[t], product[t], macs) for t in each)
     unlike = _unlike(first, next(iter(measured.values())))
-    return Column(first.program.name, _size(first), settings, unlike)
+    uncompared = None if first.uncompared is None else first.uncompared.coded
+    return Column(first.program.name, _size(first), settings, unlike, uncompared)
 
 
 def _size(of: Measured) -> int | None:

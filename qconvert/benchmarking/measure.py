@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 import numpy.typing as npt
 
 from qconvert.benchmarking.running import Program, Running
-from qconvert.errors import WitnessError
+from qconvert.errors import LimitError, WitnessError
 from qconvert.modelfile import Limits
 
 Told: TypeAlias = Callable[[str], None]
@@ -21,7 +21,7 @@ class Measured:
     """What one program took: seconds a call of each round by number of samples.
 
     ``converted`` is the size of the file that it made of the model; ``failure`` is why there is
-    nothing, or nothing more.
+    nothing, or nothing more, ``uncompared`` why there are no ``results`` beside the figures.
     """
 
     program: Program
@@ -31,6 +31,7 @@ class Measured:
     rounds: dict[int, list[float]] = field(default_factory=dict)
     results: list[npt.NDArray[Any]] | None = None
     failure: WitnessError | None = None
+    uncompared: LimitError | None = None
 
 
 def measure(
@@ -42,8 +43,7 @@ def measure(
 ) -> tuple[Measured, ...]:
     """Run the *programs* by turns, each in its process, with so many threads (0: its default).
 
-    Their results are taken where they are to be *compared*: `LimitError` if they take more than
-    these limits allow.
+    Their results are taken where they are to be *compared*, up to these limits.
     """
     found = tuple(map(Measured, programs))
     with ExitStack() as stack:
@@ -82,7 +82,10 @@ def _last(each: Measured, program: Running, compared: Limits | None) -> None:
     if each.failure is None:
         each.peak = program.peak()
         if compared is not None:
-            each.results = program.results(max(each.program.inputs), compared)
+            try:
+                each.results = program.results(max(each.program.inputs), compared)
+            except LimitError as error:
+                each.uncompared = error
 
 
 @contextmanager

@@ -66,13 +66,15 @@ class Unlike:
 class Column:
     """A program beside others; ``bytes`` is the size of its files.
 
-    ``unlike`` compares its outputs with the measured file's, if both are of the same shapes.
+    ``unlike`` compares its outputs with the measured file's, if both are of the same shapes;
+    ``uncompared`` is why they are not taken for that.
     """
 
     program: str
     bytes: int | None
     settings: tuple[Setting, ...]
     unlike: Unlike | None = None
+    uncompared: str | None = None
     failure: str | None = None
 
 

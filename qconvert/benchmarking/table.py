@@ -110,6 +110,9 @@ def _files(found: Benchmark) -> Iterator[Text]:
             said.append(_unlike(column.unlike))
         if said:
             yield Text(f"{column.program}: {'; '.join(said)}")
+        if column.uncompared is not None:
+            told = "\n  ".join((f"{column.program}: not compared", *lines_of(column.uncompared)))
+            yield Text(told, "yellow")
         failures = dict.fromkeys([column.failure, *(s.failure for s in column.settings)])
         for failure in filter(None, failures):
             yield Text("\n  ".join((f"{column.program} failed", *lines_of(failure))), "yellow")

@@ -152,5 +152,5 @@ def _npy(path: Path, file: IO[bytes], size: int) -> NpyStream:
     more = size - file.tell() - math.prod(shape) * dtype.itemsize
     if more > 0:
         # Another array, for one, of `numpy.save` to a file that was open.
-        raise BadFileError("QC711", path, f"{more:,} bytes stand behind the array")
+        raise BadFileError("QC711", path, f"bytes that stand behind the array: {more:,}")
     return NpyStream(path, file, shape, dtype)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx
 
+from qconvert.checking.deployed.layer_limits import require_few_layers
 from qconvert.checking.results import CheckedFile
 from qconvert.emit.metadata import read_metadata
 from qconvert.emit.stamp import read_stamp, sha256_of
@@ -24,10 +25,11 @@ def read_onnx(path: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[onnx.ModelPr
     data = read_valid_onnx(path, limits)
     model = onnx.load_model_from_string(data)
     try:
-        read_metadata(model)
+        metadata = read_metadata(model)
         stamp = read_stamp(model)
     except ValueError as error:
         raise BadFileError("QC703", path, str(error)) from error
+    require_few_layers(path, model, metadata.layers if metadata else (), limits)
     digest = hashlib.sha256(data).hexdigest() if stamp is None else sha256_of(model)
     return model, CheckedFile(name_of(path), digest)
 

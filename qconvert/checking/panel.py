@@ -1,6 +1,6 @@
 """The real witnesses of a check."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,6 +20,7 @@ from qconvert.checking.scans.alone import alone
 from qconvert.checking.witness import Direct, Panel, Runner, Shared, Witness
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Graph
+from qconvert.modelfile import DEFAULT_LIMITS, Limits
 from qconvert.runners.foreign import Correspondence, ForeignRunner
 from qconvert.runners.interface import InputDomain
 from qconvert.runners.ort import OrtRunner
@@ -48,14 +49,17 @@ def assemble(
     tensorflow: TensorFlowRunner | str,
     known: Correspondence | None = None,
     domains: Mapping[str, InputDomain] = MappingProxyType({}),
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Panel:
     """All witnesses that are available, in the order in which their values are shown.
 
-    *known* tells what stands where in a *model* that does not say it, *domains* what inputs can be.
+    *known* tells what stands where in a *model* that does not say it, *domains* what inputs can be,
+    *limits* how large a result of ONNX Runtime.
     """
     conversion, found = Conversion(graph, model, domains), _Witnesses()
-    ort = OrtRunner(model)
-    _ask_onnx_runtime(found, ort, model, known)
+    ort = OrtRunner(model, limits)
+    foreign = None if known is None else partial(ForeignRunner, model, known, limits)
+    _ask_onnx_runtime(found, ort, foreign)
     deployed = _inspected(conversion, ort)
     stored = stored_weights(conversion)
     otherwise = drawn_otherwise(conversion) if known is None else frozenset[str]()
@@ -97,17 +101,17 @@ class _Witnesses:
 
 
 def _ask_onnx_runtime(
-    found: _Witnesses, ort: OrtRunner, model: onnx.ModelProto, known: Correspondence | None
+    found: _Witnesses, ort: OrtRunner, foreign: Callable[[], ForeignRunner] | None
 ) -> None:
     with found.asking(Witness.ORT, Witness.DEPLOYED):
         found.versions[Witness.ORT] = ort.versions
-        if known is None:
+        if foreign is None:
             found.runners[Witness.ORT] = Direct(ort.run_layers)
             found.runners[Witness.DEPLOYED] = Direct(lambda *given: _deployed(ort, *given))
         else:
-            foreign = ForeignRunner(model, known)
-            found.runners[Witness.ORT] = Direct(foreign.run_layers)
-            found.runners[Witness.DEPLOYED] = Direct(foreign.run_deployed)
+            runner = foreign()
+            found.runners[Witness.ORT] = Direct(runner.run_layers)
+            found.runners[Witness.DEPLOYED] = Direct(runner.run_deployed)
 
 
 def _ask_tensorflow(

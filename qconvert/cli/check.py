@@ -8,7 +8,7 @@ from click.core import ParameterSource
 
 from qconvert.cli.checked import Checking, add_json, checked, print_json, tell_where
 from qconvert.cli.configured import check_configured
-from qconvert.cli.github import failures_on_github
+from qconvert.cli.github import failures_on_github, tell_github
 from qconvert.cli.options import (
     DOMAIN,
     FORCE,
@@ -125,6 +125,7 @@ def check(
         say(f"repair  {repair} is not written: {_nothing_to_repair(report)}")
     print_json(to_json(report), json_file)
     tell_where(json_file, folder, quiet=quiet)
+    tell_github(report)
     context.exit(report.exit_code)
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from qconvert.cli.github import tell_github
 from qconvert.cli.options import STDOUT, ReadingFlags
 from qconvert.cli.showing import console, say, tell, watched
 
@@ -66,7 +65,6 @@ def checked(
         show(report, console(sys.stdout))
     elif not report.passed:
         tell(f"qconvert: {printable(str(model))}: {summary(report)}")
-    tell_github(report)
     return report
 
 

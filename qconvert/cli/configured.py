@@ -12,7 +12,7 @@ import click
 
 from qconvert.cli.checked import checked, tell_where
 from qconvert.cli.failing import ENDS, fail_with
-from qconvert.cli.github import tell_github_of_failure
+from qconvert.cli.github import tell_github, tell_github_of_failure
 from qconvert.cli.options import ReadingFlags, sources_of
 from qconvert.cli.showing import console
 from qconvert.errors import OutputError, UsageError
@@ -107,6 +107,7 @@ def _outcome(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -
         if asked.report:
             outputs.folder(asked.report, rendered(report))
     tell_where(None, asked.report, quiet=quiet)
+    tell_github(report)
     told = f"{len(report.ignored)} ignored" if report.ignored else ""
     verdict, required = report.verdict.value, report.required.value
     return _Outcome(name, verdict, required, report.exit_code, told)

@@ -9,7 +9,7 @@ import click
 
 from qconvert.cli.checked import add_json, print_json, tell_where
 from qconvert.cli.checked import checked as check_of
-from qconvert.cli.github import failures_on_github
+from qconvert.cli.github import failures_on_github, tell_github
 from qconvert.cli.options import (
     DIALECT,
     DOMAIN,
@@ -121,6 +121,7 @@ def export(
     print_json(text, json_file)
     if checked:
         tell_where(json_file, quiet=quiet)
+        tell_github(report)
         context.exit(report.exit_code)
     _tell(() if quiet else (*lines, next_line(model, target)))
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def tell_github(report: "Report") -> None:
-    """Annotations on standard error, and a summary for the page of the job; nothing elsewhere."""
+    """Annotations on standard error, and a summary for the page of the job; nothing elsewhere.
+
+    The last thing of a check: where something fails before, GitHub is told of that instead.
+    """
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
     from qconvert.report.github import annotations

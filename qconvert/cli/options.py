@@ -34,8 +34,8 @@ DOMAIN = click.option(
     "--domain", "domains", multiple=True, metavar="INPUT=DOMAIN",
     help="What an input can be: uint8/255, int16, grid(STEP,LO,HI) or float.",
 )  # fmt: skip
-#: As a file: standard output, which then has nothing else.
-STDOUT = Path("-")
+#: What ``-`` stands for: standard output, which then has nothing else.
+STDOUT = Path("/dev/stdout")
 
 
 class OutputPath(click.Path):
@@ -52,14 +52,12 @@ class OutputPath(click.Path):
         ctx: click.Context | None,
     ) -> str | bytes | os.PathLike[str]:
         """The path; `OutputError` for standard output where that is none."""
-        path = super().convert(value, param, ctx)
-        if path != STDOUT or (self._stdout and value == "-"):
-            return path
         if value != "-":
-            # Paths of Python do not tell the two apart.
-            return STDOUT.absolute()
+            return super().convert(value, param, ctx)
+        if self._stdout:
+            return STDOUT
         reason = "is standard output, to which this is not written; ./- is a file of this name"
-        raise OutputError("QC603", STDOUT, reason)
+        raise OutputError("QC603", Path(value), reason)
 
 
 OUTPUT = OutputPath()

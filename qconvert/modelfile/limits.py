@@ -30,6 +30,7 @@ class Limits:
     group_depth: int = 32
     archive_entries: int = 1000
     function_nodes: int = 100_000
+    layer_tensors: int = 2_000_000
     reader_seconds: int = 30
     reader_memory: int = 4 << 30
 

@@ -11,6 +11,7 @@ from onnx import numpy_helper
 
 from qconvert.errors import WitnessError
 from qconvert.ir import F32, Shape
+from qconvert.modelfile import DEFAULT_LIMITS, Limits
 from qconvert.runners.ort import OrtRunner
 from qconvert.runners.traces import NOTHING, Trace
 
@@ -74,12 +75,14 @@ class Correspondence:
 class ForeignRunner:
     """Runs a file as it is, and with the tensors of layers as outputs."""
 
-    def __init__(self, model: onnx.ModelProto, known: Correspondence) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, known: Correspondence, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self._known = known
         self._coding = _codings(model.graph)
         tensors = [place.tensor for place in known.layers.values()]
-        self._layers = OrtRunner(_with_outputs(model, tensors))
-        self._deployed = OrtRunner(model)
+        self._layers = OrtRunner(_with_outputs(model, tensors), limits)
+        self._deployed = OrtRunner(model, limits)
         self.versions = self._deployed.versions
 
     def run_layers(self, inputs: Mapping[str, F32], forced: Mapping[str, F32] = NOTHING) -> Trace:

@@ -34,7 +34,8 @@ def read_npz(path: Path) -> dict[str, F32]:
 def bytes_in(path: Path) -> int:
     """How many all arrays take, which nothing was read of.
 
-    `ValueError` for an array that says it is larger than what is there of it; other errors if it
+    `ValueError` for an array that says it is larger than what is there of it, or less than
+    nothing; other errors if it
     is no npz.
     """
     size, total = path.stat().st_size, 0
@@ -44,7 +45,7 @@ def bytes_in(path: Path) -> int:
                 np.lib.format.read_magic(member)
                 shape, _, dtype = np.lib.format.read_array_header_1_0(member)
             needed = math.prod(shape) * dtype.itemsize
-            if needed > min(info.file_size, size):
+            if min(shape, default=0) < 0 or needed > min(info.file_size, size):
                 raise ValueError(f"{info.filename} says that its shape is {shape}")
             total += needed
     return total

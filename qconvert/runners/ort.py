@@ -13,6 +13,7 @@ import onnx
 from qconvert.emit.metadata import CodesTensor, LayerTensor, read_metadata
 from qconvert.errors import WitnessError
 from qconvert.ir import F32
+from qconvert.modelfile import DEFAULT_LIMITS, Limits
 from qconvert.runners.cutting import can_be_cut, cut, feeds, tensors_of
 from qconvert.runners.interface import fed, floats
 from qconvert.runners.ort_process import Session, ort_process
@@ -22,10 +23,14 @@ _Array: TypeAlias = np.ndarray[Any, Any]
 
 
 class OrtRunner:
-    """Runs an ONNX file, which need not be one of ours; without metadata it has no layers."""
+    """Runs an ONNX file, which need not be one of ours; without metadata it has no layers.
 
-    def __init__(self, model: onnx.ModelProto | Path) -> None:
+    Whatever runs it raises `LimitError` for a result of more bytes than the *limits* allow.
+    """
+
+    def __init__(self, model: onnx.ModelProto | Path, limits: Limits = DEFAULT_LIMITS) -> None:
         self._source = model
+        self._limits = limits
         try:
             self._model = (
                 onnx.load(model, load_external_data=False) if isinstance(model, Path) else model
@@ -195,7 +200,7 @@ class OrtRunner:
         if set(inputs) != set(self.inputs):
             raise WitnessError("QC707", f"the ONNX file takes {self.inputs}, not {sorted(inputs)}")
         taken = fed(self._interface, inputs)
-        return {**taken, **session.run({**taken, **more})}
+        return {**taken, **session.run({**taken, **more}, self._limits)}
 
 
 def _typed(arrays: Mapping[str, _Array], session: Session) -> dict[str, _Array]:

@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from qconvert.errors import OutputError, WitnessError
+from qconvert.errors import LimitError, OutputError, WitnessError
+from qconvert.modelfile import DEFAULT_LIMITS, Limits
 from qconvert.runners.process import Answer, Json, Worker, limit, words_of
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -159,8 +160,11 @@ class Session:
         self._number = number
         weakref.finalize(self, process.drop, number)
 
-    def run(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
-        """All outputs by name; what is no array of numbers is an empty one of objects."""
+    def run(self, arrays: Mapping[str, Array], limits: Limits = DEFAULT_LIMITS) -> dict[str, Array]:
+        """All outputs by name; what is no array of numbers is an empty one of objects.
+
+        `LimitError` if one takes more bytes than a tensor may, which the process does not send.
+        """
         process = self._process
         inputs, outputs = process.file(), process.file()
         try:
@@ -171,11 +175,14 @@ class Session:
                 arrays=described,
                 inputs=str(inputs),
                 outputs=str(outputs),
+                most=limits.tensor_bytes,
             )
             if "refused" in answer:
                 reason = words_of(answer["refused"])
                 raise WitnessError("QC727", f"ONNX Runtime failed: {reason}")
-            return _read(answer, outputs, self.outputs)
+            if "large" in answer:
+                raise _too_large(words_of(answer["large"]), limits)
+            return _read(answer, outputs, self.outputs, limits)
         finally:
             for path in (inputs, outputs):
                 path.unlink(missing_ok=True)
@@ -230,11 +237,18 @@ def _written(arrays: Mapping[str, Array], path: Path) -> list[Json]:
     return described
 
 
-def _read(answer: Answer, path: Path, names: tuple[str, ...]) -> dict[str, Array]:
+def _too_large(what: str, limits: Limits) -> LimitError:
+    return LimitError("QC320", f"{OrtProcess.name}: {what}: {limits.of('tensor_bytes')}")
+
+
+def _read(answer: Answer, path: Path, names: tuple[str, ...], limits: Limits) -> dict[str, Array]:
     """The arrays that the process says it wrote; what it says is not believed."""
     described = answer.get("arrays")
     arrays: dict[str, Array] = {}
     try:
+        size, most = path.stat().st_size, len(names) * _aligned(limits.tensor_bytes)
+        if size > most:
+            raise _too_large(f"{len(names)} outputs of {size:,} bytes", limits)
         data, start = np.fromfile(path, np.uint8), 0
         for each in described if isinstance(described, list) else ():
             name, array = _array(data[start:], each)

@@ -148,9 +148,14 @@ def test_outputs_beyond_the_limit_are_neither_sent_nor_read(
     """24 bytes of them: two samples of three numbers."""
     monkeypatch.setattr(module, "Running", kind)
     less = DEFAULT_LIMITS.with_values({"tensor-bytes": 23})
-    with pytest.raises(LimitError, match=r"file: outputs of 24 bytes .*--limit tensor-bytes") as e:
-        measure([doubling], 1, 1, lambda _: None, less)
-    assert e.value.code == "QC320"
+    (found,) = measure([doubling], 1, 1, lambda _: None, less)
+    assert isinstance(found.uncompared, LimitError) and found.results is None
+    assert found.uncompared.coded.startswith("QC320: file: outputs of 24 bytes ")
+    assert "--limit tensor-bytes" in str(found.uncompared)
+    told = column({1: found}, {1: found}, {1: found}, None)
+    assert told.uncompared == found.uncompared.coded
+    # What was measured is told all the same.
+    assert (len(told.settings[0].timings), told.settings[0].failure) == (1, None)
 
 
 def test_outputs_up_to_the_limit_are_read(doubling: Program) -> None:

@@ -19,6 +19,7 @@ from qconvert.output import (
     write,
     write_folder,
 )
+from scripts.faulted.writing import small_disk
 from tests.cli.conftest import WriteModel
 
 NO_TENSORFLOW = ("--tf-python", "/nowhere/python")
@@ -309,6 +310,23 @@ def test_a_folder_is_written_at_once(tmp_path: Path, name: str) -> None:
     assert set(names(tmp_path)) == {"empty", name}
 
 
+def test_a_folder_that_exists_stays_the_same_one(tmp_path: Path) -> None:
+    """It may be a mount point, or belong to others as well."""
+    before = tmp_path.stat()
+    write_folder(tmp_path, FILES, force=False)
+    after = tmp_path.stat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+
+
+def test_a_folder_that_is_a_mount_point_gets_the_files(tmp_path: Path) -> None:
+    with small_disk(tmp_path, 64) as mounted:
+        if not mounted:
+            pytest.skip("not permitted to mount")
+        require_writable_folder(tmp_path, force=False)
+        write_folder(tmp_path, FILES, force=False)
+        assert names(tmp_path) == ["a", "b"]
+
+
 def test_a_folder_with_content_needs_force_and_loses_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"old")
     (tmp_path / "mine").write_bytes(b"precious")
@@ -328,7 +346,8 @@ def test_no_input_in_the_folder_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("a/b", "does not exist"), ("file", "not a directory")]
+    ("name", "words"),
+    [("a/b", "does not exist"), ("a/..", "does not exist"), ("file", "not a directory")],
 )
 def test_a_folder_that_cannot_be(tmp_path: Path, name: str, words: str) -> None:
     (tmp_path / "file").write_bytes(b"")
@@ -492,6 +511,16 @@ def test_a_file_may_be_called_a_dash(
     option, path = words
     assert run(["export", str(write_model()), option, path.format(here=tmp_path.name)]) == 0
     assert "-" in names(tmp_path)
+
+
+def test_standard_output_is_no_file_by_its_other_name(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = str(write_model())
+    assert run(["export", model, "-o", "/dev/stdout", "--force"]) == 6
+    assert "error QC603" in capsys.readouterr().err
+    assert run(["export", model, "--json", "/dev/stdout"]) == 0
+    assert json.loads(capsys.readouterr().out)
 
 
 def test_standard_output_lies_in_no_folder(

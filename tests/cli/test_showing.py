@@ -20,6 +20,7 @@ from qconvert.checking.witness import Witness
 from qconvert.cli import run
 from qconvert.cli.showing import Bar, bar_on, console, watched
 from qconvert.report.escape import printable
+from qconvert.staged import Staged
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 NOWHERE = ["--tf-python", "/nowhere/python"]
@@ -226,6 +227,40 @@ def test_github_is_told_of_a_model_that_cannot_be_read(
     assert annotation.startswith(title)
     assert error.startswith("qconvert: error QC103: ")
     assert "QC103" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", ["check", "export", "configured"])
+def test_github_is_told_once_where_the_files_cannot_be_written(
+    command: str,
+    write_model: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A verdict and then an error would be two; the error is why the job fails."""
+    monkeypatch.chdir(tmp_path)
+    write_model()
+    page = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    Path("qconvert.toml").write_text(
+        '[[models]]\nmodel = "model.h5"\nreport = "report"\nsamples = 4\n'
+        'tf-python = "/nowhere/python"\n'
+    )
+    words = {
+        "check": ["check", "model.h5", "--samples", "4", "--json", "r.json", *NOWHERE],
+        "export": ["export", "model.h5", "--check", "--json", "r.json", *NOWHERE],
+        "configured": ["check"],
+    }
+
+    def put(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Staged, "put", put)
+    assert run(words[command]) == 6
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("::")]
+    assert len(told) == 1 and "could not be checked::QC602" in told[0]
+    assert page.read_text(encoding="utf-8").count("## ") == 1
 
 
 @pytest.mark.parametrize("words", [("export",), ("inspect",), ("check", "--no-such-option")])

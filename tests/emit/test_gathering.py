@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qconvert.emit import to_onnx
-from qconvert.ir import F32, Graph
+from qconvert.ir import F32, Graph, Output
 from qconvert.ir.ops import Concat, Conv, Dense, Merge, Op, Pool, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 from qconvert.reference import evaluate
@@ -105,6 +105,12 @@ def test_other_sums_stay_floats(
     graph = meeting(make, ADD, branches, *behind)
     outputs_are_right(graph, run)
     assert not gathers(graph)
+
+
+def test_what_is_a_result_as_well_stays_float(make: Make) -> None:
+    graph = meeting(make, ADD, (FINE, COARSE), *PRODUCT)
+    assert gathers(graph)
+    assert not gathers(replace(graph, outputs=(*graph.outputs, Output("y", "y"))))
 
 
 def gathers(graph: Graph) -> bool:

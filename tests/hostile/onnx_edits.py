@@ -244,6 +244,41 @@ def doubling(count: int, *, branch: bool = False) -> Edit:
     return functions((2, "Identity"), *inner, branch=branch)
 
 
+def layers_of_one_tensor(count: int, behind: int, *, fused: bool = False) -> Edit:
+    """No layers but so many that end in the last one's tensor, with a chain of nodes *behind* it.
+
+    Or the first of them does, and the others are *fused* into it.
+    """
+
+    def many(content: dict[str, object]) -> None:
+        layers = content["layers"]
+        assert isinstance(layers, list)
+        own = {**layers[-1], "layer": "l0"}
+        others = {"class_name": "X", "fused_into": "l0"} if fused else own
+        content["layers"] = [own, *({**others, "layer": f"l{i}"} for i in range(1, count))]
+
+    def edit(model: onnx.ModelProto) -> None:
+        tensors = [model.graph.input[0].name, *(f"chain{i}" for i in range(behind))]
+        chain = (helper.make_node("Neg", [x], [y]) for x, y in pairwise(tensors))
+        _in_front(model, *chain, read=tensors[-1])
+        metadata(many)(model)
+
+    return edit
+
+
+def wide_operators(count: int, width: int) -> Edit:
+    """A chain of operators of another domain, each with so many inputs and outputs."""
+
+    def edit(model: onnx.ModelProto) -> None:
+        tensors = [[model.graph.input[0].name]]
+        tensors += ([f"wide{i}_{k}" for k in range(width)] for i in range(count))
+        model.opset_import.append(helper.make_opsetid("another", 1))
+        chain = (helper.make_node("X", x, y, domain="another") for x, y in pairwise(tensors))
+        _in_front(model, *chain, read=tensors[-1][0])
+
+    return edit
+
+
 def allocation(operator: str) -> Edit:
     """A tensor of 4 TiB of zeros."""
 
@@ -256,6 +291,13 @@ def allocation(operator: str) -> Edit:
         _in_front(model, shape, one, node, total, read="bomb_total")
 
     return edit
+
+
+def large_output(model: onnx.ModelProto) -> None:
+    """One more output, of 4 MiB."""
+    sizes, one = _constant("sizes", np.array([1 << 20])), _constant("one", np.ones(1, np.float32))
+    model.graph.node.extend([sizes, one, helper.make_node("Expand", ["one", "sizes"], ["large"])])
+    model.graph.output.append(helper.make_tensor_value_info("large", TensorProto.FLOAT, ["n"]))
 
 
 def cycle(model: onnx.ModelProto) -> None:

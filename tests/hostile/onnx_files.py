@@ -26,6 +26,7 @@ from tests.hostile.onnx_edits import (
     input_of_strings,
     input_of_unknown_type,
     input_without_type,
+    layers_of_one_tensor,
     metadata,
     nested,
     no_nodes,
@@ -37,6 +38,7 @@ from tests.hostile.onnx_edits import (
     text_of_tensor,
     undefined,
     unknown_operator,
+    wide_operators,
 )
 
 #: For each edit: the code with which `inspect` and everything else refuses the file.
@@ -105,6 +107,23 @@ BEYOND: Final[Mapping[str, Edit]] = {
     "a graph handed to functions": given_graph(),
     "a graph that functions have": given_graph(default=True),
 }
+
+#: Files whose layers are many, or share much: the code, and the limit that is named.
+CROWDED: Final[Mapping[str, tuple[Edit, str, str]]] = {
+    "10,001 layers of one tensor": (layers_of_one_tensor(10_001, 1), "QC324", "layers"),
+    "9,000 layers of 9,000 operators": (
+        layers_of_one_tensor(9000, 9000),
+        "QC709",
+        "layer-tensors",
+    ),
+    "9,000 layers fused into 9,000 operators": (
+        layers_of_one_tensor(9000, 9000, fused=True),
+        "QC709",
+        "layer-tensors",
+    ),
+}
+#: A file of operators that have many inputs and outputs each, which are gone through once.
+WIDE: Final = wide_operators(8, 2500)
 
 #: For each edit: the codes of which one says why ONNX Runtime does not run the file.
 FAILING: Final[Mapping[str, tuple[Edit, tuple[str, ...]]]] = {

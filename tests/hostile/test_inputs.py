@@ -38,3 +38,12 @@ def test_what_is_no_file_is_not_opened(
     for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
         assert run(["check", str(keras), "--inputs", str(path)]) == 4
         assert "QC106" in capsys.readouterr().err
+
+
+def test_one_byte_is_not_told_as_several(
+    keras: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.npy"
+    path.write_bytes(SAMPLES["a byte behind the array"][0])
+    assert run(["check", str(keras), "--inputs", str(path)]) == 4
+    assert "bytes that stand behind the array: 1\n" in capsys.readouterr().err

@@ -40,9 +40,11 @@ from tests.hostile.onnx_edits import (
     endless_loop,
     external,
     hostile_names,
+    large_output,
+    layers_of_one_tensor,
     overloaded,
 )
-from tests.hostile.onnx_files import BEYOND, FAILING, REFUSED
+from tests.hostile.onnx_files import BEYOND, CROWDED, FAILING, REFUSED
 
 NOWHERE = ("--tf-python", "/nowhere/python")
 
@@ -105,6 +107,52 @@ def test_calls_of_functions_are_counted_before_they_are_followed(
     assert "--limit function-nodes=N" in error or "is given a graph as 'given'" in error
 
 
+@pytest.mark.parametrize("name", CROWDED)
+def test_layers_are_counted_before_their_operators_are_gone_through(
+    name: str, keras: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit, code, limit = CROWDED[name]
+    path = edited(exported, tmp_path, edit)
+    for command in (
+        ["inspect", path],
+        ["diff", exported, path],
+        ["check", keras, path, *NOWHERE],
+        ["bench", path],
+    ):
+        assert run([str(word) for word in command]) == 7
+        error = capsys.readouterr().err
+        assert error.startswith(f"qconvert: error {code}: {path}: ") and error.count("\n") == 1
+        assert f"--limit {limit}=N" in error
+
+
+def test_a_check_takes_no_large_outputs(
+    keras: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = edited(exported, tmp_path, large_output)
+    words = ["check", str(keras), str(path), "--samples", "3", *NOWHERE, "--limit"]
+    assert run([*words, "tensor-bytes=1MiB"]) == 7
+    error = capsys.readouterr().err
+    assert "QC320" in error and "'large' takes 4,194,304 bytes" in error
+    assert run([*words, "tensor-bytes=4MiB"]) != 7
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_layers_are_gone_through_up_to_the_limit(
+    fused: bool, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of two has all operators, and the tensors of these."""
+    path = edited(exported, tmp_path, layers_of_one_tensor(2, 100, fused=fused))
+    nodes = onnx.load(path).graph.node
+    both = 2 * sum(len(node.input) + len(node.output) for node in nodes)
+    words = ["inspect", str(path), "--limit"]
+    assert run([*words, f"layer-tensors={both - 1}"]) == 7
+    assert "QC709" in capsys.readouterr().err
+    assert run([*words, f"layer-tensors={both}"]) == 0
+    assert run([*words, "layers=1"]) == 7
+    assert "QC324" in capsys.readouterr().err
+    assert run([*words, "layers=2"]) == 0
+
+
 @pytest.mark.parametrize("branch", [False, True])
 def test_calls_up_to_the_limit_are_followed(
     branch: bool, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -158,7 +206,7 @@ def test_a_file_that_does_not_run_has_one_code_when_it_is_timed(
     path = edited(exported, tmp_path, edit)
     assert run(["bench", str(path), "--rounds", "1", "--batch", "1", "--threads", "1"]) == 5
     error = capsys.readouterr().err
-    assert error.startswith("qconvert: error QC727: its process failed: ")
+    assert error.startswith(f"qconvert: error QC727: {path}: its process failed: ")
     assert error.count("QC7") == 1
 
 

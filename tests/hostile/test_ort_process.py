@@ -14,7 +14,8 @@ import onnx
 import pytest
 from numpy.testing import assert_array_equal
 
-from qconvert.errors import OutputError, UsageError, WitnessError
+from qconvert.errors import LimitError, OutputError, UsageError, WitnessError
+from qconvert.modelfile import DEFAULT_LIMITS
 from qconvert.runners import ort_process as processes
 from qconvert.runners.ort import OrtRunner
 from qconvert.runners.ort_process import MEMORY, SECONDS, OrtLimits, OrtProcess
@@ -76,6 +77,32 @@ def test_a_liar_that_tells_the_truth_is_believed(
     monkeypatch.setattr(processes, "_SCRIPT", script)
     with OrtProcess(OrtLimits(1 << 30, 20)) as process:
         assert_array_equal(process.session(exported, optimized=True).run(X)["y"], [0])
+
+
+def test_outputs_beyond_the_limit_are_not_sent(exported: Path) -> None:
+    less = DEFAULT_LIMITS.with_values({"tensor-bytes": 3})
+    with OrtProcess(OrtLimits(1 << 30, 20)) as process:
+        session = process.session(exported, optimized=True)
+        with pytest.raises(LimitError, match=r"the output .* bytes: .*--limit tensor-bytes") as e:
+            session.run(X, less)
+        assert e.value.code == "QC320"
+        # That is no end of the process.
+        assert session.run(X)
+
+
+def test_outputs_beyond_the_limit_are_not_read(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, large = tmp_path / "liar.py", 'os.truncate(request["outputs"], 1000); '
+    told = f'{large}{ARRAYS}[["y", "<f4", [1]]]'
+    script.write_text(LIAR.replace("RUN", told), encoding="utf-8")
+    monkeypatch.setattr(processes, "_SCRIPT", script)
+    less = DEFAULT_LIMITS.with_values({"tensor-bytes": 4})
+    with OrtProcess(OrtLimits(1 << 30, 20)) as process:
+        session = process.session(exported, optimized=True)
+        with pytest.raises(LimitError, match="1 outputs of 1,000 bytes") as found:
+            session.run(X, less)
+    assert found.value.code == "QC320"
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])

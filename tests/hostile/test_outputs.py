@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from qconvert import output
 from qconvert.cli import run
 from tests.hostile.building import BIAS, KERNEL, hdf5, model, renamed
 from tests.hostile.commands.outputs import ORDINARY
@@ -80,6 +81,27 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_read(
         codes.append(done.stderr[:22])
         assert [each.name for each in closed.iterdir()] == ["kept"]
     assert codes == ["qconvert: error QC602:", "qconvert: error QC107:"]
+
+
+def test_an_empty_folder_that_cannot_be_written_is_told_before_anything_is_read(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "closed").mkdir(mode=0o555)
+    command = [*ORDINARY, sys.executable, "-m", "qconvert", "check", "no.h5", "--report", "closed"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr.startswith("qconvert: error QC602: closed: ")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_place_of_each_output_is_tried_once(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words, _, expected = COMMANDS[name]
+    options = {"-o", "--json", "--html", "--report"}
+    tried: list[Path] = []
+    monkeypatch.setattr(output, "require_open", tried.append)
+    assert run(words.split()) == expected
+    assert len(tried) == sum(word in options for word in words.split())
 
 
 def contents(folder: Path) -> dict[str, bytes]:

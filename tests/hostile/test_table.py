@@ -42,6 +42,8 @@ SHORT = (
     (77, "a pipe as configuration"),
     (78, "both closed"),
     (78, "a check in a folder that is gone"),
+    (78, "an output in a folder that is gone: export -o ./-"),
+    (78, "an output in a folder that is gone: check --report report"),
 )
 
 

@@ -368,7 +368,7 @@ def test_odd_numbers_are_converted_and_not_taken_bit_by_bit(write_model: WriteMo
         ("bytearray(8 << 30)", "QC801"),
         ("[0 for _ in iter(int, 1)]", "QC109"),
         ("__import__('os').abort()", "QC108"),
-        ("__import__('os').ftruncate(reading.results._descriptor, 1 << 50)", "QC111"),
+        ("__import__('os').ftruncate(budget.results._descriptor, 1 << 50)", "QC111"),
     ],
 )
 def test_the_reader_is_confined(

@@ -1,12 +1,13 @@
 """Results of a process that nobody trusts."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from qconvert.runners.npz import read_npz, write_npz
+from qconvert.runners.npz import bytes_in, read_npz, write_npz
 
 
 class Evil:
@@ -37,6 +38,17 @@ def test_objects_are_not_made(tmp_path: Path) -> None:
     with np.load(path, allow_pickle=True) as archive:
         archive["x"]
     assert executed.exists()
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-2, -3), (0, -1)])
+def test_axes_below_zero_are_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w") as archive, archive.open("x.npy", "w") as member:
+        header = {"shape": shape, "fortran_order": False, "descr": "<f4"}
+        np.lib.format.write_array_header_1_0(member, header)
+        member.write(bytes(24))
+    with pytest.raises(ValueError, match="says that its shape is"):
+        bytes_in(path)
 
 
 def test_other_numbers_are_refused(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 What belongs to a layer is what lies between its tensor and those of the layers before it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TypeAlias
 
@@ -53,6 +53,13 @@ def cones_of(file: OnnxGraph, layers: Sequence[LayerTensor]) -> Cones:
 
     For one that is fused into another layer's operators, these.
     """
-    ends = {name for layer in layers for name in tensors_of(layer)}
-    own = {layer.layer: file.cone(list(tensors_of(layer)), ends) for layer in layers}
+    own = dict(own_cones(file, layers))
     return {x.layer: own.get(x.fused_into or x.layer, []) for x in layers}
+
+
+def own_cones(
+    file: OnnxGraph, layers: Sequence[LayerTensor]
+) -> Iterator[tuple[str, list[onnx.NodeProto]]]:
+    """Layer by layer the same, as they are asked for; none for one that is fused."""
+    ends = {name for layer in layers for name in tensors_of(layer)}
+    return ((layer.layer, file.cone(list(tensors_of(layer)), ends)) for layer in layers)

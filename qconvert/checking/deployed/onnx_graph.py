@@ -90,15 +90,17 @@ class OnnxGraph:
 
     def cone(self, ends: list[str], others: set[str]) -> list[onnx.NodeProto]:
         """The nodes between the tensors of *others* and *ends*, in the file's order."""
-        pending, seen, nodes = list(ends), set[str](), dict[int, onnx.NodeProto]()
+        pending, nodes = list(ends), dict[int, onnx.NodeProto]()
         while pending:
             name = pending.pop()
             node = self._makers.get(name)
-            if node is None or name in seen or (name in others and name not in ends):
+            if node is None or (name in others and name not in ends):
                 continue
-            seen.add(name)
-            nodes[self._order[id(node)]] = node
-            pending += node.input
+            place = self._order[id(node)]
+            # Once for all of its outputs: their number times that of its inputs has no limit.
+            if place not in nodes:
+                nodes[place] = node
+                pending += node.input
         return [nodes[i] for i in sorted(nodes)]
 
     def nested(self, node: onnx.NodeProto) -> Iterator[tuple[onnx.NodeProto, "OnnxGraph"]]:

@@ -86,7 +86,11 @@ class Worker:
             results = session.run(names, _read(request["arrays"], Path(request["inputs"])))
         except Exception as error:
             return {"refused": str(error)}
-        return {"arrays": _written(dict(zip(names, results, strict=True)), request["outputs"])}
+        arrays = dict(zip(names, results, strict=True))
+        for name, value in arrays.items():
+            if _is_numbers(value) and value.nbytes > request["most"]:
+                return {"large": f"the output {name!r} takes {value.nbytes:,} bytes"}
+        return {"arrays": _written(arrays, request["outputs"])}
 
 
 def _read(described: Iterable[tuple[str, str, list[int]]], path: Path) -> dict[str, Any]:
@@ -107,13 +111,19 @@ def _written(arrays: dict[str, Any], path: str) -> list[tuple[str, str | None, l
     described: list[tuple[str, str | None, list[int]]] = []
     with Path(path).open("wb") as file:
         for name, value in arrays.items():
-            if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
+            if not _is_numbers(value):
                 described.append((name, None, []))
                 continue
             described.append((name, value.dtype.str, list(value.shape)))
             file.seek(_aligned(file.tell()))
             file.write(np.ascontiguousarray(value).data)
     return described
+
+
+def _is_numbers(value: object) -> bool:
+    import numpy as np
+
+    return isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
 
 
 def _aligned(start: int) -> int:

@@ -40,6 +40,7 @@ import sys
 import tempfile
 import traceback
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     __package__ = "tf_worker"
 from . import keras3
+from .left_out import leave_out, with_all_needed
 from .loading import load_model
 from .opaque import opaque
 from .programs import to_onnx
@@ -83,8 +85,6 @@ ENVIRONMENT = {
 DEFAULTS = {"TF_ENABLE_ONEDNN_OPTS": "1", "ORT_DISABLE_TELEMETRY": "1"}
 #: Settings that put other programs in the place of sums of products: those that are made are told.
 OTHER_KERNELS = ("TF_USE_DEEP_CONV2D", "ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE")
-#: What Keras imports wherever it is installed, for data and images: a third of the time to start.
-UNUSED = ("pandas", "scipy", "sklearn")
 #: Before the names of layers whose results are given.
 FORCED = "forced:"
 
@@ -279,7 +279,7 @@ def serve(requests: Iterable[str], replies: TextIO) -> None:
             if request["do"] == "stop":
                 return
             try:
-                answer = worker.answer(request)
+                answer = with_all_needed(partial(worker.answer, request))
             except Exception as error:
                 answer = failure(error)
             print(json.dumps({"id": request.get("id"), **answer}), file=replies, flush=True)
@@ -290,8 +290,7 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     os.environ.update({**DEFAULTS, **os.environ, **ENVIRONMENT})
-    for name in UNUSED:
-        sys.modules[name] = None  # type: ignore[assignment]
+    leave_out()
     # The folder around comes first, where modules could hide those of TensorFlow.
     here = Path(__file__).resolve().parents[1]
     sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != here]

@@ -16,10 +16,11 @@ from tests.hostile.onnx_edits import (
     external,
     hostile_names,
     large_inputs,
+    large_output,
     no_outputs,
     renamed_input,
 )
-from tests.hostile.onnx_files import BEYOND, FAILING, REFUSED
+from tests.hostile.onnx_files import BEYOND, CROWDED, FAILING, REFUSED, WIDE
 
 Words = Sequence[str | Path]
 
@@ -37,6 +38,10 @@ def timed(edit: Edit, folder: Path) -> Words:
 
 def compared(edit: Edit, folder: Path) -> Words:
     return checked(folder, exported(folder, edit))
+
+
+def with_large_output(folder: Path) -> Words:
+    return [*compared(large_output, folder), "--limit", "tensor-bytes=1MiB"]
 
 
 def beside(kind: str, folder: Path) -> Words:
@@ -97,6 +102,11 @@ CASES = (
     ),
     *(Call(72, name, partial(inspected, edit), "QC708", 7) for name, edit in BEYOND.items()),
     *(
+        Call(72, name, partial(inspected, edit), code, 7, f"--limit {limit}=N")
+        for name, (edit, code, limit) in CROWDED.items()
+    ),
+    Call(72, "operators of 2,500 inputs and outputs", partial(inspected, WIDE), "", 0),
+    *(
         Call(36, f"{name}, timed", partial(timed, edit), "QC320", 7, "--limit tensor-bytes=N")
         for name, edit in {"a huge axis": enormous_input, "large inputs": large_inputs}.items()
     ),
@@ -105,6 +115,8 @@ CASES = (
     Call(72, "names that act", partial(inspected, hostile_names), "", 0),
     Call(72, "an input of another name", partial(compared, renamed_input), "QC704", 2,
          "not of this model", environment=WITNESS),
+    Call(72, "a large output, checked", with_large_output, "QC320", 7, "--limit tensor-bytes=N",
+         environment=WITNESS),
     Call(72, "no outputs, checked", partial(compared, no_outputs), "QC702", 4,
          environment=WITNESS),
     Call(73, "the file itself", lambda folder: checked(folder, exported(folder)), "", 0,

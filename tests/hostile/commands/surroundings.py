@@ -41,6 +41,12 @@ def exported(folder: Path) -> Words:
     return ["export", model(folder), "-o", folder / "out.onnx"]
 
 
+def of_model(words: str, folder: Path) -> Words:
+    """A command and its options, of a model that is there."""
+    command, *options = words.split()
+    return [command, model(folder), *options]
+
+
 def shell(script: str) -> tuple[str, ...]:
     """A command as ``$@`` of a script."""
     return ("bash", "-o", "pipefail", "-c", script, "bash")
@@ -79,6 +85,7 @@ LACKING: dict[str, dict[str, str]] = {
 }
 #: Where interpreters look for a home.
 USERS = ("/etc/nsswitch.conf", "/etc/passwd")
+#: The current folder is removed.
 GONE = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
 
 CASES = (
@@ -111,9 +118,15 @@ CASES = (
     Call(78, "a folder that is gone", exported, "", 0, outputs=("out.onnx",), through=shell(GONE)),
     Call(78, "a model in a folder that is gone", lambda _: ["inspect", "model.h5"], "QC107", 4,
          through=shell(GONE)),
-    Call(78, "an output in a folder that is gone",
-         lambda folder: ["export", model(folder), "-o", "out.onnx"], "QC602", 6,
-         through=shell(GONE)),
+    *(
+        Call(78, f"an output in a folder that is gone: {words}", partial(of_model, words),
+             "QC602", 6, through=shell(GONE))
+        for words in ("export -o out.onnx", "export -o ./-", "check --json r.json",
+                      "check --report report", "check --report ../report",
+                      "explain --layer fc --json e.json", "weights -o w.npz")
+    ),
+    Call(78, "a default output in a folder that is gone", lambda _: ["export", "model.h5"],
+         "QC602", 6, through=shell(GONE)),
     Call(78, "a check in a folder that is gone", lambda _: ["check"], "QC911", 2,
          through=shell(GONE)),
     *(
