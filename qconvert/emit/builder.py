@@ -102,10 +102,12 @@ class Builder:
         array = np.asarray(value, order="C")
         key = (array.dtype.name, array.shape, array.tobytes())
         if key not in self._known:
-            tensor = self.fresh(f"{self.scope}/{name}" if array.ndim else name)
-            self._constants[tensor] = numpy_helper.from_array(array, tensor)
-            self._known[key] = tensor
+            self._known[key] = self._stored(array, f"{self.scope}/{name}" if array.ndim else name)
         return self._known[key]
+
+    def own_constant(self, value: npt.NDArray[np.generic], name: str) -> Tensor:
+        """An initializer that is shared with no other scope, nor is what is computed of it."""
+        return self._stored(np.asarray(value, order="C"), f"{self.scope}/{name}")
 
     def scalar(self, value: float) -> Tensor:
         """One float32 number."""
@@ -200,6 +202,11 @@ class Builder:
         graph.initializer.extend(
             value for tensor, value in self._constants.items() if tensor in alive
         )
+
+    def _stored(self, array: npt.NDArray[np.generic], name: str) -> Tensor:
+        tensor = self.fresh(name)
+        self._constants[tensor] = numpy_helper.from_array(array, tensor)
+        return tensor
 
     def _append(
         self, kind: str, inputs: tuple[Tensor, ...], attributes: dict[str, Attribute]

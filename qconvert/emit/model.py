@@ -139,8 +139,8 @@ def _emit(
             fused |= dict.fromkeys(chain.fused, node.name)
         b.scope = node.name
         if y is None and weight is not None and dialect.integer_kernels:
-            factor = factors.get(node.name)
-            y = lower_linear(node, weight, chain, factor, inputs[0], b, dialect)
+            factor, given = factors.get(node.name), graph.shapes[node.inputs[0]]
+            y = lower_linear(node, given, weight, chain, factor, inputs[0], b, dialect)
         if y is None:
             y = lower(node.op, inputs, node.shape, b, dialect)
         made = {node: gathered(graph, node, inputs, y, b)}
@@ -223,7 +223,7 @@ def _codes(value: Value, b: Builder, alive: set[str]) -> CodesTensor | None:
     codes, sums = value.codes, value.sums
     if codes is not None and codes.tensor in alive:
         return CodesTensor(b.name_of(codes.tensor), codes.exp, codes.zero)
-    if sums is None or sums.tensor not in alive:
+    if sums is None or sums.tensor not in alive or value.tensor in alive:
         return None
     exp = sums.exps[0] if len(set(sums.exps)) == 1 else sums.exps
     return CodesTensor(b.name_of(sums.tensor), exp, 0)

@@ -10,6 +10,7 @@ from scripts.mutation.kernel_files import KERNELS
 from scripts.mutation.made_files import MADE
 from scripts.mutation.stair_files import STAIRS
 from scripts.mutation.sum_files import SUMS
+from scripts.mutation.window_files import WINDOWS
 
 FILE_MUTANTS: Final[tuple[FileMutant, ...]] = (
     *CODERS,
@@ -19,4 +20,5 @@ FILE_MUTANTS: Final[tuple[FileMutant, ...]] = (
     *MADE,
     *STAIRS,
     *SUMS,
+    *WINDOWS,
 )

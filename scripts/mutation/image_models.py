@@ -135,16 +135,37 @@ def requantized() -> Model:
 
 
 def sums() -> Model:
-    """A convolution of codes whose results are no codes, wide enough for sums of integers."""
+    """Convolutions of codes whose results are no codes, wide enough for sums of integers.
+
+    Their weights are too large to be int8 beside bytes.
+    """
     image = Input((16, 17, 32), name="image")
-    x = QActivation("quantized_bits(4, 1, alpha=1)", name="signed")(image)
+    x = QActivation("quantized_bits(8, 1, alpha=1)", name="signed")(image)
     # Two kinds of scales: of all channels, and one for each.
-    one = QConv2D(48, (3, 4), strides=2, padding="same", name="one_scale", **PLAIN)(x)
+    one = QConv2D(
+        48, (3, 4), strides=2, padding="same", kernel_quantizer="quantized_bits(8, 0, alpha=1)",
+        bias_quantizer=EIGHT_BITS, name="one_scale",
+    )(x)  # fmt: skip
     strided = QConv2D(
-        64, 3, strides=2, padding="same", kernel_quantizer=AUTOMATIC, bias_quantizer=EIGHT_BITS,
-        name="strided_sums",
+        64, 3, strides=2, padding="same", kernel_quantizer="quantized_bits(8, 0)",
+        bias_quantizer=EIGHT_BITS, name="strided_sums",
     )(x)  # fmt: skip
     return Model(image, [one, strided], name="sums")
+
+
+def windows() -> Model:
+    """The same of weights of few bits: products of matrices of gathered windows."""
+    image = Input((8, 9, 32), name="image")
+    x = QActivation("quantized_bits(8, 1, alpha=1)", name="signed")(image)
+    strided = QConv2D(
+        32, (3, 4), strides=(2, 1), padding="same", kernel_quantizer=AUTOMATIC,
+        bias_quantizer=EIGHT_BITS, name="strided_windows",
+    )(x)  # fmt: skip
+    dilated = QConv2D(
+        48, (2, 3), dilation_rate=(1, 2), padding="same", name="dilated_windows", **PLAIN
+    )(x)
+    one = QConv2D(128, 1, strides=2, name="windows_of_one", **PLAIN)(x)
+    return Model(image, [strided, dilated, one], name="windows")
 
 
 def pools() -> Model:

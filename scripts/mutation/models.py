@@ -19,7 +19,7 @@ from tensorflow.python.ops import array_ops
 from tensorflow.python.util import nest
 from tf_keras import Model
 
-from scripts.mutation.image_models import convolutions, pools, requantized, sums, ties
+from scripts.mutation.image_models import convolutions, pools, requantized, sums, ties, windows
 from scripts.mutation.options import EPSILON
 from scripts.mutation.series_models import linear, quantizers, sequences, stairs
 
@@ -78,6 +78,7 @@ if __name__ == "__main__":
         sequences,
         requantized,
         sums,
+        windows,
         pools,
         ties,
         stairs,

@@ -20,8 +20,8 @@ from scripts.mutation.outcome import Outcome
 ROOT: Final = Path(__file__).resolve().parents[2]
 PARTS: Final = ROOT / "scripts" / "mutation"
 MODELS: Final = (
-    "convolutions", "linear", "quantizers", "sequences", "requantized", "sums", "pools", "ties",
-    "stairs",
+    "convolutions", "linear", "quantizers", "sequences", "requantized", "sums", "windows",
+    "pools", "ties", "stairs",
 )  # fmt: skip
 TIMEOUT: Final = 900.0
 

@@ -85,6 +85,10 @@ CASES: Final[Mapping[str, Case]] = {
         "batch normalization behind convolutions of 8 and 4 bits, sums, global mean",
     ),
     "sums": Case(MADE / "sums.h5", "batch normalization behind ConvInteger and MatMulInteger"),
+    "windows": Case(
+        MADE / "windows.h5",
+        "strided, dilated and pointwise convolutions as one product of matrices",
+    ),
     "depthwise": Case(
         MADE / "depthwise.h5",
         "depthwise, transposed and separable convolution, batch normalization, "

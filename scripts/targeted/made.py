@@ -85,6 +85,18 @@ def sums() -> Keras:
     return Model(source, dense(10, kernel_quantizer=signed(8, alpha=1))(x))
 
 
+def windows() -> Keras:
+    """Sums that nothing rounds of weights of few bits: strided, dilated and of one element."""
+    source = Input((9, 8, 32), name="image")
+    x = act(signed(8, 1, alpha=1))(source)
+    kernel = {"padding": "same", "kernel_quantizer": signed(4, alpha=1), "use_bias": False}
+    y = qkeras.QConv2D(32, (3, 2), (2, 1), **kernel)(x)
+    x = stock.Add()([qkeras.QConv2D(32, 3, (2, 1), **kernel)(x), y])
+    dilated = qkeras.QConv2D(64, 3, dilation_rate=(1, 2), **kernel)
+    x = normalized(act("quantized_relu(8,5)")(x), dilated, "quantized_relu(8,2)")
+    return Model(source, qkeras.QConv2D(64, 1, **kernel)(stock.MaxPooling2D()(x)))
+
+
 def depthwise() -> Keras:
     """Depthwise, transposed and separable convolutions, pools, and two branches joined."""
     few = {"bias_quantizer": signed(4, alpha=1)}
@@ -152,6 +164,7 @@ def quantizers() -> Keras:
 MODELS: Final[tuple[Callable[[], Keras], ...]] = (
     residual,
     sums,
+    windows,
     depthwise,
     groups,
     series,

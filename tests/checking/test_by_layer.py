@@ -37,7 +37,7 @@ from .deployed_models import FILES, exported
 
 Step = tuple[str, Op, Sequence[str]]
 NONE = ((0, 0), (0, 0))
-SMALL = ", and it is too small for a ConvInteger to be faster"
+SMALL = ", and it is too small for sums of integers to be faster"
 BYTES, FOUR = Quantize(QuantizedRelu(8, 0)), Quantize(QuantizedRelu(4, 2))
 WIDE = Quantize(QuantizedBits(16, 6, alpha=1.0))
 

@@ -24,7 +24,7 @@ MODELS = (
     "data/pruned_cnn.h5",
     *(
         f"targets/models/{name}.h5"
-        for name in ("residual", "depthwise", "groups", "series", "sums")
+        for name in ("residual", "depthwise", "groups", "series", "sums", "windows")
     ),
     "targets/models/quantizers.h5",
 )

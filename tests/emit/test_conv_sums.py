@@ -67,14 +67,15 @@ def test_sums_that_are_a_result(
 
 @pytest.mark.parametrize("strides", [(1, 1), (2, 1)])
 def test_windows_of_all_kinds(make: Make, run: Run, codes: Codes, strides: tuple[int, int]) -> None:
-    kernel = codes(-7, 7, -3, 2, 3, 64, 32)
+    # Too large to be int8, which would be gathered.
+    kernel = codes(-127, 127, -3, 2, 3, 64, 32)
     conv = wide(codes, kernel=kernel, strides=strides, dilations=(1, 2), padding=((1, 0), (2, 1)))
     graph = make({"x": (16, 16, 64)}, [("q", SIGNED, ["x"]), ("c", conv, ["q"])])
     assert "ConvInteger" in checked(run, graph, codes(-40, 99, -4, 2, 16, 16, 64))
 
 
 def test_convolution_over_one_axis(make: Make, run: Run, codes: Codes) -> None:
-    conv = Conv(codes(-7, 7, -3, 9, 32, 64), None, (1,), (1,), ((8, 0),))
+    conv = Conv(codes(-127, 127, -3, 9, 32, 64), None, (1,), (1,), ((8, 0),))
     graph = make({"x": (100, 32)}, [("q", SIGNED, ["x"]), ("c", conv, ["q"])])
     assert "ConvInteger" in checked(run, graph, codes(-40, 99, -4, 2, 100, 32))
 

@@ -76,7 +76,8 @@ class DrawnFile:
         owners = self._owners_of([input_of(node, places.kernel)] if places else [])
         if owners and not any(map(self.graph.computes, node.output)):
             return owners
-        return owners | self._between(node, made)
+        between = self._between(node, made)
+        return owners | (between - self._in_front(node, made) if owners else between)
 
     def draws(self, node: onnx.NodeProto) -> bool:
         """Whether the file has an operator of this name."""
@@ -94,6 +95,14 @@ class DrawnFile:
         # What becomes of a result behind it is not the layer's: codes that are not made floats.
         starts = self.graph.nearest(node.input, made.before)
         return owners - {layer for name in starts for layer in self._results.get(name, ())}
+
+    def _in_front(self, node: onnx.NodeProto, made: OnnxGraph) -> Layers:
+        """The layers of what computes a product's first factor, if that has no tensor in this file.
+
+        As a pool of channels that come last, between which and a product nothing is drawn.
+        """
+        maker = None if self.graph.computes(node.input[0]) else made.maker(node.input[0])
+        return frozenset() if maker is None else self.layers_of(maker, made)
 
     def _owners_of(self, names: Iterable[str]) -> Layers:
         return frozenset(layer for name in names for layer in self._owners.get(name, ()))

@@ -121,7 +121,7 @@ def codes_of(node: onnx.NodeProto, graph: OnnxGraph) -> Array | None:
     `None` also for an array of fewer axes than a kernel has, which onnx's checker lets pass.
     """
     array = graph.constant(input_of(node, LINEAR[kind_of(node)].kernel))
-    transposed = _attribute(node, "transB", 0)
+    transposed = attribute(node, "transB", 0)
     if array is None or array.ndim < (3 if is_conv(node) else 2 if transposed else 1):
         return None
     return array.swapaxes(-1, -2) if transposed else array
@@ -157,7 +157,7 @@ def in_steps(node: onnx.NodeProto, graph: OnnxGraph, scale: Array | None) -> Num
         numbers = numbers - _along(zero.astype(np.float64), node, codes.ndim)
     if scale is not None:
         numbers = numbers * _along(scale.astype(np.float64), node, codes.ndim)
-    return numbers * float(_attribute(node, "alpha", 1.0))
+    return numbers * float(attribute(node, "alpha", 1.0))
 
 
 def by_channel(scale: Array | None, node: onnx.NodeProto, graph: OnnxGraph) -> Array | None:
@@ -180,11 +180,11 @@ def bias_of(node: onnx.NodeProto, graph: OnnxGraph) -> Numbers | None:
         return None
     numbers = array.astype(np.float64)
     if not (places.integer and places.wide_bias):
-        return numbers * float(_attribute(node, "beta", 1.0))
+        return numbers * float(attribute(node, "beta", 1.0))
     for place in (places.x_scale, places.scale):
         scale = graph.constant(input_of(node, place))
         numbers = numbers if scale is None else numbers * scale.astype(np.float64)
-    return numbers * float(_attribute(node, "alpha", 1.0))
+    return numbers * float(attribute(node, "alpha", 1.0))
 
 
 def _along(values: Array, node: onnx.NodeProto, ndim: int) -> Array:
@@ -196,6 +196,7 @@ def _along(values: Array, node: onnx.NodeProto, ndim: int) -> Array:
     return values.reshape(-1, *(1,) * (ndim - 1)) if is_conv(node) else values
 
 
-def _attribute(node: onnx.NodeProto, name: str, default: float) -> float:
+def attribute(node: onnx.NodeProto, name: str, default: float) -> float:
+    """The number that an operator has as an attribute, or its *default*."""
     found = (onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == name)
     return next(found, default)

@@ -18,7 +18,7 @@ Meaning: TypeAlias = tuple[float, int]
 #: Where operators that make codes have their scale and zero point.
 _MAKERS: Final = {"QuantizeLinear": (1, 2), "QLinearConv": (6, 7)}
 #: These return some of the codes, or nearest ones, or 0.
-_KEEPING: Final = MOVING | {"Clip", "Pad", "Resize"}
+_KEEPING: Final = MOVING | {"Clip", "Gather", "Pad", "Resize"}
 _BYTE: Final = np.iinfo(np.uint8).max
 
 
@@ -31,11 +31,23 @@ def given_codes(metadata: ModelMetadata) -> dict[str, Meaning]:
     }
 
 
+def told_codes(metadata: ModelMetadata) -> dict[str, Meaning]:
+    """Besides these, what the file tells of the codes of layers, as which they are compared."""
+    layers = ((each.codes.tensor, each.codes) for each in metadata.layers if each.codes)
+    return given_codes(metadata) | {
+        tensor: (math.ldexp(1.0, codes.exp), codes.zero_point)
+        for tensor, codes in layers
+        if isinstance(codes.exp, int)
+    }
+
+
 def meaning_of(name: str, file: OnnxGraph, given: Mapping[str, Meaning]) -> Meaning | None:
-    """The meaning of a tensor, or ``None`` if it is not known; *given* are those of inputs."""
+    """The meaning of a tensor, or ``None`` if it is not known; *given* are those that are told."""
+    if name in given:
+        return given[name]
     node = file.maker(name)
     if node is None:
-        return given.get(name)
+        return None
     if node.op_type in _MAKERS and not node.domain:
         scale, zero = (file.constant(input_of(node, at)) for at in _MAKERS[node.op_type])
         if scale is None or zero is None or not scale.size == zero.size == 1:

@@ -183,7 +183,7 @@ def _joins(node: onnx.NodeProto, graph: OnnxGraph) -> bool:
 
 
 def _not_as_sums(node: onnx.NodeProto, graph: OnnxGraph) -> str:
-    """Why `export` made no ``ConvInteger`` of a convolution of bytes either."""
+    """Why `export` made no sums of integers of a convolution of bytes either."""
     kernel = graph.constant(input_of(node, LINEAR[kind_of(node)].kernel))
     found = None if kernel is None else encode(kernel, 0)
     if found is None:
@@ -191,7 +191,10 @@ def _not_as_sums(node: onnx.NodeProto, graph: OnnxGraph) -> str:
     if _stated(node).get("group", 1) != 1:
         return "ONNX Runtime computes the groups of a ConvInteger one by one"
     if found.codes.ndim > _IMAGE:
-        return "ONNX Runtime has no fast ConvInteger of three axes"
+        return (
+            "ONNX Runtime has no fast ConvInteger of three axes, and its channels are too few, or "
+            "its weights too large, to be gathered"
+        )
     if _MOST * abs(found.codes).reshape(len(found.codes), -1).sum(axis=1).max() > LARGEST_CODE:
-        return "its sums may take more than 24 bits, or it is too small for a ConvInteger"
-    return "it is too small for a ConvInteger to be faster"
+        return "its sums may take more than 24 bits, or it is too small for sums of integers"
+    return "it is too small for sums of integers to be faster"

@@ -14,7 +14,7 @@ from qconvert.checking.deployed.kernels import (
     input_of,
     kind_of,
 )
-from qconvert.checking.deployed.meaning import Meaning, given_codes, meaning_of
+from qconvert.checking.deployed.meaning import Meaning, meaning_of, told_codes
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.scaled_sums import multiplied_by, steps_of
 from qconvert.emit.metadata import CodesTensor, ModelMetadata
@@ -26,7 +26,7 @@ def products_of(file: OnnxGraph, metadata: ModelMetadata) -> dict[str, Numbers]:
     If it takes the codes in front of it for what these are, and what is behind it the sums, where
     these are the result of a layer. The layout is that of `kernel_of`.
     """
-    given = given_codes(metadata)
+    given = told_codes(metadata)
     results = {x.codes.tensor: x.codes for x in metadata.layers if x.codes is not None}
     found = {
         node.output[0]: _kernel(node, file, given, results.get(node.output[0]))

@@ -95,7 +95,7 @@ def highest(name: str, graph: OnnxGraph) -> int:
         case "Cast":
             before = bytes_before(node, graph)
             return highest(before, graph) if before else byte
-        case kind if kind in MOVING or kind == "Resize":
+        case kind if kind in MOVING or kind in ("Gather", "Resize"):
             return highest(node.input[0], graph)
         case _:
             return byte

@@ -13,6 +13,7 @@ from qconvert.checking.deployed.lined import judged_lines
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.products import products_of
 from qconvert.checking.deployed.requantized import Judged, judged
+from qconvert.checking.deployed.windows import convolution_of
 from qconvert.checking.repair.computed import normalization_of
 from qconvert.checking.repair.constants import constants_in
 from qconvert.ir import F32, Graph, Layer
@@ -115,15 +116,19 @@ def _weights(
     cone: list[onnx.NodeProto],
     products: Mapping[str, Numbers],
 ) -> Iterator[tuple[str, F32]]:
-    kernels = [array for node in cone if (array := _kernel(node, file, products)) is not None]
+    kernels = [(node, k) for node in cone if (k := _kernel(node, file, products)) is not None]
     roles = [role for role in layer.weights if role.endswith("kernel")]
-    ops = [node.op for node in graph.by_layer[layer.name]]
-    linear = [op for op in ops if isinstance(op, Dense | Conv | ConvTranspose)]
+    own = graph.by_layer[layer.name]
+    linear = [(x, x.op) for x in own if isinstance(x.op, Dense | Conv | ConvTranspose)]
     if not len(kernels) == len(roles) == len(linear):
         return
-    for role, array, op in zip(roles, kernels, linear, strict=True):
+    for role, (node, kernel), (drawn, op) in zip(roles, kernels, linear, strict=True):
         effective = layer.weights[role].effective
-        if op.kernel.size != effective.size:
+        array: F32 | None = kernel
+        if isinstance(op, Conv) and not is_conv(node):
+            shapes = graph.shapes[drawn.inputs[0]], drawn.shape
+            array = convolution_of(kernel, node, file, op, shapes)
+        if array is None or op.kernel.size != effective.size:
             # A kernel that is laid out for another op: with zeros between its parts.
             continue
         # Depthwise kernels are those of a grouped convolution, in the same order.

@@ -61,7 +61,7 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
         case BatchNormalization():
             return linear.batch_normalization(op, x, b, dialect)
         case Pool():
-            return reduction.pool(op, x, b)
+            return reduction.pool(op, x, shape[-1] or 1, b)
         case Reduce():
             return reduction.reduce(op, x, b)
         case Softmax():
@@ -115,6 +115,7 @@ def lower_line(
 
 def lower_linear(
     node: Node,
+    given: Shape,
     weight: Weight,
     chain: Chain | None,
     factor: F32 | None,
@@ -133,7 +134,8 @@ def lower_linear(
         case Conv() if chain is not None and requantized.fuses(chain, weight, x):
             return linear.conv(node.op, weight, x, b, dialect)
         case Conv():
-            y = conv_sums.conv_sums(node.op, weight, x, node.shape, b)
+            shapes, alone = (given, node.shape), chain is not None or factor is not None
+            y = conv_sums.conv_sums(node.op, weight, factor, x, shapes, b, alone=alone)
             if y is not None:
                 return y
             emit = linear.conv_of_floats if are_exact(weight, x) else linear.conv

@@ -14,25 +14,26 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.emit.builder import Builder, Tensor
+from qconvert.emit.codes import Integers, WeightCodes
 from qconvert.emit.lowering.sums import as_float, powers, steps_of_sums
 from qconvert.emit.normalization import normalization
 from qconvert.emit.packing import stored_codes, type_of_weights
 from qconvert.emit.values import Sums, Value, natural, relayout
 from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Graph, Op
-from qconvert.ir.ops import Affine, BatchNormalization, Dense
+from qconvert.ir.ops import Affine, BatchNormalization, Conv, Dense
 
 #: The mantissa of powers of two, with which no product is rounded.
 _POWER: Final = 0.5
 
 
 def multipliers(graph: Graph) -> dict[str, F32]:
-    """By product of matrices that nothing sees but what multiplies it by channel, the factors."""
+    """By product that nothing sees but what multiplies it by channel, the factors."""
     seen, readers = {output.value for output in graph.outputs}, graph.readers
     found: dict[str, F32] = {}
     for node in graph.nodes:
         alone = node.name not in seen and len(readers[node.name]) == 1
-        if alone and isinstance(node.op, Dense) and node.op.bias is None:
+        if alone and isinstance(node.op, Conv | Dense) and node.op.bias is None:
             factor = _factor(readers[node.name][0].op)
             found |= {} if factor is None else {node.name: factor}
     return found
@@ -53,16 +54,30 @@ def _factor(op: Op) -> F32 | None:
 def dense_sums(weight: Weight, factor: F32, x: Value, b: Builder) -> Value | None:
     """The products with *weight*, [in, out], as integers; ``None`` where they are none of bytes.
 
-    Or where float32 does not hold all of them, or their steps times the *factor* behind them.
+    Or where float32 does not hold them and what the *factor* behind makes of their steps.
     """
     rows = weight.transposed().codes if x.integer else None
-    if x.codes is None or rows is None:
-        return None
-    known = steps_of_sums(rows, x.codes)
-    exps = None if known is None else np.resize(known, len(rows.codes))
-    if exps is None or not holds(exps, factor):
+    exps = None if rows is None else exact_steps(rows, factor, x)
+    if rows is None or exps is None:
         return None
     x = relayout(b, x, natural(x.rank))
+    whole = row_sums(rows, exps, x, b)
+    steps = b.constant(powers(exps), "steps")
+    return Value(b.op("Mul", as_float(b, whole.tensor), steps), x.layout, sums=whole)
+
+
+def exact_steps(rows: WeightCodes, factor: F32, x: Value) -> Integers | None:
+    """The exponents of the sums of products of *x* with each of the *rows*.
+
+    ``None`` where float32 does not hold all of them, or their steps times the *factor* behind them.
+    """
+    known = None if x.codes is None else steps_of_sums(rows, x.codes)
+    exps = None if known is None else np.resize(known, len(rows.codes))
+    return exps if exps is not None and holds(exps, factor) else None
+
+
+def row_sums(rows: WeightCodes, exps: Integers, x: Value, b: Builder) -> Sums:
+    """The products of *x*, in the natural layout, with *rows*, [out, in], in steps of *exps*."""
     assert x.codes is not None
     kind, origin = type_of_weights(b, rows, x.codes)
     product = b.op(
@@ -72,9 +87,7 @@ def dense_sums(weight: Weight, factor: F32, x: Value, b: Builder) -> Value | Non
         b.constant(np.array(x.codes.zero, x.codes.dtype), "zero"),
         b.constant(np.array(origin, kind), "zero"),
     )
-    steps = b.constant(powers(exps), "steps")
-    whole = Sums(product, tuple(exps.tolist()))
-    return Value(b.op("Mul", as_float(b, product), steps), x.layout, sums=whole)
+    return Sums(product, tuple(exps.tolist()))
 
 
 def holds(exps: npt.ArrayLike, factor: F32) -> bool:
@@ -84,6 +97,15 @@ def holds(exps: npt.ArrayLike, factor: F32) -> bool:
     with np.errstate(over="ignore", under="ignore"):
         found = powers(least) * (powers(exps - least) * factor)
     return bool(np.all(found == np.ldexp(factor.astype(np.float64), exps)))
+
+
+def numbers(b: Builder, x: Sums) -> Tensor:
+    """The sums in float."""
+    exps = np.array(x.exps[0] if len(set(x.exps)) == 1 else x.exps)
+    # Its own: ONNX Runtime makes no part of its operator of a product that several share.
+    steps = b.own_constant(powers(exps), "steps")
+    one = b.op("DequantizeLinear", b.constant(np.array(1, np.int32), "one"), b.scalar(1.0))
+    return b.op("Mul", as_float(b, x.tensor), b.op("Mul", one, steps))
 
 
 def biased(b: Builder, x: Sums, bias: F32) -> Tensor:

@@ -22,14 +22,17 @@ from qconvert.ir.ops import Pool, Reduce, Softmax
 
 #: The first opset in which an operator takes the axes as an input.
 _AXES_AS_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18, "ReduceMin": 18}
+#: Of which the largest bytes are found faster than floats, where they come last.
+_FEWEST_CHANNELS: Final = 8
 #: Between a tensor of codes and the kernel that writes them.
 _MOVING: Final = frozenset(
     {"Clip", "Concat", "MaxPool", "Pad", "Reshape", "Resize", "Slice", "Squeeze", "Transpose"}
 )
 
 
-def pool(op: Pool, x: Value, b: Builder) -> Value:
+def pool(op: Pool, x: Value, channels: int, b: Builder) -> Value:
     """``MaxPool`` on the codes (padding is the lowest code), or ``AveragePool``."""
+    last = x.layout == natural(x.rank) and channels >= _FEWEST_CHANNELS
     x = relayout(b, x, channels_first(x.rank))
     attributes: Attributes = {
         "kernel_shape": list(op.window),
@@ -42,17 +45,17 @@ def pool(op: Pool, x: Value, b: Builder) -> Value:
         # ONNX Runtime's AveragePool of bytes rounds ties of other counts to the wrong code.
         apart = x.integer and not divides_exactly(op)
         return Value(shielded(b, mean) if apart else mean, x.layout)
-    return move(b, x, x.layout, lambda t: _largest(b, x, t, attributes), wide=False)
+    return move(b, x, x.layout, lambda t: _largest(b, x, t, attributes, last), wide=False)
 
 
-def _largest(b: Builder, x: Value, tensor: Tensor, attributes: Attributes) -> Tensor:
+def _largest(b: Builder, x: Value, tensor: Tensor, attributes: Attributes, last: bool) -> Tensor:
     """``MaxPool`` of codes, or of these as floats, of which each is one.
 
-    ONNX Runtime finds the largest bytes fast where channels come last, as in the results of its
-    integer kernels; elsewhere it takes several times as long for them as for floats.
+    ONNX Runtime finds the largest bytes fast where channels come *last*, or do so in the results of
+    its integer kernels; elsewhere it takes several times as long for them as for floats.
     """
     # Codes of 16 bits, of which there is no MaxPool, come as floats.
-    if x.codes is None or not x.codes.narrow or _by_integers(b, tensor):
+    if x.codes is None or not x.codes.narrow or last or _by_integers(b, tensor):
         return b.op("MaxPool", tensor, attributes=attributes)
     floats = b.op("Cast", tensor, attributes={"to": onnx.TensorProto.FLOAT})
     largest = b.op("MaxPool", floats, attributes=attributes)
