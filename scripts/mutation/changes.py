@@ -103,7 +103,7 @@ def normalization(
         inverse = (gamma if scale else 1) / np.sqrt(variance + np.float32(epsilon))
         offset = (beta if center else 0) - mean * inverse
         constant("bn_dense_0/Mul", 1, inverse.astype(np.float32))(model)
-        constant("bn_dense_0/Sum", 1, offset.astype(np.float32))(model)
+        constant("bn_dense_0/Add", 1, offset.astype(np.float32))(model)
 
     return edit
 

@@ -140,13 +140,13 @@ PRUNED_CNN: Final = (
     ),
     FileMutant(
         "offset-in-float16", "G29", "pruned_cnn", "bn_dense_0",
-        operand("bn_dense_0/Sum", 1, to_float16),
+        operand("bn_dense_0/Add", 1, to_float16),
     ),
     FileMutant(
         "normalization-skipped", "G32", "pruned_cnn", "bn_dense_0",
         together(
             operand("bn_dense_0/Mul", 1, np.ones_like),
-            operand("bn_dense_0/Sum", 1, np.zeros_like),
+            operand("bn_dense_0/Add", 1, np.zeros_like),
         ),
     ),
     FileMutant(
@@ -163,7 +163,7 @@ PRUNED_CNN: Final = (
     ),
     FileMutant(
         "activation-skipped-pruned", "G32", "pruned_cnn", "output_dense",
-        reads("output_dense/Gemm", 0, "bn_dense_0"),
+        reads("output_dense/Gemm", 0, "bn_dense_0/Add"),
     ),
 )  # fmt: skip
 

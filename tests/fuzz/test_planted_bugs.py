@@ -171,7 +171,7 @@ PLANTS: Final = {
     "metadata-guided": (
         "emit/metadata.py",
         "except (KeyError, RecursionError, TypeError, ValueError) as error:",
-        "except (KeyError, RecursionError, ValueError) as error:",
+        "except (RecursionError, TypeError, ValueError) as error:",
     ),
     "onnx-guided": (
         "modelfile/inside/onnx_model.py",
