@@ -17,7 +17,7 @@ from qconvert.checking.onnx_file import read_onnx, require_interface_of
 from qconvert.checking.witness import Witness
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
-from qconvert.errors import UsageError, WitnessError, fitting
+from qconvert.errors import UsageError, WitnessError, naming_file
 from qconvert.exactness import analyse
 from qconvert.explaining import Explanation, Index, Run, Statement, explain, layer_called
 from qconvert.ir import F32, Graph, Layer, Node
@@ -148,7 +148,7 @@ class _Asked:
 
 def _file(graph: Graph, path: Path, limits: Limits) -> "onnx.ModelProto":
     file, _ = read_onnx(path, limits)
-    with fitting(path):
+    with naming_file(path, UsageError):
         require_interface_of(graph, file)
     if read_metadata(file) is None:
         raise UsageError(

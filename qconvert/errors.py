@@ -133,25 +133,20 @@ class WitnessError(QConvertError):
 
 
 @contextmanager
-def naming_file(path: Path) -> Iterator[None]:
-    """Within, what a runtime says is about the file *path*, which it may not know: it is told."""
+def naming_file(
+    path: Path | str | None, kind: type[WitnessError] | type[UsageError]
+) -> Iterator[None]:
+    """Within, errors of a *kind* are about the file *path*, if it is from one: that is told.
+
+    Those who raise them, a runtime for one, may not know it.
+    """
     try:
         yield
-    except WitnessError as error:
-        first, *more = error.lines
-        raise WitnessError(error.code, f"{path}: {first}", *more) from error
-
-
-@contextmanager
-def fitting(path: Path | str | None) -> Iterator[None]:
-    """Within, what does not fit is so of the file *path*, if it is from one: that is told."""
-    try:
-        yield
-    except UsageError as error:
+    except kind as error:
         if path is None:
             raise
         first, *more = error.lines
-        raise UsageError(error.code, f"{path}: {first}", *more) from error
+        raise kind(error.code, f"{path}: {first}", *more) from error
 
 
 class OutputError(QConvertError):

@@ -9,7 +9,7 @@ from qconvert.benchmarking.same_model import require_same_model
 from qconvert.checking import CheckedFile
 from qconvert.checking.onnx_file import read_onnx
 from qconvert.emit.metadata import read_metadata
-from qconvert.errors import UsageError, fitting
+from qconvert.errors import UsageError, naming_file
 from qconvert.modelfile import DEFAULT_LIMITS, name_of
 from qconvert.opening import AnyPath, Source, read_for_keras
 from qconvert.shortage import telling_shortages
@@ -53,7 +53,7 @@ def bench(
     _require_numbers(timed)
     source = Source(against, weights, tf_python=tf_python, limits=limits or {})
     with read_for_keras(source) as (file, keras):
-        with fitting(timed.path):
+        with naming_file(timed.path, UsageError):
             require_same_model(file, timed.model)
         read = CheckedFile(name_of(file.path), file.sha256)
         beside = Against(read, keras.model, keras.weights, source.python)

@@ -35,7 +35,7 @@ from qconvert.checking.stopwatch import Stopwatch
 from qconvert.checking.witness import Panel, Witness
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
-from qconvert.errors import UsageError, fitting
+from qconvert.errors import UsageError, naming_file
 from qconvert.ir import Graph
 from qconvert.modelfile import name_of
 from qconvert.opening import AnyPath, Inputs, Opened, ReadingOptions, Source, opened
@@ -194,7 +194,7 @@ def _ready(asked: Asked, watch: Stopwatch) -> Iterator[_Ready]:
 def _pair(asked: Asked, found: Opened) -> _Pair:
     model, file = _onnx(asked, found)
     declared = domains_of(found.graph, asked.domains)
-    with fitting(file.path):
+    with naming_file(file.path, UsageError):
         known = interface(found.graph, model)
     return _Pair(found.graph, model, file, known, with_codes_of(read_metadata(model), declared))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from qconvert.api.loading import load
-from qconvert.errors import UsageError, naming_file
+from qconvert.errors import UsageError, WitnessError, naming_file
 from qconvert.ir import Graph
 from qconvert.modelfile.magic import is_onnx
 from qconvert.opening import AnyPath, ReadingOptions, Source
@@ -60,6 +60,6 @@ def _of_file(source: Source, optimized: bool) -> Summary:
     file, _ = read_onnx(path, source.read_within)
     if not optimized:
         return of_onnx(file, None)
-    with naming_file(path):
+    with naming_file(path, WitnessError):
         made = OrtRunner(file).optimized()
     return of_onnx(file, made)

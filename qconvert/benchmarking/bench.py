@@ -95,8 +95,8 @@ def _measured(all_: Programs, threads: int, plan: Plan, told: Told) -> tuple[Mea
     found = measure(listed, threads, plan.rounds, lambda text: told(f"{words}: {text}"), compared)
     if failure := found[0].failure:
         # Whatever became of its process.
-        first, *more = failure.lines
-        raise WitnessError("QC727", f"{all_.measured.file}: {first}", *more)
+        with naming_file(all_.measured.file, WitnessError):
+            raise WitnessError("QC727", *failure.lines)
     return found
 
 
@@ -109,7 +109,7 @@ def _columns(found: Mapping[int, Sequence[Measured]], macs: int | None) -> tuple
 def _operators(model: onnx.ModelProto, all_: Programs, batch: int) -> tuple[Operator, ...]:
     """Those of one thread."""
     file = all_.measured.file
-    with naming_file(file):
+    with naming_file(file, WitnessError):
         with Running(all_.measured, 1) as program:
             program.startup()
             profiled = program.profile(batch)

@@ -16,7 +16,7 @@ from qconvert.checking.arrays import AnyArray, InMemory, Rows, open_arrays
 from qconvert.checking.declared import described
 from qconvert.checking.domain import Domain, domain_of, random_sample, structured
 from qconvert.checking.gaps import with_gaps
-from qconvert.errors import UsageError, fitting
+from qconvert.errors import UsageError, naming_file
 from qconvert.ir import F32, Graph, Shape
 from qconvert.runners.interface import InputDomain, nearest, numbers
 
@@ -72,7 +72,7 @@ def from_user(
     Raises `UsageError` for names, shapes and numbers that do not fit the model, `BadFileError`
     for files that cannot be read: all is read once before anything is computed, which takes long.
     """
-    with fitting(inputs if isinstance(inputs, Path) else None):
+    with naming_file(inputs if isinstance(inputs, Path) else None, UsageError):
         total, tried = _opened(graph, inputs, count, domains)
         deque(tried, maxlen=0)
     _, batches = _opened(graph, inputs, total, domains)
