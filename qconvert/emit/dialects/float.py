@@ -18,7 +18,7 @@ class FloatDialect:
         """The quantizer's own float operations."""
         return Value(quantizers.apply(b, x, quantizer), x.layout)
 
-    def kernel(self, b: Builder, x: Value, weight: Weight, *, constant: bool = True) -> Kernel:
+    def kernel(self, b: Builder, x: Value, weight: Weight) -> Kernel:
         """The effective weight."""
         return Kernel(b.constant(weight.array, "kernel"))
 

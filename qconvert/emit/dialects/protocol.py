@@ -27,12 +27,8 @@ class Dialect(Protocol):
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
         """Apply an activation quantizer."""
 
-    def kernel(self, b: Builder, x: Value, weight: Weight, *, constant: bool = True) -> Kernel:
-        """The weight that *x* is multiplied with.
-
-        Beside floats, *constant* says that kernels may sum in the order that they have for weights
-        which they know when the file is loaded.
-        """
+    def kernel(self, b: Builder, x: Value, weight: Weight) -> Kernel:
+        """The weight that *x* is multiplied with."""
 
     def takes_codes(self, x: Value, weight: Weight) -> bool:
         """Whether the *weight* is one of integers beside the codes of *x*, if it has some.

@@ -1,7 +1,6 @@
 """Dense, convolutions, and batch normalization."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 import onnx
@@ -9,7 +8,6 @@ import onnx
 from qconvert.emit.builder import Attribute, Attributes, Builder, Tensor
 from qconvert.emit.dialects.protocol import Dialect
 from qconvert.emit.lowering.dense_sums import biased, dense_sums, normalized
-from qconvert.emit.lowering.sums import are_exact
 from qconvert.emit.normalization import normalization
 from qconvert.emit.shield import shielded
 from qconvert.emit.values import (
@@ -22,9 +20,6 @@ from qconvert.emit.values import (
 from qconvert.emit.weights import Weight
 from qconvert.ir import F32
 from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Dense, Padding
-
-#: Axes of a batch of images.
-_IMAGE: Final = 4
 
 
 def dense(op: Dense, weight: Weight, x: Value, b: Builder, dialect: Dialect) -> Value:
@@ -55,24 +50,19 @@ def dense(op: Dense, weight: Weight, x: Value, b: Builder, dialect: Dialect) -> 
 def conv(op: Conv, weight: Weight, x: Value, b: Builder, dialect: Dialect) -> Value:
     """``Conv`` over any number of spatial axes."""
     if dialect.takes_codes(x, weight):
-        return _conv(op, weight, x, b, dialect, constant=False)
-    # With constant weights ONNX Runtime sums images in another order, and rounds otherwise.
-    if x.rank == _IMAGE and not are_exact(weight, x):
-        return _conv(op, weight, x, b, dialect, constant=False)
+        return _conv(op, weight, x, b, dialect)
     return conv_of_floats(op, weight, x, b, dialect)
 
 
 def conv_of_floats(op: Conv, weight: Weight, x: Value, b: Builder, dialect: Dialect) -> Value:
-    """A convolution of floats, whatever *x* has, with constant weights."""
+    """A convolution of floats, whatever *x* has."""
     x = as_floats(b, relayout(b, x, channels_first(x.rank)))
-    return _conv(op, weight, x, b, dialect, constant=True)
+    return _conv(op, weight, x, b, dialect)
 
 
-def _conv(
-    op: Conv, weight: Weight, x: Value, b: Builder, dialect: Dialect, *, constant: bool
-) -> Value:
+def _conv(op: Conv, weight: Weight, x: Value, b: Builder, dialect: Dialect) -> Value:
     x = relayout(b, x, channels_first(x.rank))
-    kernel = dialect.kernel(b, x, weight, constant=constant)
+    kernel = dialect.kernel(b, x, weight)
     bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, early=False)
     y = Value(_call(b, "Conv", x, kernel.tensor, bias, conv_attributes(op)), x.layout)
     return y if bias is not None else plus(b, y, op.bias)
