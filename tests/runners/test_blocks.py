@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from qconvert.ir import F32
 from qconvert.runners import OrtRunner
-from qconvert.runners.ort_worker import prepared
 from qconvert.runners.ort_worker.blocks import lay_out
 
 RANDOM = np.random.default_rng(0)
@@ -58,10 +58,13 @@ def test_both_runs_return_the_same(count: int) -> None:
     np.testing.assert_array_equal(plain, deployed)
 
 
-def test_without_blocks_they_would_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepared, "lay_out", lambda model, folder: None)
-    plain = onnx.ModelProto.FromString(prepared.prepared(TWO.SerializeToString(), tmp_path))
-    assert all(node.domain != BLOCKED for node in plain.graph.node)
+def test_the_file_itself_returns_others_with_optimizations_off() -> None:
+    x = floats(2, 32, 12, 12)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    data = TWO.SerializeToString()
+    raw = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    assert np.any(raw.run(None, {"x": x})[0] != run(TWO, x)[1])
 
 
 def test_what_stands_between_is_kept(tmp_path: Path) -> None:
