@@ -32,7 +32,7 @@ class FloatDialect:
         """An input of convolutions, which add it to the finished sum."""
         return None if early else b.constant(array, "bias")
 
-    def multiplies_integers(self, x: Value, weight: Weight, bias: F32 | None) -> bool:
+    def multiplies_integers(self, x: Value, weight: Weight, bias: F32) -> bool:
         """There are no integers."""
         return False
 

@@ -45,8 +45,8 @@ class Dialect(Protocol):
         sums: a bias off the grid of the products is rounded before these are complete.
         """
 
-    def multiplies_integers(self, x: Value, weight: Weight, bias: F32 | None) -> bool:
-        """Whether a matrix product of *x* is one of integers, but for a *bias* that is none."""
+    def multiplies_integers(self, x: Value, weight: Weight, bias: F32) -> bool:
+        """Whether a matrix product of *x* is one of integers, but its *bias* is none of these."""
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
         """A multiplier that no runtime may fold into the weights before it."""

@@ -84,12 +84,12 @@ class QdqDialect:
         axis = None if kernel.codes.axis is None else 0
         return dequantized_int32(b, WeightCodes(codes, exps, axis), "bias")
 
-    def multiplies_integers(self, x: Value, weight: Weight, bias: F32 | None) -> bool:
-        """Of bytes, with no bias or one that is off the grid of the products."""
+    def multiplies_integers(self, x: Value, weight: Weight, bias: F32) -> bool:
+        """Of bytes, with a bias that is off the grid of the products."""
         found = weight.as_bytes if x.integer else None
         if found is None or x.codes is None:
             return False
-        return bias is None or on_grid(bias, found.exps + x.codes.exp) is None
+        return on_grid(bias, found.exps + x.codes.exp) is None
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
         """Dequantized integers, which no optimizer folds, where it would fold numbers."""

@@ -23,19 +23,20 @@ from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Den
 
 
 def dense(op: Dense, weight: Weight, x: Value, b: Builder, dialect: Dialect) -> Value:
-    """``MatMul``; ``Gemm`` on matrices where integer kernels take its bias, or where none exist.
+    """``Gemm`` on matrices, else ``MatMul``; sums of integers with a bias off their grid.
 
-    With a bias that is off the grid of the products, sums of integers.
+    For ``QLinearMatMul``, which runtimes make of a ``MatMul`` without bias and a quantizer, ONNX
+    Runtime 1.18 has no kernel in opset 21; of a ``Gemm`` they make an operator of their own.
     """
     x = relayout(b, x, natural(x.rank))
     if not dialect.takes_codes(x, weight):
         x = as_floats(b, x)
-    integer = dialect.multiplies_integers(x, weight, op.bias)
-    if integer and op.bias is not None:
+    apart = op.bias is not None and dialect.multiplies_integers(x, weight, op.bias)
+    if apart and op.bias is not None:
         whole = dense_sums(weight, np.ones(len(op.bias), np.float32), x, b)
         if whole is not None and whole.sums is not None:
             return Value(biased(b, whole.sums, op.bias), x.layout)
-    if x.rank != 2 or integer:
+    if x.rank != 2 or apart:
         kernel = dialect.kernel(b, x, weight)
         y = Value(b.op("MatMul", x.tensor, kernel.tensor), x.layout)
         # Subtracted: of a sum ONNX Runtime makes a Gemm, which has no kernel for integers alone.
