@@ -94,11 +94,14 @@ def test_inner_graphs_are_laid_out(tmp_path: Path) -> None:
         helper.make_node("Conv", ["x", "series"], ["y"]),
         helper.make_node("Conv", ["x", "doubles"], ["y"]),
         helper.make_node("Conv", ["x"], ["y"]),
+        helper.make_node("Conv", ["x", ""], ["y"]),
+        helper.make_node("Conv", ["x", "given"], ["y"]),
     ],
 )
 def test_others_are_left_as_they_are(node: onnx.NodeProto, tmp_path: Path) -> None:
-    """Weights that are computed, no images, other numbers, and no convolution at all."""
-    file = model(node, series=floats(32, 32, 3))
+    """Weights that are computed or a user may replace, no images, other numbers, no weights."""
+    file = model(node, series=floats(32, 32, 3), given=floats(32, 32, 3, 3))
+    file.graph.input.append(helper.make_tensor_value_info("given", TensorProto.FLOAT, None))
     doubles = floats(32, 32, 3, 3).astype(np.float64)
     file.graph.initializer.append(numpy_helper.from_array(doubles, "doubles"))
     assert list(laid_out(file, tmp_path).node) == [node]

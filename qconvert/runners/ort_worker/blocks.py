@@ -13,7 +13,7 @@ import onnx
 import onnxruntime as ort
 from onnx import helper
 
-from .constants import with_inner
+from .constants import constants, with_inner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ _IMAGE: Final = 4
 def lay_out(model: onnx.ModelProto, folder: Path) -> None:
     """Write out the convolutions of *model*; *folder* takes a file in between."""
     for graph in with_inner(model.graph):
-        stored = {tensor.name: tensor for tensor in graph.initializer}
+        stored = constants(graph)
         found = {i: each for i, each in enumerate(graph.node) if _is_image(each, stored)}
         if found:
             _replace(graph, found, _optimized(_apart(found, stored, model), folder))
@@ -37,10 +37,11 @@ def lay_out(model: onnx.ModelProto, folder: Path) -> None:
 
 def _is_image(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> bool:
     """Whether this convolves images of floats with weights that the file stores."""
-    usual = node.op_type == "Conv" and not node.domain and len(node.input) > 1
-    if not usual or not all(x in stored for x in node.input[1:] if x):
+    if node.op_type != "Conv" or node.domain or len(node.input) < 2 or len(node.output) != 1:
         return False
-    kernel = stored[node.input[1]]
+    kernel = stored.get(node.input[1])
+    if kernel is None or any(name not in stored for name in node.input[2:] if name):
+        return False
     return len(kernel.dims) == _IMAGE and kernel.data_type == onnx.TensorProto.FLOAT
 
 

@@ -39,9 +39,14 @@ def with_inner(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
                 yield from with_inner(attribute.g)
 
 
-def _compute(graph: onnx.GraphProto) -> None:
+def constants(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
+    """The tensors that it stores and no user may replace, by name."""
     taken = {value.name for value in graph.input}
-    stored = {tensor.name: tensor for tensor in graph.initializer if tensor.name not in taken}
+    return {tensor.name: tensor for tensor in graph.initializer if tensor.name not in taken}
+
+
+def _compute(graph: onnx.GraphProto) -> None:
+    stored = constants(graph)
     made: dict[str, Array] = {}
     done: list[int] = []
     room = _MOST
