@@ -84,7 +84,10 @@ CASES: Final[Mapping[str, Case]] = {
         MADE / "residual.h5",
         "batch normalization behind convolutions of 8 and 4 bits, sums, global mean",
     ),
-    "sums": Case(MADE / "sums.h5", "batch normalization behind ConvInteger and MatMulInteger"),
+    "sums": Case(
+        MADE / "sums.h5",
+        "batch normalization behind ConvInteger and MatMulInteger, dense without bias",
+    ),
     "windows": Case(
         MADE / "windows.h5",
         "strided, dilated and pointwise convolutions as one product of matrices",

@@ -82,6 +82,9 @@ def sums() -> Keras:
     x = act("quantized_relu(8,2)")(stock.GlobalAveragePooling2D()(x))
     wide = dense(64, kernel_quantizer=signed(8, alpha=1), use_bias=False)
     x = normalized(x, wide, "quantized_relu(8,2)")
+    x = act("quantized_relu(8,4)")(
+        dense(24, kernel_quantizer=signed(4, alpha=1), use_bias=False)(x)
+    )
     return Model(source, dense(10, kernel_quantizer=signed(8, alpha=1))(x))
 
 

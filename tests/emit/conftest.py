@@ -18,7 +18,7 @@ from qconvert.checking.deployed.ties import TOGETHER
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, infer_shape, validate
-from qconvert.runners.ort_worker.constants import with_constants
+from qconvert.runners.ort_worker.prepared import prepared
 
 Step: TypeAlias = tuple[str, Op, Sequence[str]]
 Make: TypeAlias = Callable[..., Graph]
@@ -73,9 +73,10 @@ def execute(model: onnx.ModelProto, *inputs: npt.NDArray[Any]) -> Ran:
     onnx.checker.check_model(model, full_check=True)
     feeds = dict(zip([value.name for value in model.graph.input], inputs, strict=True))
     levels = onnxruntime.GraphOptimizationLevel
-    computed = onnx.ModelProto.FromString(with_constants(model.SerializeToString()))
-    plain = session(computed, levels.ORT_DISABLE_ALL).run(None, feeds)
     with tempfile.TemporaryDirectory() as folder:
+        data = prepared(model.SerializeToString(), Path(folder))
+        computed = onnx.ModelProto.FromString(data)
+        plain = session(computed, levels.ORT_DISABLE_ALL).run(None, feeds)
         saved = Path(folder) / "optimized.onnx"
         deployed = session(model, levels.ORT_ENABLE_ALL, saved).run(None, feeds)
         made = onnx.load(saved)

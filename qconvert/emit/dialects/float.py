@@ -18,7 +18,7 @@ class FloatDialect:
         """The quantizer's own float operations."""
         return Value(quantizers.apply(b, x, quantizer), x.layout)
 
-    def kernel(self, b: Builder, x: Value, weight: Weight, *, constant: bool = True) -> Kernel:
+    def kernel(self, b: Builder, x: Value, weight: Weight) -> Kernel:
         """The effective weight."""
         return Kernel(b.constant(weight.array, "kernel"))
 
@@ -32,7 +32,7 @@ class FloatDialect:
         """An input of convolutions, which add it to the finished sum."""
         return None if early else b.constant(array, "bias")
 
-    def multiplies_integers(self, x: Value, weight: Weight, bias: F32 | None) -> bool:
+    def multiplies_integers(self, x: Value, weight: Weight, bias: F32) -> bool:
         """There are no integers."""
         return False
 

@@ -27,12 +27,8 @@ class Dialect(Protocol):
     def quantize(self, b: Builder, x: Value, quantizer: Quantizer) -> Value:
         """Apply an activation quantizer."""
 
-    def kernel(self, b: Builder, x: Value, weight: Weight, *, constant: bool = True) -> Kernel:
-        """The weight that *x* is multiplied with.
-
-        Beside floats, *constant* says that kernels may sum in the order that they have for weights
-        which they know when the file is loaded.
-        """
+    def kernel(self, b: Builder, x: Value, weight: Weight) -> Kernel:
+        """The weight that *x* is multiplied with."""
 
     def takes_codes(self, x: Value, weight: Weight) -> bool:
         """Whether the *weight* is one of integers beside the codes of *x*, if it has some.
@@ -49,8 +45,8 @@ class Dialect(Protocol):
         sums: a bias off the grid of the products is rounded before these are complete.
         """
 
-    def multiplies_integers(self, x: Value, weight: Weight, bias: F32 | None) -> bool:
-        """Whether a matrix product of *x* is one of integers, but for a *bias* that is none."""
+    def multiplies_integers(self, x: Value, weight: Weight, bias: F32) -> bool:
+        """Whether a matrix product of *x* is one of integers, but its *bias* is none of these."""
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
         """A multiplier that no runtime may fold into the weights before it."""

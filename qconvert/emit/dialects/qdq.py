@@ -16,7 +16,7 @@ from qconvert.emit.dialects.float import FloatDialect
 from qconvert.emit.dialects.protocol import Kernel
 from qconvert.emit.grids import bytes_hold, image, rounds_to, stretch
 from qconvert.emit.packing import stored_codes, type_of_weights
-from qconvert.emit.shield import axis_of, dequantized_int32, is_of_columns, scales_of, shielded
+from qconvert.emit.shield import axis_of, dequantized_int32, is_of_columns, scales_of
 from qconvert.emit.values import Codes, Value, from_codes
 from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Grid, Quantizer
@@ -57,14 +57,12 @@ class QdqDialect:
         y = _stretched(b, y, quantizer)
         return y if y.integer or not _leaves_residue(quantizer) else _straight_through(b, x, y)
 
-    def kernel(self, b: Builder, x: Value, weight: Weight, *, constant: bool = True) -> Kernel:
+    def kernel(self, b: Builder, x: Value, weight: Weight) -> Kernel:
         """Bytes beside bytes; else floats, stored as the smallest integers that hold them."""
         if x.integer and weight.as_bytes is not None:
             return Kernel(_dequantized(b, x, weight.as_bytes, "kernel"), weight.as_bytes)
-        if constant:
-            assert x.codes is None, "a constant beside codes is rounded"
-            return Kernel(_loaded(b, weight))
-        return Kernel(_computed(b, x, weight))
+        assert x.codes is None, "a constant beside codes is rounded"
+        return Kernel(_loaded(b, weight))
 
     def takes_codes(self, x: Value, weight: Weight) -> bool:
         """Bytes beside bytes."""
@@ -86,12 +84,12 @@ class QdqDialect:
         axis = None if kernel.codes.axis is None else 0
         return dequantized_int32(b, WeightCodes(codes, exps, axis), "bias")
 
-    def multiplies_integers(self, x: Value, weight: Weight, bias: F32 | None) -> bool:
-        """Of bytes, with no bias or one that is off the grid of the products."""
+    def multiplies_integers(self, x: Value, weight: Weight, bias: F32) -> bool:
+        """Of bytes, with a bias that is off the grid of the products."""
         found = weight.as_bytes if x.integer else None
         if found is None or x.codes is None:
             return False
-        return bias is None or on_grid(bias, found.exps + x.codes.exp) is None
+        return on_grid(bias, found.exps + x.codes.exp) is None
 
     def constant(self, b: Builder, array: F32, name: str) -> Tensor:
         """Dequantized integers, which no optimizer folds, where it would fold numbers."""
@@ -213,19 +211,6 @@ def _loaded(b: Builder, weight: Weight) -> Tensor:
     others = (1 if axis != found.axis else -1 for axis in range(found.codes.ndim))
     factors = steps.reshape(() if found.axis is None else tuple(others))
     return b.op("Mul", codes, b.constant(factors, "kernel_scale"))
-
-
-def _computed(b: Builder, x: Value, weight: Weight) -> Tensor:
-    """Floats that runtimes compute in every run."""
-    found = weight.codes
-    if found is None:
-        tensor = b.constant(weight.array, "kernel")
-        # ONNX Runtime quantizes a float weight that is multiplied with dequantized numbers.
-        return tensor if x.codes is None else shielded(b, tensor)
-    if found.bits > _STORED_BITS or (found.bits > _BYTE_BITS and b.opset < _INT16_OPSET):
-        # Shielded, for ONNX Runtime makes an invalid QLinearConv of int32 weights.
-        return shielded(b, dequantized_int32(b, found, "kernel"))
-    return _dequantized(b, x, found, "kernel")
 
 
 def _dequantized(b: Builder, x: Value, found: WeightCodes, name: str) -> Tensor:

@@ -16,7 +16,6 @@ from qconvert.emit.lowering import (
     requantized,
 )
 from qconvert.emit.lowering.stock import lower_stock
-from qconvert.emit.lowering.sums import are_exact
 from qconvert.emit.requantization import Chain
 from qconvert.emit.values import Value
 from qconvert.emit.weights import Weight, conv_transpose_weight, conv_weight, dense_weight
@@ -138,8 +137,7 @@ def lower_linear(
             y = conv_sums.conv_sums(node.op, weight, factor, x, shapes, b, alone=alone)
             if y is not None:
                 return y
-            emit = linear.conv_of_floats if are_exact(weight, x) else linear.conv
-            return emit(node.op, weight, x, b, dialect)
+            return linear.conv_of_floats(node.op, weight, x, b, dialect)
         case Dense():
             y = None if factor is None else dense_sums.dense_sums(weight, factor, x, b)
             return linear.dense(node.op, weight, x, b, dialect) if y is None else y

@@ -1,7 +1,6 @@
 """Dense, convolutions, and batch normalization."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 import onnx
@@ -9,7 +8,6 @@ import onnx
 from qconvert.emit.builder import Attribute, Attributes, Builder, Tensor
 from qconvert.emit.dialects.protocol import Dialect
 from qconvert.emit.lowering.dense_sums import biased, dense_sums, normalized
-from qconvert.emit.lowering.sums import are_exact
 from qconvert.emit.normalization import normalization
 from qconvert.emit.shield import shielded
 from qconvert.emit.values import (
@@ -23,24 +21,22 @@ from qconvert.emit.weights import Weight
 from qconvert.ir import F32
 from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Dense, Padding
 
-#: Axes of a batch of images.
-_IMAGE: Final = 4
-
 
 def dense(op: Dense, weight: Weight, x: Value, b: Builder, dialect: Dialect) -> Value:
-    """``MatMul``; ``Gemm`` on matrices where integer kernels take its bias, or where none exist.
+    """``Gemm`` on matrices, else ``MatMul``; sums of integers with a bias off their grid.
 
-    With a bias that is off the grid of the products, sums of integers.
+    For ``QLinearMatMul``, which runtimes make of a ``MatMul`` without bias and a quantizer, ONNX
+    Runtime 1.18 has no kernel in opset 21; of a ``Gemm`` they make an operator of their own.
     """
     x = relayout(b, x, natural(x.rank))
     if not dialect.takes_codes(x, weight):
         x = as_floats(b, x)
-    integer = dialect.multiplies_integers(x, weight, op.bias)
-    if integer and op.bias is not None:
+    apart = op.bias is not None and dialect.multiplies_integers(x, weight, op.bias)
+    if apart and op.bias is not None:
         whole = dense_sums(weight, np.ones(len(op.bias), np.float32), x, b)
         if whole is not None and whole.sums is not None:
             return Value(biased(b, whole.sums, op.bias), x.layout)
-    if x.rank != 2 or integer:
+    if x.rank != 2 or apart:
         kernel = dialect.kernel(b, x, weight)
         y = Value(b.op("MatMul", x.tensor, kernel.tensor), x.layout)
         # Subtracted: of a sum ONNX Runtime makes a Gemm, which has no kernel for integers alone.
@@ -55,24 +51,19 @@ def dense(op: Dense, weight: Weight, x: Value, b: Builder, dialect: Dialect) -> 
 def conv(op: Conv, weight: Weight, x: Value, b: Builder, dialect: Dialect) -> Value:
     """``Conv`` over any number of spatial axes."""
     if dialect.takes_codes(x, weight):
-        return _conv(op, weight, x, b, dialect, constant=False)
-    # With constant weights ONNX Runtime sums images in another order, and rounds otherwise.
-    if x.rank == _IMAGE and not are_exact(weight, x):
-        return _conv(op, weight, x, b, dialect, constant=False)
+        return _conv(op, weight, x, b, dialect)
     return conv_of_floats(op, weight, x, b, dialect)
 
 
 def conv_of_floats(op: Conv, weight: Weight, x: Value, b: Builder, dialect: Dialect) -> Value:
-    """A convolution of floats, whatever *x* has, with constant weights."""
+    """A convolution of floats, whatever *x* has."""
     x = as_floats(b, relayout(b, x, channels_first(x.rank)))
-    return _conv(op, weight, x, b, dialect, constant=True)
+    return _conv(op, weight, x, b, dialect)
 
 
-def _conv(
-    op: Conv, weight: Weight, x: Value, b: Builder, dialect: Dialect, *, constant: bool
-) -> Value:
+def _conv(op: Conv, weight: Weight, x: Value, b: Builder, dialect: Dialect) -> Value:
     x = relayout(b, x, channels_first(x.rank))
-    kernel = dialect.kernel(b, x, weight, constant=constant)
+    kernel = dialect.kernel(b, x, weight)
     bias = None if op.bias is None else dialect.bias(b, x, kernel, op.bias, early=False)
     y = Value(_call(b, "Conv", x, kernel.tensor, bias, conv_attributes(op)), x.layout)
     return y if bias is not None else plus(b, y, op.bias)

@@ -67,9 +67,9 @@ class Worker:
         try:
             data = Path(request["model"]).read_bytes()
             if not request["optimized"]:
-                from .constants import with_constants
+                from .prepared import prepared
 
-                data = with_constants(data)
+                data = prepared(data, Path.cwd())
             session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             return {"refused": str(error)}

@@ -24,26 +24,29 @@ _MAKING: Final = frozenset({"Cast", "Mul"})
 _MOST: Final = 1 << 30
 
 
-def with_constants(data: bytes) -> bytes:
-    """The file with the results of casts and products of stored tensors in the place of these."""
-    model = onnx.ModelProto.FromString(data)
-    for graph in _with_inner(model.graph):
+def compute_constants(model: onnx.ModelProto) -> None:
+    """Write the results of casts and products of stored tensors in the place of these."""
+    for graph in with_inner(model.graph):
         _compute(graph)
-    return bytes(model.SerializeToString())
 
 
-def _with_inner(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+def with_inner(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
     """A graph, and those inside its operators."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                yield from _with_inner(attribute.g)
+                yield from with_inner(attribute.g)
+
+
+def constants(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
+    """The tensors that it stores and no user may replace, by name."""
+    taken = {value.name for value in graph.input}
+    return {tensor.name: tensor for tensor in graph.initializer if tensor.name not in taken}
 
 
 def _compute(graph: onnx.GraphProto) -> None:
-    taken = {value.name for value in graph.input}
-    stored = {tensor.name: tensor for tensor in graph.initializer if tensor.name not in taken}
+    stored = constants(graph)
     made: dict[str, Array] = {}
     done: list[int] = []
     room = _MOST
@@ -56,7 +59,7 @@ def _compute(graph: onnx.GraphProto) -> None:
                 done.append(i)
     for i in reversed(done):
         del graph.node[i]
-    read = {name for each in _with_inner(graph) for node in each.node for name in node.input}
+    read = {name for each in with_inner(graph) for node in each.node for name in node.input}
     read.update(value.name for value in graph.output)
     kept = {name: array for name, array in made.items() if name in read}
     graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in kept.items())
