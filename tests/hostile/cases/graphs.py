@@ -111,6 +111,7 @@ CASES = (
     Case(33, "a result by name", hdf5(called("d", 0, "x", {})), "QC314", 4),
     Case(33, "a call of nothing", hdf5(called()), "QC313", 4),
     Case(32, "an unconnected layer", hdf5(model(unreachable)), "QC313", 4, "not connected"),
+    Case(32, "layers that reach no output", hdf5(model(partial(many, 2))), "", 0),
     Case(32, "no layers", hdf5(model(nothing)), "QC505", 4),
     Case(32, "no outputs", hdf5(ends("output_layers", [])), "QC313", 4, "no outputs"),
     Case(32, "layers as text", hdf5(ends("layers", "x")), "QC313", 4, "lists no layers"),
