@@ -9,6 +9,7 @@ from qconvert.errors import BadFileError, Problem
 from qconvert.frontend.assembly import chained
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
+from qconvert.frontend.declared import input_shape, require_taken
 from qconvert.frontend.flavour import flavour_of
 from qconvert.frontend.idle import with_idle_noted
 from qconvert.frontend.layers import LAYERS, TAKING_ARGUMENTS
@@ -25,7 +26,6 @@ from qconvert.frontend.topology import (
     LayerSpec,
     ModelSpec,
     Ref,
-    input_shape,
     paths_of,
     read_model_spec,
 )
@@ -118,9 +118,9 @@ class _Builder:
         if name not in layers:
             return None
         try:
-            shape = input_shape(name, layers[name].config)
+            shape = input_shape(layers[name].config)
         except Malformed as error:
-            self.reject("", error)
+            self.reject(name, error)
             return None
         if shape is None:
             reason = "the model does not say which shape its input has"
@@ -139,7 +139,7 @@ class _Builder:
             values[ref.layer, 0] = [value]
         for layer, number in self._order(spec):
             if layer.class_name == "InputLayer":
-                self._check_input(spec, layer, scope)
+                self._check_input(spec, layer, values.get((layer.name, 0), ()), scope)
                 continue
             call = layer.calls[number]
             given = [self._result(values, ref) for ref in call.inputs]
@@ -268,10 +268,10 @@ class _Builder:
             values[node.name] = Value(name, node.shape)
         return values
 
-    def _check_input(self, spec: ModelSpec, layer: LayerSpec, scope: Scope) -> None:
-        path = f"{scope.weights}{layer.name}"
-        with self._noting(path):
+    def _check_input(self, spec: ModelSpec, layer: LayerSpec, given: Values, scope: Scope) -> None:
+        with self._noting(f"{scope.weights}{layer.name}"):
             require_plain_input(spec, layer)
+            require_taken(spec, layer, given)
 
     def _check_arguments(self, path: str, arguments: Config) -> None:
         try:

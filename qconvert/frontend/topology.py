@@ -12,7 +12,6 @@ from qconvert.frontend.references import (
     flat_references,
     read_invocation,
 )
-from qconvert.ir.shapes import Shape
 
 __all__ = ["Invocation", "LayerSpec", "ModelSpec", "Ref", "is_model", "paths_of", "read_model_spec"]
 
@@ -36,12 +35,16 @@ class LayerSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model; references count each layer's calls inside the model from 0."""
+    """A model; references count each layer's calls inside the model from 0.
+
+    One that is ``deferred`` got its shapes from its first call: others may have other ones.
+    """
 
     name: str
     layers: tuple[LayerSpec, ...]
     inputs: tuple[Ref, ...]
     outputs: tuple[Ref, ...]
+    deferred: bool = False
 
 
 def paths_of(model: ModelSpec, prefix: str = "") -> Iterator[str]:
@@ -90,8 +93,9 @@ def _sequential(config: Mapping[str, object]) -> ModelSpec:
         raise Malformed("a Sequential model without layers", "QC313")
     first_name, first = entries[0]
     layers: list[LayerSpec] = []
+    declared = declared_shape(first)
     if first.get("class_name") != "InputLayer":
-        shape = declared_shape(first) or config.get("build_input_shape")
+        shape = config.get("build_input_shape") if declared is None else declared
         source = {"name": f"{first_name}_input", "batch_input_shape": shape}
         layers.append(LayerSpec(f"{first_name}_input", "InputLayer", "", source, ()))
     else:
@@ -102,7 +106,8 @@ def _sequential(config: Mapping[str, object]) -> ModelSpec:
         layers.append(_layer(name, entry, _nested(entry), (Invocation((before,), {}),)))
         before = Ref(name, 0, 0)
     own = str(config.get("name", "sequential"))
-    return ModelSpec(own, tuple(layers), (Ref(layers[0].name, 0, 0),), (before,))
+    ends = (Ref(layers[0].name, 0, 0),), (before,)
+    return ModelSpec(own, tuple(layers), *ends, deferred=declared is None)
 
 
 def declared_shape(entry: Mapping[str, object]) -> object:
@@ -115,19 +120,6 @@ def declared_shape(entry: Mapping[str, object]) -> object:
         return shape
     inside = config.get("layer") or next(_listed(config), None)
     return declared_shape(inside) if isinstance(inside, dict) else None
-
-
-def input_shape(name: str, config: Mapping[str, object]) -> Shape | None:
-    """The shape of an input, its batch left open; None if nothing is declared."""
-    shape = config.get("batch_input_shape", config.get("batch_shape"))
-    if shape is None:
-        return None
-    if not isinstance(shape, list | tuple) or not shape:
-        raise Malformed(f"{name}: {short(shape)} is not a shape", "QC321")
-    for length in shape:
-        if length is not None and (type(length) is not int or length < 1):
-            raise Malformed(f"{name}: {short(shape)} is not a shape", "QC321")
-    return (None, *shape[1:])
 
 
 def _entries(config: Mapping[str, object]) -> list[tuple[str, Mapping[str, object]]]:

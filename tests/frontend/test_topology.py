@@ -93,6 +93,19 @@ def test_a_sequential_can_be_built_by_its_input_shape(sketch: Any) -> None:
     assert build_graph(sketch.file(config)).inputs[0].shape == (None, 4)
 
 
+def test_a_nested_model_that_its_first_call_built_takes_other_lengths(sketch: Any) -> None:
+    """Of one that declares its input, the shape has to be that of every call."""
+    relu = sketch.entry("Activation", "r", **RELU)
+    config = {"name": "m", "layers": [relu], "build_input_shape": [None, 3]}
+    inner = {"class_name": "Sequential", "name": "m", "config": config}
+    layers = [sketch.source("x", 2), inner | {"inbound_nodes": [[["x", 0, 0, {}]]]}]
+    assert build_graph(sketch.file(sketch.functional(layers, ["x"], ["m"]))).layers
+    relu["config"]["batch_input_shape"] = [None, 3]
+    with pytest.raises(BadFileError, match=r"'m/r_input': its shape is \(None, 3\)") as caught:
+        build_graph(sketch.file(sketch.functional(layers, ["x"], [["m", 1, 0]])))
+    assert caught.value.code == "QC315"
+
+
 def test_a_model_without_any_input_shape_is_unsupported(sketch: Any) -> None:
     config = sketch.sequential(sketch.entry("Activation", "a", **RELU))
     with pytest.raises(UnsupportedError, match="which shape its input has"):

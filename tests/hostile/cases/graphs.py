@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.hostile.building import WEIGHTS, Config, entry, hdf5, layers, model, option
-from tests.hostile.case import Case
+from tests.hostile.case import Case, Make
 
 
 def cycle(config: Config) -> None:
@@ -69,6 +69,23 @@ def called(*row: object) -> Config:
 
 def input_shape(*shape: object) -> Config:
     return model(option("batch_input_shape", list(shape), 0))
+
+
+def inside(*shape: object) -> Make:
+    """A model in a model, which says that its input has this shape."""
+    inner = input_shape(*shape)
+    inner["config"] |= {"name": "m", "output_layers": [["d", 0, 0]]}
+    inner["config"]["layers"].pop()
+    outer = called("m", 1, 0, {})
+    outer["config"]["layers"][1] = inner | {"name": "m", "inbound_nodes": [[["x", 0, 0, {}]]]}
+    return hdf5(outer, {"x": {}, "m": WEIGHTS["d"], "a": {}})
+
+
+def sequential(built: list[object]) -> Config:
+    """The same layers one behind the other, which were built for this shape."""
+    own = [{"class_name": each["class_name"], "config": each["config"]} for each in layers(model())]
+    config = {"name": "m", "layers": own[1:], "build_input_shape": built}
+    return {"class_name": "Sequential", "config": config}
 
 
 def large(folder: Path) -> Path:
@@ -141,6 +158,20 @@ CASES = (
     Case(35, "a negative length", hdf5(input_shape(None, -4)), "QC321", 4),
     Case(35, "a length of 0", hdf5(input_shape(None, 0)), "QC321", 4),
     Case(35, "a length as text", hdf5(input_shape(None, "4")), "QC321", 4),
+    Case(35, "a length of 2**63", hdf5(input_shape(None, 1 << 63)), "QC321", 4, "layer 'x'"),
+    Case(35, "a negative batch", hdf5(input_shape(-1, 4)), "QC321", 4, "layer 'x': [-1, 4]"),
+    Case(35, "two shapes", hdf5(model(option("batch_shape", [None, 5], 0))), "QC321", 4,
+         "layer 'x': two shapes: [None, 4] and [None, 5]"),
+    Case(33, "an input without axes", hdf5(input_shape(None)), "QC318", 4,
+         "layer 'd': the last axis of its input of shape (None,) has no length"),
+    Case(35, "a negative length in a model in a model", inside(None, -4), "QC321", 4,
+         "layer 'm/x': [None, -4] is not a shape"),
+    Case(33, "another length in a model in a model", inside(None, 5), "QC315", 4,
+         "layer 'm/x': its shape is (None, 5), it is given one of (None, 4)"),
+    Case(33, "another number of axes in a model in a model", inside(None, 4, 4), "QC315", 4,
+         "layer 'm/x': its shape is (None, 4, 4), it is given one of (None, 4)"),
+    Case(35, "a negative length of a Sequential", hdf5(sequential([None, -4])), "QC321", 4,
+         "layer 'd_input': [None, -4] is not a shape"),
     Case(40, "10,001 layers", hdf5(model(partial(many, 9998))), "QC324", 7, "--limit layers=N"),
     Case(40, "100 MB of layers", large, "QC208", 7, "--limit config-bytes"),
     Case(40, "a few layers", hdf5(), "QC324", 7, "3 layers: limit 2", {"layers": 2}),
