@@ -99,15 +99,41 @@ def _sequential(config: Mapping[str, object]) -> ModelSpec:
         source = {"name": f"{first_name}_input", "batch_input_shape": shape}
         layers.append(LayerSpec(f"{first_name}_input", "InputLayer", "", source, ()))
     else:
+        if first.get("inbound_nodes"):
+            raise Malformed(f"the input {first_name!r} has inputs itself", "QC311")
         layers.append(_layer(first_name, first, None, ()))
         entries = entries[1:]
     before = Ref(layers[0].name, 0, 0)
     for name, entry in entries:
+        _require_chained(name, entry, before)
         layers.append(_layer(name, entry, _nested(entry), (Invocation((before,), {}),)))
         before = Ref(name, 0, 0)
     own = str(config.get("name", "sequential"))
+    said = flat_references(config.get("output_layers", ()), {})
+    if any(ref.layer != before.layer for ref in said):
+        words = (
+            f"outputs of the Sequential model {own!r} other than its last layer {before.layer!r}"
+        )
+        raise Malformed(words, "QC314")
     ends = (Ref(layers[0].name, 0, 0),), (before,)
     return ModelSpec(own, tuple(layers), *ends, deferred=declared is None)
+
+
+def _require_chained(name: str, entry: Mapping[str, object], before: Ref) -> None:
+    """`Malformed` if a layer of a Sequential says that it is called on another than that *before*.
+
+    Keras writes no calls there, and reads none.
+    """
+    nodes = entry.get("inbound_nodes") or ()
+    if not isinstance(nodes, list | tuple):
+        raise Malformed(f"the layer {name!r} has inbound_nodes={short(nodes)}", "QC314")
+    calls = [read_invocation(name, node, {}) for node in nodes]
+    chained = (
+        not call.arguments and [before.layer] == [x.layer for x in call.first] for call in calls
+    )
+    if len(calls) > 1 or not all(chained):
+        where = f"in a Sequential model, where it is behind {before.layer!r}"
+        raise Malformed(f"the layer {name!r} is called on {short(nodes)} {where}", "QC314")
 
 
 def declared_shape(entry: Mapping[str, object]) -> object:

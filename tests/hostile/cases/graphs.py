@@ -88,6 +88,12 @@ def sequential(built: list[object]) -> Config:
     return {"class_name": "Sequential", "config": config}
 
 
+def called_in_sequential(name: str) -> Config:
+    config = sequential([None, 4])
+    layers(config)[1]["inbound_nodes"] = [[[name, 0, 0, {}]]]
+    return config
+
+
 def large(folder: Path) -> Path:
     """Layers of 100 MB, each of them right; as text, for so many objects take seconds."""
     one = model(partial(many, 1))
@@ -126,6 +132,9 @@ CASES = (
     Case(33, "result 5 of 1", hdf5(called("d", 0, 5, {})), "QC311", 4, "result 5"),
     Case(33, "a negative result", hdf5(called("d", 0, -1, {})), "QC311", 4, "result -1"),
     Case(33, "a result by name", hdf5(called("d", 0, "x", {})), "QC314", 4),
+    Case(33, "a call in a Sequential that is none", hdf5(called_in_sequential("nope")), "QC314", 4,
+         "the layer 'a' is called on [[['nope', 0, 0, {}]]] in a Sequential model"),
+    Case(33, "the only call in a Sequential", hdf5(called_in_sequential("d")), "", 0),
     Case(33, "a call of nothing", hdf5(called()), "QC313", 4),
     Case(32, "an unconnected layer", hdf5(model(unreachable)), "QC313", 4, "not connected"),
     Case(32, "layers that reach no output", hdf5(model(partial(many, 2))), "", 0),
