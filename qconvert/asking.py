@@ -71,7 +71,7 @@ def asked(
         layer = layer_called(model.graph, question.layer)
         part = _behind(model.graph, layer)
         file = None if onnx is None else _file(model.graph, Path(onnx), source.read_within)
-        chosen = _chosen(model, question, file)
+        chosen = _chosen(model, question, file, source.read_within)
         tensorflow: TensorFlowRunner | str = "not asked"
         if witnesses or part.opaque:
             files = model.keras
@@ -157,7 +157,9 @@ def _file(graph: Graph, path: Path, limits: Limits) -> "onnx.ModelProto":
     return file
 
 
-def _chosen(model: Opened, question: Question, file: "onnx.ModelProto | None") -> _Chosen:
+def _chosen(
+    model: Opened, question: Question, file: "onnx.ModelProto | None", limits: Limits
+) -> _Chosen:
     """The sample that is looked at; scales that are frozen are so for a whole batch."""
     declared = read_domains(model.graph, question.domains)
     domains = declared if file is None else with_codes_of(read_metadata(file), declared)
@@ -171,13 +173,13 @@ def _chosen(model: Opened, question: Question, file: "onnx.ModelProto | None") -
             raise _no_sample(samples, number)
         batch = next(samples.batches)
         return _Chosen(batch, number, f"sample {number} of {samples.description}", domains)
-    samples, number = _samples(model.graph, question, domains)
+    samples, number = _samples(model.graph, question, domains, limits)
     batch = _sample(samples, number)
     return _Chosen(batch, 0, f"sample {number} of {samples.description}", domains)
 
 
 def _samples(
-    graph: Graph, question: Question, domains: Mapping[str, InputDomain]
+    graph: Graph, question: Question, domains: Mapping[str, InputDomain], limits: Limits
 ) -> tuple[Samples, int]:
     """Samples, and which one of them."""
     given = question.inputs
@@ -189,11 +191,11 @@ def _samples(
         ), number
     number = question.sample or 0
     if not isinstance(given, (str, os.PathLike)):
-        return from_user(graph, given, None, domains), number
+        return from_user(graph, given, None, domains, limits), number
     path = Path(given)
     if not is_image(path):
-        return from_user(graph, path, None, domains), number
-    samples = from_user(graph, image_of(graph, path, domains), None, domains)
+        return from_user(graph, path, None, domains, limits), number
+    samples = from_user(graph, image_of(graph, path, domains), None, domains, limits)
     return replace(samples, description=f"the picture {path}"), number
 
 

@@ -132,9 +132,15 @@ class WitnessError(QConvertError):
     exit_code = 5
 
 
+class LimitError(QConvertError):
+    """A resource limit was reached."""
+
+    exit_code = 7
+
+
 @contextmanager
 def naming_file(
-    path: Path | str | None, kind: type[WitnessError] | type[UsageError]
+    path: Path | str | None, kind: type[WitnessError] | type[UsageError] | type[LimitError]
 ) -> Iterator[None]:
     """Within, errors of a *kind* are about the file *path*, if it is from one: that is told.
 
@@ -158,12 +164,6 @@ class OutputError(QConvertError):
         super().__init__(code, f"{path}: {reason}")
         self.path = Path(path)
         self.reason = reason
-
-
-class LimitError(QConvertError):
-    """A resource limit was reached."""
-
-    exit_code = 7
 
 
 def similar(name: str, known: Iterable[str]) -> str:

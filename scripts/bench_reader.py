@@ -75,10 +75,10 @@ def written(path: Path, megabytes: int) -> None:
     """A model of dense layers of 4 MB each, by the process that writes clean files."""
     import numpy as np
 
+    from qconvert.modelfile import Json, ModelFile, StoredWeight
     from qconvert.modelfile.clean import write_clean
     from qconvert.modelfile.contents import ByName, Contents, StoredModel
     from qconvert.modelfile.magic import Format
-    from qconvert.modelfile.model import Json, ModelFile, StoredWeight
 
     rng = np.random.default_rng(0)
     names = [f"dense_{i}" for i in range(max(1, megabytes // 4))]

@@ -213,7 +213,7 @@ def _samples(asked: Asked, pair: _Pair) -> Samples:
     if asked.inputs is None:
         return seeded(pair.graph, asked.count, asked.seed, pair.domains)
     given = Path(asked.inputs) if isinstance(asked.inputs, (str, os.PathLike)) else asked.inputs
-    return from_user(pair.graph, given, asked.count, pair.domains)
+    return from_user(pair.graph, given, asked.count, pair.domains, asked.source.read_within)
 
 
 def _repaired(given: _Pair, tensorflow: TensorFlowRunner | str) -> tuple[_Pair, Repaired]:

@@ -14,7 +14,8 @@ from qconvert.errors import UsageError
 from qconvert.ir import Graph, Quotients
 from qconvert.modelfile.read import unused_in_words
 from qconvert.opening import AnyPath, ReadingOptions, Source, opened
-from qconvert.output import require_writable, write
+from qconvert.output import write
+from qconvert.places import require_writable
 from qconvert.shortage import telling_shortages
 
 if TYPE_CHECKING:

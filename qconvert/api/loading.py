@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Unpack
 from qconvert.errors import UsageError
 from qconvert.ir import Graph
 from qconvert.opening import AnyPath, ReadingOptions, Source, opened
-from qconvert.output import require_writable, write
+from qconvert.output import write
+from qconvert.places import require_writable
 from qconvert.shortage import telling_shortages
 
 if TYPE_CHECKING:

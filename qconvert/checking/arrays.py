@@ -1,7 +1,7 @@
 """Arrays that are read row by row, from memory or from ``.npy`` and ``.npz`` files of any size."""
 
 import math
-import re
+import os
 import stat
 import zipfile
 import zlib
@@ -14,6 +14,7 @@ from typing import IO, Any, Final, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from qconvert.checking.npy import read_header
 from qconvert.errors import BadFileError
 from qconvert.modelfile.source import kind_of
 
@@ -21,8 +22,8 @@ AnyArray: TypeAlias = npt.NDArray[np.generic]
 
 #: Characters of a name in a message.
 _SHOWN: Final = 60
-#: What Python calls a part of a program that is no literal.
-_OBJECT: Final = re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>")
+#: How NumPy packs arrays, and to how many bytes one of these can unpack.
+_RATIOS: Final = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}
 _DAMAGED: Final = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -95,6 +96,7 @@ def open_arrays(path: Path, only: str | None, stack: ExitStack) -> Mapping[str, 
     try:
         file = stack.enter_context(path.open("rb"))
         magic = file.read(6)
+        size = file.seek(0, os.SEEK_END)
         file.seek(0)
     except OSError as error:
         raise BadFileError("QC107", path, error.strerror or str(error)) from error
@@ -103,13 +105,13 @@ def open_arrays(path: Path, only: str | None, stack: ExitStack) -> Mapping[str, 
             raise BadFileError(
                 "QC711", path, "the model has several inputs; give an .npz with their names"
             )
-        return {only: _npy(path, file, path.stat().st_size)}
+        return {only: _npy(path, file, size, size)}
     if magic[:4] == b"PK\x03\x04":
-        return _members(path, file, stack)
+        return _members(path, file, size, stack)
     raise BadFileError("QC710", path, "neither a .npy nor an .npz file")
 
 
-def _members(path: Path, file: IO[bytes], stack: ExitStack) -> dict[str, Rows]:
+def _members(path: Path, file: IO[bytes], size: int, stack: ExitStack) -> dict[str, Rows]:
     try:
         archive = stack.enter_context(zipfile.ZipFile(file))
         found: dict[str, Rows] = {}
@@ -119,38 +121,36 @@ def _members(path: Path, file: IO[bytes], stack: ExitStack) -> dict[str, Rows]:
             if name in found:
                 raise BadFileError("QC711", path, f"two arrays have the name {name[:_SHOWN]!r}")
             member = stack.enter_context(archive.open(entry))
-            found[name] = _npy(path, member, entry.file_size)
+            found[name] = _npy(path, member, entry.file_size, _held(entry, size))
         return found
     except (*_DAMAGED, NotImplementedError, RuntimeError) as error:
         raise BadFileError("QC710", path, f"not a readable .npz: {error}") from error
 
 
-def _npy(path: Path, file: IO[bytes], size: int) -> NpyStream:
-    """The array in *file*, which has nothing but it in its *size* bytes."""
+def _npy(path: Path, file: IO[bytes], size: int, held: int) -> NpyStream:
+    """The array in *file*, which has nothing but it in its *size* bytes; it may hold fewer."""
     try:
-        version = np.lib.format.read_magic(file)
-        if version == (1, 0):
-            header = np.lib.format.read_array_header_1_0(file)
-        elif version == (2, 0):
-            header = np.lib.format.read_array_header_2_0(file)
-        else:
-            raise ValueError(f"version {version} of the format")
-    except Exception as error:
-        # A header is a literal of Python, whose parser has many ways to fail.
-        reason = _OBJECT.sub("an expression", str(error)) or type(error).__name__
-        raise BadFileError("QC710", path, f"not a readable array: {reason}") from error
-    shape, fortran, dtype = header
-    # True is a number to NumPy.
-    if any(type(n) is not int or n < 0 for n in shape):
-        raise BadFileError("QC710", path, f"an array of the shape {shape}")
+        shape, fortran, dtype = read_header(file)
+    except ValueError as error:
+        raise BadFileError("QC710", path, str(error)) from error
     if dtype.hasobject:
         raise BadFileError("QC710", path, "contains Python objects, which are never loaded")
     if fortran and len(shape) > 1:
         raise BadFileError(
             "QC710", path, "stored column by column; save numpy.ascontiguousarray(x)"
         )
-    more = size - file.tell() - math.prod(shape) * dtype.itemsize
-    if more > 0:
+    needed, start = math.prod(shape) * dtype.itemsize, file.tell()
+    if needed > (there := max(0, held - start)):
+        reason = f"truncated: an array of shape {shape} takes {needed:,} bytes"
+        raise BadFileError("QC710", path, f"{reason}, no more than {there:,} are there")
+    if (more := size - start - needed) > 0:
         # Another array, for one, of `numpy.save` to a file that was open.
         raise BadFileError("QC711", path, f"bytes that stand behind the array: {more:,}")
     return NpyStream(path, file, shape, dtype)
+
+
+def _held(entry: zipfile.ZipInfo, size: int) -> int:
+    """How many bytes a member of an archive of *size* bytes can unpack to, whatever it says."""
+    if entry.compress_type not in _RATIOS:
+        raise zipfile.BadZipFile("an array is packed in another way than NumPy does")
+    return min(entry.file_size, _RATIOS[entry.compress_type] * min(entry.compress_size, size))

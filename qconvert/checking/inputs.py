@@ -16,8 +16,9 @@ from qconvert.checking.arrays import AnyArray, InMemory, Rows, open_arrays
 from qconvert.checking.declared import described
 from qconvert.checking.domain import Domain, domain_of, random_sample, structured
 from qconvert.checking.gaps import with_gaps
-from qconvert.errors import UsageError, naming_file
+from qconvert.errors import LimitError, UsageError, naming_file
 from qconvert.ir import F32, Graph, Shape
+from qconvert.modelfile import DEFAULT_LIMITS, Limits
 from qconvert.runners.interface import InputDomain, nearest, numbers
 
 Batch: TypeAlias = Mapping[str, F32]
@@ -30,6 +31,8 @@ _LARGEST_BATCH: Final = 64
 #: Names in a message, and characters of each.
 _NAMES: Final = 8
 _CHARACTERS: Final = 60
+#: What is read becomes float32.
+_BYTES: Final = 4
 #: Elements that all values of a graph may have in one batch: 32 MiB for each witness.
 _BATCH_ELEMENTS: Final = 1 << 23
 _DEFAULT_SAMPLES: Final = 256
@@ -66,16 +69,19 @@ def from_user(
     inputs: UserInputs,
     count: int | None = None,
     domains: Mapping[str, InputDomain] = _UNDECLARED,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Samples:
     """The first *count* samples, or all, of the user's *inputs*, which lie in their *domains*.
 
     Raises `UsageError` for names, shapes and numbers that do not fit the model, `BadFileError`
-    for files that cannot be read: all is read once before anything is computed, which takes long.
+    for files that cannot be read, `LimitError` for samples of more bytes than a tensor may have:
+    all is read once before anything is computed, which takes long.
     """
-    with naming_file(inputs if isinstance(inputs, Path) else None, UsageError):
-        total, tried = _opened(graph, inputs, count, domains)
+    path = inputs if isinstance(inputs, Path) else None
+    with naming_file(path, UsageError), naming_file(path, LimitError):
+        total, tried = _opened(graph, inputs, count, domains, limits)
         deque(tried, maxlen=0)
-    _, batches = _opened(graph, inputs, total, domains)
+    _, batches = _opened(graph, inputs, total, domains, limits)
     where = str(inputs) if isinstance(inputs, Path) else "the given arrays"
     description = "; ".join(
         [f"{total} samples of {where}", *map(described, domains, domains.values())]
@@ -84,12 +90,16 @@ def from_user(
 
 
 def _opened(
-    graph: Graph, inputs: UserInputs, count: int | None, domains: Mapping[str, InputDomain]
+    graph: Graph,
+    inputs: UserInputs,
+    count: int | None,
+    domains: Mapping[str, InputDomain],
+    limits: Limits,
 ) -> tuple[int, Iterator[Batch]]:
     """How many samples there are, up to *count*, and these, which are checked as they are read."""
     stack = ExitStack()
     try:
-        rows = _open(graph, inputs, stack)
+        rows = _open(graph, inputs, limits, stack)
         total = _count(rows, count)
     except BaseException:
         stack.close()
@@ -161,7 +171,7 @@ def _elements(graph: Graph) -> int:
     return sum(math.prod(n or 1 for n in shape[1:]) for shape in graph.shapes.values())
 
 
-def _open(graph: Graph, inputs: UserInputs, stack: ExitStack) -> dict[str, Rows]:
+def _open(graph: Graph, inputs: UserInputs, limits: Limits, stack: ExitStack) -> dict[str, Rows]:
     names = [source.name for source in graph.inputs]
     rows = _rows(inputs, names[0] if len(names) == 1 else None, stack)
     if set(rows) != set(names):
@@ -170,6 +180,7 @@ def _open(graph: Graph, inputs: UserInputs, stack: ExitStack) -> dict[str, Rows]
         )
     for source in graph.inputs:
         _require_fit(source.name, source.shape, rows[source.name])
+        _require_small(source.name, rows[source.name], limits)
     return {name: rows[name] for name in names}
 
 
@@ -207,6 +218,14 @@ def _require_fit(name: str, shape: Shape, rows: Rows) -> None:
         raise UsageError("QC714", f"input {name!r} has shape {rows.shape}: samples of no numbers")
     if rows.dtype.kind not in "fiub":
         raise UsageError("QC713", f"input {name!r} has type {rows.dtype}, the model takes float32")
+
+
+def _require_small(name: str, rows: Rows, limits: Limits) -> None:
+    """A sample is read as a whole, and the model may leave its axes open."""
+    size = math.prod(rows.shape[1:]) * max(rows.dtype.itemsize, _BYTES)
+    if size > limits.tensor_bytes:
+        found = f"input {name!r} has shape {rows.shape}: samples of {size:,} bytes"
+        raise LimitError("QC320", f"{found}: {limits.of('tensor_bytes')}")
 
 
 def _count(rows: Mapping[str, Rows], wanted: int | None) -> int:

@@ -93,7 +93,8 @@ def check(
     beyond rounding, and the verdict is at least the required one. Without MODEL all checks of the
     configuration (docs/CONFIG.md) are run, and the exit code is the worst of theirs.
     """
-    from qconvert.output import Outputs, require_apart, require_writable, require_writable_folder
+    from qconvert.output import Outputs
+    from qconvert.places import require_apart, require_writable, require_writable_folder
     from qconvert.report import to_json
     from qconvert.report.formats import rendered
 

@@ -99,7 +99,7 @@ def bench(
 
     Each program has a process of its own; they take turns, and ratios are those within a round.
     """
-    from qconvert import api, output
+    from qconvert import api, output, places
     from qconvert.benchmarking.document import to_json
     from qconvert.benchmarking.table import show
     from qconvert.modelfile import files_of
@@ -107,7 +107,7 @@ def bench(
     sources = [onnx, *(files_of(against, weights) if against else ())]
     quiet = quiet or json_file == STDOUT
     if json_file and json_file != STDOUT:
-        output.require_writable(json_file, force=force, inputs=sources)
+        places.require_writable(json_file, force=force, inputs=sources)
     found = api.bench(
         onnx,
         against,

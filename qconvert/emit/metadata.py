@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import onnx
 
-from qconvert.emit.unique_keys import with_unique_keys
+from qconvert.strict_json import parsed_object
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -27,8 +27,6 @@ _ZERO_POINTS: Final = range(-(1 << 15), 1 << 16)
 _TYPES: Final = frozenset({"uint8", "int8", "uint16", "int16"})
 _HEXADECIMAL: Final = frozenset("0123456789abcdef")
 _SHA256_DIGITS: Final = 64
-#: Of an integer, the sign included: all that JSON of others is read with have 64 bits at most.
-_MOST_DIGITS: Final = 20
 #: What every file states.
 _ALWAYS: Final = ("converter", "dialect", "inputs", "outputs", "layers")
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -184,23 +182,16 @@ def content_of(model: onnx.ModelProto, key: str, schema: str) -> dict[str, Any] 
         return None
     try:
         (text,) = texts
-        content = json.loads(text, object_pairs_hook=with_unique_keys, parse_int=_integer)
+        content: dict[str, Any] = parsed_object(text, "its JSON")
         found = content["schema"]
-    except (KeyError, RecursionError, TypeError, ValueError) as error:
+    except (KeyError, ValueError) as error:
         raise ValueError(f"the metadata is damaged: {_damage(error)}") from error
     if found != schema:
         raise ValueError(
             f"the metadata is damaged, or of another version of qconvert: its schema is {found!r}, "
             f"not {schema!r}; export the model again"
         )
-    return dict(content)
-
-
-def _integer(text: str) -> int:
-    """That of JSON; Python itself converts some thousands of digits and names its own option."""
-    if len(text) > _MOST_DIGITS:
-        raise ValueError(f"an integer of {len(text):,} characters")
-    return int(text)
+    return content
 
 
 def _damage(error: Exception) -> str:

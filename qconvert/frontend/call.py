@@ -89,3 +89,10 @@ class Parsed:
 
 
 LayerParser: TypeAlias = Callable[[Call], Parsed]
+
+
+def channels(shape: Shape) -> int:
+    """The length of the last axis, which Keras needs to know."""
+    if shape[-1] is None:
+        raise Malformed(f"the last axis of its input of shape {shape} has no length", "QC318")
+    return shape[-1]

@@ -9,15 +9,12 @@ from qconvert.errors import BadFileError, Problem
 from qconvert.frontend.assembly import chained
 from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
+from qconvert.frontend.declared import input_shape, require_taken
 from qconvert.frontend.flavour import flavour_of
+from qconvert.frontend.idle import with_idle_noted
 from qconvert.frontend.layers import LAYERS, TAKING_ARGUMENTS
 from qconvert.frontend.masks import Rule, mask_of_result, rule_of
-from qconvert.frontend.opaque import (
-    Converter,
-    StockCall,
-    fall_back,
-    parse_opaque,
-)
+from qconvert.frontend.opaque import Converter, StockCall, fall_back, parse_opaque
 from qconvert.frontend.order import call_order
 from qconvert.frontend.problems import Blocked, Malformed, Reason, Unsupported, require_none
 from qconvert.frontend.refused import require_known, require_plain_call, require_plain_input
@@ -29,7 +26,6 @@ from qconvert.frontend.topology import (
     LayerSpec,
     ModelSpec,
     Ref,
-    input_shape,
     paths_of,
     read_model_spec,
 )
@@ -89,6 +85,8 @@ class _Builder:
         self._nodes: list[Node] = []
         self._layers: list[Layer] = []
         self._states: list[tuple[Input, Output]] = []
+        #: By the path of a layer, the values that all of its calls return.
+        self._results: dict[str, set[str]] = {}
         #: What no Keras can have written, and what cannot be converted.
         self.problems: list[Problem] = []
         self.unsupported: list[Problem] = []
@@ -107,21 +105,22 @@ class _Builder:
         names = unique([ref.layer for ref in spec.outputs])
         sources = [Input(v.name, v.shape) for v in inputs if v is not None]
         outputs = [Output(n, v.name) for n, v in zip(names, known, strict=True)]
-        return Graph(
+        graph = Graph(
             name=spec.name,
             inputs=(*sources, *(source for source, _ in self._states)),
             nodes=tuple(self._nodes),
             outputs=(*outputs, *(output for _, output in self._states)),
             layers=tuple(self._layers),
         )
+        return with_idle_noted(graph, self._results)
 
     def _input(self, layers: Mapping[str, LayerSpec], name: str) -> Value | None:
         if name not in layers:
             return None
         try:
-            shape = input_shape(name, layers[name].config)
+            shape = input_shape(layers[name].config)
         except Malformed as error:
-            self.reject("", error)
+            self.reject(name, error)
             return None
         if shape is None:
             reason = "the model does not say which shape its input has"
@@ -140,7 +139,7 @@ class _Builder:
             values[ref.layer, 0] = [value]
         for layer, number in self._order(spec):
             if layer.class_name == "InputLayer":
-                self._check_input(spec, layer, scope)
+                self._check_input(spec, layer, values.get((layer.name, 0), ()), scope)
                 continue
             call = layer.calls[number]
             given = [self._result(values, ref) for ref in call.inputs]
@@ -217,11 +216,11 @@ class _Builder:
         known = [value for value in given if value is not None]
         if len(known) < len(given):
             return [None]
-        key = f"{scope.values}{numbered(layer.name, number)}"
+        path, key = f"{scope.weights}{layer.name}", f"{scope.values}{numbered(layer.name, number)}"
         shapes = [value.shape for value in known]
         graph = parsed.graph or chained(shapes, parsed.before, parsed.ops)
         again = number > 0 or not scope.first
-        states = states_of(f"{scope.weights}{layer.name}", parsed, graph, again=again)
+        states = states_of(path, parsed, graph, again=again)
         masks = [value.mask for value in known]
         values = self._inline(key, graph, [*known, *(mask for mask in masks if mask), *states])
         results = [values[output.value] for output in graph.outputs]
@@ -233,6 +232,7 @@ class _Builder:
             results = [replace(v, mask=own.get(i)) for i, v in enumerate(results)]
         elif any(masks):
             results = [replace(v, mask=self._mask(key, layer, parsed, masks, v)) for v in results]
+        self._results.setdefault(path, set()).update(result.name for result in results)
         for i, result in enumerate(results):
             told = ({}, ()) if i or again else (parsed.weights, parsed.notes)
             self._layers.append(Layer(result_name(key, i), layer.class_name, result.name, *told))
@@ -268,10 +268,10 @@ class _Builder:
             values[node.name] = Value(name, node.shape)
         return values
 
-    def _check_input(self, spec: ModelSpec, layer: LayerSpec, scope: Scope) -> None:
-        path = f"{scope.weights}{layer.name}"
-        with self._noting(path):
+    def _check_input(self, spec: ModelSpec, layer: LayerSpec, given: Values, scope: Scope) -> None:
+        with self._noting(f"{scope.weights}{layer.name}"):
             require_plain_input(spec, layer)
+            require_taken(spec, layer, given)
 
     def _check_arguments(self, path: str, arguments: Config) -> None:
         try:

@@ -12,7 +12,6 @@ from qconvert.frontend.references import (
     flat_references,
     read_invocation,
 )
-from qconvert.ir.shapes import Shape
 
 __all__ = ["Invocation", "LayerSpec", "ModelSpec", "Ref", "is_model", "paths_of", "read_model_spec"]
 
@@ -36,12 +35,16 @@ class LayerSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model; references count each layer's calls inside the model from 0."""
+    """A model; references count each layer's calls inside the model from 0.
+
+    One that is ``deferred`` got its shapes from its first call: others may have other ones.
+    """
 
     name: str
     layers: tuple[LayerSpec, ...]
     inputs: tuple[Ref, ...]
     outputs: tuple[Ref, ...]
+    deferred: bool = False
 
 
 def paths_of(model: ModelSpec, prefix: str = "") -> Iterator[str]:
@@ -90,19 +93,47 @@ def _sequential(config: Mapping[str, object]) -> ModelSpec:
         raise Malformed("a Sequential model without layers", "QC313")
     first_name, first = entries[0]
     layers: list[LayerSpec] = []
+    declared = declared_shape(first)
     if first.get("class_name") != "InputLayer":
-        shape = declared_shape(first) or config.get("build_input_shape")
+        shape = config.get("build_input_shape") if declared is None else declared
         source = {"name": f"{first_name}_input", "batch_input_shape": shape}
         layers.append(LayerSpec(f"{first_name}_input", "InputLayer", "", source, ()))
     else:
+        if first.get("inbound_nodes"):
+            raise Malformed(f"the input {first_name!r} has inputs itself", "QC311")
         layers.append(_layer(first_name, first, None, ()))
         entries = entries[1:]
     before = Ref(layers[0].name, 0, 0)
     for name, entry in entries:
+        _require_chained(name, entry, before)
         layers.append(_layer(name, entry, _nested(entry), (Invocation((before,), {}),)))
         before = Ref(name, 0, 0)
     own = str(config.get("name", "sequential"))
-    return ModelSpec(own, tuple(layers), (Ref(layers[0].name, 0, 0),), (before,))
+    said = flat_references(config.get("output_layers", ()), {})
+    if any(ref.layer != before.layer for ref in said):
+        words = (
+            f"outputs of the Sequential model {own!r} other than its last layer {before.layer!r}"
+        )
+        raise Malformed(words, "QC314")
+    ends = (Ref(layers[0].name, 0, 0),), (before,)
+    return ModelSpec(own, tuple(layers), *ends, deferred=declared is None)
+
+
+def _require_chained(name: str, entry: Mapping[str, object], before: Ref) -> None:
+    """`Malformed` if a layer of a Sequential says that it is called on another than that *before*.
+
+    Keras writes no calls there, and reads none.
+    """
+    nodes = entry.get("inbound_nodes") or ()
+    if not isinstance(nodes, list | tuple):
+        raise Malformed(f"the layer {name!r} has inbound_nodes={short(nodes)}", "QC314")
+    calls = [read_invocation(name, node, {}) for node in nodes]
+    chained = (
+        not call.arguments and [before.layer] == [x.layer for x in call.first] for call in calls
+    )
+    if len(calls) > 1 or not all(chained):
+        where = f"in a Sequential model, where it is behind {before.layer!r}"
+        raise Malformed(f"the layer {name!r} is called on {short(nodes)} {where}", "QC314")
 
 
 def declared_shape(entry: Mapping[str, object]) -> object:
@@ -115,19 +146,6 @@ def declared_shape(entry: Mapping[str, object]) -> object:
         return shape
     inside = config.get("layer") or next(_listed(config), None)
     return declared_shape(inside) if isinstance(inside, dict) else None
-
-
-def input_shape(name: str, config: Mapping[str, object]) -> Shape | None:
-    """The shape of an input, its batch left open; None if nothing is declared."""
-    shape = config.get("batch_input_shape", config.get("batch_shape"))
-    if shape is None:
-        return None
-    if not isinstance(shape, list | tuple) or not shape:
-        raise Malformed(f"{name}: {short(shape)} is not a shape", "QC321")
-    for length in shape:
-        if length is not None and (type(length) is not int or length < 1):
-            raise Malformed(f"{name}: {short(shape)} is not a shape", "QC321")
-    return (None, *shape[1:])
 
 
 def _entries(config: Mapping[str, object]) -> list[tuple[str, Mapping[str, object]]]:

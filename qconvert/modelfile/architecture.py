@@ -4,16 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qconvert.errors import BadFileError, Problem, UnsupportedError, UsageError
-from qconvert.modelfile.json_strict import parse_object
+from qconvert.modelfile.json_limits import parse_object
 from qconvert.modelfile.limits import Limits
 from qconvert.modelfile.magic import is_json
 from qconvert.modelfile.malformed import MalformedError
-from qconvert.modelfile.model import Json
 from qconvert.modelfile.source import head_of, is_saved_model, kind_of
+from qconvert.strict_json import Json
 
 _WEIGHT_SUFFIXES = ("_weights.h5", "_weights.hdf5", ".weights.h5", ".h5", ".hdf5")
 #: What Keras stores beside the architecture; the rest is read strictly.
-_NOT_ARCHITECTURE = frozenset({"keras_version", "backend", "compile_config", "build_config"})
+_NOT_ARCHITECTURE = frozenset({"keras_version", "backend", "build_config"})
+#: What it is trained by, and nothing else is read for: of any form, numbers that are none too.
+_OF_TRAINING = frozenset({"compile_config"})
 #: Classes of models that list their layers and the calls of these.
 _MODELS = ("Functional", "Model", "Sequential")
 
@@ -32,14 +34,13 @@ class Architecture:
 
 def parse_architecture(source: bytes, what: str, limits: Limits) -> Architecture:
     """Parse Keras's JSON of a model; errors call it *what*."""
-    root = parse_object(source, what, limits)
+    root = parse_object(source, what, limits, unread=_OF_TRAINING)
     if not isinstance(root.get("class_name"), str) or "config" not in root:
         raise MalformedError(
             "QC203", f"{what} is JSON, but not a Keras model: no class_name and config"
         )
     config = {key: value for key, value in root.items() if key not in _NOT_ARCHITECTURE}
-    whole = {key: value for key, value in root.items() if key != "compile_config"}
-    return Architecture(config, version_in(root), whole)
+    return Architecture(config, version_in(root), root)
 
 
 def require_listed_layers(class_name: Json) -> None:

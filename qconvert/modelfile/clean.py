@@ -15,8 +15,9 @@ from qconvert.modelfile.isolated import confined, started
 from qconvert.modelfile.limits import Limits
 from qconvert.modelfile.magic import Format
 from qconvert.modelfile.malformed import MalformedError
-from qconvert.modelfile.model import Array, Json, ModelFile
+from qconvert.modelfile.model import Array, ModelFile
 from qconvert.modelfile.source import nameless_file
+from qconvert.strict_json import Json
 
 #: Nothing of a stranger's is parsed here; what was read within limits can be written.
 _MUCH = 1 << 40

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from qconvert.modelfile.magic import Format
-from qconvert.modelfile.model import Array, Json, StoredWeight
+from qconvert.modelfile.model import Array, StoredWeight
+from qconvert.strict_json import Json
 
 #: Where tf_keras, and where Keras 2.13 and 2.14, keep the layers of a model.
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")

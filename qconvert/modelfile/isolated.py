@@ -18,10 +18,10 @@ from signal import SIGXCPU, Signals
 from typing import IO, TypeAlias
 
 from qconvert.errors import LimitError, WitnessError
-from qconvert.modelfile.json_strict import parse_object
+from qconvert.modelfile.json_limits import parse_object
 from qconvert.modelfile.limits import Limits
 from qconvert.modelfile.malformed import BeyondLimitError, MalformedError, UnwrittenError
-from qconvert.modelfile.model import Json
+from qconvert.strict_json import Json
 
 Request: TypeAlias = Mapping[str, object]
 Answer: TypeAlias = dict[str, Json]

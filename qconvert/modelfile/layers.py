@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
 from qconvert.modelfile.malformed import BeyondLimitError, MalformedError
-from qconvert.modelfile.model import Json
+from qconvert.strict_json import Json
 
 _NAME = re.compile(r"[A-Za-z0-9_./>:-]+")
 

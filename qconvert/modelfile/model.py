@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy.typing as npt
 
+from qconvert.strict_json import Json
+
 if TYPE_CHECKING:
     from qconvert.modelfile.contents import StoredModel
 
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 #: Native float32, another float type, or an integer type for counters; the file decides which.
 Array: TypeAlias = npt.NDArray[Any]
 

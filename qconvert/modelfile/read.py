@@ -11,7 +11,7 @@ from qconvert.modelfile.architecture import (
     version_in,
 )
 from qconvert.modelfile.contents import ByName, ByPosition, Contents, StoredModel
-from qconvert.modelfile.json_strict import parse_object
+from qconvert.modelfile.json_limits import parse_object
 from qconvert.modelfile.layers import layer_tree
 from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
 from qconvert.modelfile.magic import Format, recognise

@@ -12,8 +12,9 @@ from qconvert.modelfile.contents import ByName, ByPosition, Contents
 from qconvert.modelfile.isolated import Answer, confined, started
 from qconvert.modelfile.limits import Limits
 from qconvert.modelfile.malformed import MalformedError
-from qconvert.modelfile.model import Array, Json, StoredWeight
+from qconvert.modelfile.model import Array, StoredWeight
 from qconvert.modelfile.source import Buffer, SourceFile, frozen, nameless_file
+from qconvert.strict_json import Json
 
 _KINDS: Final = ("f2", "f4", "f8", *(f"{sign}{size}" for sign in "iu" for size in (1, 2, 4, 8)))
 _TYPES: Final = frozenset(f"{order}{kind}" for order in "<>|" for kind in _KINDS)

@@ -23,7 +23,7 @@ from qconvert.checking.results import (
 )
 from qconvert.checking.witness import Witness
 from qconvert.errors import BadFileError, LimitError
-from qconvert.modelfile.json_strict import parse_object
+from qconvert.modelfile.json_limits import parse_object
 from qconvert.modelfile.limits import FixedLimits
 from qconvert.modelfile.malformed import MalformedError, blaming
 from qconvert.modelfile.source import read_all

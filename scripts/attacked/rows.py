@@ -82,6 +82,7 @@ ROWS: Final[Mapping[int, str]] = {
     76: "two packages called qkeras",
     77: "configurations that are not valid",
     78: "languages, folders, streams and variables that are missing",
+    79: "settings and states of training, which are not read",
 }
 #: Why a row ends as it does, where another end could be expected.
 REMARKS: Final[Mapping[int, str]] = {
@@ -103,4 +104,5 @@ REMARKS: Final[Mapping[int, str]] = {
     72: "A file that ONNX Runtime does not run is a witness that failed: nothing passes.",
     74: "Samples that can be read and are not the model's are a wrong use (exit code 2).",
     77: "A configuration is its user's own, and may name files above it.",
+    79: "In `.keras` files they stand in the JSON of the architecture, whose parser Python limits.",
 }

@@ -24,7 +24,7 @@ from qconvert.modelfile.inside import onnx_model
 from qconvert.modelfile.inside.archive import DAMAGE, unpacked
 from qconvert.modelfile.inside.onnx_functions import require_few_calls
 from qconvert.modelfile.inside.refusal import RefusalError
-from qconvert.modelfile.json_strict import parse_object
+from qconvert.modelfile.json_limits import parse_object
 from qconvert.modelfile.layers import layer_tree
 from qconvert.modelfile.malformed import MalformedError
 from qconvert.modelfile.nesting import assign

@@ -1,4 +1,5 @@
 import io
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from qconvert.checking.inputs import Samples, from_user, seeded
-from qconvert.errors import BadFileError, QConvertError, UsageError
+from qconvert.errors import BadFileError, LimitError, QConvertError, UsageError
 from qconvert.ir import F32, Graph, Input, Node, Output
 from qconvert.ir.ops import Merge, Quantize, Relu
 from qconvert.ir.quantizers import (
@@ -20,6 +21,7 @@ from qconvert.ir.quantizers import (
     Quantizer,
 )
 from qconvert.ir.stock import Embedding
+from qconvert.modelfile import Limits
 
 
 def gather(samples: Samples) -> dict[str, F32]:
@@ -219,6 +221,29 @@ def test_bad_files_are_refused(graph: Graph, tmp_path: Path, make: object, messa
     make(path)
     with pytest.raises(BadFileError, match=message):
         from_user(graph, path)
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_each_version_of_the_format_is_read(
+    graph: Graph, tmp_path: Path, version: tuple[int, int]
+) -> None:
+    x = np.array([[0.5, 1], [2, 3]], np.float32)
+    with (tmp_path / "x.npy").open("wb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's, that older ones read no newer versions
+        np.lib.format.write_array(file, x, version)
+    np.testing.assert_array_equal(gather(from_user(graph, tmp_path / "x.npy"))["x"], x)
+
+
+def test_a_sample_is_no_larger_than_a_tensor_may_be(tmp_path: Path) -> None:
+    """An axis that the model leaves open has the length that the file has, of bytes as well."""
+    nodes = (Node("y", Relu(), ("x",), (None, None)),)
+    graph = Graph("g", (Input("x", (None, None)),), nodes, (Output("y", "y"),), ())
+    limits = Limits(tensor_bytes=4000)
+    np.save(tmp_path / "x.npy", np.zeros((2, 1001), np.int8))
+    with pytest.raises(LimitError, match=r"x.npy: input 'x'.*4,004 bytes: limit 4,000 \(--limit"):
+        from_user(graph, tmp_path / "x.npy", limits=limits)
+    np.save(tmp_path / "x.npy", np.zeros((2, 1000), np.int8))
+    assert gather(from_user(graph, tmp_path / "x.npy", limits=limits))["x"].shape == (2, 1000)
 
 
 def test_what_no_batch_reads_is_not_looked_at(graph: Graph) -> None:

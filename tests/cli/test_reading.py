@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from qconvert.cli import run
-from tests.hostile.building import hdf5
+from tests.hostile.building import archive, hdf5, parts
+from tests.hostile.case import Make
 
 
 def leftover(folder: Path) -> Path:
@@ -47,6 +48,63 @@ def test_strictly_it_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "error QC520" in (told := capsys.readouterr().err)
     assert "holds what no layer takes: /more" in told
     assert not (tmp_path / "model.onnx").exists()
+
+
+def second_name(of: str, name: str) -> Make:
+    """A file in which *name* is another hard link to what lies at *of*."""
+    return hdf5(change=lambda file: file.__setitem__(name, file[of]))
+
+
+def behind(data: bytes, libver: str) -> Make:
+    """A file in a version of the format, and more bytes."""
+
+    def make(folder: Path) -> Path:
+        old, new = hdf5(name="old.h5")(folder), folder / "model.h5"
+        with h5py.File(old, "r") as source, h5py.File(new, "w", libver=libver) as file:
+            source.copy("model_weights", file)
+            file.attrs.update(source.attrs)
+        new.write_bytes(new.read_bytes() + data)
+        return new
+
+    return make
+
+
+def behind_weights(folder: Path) -> Path:
+    entries = parts()
+    entries["model.weights.h5"] += b"more"
+    return archive([*entries.items()])(folder)
+
+
+KERNEL = "/model_weights/d/d/kernel:0"
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (second_name(KERNEL, "0"), f"/0 (another name of {KERNEL})"),
+        (second_name(KERNEL, "z"), f"/z (another name of {KERNEL})"),
+        (second_name("model_weights", "z"), "/z"),
+        (second_name("model_weights/d", "a"), f"/a/d/kernel:0 (another name of {KERNEL})"),
+        (behind(b"more", "earliest"), "4 bytes behind the end of HDF5"),
+        (behind(b"more", "latest"), "4 bytes behind the end of HDF5"),
+        (behind_weights, "4 bytes behind the end of HDF5"),
+    ],
+)
+def test_second_names_and_bytes_without_one_are_refused_strictly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make: Make, told: str
+) -> None:
+    path = str(make(tmp_path))
+    assert run(["export", path]) == 0
+    (note,) = (x for x in capsys.readouterr().out.splitlines() if x.startswith("note: model."))
+    assert "holds what no layer takes: " in note
+    assert told in note
+    assert run(["inspect", path, "--strict"]) == 4
+    assert f"{note.partition('holds')[2]}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_a_file_of_nothing_but_its_model_is_read_strictly(tmp_path: Path, libver: str) -> None:
+    assert run(["inspect", str(behind(b"", libver)(tmp_path)), "--strict", "--quiet"]) == 0
 
 
 def test_what_training_left_is_no_reason(tmp_path: Path) -> None:

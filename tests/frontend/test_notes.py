@@ -1,11 +1,13 @@
 """What the user is told of QKeras's surprises, and that silence means there is none."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
 from qconvert.frontend import build_graph
+from qconvert.frontend.idle import NOTE
 from qconvert.ir import Graph
 
 GRU = {
@@ -175,3 +177,41 @@ def test_further_calls_of_a_layer_do_not_repeat_its_notes(sketch: Any) -> None:
     model = sketch.functional([sketch.source("x", 3), act], ["x"], [["act", 1, 0]])
     first, second = build_graph(sketch.file(model)).layers
     assert (len(first.notes), second.notes) == (1, ())
+
+
+def idle(sketch: Any, layers: list[Any], output: Any, **weights: Any) -> set[str]:
+    """The layers of a model on two numbers that tell that no output depends on them."""
+    config = sketch.functional([sketch.source("x", 2), *layers], ["x"], [output])
+    graph = build_graph(sketch.file(config, weights))
+    return {layer.name for layer in graph.layers if NOTE in layer.notes}
+
+
+def test_layers_that_no_output_depends_on_tell_so(sketch: Any) -> None:
+    relu = partial(sketch.entry, "Activation", activation="relu")
+    dead = [sketch.dense("d", "x"), relu("behind", "d")]
+    weights = [sketch.ramp(2, 2), sketch.ramp(2)]
+    assert idle(sketch, [relu("y", "x"), *dead], "y", d=weights) == {"d", "behind"}
+    assert idle(sketch, [relu("y", "behind"), *dead], "y", d=weights) == set()
+
+
+def test_a_shared_layer_is_needed_if_one_of_its_calls_is(sketch: Any) -> None:
+    shared = sketch.entry("Activation", "y", "x", [["y", 0, 0, {}]], activation="relu")
+    assert idle(sketch, [shared], "y") == set()
+    inner = sketch.functional(
+        [sketch.source("in", 2), shared | {"inbound_nodes": [[["in", 0, 0, {}]]]}], ["in"], ["y"]
+    )
+    nested = sketch.nested(inner, "m", "x", [["m", 1, 0, {}]])
+    assert idle(sketch, [nested], ["m", 1, 0]) == set()
+    other = sketch.entry("Activation", "z", "x", activation="relu")
+    assert idle(sketch, [nested, other], "z") == {"m/y"}
+
+
+def test_a_layer_is_needed_if_one_of_its_results_is(sketch: Any) -> None:
+    layer = sketch.entry(
+        "LSTM", "r", "s", units=2, activation="tanh", recurrent_activation="sigmoid",
+        use_bias=False, return_sequences=False, return_state=True, go_backwards=False,
+        stateful=False, unroll=False, time_major=False, implementation=2,
+    )  # fmt: skip
+    layers = [sketch.entry("Reshape", "s", "x", target_shape=[1, 2]), layer]
+    weights = [sketch.ramp(2, 8), sketch.ramp(2, 8)]
+    assert idle(sketch, layers, ["r", 0, 2], r=weights) == set()

@@ -93,6 +93,80 @@ def test_a_sequential_can_be_built_by_its_input_shape(sketch: Any) -> None:
     assert build_graph(sketch.file(config)).inputs[0].shape == (None, 4)
 
 
+def test_a_nested_model_that_its_first_call_built_takes_other_lengths(sketch: Any) -> None:
+    """Of one that declares its input, the shape has to be that of every call."""
+    relu = sketch.entry("Activation", "r", **RELU)
+    config = {"name": "m", "layers": [relu], "build_input_shape": [None, 3]}
+    inner = {"class_name": "Sequential", "name": "m", "config": config}
+    layers = [sketch.source("x", 2), inner | {"inbound_nodes": [[["x", 0, 0, {}]]]}]
+    assert build_graph(sketch.file(sketch.functional(layers, ["x"], ["m"]))).layers
+    relu["config"]["batch_input_shape"] = [None, 3]
+    with pytest.raises(BadFileError, match=r"'m/r_input': its shape is \(None, 3\)") as caught:
+        build_graph(sketch.file(sketch.functional(layers, ["x"], [["m", 1, 0]])))
+    assert caught.value.code == "QC315"
+
+
+def sequential(sketch: Any, **changed: Any) -> Any:
+    """Three layers in a chain, of which some say what they are called on."""
+    layers = [
+        sketch.source("x", 2),
+        sketch.entry("Activation", "a", **RELU),
+        sketch.entry("Activation", "b", **RELU),
+    ]
+    for layer in layers:
+        layer["inbound_nodes"] = changed.get(layer["name"], [])
+    return {"class_name": "Sequential", "config": {"name": "s", "layers": layers}}
+
+
+def test_calls_that_are_the_chain_of_a_sequential_say_nothing_new(sketch: Any) -> None:
+    keras3 = {
+        "args": [
+            {
+                "class_name": "__keras_tensor__",
+                "config": {"shape": [None, 2], "dtype": "float32", "keras_history": ["a", 0, 0]},
+            }
+        ],
+        "kwargs": {},
+    }
+    for b in (None, [], [[["a", 0, 0, {}]]], [keras3]):
+        model = sequential(sketch, a=[[["x", 0, 0]]], b=b)
+        model["config"]["output_layers"] = [["b", 0, 0]]
+        assert wiring(build_graph(sketch.file(model))) == {"a": ("x",), "b": ("a",)}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"b": [[["x", 0, 0, {}]]]},
+        {"b": [[["b", 0, 0, {}]]]},
+        {"b": [[["nope", 0, 0, {}]]]},
+        {"b": [[["a", 0, 0, {}], ["x", 0, 0, {}]]]},
+        {"b": [[["a", 0, 0, {}]], [["b", 0, 0, {}]]]},
+        {"b": [[["a", 0, 0, {"training": True}]]]},
+        {"b": [[]]},
+        {"b": 7},
+        {"b": "a"},
+        {"a": [[["b", 0, 0, {}]]]},
+        {"x": [[["b", 0, 0, {}]]]},
+    ],
+)
+def test_calls_that_contradict_the_chain_of_a_sequential_are_refused(
+    sketch: Any, changed: Any
+) -> None:
+    """Keras 2 and 3 call each layer on the one before, whatever is said of it."""
+    (name,) = changed
+    with pytest.raises(BadFileError, match=f"{name!r} (is called on|has )") as caught:
+        build_graph(sketch.file(sequential(sketch, **changed)))
+    assert caught.value.code == ("QC311" if name == "x" else "QC314")
+
+
+def test_outputs_of_a_sequential_are_its_last_layer(sketch: Any) -> None:
+    model = sequential(sketch)
+    model["config"]["output_layers"] = [["a", 0, 0]]
+    with pytest.raises(BadFileError, match="outputs of the Sequential model 's' other than"):
+        build_graph(sketch.file(model))
+
+
 def test_a_model_without_any_input_shape_is_unsupported(sketch: Any) -> None:
     config = sketch.sequential(sketch.entry("Activation", "a", **RELU))
     with pytest.raises(UnsupportedError, match="which shape its input has"):

@@ -157,10 +157,10 @@ PLANTS: Final = {
         "raise KeyError(text)",
     ),
     "json-guided": (
-        "modelfile/json_strict.py", "except UnicodeDecodeError:", "except LookupError:"
+        "strict_json.py", "except UnicodeDecodeError:", "except LookupError:"
     ),
     "answer-guided": (
-        "modelfile/json_strict.py", "except UnicodeDecodeError:", "except LookupError:"
+        "strict_json.py", "except UnicodeDecodeError:", "except LookupError:"
     ),
     "archive-guided": ("modelfile/inside/archive.py", "    zlib.error,\n", ""),
     "configuration-guided": (
@@ -170,8 +170,8 @@ PLANTS: Final = {
     ),
     "metadata-guided": (
         "emit/metadata.py",
-        "except (KeyError, RecursionError, TypeError, ValueError) as error:",
-        "except (RecursionError, TypeError, ValueError) as error:",
+        "except (KeyError, ValueError) as error:",
+        "except ValueError as error:",
     ),
     "onnx-guided": (
         "modelfile/inside/onnx_model.py",

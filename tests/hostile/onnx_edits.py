@@ -448,6 +448,13 @@ def _layer(name: str, value: object) -> Edit:
     return metadata(change)
 
 
+def _deeper(levels: int) -> Callable[[dict[str, object]], object]:
+    value: object = 1
+    for _ in range(levels):
+        value = [value]
+    return lambda content: content.update(x=value)
+
+
 def _keys_twice(key: str) -> Edit:
     """One program reads the first of two values, another the last."""
 

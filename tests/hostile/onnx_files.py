@@ -6,6 +6,7 @@ from typing import Final
 from tests.hostile.onnx_edits import (
     HUGE,
     Edit,
+    _deeper,
     _keys_twice,
     _layer,
     _twice,
@@ -88,6 +89,10 @@ REFUSED: Final[Mapping[str, tuple[Edit, str]]] = {
     "metadata a list": (metadata("[]"), "QC703"),
     "metadata nested deeply": (metadata("[" * 100_000), "QC703"),
     "metadata nested deeply in braces": (metadata('{"a":' * 100_000), "QC703"),
+    "metadata nested more than 64 levels": (metadata(_deeper(100)), "QC703"),
+    "NaN in metadata that nobody reads": (metadata(lambda c: c.update(x=float("nan"))), "QC703"),
+    "a huge integer in metadata": (metadata(lambda c: c.update(x=1 << 64)), "QC703"),
+    "a lone surrogate in metadata": (metadata(lambda c: c.update(x="\ud800")), "QC703"),
     "metadata without layers": (metadata(lambda c: c.pop("layers")), "QC703"),
     "metadata with infinity": (
         metadata(lambda c: c.update(layers=[{"codes": {"exp": float("inf")}}])),

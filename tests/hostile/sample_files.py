@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
+X: Final = np.zeros((4, 3), np.float32)
+
 
 def npy(array: Any, **options: Any) -> bytes:
     file = io.BytesIO()
@@ -17,10 +19,12 @@ def npy(array: Any, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def header(text: str) -> bytes:
-    """An array of which only this is there."""
+def header(text: str, version: int = 1, length: int | None = None) -> bytes:
+    """An array of which only this is there, which says that it has *length* bytes."""
     data = text.encode()
-    return b"\x93NUMPY\x01\x00" + len(data).to_bytes(2, "little") + data
+    said = len(data) if length is None else length
+    width = 2 if version == 1 else 4
+    return b"\x93NUMPY" + bytes((version, 0)) + said.to_bytes(width, "little") + data
 
 
 def npz(**members: bytes) -> bytes:
@@ -36,8 +40,27 @@ def archive(*entries: tuple[str, bytes]) -> bytes:
     return file.getvalue()
 
 
-def described(shape: str, kind: str = "<f4") -> bytes:
-    return header(f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}}}")
+def described(
+    shape: str, kind: str = "<f4", *, version: int = 1, length: int | None = None
+) -> bytes:
+    text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}}}"
+    return header(text, version, length)
+
+
+def packed(method: int) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as written:
+        written.writestr("x.npy", npy(X))
+    return file.getvalue()
+
+
+def claiming(size: int) -> bytes:
+    """An array of so many bytes in an archive that says it has them, and has next to none."""
+    rows = size // 12
+    data = bytearray(npz(x=described(f"({rows}, 3)")))
+    entry = data.index(b"PK\x01\x02")
+    data[entry + 24 : entry + 28] = (size + 128).to_bytes(4, "little")
+    return bytes(data)
 
 
 class Evil:
@@ -51,7 +74,6 @@ def damaged() -> bytes:
     return bytes(data)
 
 
-X: Final = np.zeros((4, 3), np.float32)
 #: For each file of samples: the code, and the exit code.
 SAMPLES: Final[Mapping[str, tuple[bytes, str, int]]] = {
     "empty": (b"", "QC710", 4),
@@ -68,6 +90,18 @@ SAMPLES: Final[Mapping[str, tuple[bytes, str, int]]] = {
     "code in a header": (header("__import__('os').system('touch executed')"), "QC710", 4),
     "nested header": (header("(" * 9000), "QC710", 4),
     "4 TiB": (described("(1099511627776, 3)"), "QC710", 4),
+    "64 TB": (described("(5864062014805, 3)"), "QC710", 4),
+    "64 TB in an archive": (npz(x=described("(5864062014805, 3)")), "QC710", 4),
+    "64 TB behind a first sample": (described("(5864062014805, 3)") + bytes(12), "QC710", 4),
+    "an archive that claims to hold 2 GB": (claiming(2_000_000_000), "QC710", 4),
+    "an array packed as NumPy packs none": (packed(zipfile.ZIP_LZMA), "QC710", 4),
+    "a size of 2**64": (described(f"({1 << 64}, 3)"), "QC710", 4),
+    "a size of thousands of digits": (described(f"(0x{'f' * 7000}, 3)"), "QC710", 4),
+    "a negative size of thousands of digits": (described(f"(-0x{'f' * 7000}, 3)"), "QC710", 4),
+    "100 axes": (described(f"({'1,' * 100})"), "QC710", 4),
+    "a header that claims 4 GB": (described("(4, 3)", version=2, length=(1 << 32) - 1), "QC710", 4),
+    "a header shorter than itself": (described("(4, 3)", length=9) + bytes(48), "QC710", 4),
+    "a header of version 9": (described("(4, 3)", version=9) + bytes(48), "QC710", 4),
     "a negative size": (described("(-1, 3)"), "QC710", 4),
     "an archive that unpacks to much": (npz(x=described("(4, 3)") + bytes(1 << 24)), "QC711", 4),
     "a damaged archive": (damaged(), "QC710", 4),

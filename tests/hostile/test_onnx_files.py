@@ -40,6 +40,7 @@ from tests.hostile.onnx_edits import (
     endless_loop,
     external,
     hostile_names,
+    imported,
     large_output,
     layers_of_one_tensor,
     overloaded,
@@ -93,6 +94,15 @@ def test_a_file_that_is_not_valid_is_refused_with_its_code(
         assert err.startswith(f"qconvert: error {code}: {path}: ")
         assert out == "" and err.count("\n") == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("other", ["", "ai.onnx"])
+def test_a_domain_that_is_imported_twice_in_one_version_has_one_meaning(
+    keras: Path, exported: Path, tmp_path: Path, other: str
+) -> None:
+    path = edited(exported, tmp_path, imported(("", 21), (other, 21)))
+    assert run(["inspect", str(path), "--quiet"]) == 0
+    assert checked_beside_all_others(keras, path).passed
 
 
 @pytest.mark.parametrize("name", OTHERS)

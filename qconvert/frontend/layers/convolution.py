@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from qconvert.frontend.call import Call, LayerParser, Parsed
+from qconvert.frontend.call import Call, LayerParser, Parsed, channels
 from qconvert.frontend.config import Config
 from qconvert.frontend.layers.channels_first import (
     refuse_causal,
@@ -13,7 +13,7 @@ from qconvert.frontend.layers.channels_first import (
 )
 from qconvert.frontend.layers.dense import no_faults
 from qconvert.frontend.layers.windows import Window, channels_last, convolution_window, last
-from qconvert.frontend.problems import Malformed, Unsupported, short
+from qconvert.frontend.problems import Unsupported, short
 from qconvert.frontend.weights import expect_shape, quantized, weight
 from qconvert.ir.graph import Weight
 from qconvert.ir.ops import Conv, ConvTranspose, Padding
@@ -202,13 +202,6 @@ def transposed(
     """A transposed convolution of a channels-last tensor; *extra* is Keras's output padding."""
     crop = _cropping(window, extra)
     return ConvTranspose(kernel, bias, window.strides, window.dilations, crop)
-
-
-def channels(shape: Shape) -> int:
-    """The length of the last axis, which Keras needs to know."""
-    if shape[-1] is None:
-        raise Malformed("the number of channels of the input is not known", "QC318")
-    return shape[-1]
 
 
 def effective(weights: dict[str, Weight], name: str) -> F32 | None:

@@ -1,6 +1,6 @@
 """Fully connected layers."""
 
-from qconvert.frontend.call import Call, Parsed
+from qconvert.frontend.call import Call, Parsed, channels
 from qconvert.frontend.config import Config
 from qconvert.frontend.weights import expect_shape, weight
 from qconvert.ir.ops import Dense
@@ -18,8 +18,7 @@ def dense(call: Call) -> Parsed:
     c.done()
     names = ("kernel", "bias")[: 1 + use_bias]
     raw = call.weights.take(*names)
-    shape = call.shape()
-    expect_shape("kernel", raw["kernel"], (_length(shape[-1]), units))
+    expect_shape("kernel", raw["kernel"], (channels(call.shape()), units))
     if use_bias:
         expect_shape("bias", raw["bias"], (units,))
     weights = {name: weight(raw[name], q) for name, q in zip(names, quantizers, strict=False)}
@@ -32,7 +31,3 @@ def no_faults(c: Config) -> None:
     for rate in ("ber", "kernel_ber", "bias_ber"):
         c.expect(rate, 0)
     c.ignore("bit_loc", "rad", "is_training", "accum_faults")
-
-
-def _length(axis: int | None) -> int:
-    return -1 if axis is None else axis

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from qconvert.frontend.call import Call, Parsed
+from qconvert.frontend.call import Call, Parsed, channels
 from qconvert.frontend.config import Config
 from qconvert.frontend.flavour import Flavour
 from qconvert.frontend.layers.convolution import (
-    channels,
     depthwise,
     plain,
     read_unused,

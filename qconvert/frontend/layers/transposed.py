@@ -4,10 +4,9 @@ from typing import Final
 
 import numpy as np
 
-from qconvert.frontend.call import Call, Parsed
+from qconvert.frontend.call import Call, Parsed, channels
 from qconvert.frontend.config import Config
 from qconvert.frontend.layers.convolution import (
-    channels,
     effective,
     refuse_transposed,
     transposed,

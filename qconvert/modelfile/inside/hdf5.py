@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
-from .leftover import unused
+from .leftover import behind, unused
 from .refusal import RefusalError
 from .values import Budget, array, text, texts
 
@@ -32,6 +32,7 @@ WRITERS = ("keras_version", "backend")
 
 def read_hdf5(descriptor: int, budget: Budget) -> dict[str, Json]:
     """Everything that matters to inference in the HDF5 file behind *descriptor*."""
+    more = behind(descriptor)
     with opened(descriptor) as file:
         group = "model_weights" if has(file, "model_weights") else ""
         weights = child(file, group) if group else file
@@ -43,7 +44,7 @@ def read_hdf5(descriptor: int, budget: Budget) -> dict[str, Json]:
             "of_weights": written_by(weights, budget),
             **stored(weights, budget),
         }
-        found["unused"] = unused(file, budget.consumed)
+        found["unused"] = [*more, *unused(file, budget.consumed)]
         return found
 
 

@@ -115,7 +115,10 @@ def require_complete(model: onnx.ModelProto) -> None:
 
 
 def require_single_imports(model: onnx.ModelProto) -> None:
-    """One version of each domain: of several, one program takes the first, another the last."""
+    """One version of each domain: of several, ONNX means the highest, ONNX Runtime the last.
+
+    The same one twice is no contradiction, and all programs take it.
+    """
     for place in (model, *model.functions):
         versions: dict[str, int] = {}
         for entry in place.opset_import:

@@ -11,6 +11,7 @@ from tests.hostile.cases import (
     names,
     quantizers,
     storage,
+    training,
     weights,
 )
 
@@ -25,4 +26,5 @@ EVERY: tuple[Case, ...] = (
     *weights.CASES,
     *storage.CASES,
     *archives.CASES,
+    *training.CASES,
 )

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.hostile.building import WEIGHTS, Config, entry, hdf5, layers, model, option
-from tests.hostile.case import Case
+from tests.hostile.case import Case, Make
 
 
 def cycle(config: Config) -> None:
@@ -71,6 +71,29 @@ def input_shape(*shape: object) -> Config:
     return model(option("batch_input_shape", list(shape), 0))
 
 
+def inside(*shape: object) -> Make:
+    """A model in a model, which says that its input has this shape."""
+    inner = input_shape(*shape)
+    inner["config"] |= {"name": "m", "output_layers": [["d", 0, 0]]}
+    inner["config"]["layers"].pop()
+    outer = called("m", 1, 0, {})
+    outer["config"]["layers"][1] = inner | {"name": "m", "inbound_nodes": [[["x", 0, 0, {}]]]}
+    return hdf5(outer, {"x": {}, "m": WEIGHTS["d"], "a": {}})
+
+
+def sequential(built: list[object]) -> Config:
+    """The same layers one behind the other, which were built for this shape."""
+    own = [{"class_name": each["class_name"], "config": each["config"]} for each in layers(model())]
+    config = {"name": "m", "layers": own[1:], "build_input_shape": built}
+    return {"class_name": "Sequential", "config": config}
+
+
+def called_in_sequential(name: str) -> Config:
+    config = sequential([None, 4])
+    layers(config)[1]["inbound_nodes"] = [[[name, 0, 0, {}]]]
+    return config
+
+
 def large(folder: Path) -> Path:
     """Layers of 100 MB, each of them right; as text, for so many objects take seconds."""
     one = model(partial(many, 1))
@@ -109,8 +132,12 @@ CASES = (
     Case(33, "result 5 of 1", hdf5(called("d", 0, 5, {})), "QC311", 4, "result 5"),
     Case(33, "a negative result", hdf5(called("d", 0, -1, {})), "QC311", 4, "result -1"),
     Case(33, "a result by name", hdf5(called("d", 0, "x", {})), "QC314", 4),
+    Case(33, "a call in a Sequential that is none", hdf5(called_in_sequential("nope")), "QC314", 4,
+         "the layer 'a' is called on [[['nope', 0, 0, {}]]] in a Sequential model"),
+    Case(33, "the only call in a Sequential", hdf5(called_in_sequential("d")), "", 0),
     Case(33, "a call of nothing", hdf5(called()), "QC313", 4),
     Case(32, "an unconnected layer", hdf5(model(unreachable)), "QC313", 4, "not connected"),
+    Case(32, "layers that reach no output", hdf5(model(partial(many, 2))), "", 0),
     Case(32, "no layers", hdf5(model(nothing)), "QC505", 4),
     Case(32, "no outputs", hdf5(ends("output_layers", [])), "QC313", 4, "no outputs"),
     Case(32, "layers as text", hdf5(ends("layers", "x")), "QC313", 4, "lists no layers"),
@@ -140,6 +167,20 @@ CASES = (
     Case(35, "a negative length", hdf5(input_shape(None, -4)), "QC321", 4),
     Case(35, "a length of 0", hdf5(input_shape(None, 0)), "QC321", 4),
     Case(35, "a length as text", hdf5(input_shape(None, "4")), "QC321", 4),
+    Case(35, "a length of 2**63", hdf5(input_shape(None, 1 << 63)), "QC321", 4, "layer 'x'"),
+    Case(35, "a negative batch", hdf5(input_shape(-1, 4)), "QC321", 4, "layer 'x': [-1, 4]"),
+    Case(35, "two shapes", hdf5(model(option("batch_shape", [None, 5], 0))), "QC321", 4,
+         "layer 'x': two shapes: [None, 4] and [None, 5]"),
+    Case(33, "an input without axes", hdf5(input_shape(None)), "QC318", 4,
+         "layer 'd': the last axis of its input of shape (None,) has no length"),
+    Case(35, "a negative length in a model in a model", inside(None, -4), "QC321", 4,
+         "layer 'm/x': [None, -4] is not a shape"),
+    Case(33, "another length in a model in a model", inside(None, 5), "QC315", 4,
+         "layer 'm/x': its shape is (None, 5), it is given one of (None, 4)"),
+    Case(33, "another number of axes in a model in a model", inside(None, 4, 4), "QC315", 4,
+         "layer 'm/x': its shape is (None, 4, 4), it is given one of (None, 4)"),
+    Case(35, "a negative length of a Sequential", hdf5(sequential([None, -4])), "QC321", 4,
+         "layer 'd_input': [None, -4] is not a shape"),
     Case(40, "10,001 layers", hdf5(model(partial(many, 9998))), "QC324", 7, "--limit layers=N"),
     Case(40, "100 MB of layers", large, "QC208", 7, "--limit config-bytes"),
     Case(40, "a few layers", hdf5(), "QC324", 7, "3 layers: limit 2", {"layers": 2}),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.hostile.building import KERNEL_PATH, hdf5
 from tests.hostile.case import Call, Case
 from tests.hostile.cases.graphs import CASES as GRAPHS
 from tests.hostile.cases.storage import CASES as STORAGE
@@ -31,10 +32,28 @@ def strictly(folder: Path) -> Words:
     return ["export", case.make(folder), "-o", folder / "out.onnx", "--strict"]
 
 
+def second_name(folder: Path) -> Words:
+    """The same of one in which an array has a name that nothing reads, too."""
+    make = hdf5(change=lambda file: file.__setitem__("again", file[KERNEL_PATH]))
+    return ["export", make(folder), "-o", folder / "out.onnx", "--strict"]
+
+
+def behind(folder: Path) -> Words:
+    """The same of one with bytes behind its end."""
+    path = hdf5()(folder)
+    path.write_bytes(path.read_bytes() + b"more")
+    return ["export", path, "-o", folder / "out.onnx", "--strict"]
+
+
 _GIVEN = tuple(
     Call(case.row, f"{case.name}, to {name}", given(case, command), case.code, case.exit_code)
     for case in (*GRAPHS, *STORAGE)
     if case.name in _NAMES
     for name, command in COMMANDS.items()
 )
-CASES = (*_GIVEN, Call(65, "an array of nothing, strictly", strictly, "QC520", 4))
+CASES = (
+    *_GIVEN,
+    Call(65, "an array of nothing, strictly", strictly, "QC520", 4),
+    Call(65, "a second name, strictly", second_name, "QC520", 4, "another name of /model_weights"),
+    Call(65, "bytes behind the end, strictly", behind, "QC520", 4, "4 bytes behind the end"),
+)

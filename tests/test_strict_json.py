@@ -1,16 +1,14 @@
 import pytest
 
-from qconvert.modelfile.json_strict import parse_json, parse_object
-from qconvert.modelfile.limits import Limits
-from qconvert.modelfile.malformed import MalformedError
+from qconvert.strict_json import JsonError, parsed, parsed_object
 
-TOO_DEEP = "x is nested too deeply: limit 64 (--limit json-depth=N raises it)"
+TOO_DEEP = "x is nested too deeply"
 
 
 def test_json_of_every_type_is_read() -> None:
     text = b'{"a": [null, true, -1, 0.5, "\\u00e9", {}], "b": 9223372036854775807}'
     expected = {"a": [None, True, -1, 0.5, "é", {}], "b": 2**63 - 1}
-    assert parse_json(text, "x") == expected
+    assert parsed(text, "x") == expected
 
 
 @pytest.mark.parametrize(
@@ -40,30 +38,32 @@ def test_json_of_every_type_is_read() -> None:
         (b"[" * 65 + b"]" * 65, TOO_DEEP),
         (b'{"a":' * 30000, TOO_DEEP),
         (b"[" * 30000 + b"]" * 30000, TOO_DEEP),
-        (
-            b" " * ((32 << 20) + 1),
-            "x is too large: limit 33,554,432 (--limit config-bytes=N raises it)",
-        ),
     ],
 )
 def test_json_with_more_than_one_meaning_is_refused(text: bytes, reason: str) -> None:
-    with pytest.raises(MalformedError) as caught:
-        parse_json(text, "x")
+    with pytest.raises(JsonError) as caught:
+        parsed(text, "x")
     assert str(caught.value) == reason
 
 
 def test_64_levels_are_not_too_deep() -> None:
-    parse_json(b"[" * 64 + b"]" * 64, "x")
+    parsed(b"[" * 64 + b"]" * 64, "x")
 
 
 @pytest.mark.parametrize("text", [b"[]", b'"text"', b"null", b"1"])
 def test_an_object_is_asked_for_by_name(text: bytes) -> None:
-    with pytest.raises(MalformedError, match="x is JSON, but not an object"):
-        parse_object(text, "x")
+    with pytest.raises(JsonError, match="x is JSON, but not an object"):
+        parsed_object(text, "x")
 
 
-def test_a_limit_that_the_parser_does_not_reach_is_not_told() -> None:
-    limits = Limits(json_depth=1_000_000)
-    with pytest.raises(MalformedError, match=r"nested too deeply for Python's parser$") as caught:
-        parse_json("[" * 300_000 + "]" * 300_000, "x", limits)
-    assert caught.value.code == "QC204"
+@pytest.mark.parametrize("value", ["NaN", '{"b": 1, "b": 2}', "9" * 5000, "[" * 99 + "]" * 99])
+def test_what_is_not_read_may_be_anything(value: str) -> None:
+    text = f'{{"a": {{"c": 1}}, "c": {value}}}'
+    assert parsed_object(text, "x", unread={"c"}) == {"a": {"c": 1}}
+    with pytest.raises(JsonError, match=r"^x at a\.c:|^x is nested too deeply"):
+        parsed_object(f'{{"a": {text}}}', "x", unread={"c"})
+
+
+def test_a_key_that_is_not_read_is_not_there_twice() -> None:
+    with pytest.raises(JsonError, match="the key 'c' occurs twice"):
+        parsed_object('{"c": 1, "c": 2}', "x", unread={"c"})

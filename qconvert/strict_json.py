@@ -1,26 +1,47 @@
-"""JSON with one meaning only: unique keys, finite numbers, bounded size and depth."""
+"""JSON with one meaning only: unique keys, finite numbers of 64 bits, texts of UTF-8, some depth.
+
+Other parsers take what this one refuses, each in its own way.
+"""
 
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
-from qconvert.modelfile.malformed import BeyondLimitError, MalformedError
-from qconvert.modelfile.model import Json
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
-_INTEGERS = range(-(1 << 63), 1 << 64)
-_MAX_DIGITS = len(str(1 << 64))
+#: Levels that Python's parser can read wherever it is called.
+DEPTH: Final = 64
+_INTEGERS: Final = range(-(1 << 63), 1 << 64)
+_MAX_DIGITS: Final = len(str(1 << 64))
 #: Characters of a text in a message.
-_SHOWN = 200
+_SHOWN: Final = 200
 
 
-def parse_json(source: bytes | str, what: str, limits: Limits = DEFAULT_LIMITS) -> Json:
-    """Parse *source*, which errors call *what*; `MalformedError` if it is not strict JSON."""
-    if len(source) > limits.config_bytes:
-        raise BeyondLimitError("QC208", f"{what} is too large: {limits.of('config_bytes')}")
+class JsonError(ValueError):
+    """What is wrong with a text, and the code of such errors."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class TooDeepError(JsonError):
+    """A text of more levels than were asked for."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("QC204", f"{what} is nested too deeply")
+
+
+def parsed(
+    source: bytes | str, what: str, depth: int = DEPTH, unread: Collection[str] = ()
+) -> Json:
+    """The value of *source*, of at most *depth* levels; `JsonError`, which calls it *what*.
+
+    What an object has under the keys *unread* is left out, whatever is in it.
+    """
     try:
         value: Json = json.loads(
             source if isinstance(source, str) else source.decode("utf-8"),
@@ -30,27 +51,29 @@ def parse_json(source: bytes | str, what: str, limits: Limits = DEFAULT_LIMITS) 
             parse_int=_integer,
         )
     except json.JSONDecodeError as error:
-        raise MalformedError(
+        raise JsonError(
             "QC202", f"{what} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
         ) from None
     except UnicodeDecodeError:
-        raise MalformedError("QC209", f"{what} is not UTF-8") from None
+        raise JsonError("QC209", f"{what} is not UTF-8") from None
     except RecursionError:
-        if limits.json_depth <= DEFAULT_LIMITS.json_depth:
-            raise _too_deep(what, limits) from None
-        # What an option allows may be more than the parser can.
-        raise MalformedError("QC204", f"{what} is nested too deeply for Python's parser") from None
-    _check_tree(value, what, limits)
+        if depth <= DEPTH:
+            raise TooDeepError(what) from None
+        # What was asked for may be more than the parser can.
+        raise JsonError("QC204", f"{what} is nested too deeply for Python's parser") from None
+    if isinstance(value, dict):
+        value = {key: each for key, each in value.items() if key not in unread}
+    _check_tree(value, what, depth)
     return value
 
 
-def parse_object(
-    source: bytes | str, what: str, limits: Limits = DEFAULT_LIMITS
+def parsed_object(
+    source: bytes | str, what: str, depth: int = DEPTH, unread: Collection[str] = ()
 ) -> dict[str, Json]:
-    """`parse_json`, where the root has to be an object."""
-    value = parse_json(source, what, limits)
+    """`parsed`, where the root has to be an object."""
+    value = parsed(source, what, depth, unread)
     if not isinstance(value, dict):
-        raise MalformedError("QC203", f"{what} is JSON, but not an object")
+        raise JsonError("QC203", f"{what} is JSON, but not an object")
     return value
 
 
@@ -91,31 +114,27 @@ def _integer(text: str) -> int | _Refused:
     return int(text)
 
 
-def _check_tree(root: Json, what: str, limits: Limits) -> None:
+def _check_tree(root: Json, what: str, depth: int) -> None:
     level: list[_Value] = [root]
-    for _ in range(limits.json_depth + 1):
+    for _ in range(depth + 1):
         if not level:
             return
         following: list[_Value] = []
         for value in level:
             try:
                 following += _children(value)
-            except MalformedError as error:
+            except JsonError as error:
                 place = _keys_to(value, root)
                 where = f"{what} at {place.removeprefix('.')}" if place else what
-                raise MalformedError(error.code, f"{where}: {error}") from None
+                raise JsonError(error.code, f"{where}: {error}") from None
         level = following
-    raise _too_deep(what, limits)
-
-
-def _too_deep(what: str, limits: Limits) -> MalformedError:
-    return MalformedError("QC204", f"{what} is nested too deeply: {limits.of('json_depth')}")
+    raise TooDeepError(what)
 
 
 def _children(value: _Value) -> list[_Value]:
     match value:
         case _Refused(code, reason):
-            raise MalformedError(code, reason)
+            raise JsonError(code, reason)
         case dict():
             return [*value, *value.values()]
         case list():
@@ -129,7 +148,7 @@ def _require_unicode(text: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise MalformedError("QC209", f"a lone surrogate: {text[:_SHOWN]!r}") from None
+        raise JsonError("QC209", f"a lone surrogate: {text[:_SHOWN]!r}") from None
 
 
 def _keys_to(wanted: _Value, root: _Value) -> str:
