@@ -94,9 +94,8 @@ def _measured(all_: Programs, threads: int, plan: Plan, told: Told) -> tuple[Mea
     words = f"{threads} thread(s)" if threads else "default threads"
     found = measure(listed, threads, plan.rounds, lambda text: told(f"{words}: {text}"), compared)
     if failure := found[0].failure:
-        # Whatever became of its process.
         with naming_file(all_.measured.file, WitnessError):
-            raise WitnessError("QC727", *failure.lines)
+            raise failure
     return found
 
 
