@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 import click
 from click.core import ParameterSource
 
-from qconvert.cli.checked import Checking, add_json, checked, print_json, tell_where
+from qconvert.cli.checked import Checking, add_json, checked, print_json, show_report, tell_where
 from qconvert.cli.configured import check_configured
 from qconvert.cli.github import failures_on_github, tell_github
 from qconvert.cli.options import (
@@ -119,6 +119,7 @@ def check(
         add_json(outputs, to_json(report), json_file)
         if folder:
             outputs.folder(folder, rendered(report))
+    show_report(model, report, quiet=quiet)
     if reproducer and not quiet and report.reproducer is None:
         say(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
     if repair and not quiet and report.repair.path is None:

@@ -119,11 +119,11 @@ def bench(
         limits=limits,
         told=tell if sys.stderr.isatty() and not quiet else None,
     )
-    if not quiet:
-        show(found, console(sys.stdout))
     with output.Outputs(force=force, inputs=sources) as outputs:
         add_json(outputs, to_json(found), json_file)
     print_json(to_json(found), json_file)
+    if not quiet:
+        show(found, console(sys.stdout))
     if json_file and not quiet:
         say(f"numbers  {json_file}")
 
