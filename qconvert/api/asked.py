@@ -13,7 +13,7 @@ from qconvert.api.exporting import Exported
 from qconvert.checking import Verdict
 from qconvert.errors import UsageError
 from qconvert.opening import AnyPath, Inputs, Source
-from qconvert.output import require_apart, require_writable, require_writable_folder
+from qconvert.places import require_apart, require_writable, require_writable_folder
 
 #: Where the ONNX file is; ``None``: it is exported first.
 OnnxSource: TypeAlias = AnyPath | onnx.ModelProto | Exported | None

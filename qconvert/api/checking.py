@@ -40,6 +40,7 @@ from qconvert.ir import Graph
 from qconvert.modelfile import name_of
 from qconvert.opening import AnyPath, Inputs, Opened, ReadingOptions, Source, opened
 from qconvert.output import Outputs
+from qconvert.places import output_file
 from qconvert.report.interactive import CheckReport
 from qconvert.reproducing import Collector, write_reproducer
 from qconvert.runners.foreign import Correspondence
@@ -113,7 +114,7 @@ def check(
         dict(ignored or {}),
         scan,
         None if reproducer is None else Path(reproducer),
-        None if repair is None else Path(repair),
+        None if repair is None else output_file(repair),
         force,
     )
     asked.require_possible()

@@ -14,6 +14,7 @@ from qconvert.cli.options import (
     FORCE,
     IGNORE,
     OUTPUT,
+    OUTPUT_FOLDER,
     OUTPUT_OR_STDOUT,
     PATH,
     QUIET,
@@ -57,11 +58,11 @@ _OF_ALL: Final = frozenset({"config", "force", "quiet"})
     help="Also write the report as JSON; - is standard output.",
 )
 @click.option(
-    "--report", "folder", type=OUTPUT, metavar="DIR",
+    "--report", "folder", type=OUTPUT_FOLDER, metavar="DIR",
     help="Also write the report to this folder: HTML, JSON, JUnit, SARIF, Markdown.",
 )  # fmt: skip
 @click.option(
-    "--reproducer", type=OUTPUT, metavar="DIR",
+    "--reproducer", type=OUTPUT_FOLDER, metavar="DIR",
     help="If something differs, write the first wrong layer by itself and a script to this folder.",
 )  # fmt: skip
 @click.option(
@@ -93,7 +94,8 @@ def check(
     beyond rounding, and the verdict is at least the required one. Without MODEL all checks of the
     configuration (docs/CONFIG.md) are run, and the exit code is the worst of theirs.
     """
-    from qconvert.output import Outputs, require_apart, require_writable, require_writable_folder
+    from qconvert.output import Outputs
+    from qconvert.places import require_apart, require_writable, require_writable_folder
     from qconvert.report import to_json
     from qconvert.report.formats import rendered
 

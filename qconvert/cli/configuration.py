@@ -20,7 +20,7 @@ from qconvert.amounts import MOST_SAMPLES
 from qconvert.cli.options import CONVERTERS, VERDICTS
 from qconvert.errors import LimitError, UsageError, similar
 from qconvert.modelfile.source import read_all
-from qconvert.output import resolved
+from qconvert.places import resolved
 
 _MAX_BYTES: Final = 1 << 20
 #: Characters of a value in a message.

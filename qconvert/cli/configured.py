@@ -80,7 +80,8 @@ def _checked(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -
 
 
 def _outcome(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -> _Outcome:
-    from qconvert.output import Outputs, require_writable_folder
+    from qconvert.output import Outputs
+    from qconvert.places import require_writable_folder
     from qconvert.report.formats import has_report, rendered
 
     with ExitStack() as stack:

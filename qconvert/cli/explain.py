@@ -121,7 +121,7 @@ def explain(
 
 
 def _require_writable(files: list[Path], sources: list[Path], *, force: bool) -> None:
-    from qconvert.output import require_apart, require_writable
+    from qconvert.places import require_apart, require_writable
 
     require_apart(*files)
     for path in files:

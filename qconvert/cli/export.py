@@ -80,7 +80,8 @@ def export(
 ) -> None:
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
-    from qconvert.output import Outputs, require_apart, require_writable
+    from qconvert.output import Outputs
+    from qconvert.places import require_apart, require_writable
     from qconvert.report.written import next_line, to_json, written
 
     if checked:

@@ -34,7 +34,8 @@ def report(
     The folder that check --report has written is REPORT, too. The exit code is that of the check.
     """
     from qconvert.modelfile.source import kind_of
-    from qconvert.output import require_writable, write
+    from qconvert.output import write
+    from qconvert.places import require_writable
     from qconvert.report.document import read_report
     from qconvert.report.formats import FORMATS
     from qconvert.report.terminal import show

@@ -12,13 +12,8 @@ import pytest
 
 from qconvert.cli import cli, run
 from qconvert.errors import OutputError
-from qconvert.output import (
-    Outputs,
-    require_writable,
-    require_writable_folder,
-    write,
-    write_folder,
-)
+from qconvert.output import Outputs, write, write_folder
+from qconvert.places import require_writable, require_writable_folder
 from scripts.faulted.writing import small_disk
 from tests.cli.conftest import WriteModel
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from qconvert import output
+from qconvert import places
 from qconvert.cli import run
 from tests.hostile.building import BIAS, KERNEL, hdf5, model, renamed
 from tests.hostile.commands.outputs import ORDINARY
@@ -102,7 +102,7 @@ def test_the_place_of_each_output_is_tried_once(
     words, _, expected = COMMANDS[name]
     options = {"-o", "--json", "--html", "--report"}
     tried: list[Path] = []
-    monkeypatch.setattr(output, "require_open", tried.append)
+    monkeypatch.setattr(places, "require_open", tried.append)
     assert run(words.split()) == expected
     assert len(tried) == sum(word in options for word in words.split())
 
