@@ -12,7 +12,7 @@ from qconvert.benchmarking.product import SIZE, factor, product
 from qconvert.benchmarking.results import Column
 from qconvert.benchmarking.running import CONVERTING, ONNX_RUNTIME, Program, convert_with_tf2onnx
 from qconvert.checking.results import CheckedFile
-from qconvert.errors import WitnessError
+from qconvert.errors import UsageError, WitnessError, naming_file
 from qconvert.runners.npz import write_npz
 
 #: The measured file as it is deployed.
@@ -58,7 +58,8 @@ def programs(
     folder: Path,
 ) -> Programs:
     """All that run the *model* of *file*; *folder* takes what they read."""
-    arrays = {batch: drawn(model, batch) for batch in batches}
+    with naming_file(file, UsageError):
+        arrays = {batch: drawn(model, batch) for batch in batches}
     measured = Program(MEASURED, ONNX_RUNTIME, file, _written(folder, "file", arrays))
     path = folder / "product.onnx"
     onnx.save(product(), path)

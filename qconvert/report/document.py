@@ -177,7 +177,7 @@ def _inline(converter: Converter, kind: type[_Inlined], name: str) -> None:
     converter.register_structure_hook(kind, nested)
 
 
-def _to_whole(converter: Converter, kind: type) -> Callable[[object, object], object]:
+def _to_whole(converter: Converter, kind: type[Any]) -> Callable[[object, object], object]:
     """Of an object with all fields of *kind*: what is missing has no default in a document."""
     read = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
     names = [field.name for field in fields(kind)]

@@ -40,6 +40,7 @@ from tests.hostile.onnx_edits import (
     endless_loop,
     external,
     hostile_names,
+    input_of_strings,
     large_output,
     layers_of_one_tensor,
     overloaded,
@@ -212,6 +213,14 @@ def test_a_file_that_does_not_run_is_named(
         assert run(command) == 5
         error = capsys.readouterr().err.splitlines()[-1]
         assert error.startswith(f"qconvert: error {code}: {path}: ")
+
+
+def test_a_file_of_whose_inputs_no_numbers_are_drawn_is_named(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = edited(exported, tmp_path, input_of_strings)
+    assert run(["bench", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"qconvert: error QC713: {path}: the input ")
 
 
 @pytest.mark.parametrize("name", FAILING)
