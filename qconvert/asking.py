@@ -195,7 +195,7 @@ def _samples(
     if not is_image(path):
         return from_user(graph, path, None, domains), number
     samples = from_user(graph, image_of(graph, path, domains), None, domains)
-    return replace(samples, description=f"the picture {path}"), number
+    return replace(samples, description=f"the picture {name_of(path)}"), number
 
 
 def _sample(samples: Samples, number: int) -> Batch:

@@ -138,7 +138,7 @@ class Running(Worker):
         return WitnessError("QC727", f"ONNX Runtime failed: {reason}")
 
     def _asked(self, **more: Json) -> dict[str, Json]:
-        return {"file": str(self.program.file.resolve()), "threads": self._threads, **more}
+        return {"file": str(self.program.file.absolute()), "threads": self._threads, **more}
 
 
 def convert_with_tf2onnx(

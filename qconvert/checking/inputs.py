@@ -18,6 +18,7 @@ from qconvert.checking.domain import Domain, domain_of, random_sample, structure
 from qconvert.checking.gaps import with_gaps
 from qconvert.errors import UsageError, naming_file
 from qconvert.ir import F32, Graph, Shape
+from qconvert.modelfile import name_of
 from qconvert.runners.interface import InputDomain, nearest, numbers
 
 Batch: TypeAlias = Mapping[str, F32]
@@ -76,7 +77,7 @@ def from_user(
         total, tried = _opened(graph, inputs, count, domains)
         deque(tried, maxlen=0)
     _, batches = _opened(graph, inputs, total, domains)
-    where = str(inputs) if isinstance(inputs, Path) else "the given arrays"
+    where = name_of(inputs) if isinstance(inputs, Path) else "the given arrays"
     description = "; ".join(
         [f"{total} samples of {where}", *map(described, domains, domains.values())]
     )
