@@ -1,5 +1,6 @@
 """JSON with one meaning only: unique keys, finite numbers, bounded size and depth."""
 
+import codecs
 import json
 import math
 from collections import Counter
@@ -13,14 +14,36 @@ from qconvert.modelfile.model import Json
 
 _INTEGERS = range(-(1 << 63), 1 << 64)
 _MAX_DIGITS = len(str(1 << 64))
+#: What begins a text in some encoding; UTF-32 in front of UTF-16, whose mark begins its own.
+_MARKS = (
+    (codecs.BOM_UTF8, "UTF-8 with a byte order mark"),
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+_HEAD = 4096
+#: What to do about it.
+PLAIN = "save it as UTF-8, without a mark in front"
 #: Characters of a text in a message.
 _SHOWN = 200
+
+
+def encoding_of(source: bytes) -> str | None:
+    """The encoding of JSON, in words, by how it begins, if that is not plain UTF-8."""
+    head = source[:_HEAD]
+    mark, name = next((each for each in _MARKS if head.startswith(each[0])), (b"", "UTF-16"))
+    text = head.removeprefix(mark)
+    begins = text.replace(b"\0", b"").lstrip()[:1] in (b"{", b"[")
+    return name if begins and (mark or b"\0" in text[:2]) else None
 
 
 def parse_json(source: bytes | str, what: str, limits: Limits = DEFAULT_LIMITS) -> Json:
     """Parse *source*, which errors call *what*; `MalformedError` if it is not strict JSON."""
     if len(source) > limits.config_bytes:
         raise BeyondLimitError("QC208", f"{what} is too large: {limits.of('config_bytes')}")
+    if isinstance(source, bytes) and (encoding := encoding_of(source)):
+        raise MalformedError("QC209", f"{what} is {encoding}: {PLAIN}")
     try:
         value: Json = json.loads(
             source if isinstance(source, str) else source.decode("utf-8"),

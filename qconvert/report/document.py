@@ -23,7 +23,7 @@ from qconvert.checking.results import (
 )
 from qconvert.checking.witness import Witness
 from qconvert.errors import BadFileError, LimitError
-from qconvert.modelfile.json_strict import parse_object
+from qconvert.modelfile.json_strict import encoding_of, parse_object
 from qconvert.modelfile.limits import FixedLimits
 from qconvert.modelfile.malformed import MalformedError, blaming
 from qconvert.modelfile.source import read_all
@@ -91,7 +91,7 @@ def is_report(path: Path) -> bool:
 
 def _parsed(path: Path) -> Mapping[str, Json]:
     data = read_all(path, _MOST_BYTES)
-    if data.lstrip()[:1] not in (b"{", b"["):
+    if data.lstrip()[:1] not in (b"{", b"[") and encoding_of(data) is None:
         raise MalformedError("QC140", "is not a report of qconvert check: it is no JSON object")
     limits = FixedLimits(config_bytes=_MOST_BYTES)
     return parse_object(data, "the report", limits)
