@@ -13,7 +13,7 @@ from qconvert.errors import LimitError, WitnessError
 from qconvert.modelfile import Limits
 from qconvert.runners.npz import bytes_in
 from qconvert.runners.ort_process import MEMORY, OrtLimits
-from qconvert.runners.process import FAILED, Answer, Json, Worker, words_of
+from qconvert.runners.process import Answer, Json, Worker, words_of
 
 #: For each answer of a program that has to: converting and loading a large model takes minutes.
 _SECONDS: Final = 1800.0
@@ -130,7 +130,7 @@ class Running(Worker):
     def _reported(self, answer: Answer) -> WitnessError:
         """Of an ONNX file what a check says of it; its process answers first how it has started."""
         error = super()._reported(answer)
-        if self.program.kind != ONNX_RUNTIME or error.code != FAILED:
+        if self.program.kind != ONNX_RUNTIME or error.code != "QC724":
             return error
         reason = words_of(answer["error"])
         if self._answered == 1:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO, ClassVar, Final, Self, TypeAlias
+from typing import IO, ClassVar, Self, TypeAlias
 
 from qconvert.errors import UsageError, WitnessError
 
@@ -29,9 +29,6 @@ WORKER = Path(__file__).with_name("tf_worker")
 _LONGEST, _UNASKED = 16 << 20, 16
 #: Seconds that an idle worker has to end by itself.
 _PATIENCE = 5.0
-
-#: The code of what a library raised in the process.
-FAILED: Final = "QC724"
 
 _TENSORFLOW, REMEDY = "TensorFlow or QKeras", "pip install 'qconvert[tf]'"
 _RUNTIME, _RUNTIME_REMEDY = "ONNX Runtime", "pip install 'qconvert[ort]'"
@@ -169,7 +166,7 @@ class Worker:
             ours = "'onnxruntime'" in message
             what, remedy = (_RUNTIME, _RUNTIME_REMEDY) if ours else (_TENSORFLOW, REMEDY)
             return WitnessError("QC725", f"{self._python} lacks {what} ({message}): {remedy}")
-        return WitnessError(FAILED, f"{self.name} failed: {message}")
+        return WitnessError("QC724", f"{self.name} failed: {message}")
 
     def _how(self) -> str:
         """What the system says of the end of the process, which may still be closing."""
