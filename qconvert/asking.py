@@ -87,7 +87,8 @@ def asked(
             found(explanation)
         element = _Asked(question.layer, (chosen.sample, *explanation.index), chosen.batch)
         # While TensorFlow starts.
-        of_ort = tuple(_of_ort(element, to_onnx(model.graph) if file is None else file))
+        given = to_onnx(model.graph) if file is None else file
+        of_ort = tuple(_of_ort(element, given, source.read_within))
         of_keras = keras.of(element)
         of_numpy = _of_numpy(explanation.value, known=layer.value not in part.opaque)
         return replace(explanation, witnesses=(of_keras, *of_ort, of_numpy))
@@ -196,7 +197,7 @@ def _samples(
     if not is_image(path):
         return from_user(graph, path, None, domains, limits), number
     samples = from_user(graph, image_of(graph, path, domains), None, domains, limits)
-    return replace(samples, description=f"the picture {path}"), number
+    return replace(samples, description=f"the picture {name_of(path)}"), number
 
 
 def _sample(samples: Samples, number: int) -> Batch:
@@ -248,9 +249,9 @@ def _of_numpy(value: float, *, known: bool) -> Statement:
     return Statement(Witness.NUMPY.value, None, lent)
 
 
-def _of_ort(element: _Asked, model: "onnx.ModelProto") -> Iterator[Statement]:
+def _of_ort(element: _Asked, model: "onnx.ModelProto", limits: Limits) -> Iterator[Statement]:
     """With every layer looked at, and as deployed, which shows layers that end in codes."""
-    runner = OrtRunner(model)
+    runner = OrtRunner(model, limits)
     missing = "the file has no tensor of it"
     if element.layer in runner.fused:
         missing += f": {runner.fused[element.layer]}'s operators compute it"

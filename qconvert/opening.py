@@ -27,6 +27,7 @@ from qconvert.modelfile import (
     read_model,
     write_clean,
 )
+from qconvert.modelfile.malformed import blaming
 from qconvert.modelfile.source import kind_of
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def opened(source: Source, *, for_keras: bool = False) -> Iterator[Opened]:
         graph = build_graph(file, converter, freezing=freezing, limits=source.read_within)
         frozen_on = None
         if source.freeze_scales is not None:
-            graph, frozen_on = _frozen(graph, source.freeze_scales, source.read_within)
+            graph, frozen_on = _frozen(graph, source.freeze_scales, source.read_within, file.path)
         keras = _for_keras(source, file, helper) if for_keras else None
         yield Opened(file, graph, keras, None if source.is_live else file.sha256, frozen_on)
 
@@ -141,8 +142,8 @@ def read_for_keras(source: Source) -> Iterator[tuple[ModelFile, KerasFiles]]:
         yield file, _for_keras(source, file, helper)
 
 
-def _frozen(graph: Graph, given: Inputs, limits: Limits) -> "tuple[Graph, Samples]":
-    """The graph with the scales of the samples *given*, which are one batch."""
+def _frozen(graph: Graph, given: Inputs, limits: Limits, path: Path) -> "tuple[Graph, Samples]":
+    """The graph of the model *path* with the scales of the samples *given*, as one batch."""
     from qconvert.checking import Samples, from_user, in_one_batch
     from qconvert.reference import freeze
 
@@ -152,12 +153,14 @@ def _frozen(graph: Graph, given: Inputs, limits: Limits) -> "tuple[Graph, Sample
         )
     if not any(is_of_batch(node.op) for node in graph.nodes):
         raise UsageError(
-            "QC013", "there is no scale to freeze: none of the model depends on the batch"
+            "QC013", f"{path}: there is no scale to freeze: none of the model depends on the batch"
         )
     inputs = Path(given) if isinstance(given, (str, os.PathLike)) else given
     samples = in_one_batch(from_user(graph, inputs, limits=limits))
     batch = next(samples.batches)
-    return freeze(graph, batch), Samples(samples.description, samples.count, iter([batch]))
+    with blaming(path):
+        frozen = freeze(graph, batch)
+    return frozen, Samples(samples.description, samples.count, iter([batch]))
 
 
 @dataclass(slots=True)

@@ -20,13 +20,7 @@ from qconvert.places import (
     require_replaceable_folder,
     twice,
 )
-from qconvert.staged import (
-    Staged,
-    beside,
-    remove_stale,
-    sync_directory,
-    write_through,
-)
+from qconvert.staged import Staged, beside, remove_stale, sync_directory, write_through
 
 
 class Outputs:

@@ -1,9 +1,10 @@
-"""Where outputs can be, which is asked before long work and again when they are written."""
+"""Where outputs can be, which is told before the work: never over an input, nor without leave."""
 
+import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import permutations
 from pathlib import Path
 from typing import Final
@@ -14,8 +15,23 @@ from qconvert.staged import is_part, require_open
 #: Where names are of devices and processes; one folder there is for files.
 _NO_FILES: Final = frozenset({Path("/dev"), Path("/proc")})
 _MEMORY: Final = Path("/dev/shm")
+#: What is mounted where, the fifth of each line; what would not be one word has octal codes.
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+_OCTAL: Final = re.compile(rb"\\([0-7]{3})")
 #: The most that Linux follows.
 _MOST_LINKS: Final = 40
+
+
+def output_file(path: str | os.PathLike[str]) -> Path:
+    """The *path* of a file; `OutputError` if it is spelled as a folder that is not there.
+
+    A `Path` does not tell ``new/`` from ``new``.
+    """
+    text = os.fspath(path)
+    spelled = text.endswith((os.sep, f"{os.sep}{os.curdir}"))
+    if spelled and not os.path.isdir(text):  # noqa: PTH112 - Path's raises of long names
+        raise OutputError("QC601", text, "the directory does not exist")
+    return Path(path)
 
 
 def require_apart(*paths: Path | None) -> None:
@@ -67,6 +83,10 @@ def require_replaceable(path: Path, *, force: bool, inputs: Iterable[Path] = ())
         raise OutputError("QC601", path, _reason(error)) from error
     if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
         raise OutputError("QC603", path, "exists and is not a regular file")
+    if _is_mounted(path):
+        raise OutputError(
+            "QC603", path, "is mounted by itself, so that nothing replaces it: mount its folder"
+        )
     if not force:
         raise OutputError("QC604", path, "exists already; --force replaces it")
 
@@ -94,9 +114,19 @@ def resolved(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-@contextmanager
+def place_of(path: Path) -> Path:
+    """*path* without detours; a link stays one, for it is what is replaced."""
+    return resolved(path.parent) / path.name
+
+
+def twice(path: Path) -> OutputError:
+    """The error of two outputs that are one."""
+    return OutputError("QC607", path, "is to be two outputs of this command")
+
+
+@contextlib.contextmanager
 def reported(path: Path) -> Iterator[None]:
-    """Within, what the system says of *path* is an `OutputError`."""
+    """Within, `OSError` is that the output *path* cannot be written."""
     try:
         yield
     except OSError as error:
@@ -123,6 +153,15 @@ def _places(path: Path) -> Iterator[Path]:
         path = place.parent / place.readlink()
 
 
+def _is_mounted(path: Path) -> bool:
+    """Whether a file is a mount point, as far as Linux tells; `os.path.ismount` is for folders."""
+    if not _MOUNTS.exists():
+        return False
+    place = os.fsencode(place_of(path))
+    points = (line.split(b" ")[4] for line in _MOUNTS.read_bytes().splitlines())
+    return any(_OCTAL.sub(lambda code: bytes([int(code[1], 8)]), each) == place for each in points)
+
+
 def _mode(path: Path) -> int:
     """What *path* leads to; of a link that leads nowhere what this is itself. `OSError`."""
     try:
@@ -131,21 +170,11 @@ def _mode(path: Path) -> int:
         return path.lstat().st_mode
 
 
-def place_of(path: Path) -> Path:
-    """*path* without detours; a link stays one, for it is what is replaced."""
-    return resolved(path.parent) / path.name
-
-
 def _same(path: Path, source: Path) -> bool:
     try:
         return path.samefile(source)
     except OSError:
         return False
-
-
-def twice(path: Path) -> OutputError:
-    """That *path* would be two outputs."""
-    return OutputError("QC607", path, "is to be two outputs of this command")
 
 
 def _reason(error: OSError) -> str:

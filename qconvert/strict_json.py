@@ -3,6 +3,7 @@
 Other parsers take what this one refuses, each in its own way.
 """
 
+import codecs
 import json
 import math
 from collections import Counter
@@ -16,6 +17,17 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 DEPTH: Final = 64
 _INTEGERS: Final = range(-(1 << 63), 1 << 64)
 _MAX_DIGITS: Final = len(str(1 << 64))
+#: What begins a text in some encoding; UTF-32 in front of UTF-16, whose mark begins its own.
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "UTF-8 with a byte order mark"),
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+_HEAD: Final = 4096
+#: What to do about it.
+PLAIN: Final = "save it as UTF-8, without a mark in front"
 #: Characters of a text in a message.
 _SHOWN: Final = 200
 
@@ -35,6 +47,15 @@ class TooDeepError(JsonError):
         super().__init__("QC204", f"{what} is nested too deeply")
 
 
+def encoding_of(source: bytes) -> str | None:
+    """The encoding of JSON, in words, by how it begins, if that is not plain UTF-8."""
+    head = source[:_HEAD]
+    mark, name = next((each for each in _MARKS if head.startswith(each[0])), (b"", "UTF-16"))
+    text = head.removeprefix(mark)
+    begins = text.replace(b"\0", b"").lstrip()[:1] in (b"{", b"[")
+    return name if begins and (mark or b"\0" in text[:2]) else None
+
+
 def parsed(
     source: bytes | str, what: str, depth: int = DEPTH, unread: Collection[str] = ()
 ) -> Json:
@@ -42,6 +63,8 @@ def parsed(
 
     What an object has under the keys *unread* is left out, whatever is in it.
     """
+    if isinstance(source, bytes) and (encoding := encoding_of(source)):
+        raise JsonError("QC209", f"{what} is {encoding}: {PLAIN}")
     try:
         value: Json = json.loads(
             source if isinstance(source, str) else source.decode("utf-8"),

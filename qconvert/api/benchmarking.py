@@ -54,7 +54,7 @@ def bench(
     source = Source(against, weights, tf_python=tf_python, limits=limits or {})
     with read_for_keras(source) as (file, keras):
         with naming_file(timed.path, UsageError):
-            require_same_model(file, timed.model)
+            require_same_model(file, timed.model, within)
         read = CheckedFile(name_of(file.path), file.sha256)
         beside = Against(read, keras.model, keras.weights, source.python)
         return measured(timed, beside, plan, hear)

@@ -37,9 +37,10 @@ from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
 from qconvert.errors import UsageError, naming_file
 from qconvert.ir import Graph
-from qconvert.modelfile import name_of
+from qconvert.modelfile import Limits, name_of
 from qconvert.opening import AnyPath, Inputs, Opened, ReadingOptions, Source, opened
 from qconvert.output import Outputs
+from qconvert.places import output_file
 from qconvert.report.interactive import CheckReport
 from qconvert.reproducing import Collector, write_reproducer
 from qconvert.runners.foreign import Correspondence
@@ -113,7 +114,7 @@ def check(
         dict(ignored or {}),
         scan,
         None if reproducer is None else Path(reproducer),
-        None if repair is None else Path(repair),
+        None if repair is None else output_file(repair),
         force,
     )
     asked.require_possible()
@@ -175,19 +176,18 @@ def _ready(asked: Asked, watch: Stopwatch) -> Iterator[_Ready]:
         tensorflow = stack.enter_context(
             tensorflow_started(keras.model, keras.weights, asked.source.python)
         )
-        repaired = None
+        repaired, limits = None, asked.source.read_within
         if asked.repair is not None:
             with watch.part("repair"):
-                pair, repaired = _repaired(given, tensorflow)
+                pair, repaired = _repaired(given, tensorflow, limits)
         if pair.known is not None:
             with watch.part("finding layers"):
-                known, samples = found_by_value(pair.graph, pair.model, pair.known, samples)
+                known, samples = found_by_value(pair.graph, pair.model, pair.known, samples, limits)
                 pair = replace(pair, known=known)
         with watch.part("starting TensorFlow"):
-            limits = asked.source.read_within
             panel = assemble(pair.graph, pair.model, tensorflow, pair.known, pair.domains, limits)
         subject = _subject(asked, pair, CheckedFile(name_of(file.path), file.sha256), watch)
-        collector = None if asked.reproducer is None else Collector(pair.graph, pair.model)
+        collector = None if asked.reproducer is None else Collector(pair.graph, pair.model, limits)
         yield _Ready(pair, subject, panel, samples, given.model, repaired, collector)
 
 
@@ -216,13 +216,15 @@ def _samples(asked: Asked, pair: _Pair) -> Samples:
     return from_user(pair.graph, given, asked.count, pair.domains, asked.source.read_within)
 
 
-def _repaired(given: _Pair, tensorflow: TensorFlowRunner | str) -> tuple[_Pair, Repaired]:
+def _repaired(
+    given: _Pair, tensorflow: TensorFlowRunner | str, limits: Limits
+) -> tuple[_Pair, Repaired]:
     """The pair with the repaired file; `UsageError` if that is of another converter."""
     if given.known is not None:
         raise UsageError(
             "QC705", "a file that qconvert did not write is not repaired: export the model"
         )
-    found = repaired_file(given.graph, given.model, given.domains, tensorflow)
+    found = repaired_file(given.graph, given.model, given.domains, tensorflow, limits)
     if found.model == given.model:
         return given, found
     return replace(given, model=found.model, file=in_memory(found.model)), found

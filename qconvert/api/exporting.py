@@ -15,7 +15,7 @@ from qconvert.ir import Graph, Quotients
 from qconvert.modelfile.read import unused_in_words
 from qconvert.opening import AnyPath, ReadingOptions, Source, opened
 from qconvert.output import write
-from qconvert.places import require_writable
+from qconvert.places import output_file, require_writable
 from qconvert.shortage import telling_shortages
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def export(
     cannot be written, or exists while *force* is false. The other options are those of `load`.
     """
     source = Source(model, **reading)
-    path = None if output is None else Path(output)
+    path = None if output is None else output_file(output)
     if path is not None:
         require_writable(path, force=force, inputs=source.paths)
     with opened(source) as found:

@@ -1,13 +1,12 @@
 """A model as data, and the weights that it computes with."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from qconvert.errors import UsageError
 from qconvert.ir import Graph
 from qconvert.opening import AnyPath, ReadingOptions, Source, opened
 from qconvert.output import write
-from qconvert.places import require_writable
+from qconvert.places import output_file, require_writable
 from qconvert.shortage import telling_shortages
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def save_weights(
     """
     from qconvert.report.weights import count_of, require_format, serialized
 
-    source, path = Source(model, **reading), Path(output)
+    source, path = Source(model, **reading), output_file(output)
     if any(each.suffix == ".onnx" for each in source.paths):
         raise UsageError(
             "QC002",

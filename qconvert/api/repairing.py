@@ -9,8 +9,9 @@ import onnx
 
 from qconvert.checking import Report, assemble, seeded
 from qconvert.checking.repair.repair import Repaired, repaired
+from qconvert.checking.witness import Panel
 from qconvert.ir import Graph
-from qconvert.modelfile import name_of
+from qconvert.modelfile import Limits, name_of
 from qconvert.output import Outputs
 from qconvert.runners.interface import InputDomain
 from qconvert.runners.tf import TensorFlowRunner
@@ -24,10 +25,15 @@ def repaired_file(
     model: onnx.ModelProto,
     domains: Mapping[str, InputDomain],
     tensorflow: TensorFlowRunner | str,
+    limits: Limits,
 ) -> Repaired:
     """The *model*, which qconvert wrote, with constants moved, and what is left."""
+
+    def assembled(moved: onnx.ModelProto) -> Panel:
+        return assemble(graph, moved, tensorflow, limits=limits)
+
     probe = next(seeded(graph, _PROBE, 0, domains).batches)
-    return repaired(graph, model, lambda m: assemble(graph, m, tensorflow), probe, domains)
+    return repaired(graph, model, assembled, probe, domains)
 
 
 def with_repair(

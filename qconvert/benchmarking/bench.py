@@ -64,7 +64,10 @@ def bench(file: Timed, against: Against | None, plan: Plan, told: Told) -> Bench
     only = batch_of(model)
     batches = plan.batches if only is None else (only,)
     require_few(file.path, model, batches, plan.limits)
-    with tempfile.TemporaryDirectory(prefix="qconvert-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="qconvert-") as folder,
+        naming_file(file.path, WitnessError),
+    ):
         told("converting with tf2onnx" if against else "drawing inputs")
         all_ = programs(file.path, model, against, batches, Path(folder))
         found = {threads: _measured(all_, threads, plan, told) for threads in plan.threads}
@@ -94,9 +97,7 @@ def _measured(all_: Programs, threads: int, plan: Plan, told: Told) -> tuple[Mea
     words = f"{threads} thread(s)" if threads else "default threads"
     found = measure(listed, threads, plan.rounds, lambda text: told(f"{words}: {text}"), compared)
     if failure := found[0].failure:
-        # Whatever became of its process.
-        with naming_file(all_.measured.file, WitnessError):
-            raise WitnessError("QC727", *failure.lines)
+        raise failure
     return found
 
 
@@ -108,12 +109,10 @@ def _columns(found: Mapping[int, Sequence[Measured]], macs: int | None) -> tuple
 
 def _operators(model: onnx.ModelProto, all_: Programs, batch: int) -> tuple[Operator, ...]:
     """Those of one thread."""
-    file = all_.measured.file
-    with naming_file(file, WitnessError):
-        with Running(all_.measured, 1) as program:
-            program.startup()
-            profiled = program.profile(batch)
-        return operators_of(model, OrtRunner(file).optimized(), profiled)
+    with Running(all_.measured, 1) as program:
+        program.startup()
+        profiled = program.profile(batch)
+    return operators_of(model, OrtRunner(model).optimized(), profiled)
 
 
 def _multiplications(model: onnx.ModelProto, only: int | None) -> int | None:

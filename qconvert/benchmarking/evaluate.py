@@ -10,6 +10,7 @@ from qconvert.benchmarking.measure import Measured
 from qconvert.benchmarking.product import MULTIPLICATIONS, SIZE
 from qconvert.benchmarking.results import Column, Setting, Spread, Timing, Unlike
 from qconvert.benchmarking.running import CONVERTING
+from qconvert.errors import UsageError
 
 
 def column(
@@ -24,8 +25,8 @@ def column(
     """
     first = next(iter(each.values()))
     settings = tuple(_setting(t, each[t], measured[t], product[t], macs) for t in each)
-    unlike = _unlike(first, next(iter(measured.values())))
-    uncompared = None if first.uncompared is None else first.uncompared.coded
+    compared = next(iter(measured.values()))
+    unlike, uncompared = _unlike(first, compared), _uncompared(first, compared)
     return Column(first.program.name, _size(first), settings, unlike, uncompared)
 
 
@@ -75,11 +76,30 @@ def _unlike(each: Measured, measured: Measured) -> Unlike | None:
     """``None`` for the measured file itself, and where there is nothing to compare."""
     if each is measured or each.results is None or measured.results is None:
         return None
-    if [x.shape for x in each.results] != [x.shape for x in measured.results]:
+    if _shapes(each.results) != _shapes(measured.results):
         return None
     pairs = zip(each.results, measured.results, strict=True)
     apart = np.concatenate([np.zeros(0), *(_apart(a, b).ravel() for a, b in pairs)])
     return Unlike(int(np.count_nonzero(apart)), apart.size, float(apart.max(initial=0.0)))
+
+
+def _uncompared(each: Measured, measured: Measured) -> str | None:
+    """Why there is nothing to compare, where both programs have outputs."""
+    if each.uncompared is not None:
+        return each.uncompared.coded
+    if each.results is None or measured.results is None:
+        return None
+    own, files = _shapes(each.results), _shapes(measured.results)
+    if own == files:
+        return None
+    listed = [", ".join(map(str, shapes)) or "none" for shapes in (own, files)]
+    return UsageError(
+        "QC704", f"its outputs have the shapes {listed[0]}, the file's {listed[1]}"
+    ).coded
+
+
+def _shapes(results: Sequence[Array]) -> list[tuple[int, ...]]:
+    return [each.shape for each in results]
 
 
 def _apart(a: Array, b: Array) -> npt.NDArray[np.float64]:

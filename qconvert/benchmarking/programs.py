@@ -12,7 +12,7 @@ from qconvert.benchmarking.product import SIZE, factor, product
 from qconvert.benchmarking.results import Column
 from qconvert.benchmarking.running import CONVERTING, ONNX_RUNTIME, Program, convert_with_tf2onnx
 from qconvert.checking.results import CheckedFile
-from qconvert.errors import WitnessError
+from qconvert.errors import UsageError, WitnessError, naming_file
 from qconvert.runners.npz import write_npz
 
 #: The measured file as it is deployed.
@@ -58,8 +58,11 @@ def programs(
     folder: Path,
 ) -> Programs:
     """All that run the *model* of *file*; *folder* takes what they read."""
-    arrays = {batch: drawn(model, batch) for batch in batches}
-    measured = Program(MEASURED, ONNX_RUNTIME, file, _written(folder, "file", arrays))
+    with naming_file(file, UsageError):
+        arrays = {batch: drawn(model, batch) for batch in batches}
+    measured = Program(
+        MEASURED, ONNX_RUNTIME, _openable(file, folder), _written(folder, "file", arrays)
+    )
     path = folder / "product.onnx"
     onnx.save(product(), path)
     factors = _written(folder, "product", {SIZE: factor()})
@@ -80,6 +83,17 @@ def programs(
         return Programs(measured, tuple(others), (refused,), plain)
     others.insert(0, Program(TF2ONNX, ONNX_RUNTIME, theirs, inputs))
     return Programs(measured, tuple(others), (), plain)
+
+
+def _openable(file: Path, folder: Path) -> Path:
+    """*file*, or a link to it in *folder*: ONNX Runtime takes paths that are UTF-8."""
+    try:
+        str(file.absolute()).encode()
+    except UnicodeEncodeError:
+        link = folder / "measured.onnx"
+        link.symlink_to(file.absolute())
+        return link
+    return file
 
 
 def _written(folder: Path, name: str, arrays: Mapping[int, Mapping[str, Array]]) -> dict[int, Path]:

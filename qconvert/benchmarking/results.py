@@ -67,7 +67,7 @@ class Column:
     """A program beside others; ``bytes`` is the size of its files.
 
     ``unlike`` compares its outputs with the measured file's, if both are of the same shapes;
-    ``uncompared`` is why they are not taken for that.
+    ``uncompared`` is why they are not compared.
     """
 
     program: str

@@ -13,7 +13,7 @@ from qconvert.errors import LimitError, WitnessError
 from qconvert.modelfile import Limits
 from qconvert.runners.npz import bytes_in
 from qconvert.runners.ort_process import MEMORY, OrtLimits
-from qconvert.runners.process import Answer, Json, Worker
+from qconvert.runners.process import Answer, Json, Worker, words_of
 
 #: For each answer of a program that has to: converting and loading a large model takes minutes.
 _SECONDS: Final = 1800.0
@@ -127,8 +127,18 @@ class Running(Worker):
             return f"{what}; {self._limits}"
         return f"{what}; it may allocate {self._limits.memory >> 20} MiB ({MEMORY})"
 
+    def _reported(self, answer: Answer) -> WitnessError:
+        """Of an ONNX file what a check says of it; its process answers first how it has started."""
+        error = super()._reported(answer)
+        if self.program.kind != ONNX_RUNTIME or error.code != "QC724":
+            return error
+        reason = words_of(answer["error"])
+        if self._answered == 1:
+            return WitnessError("QC726", f"ONNX Runtime does not load the file: {reason}")
+        return WitnessError("QC727", f"ONNX Runtime failed: {reason}")
+
     def _asked(self, **more: Json) -> dict[str, Json]:
-        return {"file": str(self.program.file.resolve()), "threads": self._threads, **more}
+        return {"file": str(self.program.file.absolute()), "threads": self._threads, **more}
 
 
 def convert_with_tf2onnx(

@@ -5,18 +5,31 @@ import onnx
 from qconvert.checking.onnx_file import require_outputs_of
 from qconvert.checking.other_files.interface import interface
 from qconvert.errors import UnsupportedError
-from qconvert.frontend import build_graph
-from qconvert.modelfile import ModelFile
+from qconvert.frontend import build_graph, declared_inputs
+from qconvert.ir import Graph
+from qconvert.modelfile import Limits, ModelFile
 
 
-def require_same_model(read: ModelFile, model: onnx.ModelProto) -> None:
+def require_same_model(read: ModelFile, model: onnx.ModelProto, limits: Limits) -> None:
     """`UsageError` unless *model* takes and returns what the Keras model *read* does.
 
-    Of a model with layers that are not known nothing is said: TensorFlow may run it all the same.
+    Of a model with layers that are not known, which TensorFlow may run all the same, what it
+    takes is all that is looked at.
     """
     try:
-        graph = build_graph(read)
+        # Whatever scales are: they change no shape.
+        graph = build_graph(read, freezing=True, limits=limits)
     except UnsupportedError:
+        _require_inputs(read, model)
         return
     if interface(graph, model) is None:
         require_outputs_of(graph, model)
+
+
+def _require_inputs(read: ModelFile, model: onnx.ModelProto) -> None:
+    inputs = declared_inputs(read)
+    weights = {tensor.name for tensor in model.graph.initializer}
+    taken = [value for value in model.graph.input if value.name not in weights]
+    # States of layers are further inputs of the file, and nobody knows how many.
+    if inputs is not None and len(taken) <= len(inputs):
+        interface(Graph("", inputs, nodes=(), outputs=(), layers=()), model)

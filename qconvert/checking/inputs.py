@@ -18,7 +18,7 @@ from qconvert.checking.domain import Domain, domain_of, random_sample, structure
 from qconvert.checking.gaps import with_gaps
 from qconvert.errors import LimitError, UsageError, naming_file
 from qconvert.ir import F32, Graph, Shape
-from qconvert.modelfile import DEFAULT_LIMITS, Limits
+from qconvert.modelfile import DEFAULT_LIMITS, Limits, name_of
 from qconvert.runners.interface import InputDomain, nearest, numbers
 
 Batch: TypeAlias = Mapping[str, F32]
@@ -82,7 +82,7 @@ def from_user(
         total, tried = _opened(graph, inputs, count, domains, limits)
         deque(tried, maxlen=0)
     _, batches = _opened(graph, inputs, total, domains, limits)
-    where = str(inputs) if isinstance(inputs, Path) else "the given arrays"
+    where = name_of(inputs) if isinstance(inputs, Path) else "the given arrays"
     description = "; ".join(
         [f"{total} samples of {where}", *map(described, domains, domains.values())]
     )

@@ -37,7 +37,7 @@ def read_onnx(path: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[onnx.ModelPr
 def require_interface_of(graph: Graph, model: onnx.ModelProto) -> None:
     """`UsageError` unless *model* takes the inputs and has the order of outputs of *graph*."""
     weights = {tensor.name for tensor in model.graph.initializer}
-    found = {v.name: _shape(v) for v in model.graph.input if v.name not in weights}
+    found = {v.name: shape_of(v) for v in model.graph.input if v.name not in weights}
     wanted = {source.name: source.shape for source in graph.inputs}
     _require_alike("takes", found, wanted)
     names = [output.name for output in graph.outputs]
@@ -54,7 +54,7 @@ def require_outputs_of(graph: Graph, model: onnx.ModelProto) -> None:
     """`UsageError` unless *model*, which qconvert wrote, returns what *graph* does."""
     metadata, shapes = read_metadata(model), graph.shapes
     told = {each.tensor: each.output for each in metadata.outputs} if metadata else {}
-    found = {told.get(value.name, value.name): _shape(value) for value in model.graph.output}
+    found = {told.get(value.name, value.name): shape_of(value) for value in model.graph.output}
     wanted = {output.name: shapes[output.value] for output in graph.outputs}
     _require_alike("returns", found, wanted)
 
@@ -72,10 +72,11 @@ def _require_alike(does: str, found: Mapping[str, Shape], wanted: Mapping[str, S
         )
 
 
-def _shape(value: onnx.ValueInfoProto) -> Shape:
-    """The sizes of a tensor; `None` where they are open."""
+def shape_of(value: onnx.ValueInfoProto) -> Shape:
+    """The sizes of a tensor; `None` where they are open, for which old converters write -1."""
     dims = value.type.tensor_type.shape.dim
-    return tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in dims)
+    told = (dim.dim_value if dim.HasField("dim_value") else -1 for dim in dims)
+    return tuple(None if size < 0 else size for size in told)
 
 
 def _fits(found: Shape, wanted: Shape) -> bool:

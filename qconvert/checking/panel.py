@@ -78,7 +78,7 @@ def assemble(
         conversion.fused,
         deployed,
         qkeras,
-        partial(alone, model) if known is None else None,
+        partial(alone, model, limits=limits) if known is None else None,
         conversion.moves,
         otherwise,
     )

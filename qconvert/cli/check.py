@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 import click
 from click.core import ParameterSource
 
-from qconvert.cli.checked import Checking, add_json, checked, print_json, tell_where
+from qconvert.cli.checked import Checking, add_json, checked, print_json, show_report, tell_where
 from qconvert.cli.configured import check_configured
 from qconvert.cli.github import failures_on_github, tell_github
 from qconvert.cli.options import (
@@ -14,6 +14,7 @@ from qconvert.cli.options import (
     FORCE,
     IGNORE,
     OUTPUT,
+    OUTPUT_FOLDER,
     OUTPUT_OR_STDOUT,
     PATH,
     QUIET,
@@ -57,11 +58,11 @@ _OF_ALL: Final = frozenset({"config", "force", "quiet"})
     help="Also write the report as JSON; - is standard output.",
 )
 @click.option(
-    "--report", "folder", type=OUTPUT, metavar="DIR",
+    "--report", "folder", type=OUTPUT_FOLDER, metavar="DIR",
     help="Also write the report to this folder: HTML, JSON, JUnit, SARIF, Markdown.",
 )  # fmt: skip
 @click.option(
-    "--reproducer", type=OUTPUT, metavar="DIR",
+    "--reproducer", type=OUTPUT_FOLDER, metavar="DIR",
     help="If something differs, write the first wrong layer by itself and a script to this folder.",
 )  # fmt: skip
 @click.option(
@@ -120,6 +121,7 @@ def check(
         add_json(outputs, to_json(report), json_file)
         if folder:
             outputs.folder(folder, rendered(report))
+    show_report(model, report, quiet=quiet)
     if reproducer and not quiet and report.reproducer is None:
         say(f"reproducer  {reproducer} is not written: {_nothing_to_reproduce(report)}")
     if repair and not quiet and report.repair.path is None:

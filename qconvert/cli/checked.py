@@ -39,17 +39,11 @@ def checked(
     outputs: "Outputs | None" = None,
     **options: Unpack[Checking],
 ) -> "Report":
-    """Check a model while people watch, and show the report.
-
-    If *quiet* only that it does not pass is told, on standard error.
-    """
+    """Check a model while people watch, who see nothing of it if *quiet*."""
     from qconvert import api
-    from qconvert.report.escape import printable
-    from qconvert.report.terminal import show
-    from qconvert.report.words import summary
 
     with watched(quiet=quiet) as watcher:
-        report = api.check(
+        return api.check(
             model,
             onnx,
             ignored=ignored,
@@ -61,11 +55,21 @@ def checked(
             outputs=outputs,
             **options,
         )
+
+
+def show_report(model: Path, report: "Report", *, quiet: bool) -> None:
+    """Show the *report*, when all files are there.
+
+    If *quiet* only that it does not pass is told, on standard error.
+    """
+    from qconvert.report.escape import printable
+    from qconvert.report.terminal import show
+    from qconvert.report.words import summary
+
     if not quiet:
         show(report, console(sys.stdout))
     elif not report.passed:
         tell(f"qconvert: {printable(str(model))}: {summary(report)}")
-    return report
 
 
 def add_json(outputs: "Outputs", text: str, path: Path | None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from qconvert.cli.checked import checked, tell_where
+from qconvert.cli.checked import checked, show_report, tell_where
 from qconvert.cli.failing import ENDS, fail_with
 from qconvert.cli.github import tell_github, tell_github_of_failure
 from qconvert.cli.options import ReadingFlags, sources_of
@@ -107,6 +107,7 @@ def _outcome(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -
         )
         if asked.report:
             outputs.folder(asked.report, rendered(report))
+    show_report(asked.model, report, quiet=quiet)
     tell_where(None, asked.report, quiet=quiet)
     tell_github(report)
     told = f"{len(report.ignored)} ignored" if report.ignored else ""

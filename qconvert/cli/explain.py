@@ -96,6 +96,8 @@ def explain(
     sources = [path for path in (*sources_of(model, reading), inputs, onnx) if path is not None]
     _require_writable(files, sources, force=force)
     out = console(sys.stdout)
+    # Before TensorFlow has started, which takes long; but behind files, if there are some.
+    at_once = not (quiet or no_run or files)
     explanation = api.explain(
         model,
         layer,
@@ -106,17 +108,16 @@ def explain(
         domains=domains,
         onnx=onnx,
         witnesses=not no_run,
-        # Before TensorFlow has started, which takes long.
-        found=None if quiet else lambda found: show(found, out, all_terms=all_terms),
+        found=(lambda found: show(found, out, all_terms=all_terms)) if at_once else None,
         **reading,
     )
-    if no_run and not quiet:
-        show(explanation, out, all_terms=all_terms)
-    if not quiet:
-        show_witnesses(explanation, out)
     _write(explanation, json_file, html_file, sources, force=force, all_terms=all_terms)
-    if not quiet:
-        _say_where(json_file, html_file)
+    if quiet:
+        return
+    if not at_once:
+        show(explanation, out, all_terms=all_terms)
+    show_witnesses(explanation, out)
+    _say_where(json_file, html_file)
 
 
 def _require_writable(files: list[Path], sources: list[Path], *, force: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from qconvert.cli.checked import add_json, print_json, tell_where
+from qconvert.cli.checked import add_json, print_json, show_report, tell_where
 from qconvert.cli.checked import checked as check_of
 from qconvert.cli.github import failures_on_github, tell_github
 from qconvert.cli.options import (
@@ -111,7 +111,6 @@ def export(
         from qconvert.api.stamping import stamped
         from qconvert.report import to_json as report_to_json
 
-        _tell(lines)
         report = check_of(model, exported, domains=domains, quiet=quiet, **reading)
         data, text = stamped(exported, report), report_to_json(report)
     else:
@@ -120,11 +119,13 @@ def export(
         outputs.file(target, data)
         add_json(outputs, text, json_file)
     print_json(text, json_file)
+    _tell(lines)
     if checked:
+        show_report(model, report, quiet=quiet)
         tell_where(json_file, quiet=quiet)
         tell_github(report)
         context.exit(report.exit_code)
-    _tell(() if quiet else (*lines, next_line(model, target)))
+    _tell(() if quiet else (next_line(model, target),))
 
 
 @click.command(short_help="Write the weights that layers compute with.")

@@ -99,15 +99,17 @@ def bench(
 
     Each program has a process of its own; they take turns, and ratios are those within a round.
     """
-    from qconvert import api, output, places
+    from qconvert import api
     from qconvert.benchmarking.document import to_json
     from qconvert.benchmarking.table import show
     from qconvert.modelfile import files_of
+    from qconvert.output import Outputs
+    from qconvert.places import require_writable
 
     sources = [onnx, *(files_of(against, weights) if against else ())]
     quiet = quiet or json_file == STDOUT
     if json_file and json_file != STDOUT:
-        places.require_writable(json_file, force=force, inputs=sources)
+        require_writable(json_file, force=force, inputs=sources)
     found = api.bench(
         onnx,
         against,
@@ -119,11 +121,11 @@ def bench(
         limits=limits,
         told=tell if sys.stderr.isatty() and not quiet else None,
     )
-    if not quiet:
-        show(found, console(sys.stdout))
-    with output.Outputs(force=force, inputs=sources) as outputs:
+    with Outputs(force=force, inputs=sources) as outputs:
         add_json(outputs, to_json(found), json_file)
     print_json(to_json(found), json_file)
+    if not quiet:
+        show(found, console(sys.stdout))
     if json_file and not quiet:
         say(f"numbers  {json_file}")
 

@@ -10,6 +10,7 @@ import click
 from qconvert.amounts import MOST_SAMPLES
 from qconvert.cli.paths import NamedPath
 from qconvert.errors import OutputError
+from qconvert.places import output_file
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
@@ -39,11 +40,15 @@ STDOUT = Path("/dev/stdout")
 
 
 class OutputPath(NamedPath):
-    """A path that is written to; ``./-`` is a file, ``-`` is standard output, if it can be that."""
+    """A path that is written to, of a file if not of a *folder*.
 
-    def __init__(self, *, stdout: bool = False) -> None:
+    ``./-`` is a file, ``-`` is standard output, if it can be that.
+    """
+
+    def __init__(self, *, stdout: bool = False, folder: bool = False) -> None:
         super().__init__()
         self._stdout = stdout
+        self._folder = folder
 
     def convert(
         self,
@@ -51,9 +56,10 @@ class OutputPath(NamedPath):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> str | bytes | os.PathLike[str]:
-        """The path; `OutputError` for standard output where that is none."""
+        """The path; `OutputError` for standard output, or a folder, where that is none."""
         if value != "-":
-            return super().convert(value, param, ctx)
+            found = super().convert(value, param, ctx)
+            return found if self._folder else output_file(value)
         if self._stdout:
             return STDOUT
         reason = "is standard output, to which this is not written; ./- is a file of this name"
@@ -62,6 +68,7 @@ class OutputPath(NamedPath):
 
 OUTPUT = OutputPath()
 OUTPUT_OR_STDOUT = OutputPath(stdout=True)
+OUTPUT_FOLDER = OutputPath(folder=True)
 QUIET = click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
 IGNORE = click.option(
     "--ignore", "ignored", multiple=True, metavar="LAYER=REASON",

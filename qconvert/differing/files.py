@@ -7,6 +7,7 @@ import onnx
 
 from qconvert.checking.deployed.layered_file import cones_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.onnx_file import shape_of
 from qconvert.differing.graphs import Both, Part, end_changes, names_of, part_changes
 from qconvert.differing.models import interface_changes
 from qconvert.differing.operators import View, view_of
@@ -97,6 +98,6 @@ def _digest(parts: Iterable[bytes]) -> str:
 def _described(value: onnx.ValueInfoProto) -> str:
     """Name, type and sizes of an input or output."""
     kind = value.type.tensor_type
-    sizes = (str(d.dim_value) if d.HasField("dim_value") else "?" for d in kind.shape.dim)
+    sizes = ("?" if size is None else str(size) for size in shape_of(value))
     name = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
     return f"{value.name} {name} {'x'.join(sizes) or 'scalar'}"

@@ -1,17 +1,29 @@
-"""The shapes that inputs of models say they have."""
+"""What models say they take, whatever their layers are."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from qconvert.frontend.problems import Malformed, short
-from qconvert.frontend.topology import LayerSpec, ModelSpec
+from qconvert.frontend.topology import LayerSpec, ModelSpec, read_model_spec
 from qconvert.frontend.values import Values
+from qconvert.ir.graph import Input
 from qconvert.ir.shapes import Shape
+from qconvert.modelfile import ModelFile
 
 #: As Keras 2 and Keras 3 call it.
 _OPTIONS: Final = ("batch_input_shape", "batch_shape")
 #: What programs have for the length of an axis.
 _LENGTHS: Final = range(1, 1 << 63)
+
+
+def declared_inputs(model: ModelFile) -> tuple[Input, ...] | None:
+    """The inputs of a *model* whose graph is well-formed; `None` if it does not tell a shape."""
+    spec = read_model_spec(model.config)
+    configs = {layer.name: layer.config for layer in spec.layers}
+    names = [ref.layer for ref in spec.inputs]
+    shapes = [input_shape(configs[name]) for name in names]
+    known = [shape for shape in shapes if shape is not None]
+    return tuple(map(Input, names, known)) if len(known) == len(names) else None
 
 
 def input_shape(config: Mapping[str, object]) -> Shape | None:

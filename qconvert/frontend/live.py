@@ -13,6 +13,7 @@ import numpy as np
 from qconvert.errors import UsageError
 from qconvert.frontend.settings import require_usual_settings
 from qconvert.modelfile import Json, ModelFile, StoredWeight, require_listed_layers
+from qconvert.modelfile.malformed import blaming
 
 #: Options of a quantizer that ``get_config`` loses and that change numbers, with their defaults.
 _LOST: Final[Mapping[str, bool | None]] = {
@@ -49,14 +50,17 @@ def model_file(model: Any) -> ModelFile:  # noqa: ANN401 - any Keras's model, by
     """
     if not all(hasattr(model, name) for name in ("to_json", "layers", "get_layer", "built")):
         raise UsageError("QC004", f"{type(model).__name__} is not a Keras model")
-    require_usual_settings(model)
+    called = Path(str(model.name))
+    with blaming(called):
+        require_usual_settings(model)
     if not model.built:
         raise UsageError("QC005", "the model has no weights yet: call it, or build it, first")
     with warnings.catch_warnings():
         # Keras warns about each of QKeras's quantizers, which are no constraints of Keras's.
         warnings.simplefilter("ignore")
         config: dict[str, Json] = json.loads(_written(model))
-    require_listed_layers(config["class_name"])
+    with blaming(called):
+        require_listed_layers(config["class_name"])
     weights: dict[str, tuple[StoredWeight, ...]] = {}
     for path, entry, layer in _layers(config, model, ""):
         _restore(entry, layer)
@@ -65,7 +69,7 @@ def model_file(model: Any) -> ModelFile:  # noqa: ANN401 - any Keras's model, by
             weights[path] = variables
     version = config.get("keras_version")
     return ModelFile(
-        path=Path(str(model.name)),
+        path=called,
         weights_path=None,
         sha256=_digest(config, weights),
         keras_version=version if isinstance(version, str) else None,

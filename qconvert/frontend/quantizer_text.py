@@ -27,6 +27,8 @@ _VALUE: Final = re.compile(
     r"|'(?P<single>[A-Za-z0-9_]*)'"
     r'|"(?P<double>[A-Za-z0-9_]*)"'
 )
+_DIGITS: Final = 18
+_LONG: Final = re.compile(rf"[+-]?[0-9]{{{_DIGITS + 1},}}(?![A-Za-z0-9_.])")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]{1,18}|[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _INNER_CALL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\([^()]*\)")
 _BLANKS: Final = re.compile(" *")
@@ -145,6 +147,8 @@ class _Arguments:
 
     def _hint(self) -> str:
         word = _NAME.match(self._text, self._at)
+        if _LONG.match(self._text, self._at):
+            return f"a whole number of more than {_DIGITS} digits"
         if word is None:
             return "expected a number, True, False or a quoted word"
         return f"{word.group()} without quotes"

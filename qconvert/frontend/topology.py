@@ -234,8 +234,11 @@ def _invocations(
     name: str, entry: Mapping[str, object], offsets: Mapping[str, int]
 ) -> tuple[Invocation, ...]:
     nodes = entry.get("inbound_nodes")
-    if not isinstance(nodes, list | tuple):
+    if nodes is None:
         raise Malformed(f"the layer {name!r} has no inbound_nodes", "QC314")
+    if not isinstance(nodes, list | tuple):
+        told = f"inbound_nodes={short(nodes)} is not a list"
+        raise Malformed(f"the layer {name!r} is called in an unknown way: {told}", "QC314")
     return tuple(read_invocation(name, node, offsets) for node in nodes)
 
 

@@ -10,6 +10,8 @@ from qconvert.modelfile.malformed import BeyondLimitError, MalformedError
 from qconvert.strict_json import Json
 
 _NAME = re.compile(r"[A-Za-z0-9_./>:-]+")
+#: Those, in words.
+_CHARACTERS = "A to Z, a to z, 0 to 9 and _ . / > : -"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,9 @@ def _name(entry: dict[str, Json]) -> str:
     if not isinstance(name, str) or not name:
         raise MalformedError("QC312", f"not a layer name: {str(name)[:200]!r}")
     if not _NAME.fullmatch(name):
-        raise MalformedError("QC330", f"a layer name with other characters: {name[:200]!r}")
+        raise MalformedError(
+            "QC330", f"a layer name with other characters than {_CHARACTERS}: {name[:200]!r}"
+        )
     if entry.get("name", name) != name:
         raise MalformedError("QC312", f"a layer has two names: {entry['name']!r} and {name!r}")
     return name

@@ -8,8 +8,12 @@ from pathlib import Path
 from qconvert.errors import Problem, UnsupportedError
 from qconvert.modelfile.malformed import MalformedError
 from qconvert.modelfile.source import HEAD, Buffer, head_of
+from qconvert.strict_json import PLAIN, encoding_of
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+#: The smallest number of bytes that HDF5 may stand behind; others are this times a power of two.
+_USER_BLOCK = 512
+_LARGEST = 40
 #: By its version, where a superblock has the size of addresses and the end of the file.
 _SUPERBLOCKS = {0: (13, 40), 1: (13, 44), 2: (9, 28), 3: (9, 28)}
 _OWN = re.compile(rb'\s*\{\s*"schema"\s*:\s*"qconvert\.([a-z]{1,20})/')
@@ -41,6 +45,14 @@ def recognise(source: Buffer) -> Format:
         return Format.JSON
     _refuse_other_model(data)
     _refuse_accident(data)
+    if encoding := encoding_of(data):
+        raise MalformedError("QC209", f"JSON in {encoding}: {PLAIN}")
+    if block := _user_block(source):
+        raise MalformedError(
+            "QC103",
+            f"an HDF5 file behind a user block of {block} bytes, which Keras writes none of; "
+            "h5unjam takes it away",
+        )
     raise MalformedError(
         "QC103",
         f"not an HDF5 file, a Keras archive or a JSON architecture (starts with {data[:8]!r})",
@@ -92,6 +104,12 @@ def _refuse_truncated(data: bytes, length: int) -> None:
     (end,) = struct.unpack_from("<Q", data, at)
     if length < end:
         raise MalformedError("QC102", f"truncated: {length} of {end} bytes")
+
+
+def _user_block(source: Buffer) -> int:
+    """How many bytes stand in front of the HDF5 in *source* (format spec II.A); 0: it is none."""
+    places = (_USER_BLOCK << i for i in range(_LARGEST) if _USER_BLOCK << i < len(source))
+    return next((at for at in places if source[at : at + len(_HDF5)] == _HDF5), 0)
 
 
 def _refuse_other_model(data: bytes) -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from functools import cache, partial
 from pathlib import Path
 from types import GenericAlias
@@ -28,6 +28,7 @@ from qconvert.modelfile.limits import FixedLimits
 from qconvert.modelfile.malformed import MalformedError, blaming
 from qconvert.modelfile.source import read_all
 from qconvert.report.plausible import implausible
+from qconvert.strict_json import encoding_of
 
 #: Changes when a reader of the old form would misunderstand the new one.
 SCHEMA: Final = "qconvert.report/1"
@@ -73,8 +74,8 @@ def read_report(path: Path) -> Report:
         )
     try:
         return _structured(content)
-    except (BaseValidationError, _ContradictionError) as error:
-        found = [str(error)] if isinstance(error, _ContradictionError) else _wrong_places(error)
+    except (BaseValidationError, _ContradictionError, _MissingError) as error:
+        found = _wrong_places(error) if isinstance(error, BaseValidationError) else [str(error)]
         raise BadFileError(
             "QC140", path, "is not a whole report: " + "; ".join(found[:3])
         ) from error
@@ -91,7 +92,7 @@ def is_report(path: Path) -> bool:
 
 def _parsed(path: Path) -> Mapping[str, Json]:
     data = read_all(path, _MOST_BYTES)
-    if data.lstrip()[:1] not in (b"{", b"["):
+    if data.lstrip()[:1] not in (b"{", b"[") and encoding_of(data) is None:
         raise MalformedError("QC140", "is not a report of qconvert check: it is no JSON object")
     limits = FixedLimits(config_bytes=_MOST_BYTES)
     return parse_object(data, "the report", limits)
@@ -103,13 +104,11 @@ def _wrong_places(error: BaseValidationError) -> list[str]:
 
 
 def _told(error: BaseException, kind: type | None) -> str:
-    match error:
-        case AttributeError():
-            return "not an object"  # which is asked for its keys, and has none
-        case ValueError():
-            return str(error)
-        case _:
-            return format_exception(error, kind)
+    return str(error) if isinstance(error, ValueError) else format_exception(error, kind)
+
+
+class _MissingError(ValueError):
+    """An object of a document has not all fields."""
 
 
 class _ContradictionError(Exception):
@@ -122,7 +121,9 @@ def _structured(content: Mapping[str, Json]) -> Report:
     derived: Mapping[str, object] = {"schema": SCHEMA, **_derived(report)}
     told = {name: value for name, value in content.items() if name not in names}
     for name in dict.fromkeys((*derived, *told)):
-        if name not in told or name not in derived or told[name] != derived[name]:
+        if name not in told:
+            raise _MissingError(f"lacks {name!r}")
+        if name not in derived or told[name] != derived[name]:
             raise _ContradictionError(f"{name!r} is not what follows from the rest")
     if wrong := list(implausible(report)):
         raise _ContradictionError("; ".join(wrong[:3]))
@@ -150,6 +151,7 @@ def _converter() -> Converter:
     converter.register_unstructure_hook_factory(_is_table, partial(_from_table, converter))
     converter.register_structure_hook_factory(_is_table, partial(_to_table, converter))
     converter.register_structure_hook_factory(_is_list, partial(_to_list, converter))
+    converter.register_structure_hook_factory(is_dataclass, partial(_to_whole, converter))
     for kind, name in _INLINED.items():
         _inline(converter, kind, name)
     return converter
@@ -158,7 +160,7 @@ def _converter() -> Converter:
 def _inline(converter: Converter, kind: type[_Inlined], name: str) -> None:
     """Let the fields of the field *name* of *kind* stand among those of *kind*."""
     write: Callable[[object], dict[str, object]] = make_dict_unstructure_fn(kind, converter)
-    read = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
+    read = _to_whole(converter, kind)
     own = {field.name for field in fields(kind) if field.name != name}
 
     def flat(value: object) -> dict[str, object]:
@@ -170,10 +172,24 @@ def _inline(converter: Converter, kind: type[_Inlined], name: str) -> None:
     def nested(value: object, _: object) -> object:
         found = _object(value)
         rest = {key: x for key, x in found.items() if key not in own}
-        return read({**{key: x for key, x in found.items() if key in own}, name: rest}, kind)
+        return read({**{key: x for key, x in found.items() if key in own}, name: rest}, _)
 
     converter.register_unstructure_hook(kind, flat)
     converter.register_structure_hook(kind, nested)
+
+
+def _to_whole(converter: Converter, kind: type[Any]) -> Callable[[object, object], object]:
+    """Of an object with all fields of *kind*: what is missing has no default in a document."""
+    read = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
+    names = [field.name for field in fields(kind)]
+
+    def whole(value: object, _: object) -> object:
+        found = _object(value)
+        if missing := [name for name in names if name not in found]:
+            raise _MissingError(f"lacks {', '.join(map(repr, missing))}")
+        return read(found, kind)
+
+    return whole
 
 
 def _is_list(kind: object) -> bool:

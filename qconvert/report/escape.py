@@ -11,6 +11,8 @@ from typing import Final
 #: Characters that `shortened` and `cut` leave.
 LIMIT: Final = 200
 
+#: What Python makes of the bytes of a path from 0x80 on that are no UTF-8.
+_BYTES: Final = range(0xDC80, 0xDD00)
 #: What Markdown reads something out of within a line; a colon and a dot make addresses.
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|~#@&:!]|(?<=www)\.)")
 
@@ -22,7 +24,8 @@ _COMMAND: Final = re.compile(r"\A( *)(:)(?=:)|(#)(?=#\w*\[)")
 def printable(text: str) -> str:
     r"""*text* with control, formatting and unassigned characters as ``\u{1b}``.
 
-    So are the signs that make a command of it in the log of a CI job.
+    So are the signs that make a command of it in the log of a CI job. Bytes of a path that are no
+    UTF-8 are ``\xff``, as `modelfile.name_of` has them in documents.
     """
     shown = "".join(c if _is_visible(c) else _code(c) for c in text)
     return _COMMAND.sub(lambda found: f"{found[1] or ''}{_code(found[2] or found[3])}", shown)
@@ -43,7 +46,10 @@ def _is_visible(character: str) -> bool:
 
 
 def _code(character: str) -> str:
-    return f"\\u{{{ord(character):x}}}"
+    number = ord(character)
+    if number in _BYTES:
+        return f"\\x{number - _BYTES[0] + 0x80:02x}"
+    return f"\\u{{{number:x}}}"
 
 
 def markdown(text: str) -> str:

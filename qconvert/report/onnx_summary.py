@@ -11,10 +11,10 @@ from onnx import numpy_helper
 
 from qconvert.checking.deployed.by_layer import kernels_by_layer
 from qconvert.checking.deployed.kernels import LINEAR, input_of, kind_of, operator_of
+from qconvert.checking.onnx_file import shape_of
 from qconvert.emit.metadata import CodesTensor, LayerTensor, read_metadata
 from qconvert.emit.stamp import read_stamp, sha256_of
 from qconvert.emit.subgraphs import with_inner
-from qconvert.ir import Shape
 from qconvert.report.summary import Codes, LayerSummary, Summary, Tensor, totals_of
 from qconvert.weighing.costs import Cost
 from qconvert.weighing.file_macs import (
@@ -40,8 +40,8 @@ def of_onnx(model: onnx.ModelProto, optimized: onnx.ModelProto | None = None) ->
     return Summary(
         "ONNX",
         graph.name,
-        tuple((value.name, _shape(value)) for value in graph.input if value.name not in weights),
-        tuple((value.name, _shape(value)) for value in graph.output),
+        tuple((value.name, shape_of(value)) for value in graph.input if value.name not in weights),
+        tuple((value.name, shape_of(value)) for value in graph.output),
         tuple(_exported_layer(x, counts) for x in metadata.layers) if metadata else (),
         totals_of(multiplications(with_one_sample(model)), None, tensors),
         tensors,
@@ -139,8 +139,3 @@ def _zero_points(node: onnx.NodeProto) -> dict[str, str]:
 
 def _itemsize(kind: int) -> int:
     return int(onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize)
-
-
-def _shape(value: onnx.ValueInfoProto) -> Shape:
-    dims = value.type.tensor_type.shape.dim
-    return tuple(d.dim_value if d.HasField("dim_value") else None for d in dims)

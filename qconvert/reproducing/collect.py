@@ -11,6 +11,7 @@ from qconvert.checking.judge import Differences, inheritance
 from qconvert.checking.witness import Witness
 from qconvert.ir import F32, Graph
 from qconvert.ir.graph import in_order
+from qconvert.modelfile import DEFAULT_LIMITS, Limits
 from qconvert.reproducing.isolate import Isolated, isolate
 
 #: Batches of the layer to choose from; the first of a check has one sample.
@@ -50,9 +51,12 @@ class Whole:
 class Collector:
     """Watches a check; it keeps a few batches of one layer, and one sample of the model."""
 
-    def __init__(self, graph: Graph, model: onnx.ModelProto) -> None:
+    def __init__(
+        self, graph: Graph, model: onnx.ModelProto, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self._graph = graph
         self._model = model
+        self._limits = limits
         self._order = [layer.name for layer in in_order(graph)]
         self._parts: dict[str, Isolated | None] = {}
         self.cases: tuple[Case, ...] = ()
@@ -89,7 +93,7 @@ class Collector:
     def isolated(self, name: str) -> Isolated | None:
         """The layer *name* by itself, cut out once."""
         if name not in self._parts:
-            self._parts[name] = isolate(self._graph, self._model, name)
+            self._parts[name] = isolate(self._graph, self._model, name, self._limits)
         return self._parts[name]
 
     def _keep_sample(self, seen: Observation) -> None:

@@ -22,6 +22,7 @@ from qconvert.emit.metadata import (
 from qconvert.ir import F32, Graph, Layer, Node
 from qconvert.ir.graph import in_order
 from qconvert.ir.ops import Opaque
+from qconvert.modelfile import DEFAULT_LIMITS, Limits
 from qconvert.runners.cutting import stored, tensors_of
 from qconvert.runners.interface import fed
 from qconvert.runners.ort import OrtRunner
@@ -114,8 +115,13 @@ def differing(found: F32, expected: F32, radius: Radius) -> Mask:
     return ~explained(found, expected, radius)
 
 
-def isolate(graph: Graph, model: onnx.ModelProto, name: str) -> Isolated | None:
-    """Cut out the layer *name*; ``None`` where the file does not tell where it is."""
+def isolate(
+    graph: Graph, model: onnx.ModelProto, name: str, limits: Limits = DEFAULT_LIMITS
+) -> Isolated | None:
+    """Cut out the layer *name*; ``None`` where the file does not tell where it is.
+
+    Its results are no larger than the *limits* allow.
+    """
     metadata = read_metadata(model)
     layer = next((layer for layer in graph.layers if layer.name == name), None)
     held = {x.layer: x for x in metadata.layers if any(tensors_of(x))} if metadata else {}
@@ -137,7 +143,7 @@ def isolate(graph: Graph, model: onnx.ModelProto, name: str) -> Isolated | None:
         tuple(used),
         nodes,
         part,
-        OrtRunner(part),
+        OrtRunner(part, limits),
         alike=all(point.value in read for point in used),
         unseen=bool({node.name for node in nodes[:-1]} & {x.value for x in graph.layers}),
     )

@@ -144,11 +144,11 @@ class ForeignRunner:
 
 
 def every_tensor(
-    model: onnx.ModelProto, known: Correspondence, inputs: Mapping[str, F32]
+    model: onnx.ModelProto, known: Correspondence, inputs: Mapping[str, F32], limits: Limits
 ) -> dict[str, F32]:
     """All that a file makes of *inputs*, as floats in its own layout and order, and these first."""
     order = depending(model.graph, [place.tensor for place in known.inputs.values()])
-    values = ForeignRunner(_with_outputs(model, order), known).tensors(inputs)
+    values = ForeignRunner(_with_outputs(model, order), known, limits).tensors(inputs)
     return {name: values[name] for name in order if name in values}
 
 

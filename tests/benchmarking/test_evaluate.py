@@ -103,10 +103,19 @@ def test_the_largest_difference_is_that_of_all_outputs(file: Path) -> None:
         assert column(other, measured, product, None).unlike == expected
 
 
-@pytest.mark.parametrize("results", [[[1.0]], [[1.0, 2.0], [3.0]], None])
-def test_outputs_of_other_shapes_are_not_compared(
-    file: Path, results: Sequence[Sequence[float]] | None
+@pytest.mark.parametrize(
+    ("results", "told"),
+    [
+        ([[1.0]], "QC704: its outputs have the shapes (1,), the file's (2,)"),
+        ([[1.0, 2.0], [3.0]], "QC704: its outputs have the shapes (2,), (1,), the file's (2,)"),
+        ([], "QC704: its outputs have the shapes none, the file's (2,)"),
+        (None, None),
+    ],
+)
+def test_outputs_of_other_shapes_are_not_compared_which_is_told(
+    file: Path, results: Sequence[Sequence[float]] | None, told: str | None
 ) -> None:
     measured, other = program(file, {1: [1.0]}, [[1.0, 2.0]]), program(file, {1: [1.0]}, results)
     found = column(other, measured, program(file, {SIZE: [1.0]}), None)
-    assert found.unlike is None
+    assert (found.unlike, found.uncompared) == (None, told)
+    assert column(measured, measured, measured, None).uncompared is None

@@ -272,7 +272,16 @@ def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / "file.onnx").write_bytes(b"nothing")
     (found,) = measure([Program("f", "onnxruntime", tmp_path / "file.onnx", {})], 1, 1, print)
     assert found.failure is not None
+    assert found.failure.coded.startswith("QC726: ONNX Runtime does not load the file: ")
     assert "file.onnx" in str(found.failure)
+
+
+def test_a_run_that_fails_is_no_file_that_does_not_load(doubling: Program, tmp_path: Path) -> None:
+    write_npz(tmp_path / "other.npz", {"x": np.zeros((2, 4), np.float32)})
+    wrong = replace(doubling, inputs={2: tmp_path / "other.npz"})
+    (found,) = measure([wrong], 1, 1, lambda _: None)
+    assert found.failure is not None
+    assert found.failure.coded.startswith("QC727: ONNX Runtime failed: ")
 
 
 def test_a_missing_runtime_is_said_with_its_remedy(

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from qconvert.checking import assemble
 from qconvert.checking.scans import everything, thresholds
 from qconvert.checking.scans.alone import Alone, NotAloneError, alone
 from qconvert.checking.scans.certain import is_decidable, limit_of
@@ -28,6 +29,7 @@ from qconvert.ir.quantizers import (
     QuantizedTanh,
     QuantizedUlaw,
 )
+from qconvert.modelfile import DEFAULT_LIMITS
 from qconvert.numerics import quantize, quantize_body
 
 TANH = QuantizedTanh(4, use_real_tanh=True)
@@ -397,3 +399,13 @@ def test_very_many_ranges_are_coarser_but_hold_all() -> None:
     assert found.pairs[0][0] == 1 and found.pairs[-1][1] == scattered[-1][1]
     inside = {p for a, b in found.pairs for p in range(a, b + 1)}
     assert inside >= {p for pair in scattered for p in pair}
+
+
+def test_a_quantizer_alone_returns_no_more_than_the_limit_allows() -> None:
+    less, model = DEFAULT_LIMITS.with_values({"tensor-bytes": 8}), to_onnx(single(TANH))
+    panel = assemble(single(TANH), model, "not asked", limits=less)
+    assert panel.alone is not None
+    for program in panel.alone("y", TANH).programs():
+        assert program(np.zeros(2, np.float32)).size == 2
+        with pytest.raises(NotAloneError, match="--limit tensor-bytes"):
+            program(np.zeros(3, np.float32))

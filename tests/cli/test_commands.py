@@ -660,6 +660,17 @@ def test_scales_of_the_batch_need_samples(
     assert run(["export", str(model), "--freeze-scales", str(samples), "-o", str(samples)]) == 6
 
 
+def test_a_model_whose_scales_cannot_be_frozen_is_named(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    samples = tmp_path / "x.npy"
+    np.save(samples, np.eye(3, dtype=np.float32))
+    for layer, code in (("binary(alpha='auto',scale_axis=0)", "QC406"), ("binary()", "QC013")):
+        model = write_model(layers=of_activation(layer))
+        assert run(["inspect", str(model), "--freeze-scales", str(samples)]) in (2, 3)
+        assert capsys.readouterr().err.startswith(f"qconvert: error {code}: {model}: ")
+
+
 def test_inspect_tells_which_kernels_run(
     write_model: WriteModel, capsys: pytest.CaptureFixture[str]
 ) -> None:

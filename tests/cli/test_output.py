@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qconvert.cli import cli, run
@@ -615,6 +616,28 @@ def test_reports_of_files_whose_names_are_not_utf8_can_be_read(
     assert run([*command, *NO_TENSORFLOW]) == 5
     assert run(["report", str(report), "--format", "json", "-o", str(tmp_path / "copy.json")]) == 5
     assert json.loads(report.read_text())["onnx"]["path"] == str(tmp_path / r"\xff.onnx")
+
+
+def test_a_name_that_is_not_utf8_is_spelled_alike_everywhere(
+    write_model: WriteModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In reports, where samples come from too, in errors, and by programs that take UTF-8 alone."""
+    monkeypatch.chdir(tmp_path)
+    samples, file = os.fsdecode(b"\xff.npy"), os.fsdecode(b"\xff.onnx")
+    model = str(write_model())
+    np.save(samples, np.zeros((1, 3), np.float32))
+    given = ["--inputs", samples, "--json", "r.json", *NO_TENSORFLOW]
+    assert run(["check", model, *given]) == 5
+    assert run(["report", "r.json"]) == 5
+    assert capsys.readouterr().out.count(r"1 samples of \xff.npy") == 2
+    assert run(["check", model, file]) == 4
+    assert capsys.readouterr().err.startswith(r"qconvert: error QC107: \xff.onnx: ")
+    assert run(["export", model, "-o", file]) == 0
+    assert run(["bench", file, "--rounds", "1", "--batch", "1", "--threads", "1"]) == 0
+    assert r"\xff.onnx: " in capsys.readouterr().out
 
 
 def test_terminated_while_a_class_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,7 +181,8 @@ def test_settings_that_no_file_keeps_are_refused(
     change = getattr(qkeras.quantizers if "sigmoid" in setting else keras.backend, name)
     _quietly(change, changed)
     try:
-        with pytest.raises(UnsupportedError, match=f"{setting.split()[-1]}.* no file keeps"):
+        told = f"^{model.name}: .*{setting.split()[-1]}.* no file keeps"
+        with pytest.raises(UnsupportedError, match=told):
             model_file(model)
     finally:
         _quietly(change, usual)
@@ -203,7 +204,7 @@ def test_a_subclass_is_unsupported_live_and_in_its_file(
 
     model = Sub()
     model(tf.zeros((1, 3)))
-    with pytest.raises(UnsupportedError, match="the model is of class 'Sub'"):
+    with pytest.raises(UnsupportedError, match=r"^sub: .*the model is of class 'Sub'"):
         model_file(model)
     _quietly(model.save, tmp_path / "sub.keras")
     with pytest.raises(UnsupportedError, match="the model is of class 'Sub'"):

@@ -41,6 +41,7 @@ from tests.hostile.onnx_edits import (
     external,
     hostile_names,
     imported,
+    input_of_strings,
     large_output,
     layers_of_one_tensor,
     overloaded,
@@ -217,11 +218,19 @@ def test_a_file_that_does_not_run_is_named(
     path = edited(exported, tmp_path, FAILING["custom operator"][0])
     for code, command in (
         ("QC726", ["inspect", str(path), "--optimized"]),
-        ("QC727", ["bench", str(path), "--quiet"]),
+        ("QC726", ["bench", str(path), "--quiet"]),
     ):
         assert run(command) == 5
         error = capsys.readouterr().err.splitlines()[-1]
         assert error.startswith(f"qconvert: error {code}: {path}: ")
+
+
+def test_a_file_of_whose_inputs_no_numbers_are_drawn_is_named(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = edited(exported, tmp_path, input_of_strings)
+    assert run(["bench", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"qconvert: error QC713: {path}: the input ")
 
 
 @pytest.mark.parametrize("name", FAILING)
@@ -237,14 +246,16 @@ def test_a_file_that_does_not_run_is_a_witness_that_failed(
         assert failed is (witness.witness in (Witness.ORT, Witness.DEPLOYED))
 
 
-def test_a_file_that_does_not_run_has_one_code_when_it_is_timed(
-    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", [name for name in FAILING if name != "input of strings"])
+def test_a_file_that_does_not_run_has_the_code_of_a_check_when_it_is_timed(
+    name: str, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    edit, _ = FAILING["custom operator"]
+    """Of strings no samples are drawn."""
+    edit, codes = FAILING[name]
     path = edited(exported, tmp_path, edit)
     assert run(["bench", str(path), "--rounds", "1", "--batch", "1", "--threads", "1"]) == 5
     error = capsys.readouterr().err
-    assert error.startswith(f"qconvert: error QC727: {path}: its process failed: ")
+    assert error.startswith(tuple(f"qconvert: error {code}: {path}: " for code in codes))
     assert error.count("QC7") == 1
 
 

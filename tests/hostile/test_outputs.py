@@ -36,6 +36,9 @@ COMMANDS = {
         "new.json new.html",
         0,
     ),
+    "explain and run": (
+        f"explain model.h5 --layer fc --html new.html {NOWHERE}", "new.html", 0,
+    ),
     "bench": ("bench model.onnx --rounds 1 --batch 1 --threads 1 --json new.json", "new.json", 0),
 }  # fmt: skip
 
@@ -157,6 +160,18 @@ def test_all_files_are_old_or_all_are_new(
     after = contents(folder)
     assert all(after[target] != OLD for target in targets)
     assert not [path for path in after if path.startswith(".qconvert")]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_is_printed_comes_behind_the_files(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words, _, expected = COMMANDS[name]
+    capsys.readouterr()
+    code, _ = trial(words, "replace", 1, monkeypatch)
+    assert (code, capsys.readouterr().out) == (6, "")
+    assert run(words.split()) == expected
+    assert capsys.readouterr().out
 
 
 @pytest.fixture

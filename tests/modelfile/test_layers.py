@@ -36,6 +36,10 @@ def test_a_wrapper_knows_the_layers_inside() -> None:
     assert (node.path, node.inner, node.children) == ("w", ("v", "x"), None)
 
 
+#: Before a name that has one.
+OTHER = "a layer name with other characters than A to Z, a to z, 0 to 9 and _ . / > : -: "
+
+
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
@@ -45,9 +49,9 @@ def test_a_wrapper_knows_the_layers_inside() -> None:
         (model({"config": {"name": "a"}}), "a layer in 'the model' has no class name"),
         (model({"class_name": "Dense", "config": {}}), "not a layer name: 'None'"),
         (model(layer("")), "not a layer name: ''"),
-        (model(layer("a\n::error::")), r"a layer name with other characters: 'a\n::error::'"),
-        (model(layer("\x1b[31m")), r"a layer name with other characters: '\x1b[31m'"),
-        (model(layer("<script>")), "a layer name with other characters: '<script>'"),
+        (model(layer("a\n::error::")), OTHER + r"'a\n::error::'"),
+        (model(layer("\x1b[31m")), OTHER + r"'\x1b[31m'"),
+        (model(layer("<script>")), OTHER + "'<script>'"),
         (
             model(layer("x" * 201)),
             "the name of a layer has 201 characters: limit 200 (--limit name-length=N raises it)",

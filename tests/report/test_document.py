@@ -170,7 +170,7 @@ def test_without_times_the_same_check_gives_the_same_text(bounded: Report) -> No
         (("layers", 0, "extra"), 1, "extra"),
         (("outputs", 0, "comparisons", 0, "largest"), "big", "largest"),
         (("environment",), None, "environment"),
-        (("model",), [1], r"not an object @ \$.model"),
+        (("model",), [1], r"not an object: \[1\] @ \$.model"),
         (("layers", 0), 7, r"not an object: 7 @ \$.layers\[0\]"),
     ],
 )
@@ -186,6 +186,38 @@ def test_a_report_that_was_changed_is_refused(
     changed.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(BadFileError, match=message):
         read_report(changed)
+
+
+def places(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Where the fields of a document are."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, each in inner:
+        if isinstance(value, dict):
+            yield (*at, key)
+        if isinstance(each, (dict, list)):
+            yield from places(each, (*at, key))
+
+
+def test_a_report_that_lacks_a_field_is_refused(
+    validator: jsonschema.Draft202012Validator, failing: Report, tmp_path: Path
+) -> None:
+    """Wherever the schema requires it."""
+    found = document(failing)
+    path, tried = tmp_path / "report.json", 0
+    for *outer, name in places(found):
+        content = json.loads(json.dumps(found))
+        place = content
+        for key in outer:
+            place = place[key]
+        del place[name]
+        if validator.is_valid(content):
+            continue
+        tried += 1
+        path.write_text(json.dumps(content), encoding="utf-8")
+        with pytest.raises(BadFileError, match=f"lacks {name!r}|its schema is not") as error:
+            read_report(path)
+        assert error.value.code == "QC140"
+    assert tried > 100
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"schema": NaN}', '{"a": 1, "a": 2}'])

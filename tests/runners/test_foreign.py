@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from qconvert.errors import WitnessError
 from qconvert.ir import F32
+from qconvert.modelfile import DEFAULT_LIMITS
 from qconvert.runners.foreign import Correspondence, ForeignRunner, Place, every_tensor
 
 FIRST = (0, 3, 1, 2)
@@ -111,7 +112,7 @@ def test_codes_are_the_numbers_that_they_stand_for_and_weights_are_left_out() ->
     )
     places = {"in": Place("x", (None, 3), (0, 1))}, {"out": Place("y", (None, 3), (0, 1))}
     x = np.array([[0.25, 0.5, 9], [-7, 1, 0.75]], np.float32)
-    found = every_tensor(model, Correspondence(*places), {"in": x})
+    found = every_tensor(model, Correspondence(*places), {"in": x}, DEFAULT_LIMITS)
     assert list(found) == ["x", "codes", "clipped", "act", "y"]
     assert_array_equal(found["codes"], [[0, 0.5, 9], [-1, 1, 1]])
     assert_array_equal(found["clipped"], [[0, 0.5, 1.5], [0, 1, 1]])

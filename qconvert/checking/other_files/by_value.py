@@ -14,6 +14,7 @@ from qconvert.checking.other_files.matching import match
 from qconvert.checking.results import ByValue, Finding, LayerResult, Verdict
 from qconvert.errors import WitnessError
 from qconvert.ir import Graph
+from qconvert.modelfile import DEFAULT_LIMITS, Limits
 from qconvert.runners.foreign import Correspondence, Place
 
 #: Samples of the check on which tensors are told apart.
@@ -21,14 +22,18 @@ _PROBES: Final = 32
 
 
 def found_by_value(
-    graph: Graph, model: onnx.ModelProto, known: Correspondence, samples: Samples
+    graph: Graph,
+    model: onnx.ModelProto,
+    known: Correspondence,
+    samples: Samples,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> tuple[Correspondence, Samples]:
     """With the layers that the first samples tell, and all the samples."""
     first = list(islice(samples.batches, 2))
     whole = replace(samples, batches=chain(first, samples.batches))
     probes = {name: x[:_PROBES] for name, x in first[-1].items()}
     try:
-        return replace(known, layers=match(graph, model, known, probes)), whole
+        return replace(known, layers=match(graph, model, known, probes, limits)), whole
     except WitnessError:
         # If it fails without the tensors as outputs, too, the witness tells of it.
         return known, whole

@@ -23,6 +23,7 @@ from qconvert.checking.radius import Radius
 from qconvert.checking.rounding import expectation, explained
 from qconvert.ir import F32, Graph, Layer
 from qconvert.ir.graph import in_order
+from qconvert.modelfile import Limits
 from qconvert.runners.foreign import Correspondence, Place, depending, every_tensor
 
 #: Of the tensors of a wrong layer's size so many are tried, those that are most right first.
@@ -36,7 +37,7 @@ _ROUNDED: Final = 2.0**-20
 
 
 def match(
-    graph: Graph, model: onnx.ModelProto, known: Correspondence, probes: Batch
+    graph: Graph, model: onnx.ModelProto, known: Correspondence, probes: Batch, limits: Limits
 ) -> dict[str, Place]:
     """Where the file has the layers, by name; those that are not found are left out.
 
@@ -45,7 +46,7 @@ def match(
     search = _Search(
         graph,
         model.graph,
-        every_tensor(model, known, probes),
+        every_tensor(model, known, probes, limits),
         dict(probes),
         known.outputs,
         sources(graph),

@@ -19,10 +19,11 @@ from qconvert.checking.scans.floats import Program
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import LayerTensor, read_metadata
 from qconvert.emit.power_of_two import ONE_BIT
-from qconvert.errors import WitnessError
+from qconvert.errors import LimitError, WitnessError
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Quantizer
 from qconvert.ir.ops import Dense, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedHswish
+from qconvert.modelfile import DEFAULT_LIMITS, Limits
 from qconvert.runners.ort import OrtRunner
 from qconvert.runners.traces import Trace
 
@@ -44,12 +45,14 @@ class NotAloneError(Exception):
 class Alone:
     """A file that takes numbers ``x`` (n,) and returns what its ``end`` holds for each.
 
-    ``thresholds`` are all numbers that it looks for *x*, or something made of it, among.
+    ``thresholds`` are all numbers that it looks for *x*, or something made of it, among;
+    ``limits`` say how large a result may be.
     """
 
     model: onnx.ModelProto
     end: LayerTensor
     thresholds: F32
+    limits: Limits
 
     @property
     def sha256(self) -> str:
@@ -61,14 +64,14 @@ class Alone:
 
         Both raise `NotAloneError` where it cannot run it.
         """
-        runner = OrtRunner(self.model)
+        runner = OrtRunner(self.model, self.limits)
         return self._program(runner.run_layers), self._program(runner.run_deployed)
 
     def _program(self, run: Callable[[Mapping[str, F32]], Trace]) -> Program:
         def program(x: F32) -> F32:
             try:
                 return self._numbers(run({_INPUT: x}).outputs[_OUTPUT])
-            except WitnessError as error:
+            except (LimitError, WitnessError) as error:
                 raise NotAloneError(f"its operators alone: {error}") from error
 
         return program
@@ -93,10 +96,13 @@ class Operators:
     end: LayerTensor
 
 
-def alone(model: onnx.ModelProto, layer: str, quantizer: Quantizer) -> Alone:
+def alone(
+    model: onnx.ModelProto, layer: str, quantizer: Quantizer, limits: Limits = DEFAULT_LIMITS
+) -> Alone:
     """The operators of *layer*'s last quantizer; `NotAloneError` if they are not found."""
     found = operators(model, layer, quantizer)
-    return Alone(_file(found, _opset(model)), found.end, _thresholds(found.graph, found.nodes))
+    thresholds = _thresholds(found.graph, found.nodes)
+    return Alone(_file(found, _opset(model)), found.end, thresholds, limits)
 
 
 def operators(model: onnx.ModelProto, layer: str, quantizer: Quantizer) -> Operators:

@@ -58,6 +58,17 @@ def linked(make: Make) -> Make:
     return through
 
 
+def behind(size: int) -> Make:
+    """A model with other bytes in front, which HDF5 reads over if their number is its own."""
+
+    def make(folder: Path) -> Path:
+        path = hdf5()(folder)
+        path.write_bytes(b"x" * size + path.read_bytes())
+        return path
+
+    return make
+
+
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 53480\n"
 
 CASES = (
@@ -79,6 +90,18 @@ CASES = (
     Case(3, "a text", bytes_of(b"hello"), "QC103", 4, "starts with b'hello'"),
     Case(4, "a page", bytes_of(b"\n<!doctype HTML><p>"), "QC103", 4, "did the download fail?"),
     Case(4, "a page of XML", bytes_of(b"<?xml version='1.0'?><html>"), "QC103", 4, "starts with"),
+    *(
+        Case(
+            3,
+            f"HDF5 behind {size} bytes",
+            behind(size),
+            "QC103",
+            4,
+            f"block of {size} bytes",
+        )
+        for size in (512, 4096)
+    ),
+    Case(3, "HDF5 behind 100 bytes", behind(100), "QC103", 4, "starts with"),
     Case(5, "a Git LFS pointer", bytes_of(LFS), "QC104", 4, "git lfs pull"),
     Case(7, "ONNX", bytes_of(b"\x08\x08\x12\x05keras"), "QC105", 3, "an ONNX file"),
     Case(7, "TFLite", bytes_of(b"\x1c\0\0\0TFL3" + bytes(20)), "QC105", 3, "a TFLite file"),

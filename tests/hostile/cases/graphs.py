@@ -184,6 +184,15 @@ CASES = (
     Case(40, "10,001 layers", hdf5(model(partial(many, 9998))), "QC324", 7, "--limit layers=N"),
     Case(40, "100 MB of layers", large, "QC208", 7, "--limit config-bytes"),
     Case(40, "a few layers", hdf5(), "QC324", 7, "3 layers: limit 2", {"layers": 2}),
+    *(
+        Case(33, f"calls that are {value!r}", hdf5(model(entry("inbound_nodes", value, 2))),
+             "QC314", 4, told)
+        for value, told in (
+            (5, "inbound_nodes=5 is not a list"),
+            ({"d": 0}, "inbound_nodes={'d': 0} is not a list"),
+            (None, "has no inbound_nodes"),
+        )
+    ),
     Case(40, "10,001 calls", hdf5(model(entry("inbound_nodes", [[["x", 0, 0, {}]]] * 10_001))),
          "QC324", 7, "10,003 calls of layers: limit 10,000"),
     Case(40, "models in models", hdf5(multiplied(12), {"x": {}, "m10": {}}), "QC324", 7,

@@ -73,6 +73,17 @@ CASES = (
     Case(19, "a large architecture", hdf5(),
          "QC208", 7, "--limit config-bytes", {"config-bytes": 99}),
     Case(20, "no UTF-8", hdf5(TEXT.encode().replace(b'"x"', b'"\xff"')), "QC209", 4, "not UTF-8"),
+    *(
+        Case(20, f"an architecture in {encoding}", bytes_of(TEXT.encode(encoding), "a.json"),
+             "QC209", 4, f"{told}: save it as UTF-8, without a mark")
+        for encoding, told in (
+            ("utf-8-sig", "UTF-8 with a byte order mark"),
+            ("utf-16", "UTF-16"),
+            ("utf-16-le", "UTF-16"),
+            ("utf-16-be", "UTF-16"),
+            ("utf-32", "UTF-32"),
+        )
+    ),
     Case(20, "half a surrogate", spoiled('"linear"', '"\\ud800"'), "QC209", 4, "lone surrogate"),
     Case(21, "a number", attribute(1), "QC212", 4, "is not text"),
     Case(21, "two texts", attribute([TEXT, TEXT]), "QC212", 4, "not a text"),

@@ -100,4 +100,11 @@ CASES = (
     Call(70, "standard output that is full, behind a file",
          exported(lambda folder: folder / "out.onnx"), "QC602", 6, "standard output",
          outputs=("out.onnx",), through=FULL),
+    Call(70, "standard output that is full, behind a report",
+         lambda folder: checked(folder, "--json", folder / "out.json"), "QC602", 6,
+         "standard output", outputs=("out.json",), through=FULL, environment=WITNESS),
+    Call(70, "standard output that is full, behind a page",
+         lambda folder: ["explain", model(folder), "--layer", "fc", "--no-run",
+                         "--html", folder / "out.html"],
+         "QC602", 6, "standard output", outputs=("out.html",), through=FULL),
 )  # fmt: skip

@@ -31,6 +31,7 @@ BROKEN = {
     "a report nested deeply": (15, "[" * 100_000, "QC204"),
     "a report 100 deep": (15, '{"a":' * 100 + "1" + "}" * 100, "QC204"),
     "a report with a number of 5,000 digits": (16, f'{{"passed": {"9" * 5000}}}', "QC205"),
+    "a report with a byte order mark": (68, "\ufeff{}", "QC209"),
     "a report with half a surrogate": (68, '{"passed": "\\ud800"}', "QC209"),
 }
 
