@@ -7,7 +7,8 @@ TensorFlow's place, after TensorFlow has confirmed each model (`mutation/subject
 ``--unconfirmed``); and ``checker``, faults of the checker itself (``mutation/faults.toml``).
 
 A bug is killed if the verdict is DIFFERS, or UNCHECKED where ONNX Runtime fails, and the first
-difference is at the expected layer. A fault of the checker is killed if its case shows it: a bug
+difference is at the expected layer, or if the layer has the condition that it works on other
+processors alone. A fault of the checker is killed if its case shows it: a bug
 in a file that it does not find, or not where it is, or a right file that it does not pass, or of
 which it says less. No bug in a file is equivalent: a sample of the model's domain is found on
 which results differ, or the bug shows on other processors alone and is told of as a condition.
@@ -83,7 +84,8 @@ class Run:
         models = MODELS if mutants else ()
         _require_passing(models, self.pool.map(self._unchanged, models))
         for mutant, outcome in zip(mutants, self.pool.map(self._source, mutants), strict=True):
-            killed = outcome.names(mutant.layer, "UNCHECKED" if mutant.failure else "DIFFERS")
+            remarked = mutant.remark in outcome.remarks.get(mutant.layer, "")
+            killed = outcome.names(mutant.layer, mutant.verdict) and remarked
             yield _result(mutant, "source", mutant.file, mutant.layer, outcome, killed=killed)
 
     def _unchanged(self, model: str) -> Outcome:

@@ -15,36 +15,35 @@ Integers: TypeAlias = npt.NDArray[np.signedinteger[Any]]
 #: Exact in float32, and therefore in what DequantizeLinear computes.
 LARGEST_CODE = 1 << 24
 _SMALLEST_EXP = -126
-#: What two products of bytes may add up to on x86 CPUs without VNNI, which have 16 bits for that.
-_PAIR = (1 << 15) - 1
-
-
-def largest_beside(x_largest: int) -> int:
-    """The largest int8 code of weights whose products with bytes up to *x_largest* never saturate.
-
-    ``2 * x * w`` has to fit into 16 bits: 64 beside all bytes, all of them beside 7 bits.
-    """
-    return min(127, _PAIR // (2 * max(x_largest, 1)))
+_BYTE_BITS, _LARGEST_BYTE = 8, 255
+#: The ends of int8, and those of the 16 bits in which x86 CPUs without VNNI add two products.
+_LOWEST_INT8, _HIGHEST_INT8 = -(1 << 7), (1 << 7) - 1
+_LOWEST_SUM, _HIGHEST_SUM = -(1 << 15), (1 << 15) - 1
+#: What no `_width` is less than.
+_NARROWEST = _BYTE_BITS, False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeightCodes:
-    """``array == codes * 2**exps`` with one exponent, or one a channel along ``axis``."""
+    """``array == codes * 2**exps`` with one exponent, or one by output channel.
+
+    The channels are on the axis ``outputs``.
+    """
 
     codes: Integers
     exps: Integers
-    axis: int | None
+    outputs: int
+
+    @property
+    def axis(self) -> int | None:
+        """That of the exponents, if there is more than one."""
+        return None if self.exps.size == 1 else self.outputs
 
     @property
     def bits(self) -> int:
-        """The width of the integer type that keeps kernels exact: 7, 8, 16 or 32.
-
-        Seven bits are int8 codes that products with uint8 cannot saturate: 2 * 255 * 64 < 2**15.
-        """
-        if self.is_safe(255):
-            return 7
+        """The width of the integer type that holds them: 8, 16 or 32."""
         lo, hi = self._ends
-        return next(n for n in (8, 16, 32) if -(1 << (n - 1)) <= lo and hi < 1 << (n - 1))
+        return next(n for n in (_BYTE_BITS, 16, 32) if -(1 << (n - 1)) <= lo and hi < 1 << (n - 1))
 
     def stored_as(self, dtype: str, zero: int) -> Integers:
         """The codes with a zero point in a type that holds the sums, which wraps on the way."""
@@ -53,7 +52,11 @@ class WeightCodes:
     def is_safe(self, x_largest: int) -> bool:
         """Whether products with bytes up to *x_largest* saturate on no CPU, as int8."""
         lo, hi = self._ends
-        return max(-lo, hi) <= largest_beside(x_largest)
+        if lo < _LOWEST_INT8 or hi > _HIGHEST_INT8:
+            return False
+        if 2 * max(-lo, hi) * x_largest <= _HIGHEST_SUM:  # which takes no search by channel
+            return True
+        return all(map(np.all, _safe_factors(self.codes, x_largest, self.outputs)))
 
     @property
     def _ends(self) -> tuple[int, int]:
@@ -64,18 +67,50 @@ class WeightCodes:
 def encode(array: F32, axis: int) -> WeightCodes | None:
     """The narrowest power-of-two grid that holds *array*, or ``None`` if none does.
 
-    One step for the whole tensor is preferred to one a channel (along *axis*).
+    One step for the whole tensor is preferred to one a channel (along *axis*), unless that makes
+    narrower codes, or such that saturate nowhere.
     """
     if not np.all(np.isfinite(array)):
         return None
     channels = _lowest_by_channel(array, axis)
-    tensor = _codes(array, _or_one(channels.min(keepdims=True, initial=_ANY)), None)
-    if tensor is not None and tensor.bits == 7:  # nothing is narrower
+    tensor = _codes(array, _or_one(channels.min(keepdims=True, initial=_ANY)), axis)
+    width = None if tensor is None else _width(tensor)
+    if width == _NARROWEST:
         return tensor
     channel = _codes(array, _or_one(channels), axis)
-    if tensor is None or (channel is not None and channel.bits < tensor.bits):
+    if width is None or (channel is not None and _width(channel) < width):
         return channel
     return tensor
+
+
+def _width(found: WeightCodes) -> tuple[int, bool]:
+    """The bits, and whether products with bytes saturate somewhere: the less, the better."""
+    return found.bits, not found.is_safe(_LARGEST_BYTE)
+
+
+def safe_factors(codes: Integers, x_largest: int) -> Integers:
+    """By channel (axis 0) the largest factor, up to 127, with which *codes* are safe as int8.
+
+    x86 CPUs without VNNI add products with bytes, of up to *x_largest*, in pairs. Which two meet
+    depends on the kernel: so any two of a channel have to fit into 16 bits together, and any one
+    of them beside a padding of 0.
+    """
+    return np.concatenate(list(_safe_factors(codes, x_largest, 0)))
+
+
+def _safe_factors(codes: Integers, x_largest: int, axis: int) -> Iterator[Integers]:
+    """The same of some channels after the others, which are on any axis."""
+    for part in _parts(codes, axis):
+        rows = np.moveaxis(part, axis, 0).reshape(part.shape[axis], -1)
+        ends = np.partition(np.pad(rows, ((0, 0), (0, 2))), (1, -2), axis=1).astype(np.int64)
+        limits = (
+            (ends[:, 0], _LOWEST_INT8),
+            (ends[:, -1], _HIGHEST_INT8),
+            (ends[:, :2].sum(axis=1) * x_largest, _LOWEST_SUM),
+            (ends[:, -2:].sum(axis=1) * x_largest, _HIGHEST_SUM),
+        )
+        # With the padding each has the sign of its limit, or is 0.
+        yield np.minimum.reduce([limit // np.where(n, n, np.sign(limit)) for n, limit in limits])
 
 
 def on_grid(array: F32, exps: Integers) -> Integers | None:
@@ -125,10 +160,17 @@ def _lowest_by_channel(array: F32, axis: int) -> Integers:
     if array.ndim == 0:
         return lowest_bits(array)
     others = tuple(i for i in range(array.ndim) if i != axis)
-    count = min(array.shape[axis], array.size // _AT_ONCE + 1)
-    parts = np.array_split(array, max(count, 1), axis)
-    lowest = [lowest_bits(part).min(axis=others, keepdims=True, initial=_ANY) for part in parts]
+    lowest = [
+        lowest_bits(part).min(axis=others, keepdims=True, initial=_ANY)
+        for part in _parts(array, axis)
+    ]
     return np.concatenate(lowest, axis).astype(np.int64)
+
+
+def _parts(array: npt.NDArray[Any], axis: int) -> list[npt.NDArray[Any]]:
+    """So many channels each that few elements are taken at once."""
+    count = min(array.shape[axis], array.size // _AT_ONCE + 1)
+    return np.array_split(array, max(count, 1), axis)
 
 
 def _or_one(exps: Integers) -> Integers:
@@ -136,7 +178,7 @@ def _or_one(exps: Integers) -> Integers:
     return np.where(exps == _ANY, 0, exps)
 
 
-def _codes(array: F32, exps: Integers, axis: int | None) -> WeightCodes | None:
+def _codes(array: F32, exps: Integers, axis: int) -> WeightCodes | None:
     if np.any(exps < _SMALLEST_EXP):
         return None
     codes = on_grid(array, exps)

@@ -25,7 +25,7 @@ class Weight:
         found = self._original.codes
         if found is None:
             return None
-        return WeightCodes(found.codes.T, found.exps, None if found.axis is None else self.axis)
+        return WeightCodes(found.codes.T, found.exps, self.axis)
 
     @property
     def as_bytes(self) -> WeightCodes | None:

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import onnx
 
-from scripts.mutation.changes import HALF
+from scripts.mutation.changes import HALF, signed_weights
 from scripts.mutation.edits import (
     Array,
     Edit,
@@ -160,6 +160,12 @@ LINEAR: Final = (
     FileMutant("no-threshold", "G22", "linear", "capped", reads("capped/Where", 1, "0")),
     FileMutant(
         "causal-centred", "G01", "linear", "causal", attribute("causal:conv/Conv", "pads", [2, 2])
+    ),
+    # By output two products exceed 16 bits; by input none would.
+    FileMutant(
+        "signed-weights-of-outputs", "G04", "linear", "wide_range_kernel",
+        signed_weights("wide_range_kernel"),
+        verdict="PASSES", remark="needs a CPU with VNNI", remarked="wide_range_kernel",
     ),
     FileMutant(
         "sum-requantized", "G33", "linear", "total",

@@ -30,7 +30,8 @@ TIMEOUT: Final = 900.0
 class SourceMutant:
     """A bug: a text of ``file`` (in qconvert) replaced by another, and the layer that it hits.
 
-    ``gap`` is the class of bugs that it stands for; ``failure`` says that ONNX Runtime fails.
+    ``gap`` is the class of bugs that it stands for; ``failure`` says that ONNX Runtime fails, and
+    ``remark`` what has to be said of the layer where only other processors show the bug.
     """
 
     id: str
@@ -41,6 +42,14 @@ class SourceMutant:
     before: str
     after: str
     failure: bool = False
+    remark: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """What the check has to say."""
+        if self.remark:
+            return "PASSES"
+        return "UNCHECKED" if self.failure else "DIFFERS"
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,9 @@ def linear() -> Model:
         QDense(4, kernel_quantizer=q, bias_quantizer=EIGHT_BITS, name=f"{name}_kernel")(small)
         for name, q in kinds.items()
     ]
-    sums = QDense(4, kernel_quantizer=AUTOMATIC, use_bias=False, name="sums")(small)
+    # Scales by channel that no bytes of one scale hold.
+    by_channel = "quantized_bits(8, 0)"
+    sums = QDense(4, kernel_quantizer=by_channel, use_bias=False, name="sums")(small)
     normalized = QActivation(SIX_BITS, name="rounded")(
         BatchNormalization(epsilon=EPSILON, name="normalized")(sums)
     )

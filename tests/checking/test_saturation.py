@@ -30,8 +30,9 @@ Array: TypeAlias = npt.NDArray[Any]
 OPTION: Final = "session.x64quantprecision=1"
 SCRIPT: Final = Path(__file__).with_name("run_files.py")
 TYPES: Final = {"u8": np.uint8, "s8": np.int8}
-#: Largest codes of weights, signed or around a zero point of 128.
-WEIGHTS: Final = ("s64", "s65", "s127", "u127")
+#: Largest codes of weights, signed or around a zero point of 128, or the largest sums of two of a
+#: channel, one of which is 127.
+WEIGHTS: Final = ("s64", "s65", "s127", "u127", "p128", "p129")
 #: All codes of unsigned and signed activations, and unsigned ones that a Clip ends at 127.
 ACTIVATIONS: Final = ("u8", "s8", "u7")
 OPERATORS: Final = ("MatMul", "Gemm", "Conv")
@@ -51,13 +52,26 @@ def model_of(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
 
 
+def kernel_of(operator: str, weights: str, random: np.random.Generator) -> Array:
+    """Codes of 8 channels."""
+    largest, shape = int(weights[1:]), (8, 16, 3, 3) if operator == "Conv" else (64, 8)
+    if weights[0] == "p":
+        kernel = np.full(shape, largest - 127)
+        rows = kernel if operator == "Conv" else kernel.T
+        for row in rows:
+            row[np.unravel_index(random.integers(row.size), row.shape)] = 127
+        return kernel
+    kernel = random.choice([-largest, largest], shape)
+    kernel.reshape(8, -1)[0] = largest
+    kernel[..., 0] = largest
+    return kernel
+
+
 def quantized(operator: str, weights: str, activations: str) -> tuple[onnx.ModelProto, Array]:
     """A linear operator between dequantized codes, with extreme ones, and its input."""
     random = np.random.default_rng(0)
-    largest, zero = int(weights[1:]), np.uint8(128) if weights[0] == "u" else np.int8(0)
-    kernel = random.choice([-largest, largest], (8, 16, 3, 3) if operator == "Conv" else (64, 8))
-    kernel.reshape(8, -1)[0] = largest
-    kernel[..., 0] = largest
+    zero = np.uint8(128) if weights[0] == "u" else np.int8(0)
+    kernel = kernel_of(operator, weights, random)
     x_zero = np.int8(0) if activations == "s8" else np.uint8(0)
     ends = (-128, 127) if activations == "s8" else (0, 255)
     x = random.choice(ends, (4, 16, 6, 6) if operator == "Conv" else (32, 64)).astype(np.float32)
@@ -78,7 +92,8 @@ def quantized(operator: str, weights: str, activations: str) -> tuple[onnx.Model
     constants: dict[str, Array] = {
         "kernel": (kernel + int(zero)).astype(zero.dtype),
         "scale": np.array(1, np.float32),
-        "coarse": np.array(2048, np.float32),
+        # Sums are smaller where a channel has one large code, and differ by 128.
+        "coarse": np.array(500 if weights[0] == "p" else 2048, np.float32),
         "zero": np.array(zero),
         "x_zero": np.array(x_zero),
         "hi": np.array(127, np.uint8),
@@ -187,6 +202,8 @@ def test_a_cpu_without_vnni_computes_what_the_rule_says(folder: Path) -> None:
     found = differing(run(folder, emulated=False), run(folder, emulated=True))
     assert found == {name for name, model, _ in cases() if conditions(model)}
     assert {"MatMul-s65-u8", "Conv-s127-s8", "ConvInteger-u8-s8", "MatMulInteger-s8-u8"} <= found
+    assert {f"{operator}-p129-u8" for operator in OPERATORS} <= found
+    assert not {f"{operator}-p128-u8" for operator in OPERATORS} & found
     assert not {"MatMul-s64-u8", "Conv-u127-s8", "Gemm-s127-u7", "ConvInteger-s8-u8"} & found
 
 

@@ -206,6 +206,18 @@ def test_codes_are_shifted_where_the_bias_needs_finer_steps(
     assert "BitShift" in checked(run, graph, codes(-20, 99, -4, 40, 8, 8, 4))
 
 
+def test_falling_stairs_of_the_least_weights_stay_in_bytes(
+    make: Make, run: Run, codes: Codes
+) -> None:
+    """16 * -8 is a byte, and -16 * -8 is none: some factors are negative."""
+    kernel = codes(-4, 4, -3, 3, 3, 4, 16)
+    kernel[0, 0, 0] = -1
+    conv = Conv(kernel, None, (1, 1), (1, 1), NO_PADDING)
+    steps = [("q", SIGNED, ["x"]), ("c", conv, ["q"]), ("n", normalization(16), ["c"])]
+    graph = make({"x": (8, 8, 4)}, [*steps, ("a", NIBBLE, ["n"])])
+    checked(run, graph, codes(-20, 99, -4, 40, 8, 8, 4))
+
+
 def test_what_has_no_numbers_stays_as_it_is(make: Make, run: Run, codes: Codes) -> None:
     conv = Conv(codes(-127, 127, -7, 3, 3, 16, 16), None, (1, 1), (1, 1), NO_PADDING)
     steps = [("q", BYTE, ["x"]), ("c", conv, ["q"]), ("n", normalization(16), ["c"])]

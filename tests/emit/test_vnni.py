@@ -6,11 +6,14 @@ import numpy as np
 import onnx
 import pytest
 
+from qconvert.checking.deployed.deployed_graph import inspect_deployed
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
-from qconvert.ir import F32, Graph, Input, Node, Output
+from qconvert.ir import F32, Graph, Input, Node, Op, Output
 from qconvert.ir.ops import Conv, Dense, Quantize, Recurrence
 from qconvert.ir.quantizers import QuantizedRelu
+from qconvert.runners import OrtRunner
 
 from .conftest import Make
 
@@ -62,3 +65,46 @@ def test_what_saturates_inside_of_a_loop_is_told(make: Make, codes: Callable[...
         metadata = read_metadata(to_onnx(graph, vnni=vnni))
         assert metadata is not None
         assert any("VNNI" in text for text in metadata.requires.cpu) == vnni
+
+
+def near_the_limit(shape: tuple[int, ...], seed: int) -> F32:
+    """Codes of which each channel, on the last axis, has one that makes pairs of 127 to 129."""
+    random = np.random.default_rng(seed)
+    whole = random.integers(-44, 45, shape)
+    rows = whole.reshape(-1, shape[-1])
+    rows[0], rows[1] = 44, -44
+    places = random.integers(2, len(rows), shape[-1])
+    sums = random.choice([126, 127, 128] if seed % 2 else [126, 127, 129], shape[-1]) - 44
+    rows[places, np.arange(shape[-1])] = sums * random.choice([-1, 1], shape[-1])
+    return (whole / 128).astype(np.float32)
+
+
+LAYERS: dict[str, tuple[tuple[int, ...], Callable[[int], Op]]] = {
+    "dense": ((24,), lambda seed: Dense(near_the_limit((24, 6), seed), None)),
+    "biased": ((24,), lambda seed: Dense(near_the_limit((24, 6), seed), np.ones(6, np.float32))),
+    "few inputs": ((3,), lambda seed: Dense(near_the_limit((3, 40), seed), None)),
+    "conv": ((6, 6, 4), lambda seed: conv_of(near_the_limit((3, 3, 4, 8), seed))),
+    "groups": ((6, 6, 8), lambda seed: conv_of(near_the_limit((3, 3, 4, 8), seed), groups=2)),
+    "windows": ((6, 6, 32), lambda seed: conv_of(near_the_limit((3, 3, 32, 32), seed))),
+}
+
+
+def conv_of(kernel: F32, groups: int = 1) -> Conv:
+    return Conv(kernel, None, (1, 1), (1, 1), ((0, 0), (0, 0)), groups)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", LAYERS)
+def test_files_are_those_for_vnni_where_the_checker_sees_no_condition(
+    make: Make, name: str, seed: int
+) -> None:
+    """Of two products in 16 bits each has its own account."""
+    shape, layer = LAYERS[name]
+    steps = [("q", Quantize(QuantizedRelu(8, 0)), ["x"]), ("layer", layer(seed), ["q"])]
+    ends = [] if name == "windows" else [("a", Quantize(QuantizedRelu(8, 4)), ["layer"])]
+    graph = make({"x": shape}, [*steps, *ends])
+    signed = to_onnx(graph, vnni=True)
+    found = inspect_deployed(LayeredFile(signed), OrtRunner(signed).optimized())
+    saturates = any("VNNI" in remark.text for remark in found.conditions)
+    assert saturates == (seed % 2 == 0)
+    assert (to_onnx(graph).graph == signed.graph) is not saturates

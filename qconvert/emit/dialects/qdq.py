@@ -81,8 +81,7 @@ class QdqDialect:
         codes = on_grid(array, exps)
         if codes is None:
             return None
-        axis = None if kernel.codes.axis is None else 0
-        return dequantized_int32(b, WeightCodes(codes, exps, axis), "bias")
+        return dequantized_int32(b, WeightCodes(codes, exps, 0), "bias")
 
     def multiplies_integers(self, x: Value, weight: Weight, bias: F32) -> bool:
         """Of bytes, with a bias that is off the grid of the products."""

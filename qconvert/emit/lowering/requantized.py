@@ -137,7 +137,7 @@ def _convolved(op: Conv, found: Requantized, x: Value, b: Builder, *, whole: boo
     grid, dtype = found.grid, "uint8"
     zero = 128 if grid.lo < 0 else 0
     codes = _shifted(b, x.codes, found.shift)
-    weights = WeightCodes(found.weights, np.zeros(1, np.int64), None)
+    weights = WeightCodes(found.weights, np.zeros(1, np.int64), 0)
     kind, origin = type_of_weights(b, weights, codes)
     scales = np.ldexp(found.multipliers, grid.exp - codes.exp).astype(np.float32)
     if np.all(scales == scales[0]):

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from qconvert.emit.codes import WeightCodes, largest_beside
+from qconvert.emit.codes import WeightCodes, safe_factors
 from qconvert.emit.grids import rising
 from qconvert.emit.requantization.chains import Chain
 from qconvert.emit.requantization.epilogue import Epilogue, Integers, Stairs, stairs
@@ -72,8 +72,8 @@ def requantized(
     as_they_are = [number for number in candidates if number is not None and number.factor == 1]
     if len(as_they_are) == len(kernels):
         return _assembled(weights, as_they_are, grid, clipped, 0)
-    for shift, limit in _ways(x, packed=packed, vnni=vnni):
-        numbers = _found(kernels, candidates, weights, clipped, limit, shift)
+    for shift, factors in _ways(weights, x, packed=packed, vnni=vnni):
+        numbers = _found(kernels, candidates, clipped, factors, shift)
         if numbers is not None:
             return _assembled(weights, numbers, grid, clipped, shift)
     return None
@@ -87,17 +87,26 @@ def _behind_sums(chain: Chain) -> tuple[F32 | None, list[Op]]:
     return op.bias if isinstance(op, Conv | ConvTranspose) else None, ops
 
 
-def _ways(x: Codes, *, packed: bool, vnni: bool) -> Iterator[tuple[int, int]]:
-    """Shifts of the codes with the largest weights beside them: the fastest kernels first."""
-    narrow = _WIDE if vnni else largest_beside(x.largest)
+def _ways(
+    weights: Integers, x: Codes, *, packed: bool, vnni: bool
+) -> Iterator[tuple[int, Integers]]:
+    """Shifts of the codes and the largest factor of each kernel: what runs fastest first."""
+    largest = abs(weights).reshape(len(weights), -1).max(axis=1, initial=1)
+    wide = _WIDE // largest
+    narrow = wide if vnni else _narrow(weights, x.largest)
     # The bits above the codes of an unsigned x, for it costs a pass over these.
     free = [n for n in range(1, _BYTE.bit_length()) if x.ends[1] << n <= _BYTE and not x.zero]
     if packed:
-        yield from ((shift, _PACKED) for shift in (0, *free))
+        yield from ((shift, _PACKED // largest) for shift in (0, *free))
     yield 0, narrow
-    yield from ((shift, largest_beside(x.ends[1] << shift)) for shift in free)
-    if narrow < _WIDE:
-        yield 0, _WIDE
+    yield from ((shift, _narrow(weights, x.ends[1] << shift)) for shift in free)
+    if np.any(narrow < wide):
+        yield 0, wide
+
+
+def _narrow(weights: Integers, x_largest: int) -> Integers:
+    """The largest factors, of either sign, with which weights saturate on no CPU as int8."""
+    return np.minimum(safe_factors(weights, x_largest), safe_factors(-weights, x_largest))
 
 
 def own_steps(found: WeightCodes) -> tuple[Integers, Integers]:
@@ -120,16 +129,14 @@ def reach(weights: Integers, x: Codes) -> tuple[Integers, Integers]:
 def _found(
     kernels: list[Stairs],
     candidates: list[Requantization | None],
-    weights: Integers,
     grid: Grid,
-    limit: int,
+    largest: Integers,
     shift: int,
 ) -> list[Requantization] | None:
-    """By kernel its exact numbers, or what a search finds, with weights of up to *limit*."""
-    largest = abs(weights).reshape(len(weights), -1).max(axis=1, initial=1)
+    """By kernel its exact numbers, or what a search finds, with factors up to the *largest*."""
     numbers: list[Requantization] = []
     for one, candidate, most in zip(kernels, candidates, largest.tolist(), strict=True):
-        factors = [n << shift for n in range(limit // most, 0, -1)]
+        factors = [n << shift for n in range(most, 0, -1)]
         found = None if candidate is None else scaled(one, candidate, 1 << shift)
         if found is None or found.factor > max(factors, default=0):
             found = search(one, grid, factors)
