@@ -115,7 +115,7 @@ def test_sums_that_round_have_one_order(make: Make, run: Run, name: str, wide: b
 
 def test_means_of_images_have_one_order_behind_convolutions(make: Make, run: Run) -> None:
     shape, op = SIZES["conv"]
-    pools = [
+    pools: list[tuple[str, Op]] = [
         ("average", Pool("mean", (2, 2), ONES, NONE)),
         ("all", Reduce("mean", (1, 2), keepdims=False)),
     ]
