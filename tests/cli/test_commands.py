@@ -679,7 +679,7 @@ def test_inspect_tells_which_kernels_run(
     capsys.readouterr()
     path = str(model.with_suffix(".onnx"))
     assert run(["inspect", path, "--optimized"]) == 0
-    assert "com.microsoft.MatMulIntegerToFloat" in capsys.readouterr().out
+    assert "com.microsoft.QGemm" in capsys.readouterr().out
     assert run(["inspect", path, "--optimized", "--json"]) == 0
     found = {one["layer"]: one for one in json.loads(capsys.readouterr().out)["optimized"]}
     kernel = "com.microsoft.MatMulIntegerToFloat"
