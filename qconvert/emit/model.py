@@ -14,6 +14,7 @@ from qconvert.emit.interface import Meaning, input_codes, input_value, output_co
 from qconvert.emit.lowering import lower, lower_chain, lower_line, lower_linear
 from qconvert.emit.lowering.dense_sums import multipliers
 from qconvert.emit.lowering.gathering import gathered
+from qconvert.emit.lowering.linear_layer import LinearLayer
 from qconvert.emit.metadata import (
     CodesTensor,
     InputTensor,
@@ -139,8 +140,9 @@ def _emit(
             fused |= dict.fromkeys(chain.fused, node.name)
         b.scope = node.name
         if y is None and weight is not None and dialect.integer_kernels:
-            factor, given = factors.get(node.name), graph.shapes[node.inputs[0]]
-            y = lower_linear(node, given, weight, chain, factor, inputs[0], b, dialect)
+            given = graph.shapes[node.inputs[0]]
+            layer = LinearLayer(node, weight, given, chain, factors.get(node.name))
+            y = lower_linear(layer, inputs[0], b, dialect)
         if y is None:
             y = lower(node.op, inputs, node.shape, b, dialect)
         made = {node: gathered(graph, node, inputs, y, b)}

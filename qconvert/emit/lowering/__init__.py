@@ -15,11 +15,12 @@ from qconvert.emit.lowering import (
     reduction,
     requantized,
 )
+from qconvert.emit.lowering.linear_layer import LinearLayer
 from qconvert.emit.lowering.stock import lower_stock
 from qconvert.emit.requantization import Chain
 from qconvert.emit.values import Value
 from qconvert.emit.weights import Weight, conv_transpose_weight, conv_weight, dense_weight
-from qconvert.ir import F32, Node, Op, Shape
+from qconvert.ir import Op, Shape
 from qconvert.ir.ops import (
     Affine,
     BatchNormalization,
@@ -112,36 +113,25 @@ def lower_line(
     return lined.lower_line(chain, weight, x, y, b, dialect, lower)
 
 
-def lower_linear(
-    node: Node,
-    given: Shape,
-    weight: Weight,
-    chain: Chain | None,
-    factor: F32 | None,
-    x: Value,
-    b: Builder,
-    dialect: Dialect,
-) -> Value:
-    """Emit *node* with sums of integers that become floats, or of floats where these are as fast.
+def lower_linear(layer: LinearLayer, x: Value, b: Builder, dialect: Dialect) -> Value:
+    """Emit *layer* with sums of integers that become floats, or of floats where these are as fast.
 
-    Or as it is, if runtimes may know better. *chain* is what begins with it and did not become one
-    kernel, if something does; *factor* what alone reads it and multiplies it by channel.
+    Or as it is, if runtimes may know better.
     """
-    match node.op:
+    op, weight, chain = layer.node.op, layer.weight, layer.chain
+    match op:
         case Conv() if chain is not None and groups.in_floats(chain, weight, x):
-            return linear.conv_of_floats(node.op, weight, x, b, dialect)
+            return linear.conv_of_floats(op, weight, x, b, dialect)
         case Conv() if chain is not None and requantized.fuses(chain, weight, x):
-            return linear.conv(node.op, weight, x, b, dialect)
+            return linear.conv(op, weight, x, b, dialect)
         case Conv():
-            shapes, alone = (given, node.shape), chain is not None or factor is not None
-            y = conv_sums.conv_sums(node.op, weight, factor, x, shapes, b, alone=alone)
-            if y is not None:
-                return y
-            return linear.conv_of_floats(node.op, weight, x, b, dialect)
+            y = conv_sums.conv_sums(op, layer, x, b)
+            return linear.conv_of_floats(op, weight, x, b, dialect) if y is None else y
         case Dense():
+            factor = layer.factor
             y = None if factor is None else dense_sums.dense_sums(weight, factor, x, b)
-            return linear.dense(node.op, weight, x, b, dialect) if y is None else y
+            return linear.dense(op, weight, x, b, dialect) if y is None else y
         case ConvTranspose():
-            return linear.conv_transpose(node.op, weight, x, b, dialect)
+            return linear.conv_transpose(op, weight, x, b, dialect)
         case _:
             raise AssertionError("it has no weight")

@@ -12,12 +12,13 @@ import numpy as np
 from qconvert.emit.builder import Builder
 from qconvert.emit.codes import Integers
 from qconvert.emit.lowering.linear import conv_attributes, plus
+from qconvert.emit.lowering.linear_layer import LinearLayer
 from qconvert.emit.lowering.sums import as_float, powers, steps_of_sums
 from qconvert.emit.lowering.windows import window_sums
 from qconvert.emit.packing import stored_codes
 from qconvert.emit.values import Value, channels_first, per_channel, relayout
 from qconvert.emit.weights import Weight
-from qconvert.ir import F32, Shape
+from qconvert.ir import Shape
 from qconvert.ir.ops import Conv
 
 #: Zero points of weights, of 2, 4 and 8 bits. All are uint8: ONNX Runtime multiplies int8 ones with
@@ -29,23 +30,10 @@ _FEWEST_TERMS, _FEWEST_TERMS_OF_ONE = 256, 64
 _FEWEST_CHANNELS, _FEWEST_PLACES, _FEWEST_PRODUCTS = 16, 16, 1 << 20
 
 
-def conv_sums(
-    op: Conv,
-    weight: Weight,
-    factor: F32 | None,
-    x: Value,
-    shapes: tuple[Shape, Shape],
-    b: Builder,
-    *,
-    alone: bool,
-) -> Value | None:
-    """*op*; ``None`` where it may round, or floats are as fast.
-
-    *shapes* are those of *x* and of the result, which one op *alone* may read, and multiply by
-    channel by a *factor*.
-    """
-    y = window_sums(op, weight, factor, x, shapes, b, alone=alone)
-    return _by_convolution(op, weight, x, shapes[1], b) if y is None else y
+def conv_sums(op: Conv, layer: LinearLayer, x: Value, b: Builder) -> Value | None:
+    """*op*; ``None`` where it may round, or floats are as fast."""
+    y = window_sums(op, layer, x, b)
+    return _by_convolution(op, layer.weight, x, layer.node.shape, b) if y is None else y
 
 
 def _by_convolution(op: Conv, weight: Weight, x: Value, shape: Shape, b: Builder) -> Value | None:

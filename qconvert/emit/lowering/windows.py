@@ -17,9 +17,9 @@ from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes
 from qconvert.emit.lowering.dense_sums import exact_steps, numbers, row_sums
 from qconvert.emit.lowering.linear import pads, plus
+from qconvert.emit.lowering.linear_layer import LinearLayer
 from qconvert.emit.values import Value, natural, relayout
 from qconvert.emit.weights import Weight
-from qconvert.ir import F32, Shape
 from qconvert.ir.ops import Conv
 
 #: What pays, beside floats and ``ConvInteger``: measured with ONNX Runtime 1.32 on Zen 4, batches
@@ -31,32 +31,22 @@ _FEWEST_CHANNELS, _FEWEST_PLACES = 16, 4
 _VOLUME: Final = 3
 
 
-def window_sums(
-    op: Conv,
-    weight: Weight,
-    factor: F32 | None,
-    x: Value,
-    shapes: tuple[Shape, Shape],
-    b: Builder,
-    *,
-    alone: bool,
-) -> Value | None:
+def window_sums(op: Conv, layer: LinearLayer, x: Value, b: Builder) -> Value | None:
     """*op* with all its windows gathered; ``None`` where it may round, or others are as fast.
 
-    *shapes* are those of *x* and of the result; *factor* is what multiplies that by channel.
-    Sums that one op *alone* reads are left to that.
+    Sums that one op alone reads are left to that.
     """
-    sizes, places = ([n or 0 for n in shape[1:-1]] for shape in shapes)
+    sizes, places = ([n or 0 for n in shape[1:-1]] for shape in (layer.given, layer.node.shape))
     if not all((*sizes, *places)) or not _is_faster(op, math.prod(places)):
         return None
-    rows = _rows(weight, x, b)
-    ones = np.ones(op.kernel.shape[-1], np.float32)
-    exps = None if rows is None else exact_steps(rows, ones if factor is None else factor, x)
+    rows = _rows(layer.weight, x, b)
+    factor = np.ones(op.kernel.shape[-1], np.float32) if layer.factor is None else layer.factor
+    exps = None if rows is None else exact_steps(rows, factor, x)
     if rows is None or exps is None:
         return None
     x = _windows(op, x, sizes, places, b)
     sums = row_sums(rows, exps, x, b)
-    left = sums if alone and op.bias is None else None
+    left = sums if layer.is_read_once and op.bias is None else None
     return plus(b, Value(numbers(b, sums), x.layout, sums=left), op.bias)
 
 
