@@ -8,12 +8,16 @@ from qconvert.ir import F32
 
 
 def shielded(b: Builder, x: Tensor) -> Tensor:
-    """*x* times a 1 that no optimizer can see, so that it is left as it is.
+    """*x* times a 1 that no optimizer can see, so that it is left as it is."""
+    return b.op("Mul", x, hidden_one(b))
+
+
+def hidden_one(b: Builder) -> Tensor:
+    """A 1 that no optimizer can see.
 
     It is an int32: OpenVINO takes a byte for a quantized weight, and fails.
     """
-    one = b.op("DequantizeLinear", b.constant(np.array(1, np.int32), "one"), b.scalar(1.0))
-    return b.op("Mul", x, one)
+    return b.op("DequantizeLinear", b.constant(np.array(1, np.int32), "one"), b.scalar(1.0))
 
 
 def unfolded(b: Builder, array: F32, name: str) -> Tensor:

@@ -89,6 +89,14 @@ def test_last_bits_are_nobodys(make: Make, op: Op, opset: int) -> None:
         assert np.abs(y[0] - expected).max() <= 4e-6 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("op", [op for op in CLOSE if not isinstance(op, Power)], ids=str)
+@pytest.mark.parametrize("opset", [13, 21])
+def test_both_runs_have_the_same_last_bits(make: Make, run: Run, op: Op, opset: int) -> None:
+    """Of many numbers: `run` compares all bits."""
+    graph = make({"x": IMAGE}, [("p", POOL, ["x"]), ("y", op, ["p"])])
+    run(graph, floats(500, *IMAGE, seed=1), opset=opset)
+
+
 def test_the_operator_of_that_name_is_used_where_there_is_one(make: Make) -> None:
     op = LayerNormalization((3,), None, None, 1e-3, True)
     graph = make({"x": IMAGE}, [("y", op, ["x"])])

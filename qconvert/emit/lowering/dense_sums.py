@@ -18,6 +18,7 @@ from qconvert.emit.codes import Integers, WeightCodes
 from qconvert.emit.lowering.sums import as_float, powers, steps_of_sums
 from qconvert.emit.normalization import normalization
 from qconvert.emit.packing import stored_codes, type_of_weights
+from qconvert.emit.shield import hidden_one
 from qconvert.emit.values import Sums, Value, natural, relayout
 from qconvert.emit.weights import Weight
 from qconvert.ir import F32, Graph, Op
@@ -104,8 +105,7 @@ def numbers(b: Builder, x: Sums) -> Tensor:
     exps = np.array(x.exps[0] if len(set(x.exps)) == 1 else x.exps)
     # Its own: ONNX Runtime makes no part of its operator of a product that several share.
     steps = b.own_constant(powers(exps), "steps")
-    one = b.op("DequantizeLinear", b.constant(np.array(1, np.int32), "one"), b.scalar(1.0))
-    return b.op("Mul", as_float(b, x.tensor), b.op("Mul", one, steps))
+    return b.op("Mul", as_float(b, x.tensor), b.op("Mul", hidden_one(b), steps))
 
 
 def biased(b: Builder, x: Sums, bias: F32) -> Tensor:

@@ -9,6 +9,7 @@ from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.dialects.protocol import Dialect
 from qconvert.emit.lowering import reduction
 from qconvert.emit.lowering.resize import resize
+from qconvert.emit.shield import hidden_one
 from qconvert.emit.values import Layout, Value, agree, move, natural, relayout
 from qconvert.ir import F32, Shape
 from qconvert.ir.ops import Reduce
@@ -136,7 +137,8 @@ def _joint_softmax(axes: tuple[int, ...], x: Value, b: Builder) -> Value:
 
 
 def _inverse_root(b: Builder, x: Tensor) -> Tensor:
-    return b.op("Div", b.scalar(1.0), b.op("Sqrt", x))
+    # Of a constant 1 divided by something and multiplied ONNX Runtime makes one division.
+    return b.op("Div", hidden_one(b), b.op("Sqrt", x))
 
 
 def _layer_normalization(op: LayerNormalization, x: Value, shape: Shape, b: Builder) -> Value:
