@@ -13,7 +13,7 @@ from qconvert.checking import Samples, from_user, seeded, tensorflow_started
 from qconvert.checking.declared import read_domains, with_codes_of
 from qconvert.checking.images import image_of, is_image
 from qconvert.checking.inputs import Batch
-from qconvert.checking.onnx_file import read_onnx, require_interface_of
+from qconvert.checking.onnx_file import read_onnx, require_interface_of, require_told_tensors
 from qconvert.checking.witness import Witness
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
@@ -149,6 +149,7 @@ class _Asked:
 
 def _file(graph: Graph, path: Path, limits: Limits) -> "onnx.ModelProto":
     file, _ = read_onnx(path, limits)
+    require_told_tensors(path, file)
     with naming_file(path, UsageError):
         require_interface_of(graph, file)
     if read_metadata(file) is None:

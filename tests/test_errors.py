@@ -193,9 +193,11 @@ def test_a_header_of_an_array_that_is_a_program(
     ("text", "says"),
     [
         ("{}", "it lacks 'schema'"),
-        ("[]", "of another type"),
+        ("[]", "the text is JSON, but not an object"),
         ("{", "Expecting property name"),
-        (f'{{"schema": {"7" * 10_000}}}', "an integer of 10,000 characters\n"),
+        (f'{{"schema": {"7" * 10_000}}}', f"the integer {'7' * 40} is out of range\n"),
+        ('{"x": [' + "[]," * 2_000_000 + "0]}", "the text has too many values"),
+        (f'{{"x": "{"x" * (33 << 20)}"}}', "more than 33,554,432 characters"),
     ],
 )
 def test_damaged_metadata_are_told_in_words(
@@ -246,3 +248,13 @@ def test_samples_that_do_not_fit_are_told_with_their_file(
     np.save(path, samples)
     assert run(["check", str(keras), "--inputs", str(path), "--tf-python", "/nowhere"]) == 2
     assert capsys.readouterr().err.startswith(f"qconvert: error {code}: {path}: ")
+
+
+def test_an_architecture_without_layers_is_blamed_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not the file of weights, which is read after it."""
+    weights, architecture = hdf5()(tmp_path), tmp_path / "model.json"
+    architecture.write_text('{"class_name": "Sequential", "config": [[]]}')
+    assert run(["inspect", str(architecture), "-w", str(weights)]) == 4
+    assert f"error QC203: {architecture}: " in capsys.readouterr().err

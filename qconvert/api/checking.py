@@ -28,7 +28,7 @@ from qconvert.checking import (
 from qconvert.checking.declared import with_codes_of
 from qconvert.checking.gathering import FirstSeen, all_of
 from qconvert.checking.ignored import require_ignorable
-from qconvert.checking.onnx_file import in_memory, read_onnx
+from qconvert.checking.onnx_file import in_memory, read_onnx, require_told_tensors
 from qconvert.checking.other_files.interface import interface
 from qconvert.checking.repair.repair import Repaired
 from qconvert.checking.stopwatch import Stopwatch
@@ -202,7 +202,9 @@ def _pair(asked: Asked, found: Opened) -> _Pair:
 def _onnx(asked: Asked, found: Opened) -> tuple[onnx.ModelProto, CheckedFile]:
     given = asked.onnx
     if isinstance(given, (str, os.PathLike)):
-        return read_onnx(Path(given), asked.source.read_within)
+        model, file = read_onnx(Path(given), asked.source.read_within)
+        require_told_tensors(Path(given), model)
+        return model, file
     if isinstance(given, Exported):
         return given.model, in_memory(given.model, given.path)
     model = to_onnx(found.graph, source=found.digest) if given is None else given

@@ -5,6 +5,7 @@ NumPy itself reads what a header says is its length, and takes any numbers for l
 
 import io
 import re
+from tokenize import TokenError
 from typing import IO, Any, Final, TypeAlias
 
 import numpy as np
@@ -19,20 +20,26 @@ _LONGEST: Final = 1 << 13
 #: NumPy's arrays have no more.
 _MOST_AXES: Final = 64
 _LENGTHS: Final = range(1 << 63)
+#: What Python's parser says of other texts, also of short ones with thousands of levels.
+_NO_LITERAL: Final = (SyntaxError, TokenError, MemoryError, RecursionError)
 #: What Python calls a part of a program that is no literal.
 _OBJECT: Final = re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>")
 
 
 def read_header(file: IO[bytes]) -> Header:
     """Shape, whether it is stored column by column, and type; `ValueError` if there is none."""
+    found: Header | None = None
     try:
-        shape, fortran, dtype = _header(file)
+        found = _header(file)
+    except _NO_LITERAL:
+        pass  # and no lack of memory, for which an error that came from it would be taken
     except Exception as error:
-        # A header is a literal of Python, whose parser has many ways to fail.
         reason = _OBJECT.sub("an expression", str(error)) or type(error).__name__
         raise ValueError(f"not a readable array: {reason}") from error
-    _require_lengths(shape)
-    return shape, fortran, dtype
+    if found is None:
+        raise ValueError("not a readable array: its header is no literal of Python")
+    _require_lengths(found[0])
+    return found
 
 
 def _header(file: IO[bytes]) -> Header:

@@ -14,6 +14,7 @@ from qconvert.errors import BadFileError, UsageError
 from qconvert.ir import Graph, Shape
 from qconvert.modelfile import DEFAULT_LIMITS, Limits, name_of
 from qconvert.modelfile.onnx_model import read_valid_onnx
+from qconvert.runners.cutting import tensors_of
 
 
 def read_onnx(path: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[onnx.ModelProto, CheckedFile]:
@@ -32,6 +33,24 @@ def read_onnx(path: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[onnx.ModelPr
     require_few_layers(path, model, metadata.layers if metadata else (), limits)
     digest = hashlib.sha256(data).hexdigest() if stamp is None else sha256_of(model)
     return model, CheckedFile(name_of(path), digest)
+
+
+def require_told_tensors(path: Path, model: onnx.ModelProto) -> None:
+    """`BadFileError` if the metadata of *model* tell of a tensor that it has not.
+
+    That of a file which another program has changed may: what is fused in it is no tensor any more.
+    """
+    metadata = read_metadata(model)
+    if metadata is None:
+        return
+    graph = model.graph
+    known = {each.name for each in (*graph.input, *graph.initializer)}
+    known.update(name for node in graph.node for name in node.output)
+    told = (name for layer in metadata.layers for name in tensors_of(layer))
+    missing = list(dict.fromkeys(name for name in told if name not in known))
+    if missing:
+        names = ", ".join(map(repr, missing[:3]))
+        raise BadFileError("QC703", path, f"the metadata tell of tensors that it has not: {names}")
 
 
 def require_interface_of(graph: Graph, model: onnx.ModelProto) -> None:

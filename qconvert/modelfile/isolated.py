@@ -108,7 +108,9 @@ class Reader:
 
     def _checked(self, code: int) -> Answer:
         try:
-            limits = self._limits.with_values({"config_bytes": _MAX_ANSWER, "json_depth": 8})
+            limits = self._limits.with_values(
+                {"config_bytes": _MAX_ANSWER, "json_depth": 8, "json_values": _MAX_ANSWER}
+            )
             answer = parse_object(self._said, "the isolated reader's answer", limits)
         except MalformedError as error:
             raise MalformedError("QC108", f"{error} (exit code {code})") from None

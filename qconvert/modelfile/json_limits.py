@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
 from qconvert.modelfile.malformed import BeyondLimitError, MalformedError
-from qconvert.strict_json import Json, JsonError, TooDeepError, parsed_object
+from qconvert.strict_json import Json, JsonError, TooDeepError, TooManyError, parsed_object
 
 
 def parse_object(
@@ -20,7 +20,9 @@ def parse_object(
     if len(source) > limits.config_bytes:
         raise BeyondLimitError("QC208", f"{what} is too large: {limits.of('config_bytes')}")
     try:
-        return parsed_object(source, what, limits.json_depth, unread)
+        return parsed_object(source, what, limits.json_depth, limits.json_values, unread)
+    except TooManyError as error:
+        raise BeyondLimitError(error.code, f"{error}: {limits.of('json_values')}") from None
     except TooDeepError as error:
         raise MalformedError(error.code, f"{error}: {limits.of('json_depth')}") from None
     except JsonError as error:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 
+from qconvert import strict_json
 from qconvert.errors import UsageError, similar
 
 _UNITS = {"": 0, "KiB": 10, "MiB": 20, "GiB": 30}
@@ -20,7 +21,8 @@ class Limits:
 
     file_bytes: int = 4 << 30
     config_bytes: int = 32 << 20
-    json_depth: int = 64
+    json_depth: int = strict_json.DEPTH
+    json_values: int = strict_json.VALUES
     layers: int = 10_000
     name_length: int = 200
     dataset_bytes: int = 16 << 20

@@ -1,5 +1,6 @@
 """From a path to a `ModelFile`, whatever the format."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from qconvert.errors import BadFileError, Problem, UnsupportedError, UsageError
@@ -12,7 +13,7 @@ from qconvert.modelfile.architecture import (
 )
 from qconvert.modelfile.contents import ByName, ByPosition, Contents, StoredModel
 from qconvert.modelfile.json_limits import parse_object
-from qconvert.modelfile.layers import layer_tree
+from qconvert.modelfile.layers import LayerNode, layer_tree
 from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
 from qconvert.modelfile.magic import Format, recognise
 from qconvert.modelfile.malformed import MalformedError, blaming
@@ -53,9 +54,10 @@ def _read(path: Path, weights: Path | None, limits: Limits) -> ModelFile:
             if kind is Format.JSON:
                 data = bytes(source.data[: limits.config_bytes + 1])
                 architecture = parse_architecture(data, "the architecture", limits)
+                layers = _layers(architecture, limits)
         if kind is Format.JSON:
             beside = weights or find_weights(path)
-            return _with_weights(path, source, architecture, beside, limits)
+            return _with_weights(path, source, architecture, layers, beside, limits)
         if weights is not None:
             raise UsageError(
                 "QC002", f"{path} holds its own weights; only a .json takes a weights file"
@@ -74,7 +76,13 @@ def _whole(path: Path, source: SourceFile, kind: Format, limits: Limits) -> Mode
     architecture = parse_architecture(contents.config, what, limits)
     version = _version(contents, limits) or architecture.keras_version
     stored = StoredModel(kind, architecture.whole, contents)
-    return _model(path, digest, architecture, version, stored, limits)
+    return _model(path, digest, architecture, _layers(architecture, limits), version, stored)
+
+
+def _layers(architecture: Architecture, limits: Limits) -> Sequence[LayerNode]:
+    """Those that weights are assigned to."""
+    require_listed_layers(architecture.config["class_name"])
+    return layer_tree(architecture.config, limits)
 
 
 def _version(contents: Contents, limits: Limits) -> str | None:
@@ -92,7 +100,12 @@ def _no_architecture(stored: ByName | ByPosition | None) -> Exception:
 
 
 def _with_weights(
-    path: Path, source: SourceFile, architecture: Architecture, beside: Path, limits: Limits
+    path: Path,
+    source: SourceFile,
+    architecture: Architecture,
+    layers: Sequence[LayerNode],
+    beside: Path,
+    limits: Limits,
 ) -> ModelFile:
     with opened_source(beside, limits) as more, blaming(beside):
         if recognise(more.data) is not Format.HDF5:
@@ -102,19 +115,18 @@ def _with_weights(
             contents = pending()
         version = architecture.keras_version or _version(contents, limits)
         stored = StoredModel(Format.JSON, architecture.whole, contents)
-        return _model(path, digest, architecture, version, stored, limits, beside)
+        return _model(path, digest, architecture, layers, version, stored, beside)
 
 
 def _model(
     path: Path,
     digest: str,
     architecture: Architecture,
+    layers: Sequence[LayerNode],
     version: str | None,
     stored: StoredModel,
-    limits: Limits,
     weights_path: Path | None = None,
 ) -> ModelFile:
-    require_listed_layers(architecture.config["class_name"])
     if stored.contents.stored is None:
         raise MalformedError("QC506", "holds no weights of Keras's")
     return ModelFile(
@@ -123,7 +135,7 @@ def _model(
         sha256=digest,
         keras_version=version,
         config=architecture.config,
-        weights=assign(layer_tree(architecture.config, limits), stored.contents.stored),
+        weights=assign(layers, stored.contents.stored),
         unused=stored.contents.unused,
         stored=stored,
     )

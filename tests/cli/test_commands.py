@@ -682,7 +682,7 @@ def test_inspect_tells_which_kernels_run(
     assert "com.microsoft.QGemm" in capsys.readouterr().out
     assert run(["inspect", path, "--optimized", "--json"]) == 0
     found = {one["layer"]: one for one in json.loads(capsys.readouterr().out)["optimized"]}
-    kernel = "com.microsoft.MatMulIntegerToFloat"
+    kernel = "com.microsoft.QGemm"
     assert found["fc"] == {"layer": "fc", "operators": [kernel], "in_float": []}
     assert run(["export", str(model), "--dialect", "float", "--force"]) == 0
     assert run(["inspect", path, "--optimized"]) == 0

@@ -87,6 +87,7 @@ REFUSED: Final[Mapping[str, tuple[Edit, str]]] = {
     "no UTF-8 in a tensor": (text_of_tensor, "QC702"),
     "metadata no JSON": (metadata("{"), "QC703"),
     "metadata a list": (metadata("[]"), "QC703"),
+    "metadata of millions of values": (metadata('{"x":[' + "[]," * 2_000_000 + "0]}"), "QC703"),
     "metadata nested deeply": (metadata("[" * 100_000), "QC703"),
     "metadata nested deeply in braces": (metadata('{"a":' * 100_000), "QC703"),
     "metadata nested more than 64 levels": (metadata(_deeper(100)), "QC703"),

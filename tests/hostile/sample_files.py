@@ -89,6 +89,7 @@ SAMPLES: Final[Mapping[str, tuple[bytes, str, int]]] = {
     "header alone": (header(""), "QC710", 4),
     "code in a header": (header("__import__('os').system('touch executed')"), "QC710", 4),
     "nested header": (header("(" * 9000), "QC710", 4),
+    "a header of thousands of signs": (header("-" * 8000 + "1"), "QC710", 4),
     "4 TiB": (described("(1099511627776, 3)"), "QC710", 4),
     "64 TB": (described("(5864062014805, 3)"), "QC710", 4),
     "64 TB in an archive": (npz(x=described("(5864062014805, 3)")), "QC710", 4),

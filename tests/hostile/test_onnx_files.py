@@ -1,5 +1,6 @@
 """What becomes of ONNX files that are hostile or malformed: one error, and never a pass."""
 
+import json
 import os
 from collections.abc import Callable
 from functools import partial
@@ -44,6 +45,7 @@ from tests.hostile.onnx_edits import (
     input_of_strings,
     large_output,
     layers_of_one_tensor,
+    metadata,
     overloaded,
 )
 from tests.hostile.onnx_files import BEYOND, CROWDED, FAILING, OTHERS, REFUSED
@@ -95,6 +97,27 @@ def test_a_file_that_is_not_valid_is_refused_with_its_code(
         assert err.startswith(f"qconvert: error {code}: {path}: ")
         assert out == "" and err.count("\n") == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("field", ["tensor", "codes"])
+def test_layers_in_tensors_that_are_not_there_are_told_by_what_looks_at_them(
+    field: str, keras: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a file that another program has fused; it runs, and can be inspected."""
+
+    def moved(content: Any) -> None:
+        layer = content["layers"][-1]
+        layer[field] = "nowhere" if field == "tensor" else {"tensor": "nowhere", "exp": 0}
+
+    path = edited(exported, tmp_path, metadata(moved))
+    check = ["check", str(keras), str(path), *NOWHERE]
+    name = json.loads(onnx.load(exported).metadata_props[0].value)["layers"][-1]["layer"]
+    explain = ["explain", str(keras), "--onnx", str(path), "--layer", name, "--at", "0"]
+    for command in (check, explain):
+        assert run(command) == 4
+        told = capsys.readouterr().err
+        assert f"error QC703: {path}: " in told and "has not: 'nowhere'" in told
+    assert run(["inspect", str(path)]) == 0
 
 
 @pytest.mark.parametrize("other", ["", "ai.onnx"])

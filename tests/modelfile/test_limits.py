@@ -23,6 +23,7 @@ def layered(count: int, name: str = "d") -> dict[str, Json]:
         ("file-bytes", 2000, "QC110"),
         ("config-bytes", 100, "QC208"),
         ("json-depth", 3, "QC204"),
+        ("json-values", 5, "QC208"),
         ("layers", 4, "QC324"),
         ("name-length", 1, "QC331"),
         ("total-bytes", 20, "QC513"),
@@ -64,7 +65,7 @@ def test_other_texts_are_no_limits(text: str) -> None:
     ("values", "message"),
     [
         ({"layer": 1}, r"there is no limit 'layer' \(similar names: layers\)"),
-        ({"x": 1}, "there is no limit 'x'; there are file-bytes, config-bytes, json-depth, layers"),
+        ({"x": 1}, "there is no limit 'x'; there are file-bytes, config-bytes, json-depth, "),
         ({"layers": 0}, "the limit layers has to be a positive integer"),
         ({"layers": True}, "the limit layers has to be a positive integer"),
     ],

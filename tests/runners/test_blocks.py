@@ -88,6 +88,21 @@ def test_inner_graphs_are_laid_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "names",
+    [("input 0", "output 0"), ("weight 0", "weight 1"), ("convolutions: weight 0", "b")],
+)
+def test_tensors_may_have_any_names(names: tuple[str, str]) -> None:
+    kernel, bias = names
+    file = model(
+        helper.make_node("Conv", ["x", kernel, bias], ["output 1"], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["output 1", "v"], ["y"]),
+        **{kernel: WEIGHTS["w"], bias: WEIGHTS["b"], "v": WEIGHTS["v"]},
+    )
+    plain, deployed = run(file, floats(2, 32, 6, 6))
+    np.testing.assert_array_equal(plain, deployed)
+
+
+@pytest.mark.parametrize(
     "node",
     [
         helper.make_node("Conv", ["x", "x"], ["y"]),

@@ -106,3 +106,14 @@ def test_what_has_an_error_is_left_to_onnx_runtime() -> None:
 def test_a_file_stays_as_small_as_files_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "_MOST", 4 * CODES.size)
     assert [node.op_type for node in computed(model(CAST, TIMES)).node] == ["Mul", "Gemm"]
+
+
+def test_a_large_product_is_not_even_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 30,000 numbers with 30,000, whatever reads it."""
+    file = model(helper.make_node("Mul", ["column", "row"], ["w"]))
+    sizes = {"column": (30_000, 1), "row": (1, 30_000)}
+    stored = {name: np.ones(size, np.float32) for name, size in sizes.items()}
+    file.graph.initializer.extend(numpy_helper.from_array(a, n) for n, a in stored.items())
+    monkeypatch.setattr(constants, "_MOST", 1 << 20)
+    monkeypatch.setattr(constants, "ReferenceEvaluator", None)
+    assert [node.op_type for node in computed(file, valid=False).node] == ["Mul", "Gemm"]

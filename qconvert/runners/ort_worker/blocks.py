@@ -16,7 +16,7 @@ from onnx import helper
 from .constants import constants, with_inner
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _DOMAIN: Final = "com.microsoft.nchwc"
@@ -26,11 +26,13 @@ _IMAGE: Final = 4
 
 def lay_out(model: onnx.ModelProto, folder: Path) -> None:
     """Write out the convolutions of *model*; *folder* takes a file in between."""
+    prefix = _unused_prefix(model)
     for graph in with_inner(model.graph):
         stored = constants(graph)
         found = {i: each for i, each in enumerate(graph.node) if _is_image(each, stored)}
         if found:
-            _replace(graph, found, _optimized(_apart(found, stored, model), folder))
+            optimized = _optimized(_apart(found, stored, model), folder)
+            _replace(graph, found, optimized, prefix)
     if all(each.domain != _DOMAIN for each in model.opset_import):
         model.opset_import.append(helper.make_opsetid(_DOMAIN, 1))
 
@@ -50,8 +52,13 @@ def _apart(
     stored: Mapping[str, onnx.TensorProto],
     model: onnx.ModelProto,
 ) -> onnx.ModelProto:
-    """Each of the *nodes* between an input and an output of its own, which have its number."""
+    """Each of the *nodes* between an input and an output of its own, which have its number.
+
+    No tensor is called as in the file, which may have any names.
+    """
     graph = onnx.GraphProto(name="convolutions")
+    used = dict.fromkeys(name for node in nodes.values() for name in node.input[1:] if name)
+    weights = {name: f"weight {k}" for k, name in enumerate(used)}
     for i, node in nodes.items():
         groups = next((each.i for each in node.attribute if each.name == "group"), 1)
         outputs, inputs, *_ = stored[node.input[1]].dims
@@ -63,9 +70,13 @@ def _apart(
             values.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
         alone = graph.node.add()
         alone.CopyFrom(node)
-        alone.input[0], alone.output[0] = _input(i), _output(i)
-    weights = dict.fromkeys(x for node in nodes.values() for x in node.input[1:] if x)
-    graph.initializer.extend(stored[name] for name in weights)
+        alone.ClearField("name")
+        alone.input[:] = [_input(i), *(weights.get(name, "") for name in node.input[1:])]
+        alone.output[:] = [_output(i)]
+    for name, own in weights.items():
+        tensor = graph.initializer.add()
+        tensor.CopyFrom(stored[name])
+        tensor.name = own
     return onnx.ModelProto(
         ir_version=model.ir_version, opset_import=model.opset_import, graph=graph
     )
@@ -85,10 +96,17 @@ def _optimized(model: onnx.ModelProto, folder: Path) -> onnx.GraphProto:
 
 
 def _replace(
-    graph: onnx.GraphProto, nodes: Mapping[int, onnx.NodeProto], optimized: onnx.GraphProto
+    graph: onnx.GraphProto,
+    nodes: Mapping[int, onnx.NodeProto],
+    optimized: onnx.GraphProto,
+    prefix: str,
 ) -> None:
-    """Write the operators of the *optimized* graph in the place of the *nodes*."""
-    names = {_input(i): node.input[0] for i, node in nodes.items()}
+    """Write the operators of the *optimized* graph in the place of the *nodes*.
+
+    What is new gets names with the *prefix*.
+    """
+    names = {"": ""}
+    names |= {_input(i): node.input[0] for i, node in nodes.items()}
     names |= {_output(i): node.output[0] for i, node in nodes.items()}
     owners = {_input(i): i for i in nodes}
     made: dict[int, list[onnx.NodeProto]] = {i: [] for i in nodes}
@@ -96,14 +114,29 @@ def _replace(
         owner = next(owners[name] for name in node.input if name in owners)
         owners |= dict.fromkeys(node.output, owner)
         for field in (node.input, node.output):
-            field[:] = [names.get(x, x and _inner(x)) for x in field]
+            field[:] = [names.get(name, prefix + name) for name in field]
         made[owner].append(node)
     for tensor in optimized.initializer:
-        tensor.name = _inner(tensor.name)
+        tensor.name = prefix + tensor.name
     graph.initializer.extend(optimized.initializer)
     placed = [each for i, node in enumerate(graph.node) for each in made.get(i, [node])]
     del graph.node[:]
     graph.node.extend(placed)
+
+
+def _unused_prefix(model: onnx.ModelProto) -> str:
+    """What no tensor's name begins with."""
+    names = [name for graph in with_inner(model.graph) for name in _names(graph)]
+    prefix = "convolutions: "
+    while any(name.startswith(prefix) for name in names):
+        prefix += "+"
+    return prefix
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[str]:
+    yield from (each.name for each in (*graph.input, *graph.initializer))
+    for node in graph.node:
+        yield from (*node.input, *node.output)
 
 
 def _input(number: int) -> str:
@@ -112,8 +145,3 @@ def _input(number: int) -> str:
 
 def _output(number: int) -> str:
     return f"output {number}"
-
-
-def _inner(name: str) -> str:
-    """A name that no tensor of the file has."""
-    return f"convolutions: {name}"

@@ -6,6 +6,7 @@ up sums of floats in another order: its products lay out weights that they know 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -52,7 +53,7 @@ def _compute(graph: onnx.GraphProto) -> None:
     room = _MOST
     for i, node in enumerate(graph.node):
         if node.op_type in _MAKING and all(name in stored or name in made for name in node.input):
-            result = _result(node, stored, made)
+            result = _result(node, stored, made, room)
             if result is not None and result.nbytes <= room:
                 room -= result.nbytes
                 made[node.output[0]] = result
@@ -66,14 +67,22 @@ def _compute(graph: onnx.GraphProto) -> None:
 
 
 def _result(
-    node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto], made: Mapping[str, Array]
+    node: onnx.NodeProto,
+    stored: Mapping[str, onnx.TensorProto],
+    made: Mapping[str, Array],
+    room: int,
 ) -> Array | None:
-    """What ONNX's reference makes of it; ``None`` where it has no such operator."""
+    """What ONNX's reference makes of it; ``None`` where it has no such operator.
+
+    Or where it has more elements than there is *room* for bytes.
+    """
     try:
         inputs = {
             name: made[name] if name in made else numpy_helper.to_array(stored[name])
             for name in node.input
         }
+        if math.prod(np.broadcast_shapes(*(each.shape for each in inputs.values()))) > room:
+            return None
         (result,) = ReferenceEvaluator(node).run(None, inputs)
     except Exception:
         return None
