@@ -22,6 +22,7 @@ from qconvert.cli.options import (
     STDOUT,
     ReadingFlags,
     beside,
+    options_of,
     reading_options,
     sources_of,
 )
@@ -81,7 +82,7 @@ def export(
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
     from qconvert.output import Outputs
-    from qconvert.places import require_apart, require_writable
+    from qconvert.places import place_of_system, require_apart, require_writable
     from qconvert.report.written import next_line, to_json, written
 
     if checked:
@@ -125,7 +126,9 @@ def export(
         tell_where(json_file, quiet=quiet)
         tell_github(report)
         context.exit(report.exit_code)
-    _tell(() if quiet else (next_line(model, target),))
+    # What stands for a file of this command alone is not there for the next one.
+    if not quiet and not any(map(place_of_system, sources)):
+        click.echo(next_line(model, target, options_of(reading)))
 
 
 @click.command(short_help="Write the weights that layers compute with.")
