@@ -159,7 +159,8 @@ def options_of(reading: ReadingFlags) -> Iterator[str]:
             case str() | Path():
                 yield from (option, str(value))
             case dict():
-                yield from (word for limit in value.items() for word in ("--limit", "%s=%d" % limit))
+                for limit, most in value.items():
+                    yield from ("--limit", f"{limit}={most}")
 
 
 def beside(model: Path, suffix: str) -> Path:
