@@ -27,6 +27,7 @@ from qconvert.modelfile import (
     read_model,
     write_clean,
 )
+from qconvert.modelfile.magic import require_possible_model
 from qconvert.modelfile.malformed import blaming
 from qconvert.modelfile.source import kind_of
 
@@ -90,10 +91,27 @@ class Source:
             paths.append(Path(self.freeze_scales))
         return paths
 
+    def require_possible(self) -> None:
+        """`BadFileError` and `UnsupportedError` for a path that a first look tells is no model."""
+        if isinstance(self.model, (str, os.PathLike)):
+            require_possible_model(Path(self.model))
+
     @property
     def python(self) -> Path | None:
         """The interpreter of TensorFlow's process, if not this one."""
         return None if self.tf_python is None else Path(self.tf_python)
+
+
+def require_no_keras_options(onnx: AnyPath, options: Mapping[str, object]) -> None:
+    """`UsageError` for any of the *options* that is given, for they are about a Keras model."""
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name, value in options.items()
+        if value is not None and value is not False
+    ]
+    if given:
+        reason = "say how a Keras model is read, and there is none"
+        raise UsageError("QC002", f"{onnx} is an ONNX file: {', '.join(given)} {reason}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ from qconvert.checking.onnx_file import read_onnx
 from qconvert.emit.metadata import read_metadata
 from qconvert.errors import UsageError, naming_file
 from qconvert.modelfile import DEFAULT_LIMITS, name_of
-from qconvert.opening import AnyPath, Source, read_for_keras
+from qconvert.opening import AnyPath, Source, read_for_keras, require_no_keras_options
 from qconvert.shortage import telling_shortages
 
 
@@ -44,6 +44,8 @@ def bench(
         raise UsageError(
             "QC003", f"there are at most {MOST_ROUNDS:,} rounds and {MOST_THREADS:,} threads"
         )
+    if against is None:
+        require_no_keras_options(onnx, {"weights": weights, "tf_python": tf_python})
     within = DEFAULT_LIMITS.with_values(limits or {})
     plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds, within)
     hear = told or (lambda _: None)

@@ -81,12 +81,15 @@ def export(
 ) -> None:
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
+    from qconvert.modelfile.magic import require_possible_model
     from qconvert.output import Outputs
     from qconvert.places import place_of_system, require_apart, require_writable
     from qconvert.report.written import next_line, to_json, written
 
     if checked:
         context.with_resource(failures_on_github(model))
+    # Before outputs, for that is where they are by default.
+    require_possible_model(model)
     target = beside(model, ".onnx") if output is None else output
     sources = [target, *sources_of(model, reading)]
     quiet = quiet or json_file == STDOUT
