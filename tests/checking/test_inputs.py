@@ -186,6 +186,11 @@ def test_of_many_names_some_are_told(graph: Graph, tmp_path: Path) -> None:
     assert len(str(found.value)) < 1000
 
 
+def test_a_missing_file_is_told_as_elsewhere(graph: Graph, tmp_path: Path) -> None:
+    with pytest.raises(BadFileError, match=r"x\.npy: no such file$"):
+        from_user(graph, tmp_path / "x.npy")
+
+
 def test_different_numbers_of_samples_are_refused(two_inputs: Graph) -> None:
     x = np.zeros((3, 5), np.float32)
     with pytest.raises(UsageError, match="different numbers of samples"):

@@ -163,6 +163,17 @@ def test_a_model_is_looked_at_before_the_output_beside_it(
     assert "error QC107: " in capsys.readouterr().err
 
 
+def test_a_file_that_is_taken_for_an_option_is_said_to_be_one(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(write_model("-dash.h5").parent)
+    assert run(["export", "-dash.h5"]) == 2
+    assert "\n-dash.h5 is a file: write ./-dash.h5\n" in capsys.readouterr().err
+    assert run(["export", "-other.h5"]) == 2
+    assert "is a file" not in capsys.readouterr().err
+    assert run(["export", "./-dash.h5"]) == 0
+
+
 def test_an_onnx_file_is_no_model_to_export_and_no_input_that_is_replaced(
     write_model: WriteModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
