@@ -233,7 +233,7 @@ def text(path: Path) -> None:
         (not_an_archive, "not a readable .npz"),
         (not_arrays, "not a readable array"),
         (text, "neither"),
-        (lambda path: None, "No such file"),
+        (lambda path: None, "no such file"),
     ],
 )
 def test_bad_files_are_refused(graph: Graph, tmp_path: Path, make: object, message: str) -> None:
