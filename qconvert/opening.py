@@ -27,7 +27,6 @@ from qconvert.modelfile import (
     read_model,
     write_clean,
 )
-from qconvert.modelfile.magic import require_possible_model
 from qconvert.modelfile.malformed import blaming
 from qconvert.modelfile.source import kind_of
 
@@ -90,11 +89,6 @@ class Source:
         if isinstance(self.freeze_scales, (str, os.PathLike)):
             paths.append(Path(self.freeze_scales))
         return paths
-
-    def require_possible(self) -> None:
-        """`BadFileError` and `UnsupportedError` for a path that a first look tells is no model."""
-        if isinstance(self.model, (str, os.PathLike)):
-            require_possible_model(Path(self.model))
 
     @property
     def python(self) -> Path | None:

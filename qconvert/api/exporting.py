@@ -71,7 +71,6 @@ def export(
     source = Source(model, **reading)
     path = None if output is None else output_file(output)
     if path is not None:
-        source.require_possible()
         require_writable(path, force=force, inputs=source.paths)
     with opened(source) as found:
         graph = found.graph

@@ -69,7 +69,6 @@ def save_weights(
             "qconvert diff compares with those of the file",
         )
     require_format(path)
-    source.require_possible()
     require_writable(path, force=force, inputs=source.paths)
     with opened(source) as found:
         data = serialized(found.graph, found.digest, path)

@@ -187,7 +187,7 @@ def _converter(folder: Path) -> Converter:
     converter.register_structure_hook(bool, lambda value, _: _only(bool, "true or false", value))
     converter.register_structure_hook(int, lambda value, _: _count(value))
     converter.register_structure_hook(Path, lambda value, _: _path(folder, value))
-    common = {
+    common: dict[str, Any] = {
         "require": override(struct_hook=lambda value, _: _one_of(VERDICTS, value)),
         "samples": override(struct_hook=lambda value, _: _count(value, 1, MOST_SAMPLES)),
         "tf_python": override(rename="tf-python", struct_hook=lambda x, _: _program(folder, x)),

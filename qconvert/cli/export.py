@@ -88,8 +88,9 @@ def export(
 
     if checked:
         context.with_resource(failures_on_github(model))
-    # Before outputs, for that is where they are by default.
-    require_possible_model(model)
+    if output is None:
+        # Else the place beside it is blamed, which nobody named.
+        require_possible_model(model)
     target = beside(model, ".onnx") if output is None else output
     sources = [target, *sources_of(model, reading)]
     quiet = quiet or json_file == STDOUT
@@ -151,7 +152,10 @@ def weights(
     integers times scales LAYER/ROLE:codes and LAYER/ROLE:scale. docs/INSPECT.md tells more.
     """
     from qconvert import api
+    from qconvert.modelfile.source import require_readable
 
+    if output is None:
+        require_readable(model)
     target = beside(model, ".weights.npz") if output is None else output
     count = api.save_weights(model, target, force=force, **reading)
     if not quiet:

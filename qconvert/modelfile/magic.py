@@ -73,7 +73,7 @@ def require_possible_onnx(source: Buffer) -> None:
 
 
 def require_possible_model(path: Path) -> None:
-    """A first look at *path*, before outputs have theirs: whether it is there, and no other model.
+    """A first look at *path*, before one at an output: whether it is there, and no other model.
 
     What else is wrong with it is told when it is read.
     """

@@ -17,7 +17,7 @@ from PIL import Image
 
 import qconvert
 from qconvert.checking import inputs
-from qconvert.checking.domain import Domain
+from qconvert.checking.domain import Domain, random_sample
 from qconvert.cli import run
 from qconvert.errors import UsageError, WitnessError
 from qconvert.explaining import Explanation, Rounded, Sum
@@ -202,11 +202,10 @@ def test_samples_before_the_one_that_is_explained_are_not_drawn(
 ) -> None:
     """Of which there may be millions, which take minutes."""
     drawn: list[int] = []
-    random = inputs.random_sample
 
     def counted(domain: Domain, seed: int, source: int, number: int) -> F32:
         drawn.append(number)
-        return random(domain, seed, source, number)
+        return random_sample(domain, seed, source, number)
 
     monkeypatch.setattr(inputs, "random_sample", counted)
     assert explain(write_model(), "--layer", "fc", "--sample", "999999", "--no-run") == 0
