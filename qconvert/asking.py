@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from qconvert.amounts import require_waited_for
-from qconvert.checking import Samples, from_user, seeded, tensorflow_started
+from qconvert.checking import Samples, from_user, seeded_sample, tensorflow_started
 from qconvert.checking.declared import read_domains, with_codes_of
 from qconvert.checking.images import image_of, is_image
 from qconvert.checking.inputs import Batch
@@ -175,30 +175,33 @@ def _chosen(
             raise _no_sample(samples, number)
         batch = next(samples.batches)
         return _Chosen(batch, number, f"sample {number} of {samples.description}", domains)
-    samples, number = _samples(model.graph, question, domains, limits)
+    if question.inputs is None:
+        return _drawn(model.graph, question, domains)
+    number = question.sample or 0
+    samples = _samples(model.graph, question.inputs, domains, limits)
     batch = _sample(samples, number)
     return _Chosen(batch, 0, f"sample {number} of {samples.description}", domains)
 
 
+def _drawn(graph: Graph, question: Question, domains: Mapping[str, InputDomain]) -> _Chosen:
+    """One of the samples that `check` chooses, without those before it."""
+    number = _RANDOM if question.sample is None else question.sample
+    if number < 0:
+        raise UsageError("QC003", f"there is no sample {number}: they count from 0")
+    described = f"sample {number} of those that check chooses with seed {question.seed}"
+    return _Chosen(seeded_sample(graph, number, question.seed, domains), 0, described, domains)
+
+
 def _samples(
-    graph: Graph, question: Question, domains: Mapping[str, InputDomain], limits: Limits
-) -> tuple[Samples, int]:
-    """Samples, and which one of them."""
-    given = question.inputs
-    if given is None:
-        number = _RANDOM if question.sample is None else question.sample
-        samples = seeded(graph, number + 1, question.seed, domains)
-        return replace(
-            samples, description=f"those that check chooses with seed {question.seed}"
-        ), number
-    number = question.sample or 0
+    graph: Graph, given: Inputs, domains: Mapping[str, InputDomain], limits: Limits
+) -> Samples:
     if not isinstance(given, (str, os.PathLike)):
-        return from_user(graph, given, None, domains, limits), number
+        return from_user(graph, given, None, domains, limits)
     path = Path(given)
     if not is_image(path):
-        return from_user(graph, path, None, domains, limits), number
+        return from_user(graph, path, None, domains, limits)
     samples = from_user(graph, image_of(graph, path, domains), None, domains, limits)
-    return replace(samples, description=f"the picture {name_of(path)}"), number
+    return replace(samples, description=f"the picture {name_of(path)}")
 
 
 def _sample(samples: Samples, number: int) -> Batch:

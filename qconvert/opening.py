@@ -96,6 +96,18 @@ class Source:
         return None if self.tf_python is None else Path(self.tf_python)
 
 
+def require_no_keras_options(onnx: AnyPath, options: Mapping[str, object]) -> None:
+    """`UsageError` for any of the *options* that is given, for they are about a Keras model."""
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name, value in options.items()
+        if value is not None and value is not False
+    ]
+    if given:
+        reason = "say how a Keras model is read, and there is none"
+        raise UsageError("QC002", f"{onnx} is an ONNX file: {', '.join(given)} {reason}")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
     """A model as it was read; ``keras`` are files of it that Keras loads, if they are wanted.

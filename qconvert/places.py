@@ -124,6 +124,14 @@ def twice(path: Path) -> OutputError:
     return OutputError("QC607", path, "is to be two outputs of this command")
 
 
+def place_of_system(path: Path) -> Path | None:
+    """Where *path* leads through ``/dev`` or ``/proc``, whose names are another's in a minute."""
+    for place in _places(path):
+        if any(each in _NO_FILES for each in place.parents) and _MEMORY not in place.parents:
+            return place
+    return None
+
+
 @contextlib.contextmanager
 def reported(path: Path) -> Iterator[None]:
     """Within, `OSError` is that the output *path* cannot be written."""
@@ -138,9 +146,8 @@ def _require_place_of_files(path: Path) -> None:
 
     The last of these links may lead to a file, if standard output is one.
     """
-    for place in _places(path):
-        if any(each in _NO_FILES for each in place.parents) and _MEMORY not in place.parents:
-            raise OutputError("QC603", path, f"is not a regular file: {place} is the system's")
+    if place := place_of_system(path):
+        raise OutputError("QC603", path, f"is not a regular file: {place} is the system's")
 
 
 def _places(path: Path) -> Iterator[Path]:

@@ -34,7 +34,7 @@ QC107` prints what stands here, `qconvert help` the list.
 | 6 | an output could not be written |
 | 7 | a limit of size, time or memory was reached |
 | 70 | a bug of qconvert |
-| 130, 141, 143 | interrupted, the output was closed, terminated |
+| 129, 130, 141, 143 | the terminal was closed, interrupted, the output was closed, terminated |
 """
 _PARTS: Final = {
     "0": "The command line",

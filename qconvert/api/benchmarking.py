@@ -11,7 +11,7 @@ from qconvert.checking.onnx_file import read_onnx
 from qconvert.emit.metadata import read_metadata
 from qconvert.errors import UsageError, naming_file
 from qconvert.modelfile import DEFAULT_LIMITS, name_of
-from qconvert.opening import AnyPath, Source, read_for_keras
+from qconvert.opening import AnyPath, Source, read_for_keras, require_no_keras_options
 from qconvert.shortage import telling_shortages
 
 
@@ -40,10 +40,10 @@ def bench(
         raise UsageError(
             "QC003", "nothing is measured in no rounds, of no samples or without threads"
         )
-    if rounds > MOST_ROUNDS or max(threads) > MOST_THREADS:
-        raise UsageError(
-            "QC003", f"there are at most {MOST_ROUNDS:,} rounds and {MOST_THREADS:,} threads"
-        )
+    _require_at_most("rounds", rounds, MOST_ROUNDS)
+    _require_at_most("threads", max(threads), MOST_THREADS)
+    if against is None:
+        require_no_keras_options(onnx, {"weights": weights, "tf_python": tf_python})
     within = DEFAULT_LIMITS.with_values(limits or {})
     plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds, within)
     hear = told or (lambda _: None)
@@ -58,6 +58,11 @@ def bench(
         read = CheckedFile(name_of(file.path), file.sha256)
         beside = Against(read, keras.model, keras.weights, source.python)
         return measured(timed, beside, plan, hear)
+
+
+def _require_at_most(what: str, wanted: int, most: int) -> None:
+    if wanted > most:
+        raise UsageError("QC003", f"there are at most {most:,} {what}, not {wanted:,}")
 
 
 def _require_numbers(timed: Timed) -> None:

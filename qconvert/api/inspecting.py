@@ -9,7 +9,7 @@ from qconvert.api.loading import load
 from qconvert.errors import UsageError, WitnessError, naming_file
 from qconvert.ir import Graph
 from qconvert.modelfile.magic import is_onnx
-from qconvert.opening import AnyPath, ReadingOptions, Source
+from qconvert.opening import AnyPath, ReadingOptions, Source, require_no_keras_options
 from qconvert.report.summary import Summary, of_graph
 from qconvert.shortage import telling_shortages
 
@@ -35,6 +35,8 @@ def inspect(
     if isinstance(model, (str, os.PathLike)) and is_onnx(Path(model)):
         if domains:
             raise UsageError("QC002", "an ONNX file does not tell its sums: name the model")
+        of_keras = {name: value for name, value in reading.items() if name != "limits"}
+        require_no_keras_options(model, of_keras)
         return _of_file(Source(model, **reading), optimized)
     if optimized:
         raise UsageError("QC002", "only an ONNX file is optimized: export the model first")

@@ -98,6 +98,8 @@ def open_arrays(path: Path, only: str | None, stack: ExitStack) -> Mapping[str, 
         magic = file.read(6)
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
+    except FileNotFoundError:
+        raise BadFileError("QC107", path, "no such file") from None
     except OSError as error:
         raise BadFileError("QC107", path, error.strerror or str(error)) from error
     if magic == b"\x93NUMPY":

@@ -24,6 +24,8 @@ from qconvert.runners.interface import InputDomain, nearest, numbers
 Batch: TypeAlias = Mapping[str, F32]
 #: A file, one array, or arrays by name of the model's input.
 UserInputs: TypeAlias = Path | AnyArray | Mapping[str, AnyArray]
+#: What an input can be, and its samples that are not random.
+_Plan: TypeAlias = tuple[Domain, tuple[F32, ...]]
 
 _UNDECLARED: Final[Mapping[str, InputDomain]] = MappingProxyType({})
 _NOT_FLOAT32: Final = "of type {} has no float32 equal to it; save x.astype('float32') instead"
@@ -64,6 +66,16 @@ def seeded(
     return Samples(description, total, _seeded_batches(graph, total, seed, domains))
 
 
+def seeded_sample(
+    graph: Graph,
+    number: int,
+    seed: int = 0,
+    domains: Mapping[str, InputDomain] = _UNDECLARED,
+) -> Batch:
+    """Sample *number* of those that `seeded` chooses, alone."""
+    return _seeded_batch(_plans(graph, domains), seed, range(number, number + 1))
+
+
 def from_user(
     graph: Graph,
     inputs: UserInputs,
@@ -83,9 +95,10 @@ def from_user(
         deque(tried, maxlen=0)
     _, batches = _opened(graph, inputs, total, domains, limits)
     where = name_of(inputs) if isinstance(inputs, Path) else "the given arrays"
-    description = "; ".join(
-        [f"{total} samples of {where}", *map(described, domains, domains.values())]
-    )
+    found = f"{total} samples of {where}"
+    if count is not None and total < count:
+        found += f", all there are ({count} were asked for)"
+    description = "; ".join([found, *map(described, domains, domains.values())])
     return Samples(description, total, batches)
 
 
@@ -117,13 +130,21 @@ def in_one_batch(samples: Samples) -> Samples:
 def _seeded_batches(
     graph: Graph, total: int, seed: int, declared: Mapping[str, InputDomain]
 ) -> Iterator[Batch]:
-    domains = {x.name: domain_of(graph, x, declared.get(x.name)) for x in graph.inputs}
-    plans = {name: tuple(structured(domain)) for name, domain in domains.items()}
+    plans = _plans(graph, declared)
     for start, stop in _spans(graph, total):
-        yield {
-            name: np.stack([_sample(domain, plans[name], seed, i, k) for k in range(start, stop)])
-            for i, (name, domain) in enumerate(domains.items())
-        }
+        yield _seeded_batch(plans, seed, range(start, stop))
+
+
+def _plans(graph: Graph, declared: Mapping[str, InputDomain]) -> dict[str, _Plan]:
+    domains = {x.name: domain_of(graph, x, declared.get(x.name)) for x in graph.inputs}
+    return {name: (domain, tuple(structured(domain))) for name, domain in domains.items()}
+
+
+def _seeded_batch(plans: Mapping[str, _Plan], seed: int, samples: range) -> Batch:
+    return {
+        name: np.stack([_sample(*plan, seed, i, k) for k in samples])
+        for i, (name, plan) in enumerate(plans.items())
+    }
 
 
 def _sample(domain: Domain, plan: tuple[F32, ...], seed: int, source: int, number: int) -> F32:

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
 from typing import NoReturn, TextIO
 
@@ -91,7 +91,7 @@ def _invoke(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         # Click indents what it lists by tabs, which no terminal is given.
         first, *listed = error.format_message().split("\n\t")
-        told = (first, *(f"  {each}" for each in listed), *_usage(error))
+        told = (first, *(f"  {each}" for each in listed), *_files(arguments), *_usage(error))
         return fail("QC001", told, error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return fail("QC990", ("interrupted",), 130)
@@ -111,6 +111,13 @@ def _unwritten(error: OSError) -> int:
     if sys.stdout is not None:
         _silence(sys.stdout)
     return fail_with(error).exit_code
+
+
+def _files(arguments: Sequence[str]) -> Iterator[str]:
+    """How to name the files that were taken for options."""
+    for word in arguments:
+        if word.startswith("-") and os.path.lexists(word):
+            yield f"{word} is a file: write ./{word}"
 
 
 def _usage(error: click.ClickException) -> tuple[str, ...]:

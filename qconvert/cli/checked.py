@@ -64,12 +64,13 @@ def show_report(model: Path, report: "Report", *, quiet: bool) -> None:
     """
     from qconvert.report.escape import printable
     from qconvert.report.terminal import show
-    from qconvert.report.words import summary
+    from qconvert.report.words import short_of, summary
 
     if not quiet:
         show(report, console(sys.stdout))
     elif not report.passed:
-        tell(f"qconvert: {printable(str(model))}: {summary(report)}")
+        told = "; ".join(filter(None, (summary(report), short_of(report))))
+        tell(f"qconvert: {printable(str(model))}: {printable(told)}")
 
 
 def add_json(outputs: "Outputs", text: str, path: Path | None) -> None:

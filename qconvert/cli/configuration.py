@@ -8,6 +8,7 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,26 +92,32 @@ def read_configuration(path: Path, *, found: bool = False) -> Configuration:
     if unknown:
         known = ("models", *_COMMON)
         raise _wrong(path, *(f"unknown key {_short(key)}{similar(key, known)}" for key in unknown))
-    entries = table.get("models")
+    entries = table.get("models", [])
     if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
         raise _wrong(path, "models is no array of tables, as [[models]] makes it")
     if not entries:
-        raise _wrong(path, "it names no model")
+        raise _wrong(path, "there is no [[models]], so that it names no model")
     common = {key: value for key, value in table.items() if key != "models"}
     converter = _converter(path.resolve().parent)
     try:
-        content = converter.structure({"models": [{**common, **each} for each in entries]}, _Models)
+        # First as it stands, so that what is wrong is told once, and where it is.
+        converter.structure(table, _Table)
+        content = converter.structure({"models": [{**common, **each} for each in entries]}, _Table)
     except BaseValidationError as error:
         raise _wrong(path, *transform_error(error, format_exception=_told)) from None
-    folders = [resolved(model.report) for model in content.models if model.report]
-    if twice := next((each for each in folders if folders.count(each) > 1), None):
-        raise _wrong(path, f"two models write their report to {_short(str(twice))}")
+    _require_apart(path, [resolved(each.report) for each in content.models if each.report])
     return Configuration(path, content.models)
 
 
 @dataclass(frozen=True, slots=True)
-class _Models:
+class _Table:
+    """The models, and what stands above them for all."""
+
     models: tuple[ConfiguredModel, ...]
+    require: str = "sampled"
+    samples: int | None = None
+    seed: int = 0
+    tf_python: Path | None = None
 
 
 def _table(path: Path, *, found: bool = False) -> dict[str, Any] | None:
@@ -157,6 +164,16 @@ def _require_own(path: Path, status: os.stat_result) -> None:
             )
 
 
+def _require_apart(path: Path, folders: Sequence[Path]) -> None:
+    """`UsageError` if a folder of a report is another one, or inside of it."""
+    for folder, other in permutations(folders, 2):
+        if folder == other:
+            raise _wrong(path, f"two models write their report to {_short(str(folder))}")
+        if other in folder.parents:
+            inside = f"inside of {_short(str(other))}, that of another one"
+            raise _wrong(path, f"a model writes its report to {_short(str(folder))}, {inside}")
+
+
 def _wrong(path: Path, *reasons: str) -> UsageError:
     if len(reasons) == 1:
         return UsageError("QC910", f"{path}: {reasons[0]}")
@@ -170,22 +187,26 @@ def _converter(folder: Path) -> Converter:
     converter.register_structure_hook(bool, lambda value, _: _only(bool, "true or false", value))
     converter.register_structure_hook(int, lambda value, _: _count(value))
     converter.register_structure_hook(Path, lambda value, _: _path(folder, value))
+    common: dict[str, Any] = {
+        "require": override(struct_hook=lambda value, _: _one_of(VERDICTS, value)),
+        "samples": override(struct_hook=lambda value, _: _count(value, 1, MOST_SAMPLES)),
+        "tf_python": override(rename="tf-python", struct_hook=lambda x, _: _program(folder, x)),
+    }
     read = make_dict_structure_fn(
         ConfiguredModel,
         converter,
         _cattrs_forbid_extra_keys=True,
         domains=override(struct_hook=lambda value, _: _texts(value)),
         ignore=override(struct_hook=lambda value, _: _reasons(value)),
-        require=override(struct_hook=lambda value, _: _one_of(VERDICTS, value)),
         opaque=override(struct_hook=lambda value, _: _one_of(CONVERTERS, value)),
         limits=override(struct_hook=lambda value, _: _limits(value)),
-        samples=override(struct_hook=lambda value, _: _count(value, 1, MOST_SAMPLES)),
         report=override(struct_hook=lambda value, _: _inside(folder, value)),
-        tf_python=override(rename="tf-python", struct_hook=lambda x, _: _program(folder, x)),
         via_tensorflow=override(rename="via-tensorflow"),
         freeze_scales=override(rename="freeze-scales"),
+        **common,
     )
     converter.register_structure_hook(ConfiguredModel, read)
+    converter.register_structure_hook(_Table, make_dict_structure_fn(_Table, converter, **common))
     return converter
 
 

@@ -22,6 +22,7 @@ from qconvert.cli.options import (
     STDOUT,
     ReadingFlags,
     beside,
+    options_of,
     reading_options,
     sources_of,
 )
@@ -80,12 +81,16 @@ def export(
 ) -> None:
     """Write MODEL (.h5, .keras, .json with --weights, SavedModel folder) as an ONNX file."""
     from qconvert import api
+    from qconvert.modelfile.magic import require_possible_model
     from qconvert.output import Outputs
-    from qconvert.places import require_apart, require_writable
+    from qconvert.places import place_of_system, require_apart, require_writable
     from qconvert.report.written import next_line, to_json, written
 
     if checked:
         context.with_resource(failures_on_github(model))
+    if output is None:
+        # Else the place beside it is blamed, which nobody named.
+        require_possible_model(model)
     target = beside(model, ".onnx") if output is None else output
     sources = [target, *sources_of(model, reading)]
     quiet = quiet or json_file == STDOUT
@@ -125,7 +130,9 @@ def export(
         tell_where(json_file, quiet=quiet)
         tell_github(report)
         context.exit(report.exit_code)
-    _tell(() if quiet else (next_line(model, target),))
+    # What stands for a file of this command alone is not there for the next one.
+    if not quiet and not any(map(place_of_system, sources)):
+        click.echo(next_line(model, target, options_of(reading)))
 
 
 @click.command(short_help="Write the weights that layers compute with.")
@@ -145,7 +152,10 @@ def weights(
     integers times scales LAYER/ROLE:codes and LAYER/ROLE:scale. docs/INSPECT.md tells more.
     """
     from qconvert import api
+    from qconvert.modelfile.source import require_readable
 
+    if output is None:
+        require_readable(model)
     target = beside(model, ".weights.npz") if output is None else output
     count = api.save_weights(model, target, force=force, **reading)
     if not quiet:

@@ -1,7 +1,7 @@
 """Options and arguments that commands have in common."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
@@ -147,6 +147,20 @@ def sources_of(model: Path, reading: ReadingFlags) -> list[Path]:
     from qconvert.opening import Source
 
     return Source(model, reading["weights"], freeze_scales=reading["freeze_scales"]).paths
+
+
+def options_of(reading: ReadingFlags) -> Iterator[str]:
+    """The words of a command that read the same model once more."""
+    for name, value in reading.items():
+        option = f"--{name.replace('_', '-')}"
+        match value:
+            case True:
+                yield option
+            case str() | Path():
+                yield from (option, str(value))
+            case dict():
+                for limit, most in value.items():
+                    yield from ("--limit", f"{limit}={most}")
 
 
 def beside(model: Path, suffix: str) -> Path:

@@ -36,12 +36,12 @@ def report(
     from qconvert.modelfile.source import kind_of
     from qconvert.output import write
     from qconvert.places import require_writable
-    from qconvert.report.document import read_report
+    from qconvert.report.document import FILE, read_report
     from qconvert.report.formats import FORMATS
     from qconvert.report.terminal import show
 
     if kind_of(report) == stat.S_IFDIR:
-        report /= "report.json"
+        report /= FILE
     output = None if output == STDOUT else output
     if form == "terminal" and output:
         raise click.UsageError("--output needs a --format other than terminal")

@@ -17,7 +17,7 @@ def diff(first: Source, second: Source) -> Differences:
 
 
 def between(first: Side, second: Side) -> Differences:
-    """What differs; a file beside a model comes second, whichever was given first."""
+    """What differs."""
     match first, second:
         case ModelSide(), ModelSide():
             changes = tuple(model_changes(first.graph, second.graph))
@@ -29,7 +29,7 @@ def between(first: Side, second: Side) -> Differences:
         case ModelSide(), FileSide():
             return _conversion(first, second)
         case FileSide(), ModelSide():
-            return _conversion(second, first)
+            return _conversion(second, first).turned
         case ReportSide(), ReportSide():
             return Differences(
                 first.about, second.about, tuple(report_changes(first.report, second.report))

@@ -1,7 +1,8 @@
 """What was found to differ, as frozen data, before anybody renders it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Final
 
 
 class Kind(Enum):
@@ -13,6 +14,14 @@ class Kind(Enum):
     CHANGED = "changed"
     BETTER = "better"
     WORSE = "worse"
+
+
+_TURNED: Final = {
+    Kind.ADDED: Kind.REMOVED,
+    Kind.REMOVED: Kind.ADDED,
+    Kind.BETTER: Kind.WORSE,
+    Kind.WORSE: Kind.BETTER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,11 @@ class Numbers:
     before: float
     after: float
 
+    @property
+    def turned(self) -> "Numbers":
+        """The same, seen from the second."""
+        return replace(self, before=self.after, after=self.before)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -46,6 +60,13 @@ class Change:
     before: str | None = None
     after: str | None = None
     numbers: Numbers | None = None
+
+    @property
+    def turned(self) -> "Change":
+        """The change from the second to the first."""
+        numbers = self.numbers and self.numbers.turned
+        kind = _TURNED.get(self.kind, self.kind)
+        return replace(self, kind=kind, before=self.after, after=self.before, numbers=numbers)
 
 
 class Format(Enum):
@@ -76,6 +97,12 @@ class Differences:
     second: Compared
     changes: tuple[Change, ...]
     not_compared: tuple[str, ...] = ()
+
+    @property
+    def turned(self) -> "Differences":
+        """All changes from the second to the first."""
+        changes = tuple(change.turned for change in self.changes)
+        return replace(self, first=self.second, second=self.first, changes=changes)
 
     @property
     def equal(self) -> bool:

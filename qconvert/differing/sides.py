@@ -15,7 +15,7 @@ from qconvert.ir import Graph
 from qconvert.modelfile import name_of
 from qconvert.modelfile.magic import is_onnx
 from qconvert.opening import Source, opened
-from qconvert.report.document import is_report, read_report, to_json
+from qconvert.report.document import is_report, read_report, report_at, to_json
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,8 +46,8 @@ Side: TypeAlias = ModelSide | FileSide | ReportSide
 
 
 def read_side(source: Source) -> Side:
-    """ONNX files by name or content, reports by name and schema; all others are Keras models."""
-    path = None if source.is_live else source.paths[0]
+    """ONNX files by name or content, reports by name and schema; others are Keras models."""
+    path = None if source.is_live else report_at(source.paths[0])
     if path is not None and is_onnx(path):
         if source.weights is not None:
             raise UsageError(

@@ -8,6 +8,8 @@ from qconvert import strict_json
 from qconvert.errors import UsageError, similar
 
 _UNITS = {"": 0, "KiB": 10, "MiB": 20, "GiB": 30}
+#: Of a number as it is written: nothing has more bytes, or more of anything.
+_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ class Limits:
                 near = similar(option, known) or f"; there are {', '.join(known)}"
                 raise UsageError("QC003", f"there is no limit {name!r}{near}")
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UsageError("QC003", f"the limit {name} has to be a positive integer")
+                raise UsageError(
+                    "QC003", f"the limit {name} has to be a positive integer{_found(value)}"
+                )
             changed[known[option]] = value
         return replace(self, **changed)
 
@@ -69,14 +73,22 @@ class FixedLimits(Limits):
         return f"limit {getattr(self, name):,}"
 
 
+def _found(value: object) -> str:
+    """What was given instead, if a message has the room for it."""
+    return f", not {value}" if isinstance(value, int) and abs(value) < 10**_DIGITS else ""
+
+
 def read_limits(texts: Iterable[str]) -> dict[str, int]:
     """Limits written as ``layers=20000`` or ``file-bytes=8GiB``; `UsageError` for other texts."""
     return dict(map(_read_limit, texts))
 
 
 def _read_limit(text: str) -> tuple[str, int]:
-    found = re.fullmatch(r"([a-z-]+)=(\d{1,18})(KiB|MiB|GiB|)", text)
+    found = re.fullmatch(r"([a-z-]+)=(-?[0-9]+)(KiB|MiB|GiB|)", text)
     if found is None:
         raise UsageError("QC001", f"{text!r} is not NAME=VALUE, such as layers=20000 or 8GiB")
     name, number, unit = found.groups()
+    if len(number) > _DIGITS:
+        reason = f"too large: a number of {len(number)} digits, and not of at most {_DIGITS}"
+        raise UsageError("QC003", f"the limit {name} is {reason}")
     return name, int(number) << _UNITS[unit]

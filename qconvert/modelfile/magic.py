@@ -6,8 +6,8 @@ from enum import Enum
 from pathlib import Path
 
 from qconvert.errors import Problem, UnsupportedError
-from qconvert.modelfile.malformed import MalformedError
-from qconvert.modelfile.source import HEAD, Buffer, head_of
+from qconvert.modelfile.malformed import MalformedError, blaming
+from qconvert.modelfile.source import HEAD, Buffer, head_of, require_readable
 from qconvert.strict_json import PLAIN, encoding_of
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -70,6 +70,16 @@ def require_possible_onnx(source: Buffer) -> None:
         reason = "an HDF5 file, as Keras models are; give the ONNX file"
         raise UnsupportedError([Problem("QC105", "", reason)])
     _refuse_accident(data)
+
+
+def require_possible_model(path: Path) -> None:
+    """A first look at *path*, before one at an output: whether it is there, and no other model.
+
+    What else is wrong with it is told when it is read.
+    """
+    require_readable(path)
+    with blaming(path):
+        _refuse_other_model(head_of(path))
 
 
 def is_onnx(path: Path) -> bool:

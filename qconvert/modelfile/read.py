@@ -15,12 +15,12 @@ from qconvert.modelfile.contents import ByName, ByPosition, Contents, StoredMode
 from qconvert.modelfile.json_limits import parse_object
 from qconvert.modelfile.layers import LayerNode, layer_tree
 from qconvert.modelfile.limits import DEFAULT_LIMITS, Limits
-from qconvert.modelfile.magic import Format, recognise
+from qconvert.modelfile.magic import Format, is_json, recognise
 from qconvert.modelfile.malformed import MalformedError, blaming
 from qconvert.modelfile.model import ModelFile
 from qconvert.modelfile.nesting import assign
 from qconvert.modelfile.reading import reading
-from qconvert.modelfile.source import SourceFile, opened_source
+from qconvert.modelfile.source import SourceFile, head_of, opened_source
 
 
 def read_model(
@@ -58,6 +58,12 @@ def _read(path: Path, weights: Path | None, limits: Limits) -> ModelFile:
         if kind is Format.JSON:
             beside = weights or find_weights(path)
             return _with_weights(path, source, architecture, layers, beside, limits)
+        if weights is not None and is_json(head_of(weights)):
+            raise UsageError(
+                "QC002",
+                f"model and weights look swapped: {weights} is JSON, as an architecture is, and "
+                f"{path} is not; give {weights} as the model, and --weights {path}",
+            )
         if weights is not None:
             raise UsageError(
                 "QC002", f"{path} holds its own weights; only a .json takes a weights file"

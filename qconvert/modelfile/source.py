@@ -58,7 +58,7 @@ def read_source(
     admit: Admit | None = None,
 ) -> None:
     """Hand all bytes of *path*, which has to be a regular file, to *take*, in pieces."""
-    try:
+    with _unreadable(path):
         _require_regular(path, path.stat())
         with _opened(path) as file:
             status = os.fstat(file.fileno())
@@ -71,6 +71,20 @@ def read_source(
                 if total > limits.file_bytes:
                     raise LimitError("QC110", f"{path}: too large: {limits.of('file_bytes')}")
                 take(chunk)
+
+
+def require_readable(path: Path) -> None:
+    """`BadFileError` if *path* leads to nothing, or to a file that cannot be opened."""
+    with _unreadable(path):
+        if stat.S_ISREG(path.stat().st_mode):
+            _opened(path).close()
+
+
+@contextmanager
+def _unreadable(path: Path) -> Iterator[None]:
+    """Within, what the system refuses is that *path* cannot be read."""
+    try:
+        yield
     except FileNotFoundError:
         raise BadFileError("QC107", path, "no such file") from None
     except (OSError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache, partial
@@ -26,12 +27,14 @@ from qconvert.errors import BadFileError, LimitError
 from qconvert.modelfile.json_limits import parse_object
 from qconvert.modelfile.limits import FixedLimits
 from qconvert.modelfile.malformed import MalformedError, blaming
-from qconvert.modelfile.source import read_all
+from qconvert.modelfile.source import kind_of, read_all
 from qconvert.report.plausible import implausible
 from qconvert.strict_json import encoding_of
 
 #: Changes when a reader of the old form would misunderstand the new one.
 SCHEMA: Final = "qconvert.report/1"
+#: Its name in a folder of reports.
+FILE: Final = "report.json"
 #: What the schemas of all versions begin with.
 _SCHEMAS: Final = "qconvert.report/"
 #: Of a report: those of thousands of layers take less.
@@ -79,6 +82,12 @@ def read_report(path: Path) -> Report:
         raise BadFileError(
             "QC140", path, "is not a whole report: " + "; ".join(found[:3])
         ) from error
+
+
+def report_at(path: Path) -> Path:
+    """The report in a folder that ``check --report`` has written; any other *path* as it is."""
+    inside = path / FILE
+    return inside if kind_of(inside) == stat.S_IFREG else path
 
 
 def is_report(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 
 from qconvert.checking.results import Report
 from qconvert.modelfile.source import kind_of
-from qconvert.report.document import is_report, to_json
+from qconvert.report.document import FILE, is_report, to_json
 from qconvert.report.html.check import check_page
 from qconvert.report.junit import to_junit
 from qconvert.report.markdown import to_markdown
@@ -26,7 +26,7 @@ class Format:
 
 #: Every one is the same text for the same report, and tells nothing of how long a check took.
 FORMATS: Final[Mapping[str, Format]] = {
-    "json": Format("report.json", partial(to_json, timed=False)),
+    "json": Format(FILE, partial(to_json, timed=False)),
     "html": Format("report.html", check_page),
     "junit": Format("junit.xml", to_junit),
     "sarif": Format("report.sarif", to_sarif),

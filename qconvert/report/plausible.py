@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import Final
 
 from qconvert.checking.distribution import BINS, MAP, Distribution, ErrorMap, Histogram
-from qconvert.checking.results import Report
+from qconvert.checking.results import Finding, Report, Verdict
 from qconvert.ir import Grid
 
 #: Names of whole numbers that count nothing: of bins, grids, and moves in a file.
@@ -25,6 +25,7 @@ def implausible(report: Report) -> Iterator[str]:
     names = {layer.name for layer in report.layers}
     yield from _impossible(report, "report")
     yield from _unknown_witnesses(report)
+    yield from _unfounded(report)
     yield from (
         f"the weight {weight.role!r} is of no layer that there is: {weight.layer!r}"
         for weight in report.weights
@@ -65,6 +66,29 @@ def _unknown_witnesses(report: Report) -> Iterator[str]:
     for name, finding in findings:
         if any(not known.issuperset(each.witnesses) for each in finding.comparisons):
             yield (f"{name!r} was compared by witnesses that there are not")
+
+
+def _unfounded(report: Report) -> Iterator[str]:
+    """Verdicts that what was compared denies, or a proof that there is not."""
+    for layer in report.layers:
+        if layer.finding.verdict is Verdict.PROVEN and layer.finding.proof is None:
+            yield f"the layer {layer.name!r} is PROVEN by nothing"
+        if not _is_founded(layer.finding):
+            yield f"the layer {layer.name!r} is {layer.finding.verdict.value}, and differs"
+    for output in report.outputs:
+        unequal = output.finding.verdict is Verdict.PROVEN and not output.finding.equal
+        if unequal or not _is_founded(output.finding):
+            yield f"the output {output.name!r} is {output.finding.verdict.value}, and differs"
+    for weight in report.weights:
+        differing = weight.difference.differing or (weight.stored and weight.stored.differing)
+        if weight.verdict is Verdict.PROVEN and differing:
+            yield f"the weight {weight.layer}/{weight.role} is PROVEN, and differs"
+
+
+def _is_founded(finding: Finding) -> bool:
+    """Whether a verdict that passes has nothing that differs beyond rounding."""
+    beyond = any(one.difference.beyond for one in finding.comparisons)
+    return not (finding.verdict.passes and beyond)
 
 
 def _is_distribution(found: Distribution) -> bool:

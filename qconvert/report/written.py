@@ -5,7 +5,7 @@ import json
 import os
 import shlex
 import string
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -75,9 +75,10 @@ def lines_of(found: Written) -> Iterator[str]:
     yield kinds
 
 
-def next_line(model: Path, onnx: Path) -> str:
-    """What to do with the file *onnx* now, as a shell reads it."""
-    return f"next: qconvert check {_quoted(_named(model))} {_quoted(_named(onnx))}"
+def next_line(model: Path, onnx: Path, options: Iterable[str | Path] = ()) -> str:
+    """What to do with the file *onnx* now, as a shell reads it: *options* are those of *model*."""
+    words = (_quoted(_named(word)) for word in (model, onnx))
+    return " ".join(("next: qconvert check", *words, *(_quoted(str(word)) for word in options)))
 
 
 def _named(path: Path) -> str:

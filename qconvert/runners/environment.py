@@ -1,6 +1,7 @@
 """What an interpreter has installed, by metadata alone: nothing of it is imported."""
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,7 +72,8 @@ def probe(interpreter: Path) -> Environment:
             command, capture_output=True, text=True, check=False, timeout=_SECONDS
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise WitnessError("QC720", f"{interpreter} does not run: {error}") from error
+        reason = unstarted(str(interpreter), error)
+        raise WitnessError("QC720", f"{interpreter} does not run: {reason}") from error
     try:
         return _environment(interpreter, json.loads(done.stdout))
     except ValueError as error:
@@ -79,6 +81,15 @@ def probe(interpreter: Path) -> Environment:
         raise WitnessError(
             "QC720", f"{interpreter} is no Python that answers: {last[0]}"
         ) from error
+
+
+def unstarted(program: str, error: Exception) -> str:
+    """Why *program* did not start, and where it may be that was looked for as a command."""
+    if not isinstance(error, FileNotFoundError) or os.sep in program:
+        return str(error)
+    reason = "no command of this name is in PATH"
+    here = Path(program).absolute()
+    return f"{reason}; to run the file here, give {here}" if here.exists() else reason
 
 
 def _environment(interpreter: Path, answer: object) -> Environment:

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import IO, ClassVar, Self, TypeAlias
 
 from qconvert.errors import UsageError, WitnessError
+from qconvert.runners.environment import unstarted
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 Answer: TypeAlias = dict[str, Json]
@@ -52,6 +53,7 @@ class Worker:
 
     def __init__(self, python: Path | None = None, *, timeout: float = 600.0) -> None:
         self._python = str(python or sys.executable)
+        self._option = f"--tf-python {python}: " if python else ""
         self._timeout = timeout
         self._sent = 0
         self._answered = 0
@@ -90,7 +92,10 @@ class Worker:
                     env=os.environ | {"TMPDIR": str(self.folder)},
                 )
         except OSError as error:
-            raise WitnessError("QC720", f"{self.name} did not start: {error}") from error
+            reason = unstarted(self._python, error)
+            raise WitnessError(
+                "QC720", f"{self.name} did not start: {self._option}{reason}"
+            ) from error
 
     def _command(self) -> list[str]:
         return [self._python, str(WORKER)]

@@ -118,8 +118,8 @@ def test_a_file_that_does_not_run_is_an_error(
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (("--threads", str(MOST_THREADS + 1)), "QC003", f"rounds and {MOST_THREADS:,} threads"),
-        (("--threads", str(1 << 40)), "QC003", f"rounds and {MOST_THREADS:,} threads"),
+        (("--threads", str(MOST_THREADS + 1)), "QC003", f"at most {MOST_THREADS:,} threads, not "),
+        (("--threads", str(1 << 40)), "QC003", f"at most {MOST_THREADS:,} threads, not "),
         (("--rounds", str(10**20)), "QC003", "at most 10,000 rounds"),
         (("--batch", str(1 << 62)), "QC320", "--limit tensor-bytes"),
         (("--batch", str(1 << 70)), "QC320", "--limit tensor-bytes"),

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qconvert.checking.inputs import Samples, from_user, seeded
+from qconvert.checking.inputs import Samples, from_user, seeded, seeded_sample
 from qconvert.errors import BadFileError, LimitError, QConvertError, UsageError
-from qconvert.ir import F32, Graph, Input, Node, Output
+from qconvert.ir import F32, Graph, Grid, Input, Node, Output
 from qconvert.ir.ops import Merge, Quantize, Relu
 from qconvert.ir.quantizers import (
     QuantizedBits,
@@ -56,6 +56,15 @@ def test_ties_neighbours_and_both_ends_of_the_grid_are_tried(graph: Graph) -> No
 def test_a_sample_does_not_depend_on_how_many_there_are(graph: Graph) -> None:
     few, many = gather(seeded(graph, 10, seed=3)), gather(seeded(graph, 200, seed=3))
     np.testing.assert_array_equal(few["x"], many["x"][:10])
+
+
+def test_a_sample_alone_is_the_one_in_its_batch(two_inputs: Graph) -> None:
+    domains = {"a": Grid(0, 255, -8)}
+    many = gather(seeded(two_inputs, 40, 3, domains))
+    for number in (0, 1, 2, 39):
+        alone = seeded_sample(two_inputs, number, 3, domains)
+        for name in many:
+            np.testing.assert_array_equal(alone[name], many[name][number : number + 1])
 
 
 def test_another_seed_gives_other_samples(graph: Graph) -> None:
@@ -162,12 +171,24 @@ def test_samples_of_no_numbers_are_refused(form: str, tmp_path: Path) -> None:
     assert found.value.code == "QC714"
 
 
+def test_fewer_samples_than_asked_for_are_told(graph: Graph) -> None:
+    x = np.zeros((3, 2), np.float32)
+    told = "3 samples of the given arrays, all there are (100 were asked for)"
+    assert from_user(graph, x, 100).description == told
+    assert from_user(graph, x, 3).description == "3 samples of the given arrays"
+
+
 def test_of_many_names_some_are_told(graph: Graph, tmp_path: Path) -> None:
     path, x = tmp_path / "x.npz", np.zeros((1, 2), np.float32)
     np.savez(path, **{f"{i:03}{'a' * 1000}": x for i in range(300)})  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="and 292 more, the model's are") as found:
         from_user(graph, path)
     assert len(str(found.value)) < 1000
+
+
+def test_a_missing_file_is_told_as_elsewhere(graph: Graph, tmp_path: Path) -> None:
+    with pytest.raises(BadFileError, match=r"x\.npy: no such file$"):
+        from_user(graph, tmp_path / "x.npy")
 
 
 def test_different_numbers_of_samples_are_refused(two_inputs: Graph) -> None:
@@ -212,7 +233,7 @@ def text(path: Path) -> None:
         (not_an_archive, "not a readable .npz"),
         (not_arrays, "not a readable array"),
         (text, "neither"),
-        (lambda path: None, "No such file"),
+        (lambda path: None, "no such file"),
     ],
 )
 def test_bad_files_are_refused(graph: Graph, tmp_path: Path, make: object, message: str) -> None:

@@ -149,9 +149,65 @@ def test_weights_are_effective_and_the_product_of_codes_and_scale(
 
 
 def test_weights_are_those_of_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "model.onnx").touch()
     assert run(["weights", str(tmp_path / "model.onnx")]) == 2
     assert "model.onnx is an ONNX file: name the Keras model" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
+    assert names(tmp_path) == ["model.onnx"]
+
+
+@pytest.mark.parametrize("command", ["export", "weights"])
+def test_a_model_is_looked_at_before_the_output_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Which nobody named, and whose folder may be missing as the model is."""
+    assert run([command, str(tmp_path / "nowhere" / "model.h5")]) == 4
+    assert "error QC107: " in capsys.readouterr().err
+
+
+def test_a_file_that_is_taken_for_an_option_is_said_to_be_one(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(write_model("-dash.h5").parent)
+    assert run(["export", "-dash.h5"]) == 2
+    assert "\n-dash.h5 is a file: write ./-dash.h5\n" in capsys.readouterr().err
+    assert run(["export", "-other.h5"]) == 2
+    assert "is a file" not in capsys.readouterr().err
+    assert run(["export", "./-dash.h5"]) == 0
+
+
+def test_an_onnx_file_is_no_model_to_export_and_no_input_that_is_replaced(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model()
+    assert run(["export", str(model)]) == 0
+    assert run(["export", str(model.with_suffix(".onnx"))]) == 3
+    assert "error QC105: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["inspect", "bench"])
+@pytest.mark.parametrize("option", ["--weights", "--tf-python"])
+def test_options_of_a_keras_model_are_refused_where_there_is_none(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str], command: str, option: str
+) -> None:
+    model = write_model()
+    assert run(["export", str(model)]) == 0
+    assert run([command, str(model.with_suffix(".onnx")), option, str(model)]) == 2
+    assert f"error QC002: {model.with_suffix('.onnx')} is an ONNX file: {option} " in (
+        capsys.readouterr().err
+    )
+
+
+def test_all_options_of_a_keras_model_are_told_at_once(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model()
+    assert run(["export", str(model)]) == 0
+    options = ["--opaque", "tf2onnx", "--strict", "--via-tensorflow", "--freeze-scales", "x.npy"]
+    file = str(model.with_suffix(".onnx"))
+    assert run(["inspect", file, "--limit", "layers=100"]) == 0
+    assert run(["inspect", file, *options]) == 2
+    told = capsys.readouterr().err
+    assert all(word in told for word in options if word.startswith("--"))
 
 
 def test_inspect_shows_layers_of_a_model_and_of_its_export(

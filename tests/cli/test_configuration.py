@@ -119,7 +119,8 @@ MODEL: Final = '[[models]]\nmodel = "m.h5"\n'
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "models is no array of tables"),
+        ("", "there is no [[models]]"),
+        ('require = "proven"', "there is no [[models]]"),
         ("models = []", "it names no model"),
         ("models = 3", "models is no array of tables"),
         ('models = ["m.h5"]', "models is no array of tables"),
@@ -175,6 +176,26 @@ def test_everything_that_is_wrong_is_told_with_its_place(tmp_path: Path) -> None
         "$.models[1].scan",
         "$.models[1]",
     ]
+
+
+def test_a_key_of_all_models_is_wrong_once_and_where_it_stands(tmp_path: Path) -> None:
+    text = f'require = "prove"\nsamples = 0\nseed = -1\ntf-python = 3\n{MODEL}{MODEL}seed = -2'
+    with pytest.raises(UsageError) as caught:
+        read_configuration(written(tmp_path, text))
+    places = [line.rpartition(" @ ")[2] for line in caught.value.lines[1:]]
+    keys = ["$.require", "$.samples", "$.seed", "$.tf_python"]
+    assert sorted(places) == ["$.models[1].seed", *keys]
+
+
+@pytest.mark.parametrize("folders", [("r/s", "r"), ("r", "r/s"), ("r/../q/s/t", "q")])
+def test_reports_of_two_models_are_not_inside_of_each_other(
+    tmp_path: Path, folders: tuple[str, str]
+) -> None:
+    """Before anything runs, whichever is first: a folder that is filled is not replaced later."""
+    text = "".join(f'{MODEL}report = "{folder}"\n' for folder in folders)
+    with pytest.raises(UsageError, match="inside of") as caught:
+        read_configuration(written(tmp_path, text))
+    assert caught.value.code == "QC910"
 
 
 @pytest.mark.parametrize(

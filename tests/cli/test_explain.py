@@ -16,9 +16,12 @@ from onnx import numpy_helper
 from PIL import Image
 
 import qconvert
+from qconvert.checking import inputs
+from qconvert.checking.domain import Domain, random_sample
 from qconvert.cli import run
 from qconvert.errors import UsageError, WitnessError
 from qconvert.explaining import Explanation, Rounded, Sum
+from qconvert.ir import F32
 
 from .conftest import KERNEL, LAYERS
 
@@ -192,6 +195,27 @@ def test_what_is_not_there_is_a_usage_error(
 ) -> None:
     assert explain(write_model(), *arguments, "--no-run") == 2
     assert message in capsys.readouterr().err
+
+
+def test_samples_before_the_one_that_is_explained_are_not_drawn(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of which there may be millions, which take minutes."""
+    drawn: list[int] = []
+
+    def counted(domain: Domain, seed: int, source: int, number: int) -> F32:
+        drawn.append(number)
+        return random_sample(domain, seed, source, number)
+
+    monkeypatch.setattr(inputs, "random_sample", counted)
+    assert explain(write_model(), "--layer", "fc", "--sample", "999999", "--no-run") == 0
+    assert "sample 999999 of those that check chooses with seed 0" in capsys.readouterr().out
+    assert drawn == [999999]
+
+
+def test_a_sample_before_the_first_one_is_none(write_model: WriteModel) -> None:
+    with pytest.raises(UsageError, match="there is no sample -1"):
+        qconvert.explain(write_model(), "fc", sample=-1, witnesses=False)
 
 
 def test_a_sample_that_is_not_there_is_a_usage_error(

@@ -29,6 +29,7 @@ def test_a_limit_is_told_and_raised(tmp_path: Path, capsys: pytest.CaptureFixtur
         ("layers", "'layers' is not NAME=VALUE"),
         ("layer=1", "there is no limit 'layer' (similar names: layers)"),
         ("layers=0", "the limit layers has to be a positive integer"),
+        ("layers=-5", "the limit layers has to be a positive integer, not -5"),
     ],
 )
 def test_what_is_no_limit_is_a_matter_of_usage(

@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
 import re
+import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from qconvert.report.escape import printable
 from qconvert.staged import Staged
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
+DATA = Path(__file__).parents[1] / "data"
 NOWHERE = ["--tf-python", "/nowhere/python"]
 
 
@@ -127,6 +131,31 @@ def test_the_next_command_can_be_pasted(
     assert run(["export", str(model)]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == f"next: qconvert check '{model}' '{model.with_suffix('.onnx')}'"
+
+
+def test_the_next_command_reads_the_model_in_the_same_way(
+    write_model: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved, file = tmp_path / "my weights.hdf5", tmp_path / "x.onnx"
+    shutil.copy(DATA / "encoder_weights.hdf5", moved)
+    model = DATA / "encoder.json"
+    options = ["--weights", str(moved), "--limit", "layers=100", "--opaque", "tf2onnx", "--strict"]
+    assert run(["export", str(model), "-o", str(file), *options]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert shlex.split(last)[1:] == ["qconvert", "check", str(model), str(file), *options]
+
+
+def test_of_standard_input_there_is_no_next_command(
+    write_model: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which the next command has of its own."""
+    model = write_model()
+    link = tmp_path / "given.h5"
+    descriptor = os.open(model, os.O_RDONLY)
+    link.symlink_to(f"/dev/fd/{descriptor}")
+    assert run(["export", str(link)]) == 0
+    os.close(descriptor)
+    assert "next:" not in capsys.readouterr().out
 
 
 def test_what_was_written_is_told_as_json_alone(

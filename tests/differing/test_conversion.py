@@ -1,3 +1,4 @@
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ def test_a_model_and_its_file_do_not_differ(path: Path) -> None:
     assert found.equal and found.exit_code == 0
     (told,) = found.not_compared
     assert "operators" in told
-    assert qconvert.diff(path, MODEL) == found
+    turned = qconvert.diff(path, MODEL)
+    assert turned.equal and (turned.first, turned.second) == (found.second, found.first)
 
 
 def test_a_code_of_the_file_that_is_another_is_told_as_a_weight(path: Path) -> None:
@@ -66,6 +68,29 @@ def test_the_file_of_another_training_has_another_source(path: Path, tmp_path: P
         ("", "source of the file"),
         ("fc1", "kernel"),
     ]
+
+
+def test_what_is_given_first_is_first_whichever_it_is(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.h5"
+    other.write_bytes(MODEL.read_bytes())
+    with h5py.File(other, "r+") as file:
+        file["model_weights/fc1/fc1_1/kernel:0"][0, 0] = 0.9
+    (_, change), (source, turned) = (
+        qconvert.diff(*pair).changes for pair in ((other, path), (path, other))
+    )
+    assert source.before == f"SHA-256 {hashlib.sha256(MODEL.read_bytes()).hexdigest()}"
+    assert source.after == f"SHA-256 {hashlib.sha256(other.read_bytes()).hexdigest()}"
+    assert change.numbers and turned.numbers
+    assert (turned.numbers.after, turned.numbers.before) == (
+        change.numbers.before,
+        change.numbers.after,
+    )
+    kinds, turned_kinds = (
+        [(x.layer, x.kind) for x in qconvert.diff(*pair).changes if not x.what]
+        for pair in ((DATA / "mnist_cnn.keras", path), (path, DATA / "mnist_cnn.keras"))
+    )
+    other_kind = {Kind.ADDED: Kind.REMOVED, Kind.REMOVED: Kind.ADDED, Kind.RENAMED: Kind.RENAMED}
+    assert turned_kinds == [(layer, other_kind[kind]) for layer, kind in kinds]
 
 
 def test_the_file_of_another_model_has_other_layers(path: Path) -> None:

@@ -136,6 +136,15 @@ def test_reports_are_read_from_files(report: Report, tmp_path: Path) -> None:
     assert qconvert.diff(first, second).changes[0].layer == "fc1"
 
 
+def test_a_folder_of_a_report_is_one(report: Report, tmp_path: Path) -> None:
+    """As check --report writes it."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for path in (tmp_path / "first.json", folder / "report.json"):
+        path.write_text(json.dumps(report), encoding="utf-8")
+    assert qconvert.diff(tmp_path / "first.json", folder).equal
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -12,6 +12,7 @@ from qconvert.errors import BadFileError, UnsupportedError, UsageError
 from qconvert.modelfile import copy_saved_model, read_model
 
 WriteModel = Callable[..., Path]
+DATA = Path(__file__).parents[1] / "data"
 
 
 def bad(path: Path) -> str:
@@ -158,6 +159,13 @@ def test_a_truncated_model_tells_how_much_is_missing(
 def test_bytes_tell_the_format_and_names_do_not(tmp_path: Path, write_model: WriteModel) -> None:
     path = write_model().rename(tmp_path / "model.keras")
     assert list(read_model(path).weights) == ["d"]
+
+
+def test_a_model_and_weights_that_are_swapped_are_said_to_look_so() -> None:
+    model, weights = DATA / "encoder.json", DATA / "encoder_weights.hdf5"
+    with pytest.raises(UsageError, match="look swapped") as caught:
+        read_model(weights, model)
+    assert str(caught.value).endswith(f"give {model} as the model, and --weights {weights}")
 
 
 def test_only_an_architecture_takes_a_weights_file(write_model: WriteModel) -> None:

@@ -55,7 +55,7 @@ def test_limits_are_written_with_units() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["layers", "layers=", "layers=-1", "layers=1e5", "=1", "a=1GB"])
+@pytest.mark.parametrize("text", ["layers", "layers=", "layers=1e5", "=1", "a=1GB"])
 def test_other_texts_are_no_limits(text: str) -> None:
     with pytest.raises(UsageError, match="is not NAME=VALUE"):
         read_limits([text])
@@ -66,10 +66,17 @@ def test_other_texts_are_no_limits(text: str) -> None:
     [
         ({"layer": 1}, r"there is no limit 'layer' \(similar names: layers\)"),
         ({"x": 1}, "there is no limit 'x'; there are file-bytes, config-bytes, json-depth, "),
-        ({"layers": 0}, "the limit layers has to be a positive integer"),
+        ({"layers": 0}, "the limit layers has to be a positive integer, not 0"),
+        ({"layers": -5}, "the limit layers has to be a positive integer, not -5"),
+        ({"layers": -(10**5000)}, "the limit layers has to be a positive integer"),
         ({"layers": True}, "the limit layers has to be a positive integer"),
     ],
 )
 def test_limits_that_do_not_exist_are_told(values: dict[str, int], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         DEFAULT_LIMITS.with_values(values)
+
+
+def test_a_limit_that_is_too_large_is_said_to_be() -> None:
+    with pytest.raises(UsageError, match="the limit file-bytes is too large: a number of 20 digit"):
+        read_limits([f"file-bytes={'9' * 20}GiB"])

@@ -279,6 +279,46 @@ def test_a_report_that_no_check_makes_is_refused(
     assert caught.value.code == "QC140"
 
 
+def test_a_verdict_that_what_was_compared_denies_is_refused(
+    bounded: Report, tmp_path: Path
+) -> None:
+    """Though everything that follows from the verdicts was changed with them."""
+    text = json.dumps(document(replace(bounded, required=Verdict.SAMPLED)))
+    path = tmp_path / "report.json"
+    path.write_text(text)
+    assert read_report(path).passed
+    path.write_text(re.sub('"(BOUNDED|SAMPLED)"', '"PROVEN"', text))
+    with pytest.raises(BadFileError, match="the layer 'act' is PROVEN by nothing"):
+        read_report(path)
+
+
+@pytest.mark.parametrize("part", ["layers", "outputs"])
+def test_nothing_passes_that_differs_beyond_rounding(
+    bounded: Report, tmp_path: Path, part: str
+) -> None:
+    content = document(bounded)
+    content[part][0]["comparisons"][0].update(differing=1, beyond=1)
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(BadFileError, match="and differs"):
+        read_report(path)
+
+
+@pytest.mark.parametrize("part", ["outputs", "weights"])
+def test_what_is_proven_by_equality_is_equal(bounded: Report, tmp_path: Path, part: str) -> None:
+    """Of a layer, unlike of these, numbers may be proven that round differently."""
+    output = replace(bounded.outputs[0].finding, verdict=Verdict.PROVEN)
+    outputs = (replace(bounded.outputs[0], finding=output),)
+    content = document(replace(bounded, outputs=outputs))
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(content))
+    read_report(path)
+    (content[part][0] if part == "weights" else content[part][0]["comparisons"][0])["differing"] = 1
+    path.write_text(json.dumps(content))
+    with pytest.raises(BadFileError, match="is PROVEN, and differs"):
+        read_report(path)
+
+
 def test_whatever_counts_is_not_negative(
     passing: Report,
     failing: Report,

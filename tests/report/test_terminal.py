@@ -11,6 +11,7 @@ from qconvert import api
 from qconvert.checking.deployed.by_layer import InFloat, LayerKernels
 from qconvert.checking.repair.moves import Move, Repair, Unrepaired
 from qconvert.checking.results import Report, Verdict
+from qconvert.cli.checked import show_report
 from qconvert.emit.metadata import Requirements
 from qconvert.emit.stamp import Stamp
 from qconvert.report.escape import LIMIT, printable
@@ -217,6 +218,15 @@ def test_what_is_short_of_what_is_required_names_no_ignored_layer(bounded: Repor
     text = shown(dataclasses.replace(bounded, ignored=(("act", "why"),)))
     (line,) = (line for line in text.splitlines() if line.startswith("no pass: "))
     assert line == "no pass: PROVEN is required, which is not known of y"
+
+
+def test_quietly_it_is_told_what_is_required_and_not_known(
+    bounded: Report, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_report(Path("m.h5"), dataclasses.replace(bounded, required=Verdict.PROVEN), quiet=True)
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("qconvert: m.h5: SAMPLED: ")
+    assert "; PROVEN is required, which is not known of " in err
 
 
 def test_nothing_compared_says_so(passing: Report) -> None:

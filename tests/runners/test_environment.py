@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from qconvert.errors import WitnessError
 from qconvert.runners.environment import probe
+from qconvert.runners.process import Worker
 
 Program = Callable[[str], Path]
 
@@ -49,3 +51,20 @@ def test_what_is_no_python_of_ours_is_an_error(program: Program, text: str) -> N
 def test_a_missing_interpreter_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(WitnessError, match="does not run"):
         probe(tmp_path / "python")
+
+
+def test_a_file_here_is_no_command_and_it_is_said_how_to_run_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.h5").touch()
+    here = re.escape(str(tmp_path / "model.h5"))
+    with pytest.raises(WitnessError, match=f"no command of this name is in PATH.* give {here}$"):
+        probe(Path("model.h5"))
+    with pytest.raises(WitnessError, match=r"no command of this name is in PATH$"):
+        probe(Path("other.h5"))
+    with (
+        pytest.raises(WitnessError, match=f"--tf-python model.h5: no command .* give {here}$"),
+        Worker(Path("model.h5")),
+    ):
+        pass
