@@ -40,8 +40,8 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",  # each thread takes address space, which is limited
     "PYTHONHASHSEED": "0",
 }
-#: Codes of what is merely large; bombs and the like are no honest files.
-_SIZES = frozenset({"QC208", "QC513", "QC708", "QC801"})
+#: Codes of what is beyond a limit; bombs that are no honest files have others.
+_SIZES = frozenset({"QC126", "QC208", "QC513", "QC708", "QC801"})
 #: Seconds in all for each of the processor's: others may take that away.
 _PATIENCE = 4
 #: Bytes besides arrays that a file of results may have.

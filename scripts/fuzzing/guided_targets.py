@@ -6,7 +6,6 @@ Imported by `guided_process.py`, which counts the branches of qconvert that are 
 import io
 import json
 import tempfile
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -98,8 +97,7 @@ def archive_of(data: bytes) -> str:
     """The parts of an archive, as the isolated reader unpacks them: small ones, or none."""
     limits = {"dataset_bytes": _SMALL, "dataset_ratio": 1, "config_bytes": _SMALL}
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            parts = unpacked(archive, {**limits, "archive_entries": 9})
+        parts, _ = unpacked(io.BytesIO(data), {**limits, "archive_entries": 9})
     except (RefusalError, *DAMAGE) as error:
         return getattr(error, "code", "QC120")
     if any(len(part) > _SMALL for part in parts.values()):

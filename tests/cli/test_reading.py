@@ -76,6 +76,10 @@ def behind_weights(folder: Path) -> Path:
     return archive([*entries.items()])(folder)
 
 
+def with_asset(name: str) -> Make:
+    return archive([*parts().items(), (name, b"")])
+
+
 KERNEL = "/model_weights/d/d/kernel:0"
 
 
@@ -84,10 +88,15 @@ KERNEL = "/model_weights/d/d/kernel:0"
     [
         (second_name(KERNEL, "0"), f"/0 (another name of {KERNEL})"),
         (second_name(KERNEL, "z"), f"/z (another name of {KERNEL})"),
+        (second_name(KERNEL, "optimizer_weights/m"), f"/m (another name of {KERNEL})"),
+        (second_name(KERNEL, "metrics"), f"/metrics (another name of {KERNEL})"),
+        (second_name("model_weights/d", "optimizer/d"), f"/kernel:0 (another name of {KERNEL})"),
         (second_name("model_weights", "z"), "/z"),
         (second_name("model_weights/d", "a"), f"/a/d/kernel:0 (another name of {KERNEL})"),
         (behind(b"more", "earliest"), "4 bytes behind the end of HDF5"),
         (behind(b"more", "latest"), "4 bytes behind the end of HDF5"),
+        (with_asset("assets/x"), "assets/x"),
+        (with_asset("assets/"), "assets/"),
         (behind_weights, "4 bytes behind the end of HDF5"),
     ],
 )

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from qconvert.errors import BadFileError
+from qconvert.errors import BadFileError, LimitError
 from qconvert.modelfile import DEFAULT_LIMITS, Json, Limits, read_model
 from qconvert.modelfile.inside import leftover
 
@@ -98,8 +98,12 @@ def test_a_symbolic_link_is_only_text(tmp_path: Path) -> None:
 
 def test_blanks_do_not_fill_the_memory(tmp_path: Path) -> None:
     parts = entries() | {"config.json": b" " * (40 << 20)}
-    assert bad(write(tmp_path, *parts.items())) == (
-        "config.json unpacks to too many bytes: limit 33,554,432 (--limit config-bytes=N raises it)"
+    path = write(tmp_path, *parts.items())
+    with pytest.raises(LimitError) as caught:
+        read_model(path)
+    assert str(caught.value) == (
+        f"{path}: config.json unpacks to too many bytes: limit 33,554,432"
+        " (--limit config-bytes=N raises it)"
     )
 
 

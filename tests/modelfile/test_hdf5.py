@@ -201,7 +201,9 @@ def test_a_group_in_place_of_a_weight_is_refused(write_model: WriteModel) -> Non
     assert "something other than a dataset" in bad_after(write_model(), change)
 
 
-@pytest.mark.parametrize("value", [1, [1.0], h5py.Empty("S1"), b"\xff", ["{}", "{}"]])
+@pytest.mark.parametrize(
+    "value", [1, [1.0], h5py.Empty("S1"), b"\xff", ["{}", "{}"], np.void(b"{}"), [np.void(b"{}")]]
+)
 def test_the_configuration_has_to_be_one_text(write_model: WriteModel, value: object) -> None:
     def change(file: h5py.File) -> None:
         file.attrs["model_config"] = value

@@ -21,7 +21,10 @@ TOLD, LOOKED_AT = 10, 100_000
 
 
 def unused(file: h5py.Group, consumed: set[h5py.Dataset]) -> list[str]:
-    """Paths of data and links in *file* besides what was *consumed*; no link is followed."""
+    """Paths of data and links in *file* besides what was *consumed*; no link is followed.
+
+    Data of training are left out, but not if a layer takes them under another name.
+    """
     names = {each: str(each.name) for each in consumed}
     around = {name[:end] for name in names.values() for end in slashes(name)}
     found: list[str] = []
@@ -32,7 +35,10 @@ def unused(file: h5py.Group, consumed: set[h5py.Dataset]) -> list[str]:
             found.append(path)
         if isinstance(member, h5py.Dataset) and names.get(member) != path:
             of = names.get(member)
-            found.append(path if of is None else f"{path} (another name of {of})")
+            if of is not None:
+                found.append(f"{path} (another name of {of})")
+            elif path.split("/")[1] not in OF_TRAINING:
+                found.append(path)
     return found
 
 
@@ -49,8 +55,6 @@ def walk(file: h5py.Group) -> Iterator[tuple[str, object]]:
         for name in group.id:  # bytes, which need not be UTF-8
             shown = name.decode(errors="replace")
             path = f"{prefix}/{shown}"
-            if not prefix and shown in OF_TRAINING:
-                continue
             if group.id.links.get_info(name).type != h5py.h5l.TYPE_HARD:
                 yield path, None
                 continue

@@ -4,7 +4,10 @@ import io
 import stat
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import h5py
 
@@ -24,6 +27,63 @@ def also(name: str | zipfile.ZipInfo, content: bytes = b"x") -> Make:
 
 def instead(name: str, content: bytes) -> Make:
     return archive(list((parts() | {name: content}).items()))
+
+
+def linked_asset() -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo("assets/x")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+def second_name(name: str) -> zipfile.ZipInfo:
+    """An entry ``assets/x`` that calls itself so in UTF-8 as well, as *name*."""
+    info, content = zipfile.ZipInfo("assets/x"), name.encode()
+    extra = struct.pack("<BI", 1, zlib.crc32(b"assets/x")) + content
+    info.extra = struct.pack("<HH", 0x7075, len(extra)) + extra
+    return info
+
+
+def one_name_listed(content: bytearray) -> None:
+    """The directory's extra field of a second name becomes one that nobody knows."""
+    struct.pack_into("<H", content, content.rindex(b"\x75\x70"), 0x7076)
+
+
+def called(old: bytes, new: bytes, count: int) -> Make:
+    """An asset under another name: in its header (1), in the directory as well (2)."""
+    return archive(
+        [*parts().items(), (old.decode(), b"x")],
+        lambda content: content.__setitem__(slice(0, None), content.replace(old, new, count)),
+    )
+
+
+class Pipe(io.BytesIO):
+    """A stream of which zipfile thinks that nothing in it can be changed later."""
+
+    def tell(self) -> int:
+        raise OSError
+
+
+def streamed(folder: Path) -> Path:
+    """An archive whose sizes stand behind its entries, as zip64 and not."""
+    stream = Pipe()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in parts().items():
+            with file.open(name, "w", force_zip64=name.endswith("h5")) as entry:
+                entry.write(content)
+    (folder / "model.keras").write_bytes(stream.getvalue())
+    return folder / "model.keras"
+
+
+def counted(folder: Path, count: int = 3) -> Path:
+    """An archive whose entries are counted in the record of zip64 at its end."""
+    path = archive()(folder)
+    content = bytearray(path.read_bytes())
+    at, size = content.index(END), content.index(END) - content.index(CENTRAL)
+    struct.pack_into("<2H", content, at + 8, 0xFFFF, 0xFFFF)
+    record = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, at - size)
+    content[at:at] = record + struct.pack("<4sIQI", b"PK\6\7", 0, at, 1)
+    path.write_bytes(content)
+    return path
 
 
 def link(name: str) -> Make:
@@ -76,8 +136,35 @@ CASES = (
          "QC123", 4, "2 entries model.weights"),
     *(
         Case(66, f"an entry {name}", also(name), "QC124", 4, "does not write")
-        for name in ("../../evil", "/etc/passwd", "evil.py", "config.json/", "CONFIG.JSON", "a\\b")
+        for name in ("../../evil", "/etc/passwd", "evil.py", "config.json/", "CONFIG.JSON", "a\\b",
+                     "assets/../../evil", "assets//etc/passwd", "assets/./x", "assets/a\\b")
     ),
+    Case(66, "an asset that is a link", also(linked_asset()), "QC124", 4, "symbolic link"),
+    Case(66, "a name with an end in it", called(b"assets/x", b"assets/\0", 2), "QC124", 4,
+         "does not write"),
+    Case(66, "an asset that is elsewhere in front of it", called(b"assets/x12", b"../../evil", 1),
+         "QC120", 4, "something else than the directory"),
+    Case(66, "a name in UTF-8 that leads elsewhere", also(second_name("assets/../../x")),
+         "QC124", 4, "of two names"),
+    Case(66, "a name in UTF-8 in front of it alone", archive(
+         [*parts().items(), (second_name("assets/../../x"), b"")], one_name_listed),
+         "QC124", 4, "of two names"),
+    Case(66, "encrypted by one header", archive(spoil=field(LOCAL, 6, "<H", 1)), "QC120", 4,
+         "the header of config.json says something else"),
+    Case(66, "another size in front of it", archive(spoil=field(LOCAL, 22, "<I", 5)), "QC120", 4,
+         "the header of config.json says something else"),
+    Case(66, "another method in front of it", archive(spoil=field(LOCAL, 8, "<H", 0)), "QC120", 4,
+         "the header of config.json says something else"),
+    Case(66, "sizes behind the entries", streamed, "", 0),
+    Case(66, "a count of entries", archive(spoil=field(END, 10, "<H", 2)), "QC120", 4,
+         "lists 3 entries and counts 2"),
+    Case(66, "a count of this disk", archive(spoil=field(END, 8, "<H", 2)), "QC120", 4,
+         "lists 3 entries and counts 2"),
+    Case(66, "a count of zip64 that is missing", archive(spoil=field(END, 10, "<H", 0xFFFF)),
+         "QC120", 4, "lists 3 entries and counts 65535"),
+    Case(66, "entries counted by zip64", counted, "", 0),
+    Case(66, "another count of zip64", partial(counted, count=2), "QC120", 4,
+         "lists 3 entries and counts 2"),
     Case(66, "a symbolic link", link("config.json"), "QC124", 4, "symbolic link"),
     Case(66, "a link as weights", link("model.weights.h5"), "QC124", 4, "symbolic link"),
     Case(66, "1,001 entries", archive([*parts().items(), *((f"assets/{i}",
@@ -86,9 +173,9 @@ CASES = (
     Case(66, "bzip2", archive(packing=zipfile.ZIP_BZIP2), "QC125", 4, "other than deflate"),
     Case(66, "LZMA", archive(packing=zipfile.ZIP_LZMA), "QC125", 4, "other than deflate"),
     Case(66, "encrypted", archive(spoil=encrypted), "QC125", 4, "encrypted"),
-    Case(66, "40 MiB of blanks", instead("config.json", b" " * (40 << 20)), "QC126", 4,
+    Case(66, "40 MiB of blanks", instead("config.json", b" " * (40 << 20)), "QC126", 7,
          "--limit config-bytes=N"),
-    Case(66, "a bomb of weights", instead("model.weights.h5", bytes(17 << 20)), "QC126", 4,
+    Case(66, "a bomb of weights", instead("model.weights.h5", bytes(17 << 20)), "QC126", 7,
          "--limit dataset-ratio=N"),
     Case(66, "entries that overlap", spoiled(overlapping), "QC127", 4, "overlap"),
     Case(66, "no end", spoiled(lambda content: content.__delitem__(slice(-30, None))), "QC120", 4),

@@ -87,6 +87,7 @@ CASES = (
     Case(20, "half a surrogate", spoiled('"linear"', '"\\ud800"'), "QC209", 4, "lone surrogate"),
     Case(21, "a number", attribute(1), "QC212", 4, "is not text"),
     Case(21, "two texts", attribute([TEXT, TEXT]), "QC212", 4, "not a text"),
+    Case(21, "bytes of no type", attribute(np.void(TEXT.encode())), "QC212", 4, "is not text"),
     Case(21, "nothing", attribute(h5py.Empty("S1")), "QC212", 4, "not text"),
     Case(12, "an architecture alone", bytes_of(TEXT.encode(), "a.json"),
          "QC210", 4, "without weights"),

@@ -2,6 +2,7 @@
 
 import os
 import re
+import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -103,6 +104,54 @@ def gzip_bomb(file: h5py.File) -> None:
     file.create_dataset(KERNEL_PATH, data=zeros, compression="gzip")
 
 
+def zeros(size: int) -> bytes:
+    """So many bytes, as gzip packs them."""
+    packer = zlib.compressobj(9)
+    pieces = [packer.compress(bytes(1 << 20)) for _ in range(size >> 20)]
+    return b"".join([*pieces, packer.flush()])
+
+
+def in_chunks(
+    shape: tuple[int, ...], chunks: tuple[int, ...], written: int, deflates: int = 1
+) -> Make:
+    """A kernel whose only chunk unpacks to so many zeros, packed as often as it says."""
+
+    def put(file: h5py.File) -> None:
+        settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        settings.set_chunk(chunks)
+        for _ in range(deflates):
+            settings.set_deflate(9)
+        space = h5py.h5s.create_simple(shape, (h5py.h5s.UNLIMITED,) * 2)
+        group, packed = file["model_weights/d/d"].id, zeros(written)
+        kernel = h5py.h5d.create(group, b"kernel:0", h5py.h5t.IEEE_F32LE, space, settings)
+        for _ in range(1, deflates):
+            packed = zlib.compress(packed, 9)
+        kernel.write_direct_chunk((0, 0), packed)
+
+    return instead(put)
+
+
+def shuffled_last(file: h5py.File) -> None:
+    """Bytes that are shuffled when they are packed, so that nobody sees how many they are."""
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_chunk((4, 2))
+    settings.set_deflate(9)
+    settings.set_shuffle()
+    space = h5py.h5s.create_simple((4, 2))
+    group = file["model_weights/d/d"].id
+    kernel = h5py.h5d.create(group, b"kernel:0", h5py.h5t.IEEE_F32LE, space, settings)
+    kernel.write(h5py.h5s.ALL, h5py.h5s.ALL, KERNEL)
+
+
+def wider_than_itself(shape: tuple[int, ...], file: h5py.File) -> None:
+    """Chunks that go beyond the kernel, as h5py makes them where it may grow."""
+    chunks = tuple(max(1, 3 * size // 4) for size in shape)
+    kernel = np.zeros(shape, np.float32)
+    kernel[:4, :2] = KERNEL
+    options = {"maxshape": (None, None), "chunks": chunks, "compression": "gzip"}
+    file.create_dataset(KERNEL_PATH, data=kernel, **options)
+
+
 def partly_written(rows: int, file: h5py.File) -> None:
     """Of a kernel in chunks of a row so many are there."""
     file.create_dataset(KERNEL_PATH, (4, 2), "f4", chunks=(1, 2))[:rows] = KERNEL[:rows]
@@ -155,6 +204,7 @@ CASES = (
     Case(64, "chunks", packed(chunks=(2, 1)), "", 0),
     Case(20, "a name in no UTF-8", hdf5(change=lambda file: h5py.h5g.create(file.id, b"\xff")),
          "", 0),
+    Case(64, "a chunk wider than its kernel", packed(chunks=(8, 8), maxshape=(None, None)), "", 0),
     Case(60, "external storage", beside(external), "QC510", 4, "was not opened: "),
     Case(63, "virtual", instead(virtual), "QC510", 4, "another file, which was not opened"),
     *(
@@ -188,6 +238,17 @@ CASES = (
     Case(64, "a gzip bomb of 2 GiB", instead(slow), "QC512", 4, "--limit dataset-ratio=N"),
     Case(11, "2 GiB to unpack in a second", instead(slow), "QC109", 7, "--limit reader-seconds=N",
          PATIENT),
+    Case(64, "a gzip bomb in a chunk", in_chunks((4, 2), (1 << 13, 1 << 13), 1 << 28), "QC512", 4,
+         "32 bytes in chunks of 268435456"),
+    Case(64, "a gzip bomb in a chunk that is no longer", in_chunks((512, 512), (512, 512), 1 << 28),
+         "QC512", 4, "a chunk that unpacks to more than 1048580"),
+    Case(64, "a gzip bomb, packed twice", in_chunks((4, 2), (4, 2), 1 << 28, 2), "QC512", 4,
+         "is packed twice"),
+    Case(64, "shuffled last", instead(shuffled_last), "QC512", 4, "in another order"),
+    Case(64, "chunks at a shape's ends", instead(partial(wider_than_itself, (1024, 1024))),
+         "QC512", 4, "declares 9437184 bytes", {"dataset-bytes": 5 << 20}),
+    Case(64, "chunks at the ends of all", instead(partial(wider_than_itself, (4, 2))), "QC513", 7,
+         "--limit total-bytes=N", {"total-bytes": 40}),
     Case(64, "lzf", packed(compression="lzf"), "QC512", 4, "a filter other than gzip"),
     Case(64, "scale and offset", packed(chunks=True, scaleoffset=4), "QC512", 4, "a filter"),
     Case(64, "blosc", instead(unknown_filter), "QC512", 4, "a filter"),

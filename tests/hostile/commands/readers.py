@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.hostile.building import KERNEL_PATH, hdf5
+from tests.hostile.building import KERNEL_PATH, archive, hdf5, parts
 from tests.hostile.case import Call, Case
 from tests.hostile.cases.graphs import CASES as GRAPHS
 from tests.hostile.cases.storage import CASES as STORAGE
@@ -38,6 +38,18 @@ def second_name(folder: Path) -> Words:
     return ["export", make(folder), "-o", folder / "out.onnx", "--strict"]
 
 
+def second_name_in_training(folder: Path) -> Words:
+    """The same of one in which it is called a state of an optimizer."""
+    make = hdf5(change=lambda file: file.__setitem__("optimizer_weights/m", file[KERNEL_PATH]))
+    return ["export", make(folder), "-o", folder / "out.onnx", "--strict"]
+
+
+def assets(folder: Path) -> Words:
+    """The same of an archive with a file of a layer that nothing takes."""
+    path = archive([*parts().items(), ("assets/vocabulary.txt", b"x")])(folder)
+    return ["export", path, "-o", folder / "out.onnx", "--strict"]
+
+
 def behind(folder: Path) -> Words:
     """The same of one with bytes behind its end."""
     path = hdf5()(folder)
@@ -55,5 +67,14 @@ CASES = (
     *_GIVEN,
     Call(65, "an array of nothing, strictly", strictly, "QC520", 4),
     Call(65, "a second name, strictly", second_name, "QC520", 4, "another name of /model_weights"),
+    Call(
+        65,
+        "a second name among states of training, strictly",
+        second_name_in_training,
+        "QC520",
+        4,
+        "/optimizer_weights/m (another name of /model_weights",
+    ),
+    Call(66, "assets, strictly", assets, "QC520", 4, "assets/vocabulary.txt"),
     Call(65, "bytes behind the end, strictly", behind, "QC520", 4, "4 bytes behind the end"),
 )
