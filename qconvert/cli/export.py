@@ -88,15 +88,15 @@ def export(
 
     if checked:
         context.with_resource(failures_on_github(model))
-    if output is None:
-        # Else the place beside it is blamed, which nobody named.
-        require_possible_model(model)
     target = beside(model, ".onnx") if output is None else output
     sources = [target, *sources_of(model, reading)]
     quiet = quiet or json_file == STDOUT
     require_apart(target, None if json_file == STDOUT else json_file)
     if json_file and json_file != STDOUT:
         require_writable(json_file, force=force, inputs=sources)
+    if output is None:
+        # Else the place beside it is blamed, which nobody named.
+        require_possible_model(model)
     require_writable(target, force=force, inputs=sources[1:])
     exported = api.export(
         model,

@@ -240,7 +240,7 @@ TOO_LONG = {
     "inspect LONG.onnx": 4,
     "inspect --via-tensorflow LONG": 4,
     "inspect arch.json -w LONG": 4,
-    "export LONG": 6,
+    "export LONG": 4,
     "export model.h5 --freeze-scales LONG -o new.onnx": 2,
     "check model.h5 LONG": 4,
     f"check model.h5 --inputs LONG {NOWHERE}": 4,
