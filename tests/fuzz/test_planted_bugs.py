@@ -162,7 +162,7 @@ PLANTS: Final = {
     "answer-guided": (
         "strict_json.py", "except UnicodeDecodeError:", "except LookupError:"
     ),
-    "archive-guided": ("modelfile/inside/archive.py", "    struct.error,\n", ""),
+    "archive-guided": ("modelfile/inside/archive.py", "    ValueError,", "    LookupError,"),
     "configuration-guided": (
         "cli/configuration.py",
         "except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:",
