@@ -30,6 +30,7 @@ _FILES: Final = frozenset(
         "/proc/meminfo",
         "/proc/sys/vm/overcommit_memory",
         "/proc/self/fd",
+        "/proc/self/mountinfo",
         "/proc/self/status",
     }
     | {"/sys/bus/pci/devices"}
