@@ -13,6 +13,8 @@ from typing import Final, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
+#: Bytes, or characters, of a text: of a model's architecture 10,000 layers take a part.
+SIZE: Final = 32 << 20
 #: Levels that Python's parser can read wherever it is called.
 DEPTH: Final = 64
 #: Values, of which Python reads a million in less than a second, into up to 200 MB.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import onnx
 
-from qconvert.strict_json import parsed_object
+from qconvert.strict_json import SIZE, parsed_object
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -27,8 +27,6 @@ _ZERO_POINTS: Final = range(-(1 << 15), 1 << 16)
 _TYPES: Final = frozenset({"uint8", "int8", "uint16", "int16"})
 _HEXADECIMAL: Final = frozenset("0123456789abcdef")
 _SHA256_DIGITS: Final = 64
-#: Of ours: 10,000 layers take a tenth.
-_MOST_CHARACTERS: Final = 32 << 20
 #: What every file states.
 _ALWAYS: Final = ("converter", "dialect", "inputs", "outputs", "layers")
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -184,8 +182,8 @@ def content_of(model: onnx.ModelProto, key: str, schema: str) -> dict[str, Any] 
         return None
     try:
         (text,) = texts
-        if len(text) > _MOST_CHARACTERS:
-            raise ValueError(f"more than {_MOST_CHARACTERS:,} characters")
+        if len(text) > SIZE:
+            raise ValueError(f"more than {SIZE:,} characters")
         content: dict[str, Any] = parsed_object(text, "the text")
         found = content["schema"]
     except (KeyError, ValueError) as error:

@@ -22,7 +22,7 @@ class Limits:
     """
 
     file_bytes: int = 4 << 30
-    config_bytes: int = 32 << 20
+    config_bytes: int = strict_json.SIZE
     json_depth: int = strict_json.DEPTH
     json_values: int = strict_json.VALUES
     layers: int = 10_000
