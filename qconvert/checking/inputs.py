@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from qconvert.amounts import amount
 from qconvert.checking.arrays import AnyArray, InMemory, Rows, open_arrays
 from qconvert.checking.declared import described
 from qconvert.checking.domain import Domain, domain_of, random_sample, structured
@@ -95,7 +96,7 @@ def from_user(
         deque(tried, maxlen=0)
     _, batches = _opened(graph, inputs, total, domains, limits)
     where = name_of(inputs) if isinstance(inputs, Path) else "the given arrays"
-    found = f"{total} samples of {where}"
+    found = f"{amount(total, 'sample')} of {where}"
     if count is not None and total < count:
         found += f", all there are ({count} were asked for)"
     description = "; ".join([found, *map(described, domains, domains.values())])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from qconvert.amounts import amount
 from qconvert.cli.checked import add_json, print_json, show_report, tell_where
 from qconvert.cli.checked import checked as check_of
 from qconvert.cli.github import failures_on_github, tell_github
@@ -159,7 +160,7 @@ def weights(
     target = beside(model, ".weights.npz") if output is None else output
     count = api.save_weights(model, target, force=force, **reading)
     if not quiet:
-        say(f"{target}: {count} weights")
+        say(f"{target}: {amount(count, 'weight')}")
 
 
 def _tell(lines: Iterable[str]) -> None:

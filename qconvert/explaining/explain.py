@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from qconvert.amounts import amount
 from qconvert.errors import UsageError
 from qconvert.exactness import Analysis
 from qconvert.explaining.following import Scope, followed
@@ -42,7 +43,11 @@ def layer_called(graph: Graph, name: str) -> Layer:
             return layer
     names = [layer.name for layer in graph.layers]
     near = difflib.get_close_matches(name, names, _SUGGESTIONS, cutoff=0.4)
-    hint = f"did you mean {', '.join(near)}?" if near else f"inspect shows its {len(names)} layers"
+    hint = (
+        f"did you mean {', '.join(near)}?"
+        if near
+        else f"inspect shows its {amount(len(names), 'layer')}"
+    )
     raise UsageError("QC014", f"the model has no layer {name!r}; {hint}")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from qconvert.amounts import amount
 from qconvert.ir import Shape
 from qconvert.report.columns import aligned
 from qconvert.report.described import (
@@ -142,7 +143,7 @@ def _totals(summary: Summary) -> Iterator[str]:
     found = summary.totals
     counts = [(found.multiplications, "multiplications"), (found.bit_operations, "bit operations")]
     known = (f"{count:,} {name}" for count, name in counts if count is not None)
-    yield ", ".join([f"{len(summary.layers)} layers", *known])
+    yield ", ".join([amount(len(summary.layers), "layer"), *known])
     stored = f", {summary.bytes:,} as they are stored" if found.bytes != summary.bytes else ""
     zeros = found.zeros / max(found.elements, 1)
     yield f"{found.bytes:,} bytes of weights{stored}, {zeros:.1%} of them 0"

@@ -3,6 +3,7 @@
 import math
 from typing import Final
 
+from qconvert.amounts import amount
 from qconvert.checking.compare import Difference
 from qconvert.checking.grounds import Bound
 from qconvert.checking.ignored import needlessly_ignored
@@ -215,8 +216,8 @@ def summary(report: Report) -> str:
         counts[layer.finding.verdict] += 1
     of_layers = ", ".join(f"{n} {verdict.value}" for verdict, n in counts.items() if n)
     return (
-        f"{report.verdict.value}: {len(report.layers)} layers ({of_layers or 'none'}) "
-        f"on {report.samples} samples; {_of_weights(report)}{_count_of_ignored(report)}"
+        f"{report.verdict.value}: {amount(len(report.layers), 'layer')} ({of_layers or 'none'}) "
+        f"on {amount(report.samples, 'sample')}; {_of_weights(report)}{_count_of_ignored(report)}"
     )
 
 

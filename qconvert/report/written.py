@@ -12,6 +12,7 @@ from typing import Final
 
 import onnx
 
+from qconvert.amounts import amount
 from qconvert.emit.metadata import read_metadata
 from qconvert.modelfile import name_of
 from qconvert.report.escape import printable
@@ -66,12 +67,11 @@ def written(model: onnx.ModelProto, data: bytes, path: Path, layers: int) -> Wri
 
 def lines_of(found: Written) -> Iterator[str]:
     """The file, and what is in it."""
-    yield f"{printable(found.path)}: {found.layers} layers, {found.bytes:,} bytes"
+    yield f"{printable(found.path)}: {amount(found.layers, 'layer')}, {found.bytes:,} bytes"
     kinds = f"dialect {found.dialect}, opset {found.opset}"
     if found.linear:
-        kinds += (
-            f"; {found.of_codes} of {found.linear} convolutions and products of quantized numbers"
-        )
+        linear = amount(found.linear, "linear operator")
+        kinds += f"; {found.of_codes} of {linear} with quantized inputs"
     yield kinds
 
 

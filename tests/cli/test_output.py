@@ -632,7 +632,7 @@ def test_a_name_that_is_not_utf8_is_spelled_alike_everywhere(
     given = ["--inputs", samples, "--json", "r.json", *NO_TENSORFLOW]
     assert run(["check", model, *given]) == 5
     assert run(["report", "r.json"]) == 5
-    assert capsys.readouterr().out.count(r"1 samples of \xff.npy") == 2
+    assert capsys.readouterr().out.count(r"1 sample of \xff.npy") == 2
     assert run(["check", model, file]) == 4
     assert capsys.readouterr().err.startswith(r"qconvert: error QC107: \xff.onnx: ")
     assert run(["export", model, "-o", file]) == 0

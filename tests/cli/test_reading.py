@@ -97,6 +97,7 @@ KERNEL = "/model_weights/d/d/kernel:0"
         (behind(b"more", "latest"), "4 bytes behind the end of HDF5"),
         (with_asset("assets/x"), "assets/x"),
         (with_asset("assets/"), "assets/"),
+        (hdf5(change=lambda file: file.__setitem__("z", np.dtype("f4"))), "/z"),
         (behind_weights, "4 bytes behind the end of HDF5"),
     ],
 )

@@ -119,7 +119,7 @@ def test_export_tells_what_it_wrote_and_what_next(
     first, second, *_, last = capsys.readouterr().out.splitlines()
     file = model.with_suffix(".onnx")
     assert first == f"{file}: 2 layers, {file.stat().st_size:,} bytes"
-    assert second == "dialect qdq, opset 21; 1 of 1 convolutions and products of quantized numbers"
+    assert second == "dialect qdq, opset 21; 1 of 1 linear operator with quantized inputs"
     assert last == f"next: qconvert check {model} {file}"
 
 

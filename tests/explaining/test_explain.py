@@ -290,7 +290,7 @@ def test_a_loop_shows_the_states_around_its_step(
 
 
 def test_an_unknown_layer_is_told_with_names_like_it(conv: Run) -> None:
-    with pytest.raises(UsageError, match=r"no layer 'x1'; inspect shows its 1 layers"):
+    with pytest.raises(UsageError, match=r"no layer 'x1'; inspect shows its 1 layer"):
         explain(conv, "x1")
     graph = replace(conv.graph, layers=(replace(conv.graph.layers[0], name="conv2d_1"),))
     with pytest.raises(UsageError, match=r"did you mean conv2d_1\?"):

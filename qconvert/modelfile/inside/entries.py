@@ -16,7 +16,9 @@ from .refusal import RefusalError
 if TYPE_CHECKING:
     import zipfile
     from collections.abc import Collection, Iterator, Mapping
-    from typing import BinaryIO
+    from typing import BinaryIO, TypeAlias
+
+    Header: TypeAlias = tuple[str, int, int, int, int, int]
 
 #: Where Keras stores files of layers, none of which is read.
 ASSETS = "assets/"
@@ -25,6 +27,9 @@ HEADER = struct.Struct("<4s5H3I2H")
 HEADER_SIGNATURE = b"PK\x03\x04"
 #: Flags: sizes stand behind the entry; its name is UTF-8.
 DESCRIPTOR, UTF8 = 8, 0x800
+DESCRIPTOR_SIGNATURE = b"PK\7\x08"
+#: Checksum and two sizes, also those of zip64.
+DESCRIPTORS = struct.Struct("<3I"), struct.Struct("<I2Q")
 #: What stands for a number of zip64, which lies elsewhere.
 BEYOND, BEYOND_COUNT = 0xFFFFFFFF, 0xFFFF
 #: Extra fields: the sizes of zip64; another name.
@@ -111,15 +116,25 @@ def require_as_listed(file: BinaryIO, entries: list[zipfile.ZipInfo]) -> None:
             entry.file_size,
             entry.compress_size,
         )
-        behind = entry.flag_bits & DESCRIPTOR and stated == (*listed[:3], 0, 0, 0)
-        if stated != listed and not behind:
+        if not (is_described(file, entry, stated, listed) or stated == listed):
             raise RefusalError(
                 "QC120",
                 f"the header of {entry.filename[:200]} says something else than the directory",
             )
 
 
-def header(file: BinaryIO) -> tuple[str, int, int, int, int, int]:
+def is_described(file: BinaryIO, entry: zipfile.ZipInfo, stated: Header, listed: Header) -> bool:
+    """Whether checksum and sizes stand behind the entry (4.3.9), not in front of it."""
+    if not entry.flag_bits & DESCRIPTOR or stated != (*listed[:3], 0, 0, 0):
+        return False
+    file.seek(entry.compress_size, os.SEEK_CUR)
+    found = file.read(DESCRIPTORS[-1].size + len(DESCRIPTOR_SIGNATURE))
+    found = found.removeprefix(DESCRIPTOR_SIGNATURE)
+    forms = (each.unpack_from(found) for each in DESCRIPTORS if len(found) >= each.size)
+    return (entry.CRC, entry.compress_size, entry.file_size) in forms
+
+
+def header(file: BinaryIO) -> Header:
     """Name, flags, method, checksum, size and packed size in the header that begins here."""
     found = HEADER.unpack(file.read(HEADER.size))
     signature, _, flags, method, _, _, checksum, packed, size, name_length, extra_length = found

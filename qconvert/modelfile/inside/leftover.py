@@ -21,7 +21,7 @@ TOLD, LOOKED_AT = 10, 100_000
 
 
 def unused(file: h5py.Group, consumed: set[h5py.Dataset]) -> list[str]:
-    """Paths of data and links in *file* besides what was *consumed*; no link is followed.
+    """Paths of data, types and links in *file* besides what was *consumed*; no link is followed.
 
     Data of training are left out, but not if a layer takes them under another name.
     """
@@ -33,7 +33,7 @@ def unused(file: h5py.Group, consumed: set[h5py.Dataset]) -> list[str]:
             break
         if member is None and path not in around:
             found.append(path)
-        if isinstance(member, h5py.Dataset) and names.get(member) != path:
+        if isinstance(member, (h5py.Dataset, h5py.Datatype)) and names.get(member) != path:
             of = names.get(member)
             if of is not None:
                 found.append(f"{path} (another name of {of})")

@@ -74,6 +74,15 @@ def streamed(folder: Path) -> Path:
     return folder / "model.keras"
 
 
+def lying_behind(folder: Path, number: int) -> Path:
+    """A streamed archive with another checksum (0), packed size (1) or size (2) behind one."""
+    path = streamed(folder)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\7\x08") + 4 + 4 * number] ^= 1
+    path.write_bytes(content)
+    return path
+
+
 def counted(folder: Path, count: int = 3) -> Path:
     """An archive whose entries are counted in the record of zip64 at its end."""
     path = archive()(folder)
@@ -156,6 +165,11 @@ CASES = (
     Case(66, "another method in front of it", archive(spoil=field(LOCAL, 8, "<H", 0)), "QC120", 4,
          "the header of config.json says something else"),
     Case(66, "sizes behind the entries", streamed, "", 0),
+    *(
+        Case(66, f"another {what} behind it", partial(lying_behind, number=number), "QC120", 4,
+             "the header of config.json says something else")
+        for number, what in enumerate(("checksum", "packed size", "size"))
+    ),
     Case(66, "a count of entries", archive(spoil=field(END, 10, "<H", 2)), "QC120", 4,
          "lists 3 entries and counts 2"),
     Case(66, "a count of this disk", archive(spoil=field(END, 8, "<H", 2)), "QC120", 4,
