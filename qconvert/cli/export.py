@@ -111,7 +111,8 @@ def export(
         **reading,
     )
     exported = replace(exported, path=target)
-    found = written(exported.model, exported.data, target, len(exported.layers))
+    data = exported.data
+    found = written(exported.model, data, target, len(exported.layers))
     lines = () if quiet else tuple(_describe(exported, found))
     if checked:
         from qconvert.api.stamping import stamped
@@ -120,7 +121,7 @@ def export(
         report = check_of(model, exported, domains=domains, quiet=quiet, **reading)
         data, text = stamped(exported, report), report_to_json(report)
     else:
-        data, text = exported.data, to_json(found)
+        text = to_json(found)
     with Outputs(force=force, inputs=sources[1:]) as outputs:
         outputs.file(target, data)
         add_json(outputs, text, json_file)

@@ -1,5 +1,6 @@
 """Writes one ONNX graph: names, shared constants, common subexpressions, dead nodes."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -46,7 +47,7 @@ class Builder:
         self._names: dict[Tensor, str] = {}
         self._nodes: dict[Tensor, onnx.NodeProto] = {}
         self._known: dict[object, Tensor] = {}
-        self._constants: dict[Tensor, onnx.TensorProto] = {}
+        self._constants: dict[Tensor, npt.NDArray[np.generic]] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: dict[Tensor, onnx.ValueInfoProto] = {}
 
@@ -100,7 +101,9 @@ class Builder:
         Single numbers, which many nodes read, belong to no scope.
         """
         array = np.asarray(value, order="C")
-        key = (array.dtype.name, array.shape, array.tobytes())
+        # Large ones are not kept a second time to be compared with.
+        content = hashlib.sha256(array.reshape(-1).view(np.uint8)).digest()
+        key = (array.dtype.name, array.shape, content)
         if key not in self._known:
             self._known[key] = self._stored(array, f"{self.scope}/{name}" if array.ndim else name)
         return self._known[key]
@@ -199,13 +202,13 @@ class Builder:
         graph.node.extend(self._finished(node) for node in nodes.values())
         graph.input.extend(self._inputs)
         graph.output.extend(self._outputs.values())
-        graph.initializer.extend(
-            value for tensor, value in self._constants.items() if tensor in alive
-        )
+        for tensor, array in self._constants.items():
+            if tensor in alive:
+                _store(graph.initializer.add(), tensor, array)
 
     def _stored(self, array: npt.NDArray[np.generic], name: str) -> Tensor:
         tensor = self.fresh(name)
-        self._constants[tensor] = numpy_helper.from_array(array, tensor)
+        self._constants[tensor] = array
         return tensor
 
     def _append(
@@ -223,6 +226,20 @@ class Builder:
         named.input[:] = [self.name_of(tensor) for tensor in node.input]
         named.output[:] = [self.name_of(tensor) for tensor in node.output]
         return named
+
+
+def _store(found: onnx.TensorProto, name: str, array: npt.NDArray[np.generic]) -> None:
+    """What `numpy_helper.from_array` makes, in its place: to extend a graph copies it three times.
+
+    Types of less than a byte, which it packs, are small enough.
+    """
+    found.name = name
+    found.dims.extend(array.shape)
+    found.data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
+    if array.dtype.isbuiltin == 1:  # NumPy's own: 2 are types that others register
+        found.raw_data = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+    else:
+        found.raw_data = numpy_helper.from_array(array).raw_data
 
 
 def _value_info(
