@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from .refusal import RefusalError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import h5py
 
 DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3
@@ -44,25 +46,38 @@ def require_fitting_chunks(dataset: h5py.Dataset) -> None:
         )
 
 
-def require_honest_chunks(dataset: h5py.Dataset) -> None:
-    """No chunk whose bytes inflate to more than a chunk, which HDF5 notices behind their end."""
-    if DEFLATE not in filters_of(dataset):
-        return
-    most = chunk_bytes(dataset) + CHECKSUM
+def whole_chunks(dataset: h5py.Dataset) -> Iterator[tuple[int, int]]:
+    """Where each chunk lies, and its bytes; none unpacks to less or more than a chunk.
+
+    HDF5 makes up for less with what its memory holds, and notices more behind its end.
+    """
+    filters, whole = filters_of(dataset), chunk_bytes(dataset)
     for region in dataset.iter_chunks():
-        _, packed = dataset.id.read_direct_chunk(tuple(axis.start for axis in region))
-        if inflates_beyond(packed, most):
+        corner = tuple(axis.start for axis in region)
+        stored = dataset.id.get_chunk_info_by_coord(corner)
+        # A filter that makes a chunk larger is left out, which its bit in the mask says.
+        applied = {each for i, each in enumerate(filters) if not stored.filter_mask >> i & 1}
+        length = stored.size - CHECKSUM * (FLETCHER32 in applied)
+        if DEFLATE in applied:
+            _, packed = dataset.id.read_direct_chunk(corner)
+            fits = inflates_to(packed[:length], whole)
+        else:
+            fits = length == whole
+        if not fits:
             raise RefusalError(
-                "QC512", f"{dataset.name!r} has a chunk that unpacks to more than {most} bytes"
+                "QC512", f"{dataset.name!r} has a chunk that does not unpack to {whole} bytes"
             )
+        yield stored.byte_offset, stored.size
 
 
-def inflates_beyond(packed: bytes, most: int) -> bool:
-    """Whether *packed* are more than so many bytes, of which no more are made."""
+def inflates_to(packed: bytes, length: int) -> bool:
+    """Whether *packed* are exactly so many bytes, of which not many more are made."""
+    stream = zlib.decompressobj()
     try:
-        return len(zlib.decompressobj().decompress(packed, most + 1)) > most
+        found = len(stream.decompress(packed, length + 1))
     except zlib.error:
-        return False  # as in HDF5, which tells it
+        return False
+    return found == length and stream.eof and not stream.unused_data
 
 
 def unpacked(dataset: h5py.Dataset) -> int:

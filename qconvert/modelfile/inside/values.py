@@ -13,14 +13,14 @@ import numpy as np
 from .chunks import (
     count_of_chunks,
     require_fitting_chunks,
-    require_honest_chunks,
     require_known_filters,
     unpacked,
+    whole_chunks,
 )
 from .refusal import RefusalError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from .answer import Place, Results, StoredArray
 
@@ -48,9 +48,8 @@ class Budget:
             raise RefusalError("QC513", "the weights take too many bytes", "total_bytes")
         self.consumed.add(dataset)
 
-    def occupy(self, dataset: h5py.Dataset, length: int) -> int:
-        """Where *dataset* lies in one piece; refuse it if it shares bytes with another."""
-        start = int(dataset.id.get_offset())
+    def occupy(self, dataset: h5py.Dataset, start: int, length: int) -> int:
+        """*start*, where so many bytes of *dataset* lie; refuse them if they are another's too."""
         end = start + length
         i = bisect(self.pieces, (start, end))
         if any(at < end and start < to for at, to in self.pieces[max(i - 1, 0) : i + 1]):
@@ -124,12 +123,22 @@ def array(dataset: object, budget: Budget) -> StoredArray:
     length = dataset.size * dataset.dtype.itemsize
     place: Place = {"own": False, "at": 0, "length": 0}
     if is_plain(dataset, length):
-        place = budget.results.where_it_lies(budget.occupy(dataset, length), length)
+        start = budget.occupy(dataset, dataset.id.get_offset(), length)
+        place = budget.results.where_it_lies(start, length)
     elif length:
         require_memory(dataset, length, budget.limits)
-        require_honest_chunks(dataset)
+        for piece in pieces(dataset):
+            budget.occupy(dataset, *piece)
         place = budget.results.append(np.ascontiguousarray(dataset[()]).data)
     return {**place, "dtype": dataset.dtype.str, "shape": list(dataset.shape)}
+
+
+def pieces(dataset: h5py.Dataset) -> Iterator[tuple[int, int]]:
+    """Where the bytes of *dataset* lie and how many these are; small ones lie in its header."""
+    if dataset.chunks is not None:
+        yield from whole_chunks(dataset)
+    elif (start := dataset.id.get_offset()) is not None:
+        yield start, dataset.id.get_storage_size()
 
 
 def is_plain(dataset: h5py.Dataset, length: int) -> bool:

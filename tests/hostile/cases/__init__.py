@@ -3,6 +3,7 @@
 from tests.hostile.case import Case
 from tests.hostile.cases import (
     archives,
+    chunks,
     convolutions,
     damage,
     files,
@@ -25,6 +26,7 @@ EVERY: tuple[Case, ...] = (
     *names.CASES,
     *weights.CASES,
     *storage.CASES,
+    *chunks.CASES,
     *archives.CASES,
     *training.CASES,
 )

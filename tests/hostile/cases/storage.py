@@ -241,7 +241,7 @@ CASES = (
     Case(64, "a gzip bomb in a chunk", in_chunks((4, 2), (1 << 13, 1 << 13), 1 << 28), "QC512", 4,
          "32 bytes in chunks of 268435456"),
     Case(64, "a gzip bomb in a chunk that is no longer", in_chunks((512, 512), (512, 512), 1 << 28),
-         "QC512", 4, "a chunk that unpacks to more than 1048580"),
+         "QC512", 4, "a chunk that does not unpack to 1048576 bytes"),
     Case(64, "a gzip bomb, packed twice", in_chunks((4, 2), (4, 2), 1 << 28, 2), "QC512", 4,
          "is packed twice"),
     Case(64, "shuffled last", instead(shuffled_last), "QC512", 4, "in another order"),
