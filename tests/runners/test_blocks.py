@@ -74,14 +74,18 @@ def test_what_stands_between_is_kept(tmp_path: Path) -> None:
     assert ("", "Conv") not in nodes
 
 
-def test_inner_graphs_are_laid_out(tmp_path: Path) -> None:
-    inner = [helper.make_node("Conv", ["x", "v"], ["z"])]
+def test_inner_graphs_are_laid_out_beside_the_one_around_them(tmp_path: Path) -> None:
+    outer = helper.make_node("Conv", ["x", "w"], ["c"])
+    inner = [helper.make_node("Conv", ["c", "v"], ["z"])]
     result = helper.make_tensor_value_info("z", TensorProto.FLOAT, None)
     stored = numpy_helper.from_array(WEIGHTS["v"], "v")
     body = helper.make_graph(inner, "body", [], [result], [stored])
-    file = model(helper.make_node("If", ["yes"], ["y"], then_branch=body, else_branch=body))
+    branch = helper.make_node("If", ["yes"], ["y"], then_branch=body, else_branch=body)
+    file = model(outer, branch, w=WEIGHTS["w"])
     file.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
-    for attribute in laid_out(file, tmp_path).node[0].attribute:
+    found = laid_out(file, tmp_path)
+    assert BLOCKED in {node.domain for node in found.node}
+    for attribute in next(node for node in found.node if node.op_type == "If").attribute:
         assert BLOCKED in {node.domain for node in attribute.g.node}
     plain, deployed = run(file, floats(2, 32, 5, 5))
     np.testing.assert_array_equal(plain, deployed)

@@ -1,5 +1,7 @@
 """What ONNX Runtime computes when it loads a file is computed with optimizations off as well."""
 
+import tracemalloc
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -115,5 +117,53 @@ def test_a_large_product_is_not_even_made(monkeypatch: pytest.MonkeyPatch) -> No
     stored = {name: np.ones(size, np.float32) for name, size in sizes.items()}
     file.graph.initializer.extend(numpy_helper.from_array(a, n) for n, a in stored.items())
     monkeypatch.setattr(constants, "_MOST", 1 << 20)
-    monkeypatch.setattr(constants, "ReferenceEvaluator", None)
+    tracemalloc.start()
     assert [node.op_type for node in computed(file, valid=False).node] == ["Mul", "Gemm"]
+    assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    tracemalloc.stop()
+
+
+OTHERS = {
+    "half": np.array([1.5, 2049], np.float16),
+    "wide": np.array([1 << 24, (1 << 24) + 1], np.int32),
+    "number": np.array([300.7, np.nan], np.float32),
+    "negative": np.array([-1, 1], np.int8),
+    "pair": np.array([1, 2], np.float32),
+}
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        helper.make_node("Mul", ["half", "half"], ["r"]),
+        helper.make_node("Mul", ["wide", "wide"], ["r"]),
+        helper.make_node("Mul", ["pair", "number"], ["r"], broadcast=1, axis=0),
+        helper.make_node("Mul", ["pair", "number"], ["r"], domain="of.others"),
+        helper.make_node("Cast", ["half"], ["r"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["wide"], ["r"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["number"], ["r"], to=TensorProto.INT4),
+        helper.make_node("Cast", ["number"], ["r"], to=TensorProto.FLOAT16),
+        helper.make_node("Cast", ["negative"], ["r"], to=TensorProto.UINT8),
+        helper.make_node("Cast", ["negative"], ["r"], to=TensorProto.FLOAT, saturate=1),
+        helper.make_node("Cast", ["negative"], ["r"]),
+    ],
+    ids=lambda node: f"{node.op_type} {node.input[0]} {[a.name for a in node.attribute]}",
+)
+def test_what_programs_may_compute_in_another_way_is_left_to_onnx_runtime(
+    node: onnx.NodeProto,
+) -> None:
+    file = model(CAST, TIMES, node)
+    file.graph.initializer.extend(numpy_helper.from_array(a, n) for n, a in OTHERS.items())
+    assert [each.op_type for each in computed(file, valid=False).node] == [node.op_type, "Gemm"]
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT4, TensorProto.UINT4])
+def test_packed_codes_become_bytes_and_floats(kind: int) -> None:
+    narrow = np.arange(8).astype(helper.tensor_dtype_to_np_dtype(kind))
+    to_bytes = helper.make_node("Cast", ["narrow"], ["bytes"], to=TensorProto.INT8)
+    to_floats = helper.make_node("Cast", ["bytes"], ["r"], to=TensorProto.FLOAT)
+    file = model(CAST, TIMES, to_bytes, to_floats)
+    file.graph.initializer.append(numpy_helper.from_array(narrow, "narrow"))
+    file.graph.output.append(helper.make_tensor_value_info("r", TensorProto.FLOAT, [8]))
+    (found,) = (tensor for tensor in computed(file).initializer if tensor.name == "r")
+    np.testing.assert_array_equal(numpy_helper.to_array(found), np.arange(8, dtype=np.float32))

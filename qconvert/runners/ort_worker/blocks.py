@@ -27,12 +27,13 @@ _IMAGE: Final = 4
 def lay_out(model: onnx.ModelProto, folder: Path) -> None:
     """Write out the convolutions of *model*; *folder* takes a file in between."""
     prefix = _unused_prefix(model)
-    for graph in with_inner(model.graph):
+    for number, graph in enumerate(with_inner(model.graph)):
         stored = constants(graph)
         found = {i: each for i, each in enumerate(graph.node) if _is_image(each, stored)}
         if found:
             optimized = _optimized(_apart(found, stored, model), folder)
-            _replace(graph, found, optimized, prefix)
+            # Of its own: a name is there once in a graph and those around it.
+            _replace(graph, found, optimized, f"{prefix}{number} ")
     if all(each.domain != _DOMAIN for each in model.opset_import):
         model.opset_import.append(helper.make_opsetid(_DOMAIN, 1))
 
