@@ -18,6 +18,7 @@ from qconvert.errors import QConvertError
 from scripts.fuzzing.drawn import Drawn
 from scripts.fuzzing.tally import WrongError, outcome_of
 from tests.hostile.building import BIAS, KERNEL, KERNEL_PATH, hdf5
+from tests.hostile.cases.chunks import STORED, one_chunk
 from tests.hostile.cases.json_texts import TEXT
 from tests.hostile.cases.storage import unknown_filter, virtual
 
@@ -28,6 +29,10 @@ SECRET: Final = b"SECRET-FILE-CONTENT-" * 4
 
 def _kernel(value: object = KERNEL, **options: object) -> Put:
     return lambda file, _: file.create_dataset(KERNEL_PATH, data=value, **options)
+
+
+def _of_one_chunk(stored: bytes, mask: int = 0, **options: object) -> Put:
+    return lambda file, _: one_chunk(file, stored, mask, **options)
 
 
 def _declared(shape: object, dtype: object = "f4", **options: object) -> Put:
@@ -66,6 +71,7 @@ KERNELS: Final[Mapping[str, tuple[Put, str]]] = {
     "another filter": (lambda file, _: unknown_filter(file), "QC512"),
     "nothing stored": (_declared((4, 2), chunks=(2, 1)), "QC512"),
     "a bomb": (_declared((1 << 40,), chunks=(1024,)), "QC512"),
+    **{what: (_of_one_chunk(stored, **options), "QC512") for what, stored, options in STORED},
     "external": (_external, "QC510"),
     "virtual": (lambda file, _: virtual(file), "QC510"),
     "transposed": (_kernel(KERNEL.T), "QC501"),

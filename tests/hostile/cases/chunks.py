@@ -14,14 +14,14 @@ from tests.hostile.case import Case, Make
 BIAS_PATH = "model_weights/d/d/bias:0"
 
 
-def of_one_chunk(stored: bytes, mask: int = 0, **options: object) -> Make:
+def one_chunk(file: h5py.File, stored: bytes, mask: int = 0, **options: object) -> None:
     """A kernel of one chunk, which is stored as it is given, without the filters in *mask*."""
+    kernel = file.create_dataset(KERNEL_PATH, (4, 2), "f4", chunks=(4, 2), **options)
+    kernel.id.write_direct_chunk((0, 0), stored, mask)
 
-    def put(file: h5py.File) -> None:
-        kernel = file.create_dataset(KERNEL_PATH, (4, 2), "f4", chunks=(4, 2), **options)
-        kernel.id.write_direct_chunk((0, 0), stored, mask)
 
-    return instead(put)
+def of_one_chunk(*stored: Any, **options: object) -> Make:
+    return instead(lambda file: one_chunk(file, *stored, **options))
 
 
 def one_in_another(folder: Path) -> Path:
@@ -64,6 +64,6 @@ CASES = (
              "a chunk that does not unpack to 32 bytes")
         for what, stored, options in STORED
     ),
-    Case(64, "a chunk that gzip makes larger", of_one_chunk(WHOLE, mask=1, **GZIP), "", 0),
+    Case(64, "a chunk that gzip makes larger", of_one_chunk(WHOLE, 1, **GZIP), "", 0),
     Case(65, "one chunk in another", one_in_another, "QC512", 4, "bytes of another"),
 )  # fmt: skip
