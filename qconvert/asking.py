@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from qconvert.amounts import require_waited_for
+from qconvert.amounts import require_reached
 from qconvert.checking import Samples, from_user, seeded_sample, tensorflow_started
 from qconvert.checking.declared import read_domains, with_codes_of
 from qconvert.checking.images import image_of, is_image
@@ -65,7 +65,7 @@ def asked(
     *onnx* is the file that ONNX Runtime gets, which else is exported to memory. *found* hears of
     the explanation before these have answered. One that is missing is said to be.
     """
-    require_waited_for((question.sample or 0) + 1)
+    require_reached(question.sample)
     with ExitStack() as stack:
         model = stack.enter_context(opened(source, for_keras=True))
         layer = layer_called(model.graph, question.layer)

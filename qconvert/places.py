@@ -74,13 +74,19 @@ def require_replaceable(path: Path, *, force: bool, inputs: Iterable[Path] = ())
         raise OutputError("QC605", path, "is an input of this command and is not overwritten")
     try:
         if not path.parent.is_dir():
-            raise OutputError("QC601", path, "the directory does not exist")
+            there = path.parent.exists()
+            reason = (
+                f"{path.parent} is not a directory" if there else "the directory does not exist"
+            )
+            raise OutputError("QC601", path, reason)
         _require_place_of_files(path)
         mode = _mode(path)
     except FileNotFoundError:
         return
     except OSError as error:
         raise OutputError("QC601", path, _reason(error)) from error
+    if stat.S_ISDIR(mode):
+        raise OutputError("QC603", path, "is a directory: give the name of a file in it")
     if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
         raise OutputError("QC603", path, "exists and is not a regular file")
     if _is_mounted(path):

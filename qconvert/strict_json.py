@@ -92,7 +92,7 @@ def parsed(
         )
     except json.JSONDecodeError as error:
         raise JsonError(
-            "QC202", f"{what} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+            "QC202", f"{what} is not JSON: line {error.lineno}, column {error.colno}: {_why(error)}"
         ) from None
     except UnicodeDecodeError:
         raise JsonError("QC209", f"{what} is not UTF-8") from None
@@ -119,6 +119,13 @@ def parsed_object(
     if not isinstance(value, dict):
         raise JsonError("QC203", f"{what} is JSON, but not an object")
     return value
+
+
+def _why(error: json.JSONDecodeError) -> str:
+    """What stands at the place; Python's words end in front of it."""
+    if error.msg.startswith("Unterminated string"):
+        return "the text ends within the string that begins here"
+    return error.msg.removesuffix(" at")
 
 
 def _most_values(source: bytes | str) -> int:

@@ -220,16 +220,41 @@ def test_json_that_is_no_object_is_no_report(
     path = tmp_path / "report.json"
     path.write_text(text, encoding="utf-8")
     assert run(["report", str(path)]) == 4
-    assert "is not a report of qconvert check: it is no JSON object\n" in capsys.readouterr().err
-
-
-def test_a_model_is_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = hdf5()(tmp_path)
-    assert run(["report", str(path)]) == 4
-    told = (
-        f"qconvert: error QC140: {path}: is not a report of qconvert check: it is no JSON object\n"
+    assert "is not a report of qconvert check: it is no JSON object; give report.json, or " in (
+        capsys.readouterr().err
     )
-    assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras models are"),
+        (b"PK\x03\x04", "a zip archive, as Keras models are"),
+        (b"\x89PNG\r\n", "a picture"),
+        (b"\x08\x0a\x12", "an ONNX file"),
+        (b"<!DOCTYPE html>", "an HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer"),
+        (b"## qconvert check passes", "no JSON object"),
+    ],
+)
+def test_what_is_no_report_is_told_with_what_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, what: str
+) -> None:
+    path = tmp_path / "report"
+    path.write_bytes(content)
+    assert run(["report", str(path)]) == 4
+    told = capsys.readouterr().err
+    head = f"qconvert: error QC140: {path}: is not a report of qconvert check: it is {what}"
+    assert told.startswith(head)
+    assert told.endswith("; give report.json, or the folder that check --report has written\n")
+
+
+def test_an_empty_report_is_an_empty_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "report.json").touch()
+    assert run(["report", str(tmp_path)]) == 4
+    assert "error QC101: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,11 @@ def test_json_of_every_type_is_read() -> None:
         (b'["\xff"]', "x is not UTF-8"),
         (b'{"a": ["", "\\ud800"]}', r"x at a[1]: a lone surrogate: '\ud800'"),
         (b'{"\\ud800": 1}', r"x at ['\ud800']: a lone surrogate: '\ud800'"),
+        (
+            b'{"a": "b',
+            "x is not JSON: line 1, column 7: the text ends within the string that begins here",
+        ),
+        (b'["\x01"]', "x is not JSON: line 1, column 3: Invalid control character"),
         (b"[" * 65 + b"]" * 65, TOO_DEEP),
         (b'{"a":' * 30000, TOO_DEEP),
         (b"[" * 30000 + b"]" * 30000, TOO_DEEP),

@@ -128,6 +128,8 @@ def _quantized_io(io: str, domains: Sequence[str]) -> bool:
         raise UsageError("QC003", f"inputs and outputs are float32 or quantized, not {io!r}")
     if domains and io == "float32":
         raise UsageError(
-            "QC002", "domains say what the integers of quantized inputs mean; these are floats"
+            "QC002",
+            "domains say what the integers of quantized inputs mean; these are floats: add "
+            "--io quantized (io='quantized'), or leave --domain out",
         )
     return io == "quantized"

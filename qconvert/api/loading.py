@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Unpack
 
-from qconvert.errors import UsageError
 from qconvert.ir import Graph
 from qconvert.opening import AnyPath, ReadingOptions, Source, opened
 from qconvert.output import write
@@ -62,12 +61,6 @@ def save_weights(
     from qconvert.report.weights import count_of, require_format, serialized
 
     source, path = Source(model, **reading), output_file(output)
-    if any(each.suffix == ".onnx" for each in source.paths):
-        raise UsageError(
-            "QC002",
-            f"{model} is an ONNX file: name the Keras model that it was made from, whose weights "
-            "qconvert diff compares with those of the file",
-        )
     require_format(path)
     require_writable(path, force=force, inputs=source.paths)
     with opened(source) as found:

@@ -108,7 +108,7 @@ def open_arrays(path: Path, only: str | None, stack: ExitStack) -> Mapping[str, 
                 "QC711", path, "the model has several inputs; give an .npz with their names"
             )
         return {only: _npy(path, file, size, size)}
-    if magic[:4] == b"PK\x03\x04":
+    if magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return _members(path, file, size, stack)
     raise BadFileError("QC710", path, "neither a .npy nor an .npz file")
 
@@ -116,6 +116,8 @@ def open_arrays(path: Path, only: str | None, stack: ExitStack) -> Mapping[str, 
 def _members(path: Path, file: IO[bytes], size: int, stack: ExitStack) -> dict[str, Rows]:
     try:
         archive = stack.enter_context(zipfile.ZipFile(file))
+        if not archive.infolist():
+            raise BadFileError("QC711", path, "an .npz without arrays")
         found: dict[str, Rows] = {}
         for entry in archive.infolist():
             # NumPy reads `x` as `x.npy` too, if there is one.

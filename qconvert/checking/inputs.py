@@ -173,7 +173,8 @@ def _user_batches(
         for start, stop in _spans(graph, total):
             batch = {n: _float32(n, r.take(stop - start), start) for n, r in rows.items()}
             for name, grid in domains.items():
-                _require_all(name, _within(batch[name], grid), start, "is not in its domain")
+                x = batch[name]
+                _require_all(name, x, _within(x, grid), start, "is not in its domain")
             yield batch
 
 
@@ -264,8 +265,9 @@ def _count(rows: Mapping[str, Rows], wanted: int | None) -> int:
 def _float32(name: str, rows: AnyArray, start: int) -> F32:
     with np.errstate(over="ignore"):
         result = np.ascontiguousarray(rows.astype(np.float32))
-    _require_all(name, np.isfinite(result), start, "is not finite")
-    _require_all(name, result == rows, start, _NOT_FLOAT32.format(rows.dtype))
+    _require_all(name, rows, np.isfinite(rows), start, "is not finite")
+    _require_all(name, rows, np.isfinite(result), start, "is {}, beyond what float32 holds")
+    _require_all(name, rows, result == rows, start, _NOT_FLOAT32.format(rows.dtype))
     return result
 
 
@@ -274,8 +276,13 @@ def _within(x: F32, domain: InputDomain) -> npt.NDArray[np.bool_]:
     return within
 
 
-def _require_all(name: str, good: npt.NDArray[np.bool_], start: int, what: str) -> None:
+def _require_all(
+    name: str, rows: AnyArray, good: npt.NDArray[np.bool_], start: int, what: str
+) -> None:
+    """`UsageError` for the first element that is not good: *what* it is, with its value at {}."""
     if good.all():
         return
-    sample, *index = (int(i) for i in np.unravel_index(int(np.argmin(good)), good.shape))
-    raise UsageError("QC714", f"input {name!r}: the element at {[start + sample, *index]} {what}")
+    place = np.unravel_index(int(np.argmin(good)), good.shape)
+    sample, *index = map(int, place)
+    where = f"input {name!r}: the element at {[start + sample, *index]}"
+    raise UsageError("QC714", f"{where} {what.format(rows[place])}")

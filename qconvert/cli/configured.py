@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: Exit codes, the worst first: what could not be checked before what differs, then what is missing.
 _WORST: Final = (70, 2, 4, 3, 7, 6, 1, 5, 0)
 
+#: Keys that are read with the model, by the codes of what is wrong with them.
+_KEYS: Final = {"QC010": "domains", "QC011": "domains", "QC015": "ignore"}
+
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
@@ -45,8 +48,8 @@ def check_configured(path: Path | None, *, force: bool, quiet: bool) -> int:
     found = read_configuration(path or find(_here()), found=path is None)
     names = _names(found.models)
     outcomes = [
-        _checked(each, name, force=force, quiet=quiet)
-        for each, name in zip(found.models, names, strict=True)
+        _checked(each, name, f"{found.path}: models[{i}]", force=force, quiet=quiet)
+        for i, (each, name) in enumerate(zip(found.models, names, strict=True))
     ]
     if not quiet:
         _show(outcomes)
@@ -62,14 +65,17 @@ def _names(models: Sequence["ConfiguredModel"]) -> list[str]:
     ]
 
 
-def _checked(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -> _Outcome:
+def _checked(
+    asked: "ConfiguredModel", name: str, place: str, *, force: bool, quiet: bool
+) -> _Outcome:
     from qconvert.report.escape import printable
 
     asked = _seen_from_here(asked)
     if not quiet:
         click.echo(f"== {printable(name)}")
     try:
-        return _outcome(asked, name, force=force, quiet=quiet)
+        with _naming_key(place):
+            return _outcome(asked, name, force=force, quiet=quiet)
     except ENDS:
         raise
     except Exception as error:
@@ -77,6 +83,18 @@ def _checked(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -
         failure = fail_with(error)
         tell_github_of_failure(name, failure)
         return _Outcome(name, "ERROR", asked.require.upper(), failure.exit_code, failure.code)
+
+
+@contextmanager
+def _naming_key(place: str) -> Iterator[None]:
+    """Within, errors about the value of a key say which it is, of the model at a *place*."""
+    try:
+        yield
+    except UsageError as error:
+        if error.code not in _KEYS:
+            raise
+        first, *more = error.lines
+        raise UsageError(error.code, f"{place}.{_KEYS[error.code]}: {first}", *more) from error
 
 
 def _outcome(asked: "ConfiguredModel", name: str, *, force: bool, quiet: bool) -> _Outcome:

@@ -154,10 +154,10 @@ def weights(
     integers times scales LAYER/ROLE:codes and LAYER/ROLE:scale. docs/INSPECT.md tells more.
     """
     from qconvert import api
-    from qconvert.modelfile.source import require_readable
+    from qconvert.modelfile.magic import require_possible_model
 
     if output is None:
-        require_readable(model)
+        require_possible_model(model)
     target = beside(model, ".weights.npz") if output is None else output
     count = api.save_weights(model, target, force=force, **reading)
     if not quiet:

@@ -12,7 +12,8 @@ import click
 from qconvert.errors import QConvertError
 from qconvert.shortage import shortage
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+#: Also of standard output that is closed.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EBADF})
 
 
 #: What ends a command in a way of its own.

@@ -8,7 +8,7 @@ from typing import TypedDict, TypeVar
 import click
 
 from qconvert.amounts import MOST_SAMPLES
-from qconvert.cli.paths import NamedPath
+from qconvert.cli.paths import NamedPath, SourcePath
 from qconvert.errors import OutputError
 from qconvert.places import output_file
 
@@ -18,7 +18,7 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 VERDICTS = ("proven", "bounded", "sampled")
 CONVERTERS = ("tf2onnx",)
 
-PATH = NamedPath()
+PATH = SourcePath()
 MODEL = click.argument("model", type=PATH)
 WEIGHTS = click.option(
     "--weights", "-w", type=PATH, help="Weights (.h5) of a MODEL that is an architecture (.json)."

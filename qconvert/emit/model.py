@@ -88,9 +88,11 @@ def _require_usable(dialect: str, opset: int, *, quantized_io: bool, packed: boo
         raise UsageError("QC003", f"opset {opset} is not between {_OLDEST_OPSET} and {newest}")
     if quantized_io and dialect not in _WITH_CODES:
         raise UsageError("QC002", f"the dialect {dialect!r} has no integers for inputs and outputs")
-    if packed and (dialect not in _WITH_CODES or opset < PACKED_OPSET):
+    if packed and dialect not in _WITH_CODES:
+        raise UsageError("QC002", f"the dialect {dialect!r} has no integers for packed weights")
+    if packed and opset < PACKED_OPSET:
         raise UsageError(
-            "QC002", f"packed weights need integers, as in qdq, and opset {PACKED_OPSET}"
+            "QC002", f"packed weights need opset {PACKED_OPSET} or later, and this is {opset}"
         )
 
 

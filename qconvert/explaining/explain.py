@@ -41,6 +41,8 @@ def layer_called(graph: Graph, name: str) -> Layer:
     for layer in graph.layers:
         if layer.name == name:
             return layer
+    if any(source.name == name for source in graph.inputs):
+        raise UsageError("QC014", f"{name!r} is an input of the model, which no layer computes")
     names = [layer.name for layer in graph.layers]
     near = difflib.get_close_matches(name, names, _SUGGESTIONS, cutoff=0.4)
     hint = (

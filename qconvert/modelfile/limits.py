@@ -50,7 +50,7 @@ class Limits:
         for name, value in values.items():
             option = name.replace("_", "-")
             if option not in known:
-                near = similar(option, known) or f"; there are {', '.join(known)}"
+                near = f"{similar(option, known)}; there are {', '.join(known)}"
                 raise UsageError("QC003", f"there is no limit {name!r}{near}")
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise UsageError(
@@ -84,10 +84,14 @@ def read_limits(texts: Iterable[str]) -> dict[str, int]:
 
 
 def _read_limit(text: str) -> tuple[str, int]:
-    found = re.fullmatch(r"([a-z-]+)=(-?[0-9]+)(KiB|MiB|GiB|)", text)
+    name, _, value = text.partition("=")
+    if not (name and value):
+        raise UsageError("QC001", f"{text!r} is not NAME=VALUE, such as layers=20000")
+    found = re.fullmatch(r"(-?[0-9]+)(KiB|MiB|GiB|)", value)
     if found is None:
-        raise UsageError("QC001", f"{text!r} is not NAME=VALUE, such as layers=20000 or 8GiB")
-    name, number, unit = found.groups()
+        forms = "20000, or 8KiB, 8MiB or 8GiB"
+        raise UsageError("QC001", f"the limit {name} cannot be {value!r}; values are as {forms}")
+    number, unit = found.groups()
     if len(number) > _DIGITS:
         reason = f"too large: a number of {len(number)} digits, and not of at most {_DIGITS}"
         raise UsageError("QC003", f"the limit {name} is {reason}")

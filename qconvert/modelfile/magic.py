@@ -11,6 +11,10 @@ from qconvert.modelfile.source import HEAD, Buffer, head_of, require_readable
 from qconvert.strict_json import PLAIN, encoding_of
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_NO_FILE = "a Git LFS pointer, not the file itself; run: git lfs pull"
 #: The smallest number of bytes that HDF5 may stand behind; others are this times a power of two.
 _USER_BLOCK = 512
 _LARGEST = 40
@@ -37,7 +41,7 @@ def recognise(source: Buffer) -> Format:
     if data.startswith(_HDF5):
         _refuse_truncated(data, len(source))
         return Format.HDF5
-    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+    if data.startswith(_ZIP):
         return Format.ZIP
     if is_json(data):
         if document := document_in(data):
@@ -92,6 +96,19 @@ def is_json(head: bytes) -> bool:
     return head.lstrip()[:1] in (b"{", b"[")
 
 
+def described(head: bytes) -> str | None:
+    """What a file that begins so is, and not JSON, if that is known."""
+    if head.startswith(_HDF5):
+        return "an HDF5 file, as Keras models are"
+    if head.startswith(_ZIP):
+        return "a zip archive, as Keras models are"
+    if head.startswith(_PICTURES):
+        return "a picture"
+    if head.startswith(_POINTER):
+        return _NO_FILE
+    return "an HTML page" if _begins_page(head) else _other_model(head)
+
+
 def document_in(source: Buffer) -> str | None:
     """What a file is that qconvert writes and that is no model: it states its schema first."""
     match = _OWN.match(bytes(source[:HEAD]))
@@ -123,14 +140,20 @@ def _user_block(source: Buffer) -> int:
 
 
 def _refuse_other_model(data: bytes) -> None:
+    if what := _other_model(data):
+        raise UnsupportedError([Problem("QC105", "", f"{what}; {_SAVE_AS_H5}")])
+
+
+def _other_model(data: bytes) -> str | None:
     if data[4:8] == b"TFL3":
-        _refuse("a TFLite file")
+        return "a TFLite file"
     if data[:3] == b"\x08\x01\x12":
-        _refuse("the graph of a SavedModel directory")
+        return "the graph of a SavedModel directory"
     if _begins_onnx(data):
-        _refuse("an ONNX file")
+        return "an ONNX file"
     if data[:1] == b"\x80" and b"\x01" < data[1:2] < b"\x06":
-        _refuse("a pickle, which is a program and never opened")
+        return "a pickle, which is a program and never opened"
+    return None
 
 
 def _begins_onnx(data: bytes) -> bool:
@@ -142,12 +165,12 @@ def _begins_onnx(data: bytes) -> bool:
     )
 
 
-def _refuse(what: str) -> None:
-    raise UnsupportedError([Problem("QC105", "", f"{what}; {_SAVE_AS_H5}")])
-
-
 def _refuse_accident(data: bytes) -> None:
-    if data.startswith(b"version https://git-lfs.github.com/spec/"):
-        raise MalformedError("QC104", "a Git LFS pointer, not the file itself; run: git lfs pull")
-    if data.lstrip()[:200].lower().startswith((b"<!doctype html", b"<html")):
+    if data.startswith(_POINTER):
+        raise MalformedError("QC104", _NO_FILE)
+    if _begins_page(data):
         raise MalformedError("QC103", "an HTML page, not a model; did the download fail?")
+
+
+def _begins_page(data: bytes) -> bool:
+    return data.lstrip()[:200].lower().startswith((b"<!doctype html", b"<html"))

@@ -26,8 +26,9 @@ from qconvert.checking.witness import Witness
 from qconvert.errors import BadFileError, LimitError
 from qconvert.modelfile.json_limits import parse_object
 from qconvert.modelfile.limits import FixedLimits
+from qconvert.modelfile.magic import described, is_json
 from qconvert.modelfile.malformed import MalformedError, blaming
-from qconvert.modelfile.source import kind_of, read_all
+from qconvert.modelfile.source import HEAD, kind_of, read_all
 from qconvert.report.plausible import implausible
 from qconvert.strict_json import encoding_of
 
@@ -37,6 +38,7 @@ SCHEMA: Final = "qconvert.report/1"
 FILE: Final = "report.json"
 #: What the schemas of all versions begin with.
 _SCHEMAS: Final = "qconvert.report/"
+_GIVE: Final = f"give {FILE}, or the folder that check --report has written"
 #: Of a report: those of thousands of layers take less.
 _MOST_BYTES: Final = 256 << 20
 
@@ -101,8 +103,11 @@ def is_report(path: Path) -> bool:
 
 def _parsed(path: Path) -> Mapping[str, Json]:
     data = read_all(path, _MOST_BYTES)
-    if data.lstrip()[:1] not in (b"{", b"[") and encoding_of(data) is None:
-        raise MalformedError("QC140", "is not a report of qconvert check: it is no JSON object")
+    if not data:
+        raise MalformedError("QC101", "an empty file")
+    if not is_json(data) and encoding_of(data) is None:
+        what = described(data[:HEAD]) or "no JSON object"
+        raise MalformedError("QC140", f"is not a report of qconvert check: it is {what}; {_GIVE}")
     limits = FixedLimits(config_bytes=_MOST_BYTES)
     return parse_object(data, "the report", limits)
 

@@ -31,7 +31,7 @@ _INTEGERS: Final = (np.int8, np.uint8, np.int16, np.uint16, np.int32)
 
 def require_format(path: Path) -> None:
     """`UsageError` unless the name says which format is wanted."""
-    if path.suffix not in _SUFFIXES:
+    if path.suffix.lower() not in _SUFFIXES:
         raise UsageError("QC003", f"{path}: weights are written to {' or '.join(_SUFFIXES)} files")
 
 
@@ -44,7 +44,7 @@ def serialized(graph: Graph, source: str | None, path: Path) -> bytes:
     """
     require_format(path)
     arrays, metadata = _arrays(graph), as_json(_metadata(graph, source))
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         return _npz(arrays | {METADATA: np.array(metadata)})
     from safetensors.numpy import save
 
@@ -53,7 +53,7 @@ def serialized(graph: Graph, source: str | None, path: Path) -> bytes:
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """What stands beside the arrays of a file that `serialized` gave."""
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         with np.load(path) as arrays:
             found: dict[str, Any] = json.loads(str(arrays[METADATA]))
         return found

@@ -184,7 +184,8 @@ class Worker:
         """An error with the end of what the worker printed, without TensorFlow's small talk."""
         printed = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         lines = [line for line in printed if not _SMALL_TALK.match(line)]
-        return WitnessError(code, self._explained(what), *(f"  {line}" for line in lines[-5:]))
+        told = f"{self._option}{self._explained(what)}"
+        return WitnessError(code, told, *(f"  {line}" for line in lines[-5:]))
 
     def _kill(self) -> None:
         self._process.kill()

@@ -123,6 +123,12 @@ def test_npz_gives_arrays_by_name(two_inputs: Graph, tmp_path: Path, compressed:
     np.testing.assert_array_equal(found["b"], -a[:70])
 
 
+def test_an_npz_without_arrays_is_said_to_be_one(graph: Graph, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz")
+    with pytest.raises(BadFileError, match="an .npz without arrays"):
+        from_user(graph, tmp_path / "x.npz")
+
+
 def test_arrays_are_taken_from_memory_and_converted_exactly(graph: Graph) -> None:
     found = gather(from_user(graph, np.array([[1, 255], [0, 7]], np.uint8)))["x"]
     np.testing.assert_array_equal(found, np.array([[1, 255], [0, 7]], np.float32))
@@ -139,7 +145,8 @@ def test_arrays_are_taken_from_memory_and_converted_exactly(graph: Graph) -> Non
         (np.zeros((1, 2), np.complex64), "has type complex64"),
         (np.array([["a", "b"]]), "has type <U1"),
         (np.array([[0, 1], [np.nan, 2]], np.float32), r"element at \[1, 0\] is not finite"),
-        (np.array([[0, 1e300]]), "is not finite"),
+        (np.array([[0, -1e300]]), r"at \[0, 1\] is -1e\+300, beyond what float32 holds"),
+        (np.array([[0, np.inf]]), r"at \[0, 1\] is not finite"),
         (np.array([[0.0, 0.1]]), "of type float64 has no float32 equal to it"),
     ],
 )

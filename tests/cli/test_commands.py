@@ -148,11 +148,23 @@ def test_weights_are_effective_and_the_product_of_codes_and_scale(
     assert (codes.dtype, kernel.dtype) == (np.int8, np.float32)
 
 
-def test_weights_are_those_of_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "model.onnx").touch()
-    assert run(["weights", str(tmp_path / "model.onnx")]) == 2
-    assert "model.onnx is an ONNX file: name the Keras model" in capsys.readouterr().err
-    assert names(tmp_path) == ["model.onnx"]
+@pytest.mark.parametrize("output", [[], ["-o", "out.npz"]])
+def test_weights_are_those_of_a_model(
+    write_model: WriteModel,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    output: list[str],
+) -> None:
+    """The file that is no model is named, whichever of the two it is."""
+    model = write_model()
+    monkeypatch.chdir(model.parent)
+    assert run(["export", "model.h5"]) == 0
+    Path("model.json").write_text("{}", encoding="utf-8")
+    for words in (["model.onnx"], ["model.json", "-w", "model.onnx"]):
+        capsys.readouterr()
+        assert run(["weights", *words, *output]) == 3
+        assert "error QC105: model.onnx: not supported: an ONNX file" in capsys.readouterr().err
+    assert names(model.parent) == ["model.h5", "model.json", "model.onnx"]
 
 
 @pytest.mark.parametrize("command", ["export", "weights"])
@@ -820,6 +832,13 @@ def test_integers_that_cannot_be_are_refused(
     assert not model.with_suffix(".onnx").exists()
 
 
+def test_domains_of_floats_are_told_with_the_option_that_they_need(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["export", str(write_model()), "--domain", "uint8/256"]) == 2
+    assert "these are floats: add --io quantized " in capsys.readouterr().err
+
+
 def test_weights_are_packed_on_request(
     write_model: WriteModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -828,7 +847,7 @@ def test_weights_are_packed_on_request(
     assert run(["export", str(model), "--packed-weights"]) == 0
     assert "--packed-weights changes nothing of this model" in capsys.readouterr().out
     assert run(["export", str(model), "--packed-weights", "--opset", "17", "--force"]) == 2
-    assert "packed weights need integers" in capsys.readouterr().err
+    assert "packed weights need opset 21 or later" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["inspect", ""], ["export", "model.h5", "-o", ""]])

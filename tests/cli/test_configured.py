@@ -245,6 +245,23 @@ def test_what_cannot_be_ignored_is_refused(
     assert words in err
 
 
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ('domains = ["uint8:256"]', "QC010: {}: models[1].domains: 'uint8:256' is no domain"),
+        ('domains = ["y=int8"]', "QC011: {}: models[1].domains: 'y=int8' declares no input"),
+        ('ignore = {acts = "why"}', "QC015: {}: models[1].ignore: there is no layer 'acts'"),
+    ],
+)
+def test_a_value_that_does_not_fit_the_model_is_told_with_its_key(
+    project: Any, capsys: pytest.CaptureFixture[str], key: str, told: str
+) -> None:
+    model = '[[models]]\nmodel = "model.h5"\n'
+    path = project(f"{HERE}{model}{model}{key}\n")
+    assert run(["check"]) == 2
+    assert f"qconvert: error {told.format(path)}" in capsys.readouterr().err
+
+
 def test_an_ignored_layer_is_shown(write_model: Any, capsys: pytest.CaptureFixture[str]) -> None:
     nowhere = ["--samples", "4", "--tf-python", "/nowhere/python"]
     assert run(["check", str(write_model()), "--ignore", "act=issue 12", *nowhere]) == 5

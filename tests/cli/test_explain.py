@@ -180,6 +180,7 @@ def test_nothing_is_replaced_unasked(
     ("arguments", "message"),
     [
         (("--layer", "fd"), "the model has no layer 'fd'; did you mean fc?"),
+        (("--layer", "x"), "'x' is an input of the model, which no layer computes"),
         (("--layer", "fc", "--at", "2"), "its result has the shape (2,), without the batch"),
         (("--layer", "fc", "--at", "0,0"), "'fc' has no element 0,0"),
         (("--layer", "fc", "--at", "a"), "write whole numbers, as 1,1,0"),

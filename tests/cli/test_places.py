@@ -75,8 +75,17 @@ def test_a_folder_may_be_named_as_one(write_model: WriteModel, tmp_path: Path) -
     words = ["check", str(write_model()), "--samples", "1", "--report", f"{tmp_path / 'new'}/"]
     assert run([*words, *NO_TENSORFLOW]) == 5
     assert "report.json" in names(tmp_path / "new")
-    with pytest.raises(OutputError, match="exists and is not a regular file"):
+    with pytest.raises(OutputError, match="is a directory: give the name of a file in it"):
         qconvert.export(write_model(), f"{tmp_path / 'new'}/")
+
+
+def test_a_file_is_no_folder_of_outputs(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model()
+    assert run(["export", str(model), "-o", str(model / "x.onnx")]) == 6
+    told = f"error QC601: {model / 'x.onnx'}: {model} is not a directory\n"
+    assert told in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -39,6 +39,13 @@ def test_what_is_no_limit_is_a_matter_of_usage(
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("end", ["/", "//", "/."])
+def test_a_file_is_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str], end: str) -> None:
+    path = str(hdf5()(tmp_path))
+    assert run(["inspect", f"{path}{end}"]) == 4
+    assert capsys.readouterr().err == f"qconvert: error QC107: {path}{end}: not a directory\n"
+
+
 def test_what_no_layer_takes_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["export", str(leftover(tmp_path))]) == 0
     assert "note: model.h5: holds what no layer takes: /more" in capsys.readouterr().out

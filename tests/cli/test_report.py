@@ -94,4 +94,4 @@ def test_what_is_no_report_is_an_error(
     write_model: WriteModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["report", str(write_model())]) == 4
-    assert "is not a report of qconvert check: it is no JSON object" in capsys.readouterr().err
+    assert "not a report of qconvert check: it is an HDF5 file, " in capsys.readouterr().err

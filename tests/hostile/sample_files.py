@@ -85,6 +85,7 @@ SAMPLES: Final[Mapping[str, tuple[bytes, str, int]]] = {
         "QC710",
         4,
     ),
+    "an archive without arrays": (archive(), "QC711", 4),
     "truncated": (npy(X)[:-4], "QC710", 4),
     "header alone": (header(""), "QC710", 4),
     "code in a header": (header("__import__('os').system('touch executed')"), "QC710", 4),

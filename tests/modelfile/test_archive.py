@@ -130,6 +130,13 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, cut: int) -> None:
     assert bad(path).startswith("damaged or truncated zip archive: ")
 
 
+def test_an_archive_without_its_end_is_told_so(tmp_path: Path) -> None:
+    path = write(tmp_path, *entries().items())
+    path.write_bytes(path.read_bytes()[:-30])
+    told = "damaged or truncated zip archive: the list of its parts is missing, which stands at its"
+    assert bad(path).startswith(told)
+
+
 def test_a_flipped_byte_in_a_part_is_noticed(tmp_path: Path) -> None:
     path = write(tmp_path, *entries().items())
     content = bytearray(path.read_bytes())

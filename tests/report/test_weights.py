@@ -141,6 +141,13 @@ def test_weights_without_axes_and_in_other_orders_are_written_as_they_are() -> N
     assert written(scalar, None)["fc/kernel"].shape == ()
 
 
+@pytest.mark.parametrize("suffix", ["npz", "safetensors"])
+def test_a_suffix_may_be_in_capitals(suffix: str) -> None:
+    graph = graph_of(np.ones(2, np.float32), None)
+    files = [serialized(graph, None, Path(f"w.{each}")) for each in (suffix, suffix.upper())]
+    assert files[0] == files[1]
+
+
 @pytest.mark.parametrize("name", ["w.bin", "w", "w.npy"])
 def test_another_suffix_is_refused_before_anything_is_read(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=r"\.npz or \.safetensors"):

@@ -154,6 +154,13 @@ def test_a_killed_worker_stays_dead(program: Program) -> None:
                 runner.run(X)
 
 
+def test_the_interpreter_that_was_named_is_told_with_what_it_does(program: Program) -> None:
+    """It may be no Python at all."""
+    fake = program("print('__init__.py')")
+    with pytest.raises(WitnessError, match=f"^--tf-python {fake}: the worker answered nonsense"):
+        run(fake)
+
+
 def test_a_silent_worker_is_not_waited_for(program: Program) -> None:
     began = time.monotonic()
     with pytest.raises(WitnessError, match=r"no answer in 0\.3 s"):

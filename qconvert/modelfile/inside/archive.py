@@ -40,13 +40,16 @@ DAMAGE = (
     OverflowError,
 )
 
+#: What zipfile says of an archive without its end, and what is meant.
+_NO_END = {"File is not a zip file": "the list of its parts is missing, which stands at its end"}
+
 
 def read_archive(file: BinaryIO, results: int, budget: Budget) -> dict[str, Json]:
     """Unpack the parts into the file of *results*; the names in the archive never become paths."""
     try:
         parts, assets = unpacked(file, budget.limits)
     except DAMAGE as error:
-        reason = repr(str(error)[:200])[1:-1]
+        reason = _NO_END.get(str(error)) or repr(str(error)[:200])[1:-1]
         raise RefusalError("QC120", f"damaged or truncated zip archive: {reason}") from None
     # First, so that places in the HDF5 file are those in the file of results.
     budget.results.append(parts[WEIGHTS])

@@ -108,10 +108,14 @@ CASES = (
         for name, lacking in LACKING.items()
         for command, outputs in ((inspected, ()), (exported, ("out.onnx",)))
     ),
-    Call(78, "standard output that is closed", inspected, "", 0, through=shell('exec "$@" >&-')),
+    Call(78, "standard output that is closed", inspected, "QC602", 6, "standard output",
+         through=shell('exec "$@" >&-')),
+    Call(78, "standard output that is closed, and not needed",
+         partial(of_model, "export -o out.onnx -q"), "", 0,
+         outputs=("out.onnx",), through=shell('exec "$@" >&-')),
     Call(78, "standard error that is closed", exported, "", 0, outputs=("out.onnx",),
          through=shell('exec "$@" 2>&-')),
-    Call(78, "both closed", exported, "", 0, outputs=("out.onnx",),
+    Call(78, "both closed", exported, "", 6, outputs=("out.onnx",),
          through=shell('exec "$@" >&- 2>&-')),
     Call(78, "standard input that is closed", inspected, "", 0, through=shell('exec "$@" <&-')),
     Call(78, "a reader that goes away", inspected, "", 141, through=shell('"$@" | :')),
