@@ -3,11 +3,9 @@
 import os
 import signal
 import sys
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from qconvert.ending import ENDING
-
-_STDOUT: Final = 1
 
 
 def main() -> NoReturn:
@@ -28,17 +26,15 @@ def main() -> NoReturn:
 
 
 def _open_standard_streams() -> None:
-    """Else files take the places of those that are closed, and become those of other processes.
-
-    Nothing can be written to what stands for standard output: a result would be lost.
-    """
+    """Else files take the places of those that are closed, and become those of other processes."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDONLY if descriptor == _STDOUT else os.O_RDWR)
+            os.open(os.devnull, os.O_RDWR)
     if sys.stdout is None:
-        sys.stdout = open(_STDOUT, "w", closefd=False)  # noqa: SIM115 - a descriptor
+        # Nothing can be written to this, so that no result is lost without a word.
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
 
 
 def _end_undisturbed() -> None:

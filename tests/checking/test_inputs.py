@@ -125,7 +125,7 @@ def test_npz_gives_arrays_by_name(two_inputs: Graph, tmp_path: Path, compressed:
 
 def test_an_npz_without_arrays_is_said_to_be_one(graph: Graph, tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz")
-    with pytest.raises(BadFileError, match="an .npz without arrays"):
+    with pytest.raises(BadFileError, match=r"an \.npz without arrays"):
         from_user(graph, tmp_path / "x.npz")
 
 

@@ -3,6 +3,8 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -34,6 +36,24 @@ def test_writes_with_the_permissions_the_umask_leaves(tmp_path: Path) -> None:
         os.umask(before)
     assert (tmp_path / "a").read_bytes() == b"data"
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["inspect", "model.h5"], 6, "error QC602: standard output "),
+        (["inspect", "model.h5", "--json"], 6, "error QC602: standard output "),
+        (["export", "model.h5", "--quiet"], 0, ""),
+    ],
+)
+def test_no_result_is_lost_where_standard_output_is_closed(
+    write_model: WriteModel, words: list[str], code: int, told: str
+) -> None:
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "qconvert", *words]
+    folder = write_model().parent
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert told in done.stderr and bool(done.stderr) == bool(told)
 
 
 def test_an_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:
