@@ -86,7 +86,7 @@ def require_replaceable(path: Path, *, force: bool, inputs: Iterable[Path] = ())
     except OSError as error:
         raise OutputError("QC601", path, _reason(error)) from error
     if stat.S_ISDIR(mode):
-        raise OutputError("QC603", path, "is a directory: give the name of a file in it")
+        raise OutputError("QC603", path, "is a directory, not a file: give the name of one in it")
     if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
         raise OutputError("QC603", path, "exists and is not a regular file")
     if _is_mounted(path):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import jsonschema
+import h5py
 import numpy as np
 import onnx
 import pytest
@@ -159,7 +160,8 @@ def test_weights_are_those_of_a_model(
     model = write_model()
     monkeypatch.chdir(model.parent)
     assert run(["export", "model.h5"]) == 0
-    Path("model.json").write_text("{}", encoding="utf-8")
+    with h5py.File(model) as file:
+        Path("model.json").write_text(file.attrs["model_config"], encoding="utf-8")
     for words in (["model.onnx"], ["model.json", "-w", "model.onnx"]):
         capsys.readouterr()
         assert run(["weights", *words, *output]) == 3
@@ -504,7 +506,7 @@ def explanation_without_end(folder: Path, write: WriteModel) -> list[str]:
         (reproducer_exists, 6, "QC606", "--force"),
         (unknown_option, 2, "QC001", "--tolerance"),
         (check_without_end, 2, "QC003", "at most 10,000,000 samples"),
-        (explanation_without_end, 2, "QC003", "at most 10,000,000 samples"),
+        (explanation_without_end, 2, "QC003", "samples count from 0 to 9,999,999"),
     ],
 )
 def test_bad_input_gets_one_clear_error_and_changes_nothing(

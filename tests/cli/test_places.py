@@ -75,7 +75,7 @@ def test_a_folder_may_be_named_as_one(write_model: WriteModel, tmp_path: Path) -
     words = ["check", str(write_model()), "--samples", "1", "--report", f"{tmp_path / 'new'}/"]
     assert run([*words, *NO_TENSORFLOW]) == 5
     assert "report.json" in names(tmp_path / "new")
-    with pytest.raises(OutputError, match="is a directory: give the name of a file in it"):
+    with pytest.raises(OutputError, match="is a directory, not a file: give the name of one in it"):
         qconvert.export(write_model(), f"{tmp_path / 'new'}/")
 
 
