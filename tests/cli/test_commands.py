@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-import jsonschema
 import h5py
+import jsonschema
 import numpy as np
 import onnx
 import pytest
