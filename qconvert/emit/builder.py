@@ -102,7 +102,7 @@ class Builder:
         """
         array = np.asarray(value, order="C")
         # Large ones are not kept a second time to be compared with.
-        content = hashlib.sha256(array.reshape(-1).view(np.uint8)).digest()
+        content = hashlib.sha256(array.reshape(-1).view(np.uint8).data).digest()
         key = (array.dtype.name, array.shape, content)
         if key not in self._known:
             self._known[key] = self._stored(array, f"{self.scope}/{name}" if array.ndim else name)

@@ -1,6 +1,7 @@
 """What ONNX Runtime computes when it loads a file is computed with optimizations off as well."""
 
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import onnx
@@ -123,7 +124,7 @@ def test_a_large_product_is_not_even_made(monkeypatch: pytest.MonkeyPatch) -> No
     tracemalloc.stop()
 
 
-OTHERS = {
+OTHERS: dict[str, np.ndarray[Any, Any]] = {
     "half": np.array([1.5, 2049], np.float16),
     "wide": np.array([1 << 24, (1 << 24) + 1], np.int32),
     "number": np.array([300.7, np.nan], np.float32),

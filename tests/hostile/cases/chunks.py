@@ -20,24 +20,24 @@ def one_chunk(file: h5py.File, stored: bytes, mask: int = 0, **options: object) 
     kernel.id.write_direct_chunk((0, 0), stored, mask)
 
 
-def of_one_chunk(*stored: Any, **options: object) -> Make:
+def of_one_chunk(*stored: Any, **options: Any) -> Make:
     return instead(lambda file: one_chunk(file, *stored, **options))
 
 
 def one_in_another(folder: Path) -> Path:
     """A bias whose chunk is the kernel's."""
-    places: list[bytes] = []
+    places: dict[str, bytes] = {}
 
     def put(file: h5py.File) -> None:
         del file[BIAS_PATH]
         for name, values in ((BIAS_PATH, np.ones(2, np.float32)), (KERNEL_PATH, KERNEL)):
             dataset = file.create_dataset(name, data=values, chunks=values.shape)
-            places.append(dataset.id.get_chunk_info(0).byte_offset.to_bytes(8, "little"))
+            places[name] = dataset.id.get_chunk_info(0).byte_offset.to_bytes(8, "little")
 
     path = instead(put)(folder)
     content = path.read_bytes()
-    assert content.count(places[0]) == 1
-    path.write_bytes(content.replace(*places))
+    assert content.count(places[BIAS_PATH]) == 1
+    path.write_bytes(content.replace(places[BIAS_PATH], places[KERNEL_PATH]))
     return path
 
 
