@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Final
@@ -22,17 +23,18 @@ _NUMBERS: Final = range(-(1 << 41), (1 << 41) + 1)
 
 def implausible(report: Report) -> Iterator[str]:
     """What in the report is no number, no distribution, or of what it does not have."""
-    names = {layer.name for layer in report.layers}
+    names = Counter(layer.name for layer in report.layers)
     yield from _impossible(report, "report")
     yield from _unknown_witnesses(report)
     yield from _unfounded(report)
+    yield from (f"{n} layers are called {name!r:.80}" for name, n in names.items() if n > 1)
     yield from (
         f"the weight {weight.role!r} is of no layer that there is: {weight.layer!r}"
         for weight in report.weights
         if weight.layer not in names
     )
     for layer in report.layers:
-        if not names.issuperset((*layer.sources, *layer.finding.inherited_from)):
+        if not names.keys() >= {*layer.sources, *layer.finding.inherited_from}:
             yield f"{layer.name!r} follows layers that there are not"
         if layer.results is not None and not _is_distribution(layer.results):
             yield f"the results of {layer.name!r} are distributed as no numbers are"
