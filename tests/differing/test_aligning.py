@@ -1,3 +1,4 @@
+import itertools
 from functools import cache
 
 import pytest
@@ -53,7 +54,7 @@ def test_as_many_equal_parts_are_paired_as_there_can_be(one: str, two: str) -> N
     found = [(a, b) for a, b in by_kind(one, two) if a is not None and b is not None]
     assert len(found) == most(0, 0)
     assert all(one[a] == two[b] for a, b in found)
-    assert all(a < c and b < d for (a, b), (c, d) in zip(found, found[1:], strict=False))
+    assert all(a < c and b < d for (a, b), (c, d) in itertools.pairwise(found))
 
 
 def test_many_parts_of_two_kinds_are_paired_at_once() -> None:
