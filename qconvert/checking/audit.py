@@ -110,7 +110,10 @@ def _one(
     found = _compared(traces, start, {})
     if Witness.NUMPY in traces and _any_differs(found):
         trusted = _undisputed(traces[Witness.NUMPY], *found)
-        misfits = {w: rounding(w, trial, traces[w], trusted) for w in traces}
+        misfits = {
+            w: rounding(w, trial, _of_shapes(traces[Witness.NUMPY], trace), trusted)
+            for w, trace in traces.items()
+        }
         if {Witness.ORT, Witness.DEPLOYED} <= traces.keys():
             misfits[Witness.DEPLOYED] = _unlike(
                 misfits[Witness.DEPLOYED],
@@ -139,6 +142,20 @@ def _undisputed(
         layers={name: y for name, y in reference.layers.items() if kept(layers, name)},
         outputs={name: y for name, y in reference.outputs.items() if kept(outputs, name)},
     )
+
+
+def _of_shapes(reference: Trace, found: Trace) -> Trace:
+    """What was *found* of the layers that are as large as the *reference*'s.
+
+    Nothing can be computed of others, which rounding does not explain.
+    """
+    known = reference.layers
+    layers = {
+        name: y
+        for name, y in found.layers.items()
+        if name not in known or y.shape == known[name].shape
+    }
+    return replace(found, layers=layers)
 
 
 def _unlike(own: Misfits, trace: Trace, other: Misfits, found: Trace) -> Misfits:

@@ -36,7 +36,7 @@ def read_onnx(path: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[onnx.ModelPr
 
 
 def require_told_tensors(path: Path, model: onnx.ModelProto) -> None:
-    """`BadFileError` if the metadata of *model* tell of a tensor that it has not.
+    """`BadFileError` if the metadata of *model* tell of a tensor, input or output it has not.
 
     That of a file which another program has changed may: what is fused in it is no tensor any more.
     """
@@ -46,11 +46,17 @@ def require_told_tensors(path: Path, model: onnx.ModelProto) -> None:
     graph = model.graph
     known = {each.name for each in (*graph.input, *graph.initializer)}
     known.update(name for node in graph.node for name in node.output)
-    told = (name for layer in metadata.layers for name in tensors_of(layer))
-    missing = list(dict.fromkeys(name for name in told if name not in known))
-    if missing:
-        names = ", ".join(map(repr, missing[:3]))
-        raise BadFileError("QC703", path, f"the metadata tell of tensors that it has not: {names}")
+    told = [name for layer in metadata.layers for name in tensors_of(layer)]
+    inputs, outputs = {each.name for each in graph.input}, {each.name for each in graph.output}
+    for what, names, there in (
+        ("tensors", told, known),
+        ("inputs", [each.tensor for each in metadata.inputs], inputs),
+        ("outputs", [each.tensor for each in metadata.outputs], outputs),
+    ):
+        missing = list(dict.fromkeys(name for name in names if name not in there))
+        if missing:
+            told_of = f"{what} that it has not: {', '.join(map(repr, missing[:3]))}"
+            raise BadFileError("QC703", path, f"the metadata tell of {told_of}")
 
 
 def require_interface_of(graph: Graph, model: onnx.ModelProto) -> None:

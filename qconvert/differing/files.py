@@ -12,7 +12,7 @@ from qconvert.differing.graphs import Both, Part, end_changes, names_of, part_ch
 from qconvert.differing.models import interface_changes
 from qconvert.differing.operators import View, view_of
 from qconvert.differing.results import Change, Kind
-from qconvert.emit.metadata import KEY, ModelMetadata, read_metadata
+from qconvert.emit.metadata import KEY, CodesTensor, ModelMetadata, read_metadata
 from qconvert.emit.stamp import KEY as STAMP_KEY
 from qconvert.emit.stamp import read_stamp
 from qconvert.report.described import meaning
@@ -85,8 +85,19 @@ def _made(metadata: ModelMetadata | None) -> dict[str, str]:
         "needs": ", ".join(needs) or "nothing",
         **{f"codes of {x.input}": meaning(x.codes) for x in metadata.inputs if x.codes},
         **{f"codes of {x.output}": meaning(x.codes) for x in metadata.outputs if x.codes},
+        **{f"codes of {x.layer}": _steps(x.codes) for x in metadata.layers if x.codes},
         **{f"notes on {x.layer}": " ".join(x.notes) for x in metadata.layers if x.notes},
     }
+
+
+def _steps(codes: CodesTensor) -> str:
+    """What codes of a layer's result stand for."""
+    zero = f", zero point {codes.zero_point}" if codes.zero_point else ""
+    if isinstance(codes.exp, int):
+        return f"steps of 2**{codes.exp}{zero}"
+    lo, hi = min(codes.exp), max(codes.exp)
+    told = f"steps of 2**{lo} to 2**{hi} by channel{zero}"
+    return f"{told}, {_digest([str(codes.exp).encode()])}"
 
 
 def _digest(parts: Iterable[bytes]) -> str:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -141,6 +142,13 @@ def other_size_of_input(model: onnx.ModelProto) -> None:
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
 
 
+def other_step(model: onnx.ModelProto) -> None:
+    (entry,) = (each for each in model.metadata_props if each.key == "qconvert")
+    content = json.loads(entry.value)
+    next(each for each in content["layers"] if each["layer"] == "relu1")["codes"]["exp"] += 1
+    entry.value = json.dumps(content)
+
+
 def with_words(model: onnx.ModelProto) -> None:
     model.metadata_props.add(key="author", value="somebody")
 
@@ -157,6 +165,7 @@ def with_words(model: onnx.ModelProto) -> None:
         (other_name_of_output, "", "output 0"),
         (other_size_of_input, "", "input 0"),
         (with_words, "", "metadata author"),
+        (other_step, "", "codes of relu1"),
     ],
 )
 def test_each_change_is_told_where_it_is(

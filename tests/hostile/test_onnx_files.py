@@ -120,6 +120,36 @@ def test_layers_in_tensors_that_are_not_there_are_told_by_what_looks_at_them(
     assert run(["inspect", str(path)]) == 0
 
 
+@pytest.mark.parametrize("part", ["inputs", "outputs"])
+def test_an_interface_that_is_not_there_is_told_by_what_relies_on_it(
+    part: str, keras: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Though the file has such a tensor: that of a layer."""
+
+    def moved(content: Any) -> None:
+        content[part][0]["tensor"] = content["layers"][0]["tensor"]
+
+    path = edited(exported, tmp_path, metadata(moved))
+    assert run(["check", str(keras), str(path), *NOWHERE]) == 4
+    told = capsys.readouterr().err
+    assert f"error QC703: {path}: the metadata tell of {part} that it has not: " in told
+
+
+def test_layers_of_other_shapes_than_they_have_differ(
+    keras: Path, exported: Path, tmp_path: Path
+) -> None:
+    """All of them are told to be in one tensor, of which nothing behind it can be computed."""
+
+    def gathered(content: Any) -> None:
+        for layer in content["layers"]:
+            layer.pop("codes", None)
+            layer["tensor"] = content["outputs"][0]["tensor"]
+
+    report = checked_beside_all_others(keras, edited(exported, tmp_path, metadata(gathered)))
+    assert {layer.finding.verdict for layer in report.layers[:-1]} == {Verdict.DIFFERS}
+    assert not report.passed
+
+
 @pytest.mark.parametrize("other", ["", "ai.onnx"])
 def test_a_domain_that_is_imported_twice_in_one_version_has_one_meaning(
     keras: Path, exported: Path, tmp_path: Path, other: str
