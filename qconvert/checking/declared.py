@@ -16,6 +16,10 @@ _INTEGERS: Final = re.compile(r"(u?)int(\d{1,2})(?:/(\d+))?")
 _GRID: Final = re.compile(r"grid\(([^,()]+),([^,()]+),([^,()]+)\)")
 #: Types that float32 holds.
 _MOST_BITS: Final = 24
+#: The numbers above 0 that float32 holds.
+_SMALLEST: Final = 2.0**-149
+_LARGEST: Final = 2.0**128 - 2.0**104
+_MOST_DIVISOR: Final = 1 << 149
 FORMS: Final = "uint8/256, uint8/255, int16, grid(STEP,LO,HI), float"
 
 
@@ -72,13 +76,11 @@ def with_codes_of(
 
 def _domain(text: str) -> InputDomain:
     if match := _INTEGERS.fullmatch(text):
-        unsigned, bits, divisor = match[1] == "u", int(match[2]), int(match[3] or 1)
+        unsigned, bits, divisor = match[1] == "u", int(match[2]), _divisor(text, match[3] or "1")
         if not 1 <= bits <= _MOST_BITS:
             raise UsageError(
                 "QC010", f"{text!r}: float32 holds integers of 1 to {_MOST_BITS} bits alone"
             )
-        if not divisor:
-            raise UsageError("QC010", f"{text!r} divides by 0")
         half = 0 if unsigned else 1 << (bits - 1)
         first, last = -half, (1 << bits) - 1 - half
         power_of_two = divisor & (divisor - 1) == 0
@@ -90,6 +92,8 @@ def _domain(text: str) -> InputDomain:
         except ValueError:
             raise UsageError("QC010", f"{text!r}: grid takes three numbers") from None
         exp = _exponent(text, step)
+        if step < _SMALLEST or not all(abs(number) <= _LARGEST for number in (step, lo, hi)):
+            raise UsageError("QC010", f"{text!r}: float32 holds no numbers that small or large")
         ends = math.ldexp(lo, -exp), math.ldexp(hi, -exp)
         if not all(end.is_integer() and abs(end) <= 1 << _MOST_BITS for end in ends) or lo > hi:
             raise UsageError(
@@ -97,6 +101,16 @@ def _domain(text: str) -> InputDomain:
             )
         return Grid(int(ends[0]), int(ends[1]), exp)
     raise UsageError("QC010", f"{text!r} is no domain; the forms are {FORMS}")
+
+
+def _divisor(text: str, digits: str) -> int:
+    # Python reads no number of thousands of digits, of which a few tell that it is too large.
+    divisor = int(digits.lstrip("0")[: len(str(_MOST_DIVISOR)) + 1] or 0)
+    if not divisor:
+        raise UsageError("QC010", f"{text!r} divides by 0")
+    if divisor > _MOST_DIVISOR:
+        raise UsageError("QC010", f"{text!r} divides by more than 2**149, beyond float32")
+    return divisor
 
 
 def _exponent(text: str, number: float) -> int:

@@ -19,6 +19,7 @@ from qconvert.cli.failing import fail, fail_with
 from qconvert.cli.look import bench, doctor, inspect
 from qconvert.cli.memory import require_enough
 from qconvert.cli.report import report
+from qconvert.errors import UsageError
 
 __all__ = ["cli", "run"]
 
@@ -92,7 +93,8 @@ def _invoke(arguments: Sequence[str]) -> int:
         # Click indents what it lists by tabs, which no terminal is given.
         first, *listed = error.format_message().split("\n\t")
         told = (first, *(f"  {each}" for each in listed), *_files(arguments), *_usage(error))
-        return fail("QC001", told, error.exit_code)
+        # It repeats what was given, which an error of ours cuts.
+        return fail("QC001", UsageError("QC001", *told).lines, error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return fail("QC990", ("interrupted",), 130)
     except BrokenPipeError:

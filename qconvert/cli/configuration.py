@@ -5,7 +5,6 @@ the keys, schemas/config.schema.json describes them.
 """
 
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
@@ -19,13 +18,12 @@ from cattrs.v import format_exception
 
 from qconvert.amounts import MOST_SAMPLES
 from qconvert.cli.options import CONVERTERS, VERDICTS
+from qconvert.cli.toml import TomlError, parsed_toml, shown
 from qconvert.errors import LimitError, UsageError, similar
 from qconvert.modelfile.source import read_all
 from qconvert.places import resolved
 
 _MAX_BYTES: Final = 1 << 20
-#: Characters of a value in a message.
-_SHOWN: Final = 60
 _ROOT: Final = 0
 _NAMES: Final = ("qconvert.toml", "pyproject.toml")
 #: Keys of a model that can also stand for all, above them.
@@ -91,7 +89,7 @@ def read_configuration(path: Path, *, found: bool = False) -> Configuration:
     unknown = [key for key in table if key not in ("models", *_COMMON)]
     if unknown:
         known = ("models", *_COMMON)
-        raise _wrong(path, *(f"unknown key {_short(key)}{similar(key, known)}" for key in unknown))
+        raise _wrong(path, *(f"unknown key {shown(key)}{similar(key, known)}" for key in unknown))
     entries = table.get("models", [])
     if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
         raise _wrong(path, "models is no array of tables, as [[models]] makes it")
@@ -138,11 +136,9 @@ def _toml(path: Path, *, found: bool) -> dict[str, Any]:
     except LimitError as error:
         raise _wrong(path, f"it is larger than {_MAX_BYTES >> 20} MiB") from error
     try:
-        return tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise _wrong(path, f"it is no TOML: {error}") from None
-    except RecursionError:
-        raise _wrong(path, "it is nested too deeply") from None
+        return parsed_toml(data)
+    except TomlError as error:
+        raise _wrong(path, str(error)) from None
 
 
 def _require_own(path: Path, status: os.stat_result) -> None:
@@ -168,10 +164,10 @@ def _require_apart(path: Path, folders: Sequence[Path]) -> None:
     """`UsageError` if a folder of a report is another one, or inside of it."""
     for folder, other in permutations(folders, 2):
         if folder == other:
-            raise _wrong(path, f"two models write their report to {_short(str(folder))}")
+            raise _wrong(path, f"two models write their report to {shown(str(folder))}")
         if other in folder.parents:
-            inside = f"inside of {_short(str(other))}, that of another one"
-            raise _wrong(path, f"a model writes its report to {_short(str(folder))}, {inside}")
+            inside = f"inside of {shown(str(other))}, that of another one"
+            raise _wrong(path, f"a model writes its report to {shown(str(folder))}, {inside}")
 
 
 def _wrong(path: Path, *reasons: str) -> UsageError:
@@ -212,36 +208,37 @@ def _converter(folder: Path) -> Converter:
 
 def _only(kind: type, what: str, value: object) -> object:
     if type(value) is not kind:
-        raise ValueError(f"{_short(value)} is not {what}")
+        raise ValueError(f"{shown(value)} is not {what}")
     return value
 
 
 def _count(value: object, least: int = 0, most: int | None = None) -> int:
+    told = shown(value)
     if type(value) is not int or value < least or (most is not None and value > most):
         to = "" if most is None else f" to {most}"
-        raise ValueError(f"{_short(value)} is not a whole number from {least}{to}")
+        raise ValueError(f"{told} is not a whole number from {least}{to}")
     return value
 
 
 def _one_of(known: Sequence[str], value: object) -> str:
     if not isinstance(value, str) or value not in known:
         hint = similar(value, known) if isinstance(value, str) else ""
-        raise ValueError(f"{_short(value)} is none of {', '.join(known)}{hint}")
+        raise ValueError(f"{shown(value)} is none of {', '.join(known)}{hint}")
     return value
 
 
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise ValueError(f"{_short(value)} is not a list of texts")
+        raise ValueError(f"{shown(value)} is not a list of texts")
     return tuple(value)
 
 
 def _reasons(value: object) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise ValueError(f"{_short(value)} is not a table of layers, each with a reason")
+        raise ValueError(f"{shown(value)} is not a table of layers, each with a reason")
     for layer, reason in value.items():
         if not isinstance(reason, str) or not reason.strip():
-            raise ValueError(f"there is no reason why the layer {_short(layer)} is ignored")
+            raise ValueError(f"there is no reason why the layer {shown(layer)} is ignored")
     return value
 
 
@@ -249,7 +246,7 @@ def _limits(value: object) -> dict[str, int]:
     from qconvert.modelfile.limits import DEFAULT_LIMITS
 
     if not isinstance(value, dict):
-        raise ValueError(f"{_short(value)} is not a table of limits, each with a number")
+        raise ValueError(f"{shown(value)} is not a table of limits, each with a number")
     try:
         DEFAULT_LIMITS.with_values(value)
     except UsageError as error:
@@ -259,7 +256,7 @@ def _limits(value: object) -> dict[str, int]:
 
 def _path(folder: Path, value: object) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError(f"{_short(value)} is not a path")
+        raise ValueError(f"{shown(value)} is not a path")
     return folder / value
 
 
@@ -267,7 +264,7 @@ def _inside(folder: Path, value: object) -> Path:
     """A path to write to, which a file from elsewhere must not choose freely."""
     path = _path(folder, value)
     if folder not in resolved(path).parents:
-        raise ValueError(f"{_short(value)} is not below the folder of the configuration")
+        raise ValueError(f"{shown(value)} is not below the folder of the configuration")
     return path
 
 
@@ -275,11 +272,6 @@ def _program(folder: Path, value: object) -> Path:
     """A path, or a name that is looked for where programs are."""
     path = _path(folder, value)
     return path if "/" in str(value) else Path(str(value))
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 def _told(error: BaseException, kind: type | None) -> str:
@@ -297,4 +289,4 @@ def _told(error: BaseException, kind: type | None) -> str:
 
 def _unknown(key: str) -> str:
     known = [name.replace("_", "-") for name in ConfiguredModel.__dataclass_fields__]
-    return f"unknown key {_short(key)}{similar(key, known)}"
+    return f"unknown key {shown(key)}{similar(key, known)}"

@@ -9,7 +9,11 @@ from qconvert.errors import UsageError, similar
 
 _UNITS = {"": 0, "KiB": 10, "MiB": 20, "GiB": 30}
 #: Of a number as it is written: nothing has more bytes, or more of anything.
-_DIGITS = 18
+_DIGITS = 19
+#: Of any limit: the system takes sums of several such.
+_MOST = 1 << 60
+#: Thirty years; a thread can be waited for nine times as long.
+_MOST_SECONDS = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Limits:
         return f"limit {getattr(self, name):,} (--limit {option}=N raises it)"
 
     def with_values(self, values: Mapping[str, int]) -> "Limits":
-        """Other values by name; `UsageError` for a name that does not exist or a value below 1."""
+        """Other values by name; `UsageError` for an unknown name, or a value out of its range."""
         known = {field.name.replace("_", "-"): field.name for field in fields(self)}
         changed: dict[str, int] = {}
         for name, value in values.items():
@@ -56,6 +60,8 @@ class Limits:
                 raise UsageError(
                     "QC003", f"the limit {name} has to be a positive integer{_found(value)}"
                 )
+            if value > (most := _most(option)):
+                raise UsageError("QC003", f"the limit {name} is too large: it is at most {most:,}")
             changed[known[option]] = value
         return replace(self, **changed)
 
@@ -71,6 +77,10 @@ class FixedLimits(Limits):
     def of(self, name: str) -> str:
         """A limit for the end of a message."""
         return f"limit {getattr(self, name):,}"
+
+
+def _most(option: str) -> int:
+    return _MOST_SECONDS if option == "reader-seconds" else _MOST
 
 
 def _found(value: object) -> str:

@@ -21,7 +21,7 @@ def copy_saved_model(folder: Path, target: Path, limits: Limits = DEFAULT_LIMITS
     digest, total = hashlib.sha256(), 0
     for name in _files(folder):
         pieces: list[bytes] = []
-        read_source(folder / name, pieces.append)
+        read_source(folder / name, pieces.append, limits)
         data = b"".join(pieces)
         total += len(data)
         if total > limits.total_bytes:

@@ -15,6 +15,9 @@ from qconvert.ir import Graph, Grid, Quotients
         ("uint8/255", Quotients(0, 255, 255)),
         ("int4/8", Grid(-8, 7, -3)),
         ("grid(0.25,-1,2)", Grid(-4, 8, -2)),
+        (f"uint8/{2**149}", Grid(0, 255, -149)),
+        (f"uint8/{'0' * 60}255", Quotients(0, 255, 255)),
+        (f"grid({2.0**104},0,{2.0**128 - 2.0**104})", Grid(0, (1 << 24) - 1, 104)),
         ("x=grid(2, 0, 6)", Grid(0, 3, 1)),
     ],
 )
@@ -37,6 +40,13 @@ def test_float_declares_nothing(graph: Graph) -> None:
         (["grid(0.25,0.1,1)"], "multiples of the step"),
         (["grid(1,3,1)"], "in order"),
         (["grid(1,a,1)"], "three numbers"),
+        ([f"uint8/{'9' * 5000}"], r"divides by more than 2\*\*149"),
+        ([f"uint8/{2**149 + 1}"], r"divides by more than 2\*\*149"),
+        ([f"grid(1,0,{'9' * 5000})"], "no numbers that small or large"),
+        (["grid(1,nan,1)"], "no numbers that small or large"),
+        ([f"grid({2.0**-150},0,0)"], "no numbers that small or large"),
+        ([f"grid({2.0**-149},0,1e300)"], "no numbers that small or large"),
+        ([f"grid({2.0**128},0,0)"], "no numbers that small or large"),
         (["pixels"], "no domain; the forms"),
     ],
 )

@@ -152,7 +152,12 @@ MODEL: Final = '[[models]]\nmodel = "m.h5"\n'
         (f"{MODEL}onnx = 1", "1 is not a path"),
         ("models = [", "it is no TOML"),
         ("models = " + "[" * 100_000, "it is n"),
-        ("a." * 5_000 + "b = 1", "unknown key 'a'"),
+        ("a." * 50_000 + "b = 1", "it is nested too deeply"),
+        (f"{MODEL}samples.{'a.' * 50_000}b = 1", "it is nested too deeply"),
+        (f"{MODEL}seed = {'9' * 5000}", "a number in it has too many digits"),
+        (f"{MODEL}seed = 0x{'f' * 5000}", "a number in it has too many digits @ $.models[0].seed"),
+        (f"{MODEL}limits = {{layers = {10**20}}}", "the limit layers is too large: it is at most"),
+        (f"{MODEL}limits = {{reader-seconds = {2**63 - 1}}}", "is at most 1,000,000,000"),
         ("#" * (1 << 20) + "\n" + MODEL, "larger than 1 MiB"),
     ],
 )

@@ -110,3 +110,14 @@ def test_interrupts_and_bugs_have_codes(
         err = capsys.readouterr().err
         assert err.startswith(f"qconvert: error {code}: ")
         assert "Traceback" not in err and "\x1b" not in err
+
+
+@pytest.mark.parametrize("option", ["--at", "--sample", "--seed"])
+def test_a_value_of_thousands_of_digits_is_not_repeated(
+    capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    assert run(["explain", "m.h5", "--layer", "fc", option, "9" * 5000]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"qconvert: error QC001: Invalid value for '{option}': '999")
+    assert "characters) ..." in told
+    assert len(told) < 2000

@@ -29,6 +29,7 @@ def test_a_limit_is_told_and_raised(tmp_path: Path, capsys: pytest.CaptureFixtur
         ("layers", "'layers' is not NAME=VALUE"),
         ("layer=1", "there is no limit 'layer' (similar names: layers)"),
         ("layers=0", "the limit layers has to be a positive integer"),
+        ("reader-memory=99999999999999GiB", "error QC003: the limit reader-memory is too large"),
         ("layers=-5", "the limit layers has to be a positive integer, not -5"),
     ],
 )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from qconvert.errors import BadFileError, UnsupportedError, UsageError
-from qconvert.modelfile import copy_saved_model, read_model
+from qconvert.errors import BadFileError, LimitError, UnsupportedError, UsageError
+from qconvert.modelfile import DEFAULT_LIMITS, copy_saved_model, read_model
 
 WriteModel = Callable[..., Path]
 DATA = Path(__file__).parents[1] / "data"
@@ -134,6 +134,13 @@ def test_a_saved_model_with_a_device_in_it_is_refused(tmp_path: Path) -> None:
     (folder / "assets").symlink_to("/dev/zero")
     with pytest.raises(BadFileError, match="not a regular file"):
         copy_saved_model(folder, tmp_path / "copy")
+
+
+def test_a_limit_is_one_of_a_saved_model_s_files_too(tmp_path: Path) -> None:
+    folder = saved_model(tmp_path / "a", ("saved_model.pb",))
+    limits = DEFAULT_LIMITS.with_values({"file-bytes": len("saved_model.pb") - 1})
+    with pytest.raises(LimitError, match=r"a/saved_model\.pb: too large: limit 13 "):
+        copy_saved_model(folder, tmp_path / "copy", limits)
 
 
 def test_a_folder_without_a_graph_is_no_saved_model(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """Limits: each is told with its name, and raising it by that name reads the file."""
 
 from collections.abc import Callable
+from dataclasses import Field, fields
 from pathlib import Path
 
 import pytest
 
 from qconvert.errors import QConvertError, UsageError
-from qconvert.modelfile import DEFAULT_LIMITS, Json, read_limits, read_model
+from qconvert.modelfile import DEFAULT_LIMITS, Json, Limits, read_limits, read_model
 
 WriteModel = Callable[..., Path]
 
@@ -15,6 +16,10 @@ def layered(count: int, name: str = "d") -> dict[str, Json]:
     layers: list[Json] = [{"class_name": "Dense", "config": {"name": name}}]
     layers += [{"class_name": "ReLU", "config": {"name": f"r{i}"}} for i in range(count - 1)]
     return {"class_name": "Sequential", "config": {"layers": layers}}
+
+
+def most_of(name: str) -> int:
+    return 10**9 if name == "reader_seconds" else 1 << 60
 
 
 @pytest.mark.parametrize(
@@ -85,5 +90,36 @@ def test_limits_that_do_not_exist_are_told(values: dict[str, int], message: str)
 
 
 def test_a_limit_that_is_too_large_is_said_to_be() -> None:
-    with pytest.raises(UsageError, match="the limit file-bytes is too large: a number of 20 digit"):
+    with pytest.raises(UsageError, match="file-bytes is too large: a number of 20 digits"):
         read_limits([f"file-bytes={'9' * 20}GiB"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "most"),
+    [
+        ("reader-seconds", 9223372036, "1,000,000,000"),
+        ("reader-memory", 99999999999999 << 30, "1,152,921,504,606,846,976"),
+        ("layers", (1 << 60) + 1, "1,152,921,504,606,846,976"),
+    ],
+)
+def test_a_value_beyond_what_a_limit_can_be_is_told(name: str, value: int, most: str) -> None:
+    told = f"the limit {name} is too large: it is at most {most}"
+    with pytest.raises(UsageError, match=told) as caught:
+        DEFAULT_LIMITS.with_values({name: value})
+    assert caught.value.code == "QC003"
+
+
+@pytest.mark.parametrize("field", fields(Limits), ids=lambda field: str(field.name))
+def test_a_model_is_read_with_any_limit_at_its_most(
+    write_model: WriteModel, field: Field[int]
+) -> None:
+    value = most_of(field.name)
+    with pytest.raises(UsageError, match="is too large"):
+        DEFAULT_LIMITS.with_values({field.name: value + 1})
+    limits = DEFAULT_LIMITS.with_values(read_limits([f"{field.name}={value}"]))
+    read_model(write_model(layered(5)), limits=limits)
+
+
+def test_a_model_is_read_with_all_limits_at_their_most(write_model: WriteModel) -> None:
+    most = {field.name: most_of(field.name) for field in fields(Limits)}
+    read_model(write_model(layered(5)), limits=DEFAULT_LIMITS.with_values(most))
