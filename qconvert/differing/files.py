@@ -25,13 +25,17 @@ def file_changes(first: onnx.ModelProto, second: onnx.ModelProto) -> Iterator[Ch
     for what in dict.fromkeys((*before, *after)):
         if before.get(what) != after.get(what):
             yield Change("", Kind.CHANGED, what, before.get(what), after.get(what))
+    told = read_metadata(first), read_metadata(second)
+    steps, others = map(_steps_of, told)
+    for layer in steps:
+        if steps[layer] != others.get(layer, steps[layer]):
+            yield Change("", Kind.CHANGED, f"codes of {layer}", steps[layer], others[layer])
     both = Both(view_of(first.graph), view_of(second.graph))
     inputs = both.first.inputs, both.second.inputs
     yield from interface_changes("input", *(list(map(_described, each)) for each in inputs))
     outputs = first.graph.output, second.graph.output
     yield from interface_changes("output", *(list(map(_described, each)) for each in outputs))
     both.calls_alike(names_of(inputs[0]), names_of(inputs[1]))
-    told = read_metadata(first), read_metadata(second)
     if told[0] is None or told[1] is None:
         parts = [Part("", "", both.first.operators)], [Part("", "", both.second.operators)]
     else:
@@ -85,13 +89,17 @@ def _made(metadata: ModelMetadata | None) -> dict[str, str]:
         "needs": ", ".join(needs) or "nothing",
         **{f"codes of {x.input}": meaning(x.codes) for x in metadata.inputs if x.codes},
         **{f"codes of {x.output}": meaning(x.codes) for x in metadata.outputs if x.codes},
-        **{f"codes of {x.layer}": _steps(x.codes) for x in metadata.layers if x.codes},
         **{f"notes on {x.layer}": " ".join(x.notes) for x in metadata.layers if x.notes},
     }
 
 
+def _steps_of(metadata: ModelMetadata | None) -> dict[str, str]:
+    """What codes of results stand for, by layer."""
+    layers = metadata.layers if metadata else ()
+    return {layer.layer: _steps(layer.codes) for layer in layers if layer.codes}
+
+
 def _steps(codes: CodesTensor) -> str:
-    """What codes of a layer's result stand for."""
     zero = f", zero point {codes.zero_point}" if codes.zero_point else ""
     if isinstance(codes.exp, int):
         return f"steps of 2**{codes.exp}{zero}"
