@@ -72,7 +72,7 @@ def test_options_that_nobody_checks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_weights_from_another_place(in_reader: Callable[[str, str, str], None]) -> None:
-    place = "start = int(dataset.id.get_offset())"
+    place = "where_it_lies(start"
     in_reader("values.py", place, f"{place} - 4")
     assert "another reader sees something else" in failure(bytes_of_files.HDF5).text
     assert "another reader sees something else" in failure(bytes_of_files.ARCHIVE).text
