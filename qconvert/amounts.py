@@ -24,6 +24,14 @@ def require_reached(sample: int | None) -> None:
         raise UsageError("QC003", f"{_given('sample', sample)}: {reason}")
 
 
+def require_among(sample: int, count: int) -> None:
+    """`UsageError` for the number of a *sample* that none of *count* has."""
+    if not 0 <= sample < count:
+        raise UsageError(
+            "QC003", f"there is no sample {sample}: they count from 0, and are {count:,}"
+        )
+
+
 def _given(option: str, number: int) -> str:
     """An option and its *number*, if a message has the room for it."""
     return f"--{option} {number}" if number < _LONG else f"--{option}"

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from qconvert.amounts import require_reached
-from qconvert.checking import Samples, from_user, seeded_sample, tensorflow_started
+from qconvert.amounts import require_among, require_reached
+from qconvert.checking import seeded_sample, tensorflow_started, user_sample
 from qconvert.checking.declared import read_domains, with_codes_of
 from qconvert.checking.images import image_of, is_image
 from qconvert.checking.inputs import Batch
@@ -171,16 +171,12 @@ def _chosen(
                 "QC002", "the samples that scales are frozen on are those that are explained"
             )
         samples, number = model.frozen_on, question.sample or 0
-        if not 0 <= number < samples.count:
-            raise _no_sample(samples, number)
+        require_among(number, samples.count)
         batch = next(samples.batches)
         return _Chosen(batch, number, f"sample {number} of {samples.description}", domains)
     if question.inputs is None:
         return _drawn(model.graph, question, domains)
-    number = question.sample or 0
-    samples = _samples(model.graph, question.inputs, domains, limits)
-    batch = _sample(samples, number)
-    return _Chosen(batch, 0, f"sample {number} of {samples.description}", domains)
+    return _given(model.graph, question.inputs, question.sample or 0, domains, limits)
 
 
 def _drawn(graph: Graph, question: Question, domains: Mapping[str, InputDomain]) -> _Chosen:
@@ -192,34 +188,17 @@ def _drawn(graph: Graph, question: Question, domains: Mapping[str, InputDomain])
     return _Chosen(seeded_sample(graph, number, question.seed, domains), 0, described, domains)
 
 
-def _samples(
-    graph: Graph, given: Inputs, domains: Mapping[str, InputDomain], limits: Limits
-) -> Samples:
-    if not isinstance(given, (str, os.PathLike)):
-        return from_user(graph, given, None, domains, limits)
-    path = Path(given)
-    if not is_image(path):
-        return from_user(graph, path, None, domains, limits)
-    samples = from_user(graph, image_of(graph, path, domains), None, domains, limits)
-    return replace(samples, description=f"the picture {name_of(path)}")
-
-
-def _sample(samples: Samples, number: int) -> Batch:
-    """One sample as a batch of its own."""
-    left = number
-    # To the end, where files are closed, if there is no such sample.
-    for batch in samples.batches:
-        size = len(next(iter(batch.values())))
-        if 0 <= left < size:
-            return {name: array[left : left + 1] for name, array in batch.items()}
-        left -= size
-    raise _no_sample(samples, number)
-
-
-def _no_sample(samples: Samples, number: int) -> UsageError:
-    return UsageError(
-        "QC003", f"there is no sample {number}: they count from 0, and are {samples.count}"
-    )
+def _given(
+    graph: Graph, inputs: Inputs, number: int, domains: Mapping[str, InputDomain], limits: Limits
+) -> _Chosen:
+    """One of the user's samples; a picture is the only one of its file."""
+    given = Path(inputs) if isinstance(inputs, (str, os.PathLike)) else inputs
+    if isinstance(given, Path) and is_image(given):
+        require_among(number, 1)
+        described = f"sample 0 of the picture {name_of(given)}"
+        return _Chosen(image_of(graph, given, domains, limits), 0, described, domains)
+    batch, described = user_sample(graph, given, number, domains, limits)
+    return _Chosen(batch, 0, described, domains)
 
 
 def _behind(graph: Graph, layer: Layer) -> Graph:

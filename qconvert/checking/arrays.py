@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.checking.npy import read_header
-from qconvert.errors import BadFileError
+from qconvert.errors import BadFileError, QConvertError
 from qconvert.modelfile.source import kind_of
 
 AnyArray: TypeAlias = npt.NDArray[np.generic]
@@ -24,7 +24,6 @@ AnyArray: TypeAlias = npt.NDArray[np.generic]
 _SHOWN: Final = 60
 #: How NumPy packs arrays, and to how many bytes one of these can unpack.
 _RATIOS: Final = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}
-_DAMAGED: Final = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class Rows(Protocol):
@@ -80,7 +79,7 @@ class NpyStream:
         size = math.prod(shape) * self.dtype.itemsize
         try:
             data = self.file.read(size)
-        except (*_DAMAGED, ValueError) as error:
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise BadFileError("QC710", self.path, f"damaged array data: {error}") from error
         if len(data) != size:
             raise BadFileError(
@@ -127,7 +126,9 @@ def _members(path: Path, file: IO[bytes], size: int, stack: ExitStack) -> dict[s
             member = stack.enter_context(archive.open(entry))
             found[name] = _npy(path, member, entry.file_size, _held(entry, size))
         return found
-    except (*_DAMAGED, NotImplementedError, RuntimeError) as error:
+    except (QConvertError, MemoryError):
+        raise
+    except Exception as error:  # zipfile meets damage with errors of many kinds
         raise BadFileError("QC710", path, f"not a readable .npz: {error}") from error
 
 

@@ -10,17 +10,17 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from qconvert.amounts import amount
+from qconvert.amounts import MOST_SAMPLES, amount, require_among
 from qconvert.checking.arrays import AnyArray, InMemory, Rows, open_arrays
 from qconvert.checking.declared import described
 from qconvert.checking.domain import Domain, domain_of, random_sample, structured
+from qconvert.checking.fitting import as_float32, require_fit, require_small, require_within
 from qconvert.checking.gaps import with_gaps
 from qconvert.errors import LimitError, UsageError, naming_file
-from qconvert.ir import F32, Graph, Shape
+from qconvert.ir import F32, Graph
 from qconvert.modelfile import DEFAULT_LIMITS, Limits, name_of
-from qconvert.runners.interface import InputDomain, nearest, numbers
+from qconvert.runners.interface import InputDomain
 
 Batch: TypeAlias = Mapping[str, F32]
 #: A file, one array, or arrays by name of the model's input.
@@ -29,13 +29,10 @@ UserInputs: TypeAlias = Path | AnyArray | Mapping[str, AnyArray]
 _Plan: TypeAlias = tuple[Domain, tuple[F32, ...]]
 
 _UNDECLARED: Final[Mapping[str, InputDomain]] = MappingProxyType({})
-_NOT_FLOAT32: Final = "of type {} has no float32 equal to it; save x.astype('float32') instead"
 _LARGEST_BATCH: Final = 64
 #: Names in a message, and characters of each.
 _NAMES: Final = 8
 _CHARACTERS: Final = 60
-#: What is read becomes float32.
-_BYTES: Final = 4
 #: Elements that all values of a graph may have in one batch: 32 MiB for each witness.
 _BATCH_ELEMENTS: Final = 1 << 23
 _DEFAULT_SAMPLES: Final = 256
@@ -95,12 +92,36 @@ def from_user(
         total, tried = _opened(graph, inputs, count, domains, limits)
         deque(tried, maxlen=0)
     _, batches = _opened(graph, inputs, total, domains, limits)
-    where = name_of(inputs) if isinstance(inputs, Path) else "the given arrays"
-    found = f"{amount(total, 'sample')} of {where}"
+    found = ""
     if count is not None and total < count:
-        found += f", all there are ({count} were asked for)"
-    description = "; ".join([found, *map(described, domains, domains.values())])
-    return Samples(description, total, batches)
+        found = f", all there are ({count} were asked for)"
+    return Samples(_described(inputs, total, found, domains), total, batches)
+
+
+def user_sample(
+    graph: Graph,
+    inputs: UserInputs,
+    number: int,
+    domains: Mapping[str, InputDomain] = _UNDECLARED,
+    limits: Limits = DEFAULT_LIMITS,
+) -> tuple[Batch, str]:
+    """Sample *number* of the user's *inputs*, alone and in words; behind it nothing is read."""
+    path = inputs if isinstance(inputs, Path) else None
+    with naming_file(path, UsageError), naming_file(path, LimitError), ExitStack() as stack:
+        rows = _open(graph, inputs, limits, stack)
+        available = _available(rows)
+        require_among(number, available)
+        (last,) = deque(_user_batches(graph, rows, number + 1, domains, stack), maxlen=1)
+    words = f"sample {number} of {_described(inputs, available, '', domains)}"
+    return {name: array[-1:] for name, array in last.items()}, words
+
+
+def _described(
+    inputs: UserInputs, count: int, more: str, domains: Mapping[str, InputDomain]
+) -> str:
+    where = name_of(inputs) if isinstance(inputs, Path) else "the given arrays"
+    found = f"{amount(count, 'sample')} of {where}{more}"
+    return "; ".join([found, *map(described, domains, domains.values())])
 
 
 def _opened(
@@ -171,10 +192,9 @@ def _user_batches(
 ) -> Iterator[Batch]:
     with stack:
         for start, stop in _spans(graph, total):
-            batch = {n: _float32(n, r.take(stop - start), start) for n, r in rows.items()}
-            for name, grid in domains.items():
-                x = batch[name]
-                _require_all(name, x, _within(x, grid), start, "is not in its domain")
+            batch = {n: as_float32(n, r.take(stop - start), start) for n, r in rows.items()}
+            for name, domain in domains.items():
+                require_within(name, batch[name], domain, start)
             yield batch
 
 
@@ -202,8 +222,9 @@ def _open(graph: Graph, inputs: UserInputs, limits: Limits, stack: ExitStack) ->
             "QC711", f"the inputs given are {_listed(rows)}, the model's are {_listed(names)}"
         )
     for source in graph.inputs:
-        _require_fit(source.name, source.shape, rows[source.name])
-        _require_small(source.name, rows[source.name], limits)
+        given = rows[source.name]
+        require_fit(source.name, source.shape, given)
+        require_small(source.name, given.shape, given.dtype.itemsize, limits)
     return {name: rows[name] for name in names}
 
 
@@ -228,61 +249,19 @@ def _rows(inputs: UserInputs, only: str | None, stack: ExitStack) -> Mapping[str
             return {only: InMemory(np.asarray(inputs))}
 
 
-def _require_fit(name: str, shape: Shape, rows: Rows) -> None:
-    fits = len(rows.shape) == len(shape) and all(
-        n is None or n == m for n, m in zip(shape[1:], rows.shape[1:], strict=True)
-    )
-    if not fits:
-        expected = ", ".join(["samples", *("any" if n is None else str(n) for n in shape[1:])])
-        raise UsageError(
-            "QC712", f"input {name!r} has shape {rows.shape}, the model takes ({expected})"
-        )
-    if 0 in rows.shape[1:]:
-        raise UsageError("QC714", f"input {name!r} has shape {rows.shape}: samples of no numbers")
-    if rows.dtype.kind not in "fiub":
-        raise UsageError("QC713", f"input {name!r} has type {rows.dtype}, the model takes float32")
-
-
-def _require_small(name: str, rows: Rows, limits: Limits) -> None:
-    """A sample is read as a whole, and the model may leave its axes open."""
-    size = math.prod(rows.shape[1:]) * max(rows.dtype.itemsize, _BYTES)
-    if size > limits.tensor_bytes:
-        found = f"input {name!r} has shape {rows.shape}: samples of {size:,} bytes"
-        raise LimitError("QC320", f"{found}: {limits.of('tensor_bytes')}")
-
-
-def _count(rows: Mapping[str, Rows], wanted: int | None) -> int:
+def _available(rows: Mapping[str, Rows]) -> int:
     lengths = {name: r.shape[0] for name, r in rows.items()}
     if len(set(lengths.values())) > 1:
         raise UsageError("QC712", f"the inputs have different numbers of samples: {lengths}")
-    available = min(lengths.values())
+    return min(lengths.values())
+
+
+def _count(rows: Mapping[str, Rows], wanted: int | None) -> int:
+    available = _available(rows)
     total = available if wanted is None else min(wanted, available)
     if total < 1:
         raise UsageError("QC714", f"{total} samples check nothing")
+    if total > MOST_SAMPLES:
+        reason = f"at most {MOST_SAMPLES:,} are read: give fewer"
+        raise UsageError("QC003", f"{amount(total, 'sample')}, and {reason}")
     return total
-
-
-def _float32(name: str, rows: AnyArray, start: int) -> F32:
-    with np.errstate(over="ignore"):
-        result = np.ascontiguousarray(rows.astype(np.float32))
-    _require_all(name, rows, np.isfinite(rows), start, "is not finite")
-    _require_all(name, rows, np.isfinite(result), start, "is {}, beyond what float32 holds")
-    _require_all(name, rows, result == rows, start, _NOT_FLOAT32.format(rows.dtype))
-    return result
-
-
-def _within(x: F32, domain: InputDomain) -> npt.NDArray[np.bool_]:
-    within: npt.NDArray[np.bool_] = numbers(domain, nearest(domain, x)) == x
-    return within
-
-
-def _require_all(
-    name: str, rows: AnyArray, good: npt.NDArray[np.bool_], start: int, what: str
-) -> None:
-    """`UsageError` for the first element that is not good: *what* it is, with its value at {}."""
-    if good.all():
-        return
-    place = np.unravel_index(int(np.argmin(good)), good.shape)
-    sample, *index = map(int, place)
-    where = f"input {name!r}: the element at {[start + sample, *index]}"
-    raise UsageError("QC714", f"{where} {what.format(rows[place])}")

@@ -15,12 +15,13 @@ Array: TypeAlias = npt.NDArray[Any]
 InputDomain: TypeAlias = Grid | Quotients
 
 
-def numbers(domain: InputDomain, codes: npt.NDArray[np.float64]) -> F32:
+def numbers(domain: InputDomain, codes: npt.NDArray[np.floating]) -> F32:
     """The elements of *domain* that codes stand for."""
     if isinstance(domain, Quotients):
-        result: F32 = codes.astype(np.float32) / np.float32(domain.divisor)
+        result: F32 = codes.astype(np.float32, copy=False) / np.float32(domain.divisor)
         return result
-    return np.ldexp(codes, domain.exp).astype(np.float32)
+    exact: npt.NDArray[np.floating] = np.ldexp(codes, domain.exp)
+    return exact.astype(np.float32, copy=False)
 
 
 def nearest(domain: InputDomain, x: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

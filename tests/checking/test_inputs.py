@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qconvert.checking.inputs import Samples, from_user, seeded, seeded_sample
+from qconvert.checking import inputs
+from qconvert.checking.inputs import Samples, from_user, seeded, seeded_sample, user_sample
 from qconvert.errors import BadFileError, LimitError, QConvertError, UsageError
 from qconvert.ir import F32, Graph, Grid, Input, Node, Output
 from qconvert.ir.ops import Merge, Quantize, Relu
@@ -272,6 +273,30 @@ def test_a_sample_is_no_larger_than_a_tensor_may_be(tmp_path: Path) -> None:
         from_user(graph, tmp_path / "x.npy", limits=limits)
     np.save(tmp_path / "x.npy", np.zeros((2, 1000), np.int8))
     assert gather(from_user(graph, tmp_path / "x.npy", limits=limits))["x"].shape == (2, 1000)
+
+
+def test_a_sample_alone_is_read_and_nothing_behind_it(graph: Graph, tmp_path: Path) -> None:
+    x = np.arange(200, dtype=np.float32).reshape(-1, 2)
+    x[7:] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    for number in (0, 6):
+        batch, words = user_sample(graph, tmp_path / "x.npy", number)
+        np.testing.assert_array_equal(batch["x"], x[number : number + 1])
+        assert words == f"sample {number} of 100 samples of {tmp_path / 'x.npy'}"
+    with pytest.raises(UsageError, match="input 'x': the element at"):
+        user_sample(graph, tmp_path / "x.npy", 7)
+    with pytest.raises(UsageError, match="there is no sample 100: they count from 0, and are 100"):
+        user_sample(graph, tmp_path / "x.npy", 100)
+
+
+def test_there_are_no_more_samples_than_anybody_waits_for(
+    graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inputs, "MOST_SAMPLES", 9)
+    x = np.zeros((10, 2), np.float32)
+    assert from_user(graph, x, 9).count == 9
+    with pytest.raises(UsageError, match="10 samples, and at most 9 are read: give fewer"):
+        from_user(graph, x)
 
 
 def test_what_no_batch_reads_is_not_looked_at(graph: Graph) -> None:

@@ -68,6 +68,11 @@ class Evil:
         return os.system, ("touch executed",)
 
 
+def no_utf8(count: int) -> bytes:
+    """An archive whose name is no UTF-8, though it says so: in its header (1), everywhere (2)."""
+    return archive(("\xe4.npy", npy(X))).replace("\xe4".encode(), b"\xff\xff", count)
+
+
 def damaged() -> bytes:
     data = bytearray(npz(x=npy(np.random.default_rng(0).random((64, 3), np.float32))))
     data[120:200] = bytes(80)
@@ -107,6 +112,8 @@ SAMPLES: Final[Mapping[str, tuple[bytes, str, int]]] = {
     "a negative size": (described("(-1, 3)"), "QC710", 4),
     "an archive that unpacks to much": (npz(x=described("(4, 3)") + bytes(1 << 24)), "QC711", 4),
     "a damaged archive": (damaged(), "QC710", 4),
+    "a name in front of an array that is no UTF-8": (no_utf8(1), "QC710", 4),
+    "a name that is no UTF-8": (no_utf8(2), "QC710", 4),
     "a flag as size": (described("(True, 3)") + bytes(12), "QC710", 4),
     "an array twice": (archive(("x.npy", npy(X)), ("x.npy", npy(X + 1))), "QC711", 4),
     "an array with and without suffix": (archive(("x.npy", npy(X)), ("x", npy(X + 1))), "QC711", 4),
