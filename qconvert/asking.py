@@ -149,9 +149,9 @@ class _Asked:
 
 def _file(graph: Graph, path: Path, limits: Limits) -> "onnx.ModelProto":
     file, _ = read_onnx(path, limits)
-    require_told_tensors(path, file)
     with naming_file(path, UsageError):
         require_interface_of(graph, file)
+    require_told_tensors(path, file)
     if read_metadata(file) is None:
         raise UsageError(
             "QC705", f"{path} was not written by qconvert: it does not tell where layers are"

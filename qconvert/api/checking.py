@@ -196,15 +196,15 @@ def _pair(asked: Asked, found: Opened) -> _Pair:
     declared = domains_of(found.graph, asked.domains)
     with naming_file(file.path, UsageError):
         known = interface(found.graph, model)
+    if isinstance(asked.onnx, (str, os.PathLike)):
+        require_told_tensors(Path(asked.onnx), model)
     return _Pair(found.graph, model, file, known, with_codes_of(read_metadata(model), declared))
 
 
 def _onnx(asked: Asked, found: Opened) -> tuple[onnx.ModelProto, CheckedFile]:
     given = asked.onnx
     if isinstance(given, (str, os.PathLike)):
-        model, file = read_onnx(Path(given), asked.source.read_within)
-        require_told_tensors(Path(given), model)
-        return model, file
+        return read_onnx(Path(given), asked.source.read_within)
     if isinstance(given, Exported):
         return given.model, in_memory(given.model, given.path)
     model = to_onnx(found.graph, source=found.digest) if given is None else given

@@ -60,7 +60,7 @@ WRONG = {
     "no TOML": ("[[models", "no TOML"),
     "10 MB": ("#" * 10_000_000, "larger than"),
     "lists in lists": (f"x = {'[' * 5000}{']' * 5000}", "nested too deeply"),
-    "tables in tables": (f"[{'.'.join('x' * 5000)}]", "unknown key"),
+    "tables in tables": (f"[{'.'.join('x' * 5000)}]", "nested too deeply"),
     "no models": ("models = []", "names no model"),
     "models as a number": ("models = 1", "no array"),
     "a key twice": (f"{MODEL}samples = 1\nsamples = 2\n", "no TOML"),
