@@ -151,11 +151,12 @@ def _file(graph: Graph, path: Path, limits: Limits) -> "onnx.ModelProto":
     file, _ = read_onnx(path, limits)
     with naming_file(path, UsageError):
         require_interface_of(graph, file)
-    require_told_tensors(path, file)
-    if read_metadata(file) is None:
+    metadata = read_metadata(file)
+    if metadata is None:
         raise UsageError(
             "QC705", f"{path} was not written by qconvert: it does not tell where layers are"
         )
+    require_told_tensors(path, file.graph, metadata)
     return file
 
 

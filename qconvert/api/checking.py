@@ -196,9 +196,10 @@ def _pair(asked: Asked, found: Opened) -> _Pair:
     declared = domains_of(found.graph, asked.domains)
     with naming_file(file.path, UsageError):
         known = interface(found.graph, model)
-    if isinstance(asked.onnx, (str, os.PathLike)):
-        require_told_tensors(Path(asked.onnx), model)
-    return _Pair(found.graph, model, file, known, with_codes_of(read_metadata(model), declared))
+    metadata = read_metadata(model)
+    if metadata and isinstance(asked.onnx, (str, os.PathLike)):
+        require_told_tensors(Path(asked.onnx), model.graph, metadata)
+    return _Pair(found.graph, model, file, known, with_codes_of(metadata, declared))
 
 
 def _onnx(asked: Asked, found: Opened) -> tuple[onnx.ModelProto, CheckedFile]:

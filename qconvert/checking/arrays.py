@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from qconvert.checking.npy import read_header
 from qconvert.errors import BadFileError, QConvertError
+from qconvert.modelfile.magic import ZIP
 from qconvert.modelfile.source import kind_of
 
 AnyArray: TypeAlias = npt.NDArray[np.generic]
@@ -107,7 +108,7 @@ def open_arrays(path: Path, only: str | None, stack: ExitStack) -> Mapping[str, 
                 "QC711", path, "the model has several inputs; give an .npz with their names"
             )
         return {only: _npy(path, file, size, size)}
-    if magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+    if magic.startswith(ZIP):
         return _members(path, file, size, stack)
     raise BadFileError("QC710", path, "neither a .npy nor an .npz file")
 

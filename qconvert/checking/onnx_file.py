@@ -8,7 +8,7 @@ import onnx
 
 from qconvert.checking.deployed.layer_limits import require_few_layers
 from qconvert.checking.results import CheckedFile
-from qconvert.emit.metadata import read_metadata
+from qconvert.emit.metadata import ModelMetadata, read_metadata
 from qconvert.emit.stamp import read_stamp, sha256_of
 from qconvert.errors import BadFileError, UsageError
 from qconvert.ir import Graph, Shape
@@ -35,15 +35,11 @@ def read_onnx(path: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[onnx.ModelPr
     return model, CheckedFile(name_of(path), digest)
 
 
-def require_told_tensors(path: Path, model: onnx.ModelProto) -> None:
-    """`BadFileError` if the metadata of *model* tell of a tensor, input or output it has not.
+def require_told_tensors(path: Path, graph: onnx.GraphProto, metadata: ModelMetadata) -> None:
+    """`BadFileError` if *metadata* tell of a tensor, input or output that *graph* has not.
 
     That of a file which another program has changed may: what is fused in it is no tensor any more.
     """
-    metadata = read_metadata(model)
-    if metadata is None:
-        return
-    graph = model.graph
     known = {each.name for each in (*graph.input, *graph.initializer)}
     known.update(name for node in graph.node for name in node.output)
     told = [name for layer in metadata.layers for name in tensors_of(layer)]

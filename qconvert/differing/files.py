@@ -21,11 +21,11 @@ from qconvert.report.onnx_summary import bytes_of
 
 def file_changes(first: onnx.ModelProto, second: onnx.ModelProto) -> Iterator[Change]:
     """From the first to the second: what the files say, their interface, then their operators."""
-    before, after = _said(first), _said(second)
+    told = read_metadata(first), read_metadata(second)
+    before, after = _said(first, told[0]), _said(second, told[1])
     for what in dict.fromkeys((*before, *after)):
         if before.get(what) != after.get(what):
             yield Change("", Kind.CHANGED, what, before.get(what), after.get(what))
-    told = read_metadata(first), read_metadata(second)
     steps, others = map(_steps_of, told)
     for layer in steps:
         if steps[layer] != others.get(layer, steps[layer]):
@@ -59,13 +59,13 @@ def _layers(view: View, metadata: ModelMetadata) -> list[Part]:
     return [*layers, Part("", "", tuple(parts.get("", ())))]
 
 
-def _said(model: onnx.ModelProto) -> dict[str, str]:
+def _said(model: onnx.ModelProto, metadata: ModelMetadata | None) -> dict[str, str]:
     """What a file says about itself, but for its graph."""
     stamp, known = read_stamp(model), (KEY, STAMP_KEY)
     return {
         "IR version": str(model.ir_version),
         **{f"opset of {x.domain or 'ai.onnx'}": str(x.version) for x in model.opset_import},
-        **_made(read_metadata(model)),
+        **_made(metadata),
         "verdict": "not checked" if stamp is None else stamp.verdict,
         **{f"metadata {x.key}": x.value for x in model.metadata_props if x.key not in known},
         "functions": _digest(each.SerializeToString() for each in model.functions),

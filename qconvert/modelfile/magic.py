@@ -11,7 +11,8 @@ from qconvert.modelfile.source import HEAD, Buffer, head_of, require_readable
 from qconvert.strict_json import PLAIN, encoding_of
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+#: Of archives with entries, and without.
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _NO_FILE = "a Git LFS pointer, not the file itself; run: git lfs pull"
@@ -41,7 +42,7 @@ def recognise(source: Buffer) -> Format:
     if data.startswith(_HDF5):
         _refuse_truncated(data, len(source))
         return Format.HDF5
-    if data.startswith(_ZIP):
+    if data.startswith(ZIP):
         return Format.ZIP
     if is_json(data):
         if document := document_in(data):
@@ -100,7 +101,7 @@ def described(head: bytes) -> str | None:
     """What a file that begins so is, and not JSON, if that is known."""
     if head.startswith(_HDF5):
         return "an HDF5 file, as Keras models are"
-    if head.startswith(_ZIP):
+    if head.startswith(ZIP):
         return "a zip archive, as Keras models are"
     if head.startswith(_PICTURES):
         return "a picture"
