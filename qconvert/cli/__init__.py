@@ -5,7 +5,8 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
-from typing import NoReturn, TextIO
+from types import FrameType
+from typing import TextIO
 
 import click
 
@@ -24,6 +25,9 @@ from qconvert.errors import UsageError
 __all__ = ["cli", "run"]
 
 _AGAIN_SECONDS = 3
+_IMPORTED_SECONDS = 0.05
+#: The file of Python's own frames around a module that is imported.
+_IMPORT = "<frozen importlib._bootstrap>"
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -60,8 +64,8 @@ def run(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     if VARIABLE in os.environ:
         return completed(cli, os.environ[VARIABLE])
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # Under nohup the latter is ignored, and stays so.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Under nohup the last is ignored, in the background of a shell the first, and stay so.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _terminate)
     try:
@@ -100,9 +104,6 @@ def _invoke(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        if isinstance(error.__cause__, SystemExit):
-            # Of `_terminate` while a class was made, which Python 3.11 wraps in an error.
-            raise error.__cause__ from None
         if isinstance(error, OSError):
             return _unwritten(error)
         return fail_with(error).exit_code
@@ -130,12 +131,27 @@ def _usage(error: click.ClickException) -> tuple[str, ...]:
     return *context.get_usage().splitlines(), f"{context.command_path} --help explains it"
 
 
-def _terminate(number: int, _: object) -> NoReturn:
-    # As an exception, so that temporary files and the worker process go away. Where a library
-    # swallows it (onnxruntime does, while it is imported), the next alarm raises it again.
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """As an exception, so that temporary files and the worker process go away.
+
+    Not while a module is imported: onnx ends the process by an abort then, onnxruntime swallows it,
+    and Python 3.11 wraps it in an error where a class is made.
+    """
+    importing = _importing(frame)
+    # Where it is swallowed, the next alarm raises it again.
     signal.signal(signal.SIGALRM, lambda _, frame: _terminate(number, frame))
-    signal.alarm(_AGAIN_SECONDS)
-    raise SystemExit(128 + number)
+    signal.setitimer(signal.ITIMER_REAL, _IMPORTED_SECONDS if importing else _AGAIN_SECONDS)
+    if not importing:
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is imported by the command that *frame* is a part of."""
+    while frame is not None and frame.f_code is not run.__code__:
+        if frame.f_code.co_filename == _IMPORT:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _silence(stream: TextIO) -> None:

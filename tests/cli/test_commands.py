@@ -32,14 +32,6 @@ class WriteModel(Protocol):
     def __call__(self, name: str = ..., layers: Sequence[Any] = ...) -> Path: ...
 
 
-@pytest.fixture(autouse=True)
-def restored_signals() -> Any:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -666,6 +658,41 @@ raise SystemExit(cli.run(["inspect", "model.h5"]))
     process.terminate()
     process.communicate(timeout=30)
     assert process.returncode == 143
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "told"),
+    [(signal.SIGTERM, 143, b""), (signal.SIGINT, 130, b"qconvert: error QC990: interrupted\n")],
+)
+def test_signals_wait_for_an_import(
+    number: signal.Signals, code: int, told: bytes, tmp_path: Path
+) -> None:
+    """A module of onnx makes an enumeration, and what is raised in there aborts the process."""
+    (tmp_path / "compiled.py").write_text(
+        "import os, time\n"
+        f"os.kill(os.getpid(), {number:d})\n"
+        "time.sleep(0.2)\n"
+        "print('loaded', flush=True)\n"
+    )
+    program = """
+import signal, time
+from qconvert import api, cli
+def load(*_, **__):
+    import compiled
+    time.sleep(60)
+api.inspect = load
+signal.signal(signal.SIGINT, signal.default_int_handler)
+raise SystemExit(cli.run(["inspect", "model.h5"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, b"loaded\n", told)
 
 
 def test_signals_that_come_while_it_ends_show_nothing() -> None:

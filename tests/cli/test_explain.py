@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,14 +37,6 @@ PICTURE: Final = (
 
 class WriteModel(Protocol):
     def __call__(self, name: str = ..., layers: Sequence[Any] = ...) -> Path: ...
-
-
-@pytest.fixture(autouse=True)
-def restored_signals() -> Any:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Whatever runs an ONNX file takes no larger results than the user's limit allows."""
 
-import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,14 +37,6 @@ COMMANDS: Final[Mapping[str, Callable[[Path], list[str | Path]]]] = {
     "check of others": lambda folder: checked(folder, exported(folder, of_others)),
     "explain": lambda folder: ["explain", model(folder), "--layer", "fc", "--tf-python", "/no"],
 }
-
-
-@pytest.fixture(autouse=True)
-def restored_signals() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

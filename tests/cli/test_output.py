@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qconvert.cli import cli, run
+from qconvert.cli import run
 from qconvert.errors import OutputError
 from qconvert.output import Outputs, write, write_folder
 from qconvert.places import require_writable, require_writable_folder
@@ -658,16 +658,6 @@ def test_a_name_that_is_not_utf8_is_spelled_alike_everywhere(
     assert run(["export", model, "-o", file]) == 0
     assert run(["bench", file, "--rounds", "1", "--batch", "1", "--threads", "1"]) == 0
     assert r"\xff.onnx: " in capsys.readouterr().out
-
-
-def test_terminated_while_a_class_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    def invoke(*_: object) -> None:
-        raise RuntimeError("Error calling __set_name__") from SystemExit(143)
-
-    monkeypatch.setattr(cli, "invoke", invoke)
-    with pytest.raises(SystemExit) as found:
-        run(["doctor"])
-    assert found.value.code == 143
 
 
 def test_a_signal_just_before_signals_wait_leaves_nothing(

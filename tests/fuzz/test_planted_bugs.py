@@ -165,8 +165,8 @@ PLANTS: Final = {
     "archive-guided": ("modelfile/inside/archive.py", "    ValueError,", "    LookupError,"),
     "configuration-guided": (
         "cli/configuration.py",
-        "except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:",
-        "except tomllib.TOMLDecodeError as error:",
+        "except TomlError as error:",
+        "except LookupError as error:",
     ),
     "metadata-guided": (
         "emit/metadata.py",
