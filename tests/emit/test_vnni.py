@@ -31,7 +31,7 @@ def test_what_saturates_elsewhere_is_signed_on_request_alone(
     saturates: bool,
     vnni: bool,
 ) -> None:
-    kernel = codes(-weight, weight, -7, 3, 3, 4, 8)
+    kernel = codes(-weight, weight, -7, 3, 3, 4, 32)
     kernel[0, 0, 0, :2] = weight / 128, -weight / 128
     conv = Conv(kernel, None, (1, 1), (1, 1), ((0, 0), (0, 0)))
     steps = [("q", Quantize(QuantizedRelu(bits, 0)), ["x"]), ("c", conv, ["q"])]

@@ -103,7 +103,7 @@ def demanded(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel)
     if isinstance(linear.op, Dense):
         # Of which nothing here is a kernel.
         return None
-    conv = _convolution(linear.op, kernel.weights)
+    conv = _convolution(linear, kernel.weights)
     sums = None if conv is None else product_sums(replace(linear, op=conv), analysis.values)
     if conv is None or sums is None or len(sums.lo) != len(kernel.bias):
         return None
@@ -141,7 +141,7 @@ def judged(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel) -
     if isinstance(demand.linear.op, ConvTranspose):
         return Judged(weights, codes, transposed=True)
     likely = np.moveaxis(kernel.likely(demand.effective), (0, 1), (-1, -2)).astype(np.float32)
-    return Judged(weights, codes, kernel=_by_group(likely, demand.linear.op))
+    return Judged(weights, codes, kernel=_once(likely, demand.linear.op))
 
 
 def _is_laid_out(node: onnx.NodeProto, conv: Conv) -> bool:
@@ -160,15 +160,18 @@ def _is_laid_out(node: onnx.NodeProto, conv: Conv) -> bool:
     return {name: (usual | stated)[name] for name in wanted} == wanted
 
 
-def _convolution(op: Op, weights: Ints) -> Conv | None:
+def _convolution(linear: Node, weights: Ints) -> Conv | None:
     """What an operator with so many *weights* has to compute, with a kernel for each of its sums.
 
     Of a mean that is the sum that it divides. In place of a transposed convolution with strides of
     s it has s * s kernels a channel, one for each place that an element of the result can have
-    between those of the input. Groups may be one, whose weights for inputs of others are 0.
+    between those of the input. Groups may be one, whose weights for inputs of others are 0. Places
+    of a row that are computed together have a kernel each.
     """
+    op = linear.op
     if isinstance(op, Conv):
-        return next((x for x in (op, _whole(op)) if x.kernel.size == weights.size), None)
+        forms = (op, _whole(op), _abreast(op, len(weights), linear.shape[-2]))
+        return next((x for x in forms if x and x.kernel.size == weights.size), None)
     if isinstance(op, Pool):
         return _summing(op, weights)
     assert isinstance(op, ConvTranspose)
@@ -196,6 +199,25 @@ def _whole(op: Conv) -> Conv:
     return replace(op, kernel=kernel, groups=1)
 
 
+def _abreast(op: Conv, kernels: int, width: int | None) -> Conv | None:
+    """*op* with so many *kernels*, one a channel for each of some places of a row."""
+    *rows, last, inputs, outputs = op.kernel.shape
+    count, stride = kernels // outputs, op.strides[-1]
+    if op.groups > 1 or op.dilations[-1] > 1 or width is None or kernels % outputs:
+        return None
+    kernel = np.zeros((*rows, last + (count - 1) * stride, inputs, count, outputs), np.float32)
+    for place in range(count):
+        start = place * stride
+        kernel[..., start : start + last, :, place, :] = op.kernel
+    (*others, (before, after)), more = op.padding, -width % count * stride
+    return replace(
+        op,
+        kernel=kernel.reshape(*kernel.shape[:-2], -1),
+        strides=(*op.strides[:-1], count * stride),
+        padding=(*others, (before, after + more)),
+    )
+
+
 def _groups(op: Conv) -> Iterator[tuple[slice, slice]]:
     """The inputs and the outputs of each group."""
     inputs, outputs = op.kernel.shape[-2], op.kernel.shape[-1] // op.groups
@@ -206,11 +228,20 @@ def _groups(op: Conv) -> Iterator[tuple[slice, slice]]:
         )
 
 
-def _by_group(kernel: F32, op: Op) -> F32:
-    """The weights of *op* among those of a *kernel* that may be one of a single group."""
+def _once(kernel: F32, op: Op) -> F32:
+    """The weights of *op* among those of a *kernel*, which may be one of a single group.
+
+    Or of several places, which have the same weights, or none that can be told (NaN).
+    """
     if not isinstance(op, Conv) or kernel.size == op.kernel.size:
         return kernel
-    return np.concatenate([kernel[..., taken, returned] for taken, returned in _groups(op)], -1)
+    if op.groups > 1:
+        return np.concatenate([kernel[..., taken, returned] for taken, returned in _groups(op)], -1)
+    *_, last, _, outputs = op.kernel.shape
+    starts = range(0, kernel.shape[-1] // outputs * op.strides[-1], op.strides[-1])
+    by_place = np.split(kernel, len(starts), -1)
+    found = [own[..., i : i + last, :, :] for i, own in zip(starts, by_place, strict=True)]
+    return np.where(np.all(np.equal(found, found[0]), axis=0), found[0], np.float32(np.nan))
 
 
 def _summing(op: Pool, weights: Ints) -> Conv | None:

@@ -6,14 +6,21 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from qconvert.emit.builder import Builder
+from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes, on_grid
 from qconvert.emit.dialects import Dialect
 from qconvert.emit.grids import rounds_to
+from qconvert.emit.lowering.abreast import (
+    places_abreast,
+    side_by_side,
+    widened,
+    widened_kernel,
+)
 from qconvert.emit.lowering.groups import Form, form, in_floats, spread, without_groups
 from qconvert.emit.lowering.linear import conv_attributes
 from qconvert.emit.packing import stored_codes, type_of_weights
@@ -41,6 +48,8 @@ from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
 #: Behind the last element of every axis.
 _END = 1 << 62
 
+#: Weights (outputs, inputs / groups, *window) in the type in which a file has them.
+Stored: TypeAlias = npt.NDArray[Any]
 Lower: TypeAlias = Callable[[Op, tuple[Value, ...], Shape, Builder, Dialect], Value]
 
 
@@ -63,9 +72,12 @@ def lower_chain(
 def _kernel(chain: Chain, weight: Weight | None, x: Value, b: Builder) -> Value | None:
     op = chain.linear.op
     if isinstance(op, Conv) and weight is not None:
-        if fuses(chain, weight, x) or in_floats(chain, weight, x):
+        if in_floats(chain, weight, x):
             return None
-        return _requantized(chain, op, weight, x, b)
+        count = places_abreast(op, chain.linear.shape[-2])
+        if count > 1:
+            return _abreast(chain, op, weight, x, b, count)
+        return None if fuses(chain, weight, x) else _requantized(chain, op, weight, x, b)
     if isinstance(op, ConvTranspose):
         placed = phases(op, chain.linear.shape)
         if placed is None:
@@ -98,6 +110,25 @@ def fuses(chain: Chain, weight: Weight, x: Value) -> bool:
     return op.bias is None or on_grid(op.bias, found.exps + x.codes.exp) is not None
 
 
+def _abreast(
+    chain: Chain, op: Conv, weight: Weight, x: Value, b: Builder, count: int
+) -> Value | None:
+    """With *count* places of a row at once."""
+    shape = chain.linear.shape
+    assert x.codes is not None and shape[-2] is not None
+    found = requantized(chain, weight, x.codes, packed=b.packed, vnni=b.vnni)
+    if found is None:
+        return None
+    b.scope = chain.end.name
+    x = relayout(b, x, channels_first(x.rank))
+
+    def kernel(codes: Stored, zero: int) -> Tensor:
+        return widened_kernel(b, codes, zero, op.strides[-1], count)
+
+    codes = _convolved(widened(op, count, shape[-2]), found, x, b, kernel, count)
+    return side_by_side(b, Value("", x.layout, codes), shape, count)
+
+
 def _requantized(
     chain: Chain, conv: Conv, weight: Weight, x: Value, b: Builder, placed: Phases | None = None
 ) -> Value | None:
@@ -108,7 +139,11 @@ def _requantized(
     b.scope = chain.end.name
     x = relayout(b, x, channels_first(x.rank))
     whole = form(conv, alone=not chain.between) is Form.WHOLE
-    codes = _convolved(conv, found, x, b, whole=whole)
+
+    def kernel(codes: Stored, zero: int) -> Tensor:
+        return spread(b, codes, conv.groups, zero) if whole else stored_codes(b, codes, "kernel")
+
+    codes = _convolved(without_groups(conv) if whole else conv, found, x, b, kernel)
     if placed is None:
         return from_codes(b, codes, x.layout)
     return _in_place(b, Value("", x.layout, codes), placed)
@@ -131,8 +166,18 @@ def _in_place(b: Builder, y: Value, placed: Phases) -> Value:
     return from_codes(b, replace(y.codes, tensor=tensor), y.layout)
 
 
-def _convolved(op: Conv, found: Requantized, x: Value, b: Builder, *, whole: bool) -> Codes:
-    """*whole* if the weights of all groups make one kernel."""
+def _convolved(
+    op: Conv,
+    found: Requantized,
+    x: Value,
+    b: Builder,
+    kernel: Callable[[Stored, int], Tensor],
+    count: int = 1,
+) -> Codes:
+    """With the attributes of *op* and the *kernel* of stored weights and the code of 0.
+
+    It has the channels of *found*, *count* times.
+    """
     assert x.codes is not None
     grid, dtype = found.grid, "uint8"
     zero = 128 if grid.lo < 0 else 0
@@ -140,21 +185,19 @@ def _convolved(op: Conv, found: Requantized, x: Value, b: Builder, *, whole: boo
     weights = WeightCodes(found.weights, np.zeros(1, np.int64), 0)
     kind, origin = type_of_weights(b, weights, codes)
     scales = np.ldexp(found.multipliers, grid.exp - codes.exp).astype(np.float32)
-    if np.all(scales == scales[0]):
-        scales = scales[0]
-    stored = (found.weights + origin).astype(kind)
+    scales = scales[0] if np.all(scales == scales[0]) else np.tile(scales, count)
     y = b.op(
         "QLinearConv",
         codes.tensor,
         b.scalar(2.0**codes.exp),
         b.constant(np.array(codes.zero, codes.dtype), "zero"),
-        spread(b, stored, op.groups, origin) if whole else stored_codes(b, stored, "kernel"),
+        kernel((found.weights + origin).astype(kind), origin),
         b.constant(scales, "kernel_scale"),
         b.constant(np.full(scales.shape, origin, kind), "zero"),
         b.scalar(grid.step),
         b.constant(np.array(zero, dtype), "zero"),
-        b.constant(found.bias.astype(np.int32), "bias"),
-        attributes=conv_attributes(without_groups(op) if whole else op),
+        b.constant(np.tile(found.bias.astype(np.int32), count), "bias"),
+        attributes=conv_attributes(op),
     )
     ends = tuple(end + zero for end in found.ends)
     if ends != (0, 255):
