@@ -68,9 +68,12 @@ def model_of(op: Conv | ConvTranspose, *front: tuple[str, Op]) -> Graph:
     return Graph("m", (Input("x", (None, 5, 5, 2)),), tuple(nodes), (Output("act", "act"),), layers)
 
 
-CONV: Final = Conv(drawn(3, 3, 2, CHANNELS), None, (1, 1), (1, 1), ((1, 1), (1, 1)))
+KERNEL: Final = drawn(3, 3, 2, CHANNELS)
+CONV: Final = Conv(KERNEL, None, (1, 1), (1, 2), ((1, 1), (2, 2)))
+#: Of which four places of a row are computed together, and what is behind the fifth is cut off.
+ABREAST: Final = Conv(KERNEL, None, (1, 1), (1, 1), ((1, 1), (1, 1)))
 TRANSPOSED: Final = ConvTranspose(drawn(3, 3, CHANNELS, 2), None, (2, 2), (1, 1), ((0, 1), (0, 1)))
-OPS: Final = (CONV, TRANSPOSED)
+OPS: Final = (CONV, ABREAST, TRANSPOSED)
 
 
 def read_back(graph: Graph, model: onnx.ModelProto) -> dict[tuple[str, str], F32]:
@@ -121,8 +124,13 @@ def scaled(array: Array) -> Array:
 
 
 def kernel_name(model: onnx.ModelProto, place: int) -> str:
+    """What is stored, of which the operand may be computed."""
     (product,) = (each for each in model.graph.node if each.op_type == "QLinearConv")
-    return str(product.input[place])
+    makers = {each.output[0]: each for each in model.graph.node}
+    name = product.input[place]
+    while name in makers:
+        name = makers[name].input[0]
+    return str(name)
 
 
 @pytest.mark.parametrize(
@@ -195,6 +203,41 @@ def test_one_wrong_weight_is_told_with_its_number(place: int) -> None:
     ((row, column, source, channel),) = np.argwhere(found != CONV.kernel)
     assert np.ravel_multi_index((channel, source, row, column), (CHANNELS, 2, 3, 3)) == place
     assert np.isfinite(found[row, column, source, channel])
+
+
+@pytest.mark.parametrize("place", range(24))
+def test_a_wrong_weight_of_all_places_is_told(place: int) -> None:
+    """Or one that is no 0 between their windows, of which none is the model's."""
+    graph = model_of(ABREAST)
+    model = to_onnx(graph)
+    change(model, kernel_name(model, 3), more(1, place))
+    found = read_back(graph, model)["conv", "kernel"]
+    channel, source, row, column = np.unravel_index(place, (CHANNELS, 2, 3, 4))
+    wrong = np.argwhere(found != KERNEL).tolist()
+    if column < 3:
+        assert wrong == [[row, column, source, channel]]
+        assert np.isfinite(found[row, column, source, channel])
+    else:
+        assert {indices[3] for indices in wrong} == {channel}
+
+
+@pytest.mark.parametrize(("operand", "by"), [(3, 1), (8, 40)])
+@pytest.mark.parametrize("kernel", range(4 * CHANNELS))
+def test_a_number_of_one_place_alone_is_wrong(operand: int, by: int, kernel: int) -> None:
+    """Weights or a bias: that of another place is no witness for it."""
+    graph = model_of(ABREAST)
+    model = to_onnx(graph)
+    product = product_of(model)
+    array = OnnxGraph(model.graph).constant(product.input[operand])
+    assert array is not None and len(array) == 4 * CHANNELS
+    other = array.copy()
+    other[(kernel, *[0] * (array.ndim - 1))] += by
+    model.graph.initializer.append(numpy_helper.from_array(other, "other"))
+    product.input[operand] = "other"
+    found = read_back(graph, model)
+    assert np.flatnonzero(np.isnan(found["norm", "beta"])).tolist() == [kernel % CHANNELS]
+    other_kernel = (found["conv", "kernel"] != KERNEL).any(axis=(0, 1, 2))
+    assert np.flatnonzero(other_kernel).tolist() == ([kernel % CHANNELS] if operand == 3 else [])
 
 
 def test_weights_of_which_most_are_wrong_are_not_told() -> None:
@@ -339,6 +382,7 @@ def laid_out_otherwise(name: str, value: object) -> Callable[[onnx.ModelProto], 
     return edit
 
 
+@pytest.mark.parametrize("op", [CONV, ABREAST])
 @pytest.mark.parametrize(
     "edit",
     [
@@ -353,9 +397,9 @@ def laid_out_otherwise(name: str, value: object) -> Callable[[onnx.ModelProto], 
     ],
 )
 def test_what_stands_beside_a_kernel_leaves_nothing_known(
-    edit: Callable[[onnx.ModelProto], None],
+    edit: Callable[[onnx.ModelProto], None], op: Conv
 ) -> None:
-    graph = model_of(CONV)
+    graph = model_of(op)
     model = to_onnx(graph)
     edit(model)
     assert read_back(graph, model) == {}

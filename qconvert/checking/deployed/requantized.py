@@ -231,17 +231,14 @@ def _groups(op: Conv) -> Iterator[tuple[slice, slice]]:
 def _once(kernel: F32, op: Op) -> F32:
     """The weights of *op* among those of a *kernel*, which may be one of a single group.
 
-    Or of several places, which have the same weights, or none that can be told (NaN).
+    Or of several places, of which the first is looked at: whether all are right is known.
     """
     if not isinstance(op, Conv) or kernel.size == op.kernel.size:
         return kernel
     if op.groups > 1:
         return np.concatenate([kernel[..., taken, returned] for taken, returned in _groups(op)], -1)
     *_, last, _, outputs = op.kernel.shape
-    starts = range(0, kernel.shape[-1] // outputs * op.strides[-1], op.strides[-1])
-    by_place = np.split(kernel, len(starts), -1)
-    found = [own[..., i : i + last, :, :] for i, own in zip(starts, by_place, strict=True)]
-    return np.where(np.all(np.equal(found, found[0]), axis=0), found[0], np.float32(np.nan))
+    return kernel[..., :last, :, :outputs]
 
 
 def _summing(op: Pool, weights: Ints) -> Conv | None:
