@@ -44,16 +44,16 @@ def forced_trials(
     Between the latter ONNX Runtime runs the kernels that it runs in the deployed file.
     """
     drawn = _drawn(graph, analysis, batch, layers, seed)
-    every: dict[str, F32] = {}
+    forced: dict[str, F32] = {}
     if drawn:
         certified = exact_in_any_order(graph, analysis, batch, drawn)
         values = evaluate(graph, batch, {}, drawn, certified)
-        forced = (x for x in graph.layers if x.name in layers)
-        every = {x.name: _flushed(drawn.get(x.value, values[x.value])) for x in forced}
-        yield Trial(batch, every)
+        every = {x.name: _flushed(drawn.get(x.value, values[x.value])) for x in graph.layers}
+        forced = {name: every[name] for name in every if name in layers}
+        yield Trial(batch, forced)
     by_codes = {x.name: drawn[x.value] for x in graph.layers if x.value in drawn}
     some = {name: value for name, value in by_codes.items() if name in coded & layers}
-    if some and not _equal(some, every):
+    if some and not _equal(some, forced):
         yield Trial(batch, some)
 
 
