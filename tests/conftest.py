@@ -26,6 +26,8 @@ TESTS: Final = Path(__file__).parent
 LONGEST: Final = (
     "mutation/test_mutants.py",
     "conformance/test_support.py",
+    "hostile/test_onnx_files.py",
+    "v3/test_models.py",
     "docs/test_pages.py",
     "scripts/test_example_models.py",
     "checking/test_end_to_end.py",
@@ -43,9 +45,10 @@ LONGEST: Final = (
     "browser/test_check_pages.py",
     "conformance/test_tables.py",
     "checking/test_scans_end_to_end.py",
-    "v3/test_models.py",
     "hostile/test_faults.py",
+    "hostile/test_outputs.py",
     "v3/test_quantizers.py",
+    # Long after `v3/test_models.py`, which builds the models of both.
     "v3/test_clean.py",
     "runners/test_tf.py",
 )

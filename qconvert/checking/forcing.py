@@ -39,20 +39,29 @@ class Trial:
 def forced_trials(
     graph: Graph, analysis: Analysis, batch: Batch, layers: Set[str], coded: Set[str], seed: int
 ) -> Iterator[Trial]:
-    """The batch with all of *layers* forced, and with those alone that are *coded*.
+    """The batch with all of *layers* forced, and, if that is another, with those that are *coded*.
 
     Between the latter ONNX Runtime runs the kernels that it runs in the deployed file.
     """
     drawn = _drawn(graph, analysis, batch, layers, seed)
+    forced: dict[str, F32] = {}
     if drawn:
         certified = exact_in_any_order(graph, analysis, batch, drawn)
         values = evaluate(graph, batch, {}, drawn, certified)
         every = {x.name: _flushed(drawn.get(x.value, values[x.value])) for x in graph.layers}
-        yield Trial(batch, {name: every[name] for name in every if name in layers})
+        forced = {name: every[name] for name in every if name in layers}
+        yield Trial(batch, forced)
     by_codes = {x.name: drawn[x.value] for x in graph.layers if x.value in drawn}
     some = {name: value for name, value in by_codes.items() if name in coded & layers}
-    if some:
+    if some and not _equal(some, forced):
         yield Trial(batch, some)
+
+
+def _equal(some: Mapping[str, F32], others: Mapping[str, F32]) -> bool:
+    """Whether both force the same, bit by bit, so that one run shows it."""
+    return some.keys() == others.keys() and all(
+        value.tobytes() == others[name].tobytes() for name, value in some.items()
+    )
 
 
 def _flushed(x: F32) -> F32:

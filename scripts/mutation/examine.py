@@ -25,6 +25,7 @@ from qconvert.runners.npz import read_npz, write_npz
 from qconvert.runners.tf import Disagreement, TensorFlowRunner
 from qconvert.runners.traces import NOTHING, Trace
 from scripts.mutation.outcome import outcome_of
+from scripts.mutation.runtime import run_here
 
 #: The first batch has one sample, the second 64.
 SAMPLES: Final = 65
@@ -128,6 +129,7 @@ def main(command: str, folder: Path, names: Sequence[str]) -> None:
         record(folder, names)
     else:
         (name,) = names
+        run_here()
         report = check(folder / f"{name}.h5", folder / name)
         package = str(Path(qconvert.__file__).parent)
         print(json.dumps({"package": package, **asdict(outcome_of(report))}))

@@ -30,6 +30,7 @@ from qconvert.runners.traces import Trace
 from scripts.mutation.file_mutant import FileMutant
 from scripts.mutation.files import FILE_MUTANTS
 from scripts.mutation.outcome import outcome_of
+from scripts.mutation.runtime import run_here
 from scripts.mutation.subjects import check, confirm, files_of
 
 #: How many samples at most are tried to see what a bug changes.
@@ -108,4 +109,5 @@ def main(command: str, folder: Path, names: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    run_here()
     main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])

@@ -1,5 +1,6 @@
 """Runs the parts of the mutation test, each in a process that sees one state of the package."""
 
+import atexit
 import compileall
 import hashlib
 import json
@@ -8,9 +9,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +26,13 @@ MODELS: Final = (
     "convolutions", "linear", "quantizers", "sequences", "requantized", "sums", "windows",
     "pools", "ties", "stairs",
 )  # fmt: skip
-TIMEOUT: Final = 900.0
+#: Seconds.
+TIMEOUT: Final = 900
+_ENVIRONMENT: Final = {
+    "PYTHONDONTWRITEBYTECODE": "1",
+    # Threads of small matrix products cost more than they gain.
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +90,57 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def run(program: str, *arguments: str | Path, package: Path) -> str:
     """Run one of the parts with the qconvert in *package*; `CalledProcessError` if it fails."""
-    environment = {
-        **os.environ,
-        # What is run is of one state of the package; what runs it is here.
-        "PYTHONPATH": os.pathsep.join(map(str, (package, ROOT))),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        # Threads of small matrix products cost more than they gain.
-        "OPENBLAS_NUM_THREADS": "1",
-    }
     command = [sys.executable, str(PARTS / program), *map(str, arguments)]
+    environment = os.environ | _ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(_path(package))}
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=True, timeout=TIMEOUT
     )
     return done.stdout
 
 
+def _path(package: Path) -> tuple[str, str]:
+    """What is run is of one state of the package; what runs it is here."""
+    return str(package), str(ROOT)
+
+
+class _Forking:
+    """A process that forks: what it has imported is not imported anew for each of hundreds."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, PARTS / "forking.py"],
+            env=os.environ | _ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        # At the end of its input it ends.
+        atexit.register(self._process.communicate)
+
+    def run(self, program: str, *arguments: str | Path, package: Path) -> str:
+        """As `run` does."""
+        command = [str(PARTS / program), *map(str, arguments)]
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with tempfile.TemporaryDirectory(prefix="forked-") as name:
+            out, err = Path(name, "out"), Path(name, "err")
+            job = [command, _path(package), str(out), str(err), TIMEOUT]
+            print(json.dumps(job), file=self._process.stdin, flush=True)
+            code = int(self._process.stdout.readline())
+            if code:
+                raise subprocess.CalledProcessError(code, command, stderr=err.read_text())
+            return out.read_text()
+
+
+@cache
+def _forking(thread: int) -> _Forking:
+    """One of each thread."""
+    return _Forking()
+
+
 def findings(program: str, *arguments: str | Path, package: Path) -> Iterator[dict[str, Any]]:
     """The lines of JSON that one of the parts prints; `RuntimeError` of another package."""
-    for text in run(program, *arguments, package=package).splitlines():
+    forking = _forking(threading.get_ident())
+    for text in forking.run(program, *arguments, package=package).splitlines():
         found: dict[str, Any] = json.loads(text)
         if Path(found.pop("package")) != package / "qconvert":
             raise RuntimeError(f"{program} did not run with {package}")

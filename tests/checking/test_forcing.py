@@ -50,6 +50,20 @@ def test_all_layers_but_ends_are_forced_and_codes_alone_too(graph: Graph) -> Non
     assert_array_equal(coded.forced["q_in"], every.forced["q_in"])
 
 
+def test_where_all_that_is_forced_is_codes_one_run_shows_it(graph: Graph) -> None:
+    analysis = analyse(graph)
+    (only,) = forced_trials(graph, analysis, BATCH, {"q_in"}, {"q_in", "q_out"}, 0)
+    assert only.forced.keys() == {"q_in"}
+
+
+def test_where_a_denormal_code_is_no_0_there_are_two_runs(graph: Graph) -> None:
+    analysis = analyse(graph)
+    tiny = replace(analysis, values={**analysis.values, "v1": reach([-8, -8], [7, 7], -140)})
+    every, coded = forced_trials(graph, tiny, BATCH, {"q_in"}, {"q_in"}, 0)
+    assert not every.forced["q_in"].any()
+    assert coded.forced["q_in"].any()
+
+
 def test_a_layer_of_unknown_reach_is_forced_to_what_the_reference_makes_of_forced_results(
     graph: Graph,
 ) -> None:

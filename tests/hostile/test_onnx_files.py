@@ -87,7 +87,7 @@ def test_a_file_that_is_not_valid_is_refused_with_its_code(
     for command in (
         ["inspect", path],
         ["inspect", path, "--optimized"],
-        ["diff", exported, path],
+        ["diff", path, exported],
         ["diff", keras, path],
         ["check", keras, path, *NOWHERE],
         ["bench", path],

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,15 +44,24 @@ COMMANDS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def folder(keras: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a model, its file, and the report of a check."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "model.h5").write_bytes(keras.read_bytes())
-    (tmp_path / "model.onnx").write_bytes(exported.read_bytes())
+@pytest.fixture(scope="module")
+def made(keras: Path, exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model, its file, and the report of a check."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "model.h5").write_bytes(keras.read_bytes())
+    (folder / "model.onnx").write_bytes(exported.read_bytes())
     check = f"check model.h5 model.onnx --samples 4 --json report.json --quiet {NOWHERE}"
-    assert run(check.split()) == 5
-    return tmp_path
+    # In a process of its own: here it would leave its handlers of signals for all tests.
+    command = [sys.executable, "-m", "qconvert", *check.split()]
+    assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 5
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with copies of these."""
+    monkeypatch.chdir(tmp_path)
+    return Path(shutil.copytree(made, tmp_path, dirs_exist_ok=True))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from qconvert.runners.process import Answer, Worker
+from tests.built_once import built_once
 
 Ask = Callable[..., Answer]
 
@@ -21,13 +22,13 @@ def worker() -> Iterator[Ask]:
 @pytest.fixture(scope="session")
 def models(worker: Ask, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of small Keras models, built while the worker starts."""
-    folder = tmp_path_factory.mktemp("models")
-    script = Path(__file__).with_name("build_models.py")
-    done = subprocess.run(
-        [sys.executable, str(script), str(folder)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return folder
+
+    def build(folder: Path) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("build_models.py")), str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+
+    return built_once(tmp_path_factory, "tf-models", build)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qconvert.runners.process import Answer, Worker
+from tests.built_once import built_once
 
 ROOT = Path(__file__).parents[2]
 Ask = Callable[..., Answer]
@@ -32,9 +33,12 @@ def v3_worker(v3_python: Path) -> Iterator[Ask]:
 @pytest.fixture(scope="session")
 def v3_models(v3_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of models, each as ``.h5`` and as ``.keras``."""
-    folder = tmp_path_factory.mktemp("models")
-    script = Path(__file__).with_name("build_models.py")
-    done = subprocess.run([v3_python, script, folder], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("adaptive.h5") == done.stdout.count(".h5:") == 1
-    return folder
+
+    def build(folder: Path) -> None:
+        script = Path(__file__).with_name("build_models.py")
+        command = [v3_python, script, folder]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.stdout.count("adaptive.h5") == done.stdout.count(".h5:") == 1
+
+    return built_once(tmp_path_factory, "v3-models", build)
