@@ -1,13 +1,11 @@
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 from hypothesis import settings
 
-from qconvert.ending import ENDING
 from tests.shared_tensorflow import shared_process, shared_tensorflow
 
 __all__ = ["shared_process", "shared_tensorflow"]
@@ -58,12 +56,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first, and leave the order of the others as it is."""
     places = {TESTS / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
-
-
-@pytest.fixture(autouse=True)
-def restored_signals() -> Iterator[None]:
-    """The handlers of before, which a command replaces by its own."""
-    before = {number: signal.getsignal(number) for number in ENDING}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)

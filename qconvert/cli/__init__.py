@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
 from types import FrameType
 from typing import TextIO
@@ -20,6 +21,7 @@ from qconvert.cli.failing import fail, fail_with
 from qconvert.cli.look import bench, doctor, inspect
 from qconvert.cli.memory import require_enough
 from qconvert.cli.report import report
+from qconvert.ending import ENDING
 from qconvert.errors import UsageError
 
 __all__ = ["cli", "run"]
@@ -64,21 +66,34 @@ def run(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     if VARIABLE in os.environ:
         return completed(cli, os.environ[VARIABLE])
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Under nohup the last is ignored, in the background of a shell the first, and stay so.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _terminate)
+    with _terminated():
+        try:
+            code = _invoke(arguments)
+            # There is none if it was closed before.
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            _silence(sys.stdout)
+            return 141
+        except OSError as error:
+            return _unwritten(error)
+        return code
+
+
+@contextmanager
+def _terminated() -> Iterator[None]:
+    """With `_terminate` at signals; then as it was, for a script that goes on."""
+    before = {number: signal.getsignal(number) for number in ENDING}
     try:
-        code = _invoke(arguments)
-        # There is none if it was closed before.
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        _silence(sys.stdout)
-        return 141
-    except OSError as error:
-        return _unwritten(error)
-    return code
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Under nohup the last is ignored, in the background of a shell the first.
+            if before[number] is not signal.SIG_IGN:
+                signal.signal(number, _terminate)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _invoke(arguments: Sequence[str]) -> int:
@@ -146,12 +161,12 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _importing(frame: FrameType | None) -> bool:
-    """Whether a module is imported by the command that *frame* is a part of."""
+    """Whether a module is imported by the command, if there is one, that *frame* is a part of."""
+    importing = False
     while frame is not None and frame.f_code is not run.__code__:
-        if frame.f_code.co_filename == _IMPORT:
-            return True
+        importing |= frame.f_code.co_filename == _IMPORT
         frame = frame.f_back
-    return False
+    return importing and frame is not None
 
 
 def _silence(stream: TextIO) -> None:

@@ -99,7 +99,7 @@ PRUNED_CNN: Final = (
         operand("prune_low_magnitude_fused_convbn_1/DequantizeLinear_1", 0, to_eight_bits),
     ),
     FileMutant(
-        "highest-code-plus-one", "G11", "pruned_cnn", "dense_act_0",
+        "highest-code-plus-one", "G11", "pruned_cnn", "bn_dense_0",
         operand("dense_act_0/Clip", 2, lambda hi: hi + 1),
     ),
     FileMutant(

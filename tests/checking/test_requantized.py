@@ -54,7 +54,7 @@ def model_of(op: Conv | ConvTranspose, *front: tuple[str, Op]) -> Graph:
     ]
     nodes: list[Node] = []
     name = "x"
-    shape: Shape = (None, 5, 5, 2)
+    shape: Shape = (None, 5, 4, 2)
     for each, made in steps:
         shape = infer_shape(made, shape)
         nodes.append(Node(each, made, (name,), shape))
@@ -65,12 +65,12 @@ def model_of(op: Conv | ConvTranspose, *front: tuple[str, Op]) -> Graph:
         "norm": {role: Weight(array, array, None) for role, array in arrays.items()},
     }
     layers = tuple(Layer(n.name, "Layer", n.name, weights.get(n.name, {})) for n in nodes)
-    return Graph("m", (Input("x", (None, 5, 5, 2)),), tuple(nodes), (Output("act", "act"),), layers)
+    return Graph("m", (Input("x", (None, 5, 4, 2)),), tuple(nodes), (Output("act", "act"),), layers)
 
 
 KERNEL: Final = drawn(3, 3, 2, CHANNELS)
 CONV: Final = Conv(KERNEL, None, (1, 1), (1, 2), ((1, 1), (2, 2)))
-#: Of which four places of a row are computed together, and what is behind the fifth is cut off.
+#: Of which the four places of a row are computed together.
 ABREAST: Final = Conv(KERNEL, None, (1, 1), (1, 1), ((1, 1), (1, 1)))
 TRANSPOSED: Final = ConvTranspose(drawn(3, 3, CHANNELS, 2), None, (2, 2), (1, 1), ((0, 1), (0, 1)))
 OPS: Final = (CONV, ABREAST, TRANSPOSED)
@@ -141,10 +141,10 @@ def test_a_kernel_in_front_of_a_pool_is_gone_through(
     place: int, to: Callable[[Array], Array]
 ) -> None:
     """A bias on the grid of the sums, and nothing else between these and the quantizer."""
-    bias, shape = drawn(CHANNELS, seed=1), (None, 5, 5, CHANNELS)
+    bias, shape = drawn(CHANNELS, seed=1), (None, 5, 4, CHANNELS)
     pool = Pool("max", (2, 2), (2, 2), ((0, 0), (0, 0)))
     nodes = (
-        Node("q", ACT, ("x",), (None, 5, 5, 2)),
+        Node("q", ACT, ("x",), (None, 5, 4, 2)),
         Node("conv", replace(CONV, bias=bias), ("q",), shape),
         Node("pool", pool, ("conv",), infer_shape(pool, shape)),
         Node("act", ACT, ("pool",), infer_shape(pool, shape)),
@@ -154,7 +154,7 @@ def test_a_kernel_in_front_of_a_pool_is_gone_through(
         "bias": Weight(bias, bias, None),
     }
     layers = tuple(Layer(n.name, "L", n.name, weights if n is nodes[1] else {}) for n in nodes)
-    graph = Graph("m", (Input("x", (None, 5, 5, 2)),), nodes, (Output("act", "act"),), layers)
+    graph = Graph("m", (Input("x", (None, 5, 4, 2)),), nodes, (Output("act", "act"),), layers)
     model = to_onnx(graph)
     np.testing.assert_array_equal(read_back(graph, model)["conv", "bias"], bias)
     change(model, kernel_name(model, place), to)

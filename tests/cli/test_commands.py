@@ -695,6 +695,38 @@ raise SystemExit(cli.run(["inspect", "model.h5"]))
     assert (done.returncode, done.stdout, done.stderr) == (code, b"loaded\n", told)
 
 
+def test_a_script_that_goes_on_has_its_own_signals_again() -> None:
+    """Of which none comes a second time, as it does for a library that swallows it."""
+    program = """
+import signal, time
+from qconvert import api, cli
+def load(*_, **__):
+    signal.raise_signal(signal.SIGINT)
+api.inspect = load
+cli._AGAIN_SECONDS = 0.1
+before = {number: signal.getsignal(number) for number in cli.ENDING}
+assert cli.run(["inspect", "model.h5"]) == 130
+time.sleep(0.3)
+assert before == {number: signal.getsignal(number) for number in cli.ENDING}
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, stderr=subprocess.DEVNULL)
+
+
+def test_a_signal_to_a_module_that_calls_it_comes_at_once(tmp_path: Path) -> None:
+    """Although a module is imported all the while."""
+    (tmp_path / "caller.py").write_text(
+        "import signal, time\n"
+        "from qconvert import api, cli\n"
+        "api.inspect = lambda *_, **__: signal.raise_signal(signal.SIGTERM)\n"
+        "cli.run(['inspect', 'model.h5'])\n"
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+    done = subprocess.run(
+        [sys.executable, "-c", "import caller"], env=os.environ | {"PYTHONPATH": path}, check=False
+    )
+    assert done.returncode == 143
+
+
 def test_signals_that_come_while_it_ends_show_nothing() -> None:
     program = """
 import atexit, os, signal, sys

@@ -79,7 +79,9 @@ def kernels(model: onnx.ModelProto) -> list[list[int]]:
     ("op", "width", "count"),
     [
         (conv(1, 1, 4, 4), 32, 8),
-        (conv(1, 1, 4, 4), 7, 4),
+        (conv(1, 1, 4, 4), 7, 1),
+        (conv(1, 1, 4, 4), 14, 2),
+        (conv(1, 1, 4, 4), 4, 4),
         (conv(1, 1, 4, 4), 1, 1),
         (conv(1, 1, 8, 12), 32, 4),
         (conv(1, 1, 16, 15), 32, 2),
@@ -110,14 +112,13 @@ CASES: dict[str, tuple[Conv, tuple[int, ...]]] = {
     "a window": (conv(3, 3, 3, 8), (9, 10)),
     "around": (conv(3, 3, 3, 8, padding=((1, 1), (1, 1))), (6, 8)),
     "one side": (conv(3, 2, 3, 5, padding=((0, 1), (0, 1))), (6, 12)),
-    "a row of 7": (conv(3, 3, 4, 8, padding=((1, 1), (1, 1))), (5, 7)),
-    "a row of 9": (conv(1, 1, 3, 4), (5, 9)),
+    "pairs of a row of 6": (conv(3, 3, 4, 8, padding=((1, 1), (1, 1))), (5, 6)),
     "strides": (conv(3, 3, 3, 8, strides=(2, 2), padding=((0, 1), (0, 1))), (8, 16)),
-    "strides of 7": (conv(3, 3, 3, 8, strides=(1, 2), padding=((0, 0), (1, 1))), (8, 13)),
     "more stride than window": (conv(2, 2, 4, 6, strides=(3, 3)), (9, 24)),
     "places left over": (conv(2, 2, 4, 6, strides=(2, 3)), (9, 25)),
+    "more places left over": (conv(2, 2, 4, 6, strides=(2, 3)), (9, 12)),
     "dilated rows": (conv(3, 3, 3, 8, dilations=(2, 1)), (9, 10)),
-    "a series": (conv(5, 8, 8, padding=((2, 2),)), (21,)),
+    "a series": (conv(5, 8, 8, padding=((2, 2),)), (20,)),
     "a volume": (conv(2, 2, 3, 2, 6, padding=((0, 0), (1, 0), (1, 1))), (4, 5, 8)),
 }
 

@@ -103,7 +103,7 @@ def demanded(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel)
     if isinstance(linear.op, Dense):
         # Of which nothing here is a kernel.
         return None
-    conv = _convolution(linear, kernel.weights)
+    conv = _convolution(linear.op, kernel.weights)
     sums = None if conv is None else product_sums(replace(linear, op=conv), analysis.values)
     if conv is None or sums is None or len(sums.lo) != len(kernel.bias):
         return None
@@ -160,7 +160,7 @@ def _is_laid_out(node: onnx.NodeProto, conv: Conv) -> bool:
     return {name: (usual | stated)[name] for name in wanted} == wanted
 
 
-def _convolution(linear: Node, weights: Ints) -> Conv | None:
+def _convolution(op: Op, weights: Ints) -> Conv | None:
     """What an operator with so many *weights* has to compute, with a kernel for each of its sums.
 
     Of a mean that is the sum that it divides. In place of a transposed convolution with strides of
@@ -168,9 +168,8 @@ def _convolution(linear: Node, weights: Ints) -> Conv | None:
     between those of the input. Groups may be one, whose weights for inputs of others are 0. Places
     of a row that are computed together have a kernel each.
     """
-    op = linear.op
     if isinstance(op, Conv):
-        forms = (op, _whole(op), _abreast(op, len(weights), linear.shape[-2]))
+        forms = (op, _whole(op), _abreast(op, len(weights)))
         return next((x for x in forms if x and x.kernel.size == weights.size), None)
     if isinstance(op, Pool):
         return _summing(op, weights)
@@ -199,23 +198,18 @@ def _whole(op: Conv) -> Conv:
     return replace(op, kernel=kernel, groups=1)
 
 
-def _abreast(op: Conv, kernels: int, width: int | None) -> Conv | None:
+def _abreast(op: Conv, kernels: int) -> Conv | None:
     """*op* with so many *kernels*, one a channel for each of some places of a row."""
     *rows, last, inputs, outputs = op.kernel.shape
     count, stride = kernels // outputs, op.strides[-1]
-    if op.groups > 1 or op.dilations[-1] > 1 or width is None or kernels % outputs:
+    if op.groups > 1 or op.dilations[-1] > 1 or kernels % outputs:
         return None
     kernel = np.zeros((*rows, last + (count - 1) * stride, inputs, count, outputs), np.float32)
     for place in range(count):
         start = place * stride
         kernel[..., start : start + last, :, place, :] = op.kernel
-    (*others, (before, after)), more = op.padding, -width % count * stride
-    return replace(
-        op,
-        kernel=kernel.reshape(*kernel.shape[:-2], -1),
-        strides=(*op.strides[:-1], count * stride),
-        padding=(*others, (before, after + more)),
-    )
+    flat = kernel.reshape(*kernel.shape[:-2], -1)
+    return replace(op, kernel=flat, strides=(*op.strides[:-1], count * stride))
 
 
 def _groups(op: Conv) -> Iterator[tuple[slice, slice]]:

@@ -28,30 +28,31 @@ _FEW_CHANNELS, _MOST_CHANNELS, _MOST_PLACES = 16, 128, 8
 
 
 def places_abreast(op: Conv, width: int | None) -> int:
-    """How many places of a row, *width* of the result, are computed fastest together."""
-    *rows, _, inputs, outputs = op.kernel.shape
+    """How many places of a row, *width* of the result, are computed fastest together.
+
+    They divide it: what a row had too many of would have to be cut off.
+    """
+    *rows, last, inputs, outputs = op.kernel.shape
+    height = math.prod(rows)
     if op.groups > 1 or op.dilations[-1] > 1 or width is None:
         return 1
-    most = _PRODUCTS_OF_A_ROW * math.prod(rows) if math.prod(op.kernel.shape[:-2]) > 1 else 0
+    # A window of one place is not gathered.
+    most = _PRODUCTS_OF_A_ROW * height if height * last > 1 else 0
     most += _PRODUCTS_OF_FEW if outputs < _FEW_CHANNELS else 0
-    products = math.prod(rows) * op.strides[-1] * inputs * outputs
+    products = height * op.strides[-1] * inputs * outputs
     count = 1
     # Twice as many add their number of products with 0 to each, and halve its share of a beginning.
     while count < _MOST_PLACES and count**2 * products <= most:
-        if 2 * count > width or 2 * count * outputs > _MOST_CHANNELS:
+        if width % (2 * count) or 2 * count * outputs > _MOST_CHANNELS:
             break
         count *= 2
     return count
 
 
-def widened(op: Conv, count: int, width: int) -> Conv:
-    """*op* with the strides and padding for *count* places at once, of a row of *width*."""
+def widened(op: Conv, count: int) -> Conv:
+    """*op* with the strides for *count* places of a row at once."""
     *strides, stride = op.strides
-    *padding, (before, after) = op.padding
-    surplus = -width % count * stride
-    return replace(
-        op, strides=(*strides, count * stride), padding=(*padding, (before, after + surplus))
-    )
+    return replace(op, strides=(*strides, count * stride))
 
 
 def widened_kernel(
@@ -78,16 +79,11 @@ def widened_kernel(
     return b.op("Reshape", by_place, b.integers([count * shape[0], *shape[1:], wide], "shape"))
 
 
-def side_by_side(b: Builder, y: Value, shape: Sequence[int | None], count: int) -> Value:
-    """*y*, in which *count* places of a row share one, as a value of *shape*, in Keras's order."""
+def side_by_side(b: Builder, y: Value, shape: Sequence[int | None]) -> Value:
+    """*y*, in which places of a row share one, as a value of *shape*, in Keras's order."""
     *_, width, channels = shape
     assert width is not None and channels is not None
     y = relayout(b, y, natural(y.rank))
     assert y.codes is not None
-    whole = width + -width % count
-    moved = b.integers([*[0] * (y.rank - 2), whole, channels], "shape")
-    tensor = b.op("Reshape", y.codes.tensor, moved)
-    if whole > width:
-        ends = [b.integers([end], name) for end, name in ((0, "starts"), (width, "ends"))]
-        tensor = b.op("Slice", tensor, *ends, b.integers([y.rank - 2], "axes"))
-    return from_codes(b, replace(y.codes, tensor=tensor), y.layout)
+    moved = b.integers([*[0] * (y.rank - 2), width, channels], "shape")
+    return from_codes(b, replace(y.codes, tensor=b.op("Reshape", y.codes.tensor, moved)), y.layout)

@@ -114,8 +114,7 @@ def _abreast(
     chain: Chain, op: Conv, weight: Weight, x: Value, b: Builder, count: int
 ) -> Value | None:
     """With *count* places of a row at once."""
-    shape = chain.linear.shape
-    assert x.codes is not None and shape[-2] is not None
+    assert x.codes is not None
     found = requantized(chain, weight, x.codes, packed=b.packed, vnni=b.vnni)
     if found is None:
         return None
@@ -125,8 +124,8 @@ def _abreast(
     def kernel(codes: Stored, zero: int) -> Tensor:
         return widened_kernel(b, codes, zero, op.strides[-1], count)
 
-    codes = _convolved(widened(op, count, shape[-2]), found, x, b, kernel, count)
-    return side_by_side(b, Value("", x.layout, codes), shape, count)
+    codes = _convolved(widened(op, count), found, x, b, kernel, count)
+    return side_by_side(b, Value("", x.layout, codes), chain.linear.shape)
 
 
 def _requantized(
