@@ -333,6 +333,25 @@ def test_codes_may_be_shifted_into_bits_that_are_free(bits: int) -> None:
         assert np.isnan(found["norm", "beta"]).all()
 
 
+@pytest.mark.parametrize("place", [1, 6, 7])
+def test_a_number_on_an_axis_of_its_own_is_that_number(place: int) -> None:
+    graph = model_of(CONV)
+    model = to_onnx(graph)
+    right = read_back(graph, model)
+    change(model, kernel_name(model, place), lambda number: number.reshape(1))
+    found = read_back(graph, model)
+    assert found.keys() == right.keys()
+    assert all(np.array_equal(found[key], right[key]) for key in right)
+
+
+@pytest.mark.parametrize("place", [1, 3, 4, 5, 6, 7, 8])
+def test_as_many_numbers_as_no_kernel_has_leave_nothing_known(place: int) -> None:
+    graph = model_of(CONV)
+    model = to_onnx(graph)
+    change(model, kernel_name(model, place), lambda array: np.resize(array, (2, 9, 3, 2)))
+    assert read_back(graph, model) == {}
+
+
 def product_of(model: onnx.ModelProto) -> onnx.NodeProto:
     (product,) = (each for each in model.graph.node if each.op_type == "QLinearConv")
     found: onnx.NodeProto = product

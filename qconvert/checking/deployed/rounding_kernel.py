@@ -123,33 +123,37 @@ def _kernel(
     y_zero = file.constant(input_of(node, 7))
     if codes is None or zero is None or y_zero is None or any(s is None for s in scales):
         return None
-    x_scale, w_scale, y_scale = (np.asarray(s, np.float32) for s in scales)
+    x_scale, w_scale, y_scale = (np.ravel(np.asarray(s, np.float32)) for s in scales)
+    bias = file.constant(input_of(node, places.bias))
+    channels = len(codes)
+    bias = np.zeros(channels, np.int64) if bias is None else bias.astype(np.int64)
+    alone = all(a.size == 1 for a in (x_scale, y_scale, y_zero))
+    if not alone or bias.size != channels or {w_scale.size, zero.size} - {1, channels}:
+        return None
     ends = _ends(clips, file, y_zero)
     if ends is None:
         return None
-    bias = file.constant(input_of(node, places.bias))
-    channels = len(codes)
     origin = zero.astype(np.int64).reshape(-1, *[1] * (codes.ndim - 1))
     return RoundingKernel(
         node,
         codes.astype(np.int64) - origin,
-        np.zeros(channels, np.int64) if bias is None else bias.astype(np.int64),
+        bias,
         np.broadcast_to(w_scale, (channels,)),
-        float(x_scale),
-        float(y_scale),
-        int(y_zero),
+        x_scale.item(),
+        y_scale.item(),
+        y_zero.item(),
         ends,
     )
 
 
 def _ends(clips: list[onnx.NodeProto], file: OnnxGraph, zero: Array) -> tuple[int, int] | None:
-    """What is left of the codes of the zero point's type; ``None`` if a bound is computed."""
+    """What is left of the codes of the zero point's type; ``None`` if a bound is no number."""
     info = np.iinfo(zero.dtype)
     ends = [int(info.min), int(info.max)]
     for clip in clips:
         for i, name in enumerate(input_of(clip, place) for place in (1, 2)):
             bound = file.constant(name)
-            if name and bound is None:
+            if name and (bound is None or bound.size != 1):
                 return None
-            ends[i] = ends[i] if bound is None else int(bound)
+            ends[i] = ends[i] if bound is None else int(bound.item())
     return ends[0], ends[1]

@@ -71,7 +71,8 @@ def requantized(
     candidates = exact(epilogue, kernels, clipped)
     as_they_are = [number for number in candidates if number is not None and number.factor == 1]
     if len(as_they_are) == len(kernels):
-        return _assembled(weights, as_they_are, grid, clipped, 0)
+        most = _PACKED // _largest(weights) if packed else _narrow(weights, x.largest)
+        return _assembled(weights, _in_one_step(kernels, as_they_are, most), grid, clipped, 0)
     for shift, factors in _ways(weights, x, packed=packed, vnni=vnni):
         numbers = _found(kernels, candidates, clipped, factors, shift)
         if numbers is not None:
@@ -91,7 +92,7 @@ def _ways(
     weights: Integers, x: Codes, *, packed: bool, vnni: bool
 ) -> Iterator[tuple[int, Integers]]:
     """Shifts of the codes and the largest factor of each kernel: what runs fastest first."""
-    largest = abs(weights).reshape(len(weights), -1).max(axis=1, initial=1)
+    largest = _largest(weights)
     wide = _WIDE // largest
     narrow = wide if vnni else _narrow(weights, x.largest)
     # The bits above the codes of an unsigned x, for it costs a pass over these.
@@ -102,6 +103,29 @@ def _ways(
     yield from ((shift, _narrow(weights, x.ends[1] << shift)) for shift in free)
     if np.any(narrow < wide):
         yield 0, wide
+
+
+def _largest(weights: Integers) -> Integers:
+    """Of each channel, and at least 1."""
+    found: Integers = abs(weights).reshape(len(weights), -1).max(axis=1, initial=1)
+    return found
+
+
+def _in_one_step(
+    kernels: list[Stairs], numbers: list[Requantization], most: Integers
+) -> list[Requantization]:
+    """The exact *numbers* with one multiplier, if factors of up to *most* are enough.
+
+    A file holds it once, and OpenVINO knows no others. They differ by powers of two.
+    """
+    least = min(number.multiplier for number in numbers)
+    found: list[Requantization] = []
+    for one, number, limit in zip(kernels, numbers, most.tolist(), strict=True):
+        alike = scaled(one, number, int(number.multiplier / least))
+        if alike is None or alike.factor > max(limit, 1):
+            return numbers
+        found.append(alike)
+    return found
 
 
 def _narrow(weights: Integers, x_largest: int) -> Integers:
