@@ -16,7 +16,7 @@ from scripts.mutation.file_mutant import FileMutant
 
 _MODEL: Final = "requantized"
 #: Where a QLinearConv has its numbers.
-_X_SCALE, _X_ZERO, _, _SCALES, _ZEROS, _Y_SCALE, _Y_ZERO, _BIAS = range(1, 9)
+_X_SCALE, _X_ZERO, _WEIGHTS, _SCALES, _ZEROS, _Y_SCALE, _Y_ZERO, _BIAS = range(1, 9)
 
 
 def _of_channel(channel: int, change: Callable[[Array], Array]) -> Callable[[Array], Array]:
@@ -56,7 +56,7 @@ def _exchanged(first: int, second: int) -> Callable[[Array], Array]:
 KERNELS: Final = (
     FileMutant(
         "weight-in-a-kernel", "G14", _MODEL, "conv",
-        operand("normalized/Gather", 0, _first_less),
+        operand("normalized/QLinearConv", _WEIGHTS, _first_less),
     ),
     FileMutant(
         "some-ulps-of-a-scale", "G29", _MODEL, "wide_conv",
@@ -80,7 +80,7 @@ KERNELS: Final = (
     ),
     FileMutant(
         "falls-no-more", "G15", _MODEL, "gains_conv",
-        operand("normalized/Gather", 0, _of_channel(1, np.negative)),
+        operand("normalized/QLinearConv", _WEIGHTS, _of_channel(1, np.negative)),
     ),
     FileMutant(
         "inputs-of-another-group", "G16", _MODEL, "depthwise",
@@ -128,22 +128,15 @@ KERNELS: Final = (
     ),
     FileMutant(
         "kernel-padded-behind", "G01", _MODEL, "padded",
-        attribute("padded/QLinearConv", "pads", [0, 0, 2, 4]),
+        attribute("padded/QLinearConv", "pads", [0, 0, 2, 2]),
     ),
     FileMutant(
         "place-beside-its-own", "G16", _MODEL, "padded_conv",
-        operand("padded/Gather", 1, _exchanged(1, 2)),
+        operand("padded/Gather", 1, _exchanged(0, 1)),
     ),
     FileMutant(
         "zeros-between-windows-lost", "G01", _MODEL, "wide_conv",
         operand("wide/Gather", 1, lambda places: places % places.max()),
-    ),
-    FileMutant(
-        "row-cut-in-front", "G01", _MODEL, "padded",
-        together(
-            operand("padded/Slice", 1, lambda starts: starts + 1),
-            operand("padded/Slice", 2, lambda ends: ends + 1),
-        ),
     ),
     FileMutant(
         "phases-turned", "G17", _MODEL, "spread",
