@@ -75,9 +75,9 @@ def _kernel(chain: Chain, weight: Weight | None, x: Value, b: Builder) -> Value 
         if in_floats(chain, weight, x):
             return None
         count = places_abreast(op, chain.linear.shape[-2])
-        if count > 1:
-            return _abreast(chain, op, weight, x, b, count)
-        return None if fuses(chain, weight, x) else _requantized(chain, op, weight, x, b)
+        if count == 1 and fuses(chain, weight, x):
+            return None
+        return _requantized(chain, op, weight, x, b, count=count)
     if isinstance(op, ConvTranspose):
         placed = phases(op, chain.linear.shape)
         if placed is None:
@@ -110,27 +110,16 @@ def fuses(chain: Chain, weight: Weight, x: Value) -> bool:
     return op.bias is None or on_grid(op.bias, found.exps + x.codes.exp) is not None
 
 
-def _abreast(
-    chain: Chain, op: Conv, weight: Weight, x: Value, b: Builder, count: int
+def _requantized(
+    chain: Chain,
+    conv: Conv,
+    weight: Weight,
+    x: Value,
+    b: Builder,
+    placed: Phases | None = None,
+    count: int = 1,
 ) -> Value | None:
     """With *count* places of a row at once."""
-    assert x.codes is not None
-    found = requantized(chain, weight, x.codes, packed=b.packed, vnni=b.vnni)
-    if found is None:
-        return None
-    b.scope = chain.end.name
-    x = relayout(b, x, channels_first(x.rank))
-
-    def kernel(codes: Stored, zero: int) -> Tensor:
-        return widened_kernel(b, codes, zero, op.strides[-1], count)
-
-    codes = _convolved(widened(op, count), found, x, b, kernel, count)
-    return side_by_side(b, Value("", x.layout, codes), chain.linear.shape)
-
-
-def _requantized(
-    chain: Chain, conv: Conv, weight: Weight, x: Value, b: Builder, placed: Phases | None = None
-) -> Value | None:
     assert x.codes is not None
     found = requantized(chain, weight, x.codes, packed=b.packed, vnni=b.vnni)
     if found is None:
@@ -140,12 +129,17 @@ def _requantized(
     whole = form(conv, alone=not chain.between) is Form.WHOLE
 
     def kernel(codes: Stored, zero: int) -> Tensor:
+        if count > 1:
+            return widened_kernel(b, codes, zero, conv.strides[-1], count)
         return spread(b, codes, conv.groups, zero) if whole else stored_codes(b, codes, "kernel")
 
-    codes = _convolved(without_groups(conv) if whole else conv, found, x, b, kernel)
-    if placed is None:
-        return from_codes(b, codes, x.layout)
-    return _in_place(b, Value("", x.layout, codes), placed)
+    run = without_groups(conv) if whole else widened(conv, count)
+    codes = _convolved(run, found, x, b, kernel, count)
+    if placed is not None:
+        return _in_place(b, Value("", x.layout, codes), placed)
+    if count > 1:
+        return side_by_side(b, Value("", x.layout, codes), chain.linear.shape)
+    return from_codes(b, codes, x.layout)
 
 
 def _in_place(b: Builder, y: Value, placed: Phases) -> Value:
