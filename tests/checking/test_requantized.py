@@ -183,12 +183,17 @@ def test_other_numbers_are_other_normalizations(
     assert not np.isnan(found["conv", "kernel"]).any()
 
 
-@pytest.mark.parametrize("op", OPS)
-def test_another_weight_is_seen_at_its_channel(op: Conv | ConvTranspose) -> None:
+def kernel_with_another(op: Conv | ConvTranspose, place: int) -> F32:
+    """What is found of a file of which one stored weight is a step more."""
     graph = model_of(op)
     model = to_onnx(graph)
-    change(model, kernel_name(model, 3), more(1, 0))
-    wrong = read_back(graph, model)["conv", "kernel"] != op.kernel
+    change(model, kernel_name(model, 3), more(1, place))
+    return read_back(graph, model)["conv", "kernel"]
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_another_weight_is_seen_at_its_channel(op: Conv | ConvTranspose) -> None:
+    wrong = kernel_with_another(op, 0) != op.kernel
     axis = tuple(i for i in range(4) if i != (2 if isinstance(op, ConvTranspose) else 3))
     assert wrong.any(axis=axis).tolist() == [True, False, False]
 
@@ -196,10 +201,7 @@ def test_another_weight_is_seen_at_its_channel(op: Conv | ConvTranspose) -> None
 @pytest.mark.parametrize("place", range(18))
 def test_one_wrong_weight_is_told_with_its_number(place: int) -> None:
     """Also where it is the largest of its channel, by which others would be measured."""
-    graph = model_of(CONV)
-    model = to_onnx(graph)
-    change(model, kernel_name(model, 3), more(1, place))
-    found = read_back(graph, model)["conv", "kernel"]
+    found = kernel_with_another(CONV, place)
     ((row, column, source, channel),) = np.argwhere(found != CONV.kernel)
     assert np.ravel_multi_index((channel, source, row, column), (CHANNELS, 2, 3, 3)) == place
     assert np.isfinite(found[row, column, source, channel])
@@ -208,10 +210,7 @@ def test_one_wrong_weight_is_told_with_its_number(place: int) -> None:
 @pytest.mark.parametrize("place", range(24))
 def test_a_wrong_weight_of_all_places_is_told(place: int) -> None:
     """Or one that is no 0 between their windows, of which none is the model's."""
-    graph = model_of(ABREAST)
-    model = to_onnx(graph)
-    change(model, kernel_name(model, 3), more(1, place))
-    found = read_back(graph, model)["conv", "kernel"]
+    found = kernel_with_another(ABREAST, place)
     channel, source, row, column = np.unravel_index(place, (CHANNELS, 2, 3, 4))
     wrong = np.argwhere(found != KERNEL).tolist()
     if column < 3:

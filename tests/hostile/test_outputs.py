@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,8 @@ def made(keras: Path, exported: Path, tmp_path_factory: pytest.TempPathFactory) 
     (folder / "model.h5").write_bytes(keras.read_bytes())
     (folder / "model.onnx").write_bytes(exported.read_bytes())
     check = f"check model.h5 model.onnx --samples 4 --json report.json --quiet {NOWHERE}"
-    # In a process of its own: here it would leave its handlers of signals for all tests.
-    command = [sys.executable, "-m", "qconvert", *check.split()]
-    assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 5
+    with chdir(folder):
+        assert run(check.split()) == 5
     return folder
 
 

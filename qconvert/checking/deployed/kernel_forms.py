@@ -1,0 +1,103 @@
+"""The convolution that an operator which rounds has to compute, told by how many weights it has.
+
+A layer's own, or one that returns the same sums in another form: with one group, with several
+places of a row at once, of the phases of a transposed convolution, or of ones for a mean.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from qconvert.checking.deployed.rounding_kernel import Ints
+from qconvert.ir import F32, Op
+from qconvert.ir.ops import Conv, ConvTranspose, Pool
+
+
+def form_of(op: Op, weights: Ints) -> Conv | None:
+    """What an operator with so many *weights* has to compute, with a kernel for each of its sums.
+
+    Of a mean that is the sum that it divides. In place of a transposed convolution with strides of
+    s it has s * s kernels a channel, one for each place that an element of the result can have
+    between those of the input. Groups may be one, whose weights for inputs of others are 0. Places
+    of a row that are computed together have a kernel each.
+    """
+    if isinstance(op, Conv):
+        forms = (op, _whole(op), _abreast(op, len(weights)))
+        return next((x for x in forms if x and x.kernel.size == weights.size), None)
+    if isinstance(op, Pool):
+        return _summing(op, weights)
+    assert isinstance(op, ConvTranspose)
+    return _by_phase(op, weights)
+
+
+def _by_phase(op: ConvTranspose, weights: Ints) -> Conv | None:
+    """The convolution of which each phase of *op* is some channels."""
+    *window, outputs, inputs = op.kernel.shape
+    if len(window) != 2 or len(set(op.strides)) != 1:
+        return None
+    stride, taps = op.strides[0], weights.shape[2:]
+    kernel = np.zeros((*taps, inputs, stride, stride, outputs), np.float32)
+    for row, column in np.ndindex(*(n * stride for n in taps)):
+        if row < window[0] and column < window[1]:
+            (back, place), (left, beside) = divmod(row, stride), divmod(column, stride)
+            into = kernel[taps[0] - 1 - back, taps[1] - 1 - left]
+            into[:, place, beside] = np.swapaxes(op.kernel[row, column], 0, 1)
+    flat = kernel.reshape(*taps, inputs, -1)
+    padding = tuple((n - 1, n - 1) for n in taps)
+    return Conv(flat, None, (1, 1), (1, 1), padding) if flat.size == weights.size else None
+
+
+def _whole(op: Conv) -> Conv:
+    """*op* with one group."""
+    *window, inputs, outputs = op.kernel.shape
+    kernel = np.zeros((*window, inputs * op.groups, outputs), np.float32)
+    for taken, returned in _groups(op):
+        kernel[..., taken, returned] = op.kernel[..., returned]
+    return replace(op, kernel=kernel, groups=1)
+
+
+def _abreast(op: Conv, kernels: int) -> Conv | None:
+    """*op* with so many *kernels*, one a channel for each of some places of a row."""
+    *rows, last, inputs, outputs = op.kernel.shape
+    count, stride = kernels // outputs, op.strides[-1]
+    if op.groups > 1 or op.dilations[-1] > 1 or kernels % outputs:
+        return None
+    kernel = np.zeros((*rows, last + (count - 1) * stride, inputs, count, outputs), np.float32)
+    for place in range(count):
+        start = place * stride
+        kernel[..., start : start + last, :, place, :] = op.kernel
+    flat = kernel.reshape(*kernel.shape[:-2], -1)
+    return replace(op, kernel=flat, strides=(*op.strides[:-1], count * stride))
+
+
+def _groups(op: Conv) -> Iterator[tuple[slice, slice]]:
+    """The inputs and the outputs of each group."""
+    inputs, outputs = op.kernel.shape[-2], op.kernel.shape[-1] // op.groups
+    for group in range(op.groups):
+        yield (
+            slice(group * inputs, (group + 1) * inputs),
+            slice(group * outputs, (group + 1) * outputs),
+        )
+
+
+def weights_of(kernel: F32, op: Op) -> F32:
+    """The weights of *op* among those of a *kernel*, which may be one of a single group.
+
+    Or of several places, of which the first is looked at: whether all are right is known.
+    """
+    if not isinstance(op, Conv) or kernel.size == op.kernel.size:
+        return kernel
+    if op.groups > 1:
+        return np.concatenate([kernel[..., taken, returned] for taken, returned in _groups(op)], -1)
+    *_, last, _, outputs = op.kernel.shape
+    return kernel[..., :last, :, :outputs]
+
+
+def _summing(op: Pool, weights: Ints) -> Conv | None:
+    """Ones for each element of a window; none where padding makes windows of fewer."""
+    channels, ones = len(weights), (1,) * len(op.window)
+    if any(map(any, op.padding)) or weights.shape[1:] != (1, *op.window):
+        return None
+    kernel = np.ones((*op.window, 1, channels), np.float32)
+    return Conv(kernel, None, op.strides, ones, op.padding, channels)
