@@ -57,16 +57,21 @@ _HEADER: Final = (
     f"`{FLOAT}` takes",
     "of int8 peak",
     "size",
+    "packed",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What was measured of one; *floats* is what the dialect ``float`` takes, by batch."""
+    """What was measured of one; *floats* is what the dialect ``float`` takes, by batch.
+
+    *packed* is how many bytes its file has with packed weights.
+    """
 
     name: str
     found: Benchmark
     floats: Mapping[int, Spread]
+    packed: int
 
     def ratios(self, batch: int) -> dict[str, Spread]:
         """By program: how many times as long it takes as the file, with one thread."""
@@ -81,9 +86,12 @@ class Network:
     @property
     def size(self) -> float | None:
         """The file's part of the size of tf2onnx's."""
-        sizes = {column.program: column.bytes for column in self.found.columns}
-        theirs = sizes.get(TF2ONNX)
-        return None if theirs is None else self.found.bytes / theirs
+        return self._part(self.found.bytes)
+
+    @property
+    def packed_size(self) -> float | None:
+        """The same with packed weights."""
+        return self._part(self.packed)
 
     @property
     def unlike(self) -> Unlike | None:
@@ -96,6 +104,11 @@ class Network:
         """The sums of products that do not run on codes."""
         return tuple(x for x in self.found.operators if x.integer is False)
 
+    def _part(self, size: int) -> float | None:
+        sizes = {column.program: column.bytes for column in self.found.columns}
+        theirs = sizes.get(TF2ONNX)
+        return None if theirs is None else size / theirs
+
     def _timings(self, batch: int) -> Iterator[tuple[str, Timing]]:
         for column in self.found.columns:
             for setting in column.settings[:1]:
@@ -104,14 +117,16 @@ class Network:
 
 def measured(name: str, model: Path, folder: Path, rounds: int, *, vnni: bool) -> Network:
     """Export the network and time it with one thread."""
-    file, floats = folder / f"{name}.onnx", folder / f"{name}-float.onnx"
+    file, floats, packed = (folder / f"{name}{of}.onnx" for of in ("", "-float", "-packed"))
     exported = qconvert.export(model, file, vnni=vnni)
     qconvert.export(model, floats, dialect="float")
+    qconvert.export(model, packed, vnni=vnni, packed_weights=True)
     inputs = {batch: folder / f"{name}-{batch}.npz" for batch in BATCHES}
     for batch, path in inputs.items():
         write_npz(path, drawn(exported.model, batch))
     found = bench(file, model, batches=BATCHES, threads=(1,), rounds=rounds)
-    return Network(name, found, by_turns(file, floats, inputs, rounds))
+    compared = by_turns(file, floats, inputs, rounds)
+    return Network(name, found, compared, packed.stat().st_size)
 
 
 def by_turns(file: Path, other: Path, inputs: Mapping[int, Path], rounds: int) -> dict[int, Spread]:
@@ -129,7 +144,7 @@ def by_turns(file: Path, other: Path, inputs: Mapping[int, Path], rounds: int) -
 def lines(network: Network) -> Iterator[str]:
     """One line a batch, and what takes the time."""
     found = network.found
-    size = "" if network.size is None else f", {network.size:.2f} of tf2onnx's"
+    size = "" if network.size is None else f", {network.size:.3f} of tf2onnx's"
     macs = "" if found.macs is None else f", {found.macs / 1e6:.2f} M multiplications"
     yield f"{network.name}: {found.bytes} bytes{size}{macs}; {_equal(network)}"
     for batch in BATCHES:
@@ -193,7 +208,7 @@ def _row(network: Network, batch: int, options: str) -> Sequence[str]:
         f"{min(tensorflow):.2f}" if tensorflow else "",
         f"{ratios[FLOAT].median:.2f}",
         "" if own.of_peak is None else f"{own.of_peak.median:.0%}",
-        "" if network.size is None else f"{network.size:.3f}",
+        *("" if part is None else f"{part:.3f}" for part in (network.size, network.packed_size)),
     )
 
 
@@ -212,7 +227,7 @@ def missed(network: Network) -> Iterator[str]:
             if ratio.median < NOISE and ratio.largest < 1:
                 yield f"{name}: slower than {program} at batch {batch}: {ratio.median:.2f}"
     if network.size is not None and network.size > MOST_OF_SIZE:
-        yield f"{name}: {network.size:.2f} of the size of tf2onnx's file, not {MOST_OF_SIZE:g}"
+        yield f"{name}: {network.size:.3f} of the size of tf2onnx's file, not {MOST_OF_SIZE:g}"
     peak = network.own(largest).of_peak
     if name in WIDE and peak is not None and peak.median < LEAST_OF_PEAK:
         yield f"{name}: {peak.median:.0%} of the int8 peak, not {LEAST_OF_PEAK:.0%}"

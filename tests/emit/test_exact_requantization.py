@@ -120,3 +120,17 @@ def test_any_biases(make: Make, seed: int, packed: bool) -> None:
     expected = evaluate(graph, {"x": x})[output.value]
     np.testing.assert_array_equal(ran.plain[0], expected)
     np.testing.assert_array_equal(ran.deployed[0], expected)
+
+
+@pytest.mark.parametrize(("inputs", "alike"), [(2, True), (8, False)])
+def test_too_few_weights_to_be_packed_are_as_by_default(
+    make: Make, inputs: int, alike: bool
+) -> None:
+    """With one multiplier for channels whose steps differ, which takes more than four bits."""
+    steps = 2.0 ** -(np.arange(8) % 4)
+    kernel = (np.full((3, 3, inputs, 8), 5) * steps).astype(np.float32)
+    conv = Conv(kernel, None, (1, 1), (1, 1), NO_PADDING)
+    graph = make(
+        {"x": (8, 8, inputs)}, [("q", NIBBLE, ["x"]), ("c", conv, ["q"]), ("a", WHOLE, ["c"])]
+    )
+    assert (to_onnx(graph, packed=True) == to_onnx(graph)) is alike

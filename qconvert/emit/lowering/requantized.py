@@ -23,7 +23,7 @@ from qconvert.emit.lowering.abreast import (
 )
 from qconvert.emit.lowering.groups import Form, form, in_floats, spread, without_groups
 from qconvert.emit.lowering.linear import conv_attributes
-from qconvert.emit.packing import stored_codes, type_of_weights
+from qconvert.emit.packing import FEWEST, stored_codes, type_of_weights
 from qconvert.emit.requantization import (
     Chain,
     Phases,
@@ -121,7 +121,8 @@ def _requantized(
 ) -> Value | None:
     """With *count* places of a row at once."""
     assert x.codes is not None
-    found = requantized(chain, weight, x.codes, packed=b.packed, vnni=b.vnni)
+    packed = b.packed and weight.array.size >= FEWEST
+    found = requantized(chain, weight, x.codes, packed=packed, vnni=b.vnni)
     if found is None:
         return None
     b.scope = chain.end.name
