@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 from rich.console import Console
 from rich.text import Text
 
+from qconvert.amounts import amount
 from qconvert.benchmarking.results import Benchmark, Column, Operator, Setting, Timing, Unlike
 from qconvert.report.columns import aligned
 from qconvert.report.escape import printable
@@ -64,7 +65,7 @@ def _head(found: Benchmark) -> Iterator[Text]:
 
 
 def _threads(threads: int) -> str:
-    return f"{threads} thread{'s' if threads > 1 else ''}" if threads else "default threads"
+    return amount(threads, "thread") if threads else "default threads"
 
 
 def _rows(columns: Sequence[Column], threads: int) -> Iterator[Sequence[str]]:

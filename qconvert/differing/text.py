@@ -7,6 +7,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from qconvert.amounts import amount
 from qconvert.differing.results import Change, Compared, Differences, Kind, Numbers
 from qconvert.report.escape import printable
 
@@ -47,8 +48,8 @@ def _told(found: Differences) -> str:
     if found.equal:
         return "nothing differs"
     layers = {change.layer for change in found.changes if change.layer}
-    changes = f"{len(found.changes)} change{'s' * (len(found.changes) != 1)}"
-    return f"{changes}, in {len(layers)} layer{'s' * (len(layers) != 1)}" if layers else changes
+    changes = amount(len(found.changes), "change")
+    return f"{changes}, in {amount(len(layers), 'layer')}" if layers else changes
 
 
 def _line(change: Change) -> Text:

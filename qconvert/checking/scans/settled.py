@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from qconvert.amounts import amount
 from qconvert.checking.scans.floats import Ranges, floats_at
 from qconvert.checking.scans.programs import Scan
 from qconvert.checking.scans.reached import magnitude, reached
@@ -97,5 +98,4 @@ def _reach(scan: Scan, rank: int) -> Reach | None:
 
 
 def _numbers(ranges: Ranges, reached: F32) -> str:
-    many = "" if ranges.count == 1 else "s"
-    return f"({ranges.count} number{many}, such as {reached[0]:.9g})"
+    return f"({amount(ranges.count, 'number')}, such as {reached[0]:.9g})"
