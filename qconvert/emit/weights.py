@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from qconvert.emit.codes import WeightCodes, encode
+from qconvert.emit.multiples import Multiples, multiples
 from qconvert.ir import F32, Op
 from qconvert.ir.ops import Conv, ConvTranspose, Dense
 
@@ -32,6 +33,11 @@ class Weight:
         """Its codes, if bytes hold them, as integer kernels need."""
         found = self.codes
         return None if found is None or found.bits > _BYTE_BITS else found
+
+    @cached_property
+    def multiples(self) -> Multiples | None:
+        """Integers and one factor a channel, if these give all numbers."""
+        return multiples(self.array, self.axis)
 
     def transposed(self) -> "Weight":
         """That of a matrix, [in, out] as [out, in]."""

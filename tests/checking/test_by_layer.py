@@ -88,6 +88,8 @@ AFFINE = Affine(weights(4), weights(4))
 NORMAL = BatchNormalization(weights(4), weights(4), weights(4), weights(4) ** 2 + 1, 0.001)
 FLIPPED = ConvTranspose(weights(3, 3, 4, 2), None, (1, 1), (1, 1), NONE)
 OFF_GRID = (weights(3, 3, 2, 4) / np.float32(3)).astype(np.float32)
+#: Of which the file holds integers, and factors.
+SCALED = (weights(3, 3, 2, 16) * np.float32(0.3)).astype(np.float32)
 Q_IN: Step = ("q_in", BYTES, ["x"])
 CONV: Step = ("conv", conv(), ["q_in"])
 CASES: list[tuple[list[Step], str]] = [
@@ -98,6 +100,7 @@ CASES: list[tuple[list[Step], str]] = [
     ),
     (between(conv(), before=Quantize(QuantizedRelu(16, 6))), "its input has codes of 16 bits"),
     (between(conv(OFF_GRID)), "its weights lie on no power-of-two grid"),
+    (between(conv(SCALED)), "its weights lie on no power-of-two grid"),
     (between(conv(weights(3, 3, 2, 4, most=1000, exp=-12))), "its weights are codes of 16 bits"),
     (between(conv(bias=weights(4, exp=-30))), "a bias that is off the grid"),
     ([Q_IN, CONV], "no quantizer is behind it"),

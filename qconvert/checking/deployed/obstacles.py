@@ -98,9 +98,10 @@ def _of_weights(node: onnx.NodeProto, graph: OnnxGraph) -> Iterator[str]:
             yield "both of its factors are computed, the second one in float"
         return
     dequantized = _dequantization(name, graph)
-    if dequantized is None:
-        on_grid = encode(numbers, 0) or encode(numbers, numbers.ndim - 1)
-        yield f"its weights {'are stored as floats' if on_grid else 'lie on no power-of-two grid'}"
+    if not (encode(numbers, 0) or encode(numbers, numbers.ndim - 1)):
+        yield "its weights lie on no power-of-two grid"
+    elif dequantized is None:
+        yield "its weights are stored as floats"
     elif (bits := _bits(dequantized, graph)) != _BYTE:
         yield f"its weights are codes of {bits} bits"
 

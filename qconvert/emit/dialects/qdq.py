@@ -5,8 +5,10 @@ linear op only if its input and output have one type, and with int8 loses the fu
 """
 
 from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 
 from qconvert.emit import quantizers
@@ -31,6 +33,8 @@ from qconvert.ir.quantizers import (
 _INT16_OPSET = 21
 #: Of codes in int8, and in what is smaller than a float.
 _BYTE_BITS, _STORED_BITS = 8, 16
+#: Below so many weights the operators and factors take more than is saved.
+_FEWEST_SCALED: Final = 128
 #: Between ends of a Clip and of the integers behind it, ONNX Runtime takes this for nothing.
 _DROPPED_CLIP = 2.0**-23
 
@@ -202,14 +206,28 @@ def _loaded(b: Builder, weight: Weight) -> Tensor:
     """
     found = weight.codes
     if found is None or found.bits > _STORED_BITS:
-        return b.constant(weight.array, "kernel")
+        return _scaled(b, weight)
     dtype = np.int8 if found.bits <= _BYTE_BITS else np.int16
-    stored = stored_codes(b, found.codes.astype(dtype), "kernel")
-    codes = b.op("Cast", stored, attributes={"to": onnx.TensorProto.FLOAT})
     steps = np.ldexp(np.float32(1), found.exps.astype(np.int32)).astype(np.float32)
     others = (1 if axis != found.axis else -1 for axis in range(found.codes.ndim))
     factors = steps.reshape(() if found.axis is None else tuple(others))
-    return b.op("Mul", codes, b.constant(factors, "kernel_scale"))
+    return _product(b, found.codes.astype(dtype), factors)
+
+
+def _scaled(b: Builder, weight: Weight) -> Tensor:
+    """The same of weights on no grid, if they are codes times any number a channel."""
+    if weight.array.size < _FEWEST_SCALED:
+        return b.constant(weight.array, "kernel")
+    found = weight.multiples
+    if found is None or 4 * found.factors.size > found.codes.size:
+        return b.constant(weight.array, "kernel")
+    return _product(b, found.codes, found.factors)
+
+
+def _product(b: Builder, codes: npt.NDArray[Any], factors: F32) -> Tensor:
+    stored = stored_codes(b, codes, "kernel")
+    numbers = b.op("Cast", stored, attributes={"to": onnx.TensorProto.FLOAT})
+    return b.op("Mul", numbers, b.constant(factors, "kernel_scale"))
 
 
 def _dequantized(b: Builder, x: Value, found: WeightCodes, name: str) -> Tensor:
