@@ -34,6 +34,16 @@ def test_codes_and_factors_give_every_number_again(most: int, axis: int) -> None
     np.testing.assert_array_equal(found.codes.astype(np.float32) * found.factors, array)
 
 
+@pytest.mark.parametrize(
+    ("codes", "factor"), [([3, 6, 7], "0x1.b39a34p-8"), ([3, 4, 6], "0x1.f3f49cp+1")]
+)
+def test_a_factor_that_is_next_to_what_the_numbers_tell(codes: list[int], factor: str) -> None:
+    array = np.array(codes, np.float32)[:, np.newaxis] * np.float32(float.fromhex(factor))
+    found = multiples(array, 1)
+    assert found is not None
+    np.testing.assert_array_equal(found.codes[:, 0], codes)
+
+
 def test_a_channel_of_zeros_has_any_factor() -> None:
     array = scaled((30, 4), 7)
     array[:, 1] = 0
