@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from qconvert.emit import to_onnx
 from qconvert.emit.thresholds import thresholds
 from qconvert.ir import F32, Quantizer, grid_of
 from qconvert.ir.ops import Conv, Quantize, Relu, Scale
@@ -208,6 +209,21 @@ def test_quantizing_twice_rounds_twice(
     middle = quantize(first, x)
     middle = np.maximum(middle, np.float32(0)) if between else middle
     np.testing.assert_array_equal(run(graph, x).plain[0], quantize(second, middle))
+
+
+@pytest.mark.parametrize("first", [Binary(), Ternary(), QuantizedBits(1, alpha=1.0)], ids=repr)
+@pytest.mark.parametrize("second", [QuantizedBits(8, 0), QuantizedRelu(2), Ternary()], ids=repr)
+def test_few_numbers_need_no_clip_and_are_quantized_again(
+    make: Make, run: Run, x: F32, first: Quantizer, second: Quantizer
+) -> None:
+    steps: list[Step] = [("a", Quantize(first), ["x"]), ("y", Quantize(second), ["a"])]
+    assert not any(
+        node.op_type == "Clip" for node in to_onnx(make({"x": (3,)}, steps[:1])).graph.node
+    )
+    ran = run(make({"x": (3,)}, steps), x)
+    expected = quantize(second, quantize(first, x))
+    np.testing.assert_array_equal(ran.plain[0], expected)
+    np.testing.assert_array_equal(ran.deployed[0], expected)
 
 
 def test_numbers_per_channel_follow_the_stored_axis(make: Make, run: Run) -> None:

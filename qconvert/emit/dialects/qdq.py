@@ -52,7 +52,7 @@ class QdqDialect:
         if grid is None:
             y = Value(quantizers.apply(b, x, quantizer), x.layout)
             results = image(quantizer)
-            return y if results is None else _to_codes(b, y, results, y.tensor)
+            return y if results is None else _to_codes(b, y, results, y.tensor, within=True)
         if _supplied_in_words(b, x, grid) and _only_rounds(b, x, quantizer):
             return _clipped(b, x, grid)
         if not _has_codes(b, x, grid):
@@ -141,13 +141,13 @@ def _keeps_clip(grid: Grid) -> bool:
     return beside == 0 or beside * grid.step > _DROPPED_CLIP
 
 
-def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor) -> Value:
-    """Round *argument*, which is computed from *x*, to *grid*."""
+def _to_codes(b: Builder, x: Value, grid: Grid, argument: Tensor, *, within: bool = False) -> Value:
+    """Round *argument*, which is computed from *x*, to *grid*; one *within* it is not clipped."""
     signed = grid.lo < 0
     dtype, zero = ("uint8", 128 * signed) if bytes_hold(grid) else (f"{'u' * (not signed)}int16", 0)
     info = np.iinfo(dtype)
     lo, hi = grid.lo + zero, grid.hi + zero
-    whole = lo == info.min and hi == info.max
+    whole = within or (lo == info.min and hi == info.max)
     if info.bits == 16 and not whole:
         # ONNX Runtime has no 16-bit Clip.
         ends = b.scalar(grid.lo * grid.step), b.scalar(grid.hi * grid.step)
