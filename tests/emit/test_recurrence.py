@@ -21,7 +21,7 @@ from qconvert.ir.ops import (
     Recurrence,
     Slice,
 )
-from qconvert.ir.quantizers import QuantizedBits, QuantizedTanh
+from qconvert.ir.quantizers import Binary, QuantizedBits, QuantizedTanh
 from qconvert.ir.stock import StepMask, Where, WithConstant
 from qconvert.reference import evaluate
 from qconvert.report.onnx_summary import of_onnx
@@ -143,6 +143,30 @@ def test_the_sequence_enters_as_codes_and_weights_are_bytes(make: Any, codes: An
     assert operators["Gemm"] == 2
     assert {t.name for t in inner.initializer} <= {tensor.name for tensor in summary.tensors}
     assert json.loads(model.metadata_props[0].value)["dialect"] == "qdq"
+
+
+@pytest.mark.parametrize("multiplied", [False, True])
+def test_few_numbers_of_a_step_are_codes_where_a_product_reads_them(
+    make: Any, run: Any, codes: Any, multiplied: bool
+) -> None:
+    steps: list[tuple[str, Op, tuple[str, ...]]] = [
+        ("signs", Quantize(Binary(alpha=1.0)), ("h",)),
+        ("old", Dense(codes(-8, 7, -3, 3, 3), None), ("signs" if multiplied else "h",)),
+        ("new", Dense(codes(-8, 7, -3, 4, 3), None), ("x",)),
+        ("sum", Merge("add"), ("new", "old")),
+        ("kept", Merge("multiply"), ("sum", "signs")),
+        ("out", Quantize(QuantizedTanh(4)), ("kept",)),
+    ]
+    loop = Recurrence(step_of(*steps, states={"h": "out"}), reverse=False)
+    graph = make({"x": (5, 4)}, [("y", loop, ["x"])])
+    (scan,) = (node for node in to_onnx(graph).graph.node if node.op_type == "Scan")
+    inside = [node.name for node in scan.attribute[0].g.node if node.op_type == "QuantizeLinear"]
+    assert any("signs" in name for name in inside) is multiplied
+    x = codes(-20, 20, -2, 3, 5, 4)
+    (output,) = graph.outputs
+    ran = run(graph, x)
+    assert_array_equal(ran.plain[0], evaluate(graph, {"x": x})[output.value])
+    assert_array_equal(ran.deployed[0], ran.plain[0])
 
 
 def test_functions_of_libraries(make: Any, run: Any, codes: Any) -> None:

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from qconvert.emit.builder import Attributes, Builder, Tensor
-from qconvert.emit.dialects.protocol import Dialect
+from qconvert.emit.dialects import DIALECTS, Dialect
+from qconvert.emit.grids import image
 from qconvert.emit.values import Layout, Value, from_codes, natural, relayout
-from qconvert.ir import Graph, Input, Op, Shape
-from qconvert.ir.ops import Recurrence
+from qconvert.ir import Graph, Input, Node, Op, Shape
+from qconvert.ir.ops import Dense, Quantize, Recurrence
+
+_FLOATS: Final = DIALECTS["float"]
 
 Lower: TypeAlias = Callable[[Op, tuple[Value, ...], Shape, Builder, Dialect], Value]
 
@@ -48,7 +51,8 @@ def _emit_body(body: Graph, b: Builder, xs: list[Value], dialect: Dialect, lower
     for node in body.nodes:
         b.scope = f"{outer}/{node.name}"
         given = tuple(values[name] for name in node.inputs)
-        values[node.name] = lower(node.op, given, node.shape, b, dialect)
+        written = _FLOATS if _has_no_use_of_codes(node, body) else dialect
+        values[node.name] = lower(node.op, given, node.shape, b, written)
     b.scope = outer
     shapes = body.shapes
     states = [relayout(b, values[output.value], natural(2)).tensor for output in body.outputs]
@@ -57,6 +61,16 @@ def _emit_body(body: Graph, b: Builder, xs: list[Value], dialect: Dialect, lower
         b.output(state, b.fresh(f"{outer}/{output.name}"), shapes[output.value])
     width = sum(shapes[output.value][-1] or 0 for output in body.outputs)
     b.output(joined, b.fresh(f"{outer}/states"), (None, width))
+
+
+def _has_no_use_of_codes(node: Node, body: Graph) -> bool:
+    """Whether a step computes the few numbers of a quantizer as floats, and multiplies none.
+
+    Codes would only be dequantized again, in each step.
+    """
+    if not isinstance(node.op, Quantize) or image(node.op.quantizer) is None:
+        return False
+    return not any(isinstance(each.op, Dense) for each in body.readers[node.name])
 
 
 def _state(b: Builder, source: Input) -> Value:
