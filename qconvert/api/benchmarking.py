@@ -21,6 +21,7 @@ def bench(
     against: AnyPath | object | None = None,
     *,
     weights: AnyPath | None = None,
+    via_tensorflow: bool = False,
     batches: Sequence[int] = (1, 32),
     threads: Sequence[int] = (1, 0),
     rounds: int = 9,
@@ -34,7 +35,8 @@ def bench(
     program takes by itself; *rounds* is how often every program has its turn. A program that
     fails is said to; `WitnessError` if the file itself does not run, `UsageError` if it takes or
     returns something else than the model, `LimitError` if its samples take more memory than a
-    tensor may. *limits* are those of `load`; *told* hears what is done.
+    tensor may. *weights*, *via_tensorflow*, *tf_python* and *limits* are those of `load`; *told*
+    hears what is done.
     """
     if not batches or not threads or min([rounds, *batches]) < 1 or min(threads) < 0:
         raise UsageError(
@@ -43,7 +45,8 @@ def bench(
     _require_at_most("rounds", rounds, MOST_ROUNDS)
     _require_at_most("threads", max(threads), MOST_THREADS)
     if against is None:
-        require_no_keras_options(onnx, {"weights": weights, "tf_python": tf_python})
+        given = {"weights": weights, "via_tensorflow": via_tensorflow, "tf_python": tf_python}
+        require_no_keras_options(onnx, given)
     within = DEFAULT_LIMITS.with_values(limits or {})
     plan = Plan(tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(threads)), rounds, within)
     hear = told or (lambda _: None)
@@ -51,7 +54,7 @@ def bench(
     if against is None:
         return measured(timed, None, plan, hear)
     _require_numbers(timed)
-    source = Source(against, weights, tf_python=tf_python, limits=limits or {})
+    source = Source(against, weights, via_tensorflow, tf_python=tf_python, limits=limits or {})
     with read_for_keras(source) as (file, keras):
         with naming_file(timed.path, UsageError):
             require_same_model(file, timed.model, within)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from qconvert.differing.differ import diff as between
 from qconvert.differing.results import Differences
-from qconvert.opening import AnyPath, Source
+from qconvert.opening import AnyPath, Inputs, Source
 from qconvert.shortage import telling_shortages
 
 
@@ -18,6 +18,7 @@ def diff(
     via_tensorflow: bool = False,
     opaque: str | None = None,
     tf_python: AnyPath | None = None,
+    freeze_scales: Inputs | None = None,
     limits: Mapping[str, int] | None = None,
 ) -> Differences:
     """What changed between two models, two ONNX files, a model and its file, or two reports.
@@ -26,8 +27,8 @@ def diff(
     their order and names; a file beside a model by what it says of itself, and by its weights.
     The options are those of `load`. Raises `UsageError` for two that cannot be compared.
     """
-    within = limits or {}
+    within, frozen = limits or {}, freeze_scales
     return between(
-        Source(first, first_weights, via_tensorflow, opaque, tf_python, limits=within),
-        Source(second, second_weights, via_tensorflow, opaque, tf_python, limits=within),
+        Source(first, first_weights, via_tensorflow, opaque, tf_python, frozen, within),
+        Source(second, second_weights, via_tensorflow, opaque, tf_python, frozen, within),
     )

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import click
 
-from qconvert.cli.options import LIMITS, OPAQUE, PATH, QUIET, TF_PYTHON, VIA_TENSORFLOW
+from qconvert.cli.options import (
+    FREEZE_SCALES,
+    LIMITS,
+    OPAQUE,
+    PATH,
+    QUIET,
+    TF_PYTHON,
+    VIA_TENSORFLOW,
+)
 from qconvert.cli.showing import console
 
 
@@ -17,6 +25,7 @@ from qconvert.cli.showing import console
 @VIA_TENSORFLOW
 @OPAQUE
 @TF_PYTHON
+@FREEZE_SCALES
 @LIMITS
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @QUIET
@@ -30,6 +39,7 @@ def diff(
     via_tensorflow: bool,
     opaque: str | None,
     tf_python: Path | None,
+    freeze_scales: Path | None,
     limits: dict[str, int],
     as_json: bool,
     quiet: bool,
@@ -50,6 +60,7 @@ def diff(
         via_tensorflow=via_tensorflow,
         opaque=opaque,
         tf_python=tf_python,
+        freeze_scales=freeze_scales,
         limits=limits,
     )
     if as_json:

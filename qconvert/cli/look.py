@@ -17,6 +17,7 @@ from qconvert.cli.options import (
     QUIET,
     STDOUT,
     TF_PYTHON,
+    VIA_TENSORFLOW,
     WEIGHTS,
     ReadingFlags,
     reading_options,
@@ -60,6 +61,7 @@ def inspect(
 @click.argument("onnx", type=PATH)
 @click.option("--against", type=PATH, metavar="MODEL", help="Its Keras model, to measure too.")
 @WEIGHTS
+@VIA_TENSORFLOW
 @click.option(
     "--batch", "batches", multiple=True, type=click.IntRange(min=1), default=(1, 32),
     show_default=True, help="How many samples a call has; can be given again.",
@@ -86,6 +88,7 @@ def bench(
     onnx: Path,
     against: Path | None,
     weights: Path | None,
+    via_tensorflow: bool,
     batches: tuple[int, ...],
     threads: tuple[int, ...],
     rounds: int,
@@ -114,6 +117,7 @@ def bench(
         onnx,
         against,
         weights=weights,
+        via_tensorflow=via_tensorflow,
         batches=batches,
         threads=threads,
         rounds=rounds,

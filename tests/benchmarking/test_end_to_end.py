@@ -139,3 +139,12 @@ def test_what_would_not_end_is_refused(
 
 def test_the_model_is_no_output(file: Path) -> None:
     assert run(["bench", str(file), *QUICK, "--json", str(file), "--force"]) == 6
+
+
+def test_a_saved_model_is_read_as_check_reads_it(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["bench", str(file), "--against", str(MODEL), "--via-tensorflow"]) == 2
+    assert "--via-tensorflow is for SavedModel folders" in capsys.readouterr().err
+    assert run(["bench", str(file), "--via-tensorflow"]) == 2
+    assert "--via-tensorflow say" in capsys.readouterr().err

@@ -18,7 +18,7 @@ import onnx
 import pytest
 
 from qconvert import api
-from qconvert.cli import run
+from qconvert.cli import cli, run
 from qconvert.errors import UsageError
 from qconvert.report.stamping import sha256_of_report
 
@@ -787,6 +787,29 @@ def test_scales_of_the_batch_need_samples(
     for command in ("inspect", "weights"):
         assert run([command, str(model), "--freeze-scales", str(samples)]) == 0
     assert run(["export", str(model), "--freeze-scales", str(samples), "-o", str(samples)]) == 6
+
+
+def test_diff_reads_a_model_of_frozen_scales(
+    write_model: WriteModel, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    model, samples = write_model(layers=of_activation("binary(alpha='auto')")), tmp_path / "x.npy"
+    np.save(samples, np.eye(3, dtype=np.float32))
+    freeze = ["--freeze-scales", str(samples)]
+    assert run(["export", str(model), *freeze]) == 0
+    assert run(["diff", str(model), str(model.with_suffix(".onnx")), *freeze]) == 0
+    assert "QC406" not in capsys.readouterr().err
+
+
+def test_options_that_messages_name_are_those_of_every_command_that_reads_models() -> None:
+    named = {"--via-tensorflow", "--freeze-scales", "--limit", "--tf-python"}
+    for command in ("check", "diff", "explain", "export", "inspect", "weights"):
+        assert named <= options_of(command)
+    # What computes is TensorFlow alone, with scales of every batch.
+    assert named - {"--freeze-scales"} <= options_of("bench")
+
+
+def options_of(command: str) -> set[str]:
+    return {name for each in cli.commands[command].params for name in each.opts}
 
 
 def test_a_model_whose_scales_cannot_be_frozen_is_named(
