@@ -5,7 +5,7 @@ from pathlib import Path
 
 from qconvert.benchmarking import MOST_ROUNDS, MOST_THREADS, Against, Benchmark, Plan, Timed
 from qconvert.benchmarking import bench as measured
-from qconvert.benchmarking.same_model import require_same_model
+from qconvert.benchmarking.same_model import doubts, require_same_model
 from qconvert.checking import CheckedFile
 from qconvert.checking.onnx_file import read_onnx
 from qconvert.emit.metadata import read_metadata
@@ -59,7 +59,9 @@ def bench(
         with naming_file(timed.path, UsageError):
             require_same_model(file, timed.model, within)
         read = CheckedFile(name_of(file.path), file.sha256)
-        beside = Against(read, keras.model, keras.weights, source.python)
+        # Nobody can compute the hash of a live model.
+        notes = () if source.is_live else tuple(doubts(file.sha256, timed.model))
+        beside = Against(read, keras.model, keras.weights, source.python, notes)
         return measured(timed, beside, plan, hear)
 
 

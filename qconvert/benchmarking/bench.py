@@ -81,6 +81,7 @@ def bench(file: Timed, against: Against | None, plan: Plan, told: Told) -> Bench
         bytes=file.path.stat().st_size,
         macs=macs,
         against=None if against is None else against.file,
+        notes=() if against is None else against.notes,
         rounds=plan.rounds,
         batches=batches,
         columns=(*columns, *all_.refused),

@@ -27,6 +27,7 @@ def to_json(found: Benchmark) -> str:
         "file": {**_file(found.file), "bytes": found.bytes},
         "macs": found.macs,
         "against": None if found.against is None else _file(found.against),
+        "notes": list(found.notes),
         "rounds": found.rounds,
         "batches": list(found.batches),
         "programs": [_column(each) for each in found.columns],

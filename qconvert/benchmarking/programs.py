@@ -32,12 +32,16 @@ _PRODUCT: Final = "int8 matrix product"
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """The Keras model of the measured file, and the interpreter that has TensorFlow."""
+    """The Keras model of the measured file, and the interpreter that has TensorFlow.
+
+    *notes* tell what makes one doubt that it is that model.
+    """
 
     file: CheckedFile
     path: Path
     weights: Path | None = None
     python: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,12 @@
 """Whether a file can be of the model that it is measured beside, before anything is."""
 
+from collections.abc import Iterator
+
 import onnx
 
 from qconvert.checking.onnx_file import require_outputs_of
 from qconvert.checking.other_files.interface import interface
+from qconvert.emit.metadata import read_metadata
 from qconvert.errors import UnsupportedError
 from qconvert.frontend import build_graph, declared_inputs
 from qconvert.ir import Graph
@@ -24,6 +27,16 @@ def require_same_model(read: ModelFile, model: onnx.ModelProto, limits: Limits) 
         return
     if interface(graph, model) is None:
         require_outputs_of(graph, model)
+
+
+def doubts(sha256: str, model: onnx.ModelProto) -> Iterator[str]:
+    """What the file says of itself that the Keras model with this hash contradicts."""
+    metadata = read_metadata(model)
+    if metadata is not None and metadata.source and metadata.source != sha256:
+        yield (
+            f"the file says that it is of another model, with SHA-256 {metadata.source}, and not "
+            f"{sha256}: qconvert diff tells what differs"
+        )
 
 
 def _require_inputs(read: ModelFile, model: onnx.ModelProto) -> None:

@@ -61,6 +61,8 @@ def _head(found: Benchmark) -> Iterator[Text]:
         yield Text(rounds, "dim")
         return
     yield Text(f"beside {printable(str(found.against.path))}")
+    for note in found.notes:
+        yield Text(f"note: {printable(note)}", "yellow")
     yield Text(f"{rounds}; a ratio above 1: the file is faster", "dim")
 
 

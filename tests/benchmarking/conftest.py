@@ -17,6 +17,7 @@ def benchmark_() -> Benchmark:
         bytes=1000,
         macs=12_500_000,
         against=CheckedFile("m.h5", "1" * 64),
+        notes=("of another\x1b model",),
         rounds=3,
         batches=(32,),
         columns=(

@@ -1,9 +1,11 @@
 """The command on a trained model, by itself and where other programs are missing."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, Final
 
+import h5py
 import jsonschema
 import onnx
 import pytest
@@ -54,6 +56,7 @@ def test_without_tensorflow_the_file_is_measured_and_the_rest_is_said(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     found = benched(file, "--against", str(MODEL))
     assert found["programs"][0]["settings"][0]["timings"]
+    assert found["notes"] == []
     assert [each["program"] for each in found["programs"]] == [
         "ONNX Runtime",
         "TensorFlow model(x)",
@@ -148,3 +151,19 @@ def test_a_saved_model_is_read_as_check_reads_it(
     assert "--via-tensorflow is for SavedModel folders" in capsys.readouterr().err
     assert run(["bench", str(file), "--via-tensorflow"]) == 2
     assert "--via-tensorflow say" in capsys.readouterr().err
+
+
+def test_beside_a_model_that_the_file_is_not_of_there_is_a_note(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[tuple[str, ...]] = []
+    monkeypatch.setattr(
+        "qconvert.api.benchmarking.measured", lambda _, against, *__: notes.append(against.notes)
+    )
+    other = tmp_path / "other.h5"
+    shutil.copy(MODEL, other)
+    with h5py.File(other, "a") as opened:
+        opened["model_weights/fc1/fc1_1/bias:0"][0] += 1.0
+    for model in (MODEL, other):
+        qconvert.bench(file, model)
+    assert [len(each) for each in notes] == [0, 1]

@@ -91,3 +91,8 @@ def test_people_see_which_operators_take_the_time_and_which_are_of_floats(text: 
     assert ["QLinearConv", "1", "1.500", "75%"] in lines
     assert ["QLinearConv", "1.500", "75%", "codes", "conv,", "act"] in lines
     assert ["MatMul", "0.500", "25%", "floats", "dense"] in lines
+
+
+def test_doubts_about_the_model_are_told(document: Any, text: str) -> None:
+    assert document["notes"] == ["of another\x1b model"]
+    assert "note: of another\\u{1b} model" in text

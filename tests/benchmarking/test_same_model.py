@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 import qconvert
-from qconvert.benchmarking.same_model import require_same_model
+from qconvert.benchmarking.same_model import doubts, require_same_model
 from qconvert.errors import LimitError, UsageError
 from qconvert.modelfile import DEFAULT_LIMITS, ModelFile, read_model
 
@@ -117,3 +117,13 @@ def test_a_model_with_scales_of_the_batch_is_compared(
 def test_the_limits_are_the_users(read: ModelFile, file: onnx.ModelProto) -> None:
     with pytest.raises(LimitError, match="--limit layers"):
         require_same_model(read, file, DEFAULT_LIMITS.with_values({"layers": 3}))
+
+
+def test_a_file_that_names_another_model_as_its_source_is_doubted(
+    read: ModelFile, file: onnx.ModelProto
+) -> None:
+    assert not list(doubts(read.sha256, file))
+    (told,) = doubts("1" * 64, file)
+    assert read.sha256 in told and "1" * 64 in told
+    without_metadata(file)
+    assert not list(doubts("1" * 64, file))

@@ -54,7 +54,7 @@ def network(
     file = CheckedFile("m.onnx", "0" * 64)
     return Network(
         name,
-        Benchmark(file, 1000, 10**6, file, 1, (1, 32), columns, {}, operators, {}),
+        Benchmark(file, 1000, 10**6, file, (), 1, (1, 32), columns, {}, operators, {}),
         {1: Spread.of(floats), 32: Spread.of([4.0])},
         600,
     )
