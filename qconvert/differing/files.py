@@ -15,7 +15,7 @@ from qconvert.differing.results import Change, Kind
 from qconvert.emit.metadata import KEY, CodesTensor, ModelMetadata, read_metadata
 from qconvert.emit.stamp import KEY as STAMP_KEY
 from qconvert.emit.stamp import read_stamp
-from qconvert.report.described import meaning
+from qconvert.report.described import meaning, needed
 from qconvert.report.onnx_summary import bytes_of
 
 
@@ -80,13 +80,11 @@ def _made(metadata: ModelMetadata | None) -> dict[str, str]:
     """How qconvert made the file, and what it needs."""
     if metadata is None:
         return {}
-    options = metadata.requires.session_options
-    needs = (*(f"{name}={options[name]}" for name in options), *metadata.requires.cpu)
     return {
         "source": f"SHA-256 {metadata.source or 'not known'}",
         "converter": f"qconvert {metadata.converter}",
         "dialect": metadata.dialect,
-        "needs": ", ".join(needs) or "nothing",
+        "needs": needed(metadata.requires),
         **{f"codes of {x.input}": meaning(x.codes) for x in metadata.inputs if x.codes},
         **{f"codes of {x.output}": meaning(x.codes) for x in metadata.outputs if x.codes},
         **{f"notes on {x.layer}": " ".join(x.notes) for x in metadata.layers if x.notes},

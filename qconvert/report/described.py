@@ -33,7 +33,7 @@ def metadata_lines(metadata: ModelMetadata | None) -> Iterator[str]:
         return
     yield printable(f"the file says: source SHA-256 {metadata.source or 'not known'}")
     made = f"made by qconvert {metadata.converter}, dialect {metadata.dialect}"
-    yield f"the file says: {printable(made)}; {_needed(metadata.requires)}"
+    yield f"the file says: {printable(made)}; needs {needed(metadata.requires)}"
 
 
 def requirement_lines(metadata: ModelMetadata | None) -> Iterator[str]:
@@ -43,6 +43,13 @@ def requirement_lines(metadata: ModelMetadata | None) -> Iterator[str]:
     yield from (f"needs {text}" for text in _of_processors(metadata.requires))
     if metadata.requires.openvino:
         yield f"needs in OpenVINO {_in_openvino(metadata.requires)}"
+
+
+def needed(requires: Requirements) -> str:
+    """The same in one line, also where it is nothing."""
+    found = ", ".join(_of_processors(requires))
+    elsewhere = f"; in OpenVINO {_in_openvino(requires)}" if requires.openvino else ""
+    return f"{found or 'no session options and no special CPU'}{elsewhere}"
 
 
 def interface_lines(metadata: ModelMetadata | None) -> Iterator[str]:
@@ -88,12 +95,6 @@ def stamp_lines(stamp: Stamp | None, *, fits: bool) -> Iterator[str]:
     )
     for condition in stamp.conditions:
         yield f"        {printable(condition)}"
-
-
-def _needed(requires: Requirements) -> str:
-    needed = ", ".join(_of_processors(requires))
-    elsewhere = f"; in OpenVINO {_in_openvino(requires)}" if requires.openvino else ""
-    return f"needs {needed or 'no session options and no special CPU'}{elsewhere}"
 
 
 def _of_processors(requires: Requirements) -> list[str]:

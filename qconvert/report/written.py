@@ -13,7 +13,7 @@ from typing import Final
 import onnx
 
 from qconvert.amounts import amount
-from qconvert.emit.metadata import read_metadata
+from qconvert.emit.metadata import Requirements, read_metadata
 from qconvert.modelfile import name_of
 from qconvert.report.escape import printable
 
@@ -41,6 +41,7 @@ class Written:
     opset: int
     linear: int
     of_codes: int
+    requires: Requirements
 
 
 def written(model: onnx.ModelProto, data: bytes, path: Path, layers: int) -> Written:
@@ -62,6 +63,7 @@ def written(model: onnx.ModelProto, data: bytes, path: Path, layers: int) -> Wri
         opset,
         len(linear) + whole,
         sum(dequantized.issuperset(node.input[:2]) for node in linear) + whole,
+        Requirements() if metadata is None else metadata.requires,
     )
 
 

@@ -22,6 +22,7 @@ from qconvert.checking.gathering import FirstSeen
 from qconvert.checking.witness import Witness
 from qconvert.cli import run
 from qconvert.cli.showing import Bar, bar_on, console, watched
+from qconvert.emit.metadata import read_metadata
 from qconvert.report.escape import printable
 from qconvert.staged import Staged
 
@@ -171,6 +172,9 @@ def test_what_was_written_is_told_as_json_alone(
     found = json.loads(text)
     assert found["bytes"] == model.with_suffix(".onnx").stat().st_size
     assert (found["layers"], found["linear"], found["of_codes"]) == (2, 1, 1)
+    # What the terminal says behind "needs".
+    said = read_metadata(onnx.load(model.with_suffix(".onnx")))
+    assert said is not None and found["requires"]["openvino"] == [*said.requires.openvino] != []
 
 
 def test_the_float_dialect_has_no_products_of_quantized_numbers(

@@ -142,6 +142,13 @@ def other_size_of_input(model: onnx.ModelProto) -> None:
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
 
 
+def without_needs(model: onnx.ModelProto) -> None:
+    """The exported file needs something in OpenVINO alone."""
+    said = json.loads(model.metadata_props[0].value)
+    del said["requires"]
+    model.metadata_props[0].value = json.dumps(said)
+
+
 def other_step(model: onnx.ModelProto) -> None:
     (entry,) = (each for each in model.metadata_props if each.key == "qconvert")
     content = json.loads(entry.value)
@@ -166,6 +173,7 @@ def with_words(model: onnx.ModelProto) -> None:
         (other_size_of_input, "", "input 0"),
         (with_words, "", "metadata author"),
         (other_step, "", "codes of relu1"),
+        (without_needs, "", "needs"),
     ],
 )
 def test_each_change_is_told_where_it_is(
