@@ -11,9 +11,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from qconvert.checking.deployed.by_layer import LayerKernels, kernels_by_layer, off_integers
+from qconvert.checking.deployed.drawn_file import DrawnFile
+from qconvert.checking.deployed.float_steps import float_steps
 from qconvert.checking.deployed.kernels import LINEAR, is_integer, kind_of
+from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.obstacles import obstacles
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.saturation import avoids_saturation
 from qconvert.emit import to_onnx
 from qconvert.ir import F32, Graph, Grid, Input, Layer, Node, Op, Output, Quotients, infer_shape
 from qconvert.ir.ops import (
@@ -82,6 +86,46 @@ def test_between_two_quantizers_nothing_stands_in_the_way() -> None:
     assert found["conv"].in_float == ()
     assert any(name.endswith("QLinearConv") for name in found["conv"].operators)
     assert "QuantizeLinear" in found["q_in"].operators
+
+
+def test_an_operator_of_several_layers_belongs_to_the_first() -> None:
+    found = kernels(to_onnx(graph_of(between(conv(bias=weights(4, exp=-12))))))
+    assert (found["conv"].own, found["conv"].shared_with) == (found["conv"].operators, ())
+    assert any(name.endswith("QLinearConv") for name in found["q_out"].operators)
+    assert not any(name.endswith("QLinearConv") for name in found["q_out"].own)
+    assert found["q_out"].shared_with == ("conv",)
+
+
+@pytest.mark.parametrize(("most", "vnni", "slow"), [(127, False, 1), (127, True, 0), (7, False, 0)])
+def test_weights_that_are_unsigned_lest_they_saturate_are_told(
+    most: int, vnni: bool, slow: int
+) -> None:
+    kernel = weights(3, 3, 2, 4, most=most)
+    for op in (conv(kernel), Dense(weights(2, 4, most=most), None)):
+        found = kernels(to_onnx(graph_of(between(op)), vnni=vnni))
+        assert [len(found[name].remarks) for name in ("conv", "q_out")] == [slow, 0]
+
+
+def test_nothing_is_told_of_unsigned_weights_that_would_not_saturate() -> None:
+    """Beside codes of 4 bits; they are int8 in a file of ours, and may be uint8 in others'."""
+    model = to_onnx(graph_of(between(conv(weights(3, 3, 2, 4, most=127)))))
+    made = OrtRunner(model).optimized()
+    (node,) = (each for each in made.graph.node if each.op_type == "QLinearConv")
+    assert avoids_saturation(node, OnnxGraph(made.graph))
+    clip = helper.make_node("Clip", [node.input[0], "", "fifteen"], ["clipped"])
+    fifteen = numpy_helper.from_array(np.array(15, np.uint8), "fifteen")
+    node.input[0] = "clipped"
+    made.graph.node.append(clip)
+    made.graph.initializer.append(fifteen)
+    assert not avoids_saturation(node, OnnxGraph(made.graph))
+
+
+def test_moving_numbers_into_blocks_of_channels_is_no_arithmetic() -> None:
+    steps: list[Step] = [("conv", conv(weights(3, 3, 2, 32)), ["x"]), ("q", FOUR, ["conv"])]
+    model = to_onnx(graph_of(steps))
+    made = OnnxGraph(OrtRunner(model).optimized().graph)
+    assert any(node.op_type == "ReorderOutput" for node in made.nodes)
+    assert float_steps(DrawnFile(LayeredFile(model)), made) == {}
 
 
 AFFINE = Affine(weights(4), weights(4))

@@ -831,14 +831,17 @@ def test_inspect_tells_which_kernels_run(
     capsys.readouterr()
     path = str(model.with_suffix(".onnx"))
     assert run(["inspect", path, "--optimized"]) == 0
-    assert "com.microsoft.QGemm" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "com.microsoft.QGemm" in told and "docs/METADATA.md" not in told
     assert run(["inspect", path, "--optimized", "--json"]) == 0
     found = {one["layer"]: one for one in json.loads(capsys.readouterr().out)["optimized"]}
     kernel = "com.microsoft.QGemm"
-    assert found["fc"] == {"layer": "fc", "operators": [kernel], "in_float": []}
+    nothing: dict[str, list[str]] = {"shared_with": [], "in_float": [], "remarks": []}
+    assert found["fc"] == {"layer": "fc", "operators": [kernel], **nothing}
     assert run(["export", str(model), "--dialect", "float", "--force"]) == 0
     assert run(["inspect", path, "--optimized"]) == 0
-    assert "its weights are stored as floats" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "its weights are stored as floats" in told and told.count("docs/METADATA.md") == 1
     assert run(["inspect", str(model), "--optimized"]) == 2
     assert "export the model first" in capsys.readouterr().err
 

@@ -17,6 +17,7 @@ from qconvert.emit.stamp import Stamp
 from qconvert.report.escape import LIMIT, printable
 from qconvert.report.failure import lines_of
 from qconvert.report.inspection import show as show_summary
+from qconvert.report.kernels import kernel_lines
 from qconvert.report.summary import Summary
 from qconvert.report.terminal import show
 from scripts.faulted.model import write_model
@@ -185,7 +186,8 @@ def test_no_text_of_a_summary_acts(tmp_path: Path) -> None:
     path, exported = write_model(tmp_path / "model.h5", 2), tmp_path / "model.onnx"
     api.export(path, exported, io="quantized", domains=["x=uint8/255"])
     stamp = Stamp("PROVEN", True, ("such",), "0" * 64, "1" * 64)
-    kernels = (LayerKernels("fc", ("MatMul",), (InFloat("MatMul", ("why",)),)),)
+    in_float = (InFloat("MatMul", ("why",)),)
+    kernels = (LayerKernels("fc", ("MatMul",), ("MatMul",), ("in",), in_float, ("slow",)),)
     of_file = api.inspect(exported)
     assert of_file.metadata is not None
     needs = Requirements({HOSTILE: HOSTILE}, ("cpu",), ("mode",))
@@ -279,3 +281,16 @@ def test_what_was_moved_and_what_could_not_be_repaired(passing: Report) -> None:
     assert told in text
     assert (repaired.verdict, repaired.exit_code) == (Verdict.DIFFERS, 1)
     assert "moved" not in shown(passing)
+
+
+def test_an_operator_is_shown_once_and_remarks_below_its_layer() -> None:
+    conv = LayerKernels("conv", ("Conv",), ("Conv",), (), (), ("slow",))
+    act = LayerKernels("act", ("Conv", "Clip"), ("Clip",), ("conv",), (), ())
+    out = LayerKernels("out", ("Conv", "Clip"), (), ("conv", "act"), (), ())
+    lines = [line.plain.split() for line in kernel_lines([conv, act, out])]
+    assert lines[1:5] == [
+        ["conv", "Conv"],
+        ["slow"],
+        ["act", "Clip,", "with", "conv"],
+        ["out", "with", "conv", "and", "act"],
+    ]

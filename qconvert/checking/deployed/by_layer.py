@@ -1,6 +1,6 @@
 """By layer of a file the operators that ONNX Runtime runs, and what does not run on integers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,8 +12,13 @@ from qconvert.checking.deployed.kernels import LINEAR, called, is_integer, kind_
 from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.obstacles import obstacles
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.saturation import avoids_saturation
 
 _LINE: Final = ", two numbers a channel in the place of a normalization"
+_UNSIGNED: Final = (
+    "its weights are uint8, for as int8 they could saturate on x86 CPUs without VNNI: export "
+    "--vnni, or weights of fewer bits, can be faster"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +34,18 @@ class InFloat:
 
 @dataclass(frozen=True, slots=True)
 class LayerKernels:
-    """The operators that compute a layer, in order; all of a file without layers are of ``""``."""
+    """The operators that compute a layer, in order; all of a file without layers are of ``""``.
+
+    ``own`` are those that no earlier layer has, ``shared_with`` the first layers of the others;
+    ``remarks`` tell what an integer kernel takes more time for.
+    """
 
     layer: str
     operators: tuple[str, ...]
+    own: tuple[str, ...]
+    shared_with: tuple[str, ...]
     in_float: tuple[InFloat, ...]
+    remarks: tuple[str, ...]
 
 
 def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[LayerKernels, ...]:
@@ -44,27 +56,54 @@ def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[Lay
     """
     layered = LayeredFile(drawn)
     file, graph = DrawnFile(layered), OnnxGraph(made.graph)
-    operators: dict[str, list[str]] = {}
+    names = [layer.layer for layer in layered.layers]
+    order = {name: place for place, name in enumerate(names)}
+    # With the first of the layers that each computes for.
+    operators: dict[str, list[tuple[str, str]]] = {}
+    remarks: dict[str, list[str]] = {}
     for outer in graph.nodes:
         if outer.op_type == "Transpose" and not file.draws(outer):
             # Put in front of and behind many layers together.
             continue
         if all(graph.is_fixed(name) for name in outer.output if name):
             continue
-        nested = [operator_of(node) for node, _ in graph.nested(outer)]
-        for layer in file.layers_of(outer, graph) or {""}:
+        layers = sorted(file.layers_of(outer, graph) or {""}, key=lambda x: order.get(x, -1))
+        nested = [(operator_of(node), layers[0]) for node, _ in graph.nested(outer)]
+        for layer in layers:
             operators.setdefault(layer, []).extend(nested)
+        remarks.setdefault(layers[0], []).extend(_remarks(outer, graph))
     in_float = _in_float(file, graph)
     lined = {x.layer for x in layered.layers if (x.fused_into or x.layer) in layered.lines}
     for name, steps in float_steps(file, graph).items():
         why = _LINE if name in lined else ""
         in_float.setdefault(name, [InFloat(kinds, (places + why,)) for kinds, places in steps])
-    names = [layer.layer for layer in layered.layers]
     return tuple(
-        LayerKernels(name, tuple(operators.get(name, ())), tuple(in_float.get(name, ())))
+        _kernels(name, operators.get(name, ()), in_float.get(name, ()), remarks.get(name, ()))
         for name in (*names, "")
         if name in in_float or (name in operators and (name or not names))
     )
+
+
+def _kernels(
+    layer: str,
+    operators: Sequence[tuple[str, str]],
+    in_float: Sequence[InFloat],
+    remarks: Sequence[str],
+) -> LayerKernels:
+    return LayerKernels(
+        layer,
+        tuple(name for name, _ in operators),
+        tuple(name for name, first in operators if first == layer),
+        tuple(dict.fromkeys(first for _, first in operators if first != layer)),
+        tuple(in_float),
+        tuple(dict.fromkeys(remarks)),
+    )
+
+
+def _remarks(outer: onnx.NodeProto, made: OnnxGraph) -> Iterator[str]:
+    for node, graph in made.nested(outer):
+        if avoids_saturation(node, graph):
+            yield _UNSIGNED
 
 
 def off_integers(drawn: onnx.ModelProto) -> Layers:

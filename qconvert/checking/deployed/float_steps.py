@@ -15,8 +15,9 @@ from qconvert.checking.deployed.kernels import LINEAR, called, is_integer, kind_
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
-#: What makes no number another one: casts between types that both hold it, and movements.
-_NO_STEP: Final = MOVING | {"Cast"}
+#: What makes no number another one: casts between types that both hold it, and movements, also
+#: those into and out of blocks of channels.
+_NO_STEP: Final = MOVING | {"Cast", "ReorderInput", "ReorderOutput"}
 
 
 def float_steps(file: DrawnFile, made: OnnxGraph) -> dict[str, list[tuple[str, str]]]:

@@ -11,7 +11,14 @@ import numpy as np
 import onnx
 
 from qconvert.checking.deployed.casting import MOVING, bytes_before
-from qconvert.checking.deployed.kernels import LINEAR, codes_of, input_of, is_conv, kind_of
+from qconvert.checking.deployed.kernels import (
+    LINEAR,
+    attribute,
+    codes_of,
+    input_of,
+    is_conv,
+    kind_of,
+)
 from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
 
 _NEEDED: Final = "on x86 needs a CPU with VNNI"
@@ -21,6 +28,8 @@ _OPTION: Final = " or the session option session.x64quantprecision=1"
 
 _INT8, _UINT8 = np.dtype(np.int8), np.dtype(np.uint8)
 _INT16: Final = np.iinfo(np.int16)
+#: The code of 0 where unsigned codes stand for signed ones.
+_MIDDLE: Final = 128
 
 
 def condition_of(node: onnx.NodeProto, graph: OnnxGraph) -> str:
@@ -53,6 +62,23 @@ def _may_saturate(node: onnx.NodeProto, graph: OnnxGraph) -> bool:
     x_ends = (-128, 127) if swapped else (0, _largest(node.input[0], graph, x_zero))
     ends = [x * pair for x in x_ends for pair in pairs]
     return min(ends) < _INT16.min or max(ends) > _INT16.max
+
+
+def avoids_saturation(node: onnx.NodeProto, graph: OnnxGraph) -> bool:
+    """Whether a kernel is unsigned around 128, and could saturate if it were signed."""
+    places = LINEAR.get(kind_of(node))
+    if places is None or not places.integer or attribute(node, "group", 1) != 1:
+        # Of groups neither is known to be slower.
+        return False
+    x_zero, zero = (graph.constant(input_of(node, p)) for p in (places.x_zero, places.zero))
+    kernel = codes_of(node, graph)
+    if kernel is None or kernel.dtype != _UINT8 or _known_other(_UINT8, x_zero):
+        return False
+    if zero is None or not bool(np.all(zero == _MIDDLE)):
+        return False
+    low, high = _pairs(node, kernel.astype(np.int64) - _MIDDLE)
+    most = _largest(node.input[0], graph, x_zero)
+    return most * low < _INT16.min or most * high > _INT16.max
 
 
 def _known_other(wanted: np.dtype[Any], *arrays: Array | None) -> bool:
