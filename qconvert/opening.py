@@ -96,6 +96,14 @@ class Source:
         return None if self.tf_python is None else Path(self.tf_python)
 
 
+def source_of(function: str, model: AnyPath | object, reading: ReadingOptions) -> Source:
+    """What the *function* of the Python interface reads; `TypeError` for an unknown option."""
+    for name in reading:
+        if name not in ReadingOptions.__annotations__:
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+    return Source(model, **reading)
+
+
 def require_no_keras_options(onnx: AnyPath, options: Mapping[str, object]) -> None:
     """`UsageError` for any of the *options* that is given, for they are about a Keras model."""
     given = [

@@ -1,6 +1,6 @@
 """How fast an ONNX file is, and what else runs the same model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from qconvert.benchmarking import MOST_ROUNDS, MOST_THREADS, Against, Benchmark, Plan, Timed
@@ -38,6 +38,8 @@ def bench(
     tensor may. *weights*, *via_tensorflow*, *tf_python* and *limits* are those of `load`; *told*
     hears what is done.
     """
+    _require_several("batches", batches)
+    _require_several("threads", threads)
     if not batches or not threads or min([rounds, *batches]) < 1 or min(threads) < 0:
         raise UsageError(
             "QC003", "nothing is measured in no rounds, of no samples or without threads"
@@ -63,6 +65,11 @@ def bench(
         notes = () if source.is_live else tuple(doubts(file.sha256, timed.model))
         beside = Against(read, keras.model, keras.weights, source.python, notes)
         return measured(timed, beside, plan, hear)
+
+
+def _require_several(what: str, given: object) -> None:
+    if isinstance(given, str) or not isinstance(given, Collection):
+        raise UsageError("QC003", f"{what} are several numbers such as (1, 32), not {given!r}")
 
 
 def _require_at_most(what: str, wanted: int, most: int) -> None:

@@ -38,7 +38,7 @@ from qconvert.emit.metadata import read_metadata
 from qconvert.errors import UsageError, naming_file
 from qconvert.ir import Graph
 from qconvert.modelfile import Limits, name_of
-from qconvert.opening import AnyPath, Inputs, Opened, ReadingOptions, Source, opened
+from qconvert.opening import AnyPath, Inputs, Opened, ReadingOptions, opened, source_of
 from qconvert.output import Outputs
 from qconvert.places import output_file
 from qconvert.report.interactive import CheckReport
@@ -104,7 +104,7 @@ def check(
     which TensorFlow can agree, so that they are all that is compared, as one batch.
     """
     asked = Asked(
-        Source(model, **reading),
+        source_of("check", model, reading),
         onnx,
         inputs,
         samples,

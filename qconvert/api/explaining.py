@@ -5,7 +5,7 @@ from typing import Unpack
 
 from qconvert.asking import Question, asked
 from qconvert.explaining import Explanation
-from qconvert.opening import AnyPath, Inputs, ReadingOptions, Source
+from qconvert.opening import AnyPath, Inputs, ReadingOptions, source_of
 from qconvert.report.explanation.interactive import ShownExplanation
 from qconvert.shortage import telling_shortages
 
@@ -36,5 +36,5 @@ def explain(
     options are those of `load`.
     """
     question = Question(layer, at, inputs, sample, seed, domains)
-    source = Source(model, **reading)
+    source = source_of("explain", model, reading)
     return ShownExplanation.of(asked(source, question, onnx=onnx, witnesses=witnesses, found=found))

@@ -13,7 +13,7 @@ from qconvert.emit.interface import Meaning
 from qconvert.errors import UsageError
 from qconvert.ir import Graph, Quotients
 from qconvert.modelfile.read import unused_in_words
-from qconvert.opening import AnyPath, ReadingOptions, Source, opened
+from qconvert.opening import AnyPath, ReadingOptions, opened, source_of
 from qconvert.output import write
 from qconvert.places import output_file, require_writable
 from qconvert.shortage import telling_shortages
@@ -68,7 +68,7 @@ def export(
     everything that cannot be converted, `BadFileError`, and `OutputError` for an *output* that
     cannot be written, or exists while *force* is false. The other options are those of `load`.
     """
-    source = Source(model, **reading)
+    source = source_of("export", model, reading)
     path = None if output is None else output_file(output)
     if path is not None:
         require_writable(path, force=force, inputs=source.paths)

@@ -5,11 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from qconvert.api.loading import load
 from qconvert.errors import UsageError, WitnessError, naming_file
 from qconvert.ir import Graph
 from qconvert.modelfile.magic import is_onnx
-from qconvert.opening import AnyPath, ReadingOptions, Source, require_no_keras_options
+from qconvert.opening import (
+    AnyPath,
+    ReadingOptions,
+    Source,
+    opened,
+    require_no_keras_options,
+    source_of,
+)
 from qconvert.report.summary import Summary, of_graph
 from qconvert.shortage import telling_shortages
 
@@ -32,16 +38,17 @@ def inspect(
     which kernel, and why not on integers; `WitnessError` if it is missing. The other options are
     those of `load`.
     """
+    source = source_of("inspect", model, reading)
     if isinstance(model, (str, os.PathLike)) and is_onnx(Path(model)):
         if domains:
             raise UsageError("QC002", "an ONNX file does not tell its sums: name the model")
         of_keras = {name: value for name, value in reading.items() if name != "limits"}
         require_no_keras_options(model, of_keras)
-        return _of_file(Source(model, **reading), optimized)
+        return _of_file(source, optimized)
     if optimized:
         raise UsageError("QC002", "only an ONNX file is optimized: export the model first")
-    graph = load(model, **reading)
-    return of_graph(graph, _domains(graph, domains))
+    with opened(source) as found:
+        return of_graph(found.graph, _domains(found.graph, domains))
 
 
 def _domains(graph: Graph, texts: Sequence[str]) -> "dict[str, InputDomain]":

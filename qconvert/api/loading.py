@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Unpack
 
 from qconvert.ir import Graph
-from qconvert.opening import AnyPath, ReadingOptions, Source, opened
+from qconvert.opening import AnyPath, ReadingOptions, opened, source_of
 from qconvert.output import write
 from qconvert.places import output_file, require_writable
 from qconvert.shortage import telling_shortages
@@ -26,7 +26,7 @@ def load(model: AnyPath | object, **reading: Unpack[ReadingOptions]) -> Graph:
     that keeps the model from being converted, `BadFileError`, and `LimitError`, also where memory
     runs out.
     """
-    with opened(Source(model, **reading)) as found:
+    with opened(source_of("load", model, reading)) as found:
         return found.graph
 
 
@@ -41,7 +41,8 @@ def effective_weights(
     """
     from qconvert.report.effective import EffectiveWeights
 
-    return EffectiveWeights(load(model, **reading).layers)
+    with opened(source_of("effective_weights", model, reading)) as found:
+        return EffectiveWeights(found.graph.layers)
 
 
 @telling_shortages
@@ -60,7 +61,7 @@ def save_weights(
     """
     from qconvert.report.weights import count_of, require_format, serialized
 
-    source, path = Source(model, **reading), output_file(output)
+    source, path = source_of("save_weights", model, reading), output_file(output)
     require_format(path)
     require_writable(path, force=force, inputs=source.paths)
     with opened(source) as found:

@@ -130,9 +130,14 @@ class Running(Worker):
     def _reported(self, answer: Answer) -> WitnessError:
         """Of an ONNX file what a check says of it; its process answers first how it has started."""
         error = super()._reported(answer)
-        if self.program.kind != ONNX_RUNTIME or error.code != "QC724":
+        if self.program.kind != ONNX_RUNTIME or error.code not in ("QC724", "QC725"):
             return error
         reason = words_of(answer["error"])
+        if error.code == "QC725" and "'onnxruntime'" in reason:
+            return error
+        if error.code == "QC725":
+            # It was asked for no TensorFlow, and what it does not import may be too large.
+            return WitnessError("QC727", self._explained(f"{self.name} failed: {reason}"))
         if self._answered == 1:
             return WitnessError("QC726", f"ONNX Runtime does not load the file: {reason}")
         return WitnessError("QC727", f"ONNX Runtime failed: {reason}")

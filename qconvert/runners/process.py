@@ -35,6 +35,8 @@ _TENSORFLOW, REMEDY = "TensorFlow or QKeras", "pip install 'qconvert[tf]'"
 _RUNTIME, _RUNTIME_REMEDY = "ONNX Runtime", "pip install 'qconvert[ort]'"
 #: What TensorFlow logs as information or warnings.
 _SMALL_TALK = re.compile(r"[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl")
+#: How Python ends where memory ran out.
+_NO_MEMORY = re.compile(r"([\w.]+\.)?\w*MemoryError\b")
 #: Where in ONNX Runtime's own source an error was raised.
 _SOURCE = re.compile(r"/\S+\.(?:cc|h):\d+ ")
 
@@ -184,6 +186,9 @@ class Worker:
         """An error with the end of what the worker printed, without TensorFlow's small talk."""
         printed = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         lines = [line for line in printed if not _SMALL_TALK.match(line)]
+        if lines and _NO_MEMORY.match(lines[-1]):
+            # Where it ran out is chance.
+            lines = lines[-1:]
         told = f"{self._option}{self._explained(what)}"
         return WitnessError(code, told, *(f"  {line}" for line in lines[-5:]))
 

@@ -13,6 +13,7 @@ import pytest
 import qconvert
 from qconvert.benchmarking import MOST_THREADS
 from qconvert.cli import run
+from qconvert.errors import UsageError
 from qconvert.modelfile import Limits
 from qconvert.modelfile.onnx_model import read_valid_onnx
 
@@ -142,6 +143,13 @@ def test_what_would_not_end_is_refused(
 
 def test_the_model_is_no_output(file: Path) -> None:
     assert run(["bench", str(file), *QUICK, "--json", str(file), "--force"]) == 6
+
+
+@pytest.mark.parametrize("name", ["batches", "threads"])
+@pytest.mark.parametrize("given", [5, "15"])
+def test_one_number_in_the_place_of_several_is_refused(file: Path, name: str, given: Any) -> None:
+    with pytest.raises(UsageError, match=f"{name} are several numbers .* not {given!r}"):
+        qconvert.bench(file, **{name: given})
 
 
 def test_a_saved_model_is_read_as_check_reads_it(

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import signal
@@ -295,3 +296,27 @@ def test_a_missing_runtime_is_said_with_its_remedy(
         pytest.raises(WitnessError, match=r"lacks ONNX Runtime.*'qconvert\[ort\]'"),
     ):
         program.startup()
+
+
+def test_what_cannot_be_imported_beside_an_onnx_file_is_not_tensorflow(
+    doubling: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "failing.py"
+    answer = {"id": 1, "type": "ImportError", "error": "import numpy failed"}
+    script.write_text(f"print({json.dumps(answer)!r})", encoding="utf-8")
+    monkeypatch.setattr(process, "WORKER", script)
+    (found,) = measure([doubling], 1, 1, lambda _: None)
+    assert found.failure is not None
+    assert "import numpy failed; it may allocate" in found.failure.coded
+    assert "TensorFlow" not in found.failure.coded
+
+
+def test_a_process_without_memory_shows_no_frames_of_its_own(
+    doubling: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "failing.py"
+    script.write_text("raise MemoryError('none left')", encoding="utf-8")
+    monkeypatch.setattr(process, "WORKER", script)
+    (found,) = measure([doubling], 1, 1, lambda _: None)
+    assert found.failure is not None
+    assert found.failure.coded.splitlines()[1:] == ["  MemoryError: none left"]
