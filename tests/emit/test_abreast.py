@@ -86,15 +86,16 @@ def kernels(model: onnx.ModelProto) -> list[list[int]]:
         (conv(1, 1, 16, 15), 32, 4),
         (conv(1, 1, 16, 16), 32, 1),
         (conv(3, 3, 3, 16), 32, 4),
-        (conv(3, 3, 3, 32), 32, 2),
+        (conv(3, 3, 3, 32), 32, 4),
         (conv(3, 3, 1, 64), 32, 2),
         (conv(3, 3, 1, 128), 32, 1),
-        (conv(3, 3, 16, 16), 32, 1),
-        (conv(3, 3, 8, 8), 32, 2),
+        (conv(3, 3, 16, 32), 32, 1),
+        (conv(3, 3, 16, 16), 32, 2),
+        (conv(3, 3, 8, 8), 32, 4),
         (conv(3, 3, 32, 8), 32, 2),
-        (conv(3, 3, 1, 16, strides=(1, 4)), 32, 2),
+        (conv(3, 3, 1, 16, strides=(1, 4)), 32, 4),
         (conv(5, 8, 8), 32, 4),
-        (conv(3, 3, 3, 8, 8), 32, 2),
+        (conv(3, 3, 3, 8, 8), 32, 4),
     ],
 )
 def test_fewer_channels_have_more_places_together(op: Conv, width: int, count: int) -> None:
@@ -106,13 +107,13 @@ def test_fewer_channels_have_more_places_together(op: Conv, width: int, count: i
     [
         (conv(1, 1, 4, 4), 9, 3),
         (conv(1, 1, 4, 4), 29, 8),
-        (conv(3, 3, 4, 4), 29, 5),
+        (conv(3, 3, 4, 4), 29, 8),
         (conv(3, 3, 3, 16), 33, 3),
         (conv(3, 3, 3, 16), 31, 4),
         (conv(1, 1, 8, 16), 31, 1),
     ],
 )
-def test_a_count_divides_the_row_or_leaves_over_less_than_it_brings(
+def test_a_count_divides_the_row_or_brings_more_than_is_cut_off(
     op: Conv, width: int, count: int
 ) -> None:
     assert places_abreast(op, width) == count
@@ -165,7 +166,7 @@ def test_normalizations_differ_by_channel(make: Make, run: Run) -> None:
     op = conv(3, 3, 3, 8)
     steps = [("q", NIBBLE, ["x"]), ("conv", op, ["q"]), ("norm", normalization(8), ["conv"])]
     graph = make({"x": (6, 10, 3)}, [*steps, ("act", NIBBLE, ["norm"])])
-    assert [shape[0] for shape in kernels(to_onnx(graph))] == [32]
+    assert [shape[0] for shape in kernels(to_onnx(graph))] == [64]
     assert "BatchNormalization" not in checked(run, graph)
 
 
@@ -179,7 +180,7 @@ def test_what_moves_behind_the_sums_finds_them_in_place(
     op = conv(3, 3, 3, 8)
     steps = [("q", NIBBLE, ["x"]), ("conv", op, ["q"]), ("moved", behind, ["conv"])]
     graph = make({"x": (10, 10, 3)}, [*steps, ("act", NIBBLE, ["moved"])])
-    assert [shape[0] for shape in kernels(to_onnx(graph))] == [32]
+    assert [shape[0] for shape in kernels(to_onnx(graph))] == [64]
     checked(run, graph)
 
 
@@ -190,7 +191,7 @@ def test_nothing_is_transposed_between_convolutions(make: Make, run: Run) -> Non
         op = conv(3, 3, 4, 4, padding=padding)
         steps += [(f"conv{i}", op, [steps[-1][0]]), (f"act{i}", NIBBLE, [f"conv{i}"])]
     graph = make({"x": (8, 8, 4)}, steps)
-    assert [shape[0] for shape in kernels(to_onnx(graph))] == [16, 16, 16]
+    assert [shape[0] for shape in kernels(to_onnx(graph))] == [32, 32, 32]
     assert "Transpose" not in checked(run, graph)
 
 
