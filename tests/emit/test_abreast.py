@@ -94,7 +94,7 @@ def kernels(model: onnx.ModelProto) -> list[list[int]]:
         (conv(3, 3, 8, 8), 32, 4),
         (conv(3, 3, 32, 8), 32, 2),
         (conv(3, 3, 1, 16, strides=(1, 4)), 32, 4),
-        (conv(5, 8, 8), 32, 4),
+        (conv(5, 8, 8), 32, 2),
         (conv(3, 3, 3, 8, 8), 32, 4),
     ],
 )

@@ -45,8 +45,8 @@ def _time_of_row(op: Conv, width: int, count: int) -> float:
     height = math.prod(rows)
     wide = last + (count - 1) * op.strides[-1]
     channels = count * outputs
-    # A window of one place is not gathered.
-    begin = _BEGIN + (_ROW * height if height * wide > 1 else 0)
+    # A window of one place is not gathered, and in a series there are no rows to be.
+    begin = _BEGIN + (_ROW * height if rows and height * wide > 1 else 0)
     rounding = _SIXTEEN * (channels // 16) + _FOUR * (channels % 16 // 4) + _ONE * (channels % 4)
     products = _PRODUCT * height * wide * inputs * channels
     cut = _CUT if width % count else 0
