@@ -41,7 +41,8 @@ def places_abreast(op: Conv, width: int | None) -> int:
 
 def _time_of_row(op: Conv, width: int, count: int) -> float:
     """About how long a row takes, *count* places at once."""
-    *rows, last, inputs, outputs = op.kernel.shape
+    shape: tuple[int, ...] = op.kernel.shape
+    *rows, last, inputs, outputs = shape
     height = math.prod(rows)
     wide = last + (count - 1) * op.strides[-1]
     channels = count * outputs
