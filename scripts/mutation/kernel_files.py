@@ -56,7 +56,7 @@ def _exchanged(first: int, second: int) -> Callable[[Array], Array]:
 KERNELS: Final = (
     FileMutant(
         "weight-in-a-kernel", "G14", _MODEL, "conv",
-        operand("normalized/QLinearConv", _WEIGHTS, _first_less),
+        operand("normalized/Gather", 0, _first_less),
     ),
     FileMutant(
         "some-ulps-of-a-scale", "G29", _MODEL, "wide_conv",
@@ -80,7 +80,7 @@ KERNELS: Final = (
     ),
     FileMutant(
         "falls-no-more", "G15", _MODEL, "gains_conv",
-        operand("normalized/QLinearConv", _WEIGHTS, _of_channel(1, np.negative)),
+        operand("normalized/Gather", 0, _of_channel(1, np.negative)),
     ),
     FileMutant(
         "inputs-of-another-group", "G16", _MODEL, "depthwise",

@@ -21,7 +21,17 @@ from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
 from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
-from qconvert.ir.ops import Affine, BatchNormalization, Conv, ConvTranspose, Pool, Quantize, Relu
+from qconvert.ir.ops import (
+    Affine,
+    BatchNormalization,
+    Conv,
+    ConvTranspose,
+    Padding,
+    Pool,
+    Quantize,
+    Relu,
+    UpSample,
+)
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 
 from .deployed_models import Array, change, node
@@ -218,6 +228,26 @@ def test_a_wrong_weight_of_all_places_is_told(place: int) -> None:
         assert np.isfinite(found[row, column, source, channel])
     else:
         assert {indices[3] for indices in wrong} == {channel}
+
+
+@pytest.mark.parametrize(
+    ("stride", "padding"),
+    [(1, ((0, 0), (0, 1))), (1, ((1, 1), (1, 2))), (2, ((0, 0), (0, 0)))],
+)
+def test_a_row_of_which_the_end_is_cut_off_is_read_back_with_its_own_padding(
+    stride: int, padding: Padding
+) -> None:
+    """What ends elsewhere is another convolution, of which nothing is known."""
+    op = replace(ABREAST, strides=(1, stride), padding=padding)
+    graph = model_of(op, ("stretched", UpSample((1, 3 * stride))))
+    model = to_onnx(graph)
+    assert any(each.op_type == "Slice" for each in model.graph.node)
+    found = read_back(graph, model)
+    np.testing.assert_array_equal(found["conv", "kernel"], KERNEL)
+    assert not np.isnan(found["norm", "beta"]).any()
+    pads = next(each for each in product_of(model).attribute if each.name == "pads")
+    pads.ints[3] += 1
+    assert not read_back(graph, model)
 
 
 @pytest.mark.parametrize(("operand", "by"), [(3, 1), (8, 40)])

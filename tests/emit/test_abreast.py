@@ -79,25 +79,43 @@ def kernels(model: onnx.ModelProto) -> list[list[int]]:
     ("op", "width", "count"),
     [
         (conv(1, 1, 4, 4), 32, 8),
-        (conv(1, 1, 4, 4), 7, 1),
-        (conv(1, 1, 4, 4), 14, 2),
+        (conv(1, 1, 4, 4), 14, 7),
         (conv(1, 1, 4, 4), 4, 4),
         (conv(1, 1, 4, 4), 1, 1),
         (conv(1, 1, 8, 12), 32, 4),
-        (conv(1, 1, 16, 15), 32, 2),
+        (conv(1, 1, 16, 15), 32, 4),
         (conv(1, 1, 16, 16), 32, 1),
-        (conv(3, 3, 3, 16), 32, 2),
-        (conv(3, 3, 3, 32), 32, 2),
+        (conv(3, 3, 3, 16), 32, 4),
+        (conv(3, 3, 3, 32), 32, 4),
         (conv(3, 3, 1, 64), 32, 2),
-        (conv(3, 3, 16, 16), 32, 1),
+        (conv(3, 3, 1, 128), 32, 1),
+        (conv(3, 3, 16, 32), 32, 1),
+        (conv(3, 3, 16, 16), 32, 2),
         (conv(3, 3, 8, 8), 32, 4),
         (conv(3, 3, 32, 8), 32, 2),
-        (conv(3, 3, 1, 16, strides=(1, 4)), 32, 2),
-        (conv(5, 8, 8), 32, 4),
-        (conv(3, 3, 3, 8, 8), 32, 2),
+        (conv(3, 3, 1, 16, strides=(1, 4)), 32, 4),
+        (conv(5, 8, 8), 32, 2),
+        (conv(3, 3, 3, 8, 8), 32, 4),
     ],
 )
 def test_fewer_channels_have_more_places_together(op: Conv, width: int, count: int) -> None:
+    assert places_abreast(op, width) == count
+
+
+@pytest.mark.parametrize(
+    ("op", "width", "count"),
+    [
+        (conv(1, 1, 4, 4), 9, 3),
+        (conv(1, 1, 4, 4), 29, 8),
+        (conv(3, 3, 4, 4), 29, 8),
+        (conv(3, 3, 3, 16), 33, 3),
+        (conv(3, 3, 3, 16), 31, 4),
+        (conv(1, 1, 8, 16), 31, 1),
+    ],
+)
+def test_a_count_divides_the_row_or_brings_more_than_is_cut_off(
+    op: Conv, width: int, count: int
+) -> None:
     assert places_abreast(op, width) == count
 
 
@@ -112,12 +130,18 @@ CASES: dict[str, tuple[Conv, tuple[int, ...]]] = {
     "a window": (conv(3, 3, 3, 8), (9, 10)),
     "around": (conv(3, 3, 3, 8, padding=((1, 1), (1, 1))), (6, 8)),
     "one side": (conv(3, 2, 3, 5, padding=((0, 1), (0, 1))), (6, 12)),
-    "pairs of a row of 6": (conv(3, 3, 4, 8, padding=((1, 1), (1, 1))), (5, 6)),
+    "a whole row of 6": (conv(3, 3, 4, 8, padding=((1, 1), (1, 1))), (5, 6)),
     "strides": (conv(3, 3, 3, 8, strides=(2, 2), padding=((0, 1), (0, 1))), (8, 16)),
     "more stride than window": (conv(2, 2, 4, 6, strides=(3, 3)), (9, 24)),
     "places left over": (conv(2, 2, 4, 6, strides=(2, 3)), (9, 25)),
     "more places left over": (conv(2, 2, 4, 6, strides=(2, 3)), (9, 12)),
     "dilated rows": (conv(3, 3, 3, 8, dilations=(2, 1)), (9, 10)),
+    "an odd row": (conv(3, 3, 4, 4, padding=((1, 1), (1, 1))), (5, 29)),
+    "an odd row, not padded": (conv(3, 3, 4, 4), (5, 31)),
+    "an odd row of strides": (conv(3, 3, 3, 8, strides=(2, 2), padding=((0, 1), (0, 1))), (8, 58)),
+    "an odd row with places left over": (conv(2, 2, 4, 4, strides=(2, 3)), (6, 88)),
+    "an odd series": (conv(5, 3, 4, padding=((2, 2),)), (29,)),
+    "an odd volume": (conv(2, 2, 3, 2, 4, padding=((0, 0), (1, 0), (1, 1))), (3, 4, 29)),
     "a series": (conv(5, 8, 8, padding=((2, 2),)), (20,)),
     "a volume": (conv(2, 2, 3, 2, 6, padding=((0, 0), (1, 0), (1, 1))), (4, 5, 8)),
 }
@@ -142,7 +166,7 @@ def test_normalizations_differ_by_channel(make: Make, run: Run) -> None:
     op = conv(3, 3, 3, 8)
     steps = [("q", NIBBLE, ["x"]), ("conv", op, ["q"]), ("norm", normalization(8), ["conv"])]
     graph = make({"x": (6, 10, 3)}, [*steps, ("act", NIBBLE, ["norm"])])
-    assert [shape[0] for shape in kernels(to_onnx(graph))] == [32]
+    assert [shape[0] for shape in kernels(to_onnx(graph))] == [64]
     assert "BatchNormalization" not in checked(run, graph)
 
 
@@ -156,7 +180,7 @@ def test_what_moves_behind_the_sums_finds_them_in_place(
     op = conv(3, 3, 3, 8)
     steps = [("q", NIBBLE, ["x"]), ("conv", op, ["q"]), ("moved", behind, ["conv"])]
     graph = make({"x": (10, 10, 3)}, [*steps, ("act", NIBBLE, ["moved"])])
-    assert [shape[0] for shape in kernels(to_onnx(graph))] == [32]
+    assert [shape[0] for shape in kernels(to_onnx(graph))] == [64]
     checked(run, graph)
 
 

@@ -121,7 +121,7 @@ def test_weights_inside_of_loops_are_packed_too(make: Make, codes: Codes) -> Non
 
 def test_dequantized_as_they_are_they_would_not_run_on_integers(make: Make, codes: Codes) -> None:
     """What the cast is for: ONNX Runtime fuses nothing with weights of 4 bits."""
-    kernel = codes(-7, 7, -4, 3, 3, 8, 32)
+    kernel = codes(-7, 7, -4, 3, 3, 8, 64)
     graph = make({"x": (6, 6, 8)}, between(Conv(kernel, None, (1, 1), (1, 1), NONE)))
     model = to_onnx(graph, packed=True)
     (cast,) = (node for node in model.graph.node if node.op_type == "Cast")

@@ -31,11 +31,11 @@ def test_what_saturates_elsewhere_is_signed_on_request_alone(
     saturates: bool,
     vnni: bool,
 ) -> None:
-    kernel = codes(-weight, weight, -7, 3, 3, 4, 32)
+    kernel = codes(-weight, weight, -7, 3, 3, 8, 64)
     kernel[0, 0, 0, :2] = weight / 128, -weight / 128
     conv = Conv(kernel, None, (1, 1), (1, 1), ((0, 0), (0, 0)))
     steps = [("q", Quantize(QuantizedRelu(bits, 0)), ["x"]), ("c", conv, ["q"])]
-    graph = make({"x": (8, 8, 4)}, [*steps, ("a", Quantize(QuantizedRelu(8, 4)), ["c"])])
+    graph = make({"x": (8, 8, 8)}, [*steps, ("a", Quantize(QuantizedRelu(8, 4)), ["c"])])
     model = to_onnx(graph, vnni=vnni)
     (stored,) = (t for t in model.graph.initializer if t.name == "c/kernel")
     signed = vnni or not saturates

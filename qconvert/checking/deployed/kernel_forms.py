@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from qconvert.checking.deployed.rounding_kernel import Ints
-from qconvert.ir import F32, Op
+from qconvert.ir import F32, Node, Op
 from qconvert.ir.ops import Conv, ConvTranspose, Pool
 
 
@@ -69,6 +69,20 @@ def _abreast(op: Conv, kernels: int) -> Conv | None:
         kernel[..., start : start + last, :, place, :] = op.kernel
     flat = kernel.reshape(*kernel.shape[:-2], -1)
     return replace(op, kernel=flat, strides=(*op.strides[:-1], count * stride))
+
+
+def with_whole_rows(conv: Conv, linear: Node) -> Conv:
+    """*conv*, a form of *linear*, with zeros behind each row for all places of its last window.
+
+    What it computes there, beyond the end of the row, is cut off.
+    """
+    op, width = linear.op, linear.shape[-2]
+    if not isinstance(op, Conv) or width is None:
+        return conv
+    count = conv.kernel.shape[-1] // op.kernel.shape[-1]
+    *padding, (before, after) = conv.padding
+    beyond = -width % count * op.strides[-1]
+    return replace(conv, padding=(*padding, (before, after + beyond)))
 
 
 def _groups(op: Conv) -> Iterator[tuple[slice, slice]]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from qconvert.checking.deployed.kernel_forms import form_of, weights_of
+from qconvert.checking.deployed.kernel_forms import form_of, weights_of, with_whole_rows
 from qconvert.checking.deployed.rounding_kernel import Numbers, RoundingKernel
 from qconvert.emit.metadata import LayerTensor
 from qconvert.exactness import Analysis, Sums, product_sums
@@ -108,7 +108,7 @@ def demanded(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel)
     sums = None if conv is None else product_sums(replace(linear, op=conv), analysis.values)
     if conv is None or sums is None or len(sums.lo) != len(kernel.bias):
         return None
-    if not _is_laid_out(kernel.node, conv):
+    if not _is_laid_out(kernel.node, with_whole_rows(conv, linear)):
         return None
     if int((sums.hi - sums.lo + 1).max()) * len(sums.lo) > _MOST_STATES:
         return None

@@ -134,12 +134,12 @@ def _requantized(
             return widened_kernel(b, codes, zero, conv.strides[-1], count)
         return spread(b, codes, conv.groups, zero) if whole else stored_codes(b, codes, "kernel")
 
-    run = without_groups(conv) if whole else widened(conv, count)
+    run = without_groups(conv) if whole else widened(conv, count, chain.linear.shape[-2])
     codes = _convolved(run, found, x, b, kernel, count)
     if placed is not None:
         return _in_place(b, Value("", x.layout, codes), placed)
     if count > 1:
-        return side_by_side(b, Value("", x.layout, codes), chain.linear.shape)
+        return side_by_side(b, Value("", x.layout, codes), chain.linear.shape, count)
     return from_codes(b, codes, x.layout)
 
 
