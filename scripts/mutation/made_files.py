@@ -130,7 +130,13 @@ CONVOLUTIONS: Final = (
     ),
     FileMutant(
         "mean-of-what-is-cropped", "G20", "convolutions", "overall",
-        reads("overall:reduce/ReduceMean", 0, "strided"),
+        together(
+            reads("overall:reduce/ReduceMean", 0, "strided/Reshape_1"),
+            preceded(
+                "overall:reduce/ReduceMean", 0,
+                Step("DequantizeLinear", (np.float32(0.25), np.uint8(128))),
+            ),
+        ),
     ),
     FileMutant(
         "mean-unscaled", "G21", "convolutions", "overall", dropped("overall/Mul")
