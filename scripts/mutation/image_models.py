@@ -112,6 +112,11 @@ def requantized() -> Model:
     pooled = QActivation(NIBBLE, name="pooled")(MaxPooling2D(2, name="pool")(before_pool))
     first = MaxPooling2D(2, name="first")(QConv2D(4, 2, name="first_conv", **PLAIN)(by_channel))
     pooled_first = QActivation(NIBBLE, name="pooled_first")(_gains("behind_pool", first))
+    largest = MaxPooling2D(2, name="largest")(
+        QConv2D(4, 2, name="rising_conv", **PLAIN)(by_channel)
+    )
+    rising = BatchNormalization(scale=False, name="gains_rising")(largest)
+    pooled_rising = QActivation(NIBBLE, name="pooled_rising")(rising)
     up = QConv2DTranspose(
         3, (3, 4), strides=2, padding="same", name="transposed", **PLAIN
     )(normalized)  # fmt: skip
@@ -130,7 +135,7 @@ def requantized() -> Model:
         4, 3, padding="same", kernel_quantizer=FOUR_BITS, use_bias=False, name="padded_conv"
     )(positive)  # fmt: skip
     padded = QActivation(EIGHT_BITS, name="padded")(_gains("padded", around))
-    outputs = [pooled, pooled_first, spread, wide, capped, padded]
+    outputs = [pooled, pooled_first, pooled_rising, spread, wide, capped, padded]
     return Model(image, outputs, name="requantized")
 
 

@@ -197,6 +197,18 @@ def test_what_a_quantizer_absorbs_stands_in_no_way(behind: Op, expected: str) ->
     assert reasons(steps) == expected
 
 
+@pytest.mark.parametrize("pooled_first", [True, False])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_negative_factor_behind_a_pool_is_told(pooled_first: bool, sign: int) -> None:
+    """Of which the one behind the other could be a part of the kernel."""
+    pool, affine = Pool("max", (2, 2), (2, 2), NONE), Affine(sign * abs(weights(4)))
+    first, second = (pool, affine) if pooled_first else (affine, pool)
+    steps = [Q_IN, CONV, ("a", first, ["conv"]), ("b", second, ["a"]), ("q", FOUR, ["b"])]
+    found = reasons(steps)
+    assert ("cannot change places" in found) == (pooled_first and sign < 0)
+    assert ("affine function" in found) == (pooled_first and sign < 0)
+
+
 def test_all_that_stands_in_the_way_is_told() -> None:
     found = reasons([("conv", conv(OFF_GRID), ["x"]), ("q_out", WIDE, ["conv"])]).split("; ")
     assert [text.split(" ")[1] for text in found] == ["input", "weights", "result"]

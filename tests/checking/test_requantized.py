@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.layered_file import LayeredFile, cones_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.requantized import fusions, judged
+from qconvert.checking.deployed.requantized import fusions, judged, rises
 from qconvert.checking.deployed.rounding_kernel import RoundingKernel
 from qconvert.checking.deployed.saturation import highest
 from qconvert.checking.deployed.stored import stored_weights
@@ -30,6 +30,9 @@ from qconvert.ir.ops import (
     Pool,
     Quantize,
     Relu,
+    Reshape,
+    Scale,
+    Transpose,
     UpSample,
 )
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
@@ -471,17 +474,96 @@ def test_a_layer_is_inside_of_a_kernel_only_where_the_graph_has_it() -> None:
     assert cones_of(OnnxGraph(to_onnx(graph).graph), claims)["conv"] == []
 
 
-def test_the_largest_of_what_falls_is_judged_by_nobody() -> None:
-    """A pool in front of a normalization with negative gains."""
-    graph = model_of(CONV)
-    pool = Node("pool", Pool("max", (2, 2), (2, 2), ((0, 0), (0, 0))), ("conv",), (None, 2, 2, 3))
+POOL: Final = Pool("max", (2, 2), (2, 2), ((0, 0), (0, 0)))
+
+
+def moved_in_front(graph: Graph, op: Op, *behind: Op) -> Graph:
+    """*op* between the convolution and *behind* it the normalization, or others in its place."""
     q, conv, norm, act = graph.nodes
-    nodes = (q, conv, pool, replace(norm, inputs=("pool",)), act)
-    model = to_onnx(graph)
-    kernel = LayeredFile(model).kernels["act"]
+    nodes = [q, conv]
+    for number, made in enumerate((op, *(behind or (norm.op,)), act.op)):
+        before = nodes[-1]
+        name = "act" if made is act.op else f"n{number}"
+        nodes.append(Node(name, made, (before.name,), infer_shape(made, before.shape)))
+    return replace(graph, nodes=tuple(nodes))
+
+
+def gains(*factors: float) -> BatchNormalization:
+    gamma = np.array(factors, np.float32)
+    ones = np.ones(CHANNELS, np.float32)
+    return BatchNormalization(ones / 8, ones, gamma, ones, 1e-3, fused=True)
+
+
+def in_the_place_of(op: Op) -> Graph:
+    """The model with another op as its normalization."""
+    graph = model_of(CONV)
+    q, conv, norm, act = graph.nodes
+    return replace(graph, nodes=(q, conv, replace(norm, op=op), act))
+
+
+RISING: Final[tuple[Op, ...]] = (
+    gains(0.9, 0, 0.37),
+    replace(gains(0.9, 2, 0.37), fused=False),
+    Affine(np.array([0.7, 0, 0.33], np.float32)),
+    Affine(None, np.array([0.1, 0.2, 0.3], np.float32)),
+    Scale(0.5),
+)
+FALLING: Final[tuple[Op, ...]] = (
+    gains(1, -1e-6, 0.5),
+    replace(gains(1, -1e-6, 0.5), fused=False),
+    gains(1, np.nan, 0.5),
+    Affine(np.array([1, -1, 0.5], np.float32)),
+    Scale(-0.5),
+)
+
+
+@pytest.mark.parametrize("op", RISING)
+def test_the_largest_of_what_rises_is_judged(op: Op) -> None:
+    """A pool in front of it is as good as one behind it."""
+    graph = in_the_place_of(op)
+    kernel = LayeredFile(to_onnx(graph)).kernels["act"]
+    moved = moved_in_front(graph, POOL, op)
+    found = judged(moved, analyse(moved), "act", kernel)
+    assert found is not None and found.codes.all() and found.weights.all()
+    other = replace(kernel, scales=kernel.scales * np.array([2, 1, 1], np.float32))
+    found = judged(moved, analyse(moved), "act", other)
+    assert found is not None and found.codes.tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("op", FALLING)
+def test_the_largest_of_what_falls_is_judged_by_nobody(op: Op) -> None:
+    """A pool in front of a normalization of which one channel falls."""
+    graph = in_the_place_of(op)
+    kernel = LayeredFile(to_onnx(model_of(CONV))).kernels["act"]
     assert judged(graph, analyse(graph), "act", kernel) is not None
-    moved = replace(graph, nodes=nodes)
-    assert judged(moved, analyse(graph), "act", kernel) is None
+    moved = moved_in_front(graph, POOL, op)
+    assert judged(moved, analyse(moved), "act", kernel) is None
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("fused", [True, False])
+def test_one_negative_gain_is_enough_in_each_program_of_a_normalization(
+    channels: int, fused: bool
+) -> None:
+    ones = np.ones(channels, np.float32)
+    op = BatchNormalization(ones, ones, ones, ones, 1e-3, fused=fused)
+    assert rises(Node("n", op, ("x",), (None, channels)))
+    falls = replace(op, gamma=ones - 2 * np.eye(channels, dtype=np.float32)[1])
+    assert not rises(Node("n", falls, ("x",), (None, channels)))
+
+
+def test_a_normalization_of_other_channels_is_judged_by_nobody() -> None:
+    """Rows in the place of channels, of which there are as many."""
+    op = gains(1, 2, 0.5)
+    graph = in_the_place_of(op)
+    kernel = LayeredFile(to_onnx(graph)).kernels["act"]
+    wide = replace(graph.nodes[1], shape=(None, 3, CHANNELS, CHANNELS))
+    graph = replace(graph, nodes=(graph.nodes[0], wide, *graph.nodes[2:]))
+    for first in (Transpose((0, 1, 3, 2)), Reshape((CHANNELS * CHANNELS, 3))):
+        moved = moved_in_front(graph, first, op)
+        assert judged(moved, analyse(moved), "act", kernel) is None
+        elementwise = moved_in_front(graph, first, Scale(2.0))
+        assert judged(elementwise, analyse(elementwise), "act", kernel) is not None
 
 
 @pytest.mark.parametrize(("filler", "most"), [(None, 15), (9, 15), (200, 200)])

@@ -1,6 +1,7 @@
 """A normalization between exact sums and a quantizer: one product and one sum."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -22,6 +23,7 @@ BYTE = Quantize(QuantizedRelu(8, 2))
 SIGNED = Quantize(QuantizedBits(8, 2, alpha=1.0))
 ZEROS = np.zeros(CHANNELS, np.float32)
 LITERAL = {"Sub", "Cast"}
+POOL = Pool("max", (2, 2), (2, 2), ((0, 0), (0, 0)))
 
 
 def normalization(*, fused: bool = True) -> BatchNormalization:
@@ -54,7 +56,7 @@ def samples(codes: Codes) -> F32:
 
 
 @pytest.mark.parametrize("bias", [None, "on the grid", "finer"])
-@pytest.mark.parametrize("moves", [(), (Pool("max", (2, 2), (2, 2), ((0, 0), (0, 0))),)])
+@pytest.mark.parametrize("moves", [(), (POOL,)])
 @pytest.mark.parametrize("end", [BYTE, SIGNED])
 def test_two_operations_take_the_place_of_six(
     make: Make, run: Run, codes: Codes, bias: str | None, moves: tuple[Op, ...], end: Quantize
@@ -72,8 +74,7 @@ def test_two_operations_take_the_place_of_six(
 
 
 def test_layers_of_which_only_codes_are_left_say_so(make: Make, codes: Codes) -> None:
-    pool = Pool("max", (2, 2), (2, 2), ((0, 0), (0, 0)))
-    metadata = read_metadata(to_onnx(model_of(make, convolution(codes), normalization(), pool)))
+    metadata = read_metadata(to_onnx(model_of(make, convolution(codes), normalization(), POOL)))
     assert metadata is not None
     inside = {layer.layer: layer.fused_into for layer in metadata.layers}
     assert inside == {"q": None, "conv": None, "front0": "act", "front1": "act", "act": None}
@@ -97,8 +98,17 @@ def _seen(make: Make, codes: Codes) -> Graph:
     return make({"x": (SIZE, SIZE, INPUTS)}, steps, ["norm", "act"])
 
 
+def _pooled_first(make: Make, codes: Codes) -> Graph:
+    """Which computes with a quarter of the numbers."""
+    op = normalization()
+    assert op.gamma is not None
+    rising = replace(op, gamma=abs(op.gamma))
+    return model_of(make, convolution(codes, largest=127), POOL, rising)
+
+
 LEFT: dict[str, Callable[[Make, Codes], Graph]] = {
     "seen": _seen,
+    "pooled": _pooled_first,
     "bias": lambda make, codes: model_of(make, _with_a_bias_of_all_bits(codes), normalization()),
     "rectified": lambda make, codes: model_of(
         make, convolution(codes, largest=127), normalization(), Relu(max_value=1.5)

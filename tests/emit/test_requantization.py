@@ -1,6 +1,7 @@
 """What stands between a convolution and its quantizer, inside of the integer kernel."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ from qconvert.ir.ops import (
     Quantize,
     Relu,
     Scale,
+    Transpose,
     UpSample,
 )
 from qconvert.ir.quantizers import (
@@ -241,13 +243,92 @@ def test_what_moves_codes_comes_behind_a_kernel_that_the_file_states(
     assert "QLinearConv" in {node.op_type for node in to_onnx(graph).graph.node}
 
 
-def test_the_largest_of_what_falls_is_not_moved(make: Make, run: Run, codes: Codes) -> None:
-    """A normalization with negative gains behind the pool."""
-    conv = Conv(codes(-7, 7, -3, 3, 3, 4, 8), None, (1, 1), (1, 1), NO_PADDING)
-    pool = Pool("max", (2, 2), (2, 2), NO_PADDING)
+#: Pools with and without padding, behind which all codes may be less than the code of 0.
+POOLS = (
+    Pool("max", (2, 2), (2, 2), NO_PADDING),
+    Pool("max", (3, 3), (2, 2), ((1, 1), (1, 0))),
+)
+
+
+def _pooled(make: Make, codes: Codes, pool: Op, *behind: Op, channels: int = 8) -> Graph:
+    """Codes, a convolution with a bias, a pool, and *behind* it what the last of rounds."""
+    conv = Conv(
+        codes(-7, 7, -3, 3, 3, 4, channels),
+        codes(-99, 99, -5, channels),
+        (1, 1),
+        (1, 1),
+        NO_PADDING,
+    )
     steps = [("q", NIBBLE, ["x"]), ("c", conv, ["q"]), ("m", pool, ["c"])]
-    steps += [("n", normalization(8), ["m"]), ("a", NIBBLE, ["n"])]
-    checked(run, make({"x": (8, 8, 4)}, steps), codes(-20, 99, -4, 40, 8, 8, 4), ())
+    for n, op in enumerate(behind):
+        steps.append((f"b{n}", op, [steps[-1][0]]))
+    return make({"x": (8, 8, 4)}, steps)
+
+
+def _never_falling(channels: int, *, fused: bool) -> BatchNormalization:
+    """Gains that are not negative, one of which is 0."""
+    drawn = normalization(channels, fused=fused)
+    assert drawn.gamma is not None
+    return replace(drawn, gamma=np.maximum(drawn.gamma, np.float32(0)))
+
+
+RISING: dict[str, Callable[[], Sequence[Op]]] = {
+    "fused": lambda: [_never_falling(8, fused=True)],
+    "separate": lambda: [_never_falling(8, fused=False)],
+    "without gains": lambda: [replace(normalization(8), gamma=None)],
+    "affine": lambda: [Affine(np.arange(8, dtype=np.float32) * np.float32(0.37))],
+    "offset": lambda: [Affine(None, np.arange(8, dtype=np.float32) * np.float32(0.37))],
+    "scale": lambda: [Scale(0.3)],
+    "rectified": lambda: [_never_falling(8, fused=True), Relu(max_value=3.0)],
+}
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("end", [NIBBLE, SIGNED])
+@pytest.mark.parametrize("between", RISING)
+def test_a_pool_comes_behind_what_rises_between_it_and_the_quantizer(
+    make: Make, run: Run, codes: Codes, pool: Op, end: Quantize, between: str
+) -> None:
+    graph = _pooled(make, codes, pool, *RISING[between](), end)
+    assert "Conv" not in checked(run, graph, codes(-20, 99, -4, 40, 8, 8, 4))
+    drawn = [node.op_type for node in to_onnx(graph).graph.node]
+    assert drawn.index("QLinearConv") < drawn.index("MaxPool")
+    assert not {"Mul", "Sub", "Div"}.intersection(drawn)
+
+
+def _one_falls(channels: int, *, fused: bool) -> BatchNormalization:
+    gamma = np.ones(channels, np.float32)
+    gamma[1] = -1
+    return replace(normalization(channels, fused=fused), gamma=gamma)
+
+
+FALLING: dict[str, Callable[[], Sequence[Op]]] = {
+    "fused": lambda: [_one_falls(8, fused=True)],
+    "separate": lambda: [_one_falls(8, fused=False)],
+    "affine": lambda: [Affine(np.arange(7, -1, -1, dtype=np.float32) - 1)],
+    "scale": lambda: [Scale(-0.5)],
+    "twice": lambda: [Scale(-0.5), Scale(-0.5)],
+}
+
+
+@pytest.mark.parametrize("between", FALLING)
+def test_the_largest_of_what_falls_is_not_moved(
+    make: Make, run: Run, codes: Codes, between: str
+) -> None:
+    """Behind the pool one negative gain is enough."""
+    graph = _pooled(make, codes, POOLS[0], *FALLING[between](), NIBBLE)
+    checked(run, graph, codes(-20, 99, -4, 40, 8, 8, 4), ())
+    assert "QLinearConv" not in {node.op_type for node in to_onnx(graph).graph.node}
+
+
+def test_a_normalization_of_other_channels_stays_behind_what_moves_them(
+    make: Make, run: Run, codes: Codes
+) -> None:
+    """Of as many, so that nothing but the results would tell."""
+    columns = Transpose((0, 1, 3, 2))
+    graph = _pooled(make, codes, columns, _never_falling(6, fused=True), NIBBLE, channels=6)
+    checked(run, graph, codes(-20, 99, -4, 40, 8, 8, 4), ())
+    assert "QLinearConv" not in {node.op_type for node in to_onnx(graph).graph.node}
 
 
 @pytest.mark.parametrize(

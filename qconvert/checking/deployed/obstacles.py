@@ -25,6 +25,9 @@ _AFFINE: Final = frozenset({"Add", "Cast", "Mul", "Sub"})
 _IMAGE: Final = 4
 _MOST: Final = 255
 _BYTE: Final = 8
+_POOLED_FIRST: Final = (
+    "a factor behind the maximum of a pool is negative, so that these cannot change places"
+)
 _OWN_BIAS: Final = "a bias that is off the grid of its products is added in float"
 
 
@@ -124,20 +127,23 @@ def _bits(node: onnx.NodeProto, graph: OnnxGraph) -> int:
 
 def _behind(name: str, graph: OnnxGraph) -> tuple[list[onnx.NodeProto], str]:
     """Follows a result to its quantizer as long as one operator reads it: these, and the last."""
-    between: list[onnx.NodeProto] = []
+    passed: list[onnx.NodeProto] = []
     readers = graph.readers(name)
     while len(readers) == 1 and readers[0].op_type != _QUANTIZE and not graph.returns(name):
-        between += [readers[0]] if readers[0].op_type not in MOVING else []
+        passed.append(readers[0])
         name = readers[0].output[0]
         readers = graph.readers(name)
-    return between, name
+    return passed, name
 
 
 def _of_result(name: str, graph: OnnxGraph, bytes_come_in: bool) -> Iterator[str]:
-    between, name = _behind(name, graph)
+    passed, name = _behind(name, graph)
+    between = [node for node in passed if node.op_type not in MOVING]
     readers = graph.readers(name)
     if between and not (readers and _absorbs(readers[0], between, graph)):
         yield from _passed(between, graph, bytes_come_in)
+    if bytes_come_in and _falls_behind_pool(passed, graph):
+        yield _POOLED_FIRST
     widths = {_bits(reader, graph) for reader in readers if reader.op_type == _QUANTIZE}
     if wide := widths - {_BYTE}:
         # Others read it, too: what QKeras returns is the rounded number only within limits.
@@ -176,6 +182,14 @@ def _passed(between: list[onnx.NodeProto], graph: OnnxGraph, bytes_come_in: bool
         yield _OWN_BIAS
     else:
         yield f"an affine function, as of a batch normalization, is behind it: {', '.join(kinds)}"
+
+
+def _falls_behind_pool(passed: list[onnx.NodeProto], graph: OnnxGraph) -> bool:
+    """Whether largest results are multiplied by a negative number, in some channel at least."""
+    kinds = [node.op_type for node in passed]
+    behind = passed[kinds.index("MaxPool") :] if "MaxPool" in kinds else []
+    factors = (graph.constant(x.input[1]) for x in behind if x.op_type == "Mul")
+    return any(factor is not None and np.any(factor < 0) for factor in factors)
 
 
 def _joins(node: onnx.NodeProto, graph: OnnxGraph) -> bool:

@@ -20,6 +20,8 @@ from qconvert.emit.metadata import LayerTensor
 from qconvert.exactness import Analysis, Sums, product_sums
 from qconvert.ir import F32, Graph, Node
 from qconvert.ir.ops import (
+    Affine,
+    BatchNormalization,
     Conv,
     ConvTranspose,
     Dense,
@@ -27,10 +29,12 @@ from qconvert.ir.ops import (
     Quantize,
     Relu,
     Reshape,
+    Scale,
     Transpose,
     UpSample,
 )
 from qconvert.reference import apply
+from qconvert.reference.normalization import constants
 from qconvert.runners.cutting import tensors_of
 
 Mask = npt.NDArray[np.bool_]
@@ -38,6 +42,8 @@ Mask = npt.NDArray[np.bool_]
 #: All sums of all channels together that are gone through.
 _MOST_STATES: Final = 1 << 28
 _CHUNK: Final = 1 << 18
+#: What has other numbers for each channel.
+_BY_CHANNEL: Final = Affine | BatchNormalization
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,24 +191,45 @@ def _epilogue(graph: Graph, end: str) -> tuple[Node, list[Node]] | None:
 
 
 def sums_and_behind(graph: Graph, end: str) -> list[Node] | None:
-    """The linear op or mean before *end*, and all ops from there on, in order."""
+    """The linear op or mean before *end*, and all ops from there on, in order.
+
+    ``None`` if these make of the largest sum of a channel anything but the largest result.
+    """
     nodes: list[Node] = []
-    name, rising = end, True
+    name = end
     while (node := graph.makers.get(name)) is not None:
         nodes.append(node)
         if isinstance(node.op, Conv | ConvTranspose | Dense) or is_mean(node):
-            return nodes[::-1]
-        if len(node.inputs) != 1 or (isinstance(node.op, Pool) and not rising):
+            return nodes[::-1] if _keep_channels_and_order(nodes[-2::-1]) else None
+        if len(node.inputs) != 1:
             return None
-        # The largest of what falls is not what falls of the largest.
-        rising &= rises(node)
         (name,) = node.inputs
     return None
 
 
+def _keep_channels_and_order(behind: Sequence[Node]) -> bool:
+    """Whether all behind a pool rises, and nothing by channel is where these may be others."""
+    pooled = rearranged = False
+    for node in behind:
+        if (pooled and not rises(node)) or (rearranged and isinstance(node.op, _BY_CHANNEL)):
+            return False
+        pooled |= isinstance(node.op, Pool)
+        rearranged |= isinstance(node.op, Reshape | Transpose)
+    return True
+
+
 def rises(node: Node) -> bool:
-    """Whether a larger number never becomes a smaller one."""
-    return isinstance(node.op, Quantize | Relu) or _moves(node)
+    """Whether a larger number never becomes a smaller one, in any channel."""
+    match node.op:
+        case BatchNormalization():
+            factors = [array for kind, array in constants(node.op) if kind == "multiply"]
+        case Affine(factor=factor):
+            factors = [] if factor is None else [factor]
+        case Scale(factor=number):
+            factors = [np.float32(number)]
+        case _:
+            return isinstance(node.op, Quantize | Relu) or _moves(node)
+    return all(bool(np.all(factor >= 0)) for factor in factors)
 
 
 def is_mean(node: Node) -> bool:

@@ -50,7 +50,8 @@ def lower_line(
 def _pays(chain: Chain, y: Value) -> bool:
     """Whether the program has more operations, or others than runtimes make a part of a product."""
     first = chain.between[0].op if chain.between else None
-    if not isinstance(first, BatchNormalization):
+    # In front of a pool there would be more numbers to compute with.
+    if not isinstance(first, BatchNormalization) or not chain.in_order:
         return False
     return y.sums is not None or len(chain.between) > 1 or normalization(first).mean is not None
 

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from qconvert.emit.grids import rising
+from qconvert.emit.normalization import normalization
 from qconvert.emit.requantization.means import is_mean
 from qconvert.ir import Graph, Node, Op
 from qconvert.ir.ops import (
@@ -26,8 +29,8 @@ from qconvert.ir.ops import (
 class Chain:
     """A linear op, a mean included, what is done to its results by channel, and the quantizer.
 
-    ``moves`` only select elements, the largest of a window included, so that the quantizer may
-    as well come before them.
+    ``moves`` only select elements, the largest of a window included, so that the quantizer, and
+    all ``between`` that the graph has behind them, may as well come before them.
     """
 
     linear: Node
@@ -44,6 +47,12 @@ class Chain:
     def behind(self) -> tuple[str, ...]:
         """The same without those of the linear op."""
         return tuple(node.name for node in (*self.between, *self.moves))
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the graph, too, has nothing but the quantizer behind the movements."""
+        last = (self.linear, *self.between)[-1]
+        return not self.moves or self.moves[0].inputs == (last.name,)
 
 
 def chains(graph: Graph) -> dict[str, Chain]:
@@ -69,8 +78,7 @@ def _chain(linear: Node, readers: Mapping[str, Sequence[Node]], seen: set[str]) 
             case Quantize(quantizer=quantizer):
                 known = rising(quantizer) is not None
                 return Chain(linear, tuple(between), tuple(moves), node) if known else None
-            case BatchNormalization() | Affine() | Scale() if not moves:
-                # These may fall, and the largest of what falls is another.
+            case BatchNormalization() | Affine() | Scale() if _commutes(node.op, moves):
                 between.append(node)
             case Relu(slope=0.0, threshold=0.0):
                 between.append(node)
@@ -79,6 +87,29 @@ def _chain(linear: Node, readers: Mapping[str, Sequence[Node]], seen: set[str]) 
             case _:
                 return None
     return None
+
+
+def _commutes(op: Op, moves: Sequence[Node]) -> bool:
+    """Whether *op*, which has a factor and an addend by channel, may come before *moves*.
+
+    The largest of what falls is another, and what is reshaped may have other channels.
+    """
+    return not moves or (all(isinstance(x.op, Pool) for x in moves) and _never_falls(op))
+
+
+def _never_falls(op: Op) -> bool:
+    """Whether no channel's factor is negative: rounding keeps the order, too."""
+    match op:
+        case BatchNormalization():
+            steps = normalization(op)
+            factors = [steps.factor, steps.gamma]
+        case Affine(factor=factor):
+            factors = [factor]
+        case Scale(factor=number):
+            factors = [np.float32(number)]
+        case _:
+            return False
+    return all(factor is None or np.all(factor >= 0) for factor in factors)
 
 
 def _moves(op: Op) -> bool:
