@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from typing import Any, Final
 
 import numpy as np
@@ -491,7 +492,7 @@ def moved_in_front(graph: Graph, op: Op, *behind: Op) -> Graph:
 def gains(*factors: float) -> BatchNormalization:
     gamma = np.array(factors, np.float32)
     ones = np.ones(CHANNELS, np.float32)
-    return BatchNormalization(ones / 8, ones, gamma, ones, 1e-3, fused=True)
+    return BatchNormalization(ones * np.float32(1 / 8), ones, gamma, ones, 1e-3, fused=True)
 
 
 def in_the_place_of(op: Op) -> Graph:
@@ -538,6 +539,24 @@ def test_the_largest_of_what_falls_is_judged_by_nobody(op: Op) -> None:
     assert judged(graph, analyse(graph), "act", kernel) is not None
     moved = moved_in_front(graph, POOL, op)
     assert judged(moved, analyse(moved), "act", kernel) is None
+
+
+def test_a_pool_behind_a_kernel_of_what_falls_is_never_proven(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Though by so little that no sample shows it, and an export would write it, too."""
+    op = gains(0.9, -1e-6, 0.37)
+    moved = moved_in_front(in_the_place_of(op), POOL, op)
+    layers = tuple(Layer(node.name, "Layer", node.name) for node in moved.nodes)
+    graph = replace(moved, layers=layers)
+    exporter = import_module("qconvert.emit.requantization.chains")
+    monkeypatch.setattr(exporter, "_never_falls", lambda _: True)
+    model = to_onnx(graph)
+    assert "QLinearConv" in {each.op_type for each in model.graph.node}
+    report = check(graph, model, graph)
+    inside = [layer.finding.verdict for layer in report.layers[1:4]]
+    assert inside == [Verdict.UNCHECKED] * 3
+    assert report.outputs[0].finding.verdict is Verdict.SAMPLED
 
 
 @pytest.mark.parametrize("channels", [3, 4])

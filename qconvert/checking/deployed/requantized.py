@@ -226,7 +226,7 @@ def rises(node: Node) -> bool:
         case Affine(factor=factor):
             factors = [] if factor is None else [factor]
         case Scale(factor=number):
-            factors = [np.float32(number)]
+            factors = [np.asarray(number, np.float32)]
         case _:
             return isinstance(node.op, Quantize | Relu) or _moves(node)
     return all(bool(np.all(factor >= 0)) for factor in factors)

@@ -106,7 +106,7 @@ def _never_falls(op: Op) -> bool:
         case Affine(factor=factor):
             factors = [factor]
         case Scale(factor=number):
-            factors = [np.float32(number)]
+            factors = [np.asarray(number, np.float32)]
         case _:
             return False
     return all(factor is None or np.all(factor >= 0) for factor in factors)
