@@ -132,8 +132,8 @@ def test_where_blocks_of_channels_are_moved_nothing_is_computed() -> None:
     """As around a pool, whose normalization falls, and so stays in float behind it."""
     pool, norm = Pool("max", (2, 2), (2, 2), NONE), normalization(16)
     steps: list[Step] = [Q_IN, ("conv", conv(weights(3, 3, 2, 16)), ["q_in"])]
-    steps += [("pool", pool, ["conv"]), ("normal", norm, ["pool"]), ("q", FOUR, ["normal"])]
+    steps += [("after", pool, ["conv"]), ("normal", norm, ["after"]), ("q", FOUR, ["normal"])]
     found = kernels(to_onnx(graph_of(steps)))
-    assert any("ReorderOutput" in name for name in found["pool"].operators)
+    assert any("ReorderOutput" in name for name in found["after"].operators)
     floats = [one.operator for layer in found.values() for one in layer.in_float]
     assert floats == ["Conv conv/Conv", "Mul, Add"]
