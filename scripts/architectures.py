@@ -45,6 +45,7 @@ from scripts.benched.uncommon import (
     grouped_cnn,
     multiplier_cnn,
     narrow_depthwise_net,
+    odd_cnn,
 )
 from scripts.examples.example import Keras, act, chain, conv, dense
 
@@ -174,6 +175,7 @@ ARCHITECTURES: Final[Sequence[Callable[[], Keras]]] = (
     grouped_cnn,
     multiplier_cnn,
     narrow_depthwise_net,
+    odd_cnn,
     averaging_cnn,
     dense_of_floats,
 )

@@ -49,6 +49,17 @@ def narrow_depthwise_net() -> Keras:
     return Model(source, classified(through(source, *layers), 10))
 
 
+def odd_cnn() -> Keras:
+    """Few channels on rows of odd length, some normalized behind the pool."""
+    source = Input((33, 33, 3), name="input")
+    x = through(source, act(PIXELS), conv(6, 3, **bits_of(4)), act(FOUR_BITS))
+    x = through(x, conv(6, 3, **bits_of(4)), act(FOUR_BITS))
+    for filters in (12, 20):
+        pooled = (stock.MaxPooling2D(), stock.BatchNormalization(), act(FOUR_BITS))
+        x = through(x, plain_conv(filters, 3), *pooled)
+    return Model(source, classified(x, 10))
+
+
 def averaging_cnn() -> Keras:
     """Convolutions with means over windows of four between them."""
     layers: list[Keras] = [act(PIXELS)]
