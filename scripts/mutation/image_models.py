@@ -86,8 +86,12 @@ def convolutions() -> Model:
     stacked = Concatenate(axis=1, name="stacked")([maximum, strided])
     flat = QDense(4, name="head", **PLAIN)(Flatten(name="flat")(strided))
     flat_first = Flatten(data_format="channels_first", name="flat_first")(strided)
+    one_wide = QConv2D(
+        4, (3, 6), kernel_quantizer="quantized_bits(8, 0)", bias_quantizer=EIGHT_BITS,
+        activation="quantized_relu(6, 4)", name="one_wide",
+    )(x)  # fmt: skip
     outputs = [folded, folded_depthwise, fused, unscaled, quantized, mean, quantized_mean]
-    outputs += [overall, turned, joined, stacked, flat, flat_first]
+    outputs += [overall, turned, joined, stacked, flat, flat_first, one_wide]
     return Model(image, outputs, name="convolutions")
 
 
