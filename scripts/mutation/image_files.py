@@ -77,26 +77,23 @@ MNIST_CNN: Final = (
 
 PRUNED_CNN: Final = (
     FileMutant(
-        "scale-by-a-hair", "G06", "pruned_cnn", "pool_0",
-        operand("pool_0/DequantizeLinear", 1, lambda scale: scale * np.float32(1 + 2**-18)),
+        "scale-by-a-hair", "G06", "pruned_cnn", "conv_act_1",
+        operand("conv_act_1/QLinearConv", 1, lambda scale: scale * np.float32(1 + 2**-18)),
     ),
     FileMutant(
-        "both-scales-doubled", "G07", "pruned_cnn", "conv_act_1",
+        "both-scales-doubled", "G07", "pruned_cnn", "prune_low_magnitude_fused_convbn_1",
         together(
-            operand("conv_act_1/QuantizeLinear", 1, lambda scale: scale * np.float32(2)),
+            operand("conv_act_1/QLinearConv", 6, lambda scale: scale * np.float32(2)),
             operand("bn_dense_0/DequantizeLinear", 1, lambda step: step * np.float32(2)),
         ),
     ),
     FileMutant(
         "bias-scale", "G09", "pruned_cnn", "prune_low_magnitude_fused_convbn_1",
-        operand(
-            "prune_low_magnitude_fused_convbn_1/DequantizeLinear_1", 1,
-            lambda scale: scale * np.float32(2),
-        ),
+        operand("conv_act_1/QLinearConv", 8, lambda bias: 2 * bias),
     ),
     FileMutant(
         "folded-bias-in-eight-bits", "G09", "pruned_cnn", "prune_low_magnitude_fused_convbn_1",
-        operand("prune_low_magnitude_fused_convbn_1/DequantizeLinear_1", 0, to_eight_bits),
+        operand("conv_act_1/QLinearConv", 8, to_eight_bits),
     ),
     FileMutant(
         "highest-code-plus-one", "G11", "pruned_cnn", "bn_dense_0",
@@ -109,11 +106,8 @@ PRUNED_CNN: Final = (
     FileMutant(
         "folded-and-requantized", "G14", "pruned_cnn", "prune_low_magnitude_fused_convbn_1",
         together(
-            operand("prune_low_magnitude_fused_convbn_1/DequantizeLinear", 0, halved),
-            operand(
-                "prune_low_magnitude_fused_convbn_1/DequantizeLinear", 1,
-                lambda scale: scale * np.float32(2),
-            ),
+            operand("conv_act_1/Gather", 0, halved),
+            operand("conv_act_1/QLinearConv", 4, lambda scale: scale * np.float32(2)),
         ),
     ),
     FileMutant("epsilon", "G15", "pruned_cnn", "bn_dense_0", normalization(epsilon=1e-5)),

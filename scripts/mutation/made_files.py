@@ -70,8 +70,8 @@ CONVOLUTIONS: Final = (
         attribute("dilated/Conv", "pads", [3, 1, 1, 1]),
     ),
     FileMutant(
-        "scales-of-the-other-axis", "G08", "convolutions", "strided",
-        attribute("strided:conv/DequantizeLinear_1", "axis", 1),
+        "scales-of-the-other-axis", "G08", "convolutions", "one_wide",
+        attribute("one_wide:conv/DequantizeLinear", "axis", 1),
     ),
     FileMutant(
         "lowest-code-of-pixels", "G11", "convolutions", "pixels",
