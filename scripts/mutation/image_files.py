@@ -77,8 +77,8 @@ MNIST_CNN: Final = (
 
 PRUNED_CNN: Final = (
     FileMutant(
-        "scale-by-a-hair", "G06", "pruned_cnn", "conv_act_1",
-        operand("conv_act_1/QLinearConv", 1, lambda scale: scale * np.float32(1 + 2**-18)),
+        "scale-by-a-hair", "G06", "pruned_cnn", "dense_act_0",
+        operand("dense_act_0/DequantizeLinear", 1, lambda scale: scale * np.float32(1 + 2**-18)),
     ),
     FileMutant(
         "both-scales-doubled", "G07", "pruned_cnn", "prune_low_magnitude_fused_convbn_1",
