@@ -18,7 +18,7 @@ from .checks import assert_gone, assert_shown, changed, computing, graph_of, mad
 @pytest.mark.parametrize(
     ("file", "tensor", "at", "name", "most"),
     [
-        ("pruned_cnn.h5", "{}_1/kernel", 100, "prune_low_magnitude_fused_convbn_1", 1),
+        ("pruned_cnn.h5", "{}_0/kernel", 10, "prune_low_magnitude_fused_convbn_0", 1),
         ("pruned_cnn.h5", "{}_0/bias", 3, "prune_low_magnitude_fused_convbn_0", 0),
         ("encoder.json", "conv2d_0_m/kernel", 7, "conv2d_0_m", 1),
         ("encoder.json", "encoded_vector/kernel", 40, "encoded_vector", 1),
