@@ -28,6 +28,7 @@ from qconvert.emit.requantization import (
     Chain,
     Phases,
     Requantized,
+    averaged,
     phases,
     requantized,
     summing,
@@ -74,6 +75,8 @@ def _kernel(chain: Chain, weight: Weight | None, x: Value, b: Builder) -> Value 
     if isinstance(op, Conv) and weight is not None:
         if in_floats(chain, weight, x):
             return None
+        if chain.mean is not None:
+            return _averaged(chain, weight, x, b)
         count = places_abreast(op, chain.linear.shape[-2])
         if count == 1 and fuses(chain, weight, x):
             return None
@@ -87,6 +90,16 @@ def _kernel(chain: Chain, weight: Weight | None, x: Value, b: Builder) -> Value 
         ones = summing(op, chain.linear.shape[-1] or 1)
         return _requantized(chain, ones, conv_weight(ones), x, b)
     return None
+
+
+def _averaged(chain: Chain, weight: Weight, x: Value, b: Builder) -> Value | None:
+    """With the mean inside of the convolution."""
+    summed = None if x.codes is None else averaged(chain, weight, x.codes)
+    if summed is None or not isinstance(summed.linear.op, Conv):
+        return None
+    op = summed.linear.op
+    count = places_abreast(op, summed.linear.shape[-2])
+    return _requantized(summed, op, conv_weight(op), x, b, count=count)
 
 
 def fuses(chain: Chain, weight: Weight, x: Value) -> bool:

@@ -10,6 +10,7 @@ from qconvert.emit.requantization.chains import Chain, chains
 from qconvert.emit.requantization.float_line import FloatLine, line_of
 from qconvert.emit.requantization.means import divides_exactly, summing
 from qconvert.emit.requantization.phases import Phases, phases
+from qconvert.emit.requantization.pooled import averaged
 from qconvert.emit.requantization.requantize import Requantized, own_steps, reach, requantized
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "FloatLine",
     "Phases",
     "Requantized",
+    "averaged",
     "chains",
     "divides_exactly",
     "line_of",

@@ -29,8 +29,9 @@ from qconvert.ir.ops import (
 class Chain:
     """A linear op, a mean included, what is done to its results by channel, and the quantizer.
 
-    ``moves`` only select elements, the largest of a window included, so that the quantizer, and
-    all ``between`` that the graph has behind them, may as well come before them.
+    The first ``between`` them may be a mean over windows of a convolution's results. ``moves`` only
+    select elements, the largest of a window included, so that the quantizer, and all ``between``
+    that the graph has behind them, may as well come before them.
     """
 
     linear: Node
@@ -47,6 +48,12 @@ class Chain:
     def behind(self) -> tuple[str, ...]:
         """The same without those of the linear op."""
         return tuple(node.name for node in (*self.between, *self.moves))
+
+    @property
+    def mean(self) -> Node | None:
+        """The mean over windows of what its linear op returns."""
+        first = next(iter(self.between), None)
+        return first if first is not None and isinstance(first.op, Pool) else None
 
     @property
     def in_order(self) -> bool:
@@ -81,6 +88,10 @@ def _chain(linear: Node, readers: Mapping[str, Sequence[Node]], seen: set[str]) 
             case BatchNormalization() | Affine() | Scale() if _commutes(node.op, moves):
                 between.append(node)
             case Relu(slope=0.0, threshold=0.0):
+                between.append(node)
+            case op if (
+                node.inputs == (linear.name,) and isinstance(linear.op, Conv) and is_mean(op)
+            ):
                 between.append(node)
             case op if _moves(op):
                 moves.append(node)
