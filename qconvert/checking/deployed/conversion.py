@@ -53,3 +53,8 @@ class Conversion:
     def fused(self) -> Mapping[str, str]:
         """By layer without a tensor in the file the one whose operators compute it."""
         return fusions(self.exported, self.file.layers)
+
+    @cached_property
+    def inside(self) -> frozenset[str]:
+        """The values of these layers."""
+        return frozenset(x.value for x in self.exported.layers if x.name in self.fused)

@@ -1,9 +1,11 @@
 """The convolution that an operator which rounds has to compute, told by how many weights it has.
 
 A layer's own, or one that returns the same sums in another form: with one group, with several
-places of a row at once, of the phases of a transposed convolution, or of ones for a mean.
+places of a row at once, of the phases of a transposed convolution, of ones for a mean, or of what a
+mean takes together.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -29,6 +31,30 @@ def form_of(op: Op, weights: Ints) -> Conv | None:
         return _summing(op, weights)
     assert isinstance(op, ConvTranspose)
     return _by_phase(op, weights)
+
+
+def over_windows(op: Conv, mean: Pool) -> Conv:
+    """The sums over the windows of *mean* of what *op* returns.
+
+    Each is one over a wider window, with the strides of both.
+    """
+    *sizes, inputs, outputs = op.kernel.shape
+    axes = list(zip(sizes, op.dilations, op.strides, mean.window, strict=True))
+    wide = ((n - 1) * step + (m - 1) * stride + 1 for n, step, stride, m in axes)
+    kernel = np.zeros((*wide, inputs, outputs), np.float32)
+    for tap in np.ndindex(*sizes):
+        for place in np.ndindex(mean.window):
+            both = zip(tap, place, op.dilations, op.strides, strict=True)
+            kernel[tuple(i * step + j * stride for i, j, step, stride in both)] += op.kernel[tap]
+    count = np.float32(math.prod(mean.window))
+    return Conv(
+        kernel,
+        None if op.bias is None else op.bias * count,
+        tuple(a * b for a, b in zip(op.strides, mean.strides, strict=True)),
+        (1,) * len(sizes),
+        op.padding,
+        op.groups,
+    )
 
 
 def _by_phase(op: ConvTranspose, weights: Ints) -> Conv | None:

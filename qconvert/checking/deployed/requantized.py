@@ -6,7 +6,7 @@ they do: for every sum that the layer can have, the code is compared with that o
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,10 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from qconvert.checking.deployed.kernel_forms import form_of, weights_of, with_whole_rows
+from qconvert.checking.deployed.kernel_forms import (
+    form_of,
+    over_windows,
+    weights_of,
+    with_whole_rows,
+)
 from qconvert.checking.deployed.rounding_kernel import Numbers, RoundingKernel
 from qconvert.emit.metadata import LayerTensor
-from qconvert.exactness import Analysis, Sums, product_sums
+from qconvert.exactness import Analysis, Doubt, Reach, Sums, product_sums
 from qconvert.ir import F32, Graph, Node
 from qconvert.ir.ops import (
     Affine,
@@ -50,11 +55,13 @@ _BY_CHANNEL: Final = Affine | BatchNormalization
 class Demand:
     """What a kernel has to return: the reference's results for all sums of a convolution or mean.
 
-    Behind *linear* come *nodes*. ``effective`` are the weights as the operator has them, with one
-    kernel for each of its ``sums``; several of a transposed convolution are of one channel.
+    Behind *linear*, whose sums are of *count* numbers that it takes the mean of, come *nodes*.
+    ``effective`` are the weights as the operator has them, with one kernel for each of its
+    ``sums``; several of a transposed convolution are of one channel.
     """
 
     linear: Node
+    count: int
     nodes: Sequence[Node]
     effective: F32
     sums: Sums
@@ -80,10 +87,9 @@ class Demand:
         """The results of *linear*, (n, channels), for its sums."""
         result = sums.astype(np.float32).reshape(-1, self.channels)
         op = self.linear.op
-        if isinstance(op, Pool):
-            return result / np.float32(math.prod(op.window))
-        assert isinstance(op, Conv | ConvTranspose)
-        return result if op.bias is None else result + op.bias
+        if isinstance(op, Conv | ConvTranspose) and op.bias is not None:
+            result = result + op.bias
+        return result / np.float32(self.count)
 
     def right(self, kernel: RoundingKernel) -> tuple[Numbers, Mask]:
         """By kernel what effective weights are multiplied by (or NaN), and if all codes are these.
@@ -98,15 +104,28 @@ class Demand:
         return factors, right
 
 
-def demanded(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel) -> Demand | None:
-    """What *kernel* has to return as the value *end*.
+def demanded(
+    graph: Graph,
+    analysis: Analysis,
+    end: str,
+    kernel: RoundingKernel,
+    inside: Collection[str] = (),
+) -> Demand | None:
+    """What *kernel* has to return as the value *end*, the values *inside* of which nothing has.
 
     ``None`` where that is no function of one sum a channel, or these cannot all be gone through.
     """
-    found = _epilogue(graph, end)
+    found = _epilogue(graph, end, inside)
     if found is None:
         return None
     linear, nodes = found
+    count = math.prod(linear.op.window) if isinstance(linear.op, Pool) else 1
+    if nodes and isinstance(nodes[0].op, Pool):
+        count = math.prod(nodes[0].op.window)
+        summing = _over_windows(linear, nodes[0], analysis)
+        if summing is None:
+            return None
+        linear, nodes = summing, nodes[1:]
     if isinstance(linear.op, Dense):
         # Of which nothing here is a kernel.
         return None
@@ -118,7 +137,7 @@ def demanded(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel)
         return None
     if int((sums.hi - sums.lo + 1).max()) * len(sums.lo) > _MOST_STATES:
         return None
-    return Demand(linear, nodes, np.moveaxis(conv.kernel, (-1, -2), (0, 1)), sums)
+    return Demand(linear, count, nodes, np.moveaxis(conv.kernel, (-1, -2), (0, 1)), sums)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,9 +154,15 @@ class Judged:
     kernel: F32 | None = None
 
 
-def judged(graph: Graph, analysis: Analysis, end: str, kernel: RoundingKernel) -> Judged | None:
+def judged(
+    graph: Graph,
+    analysis: Analysis,
+    end: str,
+    kernel: RoundingKernel,
+    inside: Collection[str] = (),
+) -> Judged | None:
     """Whether *kernel* returns the value *end*; ``None`` where that cannot be told."""
-    demand = demanded(graph, analysis, end, kernel)
+    demand = demanded(graph, analysis, end, kernel, inside)
     if demand is None:
         return None
     factors, right = demand.right(kernel)
@@ -174,37 +199,58 @@ def fusions(graph: Graph, layers: Sequence[LayerTensor]) -> dict[str, str]:
     """
     values = {layer.name: layer.value for layer in graph.layers}
     held = {layer.layer for layer in layers if any(tensors_of(layer))}
+    inside = {values.get(layer.layer) for layer in layers if layer.fused_into}
     found: dict[str, str] = {}
     for layer in layers:
         end = layer.fused_into
         if end in held and layer.layer not in held and end in values and layer.layer in values:
-            path = sums_and_behind(graph, values[end])
+            path = sums_and_behind(graph, values[end], inside)
             names = {node.name for node in path[:-1]} if path else set[str]()
             found |= {layer.layer: end} if values[layer.layer] in names else {}
     return found
 
 
-def _epilogue(graph: Graph, end: str) -> tuple[Node, list[Node]] | None:
+def _epilogue(
+    graph: Graph, end: str, inside: Collection[str | None]
+) -> tuple[Node, list[Node]] | None:
     """What sums up before *end*, and the ops between both that compute, in order."""
-    path = sums_and_behind(graph, end)
+    path = sums_and_behind(graph, end, inside)
     return None if path is None else (path[0], [node for node in path[1:] if not _moves(node)])
 
 
-def sums_and_behind(graph: Graph, end: str) -> list[Node] | None:
+def sums_and_behind(graph: Graph, end: str, inside: Collection[str | None]) -> list[Node] | None:
     """The linear op or mean before *end*, and all ops from there on, in order.
 
-    ``None`` if these make of the largest sum of a channel anything but the largest result.
+    In front of a mean a convolution, if its results are *inside* of the operator. ``None`` if these
+    make of the largest sum of a channel anything but the largest result.
     """
     nodes: list[Node] = []
     name = end
     while (node := graph.makers.get(name)) is not None:
         nodes.append(node)
         if isinstance(node.op, Conv | ConvTranspose | Dense) or is_mean(node):
-            return nodes[::-1] if _keep_channels_and_order(nodes[-2::-1]) else None
+            break
         if len(node.inputs) != 1:
             return None
         (name,) = node.inputs
-    return None
+    else:
+        return None
+    if not _keep_channels_and_order(nodes[-2::-1]):
+        return None
+    before = graph.makers.get(node.inputs[0])
+    if is_mean(node) and before and before.name in inside and isinstance(before.op, Conv):
+        return [before, *nodes[::-1]]
+    return nodes[::-1]
+
+
+def _over_windows(linear: Node, mean: Node, analysis: Analysis) -> Node | None:
+    """The sums that a *mean* divides of what a convolution returns; ``None`` if they are rounded."""
+    exact = isinstance(analysis.values[linear.name], Reach)
+    if not exact or isinstance(analysis.certificates[mean.name], Doubt):
+        return None
+    assert isinstance(linear.op, Conv)
+    assert isinstance(mean.op, Pool)
+    return replace(linear, op=over_windows(linear.op, mean.op), shape=mean.shape)
 
 
 def _keep_channels_and_order(behind: Sequence[Node]) -> bool:

@@ -64,7 +64,7 @@ def _rounding(conversion: Conversion) -> dict[str, Judged | None]:
     graph = conversion.graph
     values = {layer.name: layer.value for layer in graph.layers}
     return {
-        name: judged(graph, conversion.analysis, values.get(name, ""), kernel)
+        name: judged(graph, conversion.analysis, values.get(name, ""), kernel, conversion.inside)
         for name, kernel in conversion.file.kernels.items()
     }
 

@@ -8,7 +8,7 @@ import onnx
 from onnx import numpy_helper
 
 from qconvert.checking.deployed.layered_file import LayeredFile
-from qconvert.checking.deployed.requantized import Demand, Mask, demanded
+from qconvert.checking.deployed.requantized import Demand, Mask, demanded, fusions
 from qconvert.checking.deployed.rounding_kernel import Ints, Numbers, RoundingKernel
 from qconvert.checking.repair.constants import drop_unused, unused
 from qconvert.checking.repair.moves import Unrepaired
@@ -32,14 +32,17 @@ class Demanded:
 
 
 def demands(
-    graph: Graph, kernels: Mapping[str, RoundingKernel], domains: Mapping[str, InputDomain]
+    graph: Graph, file: LayeredFile, domains: Mapping[str, InputDomain]
 ) -> dict[str, Demanded]:
-    """By layer those of *kernels* whose sums can all be gone through, for inputs of *domains*."""
-    values = {layer.name: layer.value for layer in graph.layers}
+    """By layer those kernels of *file* whose sums can all be gone through, for inputs of *domains*."""
+    kernels, values = file.kernels, {layer.name: layer.value for layer in graph.layers}
     analysis = analyse(graph, domains) if kernels else Analysis()
+    inside = [values[name] for name in fusions(graph, file.layers)]
     found: dict[str, Demanded] = {}
     for layer, kernel in kernels.items():
-        demand = demanded(graph, analysis, values[layer], kernel) if layer in values else None
+        demand = None
+        if layer in values:
+            demand = demanded(graph, analysis, values[layer], kernel, inside)
         if demand is not None:
             found[layer] = Demanded(layer, kernel, demand)
     return found
@@ -52,7 +55,7 @@ def follow_kernels(
 
     What has none keeps its numbers, and is told.
     """
-    for each in demands(graph, LayeredFile(model).kernels, domains).values():
+    for each in demands(graph, LayeredFile(model), domains).values():
         yield from _follow(each, model)
 
 

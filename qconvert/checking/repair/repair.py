@@ -113,7 +113,7 @@ def _normalizations(
 ) -> dict[str, Normalization]:
     """By node, those of which the file has the program, step by step, or a kernel that follows."""
     file, result = LayeredFile(model), dict[str, Normalization]()
-    followed = demands(graph, file.kernels, domains)
+    followed = demands(graph, file, domains)
     followed_ends = followed.keys() | file.lines.keys()
     fused = {layer.layer for layer in file.layers if layer.fused_into in followed_ends}
     for layer in graph.layers:
