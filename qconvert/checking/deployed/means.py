@@ -23,9 +23,7 @@ def wrong_means(conversion: Conversion) -> tuple[Remark, ...]:
     Or of which that cannot be told.
     """
     file, graph, fused = conversion.file, conversion.graph, conversion.fused
-    products = {
-        fused.get(name) for name, own in graph.by_layer.items() if any(map(_multiplies, own))
-    }
+    products = {end for name, end in fused.items() if any(map(_multiplies, graph.by_layer[name]))}
     ends = {name: end for name, end in _ends_of_means(graph).items() if name not in products}
     held = [x.layer for x in file.layers if x.layer in ends and not x.fused_into]
     linear = {name: node for name in held for node in file.cones[name] if kind_of(node) in LINEAR}

@@ -244,7 +244,7 @@ def sums_and_behind(graph: Graph, end: str, inside: Collection[str | None]) -> l
 
 
 def _over_windows(linear: Node, mean: Node, analysis: Analysis) -> Node | None:
-    """The sums that a *mean* divides of what a convolution returns; ``None`` if they are rounded."""
+    """The sums, of what a convolution returns, that a *mean* divides; ``None`` if some round."""
     exact = isinstance(analysis.values[linear.name], Reach)
     if not exact or isinstance(analysis.certificates[mean.name], Doubt):
         return None

@@ -34,7 +34,7 @@ class Demanded:
 def demands(
     graph: Graph, file: LayeredFile, domains: Mapping[str, InputDomain]
 ) -> dict[str, Demanded]:
-    """By layer those kernels of *file* whose sums can all be gone through, for inputs of *domains*."""
+    """By layer those kernels of *file* whose sums, of inputs of *domains*, are not too many."""
     kernels, values = file.kernels, {layer.name: layer.value for layer in graph.layers}
     analysis = analyse(graph, domains) if kernels else Analysis()
     inside = [values[name] for name in fusions(graph, file.layers)]
