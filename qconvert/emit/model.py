@@ -11,7 +11,7 @@ import onnx
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import DIALECTS, Dialect
 from qconvert.emit.interface import Meaning, input_codes, input_value, output_codes
-from qconvert.emit.lowering import lower, lower_chain, lower_line, lower_linear
+from qconvert.emit.lowering import lower, lower_chain, lower_line, lower_linear, lower_mean
 from qconvert.emit.lowering.dense_sums import multipliers
 from qconvert.emit.lowering.gathering import gathered
 from qconvert.emit.lowering.linear_layer import LinearLayer
@@ -26,7 +26,7 @@ from qconvert.emit.metadata import (
 )
 from qconvert.emit.packing import PACKED_OPSET
 from qconvert.emit.reaches import reaches
-from qconvert.emit.requantization import chains
+from qconvert.emit.requantization import chains, means_for_products
 from qconvert.emit.requirements import requirements
 from qconvert.emit.values import Value, natural, relayout
 from qconvert.emit.weights import weight_of
@@ -128,6 +128,7 @@ def _emit(
     known_reaches = reaches(graph)
     owned = {layer.value for layer in graph.layers}
     factors = multipliers(graph) if dialect.integer_kernels else {}
+    means = means_for_products(graph) if dialect.integer_kernels else set()
     fused: dict[str, str] = {}
     for node in graph.nodes:
         if node.name in values or node.name in fused:
@@ -145,6 +146,8 @@ def _emit(
             given = graph.shapes[node.inputs[0]]
             layer = LinearLayer(node, weight, given, chain, factors.get(node.name))
             y = lower_linear(layer, inputs[0], b, dialect)
+        if y is None and node.name in means:
+            y = lower_mean(node, inputs[0], b)
         if y is None:
             y = lower(node.op, inputs, node.shape, b, dialect)
         made = {node: gathered(graph, node, inputs, y, b)}

@@ -20,7 +20,7 @@ from qconvert.emit.lowering.stock import lower_stock
 from qconvert.emit.requantization import Chain
 from qconvert.emit.values import Value
 from qconvert.emit.weights import Weight, conv_transpose_weight, conv_weight, dense_weight
-from qconvert.ir import Op, Shape
+from qconvert.ir import Node, Op, Shape
 from qconvert.ir.ops import (
     Affine,
     BatchNormalization,
@@ -101,6 +101,12 @@ def lower_chain(
 ) -> Value | None:
     """Emit a whole chain behind *x* as one integer kernel; ``None`` if it cannot be one."""
     return requantized.lower_chain(chain, weight, x, b, dialect, lower)
+
+
+def lower_mean(node: Node, x: Value, b: Builder) -> Value | None:
+    """Emit a mean over windows of the codes *x* as codes; ``None`` where these do not hold it."""
+    assert isinstance(node.op, Pool)
+    return requantized.mean_of_codes(node.op, x, node.shape[-1] or 1, b)
 
 
 def lower_line(

@@ -4,6 +4,7 @@
 ``DequantizeLinear`` around a ``Conv`` would be right only where a runtime makes that of it.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes, on_grid
 from qconvert.emit.dialects import Dialect
-from qconvert.emit.grids import rounds_to
+from qconvert.emit.grids import bytes_hold, rounds_to
 from qconvert.emit.lowering.abreast import (
     places_abreast,
     side_by_side,
@@ -29,6 +30,7 @@ from qconvert.emit.requantization import (
     Phases,
     Requantized,
     averaged,
+    divides_exactly,
     phases,
     requantized,
     summing,
@@ -42,7 +44,7 @@ from qconvert.emit.values import (
     relayout,
 )
 from qconvert.emit.weights import Weight, conv_weight
-from qconvert.ir import Op, Shape
+from qconvert.ir import Grid, Op, Shape
 from qconvert.ir.ops import Conv, ConvTranspose, Pool, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
 
@@ -156,6 +158,30 @@ def _requantized(
     return from_codes(b, codes, x.layout)
 
 
+def mean_of_codes(op: Pool, x: Value, channels: int, b: Builder) -> Value | None:
+    """A mean that needs no rounding as sums of codes, in smaller steps; ``None`` if bytes end."""
+    if x.codes is None or not x.integer or not divides_exactly(op):
+        return None
+    count = math.prod(op.window)
+    lo, hi = (end * count for end in x.codes.ends)
+    grid = Grid(lo, hi, x.codes.exp - (count.bit_length() - 1))
+    if not bytes_hold(grid):
+        return None
+    ones = summing(op, channels)
+    weights = conv_weight(ones).array.astype(np.int64)
+    bias, multipliers = np.zeros(channels, np.int64), np.ones(channels, np.float32)
+    zero = _zero(grid)
+    sums = Requantized(weights, bias, multipliers, grid, (-zero, 255 - zero), 0)
+    x = relayout(b, x, channels_first(x.rank))
+    codes = _convolved(ones, sums, x, b, lambda codes, _: stored_codes(b, codes, "kernel"))
+    return from_codes(b, codes, x.layout)
+
+
+def _zero(grid: Grid) -> int:
+    """The code of 0."""
+    return 128 if grid.lo < 0 else 0
+
+
 def _in_place(b: Builder, y: Value, placed: Phases) -> Value:
     """The phases, which are channels, where they belong: moved in runs of one pixel's channels."""
     assert y.codes is not None
@@ -186,8 +212,7 @@ def _convolved(
     It has the channels of *found*, *count* times.
     """
     assert x.codes is not None
-    grid, dtype = found.grid, "uint8"
-    zero = 128 if grid.lo < 0 else 0
+    grid, dtype, zero = found.grid, "uint8", _zero(found.grid)
     codes = _shifted(b, x.codes, found.shift)
     weights = WeightCodes(found.weights, np.zeros(1, np.int64), 0)
     kind, origin = type_of_weights(b, weights, codes)

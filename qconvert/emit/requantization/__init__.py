@@ -6,7 +6,7 @@ that can be reached, batch normalization costs nothing; where they do not, nothi
 in their stead. Behind exact sums that become floats, two numbers of float32 a channel may do.
 """
 
-from qconvert.emit.requantization.chains import Chain, chains
+from qconvert.emit.requantization.chains import Chain, chains, means_for_products
 from qconvert.emit.requantization.float_line import FloatLine, line_of
 from qconvert.emit.requantization.means import divides_exactly, summing
 from qconvert.emit.requantization.phases import Phases, phases
@@ -22,6 +22,7 @@ __all__ = [
     "chains",
     "divides_exactly",
     "line_of",
+    "means_for_products",
     "own_steps",
     "phases",
     "reach",

@@ -75,6 +75,17 @@ def chains(graph: Graph) -> dict[str, Chain]:
     return found
 
 
+def means_for_products(graph: Graph) -> set[str]:
+    """The means over windows that a linear op multiplies, though no quantizer is in between."""
+    multiplied: set[str] = set()
+    for node in reversed(graph.nodes):
+        if isinstance(node.op, Conv | ConvTranspose | Dense) or (
+            node.name in multiplied and (_moves(node.op) or is_mean(node.op))
+        ):
+            multiplied.update(node.inputs)
+    return {node.name for node in graph.nodes if is_mean(node.op)} & multiplied
+
+
 def _chain(linear: Node, readers: Mapping[str, Sequence[Node]], seen: set[str]) -> Chain | None:
     between: list[Node] = []
     moves: list[Node] = []
