@@ -27,21 +27,27 @@ MEAN: Final = Pool("mean", (3, 3), (2, 2), ((0, 0), (0, 0)))
 Edit = Callable[[onnx.ModelProto], None]
 
 
-def model_of(*between: tuple[str, Op]) -> Graph:
+def model_of(channels: int, *between: tuple[str, Op]) -> Graph:
     """A quantizer, means over windows of nine, *between*, and a quantizer."""
     nodes: list[Node] = []
     name = "x"
-    shape: Shape = (None, 7, 7, 2)
+    shape: Shape = (None, 7, 7, channels)
     steps: list[tuple[str, Op]] = [("q", FINE), ("mean", MEAN), *between, ("act", COARSE)]
     for each, made in steps:
         shape = infer_shape(made, shape)
         nodes.append(Node(each, made, (name,), shape))
         name = each
     layers = tuple(Layer(n.name, "Layer", n.name) for n in nodes)
-    return Graph("m", (Input("x", (None, 7, 7, 2)),), tuple(nodes), (Output("act", "act"),), layers)
+    return Graph(
+        "m", (Input("x", (None, 7, 7, channels)),), tuple(nodes), (Output("act", "act"),), layers
+    )
 
 
-GRAPHS: Final = (model_of(), model_of(("times", Scale(9.0)), ("part", Scale(0.109375))))
+#: Places of a row have their means at once, or channels by themselves.
+FEW: Final = 2
+MANY: Final = 16
+BETWEEN: Final[tuple[tuple[str, Op], ...]] = (("times", Scale(9.0)), ("part", Scale(0.109375)))
+GRAPHS: Final = tuple(model_of(n, *between) for n in (FEW, MANY) for between in ((), BETWEEN))
 
 
 @pytest.mark.parametrize("graph", GRAPHS)
@@ -69,8 +75,8 @@ def strides(model: onnx.ModelProto) -> None:
 
 EDITS: Final[tuple[Edit, ...]] = (
     lambda m: change(m, "act/kernel", one_of_ones),
-    lambda m: change(m, "act/bias", lambda a: a + np.array([0, 40], a.dtype)),
-    lambda m: change(m, m.graph.node[2].input[4], scaled(8 / 9)),
+    lambda m: change(m, "act/bias", lambda a: a + np.resize(np.array([0, 40], a.dtype), a.shape)),
+    lambda m: change(m, node(m, "act/QLinearConv").input[4], scaled(8 / 9)),
     lambda m: change(m, "end", lambda a: a - 1),
     lambda m: change(m, "zero", lambda a: a + 1),
     strides,
@@ -98,9 +104,9 @@ def test_the_violation_is_one_of_the_graph_that_runs() -> None:
 
 def test_a_mean_that_is_drawn_as_one_has_no_kernel() -> None:
     padded = replace(MEAN, padding=((1, 1), (1, 1)))
-    graph = model_of()
+    graph = model_of(MANY)
     nodes = tuple(replace(n, op=padded) if n.name == "mean" else n for n in graph.nodes)
-    shape = infer_shape(padded, (None, 7, 7, 2))
+    shape = infer_shape(padded, (None, 7, 7, MANY))
     nodes = tuple(n if n.name == "q" else replace(n, shape=shape) for n in nodes)
     model = to_onnx(replace(graph, nodes=nodes))
     assert "QLinearConv" not in [each.op_type for each in model.graph.node]

@@ -7,7 +7,7 @@ import pytest
 
 from qconvert.emit import to_onnx
 from qconvert.ir import F32, Graph, Output
-from qconvert.ir.ops import BatchNormalization, Op, Pool, Quantize, Relu, Scale
+from qconvert.ir.ops import BatchNormalization, Conv, Op, Pool, Quantize, Relu, Scale
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu, QuantizedTanh
 from qconvert.reference import evaluate
 
@@ -29,11 +29,11 @@ def quantized(area: int, part: float) -> tuple[Op, ...]:
     return Scale(float(area)), Scale(part)
 
 
-def chain(make: Make, first: Op, pool: Pool, *others: Op) -> Graph:
+def chain(make: Make, first: Op, pool: Pool, *others: Op, channels: int = 2) -> Graph:
     """A quantizer, the pool, and others behind it, the last of which is called ``act``."""
     names = ["q", "mean", *(f"op{i}" for i in range(len(others) - 1)), "act"]
     steps = zip(names, (first, pool, *others), ["x", *names[:-1]], strict=True)
-    shape = *[9] * len(pool.window), 2
+    shape = *[9] * len(pool.window), channels
     return make({"x": shape}, [(name, op, [read]) for name, op, read in steps])
 
 
@@ -99,6 +99,57 @@ def test_other_means_are_pools(
     assert "QLinearConv" not in [node.op_type for node in to_onnx(graph).graph.node]
 
 
+@pytest.mark.parametrize("channels", [1, 3, 6, 10, 16, 17])
+@pytest.mark.parametrize("pool", [mean(2, 2), mean(3, 3), mean(2), mean(3, 2, stride=1)])
+def test_few_channels_have_several_means_at_once(
+    make: Make, run: Run, pool: Pool, channels: int
+) -> None:
+    graph = chain(make, FINE, pool, NIBBLE, channels=channels)
+    x = drawn(graph)
+    np.testing.assert_array_equal(run(graph, x).deployed[0], evaluate(graph, {"x": x})["act"])
+    kinds = [node.op_type for node in to_onnx(graph).graph.node]
+    assert kinds.count("QLinearConv") == 1
+    assert ("Gather" in kinds) == (channels < 16)
+
+
+def products(channels: int) -> Conv:
+    kernel = (np.random.default_rng(2).integers(-7, 8, (1, 1, channels, 4)) / 8).astype(np.float32)
+    return Conv(kernel, None, (1, 1), (1, 1), ((0, 0), (0, 0)))
+
+
+@pytest.mark.parametrize("channels", [3, 16])
+@pytest.mark.parametrize("first", [NIBBLE, Quantize(QuantizedBits(5, 1, alpha=1.0))])
+@pytest.mark.parametrize("moved", [(), (Pool("max", (2, 2), (1, 1), ((0, 0), (0, 0))),)])
+def test_means_in_front_of_products_stay_codes(
+    make: Make, run: Run, first: Op, moved: tuple[Op, ...], channels: int
+) -> None:
+    graph = chain(make, first, mean(2, 2), *moved, products(channels), NIBBLE, channels=channels)
+    x = drawn(graph)
+    ran = run(graph, x)
+    np.testing.assert_array_equal(ran.deployed[0], evaluate(graph, {"x": x})["act"])
+    assert ran.operators.count("QLinearConv") == 2
+    assert not {"AveragePool", "Conv"}.intersection(ran.operators)
+
+
+@pytest.mark.parametrize(
+    ("first", "pool", "behind"),
+    [
+        # Sums take more than a byte.
+        (Quantize(QuantizedRelu(7, 2)), mean(2, 2), (products(3), NIBBLE)),
+        # They would be rounded.
+        (NIBBLE, mean(3, 3), (products(3), NIBBLE)),
+        (NIBBLE, mean(2, 2, padding=1), (products(3), NIBBLE)),
+        # Nothing multiplies it.
+        (NIBBLE, mean(2, 2), (Relu(max_value=1.5),)),
+    ],
+)
+def test_other_means_become_floats(
+    make: Make, first: Op, pool: Pool, behind: tuple[Op, ...]
+) -> None:
+    graph = chain(make, first, pool, *behind, channels=3)
+    assert "AveragePool" in [node.op_type for node in to_onnx(graph).graph.node]
+
+
 def test_a_mean_that_others_read_is_computed(make: Make, run: Run) -> None:
     graph = chain(make, FINE, mean(3, 3), NIBBLE)
     graph = replace(graph, outputs=(Output("mean", "mean"), *graph.outputs))
@@ -109,7 +160,7 @@ def test_a_mean_that_others_read_is_computed(make: Make, run: Run) -> None:
 
 
 def test_one_scale_is_enough_for_equal_channels(make: Make) -> None:
-    model = to_onnx(chain(make, FINE, mean(3, 3), NIBBLE))
+    model = to_onnx(chain(make, FINE, mean(3, 3), NIBBLE, channels=16))
     (kernel,) = (node for node in model.graph.node if node.op_type == "QLinearConv")
     sizes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
-    assert [sizes[kernel.input[place]] for place in (3, 4, 5)] == [[2, 1, 3, 3], [], []]
+    assert [sizes[kernel.input[place]] for place in (3, 4, 5)] == [[16, 1, 3, 3], [], []]

@@ -16,7 +16,7 @@ from qconvert.ir import F32, Node, Op
 from qconvert.ir.ops import Conv, ConvTranspose, Pool
 
 
-def form_of(op: Op, weights: Ints) -> Conv | None:
+def form_of(linear: Node, weights: Ints) -> Conv | None:
     """What an operator with so many *weights* has to compute, with a kernel for each of its sums.
 
     Of a mean that is the sum that it divides. In place of a transposed convolution with strides of
@@ -24,13 +24,14 @@ def form_of(op: Op, weights: Ints) -> Conv | None:
     between those of the input. Groups may be one, whose weights for inputs of others are 0. Places
     of a row that are computed together have a kernel each.
     """
-    if isinstance(op, Conv):
-        forms = (op, _whole(op), _abreast(op, len(weights)))
-        return next((x for x in forms if x and x.kernel.size == weights.size), None)
-    if isinstance(op, Pool):
-        return _summing(op, weights)
-    assert isinstance(op, ConvTranspose)
-    return _by_phase(op, weights)
+    if isinstance(linear.op, ConvTranspose):
+        return _by_phase(linear.op, weights)
+    op = _summing(linear) if isinstance(linear.op, Pool) else linear.op
+    if not isinstance(op, Conv):
+        return None
+    whole = _whole(op)
+    forms = (op, whole, _abreast(whole, len(weights), linear.shape[-2]))
+    return next((x for x in forms if x and x.kernel.size == weights.size), None)
 
 
 def over_windows(op: Conv, mean: Pool) -> Conv:
@@ -83,32 +84,28 @@ def _whole(op: Conv) -> Conv:
     return replace(op, kernel=kernel, groups=1)
 
 
-def _abreast(op: Conv, kernels: int) -> Conv | None:
-    """*op* with so many *kernels*, one a channel for each of some places of a row."""
+def _abreast(op: Conv, kernels: int, width: int | None) -> Conv | None:
+    """*op* with so many *kernels*, one a channel for each of some places of a row.
+
+    Behind each row, *width* places long, are zeros for all places of its last window; what it
+    computes there, beyond the end, is cut off.
+    """
     *rows, last, inputs, outputs = op.kernel.shape
-    count, stride = kernels // outputs, op.strides[-1]
-    if op.groups > 1 or op.dilations[-1] > 1 or kernels % outputs:
+    (*strides, stride), (*padding, (before, after)) = op.strides, op.padding
+    count = kernels // outputs
+    if width is None or op.dilations[-1] > 1 or kernels % outputs:
         return None
     kernel = np.zeros((*rows, last + (count - 1) * stride, inputs, count, outputs), np.float32)
     for place in range(count):
         start = place * stride
         kernel[..., start : start + last, :, place, :] = op.kernel
-    flat = kernel.reshape(*kernel.shape[:-2], -1)
-    return replace(op, kernel=flat, strides=(*op.strides[:-1], count * stride))
-
-
-def with_whole_rows(conv: Conv, linear: Node) -> Conv:
-    """*conv*, a form of *linear*, with zeros behind each row for all places of its last window.
-
-    What it computes there, beyond the end of the row, is cut off.
-    """
-    op, width = linear.op, linear.shape[-2]
-    if not isinstance(op, Conv) or width is None:
-        return conv
-    count = conv.kernel.shape[-1] // op.kernel.shape[-1]
-    *padding, (before, after) = conv.padding
-    beyond = -width % count * op.strides[-1]
-    return replace(conv, padding=(*padding, (before, after + beyond)))
+    beyond = -width % count * stride
+    return replace(
+        op,
+        kernel=kernel.reshape(*kernel.shape[:-2], -1),
+        strides=(*strides, count * stride),
+        padding=(*padding, (before, after + beyond)),
+    )
 
 
 def _groups(op: Conv) -> Iterator[tuple[slice, slice]]:
@@ -134,10 +131,11 @@ def weights_of(kernel: F32, op: Op) -> F32:
     return kernel[..., :last, :, :outputs]
 
 
-def _summing(op: Pool, weights: Ints) -> Conv | None:
+def _summing(mean: Node) -> Conv | None:
     """Ones for each element of a window; none where padding makes windows of fewer."""
-    channels, ones = len(weights), (1,) * len(op.window)
-    if any(map(any, op.padding)) or weights.shape[1:] != (1, *op.window):
+    op, channels = mean.op, mean.shape[-1]
+    assert isinstance(op, Pool)
+    if any(map(any, op.padding)) or channels is None:
         return None
     kernel = np.ones((*op.window, 1, channels), np.float32)
-    return Conv(kernel, None, op.strides, ones, op.padding, channels)
+    return Conv(kernel, None, op.strides, (1,) * len(op.window), op.padding, channels)

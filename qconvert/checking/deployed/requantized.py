@@ -18,7 +18,6 @@ from qconvert.checking.deployed.kernel_forms import (
     form_of,
     over_windows,
     weights_of,
-    with_whole_rows,
 )
 from qconvert.checking.deployed.rounding_kernel import Numbers, RoundingKernel
 from qconvert.emit.metadata import LayerTensor
@@ -129,11 +128,11 @@ def demanded(
     if isinstance(linear.op, Dense):
         # Of which nothing here is a kernel.
         return None
-    conv = form_of(linear.op, kernel.weights)
+    conv = form_of(linear, kernel.weights)
     sums = None if conv is None else product_sums(replace(linear, op=conv), analysis.values)
     if conv is None or sums is None or len(sums.lo) != len(kernel.bias):
         return None
-    if not _is_laid_out(kernel.node, with_whole_rows(conv, linear)):
+    if not _is_laid_out(kernel.node, conv):
         return None
     if int((sums.hi - sums.lo + 1).max()) * len(sums.lo) > _MOST_STATES:
         return None

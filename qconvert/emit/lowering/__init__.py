@@ -106,7 +106,7 @@ def lower_chain(
 def lower_mean(node: Node, x: Value, b: Builder) -> Value | None:
     """Emit a mean over windows of the codes *x* as codes; ``None`` where these do not hold it."""
     assert isinstance(node.op, Pool)
-    return requantized.mean_of_codes(node.op, x, node.shape[-1] or 1, b)
+    return requantized.mean_of_codes(node.op, node.shape, x, b)
 
 
 def lower_line(

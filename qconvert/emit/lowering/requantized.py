@@ -31,6 +31,7 @@ from qconvert.emit.requantization import (
     Requantized,
     averaged,
     divides_exactly,
+    in_one_group,
     phases,
     requantized,
     summing,
@@ -50,6 +51,9 @@ from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
 
 #: Behind the last element of every axis.
 _END = 1 << 62
+
+#: Channels from which means of each by itself are fastest, and the weights that fewer may have.
+_FEWEST_APART, _MOST_TOGETHER = 16, 1024
 
 #: Weights (outputs, inputs / groups, *window) in the type in which a file has them.
 Stored: TypeAlias = npt.NDArray[Any]
@@ -89,8 +93,8 @@ def _kernel(chain: Chain, weight: Weight | None, x: Value, b: Builder) -> Value 
             return None
         return _requantized(chain, placed.conv, conv_weight(placed.conv), x, b, placed)
     if isinstance(op, Pool):
-        ones = summing(op, chain.linear.shape[-1] or 1)
-        return _requantized(chain, ones, conv_weight(ones), x, b)
+        conv, count = _summing(op, chain.linear.shape)
+        return _requantized(chain, conv, conv_weight(conv), x, b, count=count)
     return None
 
 
@@ -141,24 +145,37 @@ def _requantized(
     if found is None:
         return None
     b.scope = chain.end.name
+    if form(conv, alone=not chain.between) is Form.WHOLE:
+        x = relayout(b, x, channels_first(x.rank))
+        codes = _convolved(
+            without_groups(conv), found, x, b, lambda w, zero: spread(b, w, conv.groups, zero)
+        )
+        return from_codes(b, codes, x.layout)
+    if placed is not None:
+        x = relayout(b, x, channels_first(x.rank))
+        codes = _convolved(conv, found, x, b, lambda w, _: stored_codes(b, w, "kernel"))
+        return _in_place(b, Value("", x.layout, codes), placed)
+    return _at_places(conv, found, chain.linear.shape, x, b, count)
+
+
+def _at_places(
+    conv: Conv, found: Requantized, shape: Shape, x: Value, b: Builder, count: int
+) -> Value:
+    """A result of *shape*, *count* places of a row at once."""
     x = relayout(b, x, channels_first(x.rank))
-    whole = form(conv, alone=not chain.between) is Form.WHOLE
 
     def kernel(codes: Stored, zero: int) -> Tensor:
-        if count > 1:
-            return widened_kernel(b, codes, zero, conv.strides[-1], count)
-        return spread(b, codes, conv.groups, zero) if whole else stored_codes(b, codes, "kernel")
+        if count == 1:
+            return stored_codes(b, codes, "kernel")
+        return widened_kernel(b, codes, zero, conv.strides[-1], count)
 
-    run = without_groups(conv) if whole else widened(conv, count, chain.linear.shape[-2])
-    codes = _convolved(run, found, x, b, kernel, count)
-    if placed is not None:
-        return _in_place(b, Value("", x.layout, codes), placed)
-    if count > 1:
-        return side_by_side(b, Value("", x.layout, codes), chain.linear.shape, count)
-    return from_codes(b, codes, x.layout)
+    codes = _convolved(widened(conv, count, shape[-2]), found, x, b, kernel, count)
+    if count == 1:
+        return from_codes(b, codes, x.layout)
+    return side_by_side(b, Value("", x.layout, codes), shape, count)
 
 
-def mean_of_codes(op: Pool, x: Value, channels: int, b: Builder) -> Value | None:
+def mean_of_codes(op: Pool, shape: Shape, x: Value, b: Builder) -> Value | None:
     """A mean that needs no rounding as sums of codes, in smaller steps; ``None`` if bytes end."""
     if x.codes is None or not x.integer or not divides_exactly(op):
         return None
@@ -167,14 +184,26 @@ def mean_of_codes(op: Pool, x: Value, channels: int, b: Builder) -> Value | None
     grid = Grid(lo, hi, x.codes.exp - (count.bit_length() - 1))
     if not bytes_hold(grid):
         return None
-    ones = summing(op, channels)
-    weights = conv_weight(ones).array.astype(np.int64)
-    bias, multipliers = np.zeros(channels, np.int64), np.ones(channels, np.float32)
+    conv, places = _summing(op, shape)
+    weights = conv_weight(conv).array.astype(np.int64)
+    bias, multipliers = np.zeros(len(weights), np.int64), np.ones(len(weights), np.float32)
     zero = _zero(grid)
     sums = Requantized(weights, bias, multipliers, grid, (-zero, 255 - zero), 0)
-    x = relayout(b, x, channels_first(x.rank))
-    codes = _convolved(ones, sums, x, b, lambda codes, _: stored_codes(b, codes, "kernel"))
-    return from_codes(b, codes, x.layout)
+    return _at_places(conv, sums, shape, x, b, places)
+
+
+def _summing(op: Pool, shape: Shape) -> tuple[Conv, int]:
+    """The sums of a mean's windows, and how many places of a row have theirs at once.
+
+    Few channels are faster so, as one group with zeros between them.
+    """
+    ones = summing(op, shape[-1] or 1)
+    if (shape[-1] or 1) < _FEWEST_APART:
+        together = in_one_group(ones)
+        places = places_abreast(together, shape[-2])
+        if places > 1 and together.kernel.size <= _MOST_TOGETHER:
+            return together, places
+    return ones, 1
 
 
 def _zero(grid: Grid) -> int:
