@@ -43,6 +43,7 @@ from scripts.benched.uncommon import (
     averaging_cnn,
     dense_of_floats,
     grouped_cnn,
+    lenet,
     multiplier_cnn,
     narrow_depthwise_net,
     odd_cnn,
@@ -176,6 +177,7 @@ ARCHITECTURES: Final[Sequence[Callable[[], Keras]]] = (
     multiplier_cnn,
     narrow_depthwise_net,
     odd_cnn,
+    lenet,
     averaging_cnn,
     dense_of_floats,
 )

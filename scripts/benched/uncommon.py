@@ -60,6 +60,17 @@ def odd_cnn() -> Keras:
     return Model(source, classified(x, 10))
 
 
+def lenet() -> Keras:
+    """LeNet-5, with a mean in front of a convolution, and one between it and its quantizer."""
+    source = Input((28, 28, 1), name="input")
+    first, second = (conv(filters, 5, **bits_of(4)) for filters in (6, 16))
+    x = through(source, act(PIXELS), first, act(FOUR_BITS), stock.AveragePooling2D())
+    x = through(x, second, stock.AveragePooling2D(), act(FOUR_BITS), stock.Flatten())
+    for units in (120, 84):
+        x = through(x, dense(units), act(FOUR_BITS))
+    return Model(source, dense(10)(x))
+
+
 def averaging_cnn() -> Keras:
     """Convolutions with means over windows of four between them."""
     layers: list[Keras] = [act(PIXELS)]
