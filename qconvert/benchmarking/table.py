@@ -1,6 +1,6 @@
 """A benchmark for people."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from rich.console import Console
@@ -57,6 +57,7 @@ def _head(found: Benchmark) -> Iterator[Text]:
     macs = "" if found.macs is None else f", {_count(found.macs)} multiplications a sample"
     yield Text(f"{printable(str(found.file.path))}: {found.bytes} bytes{macs}", "bold")
     rounds = f"medians of {found.rounds} rounds"
+    yield Text(_environment(found.environment), "dim")
     if found.against is None:
         yield Text(rounds, "dim")
         return
@@ -64,6 +65,14 @@ def _head(found: Benchmark) -> Iterator[Text]:
     for note in found.notes:
         yield Text(f"note: {printable(note)}", "yellow")
     yield Text(f"{rounds}; a ratio above 1: the file is faster", "dim")
+
+
+def _environment(known: Mapping[str, str]) -> str:
+    """The versions of what runs, and where."""
+    where = {"machine", "processor", "processors"}
+    versions = ", ".join(f"{name} {known[name]}" for name in known if name not in where)
+    processors = amount(int(known["processors"]), "processor")
+    return printable(f"{versions}; {known['processor'] or known['machine']}, {processors}")
 
 
 def _threads(threads: int) -> str:

@@ -32,5 +32,5 @@ def benchmark_() -> Benchmark:
             Operator("dense", "MatMul", ("dense",), 0.0005, False),
             Operator("move", "Transpose", (), 0.00001, None),
         ),
-        environment={"qconvert": "0", "machine": "m"},
+        environment={"qconvert": "0", "machine": "m", "processor": "", "processors": "2"},
     )

@@ -75,6 +75,10 @@ def test_people_see_times_ratios_and_the_share_of_the_peak(text: str) -> None:
     assert "210 G multiplications/s" in text
 
 
+def test_people_see_what_ran_and_where(text: str) -> None:
+    assert "qconvert 0; m, 2 processors\n" in text
+
+
 def test_people_see_why_there_is_nothing(text: str) -> None:
     assert "TensorFlow Lite failed" in text
     assert "of hunger" in text
