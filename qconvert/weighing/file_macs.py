@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import numpy as np
 import onnx
 
 from qconvert.checking.deployed.kernels import LINEAR, input_of, kind_of
@@ -12,7 +13,7 @@ from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.emit.metadata import LayerTensor
 
 #: What moves or casts all of a kernel.
-_SHAPING: Final = frozenset({"Cast", "Reshape"})
+_SHAPING: Final = frozenset({"Cast", "Reshape", "Transpose"})
 
 
 def multiplications(model: onnx.ModelProto) -> int | None:
@@ -66,7 +67,7 @@ def _total(
         for node, inner in graph.nested(outer):
             if kind_of(node) not in LINEAR:
                 continue
-            count = _count(node, shapes) // _groups(node, graph) if inner is graph else 0
+            count = _in_model(_count(node, shapes), node, graph) if inner is graph else 0
             if not count:
                 return None
             total += count
@@ -87,18 +88,23 @@ def _count(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> int:
     return math.prod(returned) * taken[axis] if 0 <= axis < len(taken) else 0
 
 
-def _groups(node: onnx.NodeProto, graph: OnnxGraph) -> int:
-    """How many groups the weights of one kernel have, with zeros between them, as `export` has it.
+def _in_model(products: int, node: onnx.NodeProto, graph: OnnxGraph) -> int:
+    """Those of *products* with no zeros that `export` has put into a kernel.
 
-    These are no multiplications of the model's.
+    Between the weights of groups, and beside those of the places of a row that share it.
     """
-    spread = graph.maker(input_of(node, LINEAR[kind_of(node)].kernel))
-    while spread is not None and spread.op_type in _SHAPING:
-        spread = graph.maker(spread.input[0])
-    if spread is None or spread.op_type != "Where":
-        return 1
-    own = graph.constant(spread.input[0])
-    return len(own) if own is not None and own.ndim else 1
+    maker = graph.maker(input_of(node, LINEAR[kind_of(node)].kernel))
+    while maker is not None and maker.op_type in (*_SHAPING, "Gather"):
+        if maker.op_type == "Gather":
+            places = graph.constant(maker.input[1])
+            if places is not None and places.size:
+                # What lies beside a place is the last element, behind its row.
+                products = products * int(np.sum(places < places.max())) // places.size
+        maker = graph.maker(maker.input[0])
+    if maker is None or maker.op_type != "Where":
+        return products
+    own = graph.constant(maker.input[0])
+    return products // len(own) if own is not None and own.ndim else products
 
 
 def _summed(node: onnx.NodeProto, axes: int) -> int:

@@ -44,7 +44,7 @@ def model_of(inputs: int, outputs: int, groups: int) -> Graph:
 
 
 WHOLE: Final = model_of(8, 12, 4)
-FLOATS: Final = model_of(4, 4, 2)
+FLOATS: Final = model_of(12, 12, 12)
 
 
 def kernel_in(graph: Graph, model: onnx.ModelProto) -> F32:
@@ -68,10 +68,10 @@ def test_one_wrong_weight_is_told_at_its_place() -> None:
     (stored,) = node(model, "act/Cast").input
     change(model, stored, lambda a: a + np.eye(1, a.size, 40, dtype=a.dtype).reshape(a.shape))
     found, own = kernel_in(WHOLE, model), effective(WHOLE)
-    # (groups, outputs a group, 1, inputs a group, rows, columns)
-    output, place = divmod(40, 18)
+    # (groups, outputs a group, 1, inputs a group, rows, columns and a zero)
+    output, place = divmod(40, 24)
     (wrong,) = np.argwhere(found != own)
-    assert tuple(wrong) == (place % 9 // 3, place % 3, place // 9, output)
+    assert tuple(wrong) == (place % 12 // 4, place % 4, place // 12, output)
 
 
 def test_inputs_of_another_group_are_wrong() -> None:

@@ -63,7 +63,7 @@ def scaled(by: float) -> Callable[[Array], Array]:
 
 def one_of_ones(array: Array) -> Array:
     changed = array.copy()
-    changed[1, 0, 2, 2] -= 1
+    changed[1].flat[0] += 1
     return changed
 
 

@@ -121,14 +121,15 @@ def _groups(op: Conv) -> Iterator[tuple[slice, slice]]:
 def weights_of(kernel: F32, op: Op) -> F32:
     """The weights of *op* among those of a *kernel*, which may be one of a single group.
 
-    Or of several places, of which the first is looked at: whether all are right is known.
+    And of several places, of which the first is looked at: whether all are right is known.
     """
     if not isinstance(op, Conv) or kernel.size == op.kernel.size:
         return kernel
-    if op.groups > 1:
-        return np.concatenate([kernel[..., taken, returned] for taken, returned in _groups(op)], -1)
-    *_, last, _, outputs = op.kernel.shape
-    return kernel[..., :last, :, :outputs]
+    *_, last, inputs, outputs = op.kernel.shape
+    place = kernel[..., :last, :, :outputs]
+    if kernel.shape[-2] == inputs:
+        return place
+    return np.concatenate([place[..., taken, returned] for taken, returned in _groups(op)], -1)
 
 
 def _summing(mean: Node) -> Conv | None:

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from qconvert.emit.builder import Builder, Tensor
-from qconvert.emit.packing import stored_codes
 from qconvert.emit.values import Value, from_codes, natural, relayout
 from qconvert.ir.ops import Conv
 
@@ -32,8 +31,11 @@ _MOST_CHANNELS, _MOST_PLACES = 128, 8
 
 
 def places_abreast(op: Conv, width: int | None) -> int:
-    """How many places of a row, *width* of the result, are computed fastest together."""
-    if op.groups > 1 or op.dilations[-1] > 1 or width is None:
+    """How many places of a row, *width* of the result, are computed fastest together.
+
+    Of a convolution with groups, as one with zeros between these.
+    """
+    if op.dilations[-1] > 1 or width is None:
         return 1
     most = min(_MOST_PLACES, width, max(1, _MOST_CHANNELS // op.kernel.shape[-1]))
     return min(range(1, most + 1), key=lambda count: _time_of_row(op, width, count))
@@ -43,6 +45,7 @@ def _time_of_row(op: Conv, width: int, count: int) -> float:
     """About how long a row takes, *count* places at once."""
     shape: tuple[int, ...] = op.kernel.shape
     *rows, last, inputs, outputs = shape
+    inputs *= op.groups
     height = math.prod(rows)
     wide = last + (count - 1) * op.strides[-1]
     channels = count * outputs
@@ -66,22 +69,26 @@ def widened(op: Conv, count: int, width: int | None) -> Conv:
     )
 
 
-def widened_kernel(
-    b: Builder, codes: npt.NDArray[Any], zero: int, stride: int, count: int
-) -> Tensor:
-    """Weights (outputs, inputs, *window) as (count * outputs, inputs, *wider window).
+def ended(codes: npt.NDArray[Any], zero: int) -> npt.NDArray[Any]:
+    """Weights with the code *zero* behind each row, which `widened_kernel` has between places."""
+    return np.pad(codes, [(0, 0)] * (codes.ndim - 1) + [(0, 1)], constant_values=zero)
 
-    The file holds them once, and the code *zero* behind each row; ONNX Runtime makes the others
+
+def widened_kernel(
+    b: Builder, stored: Tensor, sizes: Sequence[int], stride: int, count: int
+) -> Tensor:
+    """Weights of *sizes* (outputs, inputs, *window) as (count * outputs, inputs, *wider window).
+
+    The file holds them once, *stored* with a zero behind each row; ONNX Runtime makes the others
     once, when it loads the file.
     """
-    *shape, last = codes.shape
-    ended = np.pad(codes, [(0, 0)] * len(shape) + [(0, 1)], constant_values=zero)
+    *shape, last = sizes
     wide = last + (count - 1) * stride
     places = np.arange(wide) - stride * np.arange(count)[:, np.newaxis]
     table = np.where((places >= 0) & (places < last), places, last).astype(np.int32)
     rows = b.op(
         "Gather",
-        stored_codes(b, ended, "kernel"),
+        stored,
         b.constant(table, "places"),
         attributes={"axis": len(shape)},
     )

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.emit.builder import Builder, Tensor
+from qconvert.emit.lowering.abreast import places_abreast
 from qconvert.emit.lowering.sums import are_exact
 from qconvert.emit.packing import stored_codes
 from qconvert.emit.requantization import Chain
@@ -37,10 +38,13 @@ _FEWEST_PRODUCTS, _MOST_PRODUCTS, _MOST_PRODUCTS_ALONE = 64, 9216, 4096
 FEWEST_OUTPUTS: Final = 8
 #: The window up to which depthwise kernels take 8 channels at once, and 16 beyond.
 _SMALL_WINDOW: Final = 9
+#: Channels that are computed by themselves, and weights with zeros between them, that are too many
+#: for several places of a row at once to be faster.
+_MANY_CHANNELS, _MANY_WEIGHTS = 16, 1024
 
 
-def form(op: Conv, *, alone: bool) -> Form:
-    """The fastest; *alone* if nothing but a quantizer is behind the sums.
+def form(op: Conv, width: int | None, *, alone: bool) -> Form:
+    """The fastest for rows of *width*; *alone* if nothing but a quantizer is behind the sums.
 
     Whatever else is there is a part of an integer kernel, and takes a pass of its own over floats.
     """
@@ -48,6 +52,8 @@ def form(op: Conv, *, alone: bool) -> Form:
     inputs = op.kernel.shape[-2] * op.groups
     if op.groups == 1:
         return Form.GROUPS
+    if _is_fast_together(op, width):
+        return Form.WHOLE
     if inputs == outputs == op.groups:
         return Form.FLOATS if _is_slow_by_channel(op, alone=alone) else Form.GROUPS
     products = inputs * outputs
@@ -55,6 +61,14 @@ def form(op: Conv, *, alone: bool) -> Form:
         return Form.GROUPS
     most = _MOST_PRODUCTS_ALONE if alone else _MOST_PRODUCTS
     return Form.WHOLE if _FEWEST_PRODUCTS <= products <= most else Form.FLOATS
+
+
+def _is_fast_together(op: Conv, width: int | None) -> bool:
+    """Whether channels are so few that several places of a row at once win, zeros included."""
+    inputs, outputs = op.kernel.shape[-2] * op.groups, op.kernel.shape[-1]
+    weights = math.prod(op.kernel.shape[:-2]) * inputs * outputs
+    few = max(inputs, outputs) < _MANY_CHANNELS and weights <= _MANY_WEIGHTS
+    return few and places_abreast(op, width) > 1
 
 
 def _is_slow_by_channel(op: Conv, *, alone: bool) -> bool:
@@ -72,7 +86,7 @@ def in_floats(chain: Chain, weight: Weight, x: Value) -> bool:
     op = chain.linear.op
     if not isinstance(op, Conv) or not x.integer or x.codes is None:
         return False
-    if form(op, alone=not chain.between) is not Form.FLOATS:
+    if form(op, chain.linear.shape[-2], alone=not chain.between) is not Form.FLOATS:
         return False
     return are_exact(weight, x)
 

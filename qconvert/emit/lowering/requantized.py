@@ -17,6 +17,7 @@ from qconvert.emit.codes import WeightCodes, on_grid
 from qconvert.emit.dialects import Dialect
 from qconvert.emit.grids import bytes_hold, rounds_to
 from qconvert.emit.lowering.abreast import (
+    ended,
     places_abreast,
     side_by_side,
     widened,
@@ -31,7 +32,6 @@ from qconvert.emit.requantization import (
     Requantized,
     averaged,
     divides_exactly,
-    in_one_group,
     phases,
     requantized,
     summing,
@@ -51,9 +51,6 @@ from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
 
 #: Behind the last element of every axis.
 _END = 1 << 62
-
-#: Channels from which means of each by itself are fastest, and the weights that fewer may have.
-_FEWEST_APART, _MOST_TOGETHER = 16, 1024
 
 #: Weights (outputs, inputs / groups, *window) in the type in which a file has them.
 Stored: TypeAlias = npt.NDArray[Any]
@@ -83,18 +80,18 @@ def _kernel(chain: Chain, weight: Weight | None, x: Value, b: Builder) -> Value 
             return None
         if chain.mean is not None:
             return _averaged(chain, weight, x, b)
-        count = places_abreast(op, chain.linear.shape[-2])
-        if count == 1 and fuses(chain, weight, x):
+        single = op.groups > 1 or places_abreast(op, chain.linear.shape[-2]) == 1
+        if single and fuses(chain, weight, x):
             return None
-        return _requantized(chain, op, weight, x, b, count=count)
+        return _requantized(chain, op, weight, x, b)
     if isinstance(op, ConvTranspose):
         placed = phases(op, chain.linear.shape)
         if placed is None:
             return None
         return _requantized(chain, placed.conv, conv_weight(placed.conv), x, b, placed)
     if isinstance(op, Pool):
-        conv, count = _summing(op, chain.linear.shape)
-        return _requantized(chain, conv, conv_weight(conv), x, b, count=count)
+        ones = summing(op, chain.linear.shape[-1] or 1)
+        return _requantized(chain, ones, conv_weight(ones), x, b)
     return None
 
 
@@ -104,8 +101,7 @@ def _averaged(chain: Chain, weight: Weight, x: Value, b: Builder) -> Value | Non
     if summed is None or not isinstance(summed.linear.op, Conv):
         return None
     op = summed.linear.op
-    count = places_abreast(op, summed.linear.shape[-2])
-    return _requantized(summed, op, conv_weight(op), x, b, count=count)
+    return _requantized(summed, op, conv_weight(op), x, b)
 
 
 def fuses(chain: Chain, weight: Weight, x: Value) -> bool:
@@ -121,7 +117,9 @@ def fuses(chain: Chain, weight: Weight, x: Value) -> bool:
         return False
     if rounds_to(quantize.quantizer) is None:
         return False
-    if not isinstance(op, Conv) or chain.moves or form(op, alone=True) is Form.WHOLE:
+    if not isinstance(op, Conv) or chain.moves:
+        return False
+    if form(op, chain.linear.shape[-2], alone=True) is Form.WHOLE:
         return False
     found = weight.as_bytes
     if found is None:
@@ -136,40 +134,40 @@ def _requantized(
     x: Value,
     b: Builder,
     placed: Phases | None = None,
-    count: int = 1,
 ) -> Value | None:
-    """With *count* places of a row at once."""
     assert x.codes is not None
     packed = b.packed and weight.array.size >= FEWEST
     found = requantized(chain, weight, x.codes, packed=packed, vnni=b.vnni)
     if found is None:
         return None
     b.scope = chain.end.name
-    if form(conv, alone=not chain.between) is Form.WHOLE:
-        x = relayout(b, x, channels_first(x.rank))
-        codes = _convolved(
-            without_groups(conv), found, x, b, lambda w, zero: spread(b, w, conv.groups, zero)
-        )
-        return from_codes(b, codes, x.layout)
     if placed is not None:
         x = relayout(b, x, channels_first(x.rank))
         codes = _convolved(conv, found, x, b, lambda w, _: stored_codes(b, w, "kernel"))
         return _in_place(b, Value("", x.layout, codes), placed)
-    return _at_places(conv, found, chain.linear.shape, x, b, count)
+    return _at_places(conv, found, chain.linear.shape, x, b, alone=not chain.between)
 
 
 def _at_places(
-    conv: Conv, found: Requantized, shape: Shape, x: Value, b: Builder, count: int
+    conv: Conv, found: Requantized, shape: Shape, x: Value, b: Builder, *, alone: bool
 ) -> Value:
-    """A result of *shape*, *count* places of a row at once."""
+    """A result of *shape* in the form of *conv*, and with the places of a row, that are fastest."""
+    groups, width = conv.groups, shape[-2]
+    whole = form(conv, width, alone=alone) is Form.WHOLE
+    count = places_abreast(conv, width) if whole or groups == 1 else 1
+    run = widened(without_groups(conv) if whole else conv, count, width)
     x = relayout(b, x, channels_first(x.rank))
 
     def kernel(codes: Stored, zero: int) -> Tensor:
+        rows = ended(codes, zero) if count > 1 else codes
+        stored = spread(b, rows, groups, zero) if whole else stored_codes(b, rows, "kernel")
         if count == 1:
-            return stored_codes(b, codes, "kernel")
-        return widened_kernel(b, codes, zero, conv.strides[-1], count)
+            return stored
+        outputs, inputs, *window = codes.shape
+        sizes = (outputs, inputs * groups, *window)
+        return widened_kernel(b, stored, sizes, conv.strides[-1], count)
 
-    codes = _convolved(widened(conv, count, shape[-2]), found, x, b, kernel, count)
+    codes = _convolved(run, found, x, b, kernel, count)
     if count == 1:
         return from_codes(b, codes, x.layout)
     return side_by_side(b, Value("", x.layout, codes), shape, count)
@@ -184,26 +182,12 @@ def mean_of_codes(op: Pool, shape: Shape, x: Value, b: Builder) -> Value | None:
     grid = Grid(lo, hi, x.codes.exp - (count.bit_length() - 1))
     if not bytes_hold(grid):
         return None
-    conv, places = _summing(op, shape)
-    weights = conv_weight(conv).array.astype(np.int64)
+    ones = summing(op, shape[-1] or 1)
+    weights = conv_weight(ones).array.astype(np.int64)
     bias, multipliers = np.zeros(len(weights), np.int64), np.ones(len(weights), np.float32)
     zero = _zero(grid)
     sums = Requantized(weights, bias, multipliers, grid, (-zero, 255 - zero), 0)
-    return _at_places(conv, sums, shape, x, b, places)
-
-
-def _summing(op: Pool, shape: Shape) -> tuple[Conv, int]:
-    """The sums of a mean's windows, and how many places of a row have theirs at once.
-
-    Few channels are faster so, as one group with zeros between them.
-    """
-    ones = summing(op, shape[-1] or 1)
-    if (shape[-1] or 1) < _FEWEST_APART:
-        together = in_one_group(ones)
-        places = places_abreast(together, shape[-2])
-        if places > 1 and together.kernel.size <= _MOST_TOGETHER:
-            return together, places
-    return ones, 1
+    return _at_places(ones, sums, shape, x, b, alone=True)
 
 
 def _zero(grid: Grid) -> int:

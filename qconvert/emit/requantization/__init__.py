@@ -8,7 +8,7 @@ in their stead. Behind exact sums that become floats, two numbers of float32 a c
 
 from qconvert.emit.requantization.chains import Chain, chains, means_for_products
 from qconvert.emit.requantization.float_line import FloatLine, line_of
-from qconvert.emit.requantization.means import divides_exactly, in_one_group, summing
+from qconvert.emit.requantization.means import divides_exactly, summing
 from qconvert.emit.requantization.phases import Phases, phases
 from qconvert.emit.requantization.pooled import averaged
 from qconvert.emit.requantization.requantize import Requantized, own_steps, reach, requantized
@@ -21,7 +21,6 @@ __all__ = [
     "averaged",
     "chains",
     "divides_exactly",
-    "in_one_group",
     "line_of",
     "means_for_products",
     "own_steps",

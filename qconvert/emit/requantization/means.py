@@ -6,7 +6,6 @@ staircase behind these.
 """
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -34,12 +33,6 @@ def summing(op: Pool, channels: int) -> Conv:
     """The sums of the windows of each channel."""
     kernel = np.ones((*op.window, 1, channels), np.float32)
     return Conv(kernel, None, op.strides, (1,) * len(op.window), op.padding, channels)
-
-
-def in_one_group(op: Conv) -> Conv:
-    """A convolution of each channel by itself as one of all, with 0 for the others."""
-    channels = op.kernel.shape[-1]
-    return replace(op, kernel=op.kernel * np.eye(channels, dtype=np.float32), groups=1)
 
 
 def divided(op: Pool, sums: F32) -> F32:
