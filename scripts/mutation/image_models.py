@@ -195,6 +195,10 @@ def pools() -> Model:
     for meeting in (Concatenate(name="steps_joined"), Add(name="steps_added")):
         behind = QConv2D(3, 2, name=f"behind_{meeting.name}", **PLAIN)(meeting([x, finer]))
         outputs.append(QActivation(NIBBLE, name=f"rounded_{meeting.name}")(behind))
+    summed = AveragePooling2D(2, name="mean_of_four")(QConv2D(4, 2, name="summed_conv", **PLAIN)(x))
+    outputs.append(QActivation(EIGHT_BITS, name="averaged_conv")(summed))
+    codes = AveragePooling2D(2, name="codes_of_four")(x)
+    outputs.append(QConv2D(4, 2, name="behind_codes", **PLAIN)(codes))
     return Model(image, outputs, name="pools")
 
 

@@ -50,8 +50,14 @@ def _codes_as_numbers(concat: str, index: int, codes: str) -> Edit:
 
 
 def _without_the_last(ones: Array) -> Array:
-    ones[..., -1, -1] = 0
+    """Behind which is a zero in each row."""
+    ones[..., -1, -2] = 0
     return ones
+
+
+def _without_the_first(weights: Array) -> Array:
+    weights[..., 0, 0] = 0
+    return weights
 
 
 def _reversed(name: str) -> Edit:
@@ -122,7 +128,15 @@ CONVOLUTIONS: Final = (
     ),
     FileMutant(
         "mean-of-eight", "G20", "pools", "part_of_nine",
-        operand("part_of_nine/QLinearConv", 3, _without_the_last),
+        operand("part_of_nine/Cast", 0, _without_the_last),
+    ),
+    FileMutant(
+        "mean-of-three", "G20", "pools", "codes_of_four",
+        operand("codes_of_four/Cast", 0, _without_the_last),
+    ),
+    FileMutant(
+        "weight-of-a-mean", "G20", "pools", "summed_conv",
+        operand("averaged_conv/Gather", 0, _without_the_first),
     ),
     FileMutant(
         "codes-halved-among-floats", "G20", "pools", "largest",
