@@ -340,3 +340,19 @@ def test_residues_beyond_the_range_are_qkerass(
     ran = run(graph, x, dialect=dialect, opset=opset)
     np.testing.assert_array_equal(ran.plain[0], expected)
     assert len(np.unique(expected[:, 3])) > 2
+
+
+@pytest.mark.parametrize("dialect", ["qdq", "float"])
+@pytest.mark.parametrize(("exp", "residue"), [(-4, False), (12, True)])
+def test_sums_that_cannot_be_beyond_2_to_24_steps_leave_no_residue(
+    make: Make, run: Run, codes: Any, dialect: str, exp: int, residue: bool
+) -> None:
+    """Of 12 bits whose steps are 2**-8: sums up to 2**16 are within."""
+    dense = Dense(codes(-7, 7, exp, 6, 5), None)
+    steps = [("q", Quantize(QuantizedRelu(8, 4)), ["x"]), ("fc", dense, ["q"])]
+    graph = make({"x": (6,)}, [*steps, ("y", Quantize(QuantizedBits(12, 3)), ["fc"])])
+    drawn = [node.op_type for node in to_onnx(graph, dialect=dialect).graph.node]
+    assert ("Sub" in drawn) is residue
+    x = np.ldexp(codes(0, 255, 0, 500, 6), -4).astype(np.float32)
+    expected = evaluate(graph, {"x": x})["y"]
+    np.testing.assert_array_equal(run(graph, x, dialect=dialect).plain[0], expected)
