@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from qconvert.emit import to_onnx
-from qconvert.ir.ops import BatchNormalization, Conv, Dense, Merge, Pool, Quantize, Reshape
+from qconvert.ir.ops import BatchNormalization, Conv, Dense, Merge, Pool, Reshape
 
 from .test_by_layer import (
     BYTES,

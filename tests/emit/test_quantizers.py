@@ -1,12 +1,14 @@
 """Every activation quantizer against the NumPy arithmetic of QKeras, in both dialects."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from qconvert.emit import to_onnx
 from qconvert.emit.thresholds import thresholds
 from qconvert.ir import F32, Quantizer, grid_of
-from qconvert.ir.ops import Conv, Quantize, Relu, Scale
+from qconvert.ir.ops import Conv, Dense, Quantize, Relu, Scale
 from qconvert.ir.quantizers import (
     Binary,
     FrozenScale,
@@ -23,6 +25,7 @@ from qconvert.ir.quantizers import (
     Ternary,
 )
 from qconvert.numerics import quantize
+from qconvert.reference import evaluate
 
 from .conftest import Make, Run, Step
 
@@ -349,7 +352,7 @@ def test_sums_that_cannot_be_beyond_2_to_24_steps_leave_no_residue(
 ) -> None:
     """Of 12 bits whose steps are 2**-8: sums up to 2**16 are within."""
     dense = Dense(codes(-7, 7, exp, 6, 5), None)
-    steps = [("q", Quantize(QuantizedRelu(8, 4)), ["x"]), ("fc", dense, ["q"])]
+    steps: list[Step] = [("q", Quantize(QuantizedRelu(8, 4)), ["x"]), ("fc", dense, ["q"])]
     graph = make({"x": (6,)}, [*steps, ("y", Quantize(QuantizedBits(12, 3)), ["fc"])])
     drawn = [node.op_type for node in to_onnx(graph, dialect=dialect).graph.node]
     assert ("Sub" in drawn) is residue
