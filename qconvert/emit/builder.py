@@ -1,7 +1,7 @@
 """Writes one ONNX graph: names, shared constants, common subexpressions, dead nodes."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import TypeAlias
 
 import numpy as np
@@ -31,12 +31,15 @@ class Builder:
         *,
         packed: bool = False,
         vnni: bool = False,
+        returned: Set[str] = frozenset(),
     ) -> None:
         self.opset = opset
         #: Whether weights are to take as few bits as they can.
         self.packed = packed
         #: Whether x86 CPUs add pairs of products of bytes in 32 bits.
         self.vnni = vnni
+        #: The scopes whose codes are returned, and not their numbers.
+        self.returned = returned
         #: For which kernels they have to.
         self.need_vnni: set[str] = set()
         #: Sums that may be rounded together with the products in front of them.

@@ -12,8 +12,9 @@ from qconvert.emit.metadata import InterfaceCodes
 from qconvert.emit.values import Codes, Value, from_codes, natural
 from qconvert.errors import UsageError
 from qconvert.ir import Graph, Grid, Input, Quotients, Shape, grid_of
-from qconvert.ir.ops import Quantize
+from qconvert.ir.ops import Concat, Quantize, Reshape, Slice, Transpose
 from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
+from qconvert.ir.stock import Resize
 
 #: What the user says that an input's codes stand for.
 Meaning: TypeAlias = Grid | Quotients
@@ -75,6 +76,18 @@ def output_codes(value: Value) -> InterfaceCodes | None:
         return None
     lo, hi = (end + codes.zero for end in codes.ends)
     return InterfaceCodes(codes.dtype, lo, hi, codes.exp, codes.zero)
+
+
+def returned_codes(graph: Graph) -> frozenset[str]:
+    """The values that outputs are made of, but for movements, and so have codes if they can."""
+    found = {output.value for output in graph.outputs}
+    pending = [graph.makers[name] for name in found if name in graph.makers]
+    while pending:
+        node = pending.pop()
+        if isinstance(node.op, Reshape | Transpose | Slice | Concat | Resize):
+            found.update(node.inputs)
+            pending += [graph.makers[name] for name in node.inputs if name in graph.makers]
+    return frozenset(found)
 
 
 def _as_unsigned(b: Builder, value: Value) -> Value:

@@ -10,7 +10,13 @@ import onnx
 
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import DIALECTS, Dialect
-from qconvert.emit.interface import Meaning, input_codes, input_value, output_codes
+from qconvert.emit.interface import (
+    Meaning,
+    input_codes,
+    input_value,
+    output_codes,
+    returned_codes,
+)
 from qconvert.emit.lowering import lower, lower_chain, lower_line, lower_linear, lower_mean
 from qconvert.emit.lowering.dense_sums import multipliers
 from qconvert.emit.lowering.gathering import gathered
@@ -61,7 +67,8 @@ def to_onnx(
     opset, or nothing to quantize.
     """
     _require_usable(dialect, opset, quantized_io=quantized_io, packed=packed)
-    b = Builder(opset, _names(graph), packed=packed, vnni=vnni)
+    returned = returned_codes(graph) if quantized_io else frozenset()
+    b = Builder(opset, _names(graph), packed=packed, vnni=vnni, returned=returned)
     coded = input_codes(graph, meanings, opset) if quantized_io else {}
     values, fused = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
     outputs = tuple(

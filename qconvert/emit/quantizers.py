@@ -34,8 +34,10 @@ from qconvert.ir.quantizers import (
 )
 
 _TERNARY_THRESHOLD = 0.33
-#: ``x + (q(x) - x)`` is the quantized value below 2**24 steps: with these bits, for inputs within
-#: 65,536 times the range. Wider quantizers get the expression itself.
+#: Up to so many of a quantizer's steps ``x + (q(x) - x)`` is the quantized value.
+_EXACT_STEPS = 2.0**24
+#: With these bits, for inputs within 65,536 times the range. Wider quantizers get the expression
+#: itself, unless their inputs are known to be within the steps.
 _EXACT_BITS = 8
 #: The same for inputs that QKeras clips to the range first.
 _EXACT_CLIPPED_BITS = 16
@@ -123,8 +125,16 @@ def _bits(b: Builder, x: Value, q: QuantizedBits) -> Tensor:
         assert grid is not None
         codes, exp = _codes(b, x.tensor, grid), grid.exp
     y = _times(b, x, codes, q.alpha, exp)
-    exact = q.bits <= _EXACT_BITS and _is_power(q.alpha)
+    exact = (q.bits <= _EXACT_BITS and _is_power(q.alpha)) or _is_near(x, q)
     return mixed(b, x.tensor, y, q.qnoise_factor, use_ste=q.use_ste, exact=exact)
+
+
+def _is_near(x: Value, q: QuantizedBits) -> bool:
+    """Whether all inputs are within the 2**24 steps of which the sum is the quantized value."""
+    grid, reach = grid_of(q), x.grid
+    if grid is None or reach is None:
+        return False
+    return max(-reach.lo, reach.hi) * reach.step <= _EXACT_STEPS * grid.step
 
 
 def _frozen(b: Builder, x: Value, q: QuantizedBits, frozen: FrozenScale) -> Tensor:

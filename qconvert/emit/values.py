@@ -76,6 +76,16 @@ class Value:
         """Whether integer kernels can take this value."""
         return self.codes is not None and self.codes.narrow
 
+    @property
+    def grid(self) -> Grid | None:
+        """What all numbers are on, if that is known."""
+        if self.codes is not None:
+            return Grid(*self.codes.ends, self.codes.exp)
+        if self.reach is None:
+            return None
+        # Of numbers beyond 2**24 steps a quantizer may return twice its last one (theorem 4).
+        return Grid(2 * self.reach.lo, 2 * self.reach.hi, self.reach.exp)
+
     def axis(self, keras_axis: int) -> int:
         """Where a Keras axis is stored."""
         return self.layout.index(keras_axis)

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from qconvert.emit import to_onnx
-from qconvert.ir.ops import BatchNormalization, Conv, Dense, Merge, Pool, Quantize, Reshape
-from qconvert.ir.quantizers import QuantizedBits
+from qconvert.ir.ops import BatchNormalization, Conv, Dense, Merge, Pool, Reshape
 
 from .test_by_layer import (
     BYTES,
@@ -79,17 +78,17 @@ def test_why_a_convolution_of_bytes_is_no_conv_integer() -> None:
 
 
 def test_a_normalization_behind_sums_of_integers() -> None:
-    sixteen = Quantize(QuantizedBits(16, 2, alpha=1.0))
+    bias = np.full(64, 0.1, np.float32)
     steps: list[Step] = [
         Q_IN,
         ("flat", Reshape((-1,)), ["q_in"]),
-        ("fc", Dense(weights(128, 64), None), ["flat"]),
-        ("normal", normalization(64), ["fc"]),
-        ("q", sixteen, ["normal"]),
+        ("fc", Dense(weights(128, 64), bias), ["flat"]),
+        ("normal", replace(normalization(64), fused=True), ["fc"]),
+        ("q", BYTES, ["normal"]),
     ]
     (told,) = steps_of(steps, "normal")
     assert told.endswith(BEHIND) and " the sums of " in told
-    assert told.startswith("Sum: behind ")
+    assert told.startswith("Sub, 2 Mul, Add: behind ")
 
 
 def test_a_line_in_the_place_of_a_normalization() -> None:

@@ -13,7 +13,7 @@ from qconvert.emit.interface import Meaning
 from qconvert.emit.metadata import InputTensor, InterfaceCodes, read_metadata
 from qconvert.errors import UsageError, WitnessError
 from qconvert.ir import F32, Graph, Grid, Op, Quotients
-from qconvert.ir.ops import Conv, Dense, Merge, Quantize, Relu, Softmax
+from qconvert.ir.ops import Conv, Dense, Merge, Quantize, Relu, Reshape, Softmax
 from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
 from qconvert.reference import evaluate
 from qconvert.runners.interface import domain_of_codes, fed, floats, numbers
@@ -126,6 +126,27 @@ def test_codes_in_16_bits_of_other_numbers_are_rounded(make: Make) -> None:
         same_as_with_floats(graph, {"x": Grid(-2000, 2000, exp)})
         model = model_of(graph, {"x": Grid(-2000, 2000, exp)})
         assert "Round" in {node.op_type for node in model.graph.node}
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_of_quantizers_of_16_bits_those_of_outputs_have_codes(
+    make: Make, codes: Codes, moved: bool
+) -> None:
+    """Also with movements in between; inside of the file they would be dequantized again."""
+    wide, flat = Quantize(QuantizedRelu(12, 3)), Reshape((-1,))
+    steps: list[tuple[str, Op, list[str]]] = [
+        ("relu", Relu(), ["x"]),
+        ("inside", wide, ["relu"]),
+        ("fc", Dense(codes(-7, 7, -4, 5, 3), None), ["inside"]),
+        ("out", wide, ["fc"]),
+    ]
+    graph = make({"x": (4, 5)}, [*steps, *([("flat", flat, ["out"])] if moved else [])])
+    quantized = [n.name for n in model_of(graph).graph.node if n.op_type == "QuantizeLinear"]
+    assert quantized == ["out/QuantizeLinear"]
+    assert interfaces(model_of(graph))[1] == [InterfaceCodes("uint16", 0, 4095, -9)]
+    same_as_with_floats(graph)
+    drawn = {node.op_type for node in to_onnx(graph).graph.node}
+    assert not {"QuantizeLinear", "DequantizeLinear"} & drawn
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Every activation quantizer against the NumPy arithmetic of QKeras, in both dialects."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from qconvert.emit import to_onnx
 from qconvert.emit.thresholds import thresholds
 from qconvert.ir import F32, Quantizer, grid_of
-from qconvert.ir.ops import Conv, Quantize, Relu, Scale
+from qconvert.ir.ops import Conv, Dense, Quantize, Relu, Scale
 from qconvert.ir.quantizers import (
     Binary,
     FrozenScale,
@@ -23,6 +25,7 @@ from qconvert.ir.quantizers import (
     Ternary,
 )
 from qconvert.numerics import quantize
+from qconvert.reference import evaluate
 
 from .conftest import Make, Run, Step
 
@@ -340,3 +343,19 @@ def test_residues_beyond_the_range_are_qkerass(
     ran = run(graph, x, dialect=dialect, opset=opset)
     np.testing.assert_array_equal(ran.plain[0], expected)
     assert len(np.unique(expected[:, 3])) > 2
+
+
+@pytest.mark.parametrize("dialect", ["qdq", "float"])
+@pytest.mark.parametrize(("exp", "residue"), [(-4, False), (12, True)])
+def test_sums_that_cannot_be_beyond_2_to_24_steps_leave_no_residue(
+    make: Make, run: Run, codes: Any, dialect: str, exp: int, residue: bool
+) -> None:
+    """Of 12 bits whose steps are 2**-8: sums up to 2**16 are within."""
+    dense = Dense(codes(-7, 7, exp, 6, 5), None)
+    steps: list[Step] = [("q", Quantize(QuantizedRelu(8, 4)), ["x"]), ("fc", dense, ["q"])]
+    graph = make({"x": (6,)}, [*steps, ("y", Quantize(QuantizedBits(12, 3)), ["fc"])])
+    drawn = [node.op_type for node in to_onnx(graph, dialect=dialect).graph.node]
+    assert ("Sub" in drawn) is residue
+    x = np.ldexp(codes(0, 255, 0, 500, 6), -4).astype(np.float32)
+    expected = evaluate(graph, {"x": x})["y"]
+    np.testing.assert_array_equal(run(graph, x, dialect=dialect).plain[0], expected)

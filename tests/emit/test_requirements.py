@@ -64,7 +64,6 @@ def normalization(channels: int) -> Op:
 @pytest.mark.parametrize(
     "steps",
     [
-        [quantize("w", "x", QuantizedBits(12, 2))],
         [quantize("s", "x", QuantizedBits(8, 2))],
         [
             BYTES,
@@ -73,8 +72,18 @@ def normalization(channels: int) -> Op:
             quantize("t", "n", QuantizedRelu(4, 2)),
         ],
     ],
-    ids=["16 bits", "signed", "scales of channels"],
+    ids=["signed", "scales of channels"],
 )
 def test_what_openvino_computes_otherwise_is_told(make: Make, steps: list[Step]) -> None:
     assert needed(make, *steps).openvino[-1] == FLOAT
     assert FLOAT not in needed(make, *steps, dialect="float").openvino
+
+
+@pytest.mark.parametrize("quantized_io", [False, True])
+def test_openvino_is_misled_by_codes_of_16_bits_that_are_returned(
+    make: Make, quantized_io: bool
+) -> None:
+    graph = make({"x": (4,)}, [("r", Relu(), ["x"]), quantize("w", "r", QuantizedRelu(12, 2))])
+    metadata = read_metadata(to_onnx(graph, quantized_io=quantized_io))
+    assert metadata is not None
+    assert metadata.requires.openvino == ((FLOAT,) if quantized_io else ())

@@ -80,6 +80,8 @@ def _of_input(name: str, graph: OnnxGraph) -> Iterator[str]:
         maker = graph.maker(name)
     if maker is None:
         yield f"its input {name!r} comes in as floats"
+    elif bits := _bits_in_float(maker, graph):
+        yield f"its input is rounded to {bits} bits in float"
     elif maker.op_type != _DEQUANTIZE:
         yield f"its input is float: {called(maker)} computes it"
     elif (bits := _bits(maker, graph)) != _BYTE:
@@ -125,11 +127,44 @@ def _bits(node: onnx.NodeProto, graph: OnnxGraph) -> int:
     return next(found, _BYTE)
 
 
+def _bits_in_float(end: onnx.NodeProto, graph: OnnxGraph) -> int:
+    """Of the quantizer of more than a byte that *end* is the last operator of; 0 if it is none."""
+    residue = graph.maker(end.input[1]) if end.op_type == "Add" else None
+    if residue is not None and residue.op_type == "Sub":
+        # QKeras's straight-through expression.
+        end = graph.maker(residue.input[0]) or end
+    clip = graph.maker(end.input[0]) if end.op_type == "Mul" else end
+    rounding = graph.maker(clip.input[0]) if clip is not None and clip.op_type == "Clip" else None
+    if clip is None or rounding is None or rounding.op_type != "Round":
+        return 0
+    return _bits_of(clip, graph)
+
+
+def _bits_of(clip: onnx.NodeProto, graph: OnnxGraph) -> int:
+    """Of the whole numbers up to its ends, if a byte does not hold these."""
+    lo, hi = (graph.constant(input_of(clip, place)) for place in (1, 2))
+    if lo is None or hi is None or lo.size != 1 or not np.isfinite([lo, hi]).all():
+        return 0
+    least, most = int(lo.item()), int(hi.item())
+    bits = max(most, -least - 1, 0).bit_length() + (least < 0)
+    return bits if bits > _BYTE else 0
+
+
+def _begins_rounding(node: onnx.NodeProto, graph: OnnxGraph) -> int:
+    """The bits of the quantizer of more than a byte that *node* is the first operator of, or 0."""
+    for kind in ("Mul", "Round"):
+        readers = graph.readers(node.output[0]) if node.op_type == kind else []
+        node = readers[0] if len(readers) == 1 else node
+    return _bits_in_float(node, graph) if node.op_type == "Clip" else 0
+
+
 def _behind(name: str, graph: OnnxGraph) -> tuple[list[onnx.NodeProto], str]:
     """Follows a result to its quantizer as long as one operator reads it: these, and the last."""
     passed: list[onnx.NodeProto] = []
     readers = graph.readers(name)
-    while len(readers) == 1 and readers[0].op_type != _QUANTIZE and not graph.returns(name):
+    while len(readers) == 1 and not graph.returns(name):
+        if readers[0].op_type == _QUANTIZE or _begins_rounding(readers[0], graph):
+            break
         passed.append(readers[0])
         name = readers[0].output[0]
         readers = graph.readers(name)
@@ -145,7 +180,9 @@ def _of_result(name: str, graph: OnnxGraph, bytes_come_in: bool) -> Iterator[str
     if bytes_come_in and _falls_behind_pool(passed, graph):
         yield _POOLED_FIRST
     widths = {_bits(reader, graph) for reader in readers if reader.op_type == _QUANTIZE}
-    if wide := widths - {_BYTE}:
+    if rounded := max((_begins_rounding(reader, graph) for reader in readers), default=0):
+        yield f"its result is rounded to {rounded} bits in float"
+    elif wide := widths - {_BYTE}:
         # Others read it, too: what QKeras returns is the rounded number only within limits.
         yield f"its result is quantized to {max(wide)} bits"
     elif len(readers) > 1 or (readers and graph.returns(name)):

@@ -55,11 +55,10 @@ class QdqDialect:
             return y if results is None else _to_codes(b, y, results, y.tensor, within=True)
         if _supplied_in_words(b, x, grid) and _only_rounds(b, x, quantizer):
             return _clipped(b, x, grid)
-        if not _has_codes(b, x, grid):
+        if not (bytes_hold(grid) or _returns_words(b, x, grid, quantizer)):
             return Value(quantizers.apply(b, x, quantizer), x.layout)
         y = _to_codes(b, x, grid, quantizers.rounded_argument(b, x, quantizer))
-        y = _stretched(b, y, quantizer)
-        return y if y.integer or not _leaves_residue(quantizer) else _straight_through(b, x, y)
+        return _stretched(b, y, quantizer)
 
     def kernel(self, b: Builder, x: Value, weight: Weight) -> Kernel:
         """Bytes beside bytes; else floats, stored as the smallest integers that hold them."""
@@ -103,7 +102,10 @@ class QdqDialect:
 
 
 def _leaves_residue(quantizer: Quantizer) -> bool:
-    """Whether QKeras returns ``x + (q(x) - x)`` of an ``x`` that it has not clipped before."""
+    """Whether QKeras returns ``x + (q(x) - x)`` of an ``x`` that it has not clipped before.
+
+    Beyond 2**24 steps, 512 times the range for 16 bits, that is not the quantized value.
+    """
     match quantizer:
         case QuantizedBits(use_ste=use_ste):
             return use_ste
@@ -115,17 +117,13 @@ def _leaves_residue(quantizer: Quantizer) -> bool:
             return False
 
 
-def _straight_through(b: Builder, x: Value, y: Value) -> Value:
-    """QKeras's expression: beyond 2**24 steps, 512 for 16 bits, it is not the quantized value.
+def _returns_words(b: Builder, x: Value, grid: Grid, quantizer: Quantizer) -> bool:
+    """Whether the file returns codes in 16 bits, and these are all that QKeras returns.
 
-    Bytes go without: there it takes 65,536 times the range, and integer kernels need the codes.
+    Elsewhere nothing computes with them, and floats are rounded in less time.
     """
-    return Value(b.op("Add", x.tensor, b.op("Sub", y.tensor, x.tensor)), x.layout)
-
-
-def _has_codes(b: Builder, x: Value, grid: Grid) -> bool:
-    if bytes_hold(grid):
-        return True
+    if b.scope not in b.returned or _leaves_residue(quantizer):
+        return False
     fits = grid.hi < 1 << (16 if grid.lo >= 0 else 15) and _keeps_clip(grid)
     # ONNX Runtime merges adjacent pairs of one type, wrongly; a Clip of bytes keeps them apart.
     return fits and b.opset >= _INT16_OPSET and (x.codes is None or x.codes.narrow)

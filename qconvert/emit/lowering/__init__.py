@@ -87,7 +87,7 @@ def lower(op: Op, inputs: tuple[Value, ...], shape: Shape, b: Builder, dialect: 
         case Slice():
             return movement.take(op, x, b)
         case UpSample():
-            return movement.up_sample(op, x, b)
+            return movement.up_sample(op, x, shape, b)
         case Recurrence():
             return recurrence.scan(op, inputs, b, dialect, lower)
         case Opaque():

@@ -16,9 +16,9 @@ from qconvert.emit.lowering.dense_sums import holds, lined
 from qconvert.emit.normalization import normalization
 from qconvert.emit.requantization import Chain, FloatLine, line_of, own_steps, reach
 from qconvert.emit.shield import unfolded
-from qconvert.emit.values import Codes, Value, per_channel
+from qconvert.emit.values import Value, per_channel
 from qconvert.emit.weights import Weight
-from qconvert.ir import Op, Shape
+from qconvert.ir import Grid, Op, Shape
 from qconvert.ir.ops import BatchNormalization, Conv, Dense, Pool, Quantize, Relu
 
 Lower: TypeAlias = Callable[[Op, tuple[Value, ...], Shape, Builder, Dialect], Value]
@@ -58,19 +58,19 @@ def _pays(chain: Chain, y: Value) -> bool:
 
 def _line(chain: Chain, weight: Weight, x: Value) -> FloatLine | None:
     op, quantize = chain.linear.op, chain.end.op
-    if not isinstance(op, Conv | Dense) or not isinstance(quantize, Quantize) or x.codes is None:
+    if not isinstance(op, Conv | Dense) or not isinstance(quantize, Quantize):
         return None
     if not all(isinstance(node.op, Pool) for node in chain.moves):
         return None
     ops = [node.op for node in chain.between]
-    if any(isinstance(each, Relu) for each in ops):
+    if x.grid is None or any(isinstance(each, Relu) for each in ops):
         return None
-    numbers = _numbers(op, weight, x.codes)
+    numbers = _numbers(op, weight, x.grid)
     return None if numbers is None else line_of(ops, quantize.quantizer, *numbers)
 
 
 def _numbers(
-    op: Conv | Dense, weight: Weight, x: Codes
+    op: Conv | Dense, weight: Weight, x: Grid
 ) -> tuple[Integers, Integers, Integers] | None:
     """The steps of the results of *op*, as exponents, and the ends of these, by channel.
 
@@ -80,7 +80,7 @@ def _numbers(
     if found is None:
         return None
     codes, steps = own_steps(found)
-    lo, hi = reach(codes, x)
+    lo, hi = reach(codes, x.lo, x.hi)
     exps = np.resize(steps + x.exp, len(codes))
     bias = np.zeros(len(exps), np.int64)
     if op.bias is not None:

@@ -26,7 +26,18 @@ _AXES_AS_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18, "ReduceMin
 _FEWEST_CHANNELS: Final = 8
 #: Between a tensor of codes and the kernel that writes them.
 _MOVING: Final = frozenset(
-    {"Clip", "Concat", "MaxPool", "Pad", "Reshape", "Resize", "Slice", "Squeeze", "Transpose"}
+    {
+        "Clip",
+        "Concat",
+        "Gather",
+        "MaxPool",
+        "Pad",
+        "Reshape",
+        "Resize",
+        "Slice",
+        "Squeeze",
+        "Transpose",
+    }
 )
 
 
@@ -55,7 +66,7 @@ def _largest(b: Builder, x: Value, tensor: Tensor, attributes: Attributes, last:
     its integer kernels; elsewhere it takes several times as long for them as for floats.
     """
     # Codes of 16 bits, of which there is no MaxPool, come as floats.
-    if x.codes is None or not x.codes.narrow or last or _by_integers(b, tensor):
+    if x.codes is None or not x.codes.narrow or last or by_integers(b, tensor):
         return b.op("MaxPool", tensor, attributes=attributes)
     floats = b.op("Cast", tensor, attributes={"to": onnx.TensorProto.FLOAT})
     largest = b.op("MaxPool", floats, attributes=attributes)
@@ -63,7 +74,7 @@ def _largest(b: Builder, x: Value, tensor: Tensor, attributes: Attributes, last:
     return b.op("Cast", largest, attributes={"to": kind})
 
 
-def _by_integers(b: Builder, codes: Tensor) -> bool:
+def by_integers(b: Builder, codes: Tensor) -> bool:
     """Whether an integer kernel writes *codes*, or whoever supplies them."""
     node = b.maker(codes)
     while node is not None and node.op_type in _MOVING:

@@ -32,7 +32,7 @@ def are_exact(weight: Weight, x: Value) -> bool:
 
     Then every order of summation returns the same.
     """
-    grid = _grid(x)
+    grid = x.grid
     # Encoded last, which takes longer than all else here.
     found = None if grid is None else weight.codes
     return grid is not None and found is not None and _hold(found, grid)
@@ -53,16 +53,6 @@ def _hold(weights: WeightCodes, grid: Grid) -> bool:
 def _has(number: int, exp: int) -> bool:
     """Whether float32 has all integers up to *number* in steps of ``2**exp`` (lemma 0)."""
     return number <= LARGEST_CODE and _SMALLEST_EXP <= exp <= _INFINITE - number.bit_length()
-
-
-def _grid(x: Value) -> Grid | None:
-    """What all numbers of *x* are on."""
-    if x.codes is not None:
-        return Grid(*x.codes.ends, x.codes.exp)
-    if x.reach is None:
-        return None
-    # Of numbers beyond 2**24 steps a quantizer may return twice its last one (theorem 4).
-    return Grid(2 * x.reach.lo, 2 * x.reach.hi, x.reach.exp)
 
 
 def as_float(b: Builder, sums: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ def _are_exact(conv: Conv, weight: Weight, x: Codes, count: int) -> bool:
     bias = np.zeros(len(exps)) if conv.bias is None else on_grid(conv.bias, exps + x.exp)
     if bias is None:
         return False
-    lo, hi = reach(weights, x)
+    lo, hi = reach(weights, *x.ends)
     return bool(count * (np.maximum(-lo, hi) + abs(bias)).max() <= LARGEST_CODE)
 
 

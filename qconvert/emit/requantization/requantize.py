@@ -56,7 +56,7 @@ def requantized(
     if found is None or grid is None:
         return None
     weights, exps = own_steps(found)
-    lo, hi = reach(weights, x)
+    lo, hi = reach(weights, *x.ends)
     if np.max(hi - lo) > _LARGEST:
         return None
     bias, ops = _behind_sums(chain)
@@ -142,9 +142,9 @@ def own_steps(found: WeightCodes) -> tuple[Integers, Integers]:
     return found.codes // steps.reshape(shape), found.exps + np.log2(steps).astype(np.int64)
 
 
-def reach(weights: Integers, x: Codes) -> tuple[Integers, Integers]:
-    """The ends of each channel's sums of products with the codes *x*, or 0 where it is padded."""
-    lo, hi = min(x.ends[0], 0), max(x.ends[1], 0)
+def reach(weights: Integers, lo: int, hi: int) -> tuple[Integers, Integers]:
+    """The ends of each channel's sums of products with codes from *lo* to *hi*, or 0 as padding."""
+    lo, hi = min(lo, 0), max(hi, 0)
     flat = weights.reshape(len(weights), -1)
     up, down = np.maximum(flat, 0).sum(axis=1), np.maximum(-flat, 0).sum(axis=1)
     return up * lo - down * hi, up * hi - down * lo
