@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,11 +10,13 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from qconvert.errors import WitnessError
-from qconvert.runners.process import Answer
+from qconvert.runners.process import WORKER, Answer
 
 Ask = Callable[..., Answer]
 Load = Callable[[Path], dict[str, np.ndarray]]
 DATA = Path(__file__).parents[1] / "data"
+#: Says when Python takes a process apart, and with it all of TensorFlow.
+TELLING = "import atexit, sys\natexit.register(print, 'taken apart', file=sys.stderr)"
 
 
 def sequential(layer: str, config: dict[str, object], module: str | None = None) -> str:
@@ -245,3 +248,15 @@ def test_graphs_are_the_same_without_autograph(models: Path) -> None:
     worker, translated = json.loads(done.stdout.splitlines()[-1])
     assert worker == translated
     assert len(set(worker)) == len(files) >= 7
+
+
+@pytest.mark.parametrize("requests", ["", '{"do": "stop"}\n'])
+def test_it_ends_without_taking_tensorflow_apart(requests: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(TELLING, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "TMPDIR": str(tmp_path)}
+    command = [sys.executable, str(WORKER)]
+    done = subprocess.run(
+        command, input=requests, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("qconvert")] == []
