@@ -17,6 +17,7 @@ from qconvert.errors import WitnessError
 from qconvert.ir import F32
 from qconvert.runners import OrtRunner
 from qconvert.runners.cutting import cut
+from qconvert.runners.ort_worker.__main__ import Worker
 
 RNG = np.random.default_rng(1)
 KERNEL = RNG.integers(-7, 8, (4, 2, 1, 1)).astype(np.float32) / 8
@@ -255,3 +256,14 @@ def test_forced_codes_stay_codes_for_the_kernels_behind_them() -> None:
     }
     assert readers["forced:codes"] == ["DequantizeLinear"]
     assert (readers["forced:act"], readers["codes"], readers["act"]) == ([], [], ["Transpose"])
+
+
+@pytest.mark.parametrize("optimized", [True, False])
+def test_threads_do_not_wait_in_a_loop(optimized: bool, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    onnx.save(model(), path)
+    worker = Worker(600)
+    load = {"do": "load", "dropped": [], "session": 1, "saved": None, "optimized": optimized}
+    assert "inputs" in worker.answer({**load, "model": str(path)})
+    options = worker._sessions[1].get_session_options()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"

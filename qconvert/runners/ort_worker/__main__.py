@@ -60,6 +60,8 @@ class Worker:
 
         options = ort.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
+        # Threads that spin between operators and runs take the processor from the other witnesses.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if not request["optimized"]:
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         if request["saved"] is not None:
