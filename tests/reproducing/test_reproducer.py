@@ -22,7 +22,7 @@ from .checks import assert_gone, assert_shown, changed, computing, graph_of, mad
         ("pruned_cnn.h5", "{}_0/bias", 3, "prune_low_magnitude_fused_convbn_0", 0),
         ("encoder.json", "conv2d_0_m/kernel", 7, "conv2d_0_m", 1),
         ("encoder.json", "encoded_vector/kernel", 40, "encoded_vector", 1),
-        ("encoder.json", "7.99609", 0, "accum1_qa", 1),
+        ("encoder.json", "2047", 0, "accum1_qa", 1),
         ("jet_deepsets.h5", "phi2/kernel", 5, "phi2", 1),
         ("jet_deepsets.h5", "global_average_pooling1d/axes", 0, "global_average_pooling1d", 1),
     ],
@@ -132,7 +132,7 @@ def test_rounding_is_no_difference(branches: Graph, tmp_path: Path) -> None:
 def test_a_later_batch_does_not_hide_the_first_layer(tmp_path: Path) -> None:
     """Of two bugs; where the first shows no more, the second is not what the report names."""
     graph = graph_of("encoder.json")
-    wrong = planted(to_onnx(graph), "7.99609", plus_one(0))
+    wrong = planted(to_onnx(graph), "2047", plus_one(0))
     wrong = planted(wrong, "encoded_vector/bias", plus_one(0))
     x = np.zeros((9, *(n or 1 for n in graph.inputs[0].shape[1:])), np.float32)
     x[0] = 7
