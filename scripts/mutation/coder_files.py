@@ -20,7 +20,6 @@ from scripts.mutation.edits import (
     Step,
     attribute,
     dropped,
-    in_steps,
     operand,
     preceded,
     reads,
@@ -47,17 +46,15 @@ ENCODER: Final = (
     ),
     FileMutant(
         "lower-end-half-a-step-off", "G11", "encoder", "input_qa",
-        operand("input_qa/Clip", 1, lambda lo: lo + np.float32(2**-6)),
+        operand("input_qa/Clip", 1, lambda lo: lo + HALF),
     ),
     FileMutant(
         "upper-end-a-step-off", "G11", "encoder", "accum1_qa",
-        operand("accum1_qa/Clip", 2, lambda hi: hi - np.float32(2**-8)),
+        operand("accum1_qa/Clip", 2, lambda hi: hi - np.float32(1)),
     ),
     FileMutant(
         "input-half-up", "G11", "encoder", "input_qa",
-        preceded(
-            "input_qa/QuantizeLinear", 0, *in_steps(2**-6, Step("Add", (HALF,)), Step("Floor"))
-        ),
+        preceded("input_qa/Round", 0, Step("Add", (HALF,)), Step("Floor")),
     ),
     FileMutant(
         "second-quantization", "G12", "encoder", "encoded_vector",
@@ -73,7 +70,7 @@ ENCODER: Final = (
     ),
     FileMutant(
         "one-code", "G30", "encoder", "encoded_vector",
-        operand("encoded_vector/DequantizeLinear", 0, one_less),
+        operand("encoded_vector/Cast", 0, one_less),
     ),
     FileMutant(
         "batch-of-one-flat", "G31", "encoder", "flatten",
@@ -143,10 +140,7 @@ SMALL_AUTOENCODER: Final = (
     # Ties are so rare there that samples hardly have one: they have to be forced.
     FileMutant(
         "code-half-up", "G11", "small_autoencoder", "encoder/encod_qa",
-        preceded(
-            "encoder/encod_qa/QuantizeLinear", 0,
-            *in_steps(2**-10, Step("Add", (HALF,)), Step("Floor")),
-        ),
+        preceded("encoder/encod_qa/Round", 0, Step("Add", (HALF,)), Step("Floor")),
     ),
     # Within rounding of what is right, so that nothing but the weights can show it.
     FileMutant(

@@ -113,7 +113,7 @@ def test_a_wrong_reference_is_not_blamed_on_the_file(branches: Graph, tmp_path: 
 def test_a_file_that_does_not_tell_its_layers_is_kept_whole(tmp_path: Path) -> None:
     graph = graph_of("encoder.json")
     model = to_onnx(graph)
-    wrong = planted(model, "1.99609", plus_one(0))
+    wrong = planted(model, "511", plus_one(0))
     del wrong.metadata_props[:]
     found = made(graph, wrong, tmp_path / "shown")
     assert found.report.verdict is Verdict.DIFFERS
@@ -181,23 +181,28 @@ def test_a_layer_that_only_the_deployed_file_has_wrong_is_searched(tmp_path: Pat
 
 def test_codes_that_are_not_what_the_file_says_of_them(tmp_path: Path) -> None:
     """Dequantized in the file they are right; whoever takes the integers gets others."""
-    graph = graph_of("encoder.json")
+    graph = graph_of("jet_mlp.h5")
 
     def edit(model: onnx.ModelProto) -> None:
-        quantize = computing(model, "encod_qa/QuantizeLinear")
-        (zero,) = (x for x in model.graph.initializer if x.name == quantize.input[2])
-        model.graph.initializer.append(
-            numpy_helper.from_array(numpy_helper.to_array(zero) + 1, "another")
-        )
-        for node in (quantize, computing(model, "encod_qa")):
-            node.input[2] = "another"
+        nodes = [computing(model, f"relu1/{kind}") for kind in ("QuantizeLinear", "Clip")]
+        for node, place in (
+            (nodes[0], 2),
+            (nodes[1], 1),
+            (nodes[1], 2),
+            (computing(model, "relu1"), 2),
+        ):
+            (number,) = (x for x in model.graph.initializer if x.name == node.input[place])
+            more = numpy_helper.to_array(number) + np.uint8(1)
+            node.input[place] = f"{number.name} and 1"
+            if node.input[place] not in [x.name for x in model.graph.initializer]:
+                model.graph.initializer.append(numpy_helper.from_array(more, node.input[place]))
 
     found = made(graph, changed(to_onnx(graph), edit), tmp_path / "shown", forced=False)
     done = found.run()
-    assert (done.returncode, done.stdout.split()[:2]) == (1, ["layer", "encod_qa"])
-    assert "(optimizations off): 0 of 16 elements differ" in done.stdout
-    assert "(as deployed): 16 of 16 elements differ" in done.stdout
-    assert_gone(found, graph, "encod_qa")
+    assert (done.returncode, done.stdout.split()[:2]) == (1, ["layer", "relu1"])
+    assert "(optimizations off): 0 of 64 elements differ" in done.stdout
+    assert "(as deployed): 64 of 64 elements differ" in done.stdout
+    assert_gone(found, graph, "relu1")
 
 
 def test_nothing_is_written_where_nothing_differs(tmp_path: Path) -> None:
@@ -210,7 +215,7 @@ def test_nothing_is_written_where_nothing_differs(tmp_path: Path) -> None:
 
 def test_the_script_needs_numpy_and_onnxruntime_alone(tmp_path: Path) -> None:
     graph = graph_of("encoder.json")
-    wrong = planted(to_onnx(graph), "1.99609", plus_one(0))
+    wrong = planted(to_onnx(graph), "511", plus_one(0))
     text = (made(graph, wrong, tmp_path / "shown").folder / "reproduce.py").read_text()
     imported = {
         name.partition(".")[0]
