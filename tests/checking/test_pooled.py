@@ -142,3 +142,13 @@ def test_rounded_results_are_judged_by_nobody() -> None:
         graph, nodes=tuple(replace(n, op=off) if n.name == "conv" else n for n in graph.nodes)
     )
     assert judged(other, analyse(other), "act", kernel, ("conv",)) is None
+
+
+@pytest.mark.parametrize("window", [(4, 1), (1, 4)])
+def test_a_window_of_another_shape_is_another_one(window: tuple[int, int]) -> None:
+    """Of as many weights, and with strides maybe of as many results."""
+    graph = GRAPHS[2]
+    kernel = LayeredFile(to_onnx(graph)).kernels["act"]
+    assert judged(graph, analyse(graph), "act", kernel, ("conv",)) is not None
+    other = replace(kernel, weights=kernel.weights.reshape(16, 1, *window))
+    assert judged(graph, analyse(graph), "act", other, ("conv",)) is None

@@ -1,4 +1,4 @@
-"""The convolution that an operator which rounds has to compute, told by how many weights it has.
+"""The convolution that an operator which rounds has to compute, told by the shape of its weights.
 
 A layer's own, or one that returns the same sums in another form: with one group, with several
 places of a row at once, of the phases of a transposed convolution, of ones for a mean, or of what a
@@ -17,7 +17,9 @@ from qconvert.ir.ops import Conv, ConvTranspose, Pool
 
 
 def form_of(linear: Node, weights: Ints) -> Conv | None:
-    """What an operator with so many *weights* has to compute, with a kernel for each of its sums.
+    """What an operator with such *weights* has to compute, with a kernel for each of its sums.
+
+    They are (sums, inputs / groups, *window).
 
     Of a mean that is the sum that it divides. In place of a transposed convolution with strides of
     s it has s * s kernels a channel, one for each place that an element of the result can have
@@ -31,7 +33,13 @@ def form_of(linear: Node, weights: Ints) -> Conv | None:
         return None
     whole = _whole(op)
     forms = (op, whole, _abreast(whole, len(weights), linear.shape[-2]))
-    return next((x for x in forms if x and x.kernel.size == weights.size), None)
+    return next((x for x in forms if x and _shape(x) == weights.shape), None)
+
+
+def _shape(op: Conv) -> tuple[int, ...]:
+    """That of its weights in a file."""
+    *window, inputs, outputs = op.kernel.shape
+    return (outputs, inputs, *window)
 
 
 def over_windows(op: Conv, mean: Pool) -> Conv:
@@ -71,8 +79,8 @@ def _by_phase(op: ConvTranspose, weights: Ints) -> Conv | None:
             into = kernel[taps[0] - 1 - back, taps[1] - 1 - left]
             into[:, place, beside] = np.swapaxes(op.kernel[row, column], 0, 1)
     flat = kernel.reshape(*taps, inputs, -1)
-    padding = tuple((n - 1, n - 1) for n in taps)
-    return Conv(flat, None, (1, 1), (1, 1), padding) if flat.size == weights.size else None
+    conv = Conv(flat, None, (1, 1), (1, 1), tuple((n - 1, n - 1) for n in taps))
+    return conv if _shape(conv) == weights.shape else None
 
 
 def _whole(op: Conv) -> Conv:
