@@ -152,3 +152,16 @@ def test_a_window_of_another_shape_is_another_one(window: tuple[int, int]) -> No
     assert judged(graph, analyse(graph), "act", kernel, ("conv",)) is not None
     other = replace(kernel, weights=kernel.weights.reshape(16, 1, *window))
     assert judged(graph, analyse(graph), "act", other, ("conv",)) is None
+
+
+def test_windows_of_fewer_results_are_judged_by_nobody() -> None:
+    """At borders, around which nothing is counted: with as many results as without."""
+    graph = GRAPHS[0]
+    kernel = LayeredFile(to_onnx(graph)).kernels["act"]
+    mean = graph.nodes[2].op
+    assert isinstance(mean, Pool)
+    padded = replace(mean, padding=((0, 1), (0, 1)))
+    nodes = tuple(replace(n, op=padded) if n.name == "mean" else n for n in graph.nodes)
+    other = replace(graph, nodes=nodes)
+    assert judged(graph, analyse(graph), "act", kernel, ("conv",)) is not None
+    assert judged(other, analyse(other), "act", kernel, ("conv",)) is None

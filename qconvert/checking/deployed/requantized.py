@@ -118,16 +118,15 @@ def demanded(
     if found is None:
         return None
     linear, nodes = found
-    count = math.prod(linear.op.window) if isinstance(linear.op, Pool) else 1
-    if nodes and isinstance(nodes[0].op, Pool):
-        count = math.prod(nodes[0].op.window)
-        summing = _over_windows(linear, nodes[0], analysis)
-        if summing is None:
-            return None
-        linear, nodes = summing, nodes[1:]
     if isinstance(linear.op, Dense):
         # Of which nothing here is a kernel.
         return None
+    count = math.prod(linear.op.window) if isinstance(linear.op, Pool) else 1
+    if nodes and isinstance(nodes[0].op, Pool):
+        mean, nodes = nodes[0], nodes[1:]
+        if not _is_exact(linear, mean, analysis):
+            return None
+        linear, count = _over_windows(linear, mean)
     conv = form_of(linear, kernel.weights)
     sums = None if conv is None else product_sums(replace(linear, op=conv), analysis.values)
     if conv is None or sums is None or len(sums.lo) != len(kernel.bias):
@@ -242,14 +241,19 @@ def sums_and_behind(graph: Graph, end: str, inside: Collection[str | None]) -> l
     return nodes[::-1]
 
 
-def _over_windows(linear: Node, mean: Node, analysis: Analysis) -> Node | None:
-    """The sums, of what a convolution returns, that a *mean* divides; ``None`` if some round."""
-    exact = isinstance(analysis.values[linear.name], Reach)
-    if not exact or isinstance(analysis.certificates[mean.name], Doubt):
-        return None
-    assert isinstance(linear.op, Conv)
+def _is_exact(conv: Node, mean: Node, analysis: Analysis) -> bool:
+    """Whether what a *mean* divides are sums of equally many results that do not round."""
+    certified = isinstance(analysis.values[conv.name], Reach)
+    equal = isinstance(mean.op, Pool) and not any(map(any, mean.op.padding))
+    return equal and certified and not isinstance(analysis.certificates[mean.name], Doubt)
+
+
+def _over_windows(conv: Node, mean: Node) -> tuple[Node, int]:
+    """The sums that *mean* divides of what *conv* returns, and how many numbers they are of."""
+    assert isinstance(conv.op, Conv)
     assert isinstance(mean.op, Pool)
-    return replace(linear, op=over_windows(linear.op, mean.op), shape=mean.shape)
+    sums = replace(conv, op=over_windows(conv.op, mean.op), shape=mean.shape)
+    return sums, math.prod(mean.op.window)
 
 
 def _keep_channels_and_order(behind: Sequence[Node]) -> bool:
