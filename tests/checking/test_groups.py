@@ -1,5 +1,6 @@
 """Groups of a convolution that a file has as one kernel, with zeros for inputs of other groups."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -108,3 +109,16 @@ def test_it_is_told_why_a_convolution_is_one_of_floats() -> None:
     drawn = node(model, "conv/Conv")
     expected = ("integer kernels of groups with so few channels are slower",)
     assert obstacles(drawn, OnnxGraph(model.graph)) == expected
+
+
+def test_it_is_told_that_few_channels_are_slower_one_by_one() -> None:
+    graph = model_of(3, 4, 1)
+    op = graph.nodes[1].op
+    assert isinstance(op, Conv)
+    spread = replace(op, dilations=(1, 2))
+    shape = infer_shape(spread, graph.nodes[0].shape)
+    nodes = (graph.nodes[0], replace(graph.nodes[1], op=spread, shape=shape))
+    graph = replace(graph, nodes=(*nodes, replace(graph.nodes[2], shape=shape)))
+    model = to_onnx(graph)
+    expected = ("integer kernels of so few channels are slower, one place of a row at a time",)
+    assert obstacles(node(model, "conv/Conv"), OnnxGraph(model.graph)) == expected

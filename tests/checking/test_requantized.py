@@ -149,7 +149,12 @@ def kernel_name(model: onnx.ModelProto, place: int) -> str:
 
 @pytest.mark.parametrize(
     ("place", "to"),
-    [(8, more(1)), (8, more(-1)), (4, scaled), (6, lambda scale: scale * 2)],
+    [
+        (8, more(1)),
+        (8, more(-1)),
+        (4, lambda scale: np.resize(scaled(scale), 4 * CHANNELS)),
+        (6, lambda scale: scale * 2),
+    ],
 )
 def test_a_kernel_in_front_of_a_pool_is_gone_through(
     place: int, to: Callable[[Array], Array]
@@ -159,12 +164,12 @@ def test_a_kernel_in_front_of_a_pool_is_gone_through(
     pool = Pool("max", (2, 2), (2, 2), ((0, 0), (0, 0)))
     nodes = (
         Node("q", ACT, ("x",), (None, 5, 4, 2)),
-        Node("conv", replace(CONV, bias=bias), ("q",), shape),
+        Node("conv", replace(ABREAST, bias=bias), ("q",), shape),
         Node("pool", pool, ("conv",), infer_shape(pool, shape)),
         Node("act", ACT, ("pool",), infer_shape(pool, shape)),
     )
     weights = {
-        "kernel": Weight(CONV.kernel, CONV.kernel, None),
+        "kernel": Weight(KERNEL, KERNEL, None),
         "bias": Weight(bias, bias, None),
     }
     layers = tuple(Layer(n.name, "L", n.name, weights if n is nodes[1] else {}) for n in nodes)

@@ -105,6 +105,32 @@ def test_few_channels_of_rows_of_unknown_length_are_floats() -> None:
     assert form(spread, SIDE, alone=True) is Form.FLOATS
 
 
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "side", "expected"),
+    [
+        (3, 16, 3, Form.FLOATS),
+        (1, 63, 3, Form.FLOATS),
+        (8, 8, 3, Form.FLOATS),
+        (3, 64, 3, Form.GROUPS),
+        (8, 9, 3, Form.GROUPS),
+        (3, 16, 1, Form.GROUPS),
+    ],
+)
+def test_few_channels_one_by_one_are_floats(
+    make: Make, run: Run, inputs: int, outputs: int, side: int, expected: Form
+) -> None:
+    op = replace(conv(inputs, outputs, 1, side), dilations=(2, 2))
+    assert form(op, SIDE, alone=True) is expected
+    assert form(op, SIDE, alone=False) is Form.GROUPS
+    assert form(replace(op, dilations=(1, 1)), None, alone=True) is expected
+    assert form(replace(op, dilations=(1, 1)), SIDE, alone=True) is Form.GROUPS
+    graph = between(make, op)
+    x = drawn(graph)
+    ran = run(graph, x)
+    np.testing.assert_array_equal(ran.deployed[0], evaluate(graph, {"x": x})["act"])
+    assert ("QLinearConv" in ran.operators) is (expected is not Form.FLOATS)
+
+
 def test_what_a_kernel_takes_in_costs_floats_a_pass_of_their_own() -> None:
     """So more channels are left to integer kernels."""
     assert form(conv(20, 20, 20), None, alone=True) is Form.FLOATS

@@ -14,7 +14,7 @@ from qconvert.checking.deployed.casting import MOVING
 from qconvert.checking.deployed.kernels import LINEAR, called, input_of, is_integer, kind_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.emit.codes import LARGEST_CODE, encode
-from qconvert.emit.lowering.groups import FEWEST_OUTPUTS
+from qconvert.emit.lowering.groups import FEWEST_OUTPUTS, is_slow_alone
 
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 #: What has an integer kernel, and whether that returns floats where no quantizer reads it.
@@ -28,6 +28,8 @@ _BYTE: Final = 8
 _POOLED_FIRST: Final = (
     "a factor behind the maximum of a pool is negative, so that these cannot change places"
 )
+_FEW_OF_GROUPS: Final = "integer kernels of groups with so few channels are slower"
+_FEW: Final = "integer kernels of so few channels are slower, one place of a row at a time"
 _OWN_BIAS: Final = "a bias that is off the grid of its products is added in float"
 
 
@@ -43,7 +45,7 @@ def obstacles(node: onnx.NodeProto, graph: OnnxGraph) -> tuple[str, ...]:
     if kind not in _RETURNS_FLOATS:
         return (f"ONNX Runtime has no integer kernel of {kind}",)
     if _is_kept_in_floats(node, graph):
-        return ("integer kernels of groups with so few channels are slower",)
+        return (_FEW if _stated(node).get("group", 1) == 1 else _FEW_OF_GROUPS,)
     before = (*_of_input(node.input[0], graph), *_of_weights(node, graph))
     behind = () if _RETURNS_FLOATS[kind] else tuple(_of_result(node.output[0], graph, not before))
     if not (before or behind) and _has_own_bias(node, graph):
@@ -55,16 +57,21 @@ def obstacles(node: onnx.NodeProto, graph: OnnxGraph) -> tuple[str, ...]:
 
 
 def _is_kept_in_floats(node: onnx.NodeProto, graph: OnnxGraph) -> bool:
-    """Whether `export` chose floats for a convolution of codes with groups, of few outputs each."""
+    """Whether `export` chose floats for a convolution of codes, of few channels or small groups."""
     kernel = graph.constant(input_of(node, LINEAR[kind_of(node)].kernel))
     groups = _stated(node).get("group", 1)
-    if groups == 1 or kernel is None or len(kernel) // groups >= FEWEST_OUTPUTS:
+    if node.op_type != "Conv" or kernel is None:
+        return False
+    alone = is_slow_alone((*kernel.shape[2:], *kernel.shape[1::-1]))
+    if not (alone if groups == 1 else len(kernel) // groups < FEWEST_OUTPUTS):
         return False
     maker = graph.maker(node.input[0])
     hides = maker is not None and _keeps(maker, graph)
     if not hides or any(_of_input(node.input[0], graph)):
         return False
-    _, end = _behind(node.output[0], graph)
+    passed, end = _behind(node.output[0], graph)
+    if groups == 1 and any(each.op_type not in MOVING for each in passed):
+        return False
     readers = [reader.op_type for reader in graph.readers(end)]
     return readers == [_QUANTIZE] and not graph.returns(end)
 

@@ -31,9 +31,11 @@ from qconvert.ir.ops import (
     Dense,
     Pool,
     Quantize,
+    Reduce,
     Relu,
     Reshape,
     Scale,
+    Slice,
     Transpose,
     UpSample,
 )
@@ -262,8 +264,8 @@ def _keep_channels_and_order(behind: Sequence[Node]) -> bool:
     for node in behind:
         if (pooled and not rises(node)) or (rearranged and isinstance(node.op, _BY_CHANNEL)):
             return False
-        pooled |= isinstance(node.op, Pool)
-        rearranged |= isinstance(node.op, Reshape | Transpose)
+        pooled |= isinstance(node.op, Pool | Reduce)
+        rearranged |= isinstance(node.op, Reduce | Reshape | Slice | Transpose)
     return True
 
 
@@ -289,7 +291,9 @@ def is_mean(node: Node) -> bool:
 def _moves(node: Node) -> bool:
     # Said here again: that these commute with rounding is a claim of the exporter's.
     match node.op:
-        case Pool(kind="max") | Reshape() | Transpose() | UpSample():
+        case Pool(kind="max") | Reduce(kind="max"):
+            return True
+        case Reshape() | Slice() | Transpose() | UpSample():
             return True
         case _:
             return False

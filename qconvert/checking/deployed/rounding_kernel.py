@@ -22,7 +22,14 @@ Numbers = npt.NDArray[np.float64]
 
 _ROUNDING: Final = "QLinearConv"
 #: What may stand beside the operator in its cone: nothing that computes.
-_BESIDE: Final = MOVING | {"BitShift", "Clip", "DequantizeLinear", "Resize"}
+_BESIDE: Final = MOVING | {
+    "BitShift",
+    "Clip",
+    "DequantizeLinear",
+    "Gather",
+    "ReduceMax",
+    "Resize",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,9 +17,11 @@ from qconvert.ir.ops import (
     Dense,
     Pool,
     Quantize,
+    Reduce,
     Relu,
     Reshape,
     Scale,
+    Slice,
     Transpose,
     UpSample,
 )
@@ -136,7 +138,9 @@ def _never_falls(op: Op) -> bool:
 
 def _moves(op: Op) -> bool:
     match op:
-        case Pool(kind="max") | Reshape() | Transpose() | UpSample():
+        case Pool(kind="max") | Reduce(kind="max"):
+            return True
+        case Reshape() | Slice() | Transpose() | UpSample():
             return True
         case _:
             return False
