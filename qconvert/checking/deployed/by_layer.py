@@ -62,9 +62,6 @@ def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[Lay
     operators: dict[str, list[tuple[str, str]]] = {}
     remarks: dict[str, list[str]] = {}
     for outer in graph.nodes:
-        if outer.op_type == "Transpose" and not file.draws(outer):
-            # Put in front of and behind many layers together.
-            continue
         if all(graph.is_fixed(name) for name in outer.output if name):
             continue
         layers = sorted(file.layers_of(outer, graph) or {""}, key=lambda x: order.get(x, -1))

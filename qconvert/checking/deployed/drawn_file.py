@@ -79,10 +79,6 @@ class DrawnFile:
         between = self._between(node, made)
         return owners | (between - self._in_front(node, made) if owners else between)
 
-    def draws(self, node: onnx.NodeProto) -> bool:
-        """Whether the file has an operator of this name."""
-        return node.name in self._named
-
     def owners_of(self, node: onnx.NodeProto) -> Layers:
         """The layers that an operator of this file belongs to."""
         return self._owners_of(node.output)

@@ -13,8 +13,9 @@ import onnx
 from qconvert.checking.deployed.casting import MOVING
 from qconvert.checking.deployed.kernels import LINEAR, called, input_of, is_integer, kind_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.emit.codes import LARGEST_CODE, encode
+from qconvert.emit.codes import LARGEST_CODE, encode, lowest_bits
 from qconvert.emit.lowering.groups import FEWEST_OUTPUTS, is_slow_alone
+from qconvert.ir import F32
 
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 #: What has an integer kernel, and whether that returns floats where no quantizer reads it.
@@ -70,8 +71,10 @@ def _is_kept_in_floats(node: onnx.NodeProto, graph: OnnxGraph) -> bool:
     if not hides or any(_of_input(node.input[0], graph)):
         return False
     passed, end = _behind(node.output[0], graph)
-    if groups == 1 and any(each.op_type not in MOVING for each in passed):
-        return False
+    if groups == 1:
+        off_grid = any(_of_weights(node, graph)) or _is_off_grid(node, kernel, graph)
+        if off_grid or any(each.op_type not in MOVING for each in passed):
+            return False
     readers = [reader.op_type for reader in graph.readers(end)]
     return readers == [_QUANTIZE] and not graph.returns(end)
 
@@ -203,6 +206,21 @@ def _has_own_bias(node: onnx.NodeProto, graph: OnnxGraph) -> bool:
     """Whether it adds a bias of floats, which `export` gives to an operator of floats alone."""
     name = input_of(node, LINEAR[kind_of(node)].bias)
     return bool(name) and graph.maker(name) is None
+
+
+def _is_off_grid(node: onnx.NodeProto, kernel: F32, graph: OnnxGraph) -> bool:
+    """Whether its bias is no multiple of the steps of its products of dequantized codes."""
+    bias = graph.constant(input_of(node, LINEAR[kind_of(node)].bias))
+    if bias is None:
+        return False
+    maker = graph.maker(node.input[0])
+    while maker is not None and maker.op_type != _DEQUANTIZE:
+        maker = graph.maker(maker.input[0])
+    scale = None if maker is None else graph.constant(input_of(maker, 1))
+    if scale is None:
+        return True
+    step = float(scale.min()) * 2.0 ** int(lowest_bits(kernel[kernel != 0]).min(initial=0))
+    return bool(np.any(np.remainder(bias.astype(np.float64), step)))
 
 
 def _absorbs(quantizer: onnx.NodeProto, between: list[onnx.NodeProto], graph: OnnxGraph) -> bool:
