@@ -72,12 +72,6 @@ _APPROXIMATE: Final = Known(
     "the activations of dense layers to bytes of its own",
     modes=("deployed",),
 )
-_STRIPPED: Final = Known(
-    "OpenVINO drops every pair of `QuantizeLinear` and `DequantizeLinear` of 16 bits, in which "
-    "opset 21 has activations of 9 to 16 bits, and computes on with what was not rounded",
-    cases=("encoder", "autoencoder", "quantizers"),
-    dialects=("qdq",),
-)
 _UNROUNDED: Final = Known(
     "OpenVINO makes one kernel of convolution, quantizer, sum and quantizer, and does not round at "
     "the first of these quantizers",
@@ -165,7 +159,7 @@ TARGETS: Final[Mapping[str, Target]] = {
         python("openvino", "openvino", "openvino"),
         modes=("deployed", "accurate"),
         options=_ACCURATE,
-        known=(_APPROXIMATE, _STRIPPED, _UNROUNDED, _WRONG_AXIS, _NEXT_TO_TIES),
+        known=(_APPROXIMATE, _UNROUNDED, _WRONG_AXIS, _NEXT_TO_TIES),
     ),
     "openvino-opset20": Target(
         "OpenVINO, newest, CPU, `--opset 20`",
