@@ -56,7 +56,7 @@ def _lines(found: Benchmark) -> Iterator[Text]:
 def _head(found: Benchmark) -> Iterator[Text]:
     macs = "" if found.macs is None else f", {_count(found.macs)} multiplications a sample"
     yield Text(f"{printable(str(found.file.path))}: {found.bytes} bytes{macs}", "bold")
-    rounds = f"medians of {found.rounds} rounds"
+    rounds = f"medians of {amount(found.rounds, 'round')}"
     yield Text(_environment(found.environment), "dim")
     if found.against is None:
         yield Text(rounds, "dim")
