@@ -13,11 +13,12 @@ from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.checking.results import Verdict
 from qconvert.emit import to_onnx
-from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
+from qconvert.ir import F32, Graph, Op, infer_shape
 from qconvert.ir.ops import Conv, Quantize
 from qconvert.ir.quantizers import QuantizedRelu
 from qconvert.weighing.file_macs import multiplications
 
+from .chained import chained
 from .deployed_models import change, node
 from .repairing import check
 
@@ -31,17 +32,7 @@ def model_of(inputs: int, outputs: int, groups: int) -> Graph:
     kernel: F32 = (codes / 8).astype(np.float32)
     conv = Conv(kernel, None, (1, 1), (1, 1), ((1, 1), (1, 1)), groups)
     steps: list[tuple[str, Op]] = [("q", ACT), ("conv", conv), ("act", ACT)]
-    nodes: list[Node] = []
-    name = "x"
-    shape: Shape = (None, 4, 4, inputs)
-    for each, made in steps:
-        shape = infer_shape(made, shape)
-        nodes.append(Node(each, made, (name,), shape))
-        name = each
-    weights = {"conv": {"kernel": Weight(kernel, kernel, None)}}
-    layers = tuple(Layer(n.name, "Layer", n.name, weights.get(n.name, {})) for n in nodes)
-    source = Input("x", (None, 4, 4, inputs))
-    return Graph("m", (source,), tuple(nodes), (Output("act", "act"),), layers)
+    return chained((None, 4, 4, inputs), steps, {"conv": {"kernel": kernel}})
 
 
 WHOLE: Final = model_of(8, 12, 4)

@@ -13,11 +13,12 @@ from qconvert.checking.deployed.means import wrong_means
 from qconvert.checking.results import Verdict
 from qconvert.checking.witness import Direct
 from qconvert.emit import to_onnx
-from qconvert.ir import Graph, Input, Layer, Node, Op, Output, Shape, infer_shape
+from qconvert.ir import Graph, Op, infer_shape
 from qconvert.ir.ops import Pool, Quantize, Scale
 from qconvert.ir.quantizers import QuantizedRelu
 from qconvert.runners.reference import ReferenceRunner
 
+from .chained import chained
 from .deployed_models import Array, change, node
 from .repairing import check, panel_of
 
@@ -29,18 +30,8 @@ Edit = Callable[[onnx.ModelProto], None]
 
 def model_of(channels: int, *between: tuple[str, Op]) -> Graph:
     """A quantizer, means over windows of nine, *between*, and a quantizer."""
-    nodes: list[Node] = []
-    name = "x"
-    shape: Shape = (None, 7, 7, channels)
     steps: list[tuple[str, Op]] = [("q", FINE), ("mean", MEAN), *between, ("act", COARSE)]
-    for each, made in steps:
-        shape = infer_shape(made, shape)
-        nodes.append(Node(each, made, (name,), shape))
-        name = each
-    layers = tuple(Layer(n.name, "Layer", n.name) for n in nodes)
-    return Graph(
-        "m", (Input("x", (None, 7, 7, channels)),), tuple(nodes), (Output("act", "act"),), layers
-    )
+    return chained((None, 7, 7, channels), steps)
 
 
 #: Places of a row have their means at once, or channels by themselves.

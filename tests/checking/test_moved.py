@@ -8,10 +8,11 @@ import pytest
 from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.results import Verdict
 from qconvert.emit import to_onnx
-from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
+from qconvert.ir import F32, Graph, Op
 from qconvert.ir.ops import BatchNormalization, Conv, Quantize, Reduce, Slice, UpSample
 from qconvert.ir.quantizers import QuantizedRelu
 
+from .chained import chained
 from .repairing import check
 
 ACT: Final = Quantize(QuantizedRelu(4, 2))
@@ -32,16 +33,7 @@ def model_of(*behind: tuple[str, Op]) -> Graph:
     kernel: F32 = (codes / 8).astype(np.float32)
     conv = Conv(kernel, None, (1, 1), (1, 1), ((1, 1), (1, 1)))
     steps: list[tuple[str, Op]] = [("q", ACT), ("conv", conv), *behind, ("act", ACT)]
-    nodes: list[Node] = []
-    name = "x"
-    shape: Shape = (None, 6, 6, 2)
-    for each, made in steps:
-        shape = infer_shape(made, shape)
-        nodes.append(Node(each, made, (name,), shape))
-        name = each
-    weights = {"conv": {"kernel": Weight(conv.kernel, conv.kernel, None)}}
-    layers = tuple(Layer(n.name, "Layer", n.name, weights.get(n.name, {})) for n in nodes)
-    return Graph("m", (Input("x", (None, 6, 6, 2)),), tuple(nodes), (Output("act", "act"),), layers)
+    return chained((None, 6, 6, 2), steps, {"conv": {"kernel": kernel}})
 
 
 @pytest.mark.parametrize("op", [CROP, FEW, LARGEST, UpSample((2, 2)), UpSample((1, 3))])

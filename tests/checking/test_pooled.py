@@ -16,10 +16,11 @@ from qconvert.checking.deployed.stored import stored_weights
 from qconvert.checking.results import Verdict
 from qconvert.emit import to_onnx
 from qconvert.exactness import analyse
-from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
+from qconvert.ir import F32, Graph, Op
 from qconvert.ir.ops import Conv, Pool, Quantize
 from qconvert.ir.quantizers import QuantizedRelu
 
+from .chained import chained
 from .deployed_models import Array, change, node
 from .repairing import check
 
@@ -42,23 +43,10 @@ def conv(kernel: F32, *, padding: int = 1, groups: int = 1) -> Conv:
 def model_of(op: Conv, *window: int) -> Graph:
     """A quantizer, a convolution, means over windows, and a quantizer."""
     mean = Pool("mean", window, window, NONE)
-    inputs = op.kernel.shape[-2] * op.groups
     steps: list[tuple[str, Op]] = [("q", COARSE), ("conv", op), ("mean", mean), ("act", FINE)]
-    nodes: list[Node] = []
-    name = "x"
-    shape: Shape = (None, 8, 8, inputs)
-    for each, made in steps:
-        shape = infer_shape(made, shape)
-        nodes.append(Node(each, made, (name,), shape))
-        name = each
     assert op.bias is not None
-    arrays = {"kernel": op.kernel, "bias": op.bias}
-    weights = {role: Weight(array, array, None) for role, array in arrays.items()}
-    layers = tuple(
-        Layer(n.name, "Layer", n.name, weights if n.name == "conv" else {}) for n in nodes
-    )
-    source = Input("x", (None, 8, 8, inputs))
-    return Graph("m", (source,), tuple(nodes), (Output("act", "act"),), layers)
+    weights = {"conv": {"kernel": op.kernel, "bias": op.bias}}
+    return chained((None, 8, 8, op.kernel.shape[-2] * op.groups), steps, weights)
 
 
 GRAPHS: Final = (

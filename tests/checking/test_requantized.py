@@ -21,7 +21,7 @@ from qconvert.checking.results import Verdict
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
 from qconvert.exactness import analyse
-from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
+from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Weight, infer_shape
 from qconvert.ir.ops import (
     Affine,
     BatchNormalization,
@@ -38,6 +38,7 @@ from qconvert.ir.ops import (
 )
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 
+from .chained import chained
 from .deployed_models import Array, change, node
 from .repairing import check
 
@@ -56,30 +57,10 @@ def model_of(op: Conv | ConvTranspose, *front: tuple[str, Op]) -> Graph:
     """A quantizer, *front*, a convolution with a kernel, a normalization, and a quantizer."""
     numbers = [drawn(CHANNELS, seed=k) + np.float32(0.3) for k in range(3)]
     variance = np.array([0.7, 1.3, 2.9], np.float32)
-    steps: list[tuple[str, Op]] = [
-        ("q", ACT),
-        *front,
-        ("conv", op),
-        (
-            "norm",
-            BatchNormalization(numbers[0], variance, numbers[1], numbers[2], 1e-3, fused=True),
-        ),
-        ("act", ACT),
-    ]
-    nodes: list[Node] = []
-    name = "x"
-    shape: Shape = (None, 5, 4, 2)
-    for each, made in steps:
-        shape = infer_shape(made, shape)
-        nodes.append(Node(each, made, (name,), shape))
-        name = each
+    norm = BatchNormalization(numbers[0], variance, numbers[1], numbers[2], 1e-3, fused=True)
+    steps: list[tuple[str, Op]] = [("q", ACT), *front, ("conv", op), ("norm", norm), ("act", ACT)]
     arrays = dict(zip(ROLES, (numbers[1], numbers[2], numbers[0], variance), strict=True))
-    weights = {
-        "conv": {"kernel": Weight(op.kernel, op.kernel, None)},
-        "norm": {role: Weight(array, array, None) for role, array in arrays.items()},
-    }
-    layers = tuple(Layer(n.name, "Layer", n.name, weights.get(n.name, {})) for n in nodes)
-    return Graph("m", (Input("x", (None, 5, 4, 2)),), tuple(nodes), (Output("act", "act"),), layers)
+    return chained((None, 5, 4, 2), steps, {"conv": {"kernel": op.kernel}, "norm": arrays})
 
 
 KERNEL: Final = drawn(3, 3, 2, CHANNELS)

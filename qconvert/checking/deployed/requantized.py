@@ -14,11 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from qconvert.checking.deployed.kernel_forms import (
-    form_of,
-    over_windows,
-    weights_of,
-)
+from qconvert.checking.deployed.kernel_forms import form_of, over_windows, weights_of
 from qconvert.checking.deployed.rounding_kernel import Numbers, RoundingKernel
 from qconvert.emit.metadata import LayerTensor
 from qconvert.exactness import Analysis, Doubt, Reach, Sums, product_sums
