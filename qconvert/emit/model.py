@@ -17,7 +17,14 @@ from qconvert.emit.interface import (
     output_codes,
     returned_codes,
 )
-from qconvert.emit.lowering import lower, lower_chain, lower_line, lower_linear, lower_mean
+from qconvert.emit.lowering import (
+    lower,
+    lower_chain,
+    lower_join,
+    lower_line,
+    lower_linear,
+    lower_mean,
+)
 from qconvert.emit.lowering.dense_sums import multipliers
 from qconvert.emit.lowering.gathering import gathered
 from qconvert.emit.lowering.linear_layer import LinearLayer
@@ -32,10 +39,10 @@ from qconvert.emit.metadata import (
 )
 from qconvert.emit.packing import PACKED_OPSET
 from qconvert.emit.reaches import reaches
-from qconvert.emit.requantization import chains, means_for_products
+from qconvert.emit.requantization import Chain, Join, chains, joins, means_for_products
 from qconvert.emit.requirements import requirements
 from qconvert.emit.values import Value, natural, relayout
-from qconvert.emit.weights import weight_of
+from qconvert.emit.weights import Weight, weight_of
 from qconvert.errors import UsageError
 from qconvert.ir import Graph, Input, Layer, Node, Output
 
@@ -70,7 +77,8 @@ def to_onnx(
     returned = returned_codes(graph) if quantized_io else frozenset()
     b = Builder(opset, _names(graph), packed=packed, vnni=vnni, returned=returned)
     coded = input_codes(graph, meanings, opset) if quantized_io else {}
-    values, fused = _emit(graph, b, DIALECTS[dialect], coded, quantized_io)
+    emitted = _Emission(graph, b, DIALECTS[dialect], coded, quantized_io)
+    values = emitted.values
     outputs = tuple(
         _output(graph, output, b, values[output.value], quantized_io) for output in graph.outputs
     )
@@ -78,7 +86,7 @@ def to_onnx(
         raise _nothing_quantized(graph)
     producer = "qconvert", version("qconvert")
     inputs = tuple(_input(x, b, values[x.name], coded.get(x.name)) for x in graph.inputs)
-    layers = _layers(graph, b, values, fused)
+    layers = _layers(graph, b, values, emitted.fused)
     model = b.model(graph.name, producer)
     either_way = frozenset(map(b.name_of, b.either_way))
     needs = requirements(model.graph, vnni=bool(b.need_vnni), either_way=either_way)
@@ -119,55 +127,94 @@ def _names(graph: Graph) -> list[str]:
     return [each.name for each in named]
 
 
-def _emit(
-    graph: Graph,
-    b: Builder,
-    dialect: Dialect,
-    coded: Mapping[str, InterfaceCodes],
-    quantized_io: bool,
-) -> tuple[dict[str, Value], dict[str, str]]:
-    """The values of the file, and by value that it has not the one into which it is fused."""
-    values: dict[str, Value] = {}
-    for source in graph.inputs:
-        b.scope = source.name
-        values[source.name] = input_value(b, source.name, source.shape, coded.get(source.name))
-    known = chains(graph) if dialect.integer_kernels else {}
-    known_reaches = reaches(graph)
-    owned = {layer.value for layer in graph.layers}
-    factors = multipliers(graph) if dialect.integer_kernels else {}
-    means = means_for_products(graph) if dialect.integer_kernels else set()
-    fused: dict[str, str] = {}
-    for node in graph.nodes:
-        if node.name in values or node.name in fused:
-            continue
-        inputs = tuple(values[name] for name in node.inputs)
-        chain, weight = known.get(node.name), weight_of(node.op)
-        y = None
-        if chain is not None and chain.end.name in owned:
+class _Emission:
+    """The nodes of *graph* one by one, with what is known of the whole.
+
+    ``values`` are those of the file, and ``fused`` tells of others that it has not into which
+    value's operators they are fused.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        b: Builder,
+        dialect: Dialect,
+        coded: Mapping[str, InterfaceCodes],
+        quantized_io: bool,
+    ) -> None:
+        self.values: dict[str, Value] = {}
+        self.fused: dict[str, str] = {}
+        self._graph, self._b, self._dialect = graph, b, dialect
+        self._quantized_io = quantized_io
+        self._reaches = reaches(graph)
+        self._owned = {layer.value for layer in graph.layers}
+        kernels = dialect.integer_kernels
+        self._chains = chains(graph) if kernels else {}
+        self._factors = multipliers(graph) if kernels else {}
+        self._means = means_for_products(graph) if kernels else set[str]()
+        found = joins(graph) if kernels else []
+        self._joins = {join.concat.name: join for join in found if join.end.name in self._owned}
+        for source in graph.inputs:
+            b.scope = source.name
+            given = input_value(b, source.name, source.shape, coded.get(source.name))
+            self.values[source.name] = given
+        waiting = {name for join in self._joins.values() for name in join.fused}
+        for node in graph.nodes:
+            if node.name in self._joins:
+                self._join(self._joins[node.name])
+            elif node.name not in waiting:
+                self._node(node)
+
+    def _join(self, join: Join) -> None:
+        """Its branches as kernels that round, if all can be; else node by node."""
+        inputs = [self.values[branch.linear.inputs[0]] for branch in join.branches]
+        y = lower_join(join, inputs, self._b, self._dialect)
+        if y is not None:
+            self.fused |= dict.fromkeys(join.fused, join.end.name)
+            self._keep(join.end, y)
+            return
+        for node in self._graph.nodes:
+            if node.name in join.fused:
+                self._node(node)
+
+    def _node(self, node: Node) -> None:
+        if node.name in self.values or node.name in self.fused:
+            return
+        b, dialect = self._b, self._dialect
+        inputs = tuple(self.values[name] for name in node.inputs)
+        chain, weight = self._chains.get(node.name), weight_of(node.op)
+        if chain is not None and chain.end.name in self._owned:
             y = lower_chain(chain, weight, inputs[0], b, dialect)
-        if chain is not None and y is not None:
-            node = chain.end
-            fused |= dict.fromkeys(chain.fused, node.name)
-        b.scope = node.name
-        if y is None and weight is not None and dialect.integer_kernels:
-            given = graph.shapes[node.inputs[0]]
-            layer = LinearLayer(node, weight, given, chain, factors.get(node.name))
-            y = lower_linear(layer, inputs[0], b, dialect)
-        if y is None and node.name in means:
-            y = lower_mean(node, inputs[0], b)
-        if y is None:
-            y = lower(node.op, inputs, node.shape, b, dialect)
-        made = {node: gathered(graph, node, inputs, y, b)}
-        whole = chain is not None and {node.name, chain.end.name} <= owned
-        if chain is not None and whole and weight is not None and node is chain.linear:
-            y = lower_line(chain, weight, inputs[0], made[node], b, dialect)
             if y is not None:
-                made[chain.end] = y
-                fused |= dict.fromkeys(chain.behind, chain.end.name)
-        for each, value in made.items():
-            values[each.name] = replace(value, reach=known_reaches.get(each.name))
-            b.rename(value.tensor, _float_name(graph, b, each, value, quantized_io))
-    return values, fused
+                self.fused |= dict.fromkeys(chain.fused, chain.end.name)
+                self._keep(chain.end, y)
+                return
+        b.scope = node.name
+        y = self._alone(node, inputs, chain, weight)
+        self._keep(node, gathered(self._graph, node, inputs, y, b))
+        if chain is None or weight is None or not {node.name, chain.end.name} <= self._owned:
+            return
+        y = lower_line(chain, weight, inputs[0], self.values[node.name], b, dialect)
+        if y is not None:
+            self.fused |= dict.fromkeys(chain.behind, chain.end.name)
+            self._keep(chain.end, y)
+
+    def _alone(
+        self, node: Node, inputs: tuple[Value, ...], chain: Chain | None, weight: Weight | None
+    ) -> Value:
+        """The value of one node."""
+        b, dialect = self._b, self._dialect
+        if weight is not None and dialect.integer_kernels:
+            given = self._graph.shapes[node.inputs[0]]
+            layer = LinearLayer(node, weight, given, chain, self._factors.get(node.name))
+            return lower_linear(layer, inputs[0], b, dialect)
+        y = lower_mean(node, inputs[0], b) if node.name in self._means else None
+        return lower(node.op, inputs, node.shape, b, dialect) if y is None else y
+
+    def _keep(self, node: Node, value: Value) -> None:
+        self.values[node.name] = replace(value, reach=self._reaches.get(node.name))
+        name = _float_name(self._graph, self._b, node, value, self._quantized_io)
+        self._b.rename(value.tensor, name)
 
 
 def _input(source: Input, b: Builder, value: Value, codes: InterfaceCodes | None) -> InputTensor:

@@ -11,17 +11,16 @@ import pytest
 from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.layered_file import LayeredFile
 from qconvert.checking.deployed.means import wrong_means
-from qconvert.checking.deployed.requantized import judged
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.checking.results import Verdict
 from qconvert.emit import to_onnx
-from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph, Op
 from qconvert.ir.ops import Conv, Pool, Quantize
 from qconvert.ir.quantizers import QuantizedRelu
 
 from .chained import chained
 from .deployed_models import Array, change, node
+from .judging import judged_in, kernel_in
 from .repairing import check
 
 FINE: Final = Quantize(QuantizedRelu(8, 2))
@@ -108,48 +107,48 @@ def test_other_numbers_are_not_the_model_s(graph: Graph, edit: Edit) -> None:
 def test_a_mean_alone_does_not_stand_for_the_convolution_before_it() -> None:
     """Of as many weights, where the convolution has one a channel."""
     graph = GRAPHS[2]
-    kernel = LayeredFile(to_onnx(graph)).kernels["act"]
+    kernel = kernel_in(to_onnx(graph))
     assert kernel.x_scale == 0.25
     none = np.zeros_like(kernel.bias)
     # What comes in would be the convolution's results, which are finer by the steps of weights.
     alone = replace(kernel, weights=np.ones_like(kernel.weights), bias=none, x_scale=0.25 / 8)
     alone = replace(alone, scales=np.full(len(none), 0.25, np.float32))
-    found = judged(graph, analyse(graph), "act", alone)
+    found = judged_in(graph, alone)
     assert found is not None and found.codes.all() and found.weights.all()
-    found = judged(graph, analyse(graph), "act", alone, ("conv",))
+    found = judged_in(graph, alone, ("conv",))
     assert found is not None and not found.codes.all()
 
 
 def test_rounded_results_are_judged_by_nobody() -> None:
     graph = GRAPHS[0]
-    kernel = LayeredFile(to_onnx(graph)).kernels["act"]
+    kernel = kernel_in(to_onnx(graph))
     op = graph.nodes[1].op
     assert isinstance(op, Conv)
     off = replace(op, bias=np.full(3, 0.1, np.float32))
     other = replace(
         graph, nodes=tuple(replace(n, op=off) if n.name == "conv" else n for n in graph.nodes)
     )
-    assert judged(other, analyse(other), "act", kernel, ("conv",)) is None
+    assert judged_in(other, kernel, ("conv",)) is None
 
 
 @pytest.mark.parametrize("window", [(4, 1), (1, 4)])
 def test_a_window_of_another_shape_is_another_one(window: tuple[int, int]) -> None:
     """Of as many weights, and with strides maybe of as many results."""
     graph = GRAPHS[2]
-    kernel = LayeredFile(to_onnx(graph)).kernels["act"]
-    assert judged(graph, analyse(graph), "act", kernel, ("conv",)) is not None
+    kernel = kernel_in(to_onnx(graph))
+    assert judged_in(graph, kernel, ("conv",)) is not None
     other = replace(kernel, weights=kernel.weights.reshape(16, 1, *window))
-    assert judged(graph, analyse(graph), "act", other, ("conv",)) is None
+    assert judged_in(graph, other, ("conv",)) is None
 
 
 def test_windows_of_fewer_results_are_judged_by_nobody() -> None:
     """At borders, around which nothing is counted: with as many results as without."""
     graph = GRAPHS[0]
-    kernel = LayeredFile(to_onnx(graph)).kernels["act"]
+    kernel = kernel_in(to_onnx(graph))
     mean = graph.nodes[2].op
     assert isinstance(mean, Pool)
     padded = replace(mean, padding=((0, 1), (0, 1)))
     nodes = tuple(replace(n, op=padded) if n.name == "mean" else n for n in graph.nodes)
     other = replace(graph, nodes=nodes)
-    assert judged(graph, analyse(graph), "act", kernel, ("conv",)) is not None
-    assert judged(other, analyse(other), "act", kernel, ("conv",)) is None
+    assert judged_in(graph, kernel, ("conv",)) is not None
+    assert judged_in(other, kernel, ("conv",)) is None

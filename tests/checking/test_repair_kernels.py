@@ -8,8 +8,6 @@ import onnx
 import pytest
 
 from qconvert.checking.deployed.conversion import Conversion
-from qconvert.checking.deployed.layered_file import LayeredFile
-from qconvert.checking.deployed.rounding_kernel import RoundingKernel
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.checking.repair.moves import MOST_ULPS, read_moves, write_moves
 from qconvert.checking.results import Report, Verdict
@@ -19,6 +17,7 @@ from qconvert.ir.ops import BatchNormalization, Conv, ConvTranspose, Quantize
 from qconvert.ir.quantizers import QuantizedBits
 
 from .deployed_models import change
+from .judging import kernel_in
 from .repairing import check, repair
 
 CHANNELS: Final = 8
@@ -90,10 +89,6 @@ def chained(first: Op, conv: Conv | ConvTranspose, bn: BatchNormalization, last:
     )
     inputs = (Input("x", (None, 4, 4, 3)),)
     return Graph("m", inputs, tuple(nodes), (Output("act", "act"),), tuple(layers))
-
-
-def kernel_in(model: onnx.ModelProto) -> RoundingKernel:
-    return LayeredFile(model).kernels["act"]
 
 
 def verdicts(report: Report) -> dict[str, Verdict]:

@@ -11,16 +11,15 @@ import pytest
 from onnx import numpy_helper
 
 from qconvert.checking.deployed.conversion import Conversion
-from qconvert.checking.deployed.layered_file import LayeredFile, cones_of
+from qconvert.checking.deployed.layered_file import cones_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.requantized import fusions, judged, rises
+from qconvert.checking.deployed.requantized import fusions, rises
 from qconvert.checking.deployed.rounding_kernel import RoundingKernel
 from qconvert.checking.deployed.saturation import highest
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.checking.results import Verdict
 from qconvert.emit import to_onnx
 from qconvert.emit.metadata import read_metadata
-from qconvert.exactness import analyse
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Weight, infer_shape
 from qconvert.ir.ops import (
     Affine,
@@ -40,6 +39,7 @@ from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 
 from .chained import chained
 from .deployed_models import Array, change, node
+from .judging import judged_in, kernel_in
 from .repairing import check
 
 CHANNELS: Final = 3
@@ -314,7 +314,7 @@ def test_the_first_sum_and_the_last_one_count(ends: tuple[int, int], right: bool
         zero=0,
         ends=ends,
     )
-    found = judged(graph, analyse(graph), "act", kernel)
+    found = judged_in(graph, kernel)
     assert found is not None
     assert (bool(found.weights.all()), bool(found.codes.all())) == (True, right)
 
@@ -508,12 +508,12 @@ FALLING: Final[tuple[Op, ...]] = (
 def test_the_largest_of_what_rises_is_judged(op: Op) -> None:
     """A pool in front of it is as good as one behind it."""
     graph = in_the_place_of(op)
-    kernel = LayeredFile(to_onnx(graph)).kernels["act"]
+    kernel = kernel_in(to_onnx(graph))
     moved = moved_in_front(graph, POOL, op)
-    found = judged(moved, analyse(moved), "act", kernel)
+    found = judged_in(moved, kernel)
     assert found is not None and found.codes.all() and found.weights.all()
     other = replace(kernel, scales=kernel.scales * np.array([2, 1, 1], np.float32))
-    found = judged(moved, analyse(moved), "act", other)
+    found = judged_in(moved, other)
     assert found is not None and found.codes.tolist() == [False, True, True]
 
 
@@ -521,10 +521,10 @@ def test_the_largest_of_what_rises_is_judged(op: Op) -> None:
 def test_the_largest_of_what_falls_is_judged_by_nobody(op: Op) -> None:
     """A pool in front of a normalization of which one channel falls."""
     graph = in_the_place_of(op)
-    kernel = LayeredFile(to_onnx(model_of(CONV))).kernels["act"]
-    assert judged(graph, analyse(graph), "act", kernel) is not None
+    kernel = kernel_in(to_onnx(model_of(CONV)))
+    assert judged_in(graph, kernel) is not None
     moved = moved_in_front(graph, POOL, op)
-    assert judged(moved, analyse(moved), "act", kernel) is None
+    assert judged_in(moved, kernel) is None
 
 
 def test_a_pool_behind_a_kernel_of_what_falls_is_never_proven(
@@ -561,14 +561,14 @@ def test_a_normalization_of_other_channels_is_judged_by_nobody() -> None:
     """Rows in the place of channels, of which there are as many."""
     op = gains(1, 2, 0.5)
     graph = in_the_place_of(op)
-    kernel = LayeredFile(to_onnx(graph)).kernels["act"]
+    kernel = kernel_in(to_onnx(graph))
     wide = replace(graph.nodes[1], shape=(None, 3, CHANNELS, CHANNELS))
     graph = replace(graph, nodes=(graph.nodes[0], wide, *graph.nodes[2:]))
     for first in (Transpose((0, 1, 3, 2)), Reshape((CHANNELS * CHANNELS, 3))):
         moved = moved_in_front(graph, first, op)
-        assert judged(moved, analyse(moved), "act", kernel) is None
+        assert judged_in(moved, kernel) is None
         elementwise = moved_in_front(graph, first, Scale(2.0))
-        assert judged(elementwise, analyse(elementwise), "act", kernel) is not None
+        assert judged_in(elementwise, kernel) is not None
 
 
 @pytest.mark.parametrize(("filler", "most"), [(None, 15), (9, 15), (200, 200)])

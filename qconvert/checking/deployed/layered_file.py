@@ -12,7 +12,7 @@ import onnx
 from qconvert.checking.deployed.float_line import FloatLine, float_line
 from qconvert.checking.deployed.meaning import given_codes
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.rounding_kernel import RoundingKernel, rounding_kernel
+from qconvert.checking.deployed.rounding_kernel import RoundingKernel, rounding_kernels
 from qconvert.emit.metadata import LayerTensor, read_metadata
 from qconvert.runners.cutting import tensors_of
 
@@ -38,15 +38,18 @@ class LayeredFile:
         return cones_of(self.graph, self.layers)
 
     @cached_property
-    def kernels(self) -> Mapping[str, RoundingKernel]:
-        """The operators that round sums to codes, by the layer that ends with these."""
+    def kernels(self) -> Mapping[str, tuple[RoundingKernel, ...]]:
+        """The operators that round sums to codes, by the layer that ends with these.
+
+        Several are joined behind.
+        """
         given = given_codes(self.metadata) if self.metadata else {}
         found = {
-            layer.layer: rounding_kernel(self.cones[layer.layer], self.graph, given)
+            layer.layer: rounding_kernels(self.cones[layer.layer], self.graph, given)
             for layer in self.layers
             if any(tensors_of(layer))
         }
-        return {name: kernel for name, kernel in found.items() if kernel is not None}
+        return {name: kernels for name, kernels in found.items() if kernels}
 
     @cached_property
     def lines(self) -> Mapping[str, FloatLine]:

@@ -12,7 +12,7 @@ import onnx
 from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.deployed_graph import Remark
 from qconvert.checking.deployed.kernels import LINEAR, called, kind_of
-from qconvert.checking.deployed.requantized import Judged, is_mean, judged, rises
+from qconvert.checking.deployed.requantized import Judged, is_mean, judged, paths_to, rises
 from qconvert.ir import Graph, Node
 from qconvert.ir.ops import Conv, ConvTranspose, Dense, Pool
 
@@ -29,10 +29,11 @@ def wrong_means(conversion: Conversion) -> tuple[Remark, ...]:
     linear = {name: node for name in held for node in file.cones[name] if kind_of(node) in LINEAR}
     if not linear:
         return ()
-    found = {
-        name: judged(graph, conversion.analysis, ends[name], file.kernels[name], conversion.inside)
-        for name in linear.keys() & file.kernels.keys()
-    }
+    found: dict[str, Judged | None] = {}
+    for name in linear.keys() & file.kernels.keys():
+        paths, kernels = paths_to(graph, ends[name], conversion.inside), file.kernels[name]
+        if len(paths) == len(kernels) == 1:
+            found[name] = judged(paths[0], conversion.analysis, kernels[0])
     return tuple(
         Remark(text, frozenset(x.layer for x in file.layers if name in (x.layer, x.fused_into)))
         for name, text in _faults(linear, found)

@@ -8,6 +8,7 @@ they do: for every sum that the layer can have, the code is compared with that o
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -22,9 +23,11 @@ from qconvert.ir import F32, Graph, Node
 from qconvert.ir.ops import (
     Affine,
     BatchNormalization,
+    Concat,
     Conv,
     ConvTranspose,
     Dense,
+    Pad,
     Pool,
     Quantize,
     Reduce,
@@ -101,21 +104,13 @@ class Demand:
         return factors, right
 
 
-def demanded(
-    graph: Graph,
-    analysis: Analysis,
-    end: str,
-    kernel: RoundingKernel,
-    inside: Collection[str] = (),
-) -> Demand | None:
-    """What *kernel* has to return as the value *end*, the values *inside* of which nothing has.
+def demanded(path: Sequence[Node], analysis: Analysis, kernel: RoundingKernel) -> Demand | None:
+    """What *kernel* has to return in the place of a *path*, one of `paths_to` a value.
 
     ``None`` where that is no function of one sum a channel, or these cannot all be gone through.
     """
-    found = _epilogue(graph, end, inside)
-    if found is None:
-        return None
-    linear, nodes = found
+    linear, *behind = path
+    nodes = [node for node in behind if not _moves(node)]
     if isinstance(linear.op, Dense):
         # Of which nothing here is a kernel.
         return None
@@ -150,15 +145,9 @@ class Judged:
     kernel: F32 | None = None
 
 
-def judged(
-    graph: Graph,
-    analysis: Analysis,
-    end: str,
-    kernel: RoundingKernel,
-    inside: Collection[str] = (),
-) -> Judged | None:
-    """Whether *kernel* returns the value *end*; ``None`` where that cannot be told."""
-    demand = demanded(graph, analysis, end, kernel, inside)
+def judged(path: Sequence[Node], analysis: Analysis, kernel: RoundingKernel) -> Judged | None:
+    """Whether *kernel* returns what a *path* does; ``None`` where that cannot be told."""
+    demand = demanded(path, analysis, kernel)
     if demand is None:
         return None
     factors, right = demand.right(kernel)
@@ -200,43 +189,45 @@ def fusions(graph: Graph, layers: Sequence[LayerTensor]) -> dict[str, str]:
     for layer in layers:
         end = layer.fused_into
         if end in held and layer.layer not in held and end in values and layer.layer in values:
-            path = sums_and_behind(graph, values[end], inside)
-            names = {node.name for node in path[:-1]} if path else set[str]()
+            paths = paths_to(graph, values[end], inside)
+            names = {node.name for path in paths for node in path[:-1]}
             found |= {layer.layer: end} if values[layer.layer] in names else {}
     return found
 
 
-def _epilogue(
-    graph: Graph, end: str, inside: Collection[str | None]
-) -> tuple[Node, list[Node]] | None:
-    """What sums up before *end*, and the ops between both that compute, in order."""
-    path = sums_and_behind(graph, end, inside)
-    return None if path is None else (path[0], [node for node in path[1:] if not _moves(node)])
+def paths_to(graph: Graph, end: str, inside: Collection[str | None] = ()) -> list[list[Node]]:
+    """All ops from a linear op or a mean to *end*, in order; of all that are joined in between.
 
-
-def sums_and_behind(graph: Graph, end: str, inside: Collection[str | None]) -> list[Node] | None:
-    """The linear op or mean before *end*, and all ops from there on, in order.
-
-    In front of a mean a convolution, if its results are *inside* of the operator. ``None`` if these
+    In front of a mean a convolution, if its results are *inside* of the operator. None where these
     make of the largest sum of a channel anything but the largest result.
     """
-    nodes: list[Node] = []
+    behind: list[Node] = []
     name = end
     while (node := graph.makers.get(name)) is not None:
-        nodes.append(node)
         if isinstance(node.op, Conv | ConvTranspose | Dense) or is_mean(node):
-            break
+            path = [node, *behind]
+            before = graph.makers.get(node.inputs[0])
+            within = before is not None and before.name in inside
+            if before is not None and within and is_mean(node) and isinstance(before.op, Conv):
+                path.insert(0, before)
+            return [path] if _keep_channels_and_order(behind) else []
+        behind.insert(0, node)
+        if isinstance(node.op, Concat):
+            return _joined(graph, node, behind, inside)
         if len(node.inputs) != 1:
-            return None
+            return []
         (name,) = node.inputs
-    else:
-        return None
-    if not _keep_channels_and_order(nodes[-2::-1]):
-        return None
-    before = graph.makers.get(node.inputs[0])
-    if is_mean(node) and before and before.name in inside and isinstance(before.op, Conv):
-        return [before, *nodes[::-1]]
-    return nodes[::-1]
+    return []
+
+
+def _joined(
+    graph: Graph, concat: Node, behind: Sequence[Node], inside: Collection[str | None]
+) -> list[list[Node]]:
+    """The paths to all that *concat* reads, each with what is *behind* that."""
+    branches = [paths_to(graph, name, inside) for name in concat.inputs]
+    paths = [[*path, *behind] for each in branches for path in each]
+    alone = all(len(each) == 1 for each in branches) and not any(map(is_mean, chain(*paths)))
+    return paths if alone and all(_keep_channels_and_order(p[1:]) for p in paths) else []
 
 
 def _is_exact(conv: Node, mean: Node, analysis: Analysis) -> bool:
@@ -255,14 +246,27 @@ def _over_windows(conv: Node, mean: Node) -> tuple[Node, int]:
 
 
 def _keep_channels_and_order(behind: Sequence[Node]) -> bool:
-    """Whether all behind a pool rises, and nothing by channel is where these may be others."""
-    pooled = rearranged = False
+    """Whether all behind a pool rises, and nothing by channel is where these may be others.
+
+    And whether zeros that are added stay zeros.
+    """
+    pooled = rearranged = padded = False
     for node in behind:
         if (pooled and not rises(node)) or (rearranged and isinstance(node.op, _BY_CHANNEL)):
             return False
+        if padded and not _keeps_zero(node):
+            return False
         pooled |= isinstance(node.op, Pool | Reduce)
-        rearranged |= isinstance(node.op, Reduce | Reshape | Slice | Transpose)
+        rearranged |= isinstance(node.op, Concat | Reduce | Reshape | Slice | Transpose)
+        padded |= isinstance(node.op, Pad)
     return True
+
+
+def _keeps_zero(node: Node) -> bool:
+    """Whether it returns zeros for zeros, which others may be put beside behind it as well."""
+    if isinstance(node.op, Quantize | Relu | Scale):
+        return not apply(node.op, np.zeros((1, 1), np.float32)).any()
+    return _moves(node)
 
 
 def rises(node: Node) -> bool:
@@ -289,7 +293,7 @@ def _moves(node: Node) -> bool:
     match node.op:
         case Pool(kind="max") | Reduce(kind="max"):
             return True
-        case Reshape() | Slice() | Transpose() | UpSample():
+        case Concat() | Pad() | Reshape() | Slice() | Transpose() | UpSample():
             return True
         case _:
             return False

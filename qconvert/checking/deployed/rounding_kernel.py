@@ -27,9 +27,12 @@ _BESIDE: Final = MOVING | {
     "Clip",
     "DequantizeLinear",
     "Gather",
+    "Pad",
     "ReduceMax",
     "Resize",
 }
+#: And behind what is joined.
+_BEHIND: Final = _BESIDE - {"BitShift", "Clip"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,13 +99,54 @@ class RoundingKernel:
         return result
 
 
-def rounding_kernel(
+def rounding_kernels(
+    cone: list[onnx.NodeProto], file: OnnxGraph, given: Mapping[str, Meaning]
+) -> tuple[RoundingKernel, ...]:
+    """The operators of a cone that round: one, or one for each part that is joined at its end.
+
+    None where something else computes, or where one takes codes for something else than these are;
+    *given* is what inputs are.
+    """
+    joins = [x for x in cone if x.op_type == "Concat" and file.constant(x.output[0]) is None]
+    parts, behind = [cone], list[onnx.NodeProto]()
+    if len(joins) == 1:
+        parts = [_before(name, cone) for name in joins[0].input]
+        own = {id(node) for part in parts for node in part} | {id(joins[0])}
+        behind = [node for node in cone if id(node) not in own]
+    found = [_rounding_kernel(part, file, given) for part in parts]
+    known = tuple(kernel for kernel in found if kernel is not None)
+    moving = all(x.op_type in _BEHIND and not x.domain for x in behind)
+    fillers = {_filler(x, cone, file) for x in cone if x.op_type == "Pad"}
+    if not moving or len(known) < len(found) or fillers - {kernel.zero for kernel in known}:
+        return ()
+    return known
+
+
+def _filler(pad: onnx.NodeProto, cone: list[onnx.NodeProto], file: OnnxGraph) -> int | None:
+    """The code that is put around others; ``None`` if it is no number, or around what is read."""
+    if not any(x.op_type == _ROUNDING for x in _before(pad.input[0], cone)) or pad.attribute:
+        return None
+    name = input_of(pad, 2)
+    value = file.constant(name)
+    if name and (value is None or value.size != 1):
+        return None
+    return 0 if value is None else int(np.squeeze(value))
+
+
+def _before(name: str, cone: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """The operators of a cone that a tensor is computed by, in order."""
+    found, needed = list[onnx.NodeProto](), {name}
+    for node in reversed(cone):
+        if not needed.isdisjoint(node.output):
+            found.insert(0, node)
+            needed.update(node.input)
+    return found
+
+
+def _rounding_kernel(
     cone: list[onnx.NodeProto], file: OnnxGraph, given: Mapping[str, Meaning]
 ) -> RoundingKernel | None:
-    """The operator of a cone that rounds, with the ``Clip`` behind it, if all else moves codes.
-
-    None where it takes codes for something else than these are; *given* is what inputs are.
-    """
+    """The operator of a cone that rounds, with the ``Clip`` behind it, if all else moves codes."""
     working = [node for node in cone if file.constant(node.output[0]) is None]
     linear = [node for node in working if kind_of(node) in LINEAR]
     clips = [node for node in working if node.op_type == "Clip"]

@@ -12,7 +12,7 @@ from qconvert.checking.deployed.kernels import RAW, Numbers, is_conv, kernel_of,
 from qconvert.checking.deployed.lined import judged_lines
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.products import products_of
-from qconvert.checking.deployed.requantized import Judged, judged
+from qconvert.checking.deployed.requantized import Judged, judged, paths_to
 from qconvert.checking.deployed.windows import convolution_of
 from qconvert.checking.repair.computed import normalization_of
 from qconvert.checking.repair.constants import constants_in
@@ -36,7 +36,11 @@ def stored_weights(conversion: Conversion) -> dict[tuple[str, str], F32]:
     if metadata is None:
         return {}
     cones, fused = conversion.file.cones, conversion.fused
-    rounding = {**_rounding(conversion), **judged_lines(conversion)}
+    lines = judged_lines(conversion)
+    rounding = {
+        x.name: lines[end] for x in graph.layers if (end := fused.get(x.name, x.name)) in lines
+    }
+    rounding |= _rounding(conversion)
     products = products_of(file, metadata)
     beside = {fused.get(x.name, x.name) for x in graph.layers if _others(x)}
     found: dict[tuple[str, str], F32] = {}
@@ -44,8 +48,8 @@ def stored_weights(conversion: Conversion) -> dict[tuple[str, str], F32]:
         end = fused.get(layer.name, layer.name)
         cone = cones.get(end, [])
         parts: tuple[Iterable[tuple[str, F32]], ...]
-        if end in rounding:
-            known = rounding[end]
+        if layer.name in rounding:
+            known = rounding[layer.name]
             parts = () if known is None else (_in_a_kernel(layer, known, alone=end not in beside),)
         elif layer.name in fused:
             # Of operators that cannot be read no number is known to be the layer's.
@@ -60,13 +64,18 @@ def stored_weights(conversion: Conversion) -> dict[tuple[str, str], F32]:
 
 
 def _rounding(conversion: Conversion) -> dict[str, Judged | None]:
-    """What is found of each layer whose operators round sums to codes, if anything is."""
-    graph = conversion.graph
+    """By layer what is found of the operator that rounds its sums to codes, if there is one."""
+    graph, fused = conversion.graph, conversion.fused
     values = {layer.name: layer.value for layer in graph.layers}
-    return {
-        name: judged(graph, conversion.analysis, values.get(name, ""), kernel, conversion.inside)
-        for name, kernel in conversion.file.kernels.items()
-    }
+    found: dict[str, Judged | None] = {}
+    for end, kernels in conversion.file.kernels.items():
+        layers = [layer for layer in graph.layers if end == fused.get(layer.name, layer.name)]
+        found |= dict.fromkeys((layer.name for layer in layers), None)
+        paths = paths_to(graph, values.get(end, ""), conversion.inside)
+        for path, kernel in zip(paths, kernels, strict=False) if len(paths) == len(kernels) else ():
+            known, names = judged(path, conversion.analysis, kernel), {node.name for node in path}
+            found |= {layer.name: known for layer in layers if layer.value in names}
+    return found
 
 
 def _in_a_kernel(layer: Layer, found: Judged, *, alone: bool) -> Iterator[tuple[str, F32]]:

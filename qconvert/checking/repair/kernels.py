@@ -8,7 +8,7 @@ import onnx
 from onnx import numpy_helper
 
 from qconvert.checking.deployed.layered_file import LayeredFile
-from qconvert.checking.deployed.requantized import Demand, Mask, demanded, fusions
+from qconvert.checking.deployed.requantized import Demand, Mask, demanded, fusions, paths_to
 from qconvert.checking.deployed.rounding_kernel import Ints, Numbers, RoundingKernel
 from qconvert.checking.repair.constants import drop_unused, unused
 from qconvert.checking.repair.moves import Unrepaired
@@ -34,17 +34,20 @@ class Demanded:
 def demands(
     graph: Graph, file: LayeredFile, domains: Mapping[str, InputDomain]
 ) -> dict[str, Demanded]:
-    """By layer those kernels of *file* whose sums, of inputs of *domains*, are not too many."""
+    """By layer those kernels of *file* whose sums, of inputs of *domains*, are not too many.
+
+    Without those that are joined, whose channels are not those of the layer.
+    """
     kernels, values = file.kernels, {layer.name: layer.value for layer in graph.layers}
     analysis = analyse(graph, domains) if kernels else Analysis()
     inside = [values[name] for name in fusions(graph, file.layers)]
     found: dict[str, Demanded] = {}
-    for layer, kernel in kernels.items():
-        demand = None
-        if layer in values:
-            demand = demanded(graph, analysis, values[layer], kernel, inside)
-        if demand is not None:
-            found[layer] = Demanded(layer, kernel, demand)
+    for layer, each in kernels.items():
+        paths = paths_to(graph, values.get(layer, ""), inside)
+        if len(paths) == len(each) == 1:
+            demand = demanded(paths[0], analysis, each[0])
+            if demand is not None:
+                found[layer] = Demanded(layer, each[0], demand)
     return found
 
 

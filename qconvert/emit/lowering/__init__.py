@@ -1,5 +1,7 @@
 """The ONNX form of every op, as one match."""
 
+from collections.abc import Sequence
+
 from qconvert.emit.builder import Builder
 from qconvert.emit.dialects import Dialect
 from qconvert.emit.lowering import (
@@ -17,7 +19,7 @@ from qconvert.emit.lowering import (
 )
 from qconvert.emit.lowering.linear_layer import LinearLayer
 from qconvert.emit.lowering.stock import lower_stock
-from qconvert.emit.requantization import Chain
+from qconvert.emit.requantization import Chain, Join
 from qconvert.emit.values import Value
 from qconvert.emit.weights import Weight, conv_transpose_weight, conv_weight, dense_weight
 from qconvert.ir import Node, Op, Shape
@@ -101,6 +103,14 @@ def lower_chain(
 ) -> Value | None:
     """Emit a whole chain behind *x* as one integer kernel; ``None`` if it cannot be one."""
     return requantized.lower_chain(chain, weight, x, b, dialect, lower)
+
+
+def lower_join(join: Join, inputs: Sequence[Value], b: Builder, dialect: Dialect) -> Value | None:
+    """Emit all chains of a join, each behind one of *inputs*, as integer kernels.
+
+    ``None`` if one cannot be one.
+    """
+    return requantized.lower_join(join, inputs, b, dialect, lower)
 
 
 def lower_mean(node: Node, x: Value, b: Builder) -> Value | None:

@@ -5,7 +5,7 @@
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -28,6 +28,7 @@ from qconvert.emit.lowering.linear import conv_attributes
 from qconvert.emit.packing import FEWEST, stored_codes, type_of_weights
 from qconvert.emit.requantization import (
     Chain,
+    Join,
     Phases,
     Requantized,
     averaged,
@@ -44,8 +45,8 @@ from qconvert.emit.values import (
     natural,
     relayout,
 )
-from qconvert.emit.weights import Weight, conv_weight
-from qconvert.ir import Grid, Op, Shape
+from qconvert.emit.weights import Weight, conv_weight, weight_of
+from qconvert.ir import Grid, Node, Op, Shape
 from qconvert.ir.ops import Conv, ConvTranspose, Pool, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
 
@@ -64,25 +65,51 @@ def lower_chain(
 
     *weight* is that of the layer that it begins with, which a mean has not.
     """
-    y = _kernel(chain, weight, x, b) if x.integer else None
-    if y is None:
+    if isinstance(chain.linear.op, Conv) and weight is not None and _is_made(chain, weight, x):
         return None
-    for node in chain.moves:
+    y = _kernel(chain, weight, x, b)
+    return None if y is None else _moved(chain.moves, y, b, dialect, lower)
+
+
+def lower_join(
+    join: Join, inputs: Sequence[Value], b: Builder, dialect: Dialect, lower: Lower
+) -> Value | None:
+    """The value at the end of a join; ``None`` if some chain of it can be no kernel."""
+    values: list[Value] = []
+    for chain, x in zip(join.branches, inputs, strict=True):
+        y = _kernel(chain, weight_of(chain.linear.op), x, b)
+        if y is None:
+            return None
+        values.append(_moved(chain.moves, y, b, dialect, lower))
+    b.scope = join.concat.name
+    joined = lower(join.concat.op, tuple(values), join.concat.shape, b, dialect)
+    return _moved(join.moves, joined, b, dialect, lower)
+
+
+def _moved(moves: Sequence[Node], y: Value, b: Builder, dialect: Dialect, lower: Lower) -> Value:
+    for node in moves:
         b.scope = node.name
         y = lower(node.op, (y,), node.shape, b, dialect)
     return y
 
 
+def _is_made(chain: Chain, weight: Weight, x: Value) -> bool:
+    """Whether runtimes make the kernel by themselves, and one place at a time is fastest."""
+    op = chain.linear.op
+    assert isinstance(op, Conv)
+    single = op.groups > 1 or places_abreast(op, chain.linear.shape[-2]) == 1
+    return single and fuses(chain, weight, x)
+
+
 def _kernel(chain: Chain, weight: Weight | None, x: Value, b: Builder) -> Value | None:
     op = chain.linear.op
+    if not x.integer:
+        return None
     if isinstance(op, Conv) and weight is not None:
         if in_floats(chain, weight, x):
             return None
         if chain.mean is not None:
             return _averaged(chain, weight, x, b)
-        single = op.groups > 1 or places_abreast(op, chain.linear.shape[-2]) == 1
-        if single and fuses(chain, weight, x):
-            return None
         return _requantized(chain, op, weight, x, b)
     if isinstance(op, ConvTranspose):
         placed = phases(op, chain.linear.shape)

@@ -6,7 +6,7 @@ that can be reached, batch normalization costs nothing; where they do not, nothi
 in their stead. Behind exact sums that become floats, two numbers of float32 a channel may do.
 """
 
-from qconvert.emit.requantization.chains import Chain, chains, means_for_products
+from qconvert.emit.requantization.chains import Chain, Join, chains, joins, means_for_products
 from qconvert.emit.requantization.float_line import FloatLine, line_of
 from qconvert.emit.requantization.means import divides_exactly, summing
 from qconvert.emit.requantization.phases import Phases, phases
@@ -16,11 +16,13 @@ from qconvert.emit.requantization.requantize import Requantized, own_steps, reac
 __all__ = [
     "Chain",
     "FloatLine",
+    "Join",
     "Phases",
     "Requantized",
     "averaged",
     "chains",
     "divides_exactly",
+    "joins",
     "line_of",
     "means_for_products",
     "own_steps",

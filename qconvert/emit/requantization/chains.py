@@ -1,6 +1,6 @@
 """Linear layers, and means over windows, whose results nothing sees but one quantizer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,11 @@ from qconvert.ir import Graph, Node, Op
 from qconvert.ir.ops import (
     Affine,
     BatchNormalization,
+    Concat,
     Conv,
     ConvTranspose,
     Dense,
+    Pad,
     Pool,
     Quantize,
     Reduce,
@@ -25,6 +27,7 @@ from qconvert.ir.ops import (
     Transpose,
     UpSample,
 )
+from qconvert.numerics import quantize_body
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,17 +67,40 @@ class Chain:
         return not self.moves or self.moves[0].inputs == (last.name,)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Join:
+    """Chains whose results are concatenated before one quantizer, at the end of each, reads all.
+
+    Behind the concatenation are *moves*, and *behind*, which the chains have as well.
+    """
+
+    branches: tuple[Chain, ...]
+    concat: Node
+    moves: tuple[Node, ...]
+    behind: tuple[Node, ...]
+    end: Node
+
+    @property
+    def fused(self) -> frozenset[str]:
+        """The values that nothing outside of it reads."""
+        own = (node.name for node in (self.concat, *self.moves, *self.behind))
+        return frozenset(own).union(*(branch.fused for branch in self.branches))
+
+
 def chains(graph: Graph) -> dict[str, Chain]:
     """All chains, by the name of the linear op."""
-    readers = graph.readers
-    seen = {output.value for output in graph.outputs}
-    found: dict[str, Chain] = {}
-    for node in graph.nodes:
-        if isinstance(node.op, Conv | ConvTranspose | Dense) or is_mean(node.op):
-            chain = _chain(node, readers, seen)
-            if chain is not None:
-                found[node.name] = chain
-    return found
+    found = {node.name: _walk(graph, node) for node in graph.nodes if _begins(node.op)}
+    return {
+        name: Chain(graph.makers[name], walk.between, walk.moves, walk.reader)
+        for name, walk in found.items()
+        if walk is not None and _is_end(walk.reader, walk.moves)
+    }
+
+
+def joins(graph: Graph) -> list[Join]:
+    """All concatenations of what convolutions return that one quantizer reads."""
+    found = (_join(graph, node) for node in graph.nodes if isinstance(node.op, Concat))
+    return [join for join in found if join is not None]
 
 
 def means_for_products(graph: Graph) -> set[str]:
@@ -88,29 +114,74 @@ def means_for_products(graph: Graph) -> set[str]:
     return {node.name for node in graph.nodes if is_mean(node.op)} & multiplied
 
 
-def _chain(linear: Node, readers: Mapping[str, Sequence[Node]], seen: set[str]) -> Chain | None:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Walk:
+    """What is done to a value by channel, and what moves it, before *reader* reads the *last*."""
+
+    between: tuple[Node, ...]
+    moves: tuple[Node, ...]
+    last: str
+    reader: Node
+
+
+def _walk(graph: Graph, start: Node) -> _Walk | None:
+    """From *start* as far as everything is part of a chain; ``None`` if no op alone is behind."""
+    seen = {output.value for output in graph.outputs}
     between: list[Node] = []
     moves: list[Node] = []
-    node = linear
-    while node.name not in seen and len(readers[node.name]) == 1:
-        (node,) = readers[node.name]
-        match node.op:
-            case Quantize(quantizer=quantizer):
-                known = rising(quantizer) is not None
-                return Chain(linear, tuple(between), tuple(moves), node) if known else None
-            case BatchNormalization() | Affine() | Scale() if _commutes(node.op, moves):
-                between.append(node)
+    node = start
+    while node.name not in seen and len(graph.readers[node.name]) == 1:
+        (reader,) = graph.readers[node.name]
+        match reader.op:
+            case BatchNormalization() | Affine() | Scale() if _commutes(reader.op, moves):
+                between.append(reader)
             case Relu(slope=0.0, threshold=0.0):
-                between.append(node)
-            case op if (
-                node.inputs == (linear.name,) and isinstance(linear.op, Conv) and is_mean(op)
-            ):
-                between.append(node)
+                between.append(reader)
+            case op if node is start and isinstance(start.op, Conv) and is_mean(op):
+                between.append(reader)
             case op if _moves(op):
-                moves.append(node)
+                moves.append(reader)
             case _:
-                return None
+                return _Walk(tuple(between), tuple(moves), node.name, reader)
+        node = reader
     return None
+
+
+def _begins(op: Op) -> bool:
+    return isinstance(op, Conv | ConvTranspose | Dense) or is_mean(op)
+
+
+def _is_end(node: Node, moves: Sequence[Node]) -> bool:
+    """Whether it is a quantizer that may come before *moves*, of which some add zeros."""
+    if not isinstance(node.op, Quantize) or rising(node.op.quantizer) is None:
+        return False
+    zeros = np.zeros(1, np.float32)
+    padded = any(isinstance(each.op, Pad) for each in moves)
+    return not padded or not quantize_body(node.op.quantizer, zeros).any()
+
+
+def _join(graph: Graph, concat: Node) -> Join | None:
+    behind = _walk(graph, concat)
+    if behind is None or not _is_end(behind.reader, behind.moves):
+        return None
+    branches = [_branch(graph, graph.makers.get(name), concat, behind) for name in concat.inputs]
+    found = tuple(branch for branch in branches if branch is not None)
+    if len(found) < len(branches) or not all(isinstance(x.op, Relu) for x in behind.between):
+        return None
+    return Join(found, concat, behind.moves, behind.between, behind.reader)
+
+
+def _branch(graph: Graph, last: Node | None, concat: Node, behind: _Walk) -> Chain | None:
+    """The chain of which *last* is what *concat* reads, with what is *behind* that."""
+    start = last
+    while start is not None and not _begins(start.op):
+        start = graph.makers.get(start.inputs[0]) if len(start.inputs) == 1 else None
+    walk = None if start is None else _walk(graph, start)
+    if start is None or walk is None or walk.reader is not concat:
+        return None
+    if not _is_end(behind.reader, walk.moves) or isinstance(start.op, Dense):
+        return None
+    return Chain(start, (*walk.between, *behind.between), walk.moves, behind.reader)
 
 
 def _commutes(op: Op, moves: Sequence[Node]) -> bool:
@@ -140,7 +211,7 @@ def _moves(op: Op) -> bool:
     match op:
         case Pool(kind="max") | Reduce(kind="max"):
             return True
-        case Reshape() | Slice() | Transpose() | UpSample():
+        case Pad() | Reshape() | Slice() | Transpose() | UpSample():
             return True
         case _:
             return False
