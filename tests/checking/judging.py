@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import onnx
 
 from qconvert.checking.deployed.layered_file import LayeredFile
-from qconvert.checking.deployed.requantized import Judged, judged, paths_to
+from qconvert.checking.deployed.paths import paths_to
+from qconvert.checking.deployed.requantized import Judged, judged
 from qconvert.checking.deployed.rounding_kernel import RoundingKernel
 from qconvert.exactness import analyse
 from qconvert.ir import Graph

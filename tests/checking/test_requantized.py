@@ -13,7 +13,7 @@ from onnx import numpy_helper
 from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.layered_file import cones_of
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.requantized import fusions, rises
+from qconvert.checking.deployed.paths import fusions, rises
 from qconvert.checking.deployed.rounding_kernel import RoundingKernel
 from qconvert.checking.deployed.saturation import highest
 from qconvert.checking.deployed.stored import stored_weights

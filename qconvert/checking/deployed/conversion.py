@@ -8,7 +8,7 @@ from typing import Final
 import onnx
 
 from qconvert.checking.deployed.layered_file import LayeredFile
-from qconvert.checking.deployed.requantized import fusions
+from qconvert.checking.deployed.paths import fusions
 from qconvert.checking.repair.computed import with_program
 from qconvert.checking.repair.moves import Move, read_moves
 from qconvert.exactness import Analysis, analyse

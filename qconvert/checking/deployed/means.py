@@ -12,7 +12,8 @@ import onnx
 from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.deployed_graph import Remark
 from qconvert.checking.deployed.kernels import LINEAR, called, kind_of
-from qconvert.checking.deployed.requantized import Judged, is_mean, judged, paths_to, rises
+from qconvert.checking.deployed.paths import is_mean, paths_to, rises
+from qconvert.checking.deployed.requantized import Judged, judged
 from qconvert.ir import Graph, Node
 from qconvert.ir.ops import Conv, ConvTranspose, Dense, Pool
 

@@ -6,9 +6,8 @@ they do: for every sum that the layer can have, the code is compared with that o
 """
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -16,39 +15,23 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.checking.deployed.kernel_forms import form_of, over_windows, weights_of
+from qconvert.checking.deployed.paths import moves
 from qconvert.checking.deployed.rounding_kernel import Numbers, RoundingKernel
-from qconvert.emit.metadata import LayerTensor
 from qconvert.exactness import Analysis, Doubt, Reach, Sums, product_sums
-from qconvert.ir import F32, Graph, Node
+from qconvert.ir import F32, Node
 from qconvert.ir.ops import (
-    Affine,
-    BatchNormalization,
-    Concat,
     Conv,
     ConvTranspose,
     Dense,
-    Pad,
     Pool,
-    Quantize,
-    Reduce,
-    Relu,
-    Reshape,
-    Scale,
-    Slice,
-    Transpose,
-    UpSample,
 )
 from qconvert.reference import apply
-from qconvert.reference.normalization import constants
-from qconvert.runners.cutting import tensors_of
 
 Mask = npt.NDArray[np.bool_]
 
 #: All sums of all channels together that are gone through.
 _MOST_STATES: Final = 1 << 28
 _CHUNK: Final = 1 << 18
-#: What has other numbers for each channel.
-_BY_CHANNEL: Final = Affine | BatchNormalization
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +93,7 @@ def demanded(path: Sequence[Node], analysis: Analysis, kernel: RoundingKernel) -
     ``None`` where that is no function of one sum a channel, or these cannot all be gone through.
     """
     linear, *behind = path
-    nodes = [node for node in behind if not _moves(node)]
+    nodes = [node for node in behind if not moves(node)]
     if isinstance(linear.op, Dense):
         # Of which nothing here is a kernel.
         return None
@@ -177,59 +160,6 @@ def _is_laid_out(node: onnx.NodeProto, conv: Conv) -> bool:
     return {name: (usual | stated)[name] for name in wanted} == wanted
 
 
-def fusions(graph: Graph, layers: Sequence[LayerTensor]) -> dict[str, str]:
-    """By layer the one whose operators compute it, of those that the file says this of rightly.
-
-    Between the sums and the value of that other one, and without tensors of their own.
-    """
-    values = {layer.name: layer.value for layer in graph.layers}
-    held = {layer.layer for layer in layers if any(tensors_of(layer))}
-    inside = {values.get(layer.layer) for layer in layers if layer.fused_into}
-    found: dict[str, str] = {}
-    for layer in layers:
-        end = layer.fused_into
-        if end in held and layer.layer not in held and end in values and layer.layer in values:
-            paths = paths_to(graph, values[end], inside)
-            names = {node.name for path in paths for node in path[:-1]}
-            found |= {layer.layer: end} if values[layer.layer] in names else {}
-    return found
-
-
-def paths_to(graph: Graph, end: str, inside: Collection[str | None] = ()) -> list[list[Node]]:
-    """All ops from a linear op or a mean to *end*, in order; of all that are joined in between.
-
-    In front of a mean a convolution, if its results are *inside* of the operator. None where these
-    make of the largest sum of a channel anything but the largest result.
-    """
-    behind: list[Node] = []
-    name = end
-    while (node := graph.makers.get(name)) is not None:
-        if isinstance(node.op, Conv | ConvTranspose | Dense) or is_mean(node):
-            path = [node, *behind]
-            before = graph.makers.get(node.inputs[0])
-            within = before is not None and before.name in inside
-            if before is not None and within and is_mean(node) and isinstance(before.op, Conv):
-                path.insert(0, before)
-            return [path] if _keep_channels_and_order(behind) else []
-        behind.insert(0, node)
-        if isinstance(node.op, Concat):
-            return _joined(graph, node, behind, inside)
-        if len(node.inputs) != 1:
-            return []
-        (name,) = node.inputs
-    return []
-
-
-def _joined(
-    graph: Graph, concat: Node, behind: Sequence[Node], inside: Collection[str | None]
-) -> list[list[Node]]:
-    """The paths to all that *concat* reads, each with what is *behind* that."""
-    branches = [paths_to(graph, name, inside) for name in concat.inputs]
-    paths = [[*path, *behind] for each in branches for path in each]
-    alone = all(len(each) == 1 for each in branches) and not any(map(is_mean, chain(*paths)))
-    return paths if alone and all(_keep_channels_and_order(p[1:]) for p in paths) else []
-
-
 def _is_exact(conv: Node, mean: Node, analysis: Analysis) -> bool:
     """Whether what a *mean* divides are sums of equally many results that do not round."""
     certified = isinstance(analysis.values[conv.name], Reach)
@@ -243,57 +173,3 @@ def _over_windows(conv: Node, mean: Node) -> tuple[Node, int]:
     assert isinstance(mean.op, Pool)
     sums = replace(conv, op=over_windows(conv.op, mean.op), shape=mean.shape)
     return sums, math.prod(mean.op.window)
-
-
-def _keep_channels_and_order(behind: Sequence[Node]) -> bool:
-    """Whether all behind a pool rises, and nothing by channel is where these may be others.
-
-    And whether zeros that are added stay zeros.
-    """
-    pooled = rearranged = padded = False
-    for node in behind:
-        if (pooled and not rises(node)) or (rearranged and isinstance(node.op, _BY_CHANNEL)):
-            return False
-        if padded and not _keeps_zero(node):
-            return False
-        pooled |= isinstance(node.op, Pool | Reduce)
-        rearranged |= isinstance(node.op, Concat | Reduce | Reshape | Slice | Transpose)
-        padded |= isinstance(node.op, Pad)
-    return True
-
-
-def _keeps_zero(node: Node) -> bool:
-    """Whether it returns zeros for zeros, which others may be put beside behind it as well."""
-    if isinstance(node.op, Quantize | Relu | Scale):
-        return not apply(node.op, np.zeros((1, 1), np.float32)).any()
-    return _moves(node)
-
-
-def rises(node: Node) -> bool:
-    """Whether a larger number never becomes a smaller one, in any channel."""
-    match node.op:
-        case BatchNormalization():
-            factors = [array for kind, array in constants(node.op) if kind == "multiply"]
-        case Affine(factor=factor):
-            factors = [] if factor is None else [factor]
-        case Scale(factor=number):
-            factors = [np.asarray(number, np.float32)]
-        case _:
-            return isinstance(node.op, Quantize | Relu) or _moves(node)
-    return all(bool(np.all(factor >= 0)) for factor in factors)
-
-
-def is_mean(node: Node) -> bool:
-    """Whether a node takes means over windows."""
-    return isinstance(node.op, Pool) and node.op.kind == "mean"
-
-
-def _moves(node: Node) -> bool:
-    # Said here again: that these commute with rounding is a claim of the exporter's.
-    match node.op:
-        case Pool(kind="max") | Reduce(kind="max"):
-            return True
-        case Concat() | Pad() | Reshape() | Slice() | Transpose() | UpSample():
-            return True
-        case _:
-            return False

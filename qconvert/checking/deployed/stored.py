@@ -1,6 +1,7 @@
 """The weights that an ONNX file computes with, found by what reads them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -11,12 +12,15 @@ from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.kernels import RAW, Numbers, is_conv, kernel_of, kind_of
 from qconvert.checking.deployed.lined import judged_lines
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
+from qconvert.checking.deployed.paths import paths_to
 from qconvert.checking.deployed.products import products_of
-from qconvert.checking.deployed.requantized import Judged, judged, paths_to
+from qconvert.checking.deployed.requantized import Judged, judged
+from qconvert.checking.deployed.rounding_kernel import RoundingKernel
 from qconvert.checking.deployed.windows import convolution_of
 from qconvert.checking.repair.computed import normalization_of
 from qconvert.checking.repair.constants import constants_in
-from qconvert.ir import F32, Graph, Layer
+from qconvert.exactness import Analysis
+from qconvert.ir import F32, Graph, Layer, Node
 from qconvert.ir.ops import Conv, ConvTranspose, Dense
 from qconvert.reference.normalization import constants
 
@@ -42,7 +46,6 @@ def stored_weights(conversion: Conversion) -> dict[tuple[str, str], F32]:
     }
     rounding |= _rounding(conversion)
     products = products_of(file, metadata)
-    beside = {fused.get(x.name, x.name) for x in graph.layers if _others(x)}
     found: dict[tuple[str, str], F32] = {}
     for layer in graph.layers:
         end = fused.get(layer.name, layer.name)
@@ -50,7 +53,7 @@ def stored_weights(conversion: Conversion) -> dict[tuple[str, str], F32]:
         parts: tuple[Iterable[tuple[str, F32]], ...]
         if layer.name in rounding:
             known = rounding[layer.name]
-            parts = () if known is None else (_in_a_kernel(layer, known, alone=end not in beside),)
+            parts = () if known is None else (_in_a_kernel(layer, known),)
         elif layer.name in fused:
             # Of operators that cannot be read no number is known to be the layer's.
             parts = ()
@@ -64,30 +67,60 @@ def stored_weights(conversion: Conversion) -> dict[tuple[str, str], F32]:
 
 
 def _rounding(conversion: Conversion) -> dict[str, Judged | None]:
-    """By layer what is found of the operator that rounds its sums to codes, if there is one."""
+    """By layer what is found of the operators that compute it and round sums, if some do."""
     graph, fused = conversion.graph, conversion.fused
     values = {layer.name: layer.value for layer in graph.layers}
     found: dict[str, Judged | None] = {}
     for end, kernels in conversion.file.kernels.items():
         layers = [layer for layer in graph.layers if end == fused.get(layer.name, layer.name)]
-        found |= dict.fromkeys((layer.name for layer in layers), None)
         paths = paths_to(graph, values.get(end, ""), conversion.inside)
-        for path, kernel in zip(paths, kernels, strict=False) if len(paths) == len(kernels) else ():
-            known, names = judged(path, conversion.analysis, kernel), {node.name for node in path}
-            found |= {layer.name: known for layer in layers if layer.value in names}
+        pairs = zip(paths, kernels, strict=True) if len(paths) == len(kernels) else ()
+        parts = [_on_a_path(layers, path, conversion.analysis, each) for path, each in pairs]
+        for layer in layers:
+            own = [part[layer.name] for part in parts if layer.name in part]
+            found[layer.name] = _together(own, graph.shapes[layer.value][-1])
     return found
 
 
-def _in_a_kernel(layer: Layer, found: Judged, *, alone: bool) -> Iterator[tuple[str, F32]]:
+def _on_a_path(
+    layers: Sequence[Layer], path: Sequence[Node], analysis: Analysis, kernel: RoundingKernel
+) -> dict[str, Judged | None]:
+    """What is found of the *kernel* in the place of a *path*, by those *layers* that are on it."""
+    values = {node.name for node in path}
+    own = [layer for layer in layers if layer.value in values]
+    one = judged(path, analysis, kernel)
+    if one is not None and not any(map(_others, own)):
+        # Whatever is wrong with codes, there is nothing but the kernel that it can be.
+        one = replace(one, weights=one.codes)
+    return dict.fromkeys((layer.name for layer in own), one)
+
+
+def _together(parts: Sequence[Judged | None], channels: int | None) -> Judged | None:
+    """Of a layer behind all that is joined: its *channels* are theirs, one behind the other.
+
+    Or the same in all.
+    """
+    known = [part for part in parts if part is not None]
+    if not known or len(known) < len(parts):
+        return None
+    if len(known) == 1:
+        return known[0]
+    weights, codes = [part.weights for part in known], [part.codes for part in known]
+    if sum(map(len, codes)) == channels:
+        return Judged(np.concatenate(weights), np.concatenate(codes))
+    return Judged(np.all(weights, axis=0), np.all(codes, axis=0))
+
+
+def _in_a_kernel(layer: Layer, found: Judged) -> Iterator[tuple[str, F32]]:
     """The weights of *layer* as far as an operator that rounds has them, and NaN for the others.
 
-    Which number is wrong where codes are cannot be told: all are but the kernel, if that is not
-    *alone* and is right, or is wrong in a few numbers.
+    Which number is wrong where codes are cannot be told: all are but the kernel, if that is right,
+    or is wrong in a few numbers.
     """
     others = _others(layer)
     one = len(layer.weights) - len(others) == 1
     for role, weight in layer.weights.items():
-        right = found.codes if role in others or alone else found.weights
+        right = found.codes if role in others else found.weights
         transposed = role not in others and found.transposed
         array = _without(weight.effective, ~right, transposed=transposed)
         if one and role not in others and found.kernel is not None:

@@ -8,7 +8,8 @@ import onnx
 from onnx import numpy_helper
 
 from qconvert.checking.deployed.layered_file import LayeredFile
-from qconvert.checking.deployed.requantized import Demand, Mask, demanded, fusions, paths_to
+from qconvert.checking.deployed.paths import fusions, paths_to
+from qconvert.checking.deployed.requantized import Demand, Mask, demanded
 from qconvert.checking.deployed.rounding_kernel import Ints, Numbers, RoundingKernel
 from qconvert.checking.repair.constants import drop_unused, unused
 from qconvert.checking.repair.moves import Unrepaired

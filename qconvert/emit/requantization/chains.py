@@ -1,7 +1,7 @@
 """Linear layers, and means over windows, whose results nothing sees but one quantizer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -116,11 +116,10 @@ def means_for_products(graph: Graph) -> set[str]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Walk:
-    """What is done to a value by channel, and what moves it, before *reader* reads the *last*."""
+    """What is done to a value by channel, and what moves it, before *reader* reads it."""
 
     between: tuple[Node, ...]
     moves: tuple[Node, ...]
-    last: str
     reader: Node
 
 
@@ -142,7 +141,7 @@ def _walk(graph: Graph, start: Node) -> _Walk | None:
             case op if _moves(op):
                 moves.append(reader)
             case _:
-                return _Walk(tuple(between), tuple(moves), node.name, reader)
+                return _Walk(tuple(between), tuple(moves), reader)
         node = reader
     return None
 
@@ -164,24 +163,56 @@ def _join(graph: Graph, concat: Node) -> Join | None:
     behind = _walk(graph, concat)
     if behind is None or not _is_end(behind.reader, behind.moves):
         return None
-    branches = [_branch(graph, graph.makers.get(name), concat, behind) for name in concat.inputs]
-    found = tuple(branch for branch in branches if branch is not None)
-    if len(found) < len(branches) or not all(isinstance(x.op, Relu) for x in behind.between):
-        return None
-    return Join(found, concat, behind.moves, behind.between, behind.reader)
+    start, branches = 0, list[Chain]()
+    for name in concat.inputs:
+        stop = start + (graph.shapes[name][-1] or 0)
+        channels = slice(start, stop) if _is_by_channel(concat) else slice(None)
+        own = [replace(node, op=_of_channels(node.op, channels)) for node in behind.between]
+        branch = _branch(graph, name, concat, own, behind.reader)
+        if branch is None:
+            return None
+        branches.append(branch)
+        start = stop
+    return Join(tuple(branches), concat, behind.moves, behind.between, behind.reader)
 
 
-def _branch(graph: Graph, last: Node | None, concat: Node, behind: _Walk) -> Chain | None:
-    """The chain of which *last* is what *concat* reads, with what is *behind* that."""
-    start = last
+def _is_by_channel(concat: Node) -> bool:
+    return isinstance(concat.op, Concat) and concat.op.axis == len(concat.shape) - 1
+
+
+def _of_channels(op: Op, channels: slice) -> Op:
+    """What *op* does to these *channels*."""
+    match op:
+        case BatchNormalization(mean=mean, variance=variance, gamma=gamma, beta=beta):
+            return replace(
+                op,
+                mean=mean[channels],
+                variance=variance[channels],
+                gamma=None if gamma is None else gamma[channels],
+                beta=None if beta is None else beta[channels],
+                program=op.program and tuple(each[channels] for each in op.program),
+            )
+        case Affine(factor=factor, offset=offset):
+            numbers = [x[channels] if x is not None and x.size > 1 else x for x in (factor, offset)]
+            return Affine(*numbers)
+        case _:
+            return op
+
+
+def _branch(
+    graph: Graph, name: str, concat: Node, behind: Sequence[Node], end: Node
+) -> Chain | None:
+    """The chain of which *concat* reads *name*, with what is *behind* and the *end*."""
+    start = graph.makers.get(name)
     while start is not None and not _begins(start.op):
         start = graph.makers.get(start.inputs[0]) if len(start.inputs) == 1 else None
-    walk = None if start is None else _walk(graph, start)
+    walk = None if start is None or isinstance(start.op, Dense) else _walk(graph, start)
     if start is None or walk is None or walk.reader is not concat:
         return None
-    if not _is_end(behind.reader, walk.moves) or isinstance(start.op, Dense):
+    commute = all(isinstance(x.op, Relu) or _commutes(x.op, walk.moves) for x in behind)
+    if not commute or not _is_end(end, walk.moves):
         return None
-    return Chain(start, (*walk.between, *behind.between), walk.moves, behind.reader)
+    return Chain(start, (*walk.between, *behind), walk.moves, end)
 
 
 def _commutes(op: Op, moves: Sequence[Node]) -> bool:
