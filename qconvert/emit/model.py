@@ -167,7 +167,8 @@ class _Emission:
 
     def _join(self, join: Join) -> None:
         """Its branches as kernels that round, if all can be; else node by node."""
-        inputs = [self.values[branch.linear.inputs[0]] for branch in join.branches]
+        read = (x if isinstance(x, str) else x.linear.inputs[0] for x in join.branches)
+        inputs = [self.values[name] for name in read]
         y = lower_join(join, inputs, self._b, self._dialect)
         if y is not None:
             self.fused |= dict.fromkeys(join.fused, join.end.name)

@@ -12,7 +12,7 @@ import onnx
 from qconvert.checking.deployed.float_line import FloatLine, float_line
 from qconvert.checking.deployed.meaning import given_codes
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
-from qconvert.checking.deployed.rounding_kernel import RoundingKernel, rounding_kernels
+from qconvert.checking.deployed.rounding_kernel import Kernels, rounding_kernels
 from qconvert.emit.metadata import LayerTensor, read_metadata
 from qconvert.runners.cutting import tensors_of
 
@@ -38,10 +38,10 @@ class LayeredFile:
         return cones_of(self.graph, self.layers)
 
     @cached_property
-    def kernels(self) -> Mapping[str, tuple[RoundingKernel, ...]]:
+    def kernels(self) -> Mapping[str, Kernels]:
         """The operators that round sums to codes, by the layer that ends with these.
 
-        Several are joined behind.
+        Those of parts that are joined behind, if there are several.
         """
         given = given_codes(self.metadata) if self.metadata else {}
         found = {

@@ -13,7 +13,7 @@ from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.deployed_graph import Remark
 from qconvert.checking.deployed.kernels import LINEAR, called, kind_of
 from qconvert.checking.deployed.paths import is_mean, paths_to, rises
-from qconvert.checking.deployed.requantized import Judged, judged
+from qconvert.checking.deployed.requantized import Judged, judged_together
 from qconvert.ir import Graph, Node
 from qconvert.ir.ops import Conv, ConvTranspose, Dense, Pool
 
@@ -33,8 +33,8 @@ def wrong_means(conversion: Conversion) -> tuple[Remark, ...]:
     found: dict[str, Judged | None] = {}
     for name in linear.keys() & file.kernels.keys():
         paths, kernels = paths_to(graph, ends[name], conversion.inside), file.kernels[name]
-        if len(paths) == len(kernels) == 1:
-            found[name] = judged(paths[0], conversion.analysis, kernels[0])
+        for _, one in judged_together(paths, kernels, conversion.analysis):
+            found[name] = one
     return tuple(
         Remark(text, frozenset(x.layer for x in file.layers if name in (x.layer, x.fused_into)))
         for name, text in _faults(linear, found)

@@ -84,13 +84,20 @@ def _joined(
     found: list[list[Node]] = []
     first = 0
     for name in concat.inputs:
-        paths, last = paths_to(graph, name, inside), first + (graph.shapes[name][-1] or 0)
+        paths, last = _ending_at(graph, name, inside), first + (graph.shapes[name][-1] or 0)
         channels = concat.shape[-1] != graph.shapes[name][-1]
         own = [_for_some(node, first, last) for node in behind] if channels else behind
         found += [[*path, *own] for path in paths if len(paths) == 1]
         first = last
-    right = all(_keep_channels_and_order(x[1:]) and not any(map(is_mean, x)) for x in found)
+    right = all(_keep_channels_and_order(path[1:]) for path in found)
     return found if right and len(found) == len(concat.inputs) else []
+
+
+def _ending_at(graph: Graph, name: str, inside: Collection[str | None]) -> list[list[Node]]:
+    """The paths to a value that is joined; nothing but itself, if another layer has it."""
+    if name in graph.makers and name in graph.owners and name not in inside:
+        return [[graph.makers[name]]]
+    return paths_to(graph, name, inside)
 
 
 def _for_some(node: Node, first: int, last: int) -> Node:

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import onnx
 
 from qconvert.checking.deployed.kernel_forms import form_of, over_windows, weights_of
-from qconvert.checking.deployed.paths import moves
-from qconvert.checking.deployed.rounding_kernel import Numbers, RoundingKernel
+from qconvert.checking.deployed.paths import is_mean, moves
+from qconvert.checking.deployed.rounding_kernel import Kernels, Numbers, RoundingKernel
 from qconvert.exactness import Analysis, Doubt, Reach, Sums, product_sums
 from qconvert.ir import F32, Node
 from qconvert.ir.ops import (
@@ -29,6 +29,8 @@ from qconvert.reference import apply
 
 Mask = npt.NDArray[np.bool_]
 
+#: The largest code of a byte.
+_BYTE: Final = 255
 #: All sums of all channels together that are gone through.
 _MOST_STATES: Final = 1 << 28
 _CHUNK: Final = 1 << 18
@@ -142,6 +144,42 @@ def judged(path: Sequence[Node], analysis: Analysis, kernel: RoundingKernel) -> 
         return Judged(weights, codes, transposed=True)
     likely = np.moveaxis(kernel.likely(demand.effective), (0, 1), (-1, -2)).astype(np.float32)
     return Judged(weights, codes, kernel=weights_of(likely, demand.linear.op))
+
+
+def judged_together(
+    paths: Sequence[Sequence[Node]], kernels: Kernels, analysis: Analysis
+) -> list[tuple[Sequence[Node], Judged]]:
+    """Each path of which there is a kernel, with what is found of this.
+
+    Nothing where one of them cannot be told, or where codes are left as they are and should not.
+    """
+    if len(paths) != len(kernels):
+        return []
+    found: list[tuple[Sequence[Node], Judged]] = []
+    for path, kernel in zip(paths, kernels, strict=True):
+        if kernel is None and _is_kept(path, analysis):
+            continue
+        # Of a mean no weights would tell.
+        readable = kernel is not None and (len(paths) == 1 or not is_mean(path[0]))
+        one = judged(path, analysis, kernel) if kernel is not None and readable else None
+        if one is None:
+            return []
+        found.append((path, one))
+    return found
+
+
+def _is_kept(path: Sequence[Node], analysis: Analysis) -> bool:
+    """Whether all numbers that a *path* begins with are what it ends with."""
+    value, *behind = path
+    reach = analysis.values.get(value.name)
+    if not isinstance(reach, Reach) or int((reach.hi - reach.lo).max()) > _BYTE:
+        return False
+    codes = np.minimum(reach.lo + np.arange(_BYTE + 1)[:, np.newaxis], reach.hi)
+    numbers = np.ldexp(codes, reach.exp).astype(np.float32)
+    found = numbers
+    for node in behind:
+        found = found if moves(node) else apply(node.op, found)
+    return bool(np.array_equal(found, numbers))
 
 
 def _is_laid_out(node: onnx.NodeProto, conv: Conv) -> bool:

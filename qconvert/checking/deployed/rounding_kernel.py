@@ -5,7 +5,7 @@ A ``QLinearConv`` returns ``rint((accumulator + bias) * multiplier)``.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -99,27 +99,46 @@ class RoundingKernel:
         return result
 
 
+#: By part that is joined: an operator, or nothing where codes are left as they are.
+Kernels: TypeAlias = tuple[RoundingKernel | None, ...]
+
+
 def rounding_kernels(
     cone: list[onnx.NodeProto], file: OnnxGraph, given: Mapping[str, Meaning]
-) -> tuple[RoundingKernel, ...]:
+) -> Kernels:
     """The operators of a cone that round: one, or one for each part that is joined at its end.
 
     None where something else computes, or where one takes codes for something else than these are;
     *given* is what inputs are.
     """
     joins = [x for x in cone if x.op_type == "Concat" and file.constant(x.output[0]) is None]
-    parts, behind = [cone], list[onnx.NodeProto]()
     if len(joins) == 1:
-        parts = [_before(name, cone) for name in joins[0].input]
-        own = {id(node) for part in parts for node in part} | {id(joins[0])}
-        behind = [node for node in cone if id(node) not in own]
-    found = [_rounding_kernel(part, file, given) for part in parts]
-    known = tuple(kernel for kernel in found if kernel is not None)
-    moving = all(x.op_type in _BEHIND and not x.domain for x in behind)
+        found = _joined(joins[0], cone, file, given)
+    else:
+        alone = _rounding_kernel(cone, file, given)
+        found = () if alone is None else (alone,)
     fillers = {_filler(x, cone, file) for x in cone if x.op_type == "Pad"}
-    if not moving or len(known) < len(found) or fillers - {kernel.zero for kernel in known}:
+    return found if fillers <= {kernel.zero for kernel in found if kernel is not None} else ()
+
+
+def _joined(
+    join: onnx.NodeProto,
+    cone: list[onnx.NodeProto],
+    file: OnnxGraph,
+    given: Mapping[str, Meaning],
+) -> Kernels:
+    parts = {name: _before(name, cone) for name in join.input}
+    own = {id(node) for part in parts.values() for node in part} | {id(join)}
+    if not all(x.op_type in _BEHIND and not x.domain for x in cone if id(x) not in own):
         return ()
-    return known
+    found = {name: _rounding_kernel(part, file, given) for name, part in parts.items()}
+    kernels = [kernel for kernel in found.values() if kernel is not None]
+    kept = [name for name, kernel in found.items() if kernel is None]
+    meanings: set[Meaning | None] = {(kernel.y_scale, kernel.zero) for kernel in kernels}
+    meanings.update(meaning_of(name, file, given) for name in kept)
+    moved = all(x.op_type in MOVING and not x.domain for name in kept for x in parts[name])
+    right = kernels and moved and len(meanings) == 1
+    return tuple(found[name] for name in join.input) if right else ()
 
 
 def _filler(pad: onnx.NodeProto, cone: list[onnx.NodeProto], file: OnnxGraph) -> int | None:

@@ -14,12 +14,10 @@ from qconvert.checking.deployed.lined import judged_lines
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.paths import paths_to
 from qconvert.checking.deployed.products import products_of
-from qconvert.checking.deployed.requantized import Judged, judged
-from qconvert.checking.deployed.rounding_kernel import RoundingKernel
+from qconvert.checking.deployed.requantized import Judged, judged_together
 from qconvert.checking.deployed.windows import convolution_of
 from qconvert.checking.repair.computed import normalization_of
 from qconvert.checking.repair.constants import constants_in
-from qconvert.exactness import Analysis
 from qconvert.ir import F32, Graph, Layer, Node
 from qconvert.ir.ops import Conv, ConvTranspose, Dense
 from qconvert.reference.normalization import constants
@@ -74,41 +72,36 @@ def _rounding(conversion: Conversion) -> dict[str, Judged | None]:
     for end, kernels in conversion.file.kernels.items():
         layers = [layer for layer in graph.layers if end == fused.get(layer.name, layer.name)]
         paths = paths_to(graph, values.get(end, ""), conversion.inside)
-        pairs = zip(paths, kernels, strict=True) if len(paths) == len(kernels) else ()
-        parts = [_on_a_path(layers, path, conversion.analysis, each) for path, each in pairs]
+        judgements = judged_together(paths, kernels, conversion.analysis)
+        parts = [_on_a_path(layers, path, one) for path, one in judgements]
         for layer in layers:
             own = [part[layer.name] for part in parts if layer.name in part]
             found[layer.name] = _together(own, graph.shapes[layer.value][-1])
     return found
 
 
-def _on_a_path(
-    layers: Sequence[Layer], path: Sequence[Node], analysis: Analysis, kernel: RoundingKernel
-) -> dict[str, Judged | None]:
-    """What is found of the *kernel* in the place of a *path*, by those *layers* that are on it."""
+def _on_a_path(layers: Sequence[Layer], path: Sequence[Node], one: Judged) -> dict[str, Judged]:
+    """What is found of the kernel in the place of a *path*, by those *layers* that are on it."""
     values = {node.name for node in path}
     own = [layer for layer in layers if layer.value in values]
-    one = judged(path, analysis, kernel)
-    if one is not None and not any(map(_others, own)):
+    if not any(map(_others, own)):
         # Whatever is wrong with codes, there is nothing but the kernel that it can be.
         one = replace(one, weights=one.codes)
     return dict.fromkeys((layer.name for layer in own), one)
 
 
-def _together(parts: Sequence[Judged | None], channels: int | None) -> Judged | None:
+def _together(parts: Sequence[Judged], channels: int | None) -> Judged | None:
     """Of a layer behind all that is joined: its *channels* are theirs, one behind the other.
 
     Or the same in all.
     """
-    known = [part for part in parts if part is not None]
-    if not known or len(known) < len(parts):
-        return None
-    if len(known) == 1:
-        return known[0]
-    weights, codes = [part.weights for part in known], [part.codes for part in known]
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    weights, codes = [part.weights for part in parts], [part.codes for part in parts]
     if sum(map(len, codes)) == channels:
         return Judged(np.concatenate(weights), np.concatenate(codes))
-    return Judged(np.all(weights, axis=0), np.all(codes, axis=0))
+    alike = len({len(each) for each in codes}) == 1
+    return Judged(np.all(weights, axis=0), np.all(codes, axis=0)) if alike else None
 
 
 def _in_a_kernel(layer: Layer, found: Judged) -> Iterator[tuple[str, F32]]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import WeightCodes, on_grid
 from qconvert.emit.dialects import Dialect
-from qconvert.emit.grids import bytes_hold, rounds_to
+from qconvert.emit.grids import bytes_hold, rising, rounds_to
 from qconvert.emit.lowering.abreast import (
     ended,
     places_abreast,
@@ -49,6 +49,7 @@ from qconvert.emit.weights import Weight, conv_weight, weight_of
 from qconvert.ir import Grid, Node, Op, Shape
 from qconvert.ir.ops import Conv, ConvTranspose, Pool, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
+from qconvert.numerics import quantize_body
 
 #: Behind the last element of every axis.
 _END = 1 << 62
@@ -74,16 +75,36 @@ def lower_chain(
 def lower_join(
     join: Join, inputs: Sequence[Value], b: Builder, dialect: Dialect, lower: Lower
 ) -> Value | None:
-    """The value at the end of a join; ``None`` if some chain of it can be no kernel."""
+    """The value at the end of a join.
+
+    ``None`` if some chain of it can be no kernel, or the quantizer rounds what is no chain's.
+    """
     values: list[Value] = []
-    for chain, x in zip(join.branches, inputs, strict=True):
-        y = _kernel(chain, weight_of(chain.linear.op), x, b)
+    for branch, x in zip(join.branches, inputs, strict=True):
+        if isinstance(branch, str):
+            y = x if _is_kept(join.end, x) else None
+        else:
+            y = _kernel(branch, weight_of(branch.linear.op), x, b)
+            y = None if y is None else _moved(branch.moves, y, b, dialect, lower)
         if y is None:
             return None
-        values.append(_moved(chain.moves, y, b, dialect, lower))
+        values.append(y)
     b.scope = join.concat.name
     joined = lower(join.concat.op, tuple(values), join.concat.shape, b, dialect)
     return _moved(join.moves, joined, b, dialect, lower)
+
+
+def _is_kept(end: Node, x: Value) -> bool:
+    """Whether the codes of *x* are what the quantizer at the *end* makes of them."""
+    assert isinstance(end.op, Quantize)
+    grid = rising(end.op.quantizer)
+    if x.codes is None or not x.integer or grid is None or x.codes.exp != grid.exp:
+        return False
+    if x.codes.zero != _zero(grid):
+        return False
+    lo, hi = x.codes.ends
+    numbers = (np.arange(lo, hi + 1) * grid.step).astype(np.float32)
+    return bool(np.array_equal(quantize_body(end.op.quantizer, numbers), numbers))
 
 
 def _moved(moves: Sequence[Node], y: Value, b: Builder, dialect: Dialect, lower: Lower) -> Value:

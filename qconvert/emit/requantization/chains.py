@@ -71,10 +71,11 @@ class Chain:
 class Join:
     """Chains whose results are concatenated before one quantizer, at the end of each, reads all.
 
-    Behind the concatenation are *moves*, and *behind*, which the chains have as well.
+    Behind the concatenation are *moves*, and *behind*, which the chains have as well. A value that
+    is no chain's stands by its name, if it may be one that the quantizer leaves as it is.
     """
 
-    branches: tuple[Chain, ...]
+    branches: tuple[Chain | str, ...]
     concat: Node
     moves: tuple[Node, ...]
     behind: tuple[Node, ...]
@@ -84,7 +85,7 @@ class Join:
     def fused(self) -> frozenset[str]:
         """The values that nothing outside of it reads."""
         own = (node.name for node in (self.concat, *self.moves, *self.behind))
-        return frozenset(own).union(*(branch.fused for branch in self.branches))
+        return frozenset(own).union(*(x.fused for x in self.branches if isinstance(x, Chain)))
 
 
 def chains(graph: Graph) -> dict[str, Chain]:
@@ -163,16 +164,18 @@ def _join(graph: Graph, concat: Node) -> Join | None:
     behind = _walk(graph, concat)
     if behind is None or not _is_end(behind.reader, behind.moves):
         return None
-    start, branches = 0, list[Chain]()
+    start, branches = 0, list[Chain | str]()
     for name in concat.inputs:
         stop = start + (graph.shapes[name][-1] or 0)
         channels = slice(start, stop) if _is_by_channel(concat) else slice(None)
         own = [replace(node, op=_of_channels(node.op, channels)) for node in behind.between]
         branch = _branch(graph, name, concat, own, behind.reader)
-        if branch is None:
+        if branch is None and (own or name not in graph.makers):
             return None
-        branches.append(branch)
+        branches.append(branch or name)
         start = stop
+    if not any(isinstance(branch, Chain) for branch in branches):
+        return None
     return Join(tuple(branches), concat, behind.moves, behind.between, behind.reader)
 
 
