@@ -31,9 +31,12 @@ class Epilogue:
     grid: Grid
 
     @property
-    def gain(self) -> float:
-        """What the ops multiply by that do so alike in all channels, but for rounding."""
-        return math.prod(map(_factor, self.ops))
+    def gains(self) -> npt.NDArray[np.float64]:
+        """By channel what those ops multiply by that do nothing else, but for rounding."""
+        factors = np.ones(self.channels)
+        for op in self.ops:
+            factors *= _factor(op)
+        return factors
 
     def codes(self, sums: Integers) -> Integers:
         """The codes, in steps of the grid, of sums (n, kernels) of up to 24 bits."""
@@ -47,12 +50,14 @@ class Epilogue:
         return np.rint(steps).astype(np.int64).reshape(sums.shape)
 
 
-def _factor(op: Op) -> float:
+def _factor(op: Op) -> float | F32:
     match op:
+        case Affine(factor=factor, offset=None) if factor is not None:
+            return factor
         case Pool(window=window):
             return 1 / math.prod(window)
-        case Scale(factor=factor):
-            return factor
+        case Scale(factor=number):
+            return number
         case _:
             return 1.0
 

@@ -29,12 +29,15 @@ def exact(epilogue: Epilogue, kernels: list[Stairs], grid: Grid) -> list[Requant
     biases = np.resize(bias, len(exps))
     steps = np.minimum(exps, lowest_bits(biases))
     # It rounds to it before it multiplies by a power of two.
-    rounded, gain = grid.exp - stretch(epilogue.quantizer), epilogue.gain
+    rounded = grid.exp - stretch(epilogue.quantizer)
+    gains = np.resize(epilogue.gains, len(exps)).tolist()
     found: list[Requantization | None] = []
-    for one, number, exp, step in zip(kernels, biases, exps.tolist(), steps.tolist(), strict=True):
+    columns = kernels, biases, gains, exps.tolist(), steps.tolist()
+    for one, number, gain, exp, step in zip(*columns, strict=True):
         whole = int(math.ldexp(float(number), -step))
         least = Requantization(1 << (exp - step), whole, math.ldexp(gain, step - rounded))
-        found.append(least if _fits(one, least) and is_right(one, grid, least) else None)
+        right = gain > 0 and _fits(one, least) and is_right(one, grid, least)
+        found.append(least if right else None)
     return found
 
 
