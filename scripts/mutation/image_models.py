@@ -26,6 +26,7 @@ from tf_keras.layers import (
     MaxPooling2D,
     Permute,
     ReLU,
+    ZeroPadding2D,
 )
 
 from scripts.mutation.options import (
@@ -200,6 +201,29 @@ def pools() -> Model:
     codes = AveragePooling2D(2, name="codes_of_four")(x)
     outputs.append(QConv2D(4, 2, name="behind_codes", **PLAIN)(codes))
     return Model(image, outputs, name="pools")
+
+
+def joins() -> Model:
+    """Convolutions that are concatenated, or padded, in front of their quantizer.
+
+    Beside the second one are codes that it leaves as they are, beside the third one such that it
+    does not; a sign makes 1 of zeros.
+    """
+    image = Input((7, 6, 3), name="image")
+    x = QActivation("quantized_bits(4, 1, alpha=1)", name="signed")(image)
+    first = QConv2D(4, 2, padding="same", name="first_branch", **PLAIN)(x)
+    second = QConv2D(5, 3, padding="same", name="second_branch", **PLAIN)(x)
+    both = _gains("joined", Concatenate(name="both")([first, second]))
+    outputs = [QActivation(NIBBLE, name="joined")(both)]
+    for name, codes in (("kept", NIBBLE), ("wider", "quantized_relu(5, 3)")):
+        beside = QActivation(codes, name=name)(image)
+        third = QConv2D(4, 2, padding="same", name=f"beside_{name}", **PLAIN)(x)
+        meeting = Concatenate(name=f"with_{name}")([beside, third])
+        around = ZeroPadding2D(((1, 0), (0, 2)), name=f"around_{name}")(meeting)
+        outputs.append(QActivation(NIBBLE, name=f"rounded_{name}")(around))
+    signs = ZeroPadding2D(1, name="zeros")(QConv2D(4, 2, name="signs_of", **PLAIN)(x))
+    outputs.append(QActivation("binary(alpha=1)", name="signs")(signs))
+    return Model(image, outputs, name="joins")
 
 
 def ties() -> Model:

@@ -8,6 +8,7 @@ import numpy as np
 from scripts.mutation.edits import (
     Array,
     attribute,
+    constant,
     dropped,
     operand,
     together,
@@ -105,6 +106,14 @@ KERNELS: Final = (
     FileMutant(
         "zero-of-weights", "G07", _MODEL, "pooled_conv",
         operand("pooled/QLinearConv", _ZEROS, lambda zeros: zeros + 1),
+    ),
+    FileMutant(
+        "bias-of-a-branch", "G09", "joins", "second_branch",
+        operand("joined/QLinearConv_1", _BIAS, _of_channel(2, lambda bias: bias + 40)),
+    ),
+    FileMutant(
+        "filler-around-a-branch", "G11", "joins", "rounded_kept",
+        constant("around_kept/Pad", 2, np.uint8(1)),
     ),
     FileMutant(
         "places-of-the-shift", "G07", _MODEL, "wide",

@@ -19,7 +19,15 @@ from tensorflow.python.ops import array_ops
 from tensorflow.python.util import nest
 from tf_keras import Model
 
-from scripts.mutation.image_models import convolutions, pools, requantized, sums, ties, windows
+from scripts.mutation.image_models import (
+    convolutions,
+    joins,
+    pools,
+    requantized,
+    sums,
+    ties,
+    windows,
+)
 from scripts.mutation.options import EPSILON
 from scripts.mutation.series_models import linear, quantizers, sequences, stairs
 
@@ -79,6 +87,7 @@ if __name__ == "__main__":
         requantized,
         sums,
         windows,
+        joins,
         pools,
         ties,
         stairs,

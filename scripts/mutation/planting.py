@@ -24,7 +24,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PARTS: Final = ROOT / "scripts" / "mutation"
 MODELS: Final = (
     "convolutions", "linear", "quantizers", "sequences", "requantized", "sums", "windows",
-    "pools", "ties", "stairs",
+    "joins", "pools", "ties", "stairs",
 )  # fmt: skip
 #: Seconds.
 TIMEOUT: Final = 900

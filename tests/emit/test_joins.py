@@ -40,6 +40,7 @@ SIGNED: Final = Quantize(QuantizedBits(5, 1, alpha=1.0))
 SIGN: Final = Quantize(Binary(alpha=1.0))
 NONE: Final = ((0, 0), (0, 0))
 LARGEST: Final = Pool("max", (2, 2), (2, 2), NONE)
+MEAN: Final = Pool("mean", (2, 2), (2, 2), NONE)
 AROUND: Final = Pad(((1, 0), (0, 2), (0, 0)))
 
 
@@ -53,8 +54,8 @@ def conv(inputs: int, outputs: int, *, stride: int = 1, seed: int = 0) -> Conv:
 
 
 def normalization(channels: int, *, sign: float = 1) -> BatchNormalization:
-    ramp = np.linspace(-1, 1, channels, dtype=np.float32)
-    return BatchNormalization(ramp, ramp + 1.5, ramp + sign * 2, ramp / 2, 1e-3)
+    low, high = (np.linspace(a, b, channels, dtype=np.float32) for a, b in ((-1, 1), (0.5, 2.5)))
+    return BatchNormalization(low, high, np.float32(sign) * high, low, 1e-3)
 
 
 BRANCHES: Final[tuple[Step, ...]] = (
@@ -126,6 +127,7 @@ def test_so_are_branches_that_lie_side_by_side(make: Make, run: Run, axis: int) 
     [
         (*INNER, ("a", conv(4, 5), ["q"]), ("b", normalization(7), ["c"])),
         (*INNER, ("a", conv(4, 5), ["q"]), ("b", Relu(), ["c"])),
+        (*INNER, ("a", conv(4, 5, stride=2), ["q"]), ("b", MEAN, ["c"])),
         (
             *HALF,
             ("a", UpSample((2, 2)), ["c"]),
@@ -185,6 +187,11 @@ def test_codes_that_it_would_round_do_not(make: Make, run: Run, other: Quantize)
         joined(
             NIBBLE,
             branches=(*BRANCHES[:2], ("b", conv(4, 7), ["x"])),
+        ),
+        # A mean, of which a check could not tell by weights that its numbers are right.
+        joined(
+            NIBBLE,
+            branches=(("q", NIBBLE, ["x"]), ("a", conv(4, 5, stride=2), ["q"]), ("b", MEAN, ["q"])),
         ),
         # One that others read, too.
         [*joined(NIBBLE), ("act2", SIGNED, ["b"])],

@@ -6,8 +6,9 @@ that can be reached, batch normalization costs nothing; where they do not, nothi
 in their stead. Behind exact sums that become floats, two numbers of float32 a channel may do.
 """
 
-from qconvert.emit.requantization.chains import Chain, Join, chains, joins, means_for_products
+from qconvert.emit.requantization.chains import Chain, chains, means_for_products
 from qconvert.emit.requantization.float_line import FloatLine, line_of
+from qconvert.emit.requantization.joins import Join, joins
 from qconvert.emit.requantization.means import divides_exactly, summing
 from qconvert.emit.requantization.phases import Phases, phases
 from qconvert.emit.requantization.pooled import averaged
