@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from qconvert.checking.tables.enumeration import THIS_MACHINE, Tables, tabulate
 from qconvert.checking.tables.margins import margins
 from qconvert.exactness import Argument, Certificate, Doubt, analyse
 from qconvert.ir import Graph, Input, Layer, Node, Output, Quotients
-from qconvert.ir.ops import Conv, Elementwise, Function, Merge, Quantize
+from qconvert.ir.ops import Concat, Conv, Elementwise, Function, Merge, Quantize, Relu, Softmax
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu, QuantizedTanh, Quantizer
 from tests.checking.batch_normalized import SHAPE, kernel, normalization, plain
 
@@ -236,3 +237,62 @@ def test_frozen_scales_see_the_floats_before_them() -> None:
     layers = tuple(replace(x, frozen=x.name == "act") for x in graph.layers)
     found = tables(replace(graph, layers=layers), Runtimes())
     assert isinstance(found.certificates["v3"], Doubt)
+
+
+def joined(first: Quantizer, *seeds: int) -> Graph:
+    """Normalizations of the same sums, of which one quantizer reads all, side by side."""
+    graph = plain()
+    branches = [Node(f"n{i}", normalization(seed), ("v2",), SHAPE) for i, seed in enumerate(seeds)]
+    names, shape = tuple(node.name for node in branches), (None, len(seeds) * (SHAPE[-1] or 0))
+    join = Node("v3", Concat(1), names, shape)
+    last = Node("v4", Quantize(first), ("v3",), shape)
+    return replace(graph, nodes=(*graph.nodes[:2], *branches, join, last))
+
+
+def test_what_is_joined_in_front_of_a_quantizer_is_tabulated_part_by_part() -> None:
+    quantizer = QuantizedRelu(3, 2)
+    found = tables(joined(quantizer, 2, 2), Runtimes())
+    end, bound = found.certificates["v4"], found.bounds["v4"]
+    alone = tables(ending(quantizer, seed=2), Runtimes()).certificates["v4"]
+    assert isinstance(end, Certificate) and isinstance(alone, Certificate)
+    assert (end.argument, end.near) == (Argument.TABULATED, 0)
+    assert end.states == bound.states == 2 * alone.states
+    hidden = [found.certificates[name] for name in ("n0", "n1", "v3")]
+    assert hidden == [Certificate(Argument.CODES)] * 3
+
+
+def test_one_part_next_to_a_boundary_is_in_doubt_for_all() -> None:
+    """It is not tried, for the runtimes see it beside the others."""
+    quantizer = QuantizedBits(14, 3, alpha=1.0)
+    runtimes = Runtimes()
+    for seeds in ((1, 2), (2, 1)):
+        found = tables(joined(quantizer, *seeds), runtimes)
+        assert isinstance(found.certificates["v4"], Doubt)
+        assert found.bounds["v4"].near > 0 and found.bounds["v4"].example is not None
+        assert isinstance(found.certificates["n0"], Doubt)
+    assert not runtimes.trials
+
+
+def test_a_part_of_which_nothing_is_known_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = joined(QuantizedRelu(3, 2), 2, 2)
+    before = analyse(graph).certificates
+    known = import_module("qconvert.checking.tables.enumeration")
+    counts = known.margins
+    monkeypatch.setattr(known, "margins", lambda c: None if "n1" in c.names else counts(c))
+    found = tables(graph, Runtimes())
+    assert found.certificates == before and not found.bounds
+
+
+def test_nor_does_a_part_without_a_table() -> None:
+    graph = joined(QuantizedRelu(3, 2), 2, 2)
+    nodes = [replace(n, op=Softmax(1)) if n.name == "n1" else n for n in graph.nodes]
+    assert "v4" not in tables(replace(graph, nodes=tuple(nodes)), Runtimes()).bounds
+
+
+def test_what_is_joined_further_before_is_not_cut_into_parts() -> None:
+    graph = joined(QuantizedRelu(3, 2), 2, 2)
+    first, second, *others, join, last = graph.nodes
+    relu = Node("r", Relu(), ("v3",), join.shape)
+    behind = replace(last, inputs=("r",))
+    nodes = (first, second, *others, join, relu, behind)
+    assert "v4" not in tables(replace(graph, nodes=nodes), Runtimes()).bounds

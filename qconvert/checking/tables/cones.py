@@ -7,7 +7,7 @@ results can be tabulated, whatever batch normalization or function stands in it.
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from qconvert.exactness import Analysis, Certificate, Lattice, Reach, lattice_of
@@ -17,6 +17,7 @@ from qconvert.ir import Graph, Node, Op, Quantizer
 from qconvert.ir.ops import (
     Affine,
     BatchNormalization,
+    Concat,
     Elementwise,
     Merge,
     Pool,
@@ -63,16 +64,36 @@ class Cone:
 
 
 def cones(graph: Graph, analysis: Analysis) -> Iterator[Cone]:
-    """The cone of every quantizer that is not certified together with its whole cone."""
+    """The cone of every quantizer that is not certified together with its whole cone.
+
+    One for each value that is joined right in front of it, if that is what it rounds.
+    """
     certified = {n for n, c in analysis.certificates.items() if isinstance(c, Certificate)}
     certified |= {source.name for source in graph.inputs}
     for node in graph.nodes:
         if isinstance(node.op, Quantize):
-            cone = cone_of(node, graph, analysis)
-            if cone is None or cone.names | cone.sources.keys() <= certified:
-                continue
-            if all(_is_known(each, cone, analysis) for each in cone.nodes):
-                yield cone
+            parts = [_part(node, name, graph, analysis) for name in _rounded(node, graph)]
+            known = [part for part in parts if part is not None]
+            left = [part for part in known if not part.names | part.sources.keys() <= certified]
+            right = all(_is_known(each, part, analysis) for part in left for each in part.nodes)
+            if right and len(known) == len(parts):
+                yield from left
+
+
+def _rounded(end: Node, graph: Graph) -> tuple[str, ...]:
+    """What *end* rounds: all channels, or some after the others."""
+    before = graph.makers.get(end.inputs[0])
+    if before is None or before.op != Concat(len(before.shape) - 1):
+        return end.inputs
+    return before.inputs
+
+
+def _part(end: Node, name: str, graph: Graph, analysis: Analysis) -> Cone | None:
+    """The cone of *end* for what it makes of *name*, which may be joined in front of it."""
+    shape = graph.shapes[name]
+    cone = cone_of(Node(end.name, end.op, (name,), shape), graph, analysis)
+    joined = frozenset(end.inputs) - {name}
+    return cone if cone is None else replace(cone, moved=cone.moved | joined)
 
 
 def announced(all_: Sequence[Cone], told: Callable[[int, int], None]) -> Iterator[Cone]:

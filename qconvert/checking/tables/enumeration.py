@@ -6,7 +6,7 @@ of a tensor and in batches of different sizes; so are those on both sides of eve
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -55,7 +55,10 @@ def tabulate(
         # TensorFlow computes the scale from the floats in front of it: these are seen.
         return Tables(analysis.certificates)
     all_ = announced(list(cones(graph, analysis)), told)
-    found = [(c, m) for c in all_ if (m := margins(c)) is not None]
+    counted = [(cone, margins(cone)) for cone in all_]
+    # Where a part of what a quantizer rounds is unknown, the others prove nothing.
+    unknown = {cone.end.name for cone, known in counted if known is None}
+    found = [(c, m) for c, m in counted if m is not None and c.end.name not in unknown]
     shapes = shapes_in(graph, probe)
     evidence = Evidence()
     alike: set[str] = set()
@@ -63,11 +66,15 @@ def tabulate(
         seen = run(trials_of(group, graph.owners, shapes, probe))
         evidence = evidence.merge(seen)
         alike |= {x.tried.cone.end.name for x in group if _agrees(seen, x.tried)}
-    certificates = {c.end.name: _certificate(c, known, alike, analysis) for c, known in found}
+    parts = _by_end(found)
+    certificates = {
+        end: _together([_certificate(c, known, alike, analysis) for c, known in each])
+        for end, each in parts.items()
+    }
     proven = [c for c, _ in found if isinstance(certificates[c.end.name], Certificate)]
     known = {**analysis.certificates, **_stronger(certificates, analysis.certificates)}
     inner = _inner(graph, proven, known, analysis)
-    bounds = {c.end.name: _bound(c, tried) for c, tried in found}
+    bounds = {end: _bound(each) for end, each in parts.items()}
     return Tables({**known, **inner}, bounds, evidence)
 
 
@@ -104,6 +111,27 @@ def _certificate(
     return Doubt(f"{near} of {known.total} states are next to a boundary of the quantizer")
 
 
+def _by_end(
+    found: Sequence[tuple[Cone, Margins]],
+) -> dict[str, list[tuple[Cone, Margins]]]:
+    """All that is found of each quantizer, by its name."""
+    parts: dict[str, list[tuple[Cone, Margins]]] = {}
+    for cone, known in found:
+        parts.setdefault(cone.end.name, []).append((cone, known))
+    return parts
+
+
+def _together(parts: Sequence[Certificate | Doubt]) -> Certificate | Doubt:
+    """That of a quantizer from those of the parts that it rounds."""
+    for doubt in parts:
+        if isinstance(doubt, Doubt):
+            return doubt
+    certain = [part for part in parts if isinstance(part, Certificate)]
+    assumptions = dict.fromkeys(text for part in certain for text in part.assumptions)
+    states = sum(part.states for part in certain)
+    return replace(certain[0], assumptions=tuple(assumptions), states=states)
+
+
 def _assumed(cone: Cone, analysis: Analysis) -> tuple[str, ...]:
     """What the numbers of the sources rest on, and quantizers in the cone that were tried alone."""
     found = [text for lattice in cone.sources.values() for text in lattice.assumptions]
@@ -114,13 +142,13 @@ def _assumed(cone: Cone, analysis: Analysis) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _bound(cone: Cone, known: Margins) -> Bound:
-    near = known.doubtful
+def _bound(parts: Sequence[tuple[Cone, Margins]]) -> Bound:
+    near = [(cone, known.doubtful) for cone, known in parts if len(known.doubtful)]
     return Bound(
-        largest=known.largest,
-        states=known.total,
-        near=len(near),
-        example=_first(cone, near) if len(near) else None,
+        largest=max(known.largest for _, known in parts),
+        states=sum(known.total for _, known in parts),
+        near=sum(len(states) for _, states in near),
+        example=_first(*near[0]) if near else None,
     )
 
 
