@@ -1,4 +1,7 @@
-"""Networks of what ONNX Runtime has slow integer kernels of, or none: groups, means, floats."""
+"""Networks of what ONNX Runtime has slow integer kernels of, or none: groups, means, floats.
+
+And of what it does not make some of by itself.
+"""
 
 from tf_keras import Input, Model
 from tf_keras import layers as stock
@@ -69,6 +72,20 @@ def lenet() -> Keras:
     for units in (120, 84):
         x = through(x, dense(units), act(FOUR_BITS))
     return Model(source, dense(10)(x))
+
+
+def inception() -> Keras:
+    """Blocks of convolutions side by side, of which one quantizer reads all."""
+    source = Input((32, 32, 3), name="input")
+    x = through(source, act(PIXELS), conv(32, 3, **bits_of(4)), act(FOUR_BITS))
+    for filters in (16, 32):
+        fewer = through(x, conv(filters, 1, **bits_of(4)), act(FOUR_BITS))
+        branches = [conv(filters, 1, **bits_of(4))(x)]
+        branches += [
+            conv(2 * filters, size, padding="same", **bits_of(4))(fewer) for size in (3, 5)
+        ]
+        x = through(stock.Concatenate()(branches), act(FOUR_BITS), stock.MaxPooling2D())
+    return Model(source, classified(x, 10))
 
 
 def averaging_cnn() -> Keras:
