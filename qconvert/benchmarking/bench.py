@@ -63,7 +63,7 @@ def bench(file: Timed, against: Against | None, plan: Plan, told: Told) -> Bench
     model = file.model
     only = batch_of(model)
     batches = plan.batches if only is None else (only,)
-    require_few(file.path, model, batches, plan.limits)
+    require_few(file.path, model, batches, plan.limits, keras=against is not None)
     with (
         tempfile.TemporaryDirectory(prefix="qconvert-") as folder,
         naming_file(file.path, WitnessError),

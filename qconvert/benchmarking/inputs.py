@@ -1,7 +1,7 @@
 """What programs are timed with: random numbers of the file's sizes and types."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -15,7 +15,7 @@ from qconvert.modelfile import Limits
 Array: TypeAlias = npt.NDArray[Any]
 #: For an axis that the file leaves open, other than that of the batch.
 OPEN: Final = 64
-#: What is drawn is float32 at first, and stays it for Keras.
+#: Floats are drawn as float32, and so is what Keras takes.
 _BYTES: Final = 4
 
 
@@ -38,18 +38,32 @@ def with_sizes(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
     return sized
 
 
-def require_few(path: Path, model: onnx.ModelProto, batches: Iterable[int], limits: Limits) -> None:
-    """`LimitError` if the inputs of *path* take too many bytes, those of all *batches* together."""
+def require_few(
+    path: Path, model: onnx.ModelProto, batches: Collection[int], limits: Limits, *, keras: bool
+) -> None:
+    """`LimitError` if the inputs of *path* take too many bytes, those of all *batches* together.
+
+    For *keras* floats are drawn, too.
+    """
     axes, types = _axes(model), _types(model)
     needed = sum(
-        math.prod(_closed(axes[name], batch)) * max(kind.itemsize, _BYTES)
+        math.prod(_closed(axes[name], batch)) * _bytes(kind, keras=keras)
         for batch in batches
         for name, kind in types.items()
     )
     if needed > limits.tensor_bytes:
+        called = " and ".join(f"{batch:,}" for batch in batches)
         raise LimitError(
-            "QC320", f"{path}: samples of {needed:,} bytes: {limits.of('tensor_bytes')}"
+            "QC320",
+            f"{path}: calls with {called} samples (--batch) take {needed:,} bytes: "
+            f"{limits.of('tensor_bytes')}",
         )
+
+
+def _bytes(kind: np.dtype[Any], *, keras: bool) -> int:
+    """Of a number that is drawn."""
+    floats = keras or kind.kind not in "iu"
+    return max(kind.itemsize, _BYTES) if floats else kind.itemsize
 
 
 def drawn(model: onnx.ModelProto, batch: int) -> dict[str, Array]:

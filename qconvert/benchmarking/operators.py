@@ -20,10 +20,15 @@ def operators_of(
 ) -> tuple[Operator, ...]:
     """In the order in which they run; *made* is the graph that was made of the file *drawn*.
 
-    Those that run inside of loops belong to the layers of the loop, which is listed as well.
+    Those that run inside of loops belong to the layers of the loop, which is listed as well; those
+    that make constants, which layers may share, to none.
     """
     file, graph = DrawnFile(LayeredFile(drawn)), OnnxGraph(made.graph)
-    layers = {node.name: file.layers_of(node, graph) for node in graph.nodes}
+    layers = {
+        node.name: file.layers_of(node, graph)
+        for node in graph.nodes
+        if not graph.makes_constants(node)
+    }
     return tuple(
         Operator(name, kind, tuple(sorted(layers.get(name, ()))), seconds, _INTEGER.get(kind))
         for name, kind, seconds in profiled

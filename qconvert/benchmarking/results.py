@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qconvert.checking.results import CheckedFile
+from qconvert.errors import WitnessError
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,17 @@ class Column:
     uncompared: str | None = None
     failure: str | None = None
 
+    @property
+    def ran(self) -> bool:
+        """Whether there are figures of it."""
+        return any(setting.timings for setting in self.settings)
+
+    @property
+    def why_not(self) -> str:
+        """The first line of the first reason why there are none."""
+        failures = (self.failure, *(setting.failure for setting in self.settings))
+        return next((each.splitlines()[0] for each in failures if each), "")
+
 
 @dataclass(frozen=True, slots=True)
 class Operator:
@@ -113,3 +125,10 @@ class Benchmark:
     peak: Mapping[int, Spread]
     operators: tuple[Operator, ...]
     environment: Mapping[str, str]
+
+    def require_beside(self) -> None:
+        """`WitnessError` if the file was to be measured beside its model, and nothing else ran."""
+        others = self.columns[1:]
+        if self.against is not None and not any(column.ran for column in others):
+            reasons = (f"  {column.program}: {column.why_not}" for column in others)
+            raise WitnessError("QC732", f"{self.file.path}: no program ran beside it:", *reasons)

@@ -1,5 +1,6 @@
 """A program in a process of its own, for as long as it is timed."""
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from qconvert.amounts import amount
 from qconvert.errors import LimitError, WitnessError
 from qconvert.modelfile import Limits
 from qconvert.runners.npz import bytes_in
@@ -21,6 +23,8 @@ _SECONDS: Final = 1800.0
 ONNX_RUNTIME: Final = "onnxruntime"
 #: The kind of program that makes a file of the model, and runs that.
 CONVERTING: Final = "tflite"
+#: What ONNX Runtime, NumPy and Python say of too little memory.
+_NO_MEMORY: Final = re.compile("allocate memory|bad_alloc|Unable to allocate|MemoryError")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,8 @@ class Running(Worker):
 
     def time(self, batch: int, seconds: float) -> float:
         """The seconds of the fastest of calls with so many samples, over about *seconds*."""
-        inputs = str(self.program.inputs[batch])
-        return _number(self.ask("time", {"inputs": inputs, "seconds": seconds}), "seconds")
+        asked: dict[str, Json] = {"inputs": str(self.program.inputs[batch]), "seconds": seconds}
+        return _number(self._called("time", asked, batch), "seconds")
 
     def peak(self) -> int:
         """The largest resident memory of the process so far, in bytes."""
@@ -99,7 +103,8 @@ class Running(Worker):
         """
         outputs, most = self.folder / "results.npz", limits.tensor_bytes
         inputs = str(self.program.inputs[batch])
-        answer = self.ask("results", {"inputs": inputs, "outputs": str(outputs), "most": most})
+        asked: dict[str, Json] = {"inputs": inputs, "outputs": str(outputs), "most": most}
+        answer = self._called("results", asked, batch)
         if "refused" in answer:
             raise self._too_large(int(_number(answer, "refused")), batch, limits)
         try:
@@ -117,10 +122,25 @@ class Running(Worker):
     def profile(self, batch: int) -> list[tuple[str, str, float]]:
         """Name, type and seconds a call of each operator of an ONNX file."""
         asked = self._asked(inputs=str(self.program.inputs[batch]))
-        found = self.ask("profile", asked).get("operators")
+        found = self._called("profile", asked, batch).get("operators")
         if not isinstance(found, list):
             raise WitnessError("QC723", "the worker profiled nothing")
         return [_operator(each) for each in found]
+
+    def _called(self, do: str, asked: dict[str, Json], batch: int) -> Answer:
+        """The answer to what has the program called; a lack of memory comes of the *batch*."""
+        try:
+            return self.ask(do, asked)
+        except WitnessError as error:
+            if not _NO_MEMORY.search(str(error)):
+                raise
+            head, *more = error.lines
+            fewer = "give fewer (--batch) or " if batch > 1 else ""
+            told = (
+                f"a call with {amount(batch, 'sample')} takes more memory than it may "
+                f"({self._limits.memory >> 20} MiB): {fewer}raise {MEMORY}; {head}"
+            )
+            raise WitnessError(error.code, told, *more) from error
 
     def _explained(self, what: str) -> str:
         if self.program.kind == ONNX_RUNTIME:

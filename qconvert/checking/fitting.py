@@ -1,6 +1,7 @@
 """What samples have to be to fit an input: their shape, type, size and numbers."""
 
 import math
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -8,7 +9,9 @@ import numpy.typing as npt
 
 from qconvert.checking.arrays import AnyArray, Rows
 from qconvert.errors import LimitError, UsageError
-from qconvert.ir import F32, Shape
+from qconvert.ir import F32, Graph, Shape
+from qconvert.ir.ops import Opaque
+from qconvert.ir.shapes import infer_shape
 from qconvert.modelfile import Limits
 from qconvert.runners.interface import InputDomain, nearest, numbers
 
@@ -42,6 +45,33 @@ def require_small(name: str, shape: tuple[int, ...], itemsize: int, limits: Limi
     if size > limits.tensor_bytes:
         found = f"input {name!r} has shape {shape}: samples of {size:,} bytes"
         raise LimitError("QC320", f"{found}: {limits.of('tensor_bytes')}")
+
+
+def require_computable(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """`UsageError` if a layer cannot be computed of one sample of these *shapes*.
+
+    That happens where the model leaves axes open: then nobody has tried them on each other.
+    """
+    known: dict[str, Shape] = {name: (None, *shape) for name, shape in shapes.items()}
+    for node in graph.nodes:
+        read = [known[name] for name in node.inputs]
+        if isinstance(node.op, Opaque) or any(None in shape[1:] for shape in read):
+            known[node.name] = node.shape
+            continue
+        try:
+            known[node.name] = infer_shape(node.op, *read)
+        except ValueError as error:
+            given = " and ".join(f"{_sizes(shape)} for {name!r}" for name, shape in shapes.items())
+            found = f"{node.name} reads {' and '.join(_sizes(x[1:]) for x in read)}, and {error}"
+            raise UsageError(
+                "QC716",
+                f"of samples of {given} the layer {found}; give samples of other sizes, which the "
+                "model leaves open, or mend it if none fit",
+            ) from error
+
+
+def _sizes(shape: Shape) -> str:
+    return "x".join(map(str, shape)) or "a number"
 
 
 def as_float32(name: str, rows: AnyArray, start: int) -> F32:

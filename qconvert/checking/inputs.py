@@ -15,7 +15,13 @@ from qconvert.amounts import MOST_SAMPLES, amount, require_among
 from qconvert.checking.arrays import AnyArray, InMemory, Rows, open_arrays
 from qconvert.checking.declared import described
 from qconvert.checking.domain import Domain, domain_of, random_sample, structured
-from qconvert.checking.fitting import as_float32, require_fit, require_small, require_within
+from qconvert.checking.fitting import (
+    as_float32,
+    require_computable,
+    require_fit,
+    require_small,
+    require_within,
+)
 from qconvert.checking.gaps import with_gaps
 from qconvert.errors import LimitError, UsageError, naming_file
 from qconvert.ir import F32, Graph
@@ -61,7 +67,7 @@ def seeded(
         raise UsageError("QC714", f"{total} samples check nothing")
     chosen = f"{total} samples chosen by the input domain, seed {seed}"
     description = "; ".join([chosen, *map(described, domains, domains.values())])
-    return Samples(description, total, _seeded_batches(graph, total, seed, domains))
+    return Samples(description, total, _seeded_batches(graph, _plans(graph, domains), total, seed))
 
 
 def seeded_sample(
@@ -150,15 +156,15 @@ def in_one_batch(samples: Samples) -> Samples:
 
 
 def _seeded_batches(
-    graph: Graph, total: int, seed: int, declared: Mapping[str, InputDomain]
+    graph: Graph, plans: Mapping[str, _Plan], total: int, seed: int
 ) -> Iterator[Batch]:
-    plans = _plans(graph, declared)
     for start, stop in _spans(graph, total):
         yield _seeded_batch(plans, seed, range(start, stop))
 
 
 def _plans(graph: Graph, declared: Mapping[str, InputDomain]) -> dict[str, _Plan]:
     domains = {x.name: domain_of(graph, x, declared.get(x.name)) for x in graph.inputs}
+    require_computable(graph, {name: domain.shape for name, domain in domains.items()})
     return {name: (domain, tuple(structured(domain))) for name, domain in domains.items()}
 
 
@@ -225,6 +231,7 @@ def _open(graph: Graph, inputs: UserInputs, limits: Limits, stack: ExitStack) ->
         given = rows[source.name]
         require_fit(source.name, source.shape, given)
         require_small(source.name, given.shape, given.dtype.itemsize, limits)
+    require_computable(graph, {name: rows[name].shape[1:] for name in names})
     return {name: rows[name] for name in names}
 
 

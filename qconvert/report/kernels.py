@@ -37,8 +37,9 @@ def kernels_as_json(layers: Sequence[LayerKernels] | None) -> Json:
 def kernel_lines(layers: Sequence[LayerKernels]) -> Iterator[Text]:
     """A table, with the reasons below the layers that they are about, and who explains these."""
     rows = [("layer", "runs as")]
+    unnamed = "(no layer)" if any(each.layer for each in layers) else "(unknown)"
     for each in layers:
-        rows.append((printable(each.layer) or "(unknown)", _runs_as(each)))
+        rows.append((printable(each.layer) or unnamed, _runs_as(each)))
         rows += [("", f"in float: {printable(_because(one))}") for one in each.in_float]
         rows += [("", printable(remark)) for remark in each.remarks]
     yield from aligned(rows)

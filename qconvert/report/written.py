@@ -29,8 +29,9 @@ _PLAIN: Final = frozenset(string.ascii_letters + string.digits + "/._-")
 class Written:
     """An ONNX file on disk.
 
-    Of ``linear`` operators, which take most of the time, ``of_codes`` multiply nothing but
-    quantized numbers. Whether on integers, the runtime decides: by what is behind them, too.
+    Of ``linear`` operators, which take most of the time, ``of_codes`` are those whose input and
+    weights come as integers in the file, not as rounded floats. Whether they are multiplied as
+    such, the runtime decides: by what is behind them, too.
     """
 
     path: str
@@ -73,7 +74,7 @@ def lines_of(found: Written) -> Iterator[str]:
     kinds = f"dialect {found.dialect}, opset {found.opset}"
     if found.linear:
         linear = amount(found.linear, "linear operator")
-        kinds += f"; {found.of_codes} of {linear} with quantized inputs"
+        kinds += f"; {found.of_codes} of {linear} with input and weights as integers"
     yield kinds
 
 

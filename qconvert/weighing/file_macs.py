@@ -14,6 +14,8 @@ from qconvert.emit.metadata import LayerTensor
 
 #: What moves or casts all of a kernel.
 _SHAPING: Final = frozenset({"Cast", "Reshape", "Transpose"})
+#: What is between a kernel that rounds its sums and the end of a row that is cut off.
+_BEHIND: Final = frozenset({"Clip", "Reshape", "Slice", "Transpose"})
 
 
 def multiplications(model: onnx.ModelProto) -> int | None:
@@ -67,7 +69,7 @@ def _total(
         for node, inner in graph.nested(outer):
             if kind_of(node) not in LINEAR:
                 continue
-            count = _in_model(_count(node, shapes), node, graph) if inner is graph else 0
+            count = _in_model(_count(node, shapes), node, graph, shapes) if inner is graph else 0
             if not count:
                 return None
             total += count
@@ -88,8 +90,10 @@ def _count(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> int:
     return math.prod(returned) * taken[axis] if 0 <= axis < len(taken) else 0
 
 
-def _in_model(products: int, node: onnx.NodeProto, graph: OnnxGraph) -> int:
-    """Those of *products* with no zeros that `export` has put into a kernel.
+def _in_model(
+    products: int, node: onnx.NodeProto, graph: OnnxGraph, shapes: dict[str, tuple[int, ...]]
+) -> int:
+    """Those of *products* with no zeros that `export` has put into a kernel, or behind a row.
 
     Between the weights of groups, and beside those of the places of a row that share it.
     """
@@ -100,11 +104,40 @@ def _in_model(products: int, node: onnx.NodeProto, graph: OnnxGraph) -> int:
             if places is not None and places.size:
                 # What lies beside a place is the last element, behind its row.
                 products = products * int(np.sum(places < places.max())) // places.size
+                kept, width = _kept(node, graph, shapes, len(places))
+                products = products * kept // width
         maker = graph.maker(maker.input[0])
     if maker is None or maker.op_type != "Where":
         return products
     own = graph.constant(maker.input[0])
     return products // len(own) if own is not None and own.ndim else products
+
+
+def _kept(
+    node: onnx.NodeProto, graph: OnnxGraph, shapes: dict[str, tuple[int, ...]], together: int
+) -> tuple[int, int]:
+    """How many places of a row are kept of how many that are computed, so many *together*.
+
+    What is cut off has zeros in front of it; else it is a layer that crops.
+    """
+    name = node.output[0]
+    while len(readers := graph.readers(name)) == 1 and readers[0].op_type in _BEHIND:
+        before, name = name, readers[0].output[0]
+        if readers[0].op_type == "Slice":
+            kept, width = (_width(shapes.get(each, ())) for each in (name, before))
+            padded = 0 < kept < width < kept + together and _zeros_behind(node) >= width - kept
+            return (kept, width) if padded else (1, 1)
+    return 1, 1
+
+
+def _width(shape: tuple[int, ...]) -> int:
+    """Of a tensor whose channels are last, how long its rows are."""
+    return shape[-2] if len(shape) > 1 else 0
+
+
+def _zeros_behind(node: onnx.NodeProto) -> int:
+    """How many places of the padding of a convolution are behind each row."""
+    return next((attribute.ints[-1] for attribute in node.attribute if attribute.name == "pads"), 0)
 
 
 def _summed(node: onnx.NodeProto, axes: int) -> int:

@@ -29,10 +29,10 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def benched(file: Path, *options: str) -> Any:
+def benched(file: Path, *options: str, exit_code: int = 0) -> Any:
     """The numbers of the command, as the schema describes them."""
     written = file.with_suffix(".json")
-    assert run(["bench", str(file), *QUICK, "--json", str(written), *options]) == 0
+    assert run(["bench", str(file), *QUICK, "--json", str(written), *options]) == exit_code
     document = json.loads(written.read_text(encoding="utf-8"))
     schema = json.loads((ROOT / "schemas" / "bench.schema.json").read_text(encoding="utf-8"))
     jsonschema.validate(document, schema)
@@ -55,7 +55,7 @@ def test_without_tensorflow_the_file_is_measured_and_the_rest_is_said(
     missing = "raise ModuleNotFoundError(\"No module named 'tensorflow'\")"
     (tmp_path / "tensorflow.py").write_text(missing, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    found = benched(file, "--against", str(MODEL))
+    found = benched(file, "--against", str(MODEL), exit_code=5)
     assert found["programs"][0]["settings"][0]["timings"]
     assert found["notes"] == []
     assert [each["program"] for each in found["programs"]] == [
@@ -69,7 +69,9 @@ def test_without_tensorflow_the_file_is_measured_and_the_rest_is_said(
     for each in found["programs"][1:]:
         failures = [each["failure"], *(s["failure"] for s in each["settings"])]
         assert any("lacks TensorFlow or QKeras" in (failure or "") for failure in failures)
-    assert "pip install 'qconvert[tf]'" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "pip install 'qconvert[tf]'" in told.out
+    assert told.err.startswith(f"qconvert: error QC732: {file}: no program ran beside it:\n")
 
 
 def test_the_file_is_read_once_also_beside_its_model(

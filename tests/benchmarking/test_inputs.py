@@ -45,17 +45,27 @@ def test_no_texts_are_drawn() -> None:
         drawn(taking(TensorProto.STRING, "batch"), 1)
 
 
-@pytest.mark.parametrize(("kind", "size"), [(TensorProto.INT8, 4), (TensorProto.DOUBLE, 8)])
-def test_samples_are_counted_before_they_are_drawn(kind: int, size: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "keras", "size"),
+    [
+        (TensorProto.INT8, False, 1),
+        (TensorProto.INT8, True, 4),
+        (TensorProto.INT64, False, 8),
+        (TensorProto.FLOAT16, False, 4),
+        (TensorProto.DOUBLE, False, 8),
+    ],
+)
+def test_samples_are_counted_before_they_are_drawn(kind: int, keras: bool, size: int) -> None:
     """All batches together; of integers as many floats are drawn for Keras."""
     needed = (1 + 32) * OPEN * 3 * size
     model = taking(kind, "batch", "steps", 3)
     for spare in (0, 1):
         limits = DEFAULT_LIMITS.with_values({"tensor-bytes": needed + spare})
-        require_few(Path("m.onnx"), model, (1, 32), limits)
+        require_few(Path("m.onnx"), model, (1, 32), limits, keras=keras)
     limits = DEFAULT_LIMITS.with_values({"tensor-bytes": needed - 1})
-    with pytest.raises(LimitError, match=r"m.onnx: samples of .* bytes: .*--limit tensor-bytes"):
-        require_few(Path("m.onnx"), model, (1, 32), limits)
+    told = r"m.onnx: calls with 1 and 32 samples \(--batch\) take .* bytes: .*--limit tensor-bytes"
+    with pytest.raises(LimitError, match=told):
+        require_few(Path("m.onnx"), model, (1, 32), limits, keras=keras)
 
 
 def test_sizes_below_zero_are_open() -> None:

@@ -34,6 +34,15 @@ for line in sys.stdin:
     print(json.dumps({"id": request["id"], "seconds": seconds}), flush=True)
 """
 
+#: Starts, and then has too little memory for REASON.
+FULL = """
+import json, sys
+for line in sys.stdin:
+    request = json.loads(line)
+    answer = {"seconds": 1.0} if request["do"] == "start" else {"type": "Fail", "error": REASON}
+    print(json.dumps({"id": request["id"], **answer}), flush=True)
+"""
+
 
 class Recorded:
     """A program that only says when it had its turn; ``c`` fails in its second."""
@@ -232,6 +241,23 @@ def test_the_memory_of_programs_is_limited(
     monkeypatch.setenv(MEMORY, "4000")
     (enough,) = measure([large], 1, 1, lambda _: None)
     assert enough.failure is None
+
+
+@pytest.mark.parametrize(
+    ("batch", "advice"), [(1, "a call with 1 sample {}raise"), (2, "2 samples {}give fewer")]
+)
+def test_a_batch_that_memory_does_not_suffice_for_is_told(
+    batch: int, advice: str, doubling: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, reason = tmp_path / "full.py", "Failed to allocate memory for requested buffer of 9"
+    script.write_text(FULL.replace("REASON", repr(reason)), encoding="utf-8")
+    monkeypatch.setattr(process, "WORKER", script)
+    monkeypatch.setenv(MEMORY, "600")
+    (inputs,) = doubling.inputs.values()
+    (found,) = measure([replace(doubling, inputs={batch: inputs})], 1, 1, lambda _: None)
+    assert found.failure is not None and found.failure.code == "QC727"
+    assert advice.format("takes more memory than it may (600 MiB): ") in str(found.failure)
+    assert str(found.failure).endswith(f"{MEMORY}; ONNX Runtime failed: {reason}")
 
 
 def test_the_time_of_onnx_files_is_limited(

@@ -13,6 +13,7 @@ from qconvert.benchmarking import Benchmark
 from qconvert.benchmarking.document import to_json
 from qconvert.benchmarking.results import Unlike
 from qconvert.benchmarking.table import show
+from qconvert.errors import WitnessError
 
 SCHEMA: Final = Path(__file__).parents[2] / "schemas" / "bench.schema.json"
 
@@ -95,6 +96,19 @@ def test_people_see_which_operators_take_the_time_and_which_are_of_floats(text: 
     assert ["QLinearConv", "1", "1.500", "75%"] in lines
     assert ["QLinearConv", "1.500", "75%", "codes", "conv,", "act"] in lines
     assert ["MatMul", "0.500", "25%", "floats", "dense"] in lines
+
+
+def test_a_program_that_fails_fails_the_command_only_if_none_runs(benchmark_: Benchmark) -> None:
+    own, *failed = (benchmark_.columns[i] for i in (0, 2, 3))
+    benchmark_.require_beside()
+    replace(benchmark_, columns=(own,), against=None).require_beside()
+    with pytest.raises(WitnessError, match="no program ran beside it") as found:
+        replace(benchmark_, columns=(own, *failed)).require_beside()
+    assert found.value.code == "QC732"
+    assert found.value.lines[1:] == (
+        "  TensorFlow Lite: the worker died",
+        "  tf2onnx's file: tf2onnx does not convert the model",
+    )
 
 
 def test_doubts_about_the_model_are_told(document: Any, text: str) -> None:

@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from qconvert.benchmarking.operators import operators_of
 from qconvert.checking.deployed.by_layer import LayerKernels, kernels_by_layer, off_integers
 from qconvert.checking.deployed.drawn_file import DrawnFile
 from qconvert.checking.deployed.float_steps import float_steps
@@ -361,6 +362,16 @@ def test_what_computes_constants_is_no_layers() -> None:
     for name in ("q", "dense1", "normal1", "q1"):
         assert "DequantizeLinear" not in found[name].operators
     # The last one is the output, of two layers that are one.
-    returning = [name for name in found if "DequantizeLinear" in found[name].operators]
+    returning = [name for name in found if name and "DequantizeLinear" in found[name].operators]
     assert returning == ["normal2", "q2"]
     assert found["q1"].operators == ("Cast", "Mul", "Add", "QuantizeLinear")
+    # They run in every call all the same.
+    assert found[""].operators == tuple(node.op_type for node in fixed)
+    timed = operators_of(model, made, [(node.name, node.op_type, 1.0) for node in graph.nodes])
+    assert {each.name for each in timed if not each.layers} == {node.name for node in fixed}
+
+
+def test_what_stands_behind_the_last_layer_is_no_layers() -> None:
+    """Its channels become the last ones."""
+    found = kernels(to_onnx(graph_of(between(conv())), dialect="float"))
+    assert found[""].operators == ("Transpose",)

@@ -120,7 +120,9 @@ def test_export_tells_what_it_wrote_and_what_next(
     first, second, *_, last = capsys.readouterr().out.splitlines()
     file = model.with_suffix(".onnx")
     assert first == f"{file}: 2 layers, {file.stat().st_size:,} bytes"
-    assert second == "dialect qdq, opset 21; 1 of 1 linear operator with quantized inputs"
+    assert (
+        second == "dialect qdq, opset 21; 1 of 1 linear operator with input and weights as integers"
+    )
     assert last == f"next: qconvert check {model} {file}"
 
 

@@ -9,9 +9,10 @@ import pytest
 from qconvert.emit import to_onnx
 from qconvert.emit.lowering.abreast import places_abreast
 from qconvert.ir import F32, Graph
-from qconvert.ir.ops import BatchNormalization, Conv, Pool, Quantize, Reshape
+from qconvert.ir.ops import BatchNormalization, Conv, Pool, Quantize, Reshape, Slice
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 from qconvert.reference import evaluate
+from qconvert.weighing.file_macs import multiplications, with_one_sample
 
 from .conftest import Make, Run, Step
 
@@ -202,3 +203,15 @@ def test_the_file_holds_weights_once(make: Make) -> None:
         stored = to_onnx(graph, packed=packed).graph.initializer
         (kernel,) = (tensor for tensor in stored if tensor.name == "act/kernel")
         assert (list(kernel.dims), kernel.data_type) == ([8, 8, 3, 4], kind)
+
+
+@pytest.mark.parametrize("beyond", [True, False])
+def test_what_is_computed_beyond_a_row_is_no_multiplication(make: Make, *, beyond: bool) -> None:
+    """And what a layer crops of a row that the places divide is one: Keras multiplies there."""
+    op, width = conv(3, 3, 3, 6), 31 if beyond else 32
+    steps: list[Step] = [("q", NIBBLE, ["x"]), ("conv", op, ["q"]), ("act", NIBBLE, ["conv"])]
+    if not beyond:
+        steps.append(("crop", Slice((0, 0, 0), (None, -1, None), (1, 1, 1)), ["act"]))
+    model = to_onnx(make({"x": (33, width + 2, 3)}, steps))
+    assert "Slice" in {node.op_type for node in model.graph.node}
+    assert multiplications(with_one_sample(model)) == 31 * width * 3 * 3 * 3 * 6

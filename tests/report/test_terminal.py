@@ -294,3 +294,10 @@ def test_an_operator_is_shown_once_and_remarks_below_its_layer() -> None:
         ["act", "Clip,", "with", "conv"],
         ["out", "with", "conv", "and", "act"],
     ]
+
+
+def test_operators_of_no_layer_are_told_from_those_of_a_file_without_layers() -> None:
+    conv = LayerKernels("conv", ("Conv",), ("Conv",), (), (), ())
+    none = LayerKernels("", ("Transpose",), ("Transpose",), (), (), ())
+    assert list(kernel_lines([conv, none]))[-1].plain.split() == ["(no", "layer)", "Transpose"]
+    assert list(kernel_lines([none]))[-1].plain.split() == ["(unknown)", "Transpose"]

@@ -34,7 +34,7 @@ class InFloat:
 
 @dataclass(frozen=True, slots=True)
 class LayerKernels:
-    """The operators that compute a layer, in order; all of a file without layers are of ``""``.
+    """The operators that compute a layer, in order; those of no layer are of ``""``.
 
     ``own`` are those that no earlier layer has, ``shared_with`` the first layers of the others;
     ``remarks`` tell what an integer kernel takes more time for.
@@ -51,8 +51,8 @@ class LayerKernels:
 def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[LayerKernels, ...]:
     """How each layer of the file *drawn* runs in the graph *made* of it.
 
-    An operator that computes for several layers is listed with each of them; one that computes
-    constants, which layers may share, with none.
+    An operator that computes for several layers is listed with each of them. Of no layer are those
+    that make constants, which layers may share, in every call, and those behind the last layers.
     """
     layered = LayeredFile(drawn)
     file, graph = DrawnFile(layered), OnnxGraph(made.graph)
@@ -62,9 +62,8 @@ def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[Lay
     operators: dict[str, list[tuple[str, str]]] = {}
     remarks: dict[str, list[str]] = {}
     for outer in graph.nodes:
-        if all(graph.is_fixed(name) for name in outer.output if name):
-            continue
-        layers = sorted(file.layers_of(outer, graph) or {""}, key=lambda x: order.get(x, -1))
+        owners = () if graph.makes_constants(outer) else file.layers_of(outer, graph)
+        layers = sorted(owners or {""}, key=lambda x: order.get(x, -1))
         nested = [(operator_of(node), layers[0]) for node, _ in graph.nested(outer)]
         for layer in layers:
             operators.setdefault(layer, []).extend(nested)
@@ -77,7 +76,7 @@ def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[Lay
     return tuple(
         _kernels(name, operators.get(name, ()), in_float.get(name, ()), remarks.get(name, ()))
         for name in (*names, "")
-        if name in in_float or (name in operators and (name or not names))
+        if name in in_float or name in operators
     )
 
 

@@ -61,6 +61,10 @@ class OnnxGraph:
         """Whether a tensor depends on no input."""
         return name in self._fixed or (self._outer is not None and self._outer.is_fixed(name))
 
+    def makes_constants(self, node: onnx.NodeProto) -> bool:
+        """Whether nothing that an operator of this graph returns depends on an input."""
+        return all(self.is_fixed(name) for name in node.output if name)
+
     def shape(self, name: str) -> tuple[int, ...]:
         """The axes of a tensor as far as they are stated, 0 for an unknown one; (0,) if not."""
         if name not in self._types:
