@@ -18,6 +18,7 @@ Attributes: TypeAlias = Mapping[str, Attribute]
 
 #: The name of the batch axis of every input and output.
 BATCH = "batch"
+_FEW_READERS = 2
 
 
 class Builder:
@@ -51,6 +52,7 @@ class Builder:
         self._nodes: dict[Tensor, onnx.NodeProto] = {}
         self._known: dict[object, Tensor] = {}
         self._constants: dict[Tensor, npt.NDArray[np.generic]] = {}
+        self._hidden: dict[Tensor, Tensor] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: dict[Tensor, onnx.ValueInfoProto] = {}
 
@@ -122,6 +124,16 @@ class Builder:
     def integers(self, values: Sequence[int], name: str) -> Tensor:
         """A list of int64, as shapes and axes are."""
         return self.constant(np.array(values, np.int64), name)
+
+    def hidden(self, number: Tensor) -> Tensor:
+        """A positive *number*, by an operator that no runtime folds, for any number of readers.
+
+        ONNX Runtime computes a dequantization once for each of these, and ``Abs`` once for all.
+        """
+        tensor = self.op("DequantizeLinear", self.constant(np.array(1, np.int32), "one"), number)
+        once = self.op("Abs", tensor)
+        self._hidden[once] = tensor
+        return once
 
     def splice(self, graph: onnx.GraphProto, inputs: Sequence[Tensor]) -> Tensor:
         """Add the nodes of another graph without subgraphs, which take *inputs*; its one output."""
@@ -198,6 +210,7 @@ class Builder:
         return graph
 
     def _fill(self, graph: onnx.GraphProto, name: str) -> None:
+        self._unhide_what_few_read()
         alive = self.live()
         # A node with several outputs is there once for each.
         nodes = {id(node): node for tensor, node in self._nodes.items() if tensor in alive}
@@ -208,6 +221,16 @@ class Builder:
         for tensor, array in self._constants.items():
             if tensor in alive:
                 _store(graph.initializer.add(), tensor, array)
+
+    def _unhide_what_few_read(self) -> None:
+        """One operator more is worth it where it saves more than one."""
+        alive = self.live()
+        for once, tensor in self._hidden.items():
+            pairs = ((name, node) for name, node in self._nodes.items() if once in node.input)
+            readers = [node for name, node in pairs if name in alive]
+            if len(readers) <= _FEW_READERS:
+                for node in readers:
+                    node.input[:] = [tensor if name == once else name for name in node.input]
 
     def _stored(self, array: npt.NDArray[np.generic], name: str) -> Tensor:
         tensor = self.fresh(name)

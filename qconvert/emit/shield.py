@@ -17,7 +17,7 @@ def hidden_one(b: Builder) -> Tensor:
 
     It is an int32: OpenVINO takes a byte for a quantized weight, and fails.
     """
-    return b.op("DequantizeLinear", b.constant(np.array(1, np.int32), "one"), b.scalar(1.0))
+    return b.hidden(b.scalar(1.0))
 
 
 def unfolded(b: Builder, array: F32, name: str) -> Tensor:

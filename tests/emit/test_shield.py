@@ -18,7 +18,7 @@ from qconvert.ir.ops import (
     Quantize,
     Scale,
 )
-from qconvert.ir.quantizers import HardFunction
+from qconvert.ir.quantizers import HardFunction, QuantizedBits
 from qconvert.reference import evaluate
 
 from .conftest import Make, Run
@@ -26,6 +26,7 @@ from .conftest import Make, Run
 CHANNELS = 4
 NUMBERS = np.linspace(0.3, 1.7, CHANNELS).astype(np.float32)
 NONE = ((0, 0),)
+BYTES = Quantize(QuantizedBits(8, 1, alpha=1.0))
 
 
 def weights(*shape: int) -> F32:
@@ -59,3 +60,24 @@ def test_a_factor_is_not_folded_into_weights(
     x[[0, 1, 2], [4, 3, 4], [0, 1, 1]] = 3, -5, 0.7
     (found,) = run(graph, x, dialect=dialect).plain
     np.testing.assert_array_equal(found, evaluate(graph, {"x": x})["f"])
+
+
+@pytest.mark.parametrize(("count", "hidden"), [(1, 1), (2, 2), (3, 1), (6, 1)])
+def test_a_number_that_is_hidden_is_computed_once_where_many_read_it(
+    make: Make, run: Run, count: int, hidden: int
+) -> None:
+    """ONNX Runtime dequantizes it for each reader anew, but only what is dequantized is hidden."""
+    codes = np.random.default_rng(0).integers(-7, 8, (4, 4))
+    dense, name = Dense((codes / 8).astype(np.float32), None), "x"
+    steps: list[tuple[str, Op, list[str]]] = []
+    for i in range(count):
+        steps += [(f"q{i}", BYTES, [name]), (f"d{i}", dense, [f"q{i}"])]
+        name = f"n{i}"
+        steps.append(
+            (name, BatchNormalization(NUMBERS, NUMBERS, NUMBERS, NUMBERS, 1e-3), [f"d{i}"])
+        )
+    graph = make({"x": (4,)}, steps)
+    x = np.random.default_rng(1).normal(0, 1, (9, 4)).astype(np.float32)
+    ran = run(graph, x)
+    np.testing.assert_array_equal(ran.deployed[0], evaluate(graph, {"x": x})[name])
+    assert (ran.operators.count("DequantizeLinear"), "Abs" in ran.operators) == (hidden, count > 2)

@@ -142,6 +142,5 @@ def _times(b: Builder, x: Sums, factor: F32) -> Tensor:
 def _scaled(b: Builder, x: Sums, factor: Tensor) -> Tensor:
     """The sums multiplied by their least step and a factor."""
     # Dequantized: ONNX Runtime makes no part of its operator of a factor that it has folded.
-    one, least = b.constant(np.array(1, np.int32), "one"), b.scalar(2.0 ** min(x.exps))
-    step = b.op("DequantizeLinear", one, least)
+    step = b.hidden(b.scalar(2.0 ** min(x.exps)))
     return b.op("Mul", as_float(b, x.tensor), b.op("Mul", step, factor))
