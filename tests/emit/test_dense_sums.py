@@ -161,3 +161,19 @@ def test_sums_that_float32_may_not_hold_stay_floats(make: Make, codes: Codes) ->
         by = Affine(FACTOR[:2], OFFSET[:2])
         graph = make({"x": (inputs,)}, [*steps, ("by", by, ["dense"])])
         assert ("MatMulInteger" in kinds(to_onnx(graph))) is integer
+
+
+def test_layers_that_are_multiplied_alike_have_operators_of_their_own(
+    make: Make, run: Run, codes: Codes
+) -> None:
+    """As those of a network whose normalizations have learned nothing yet."""
+    kernel = codes(-127, 127, -7, CHANNELS, CHANNELS)
+    steps: list[Step] = []
+    for name, before in (("a", "x"), ("b", "na")):
+        steps += [
+            (f"q{name}", SIGNED, [before]),
+            (name, Dense(kernel, None), [f"q{name}"]),
+            (f"n{name}", Affine(FACTOR, OFFSET), [name]),
+        ]
+    ran = run(make({"x": (CHANNELS,)}, steps), codes(-512, 511, -6, 300, CHANNELS))
+    assert ran.operators.count(FUSED) == 2

@@ -73,9 +73,8 @@ def test_a_number_that_is_hidden_is_computed_once_where_many_read_it(
     for i in range(count):
         steps += [(f"q{i}", BYTES, [name]), (f"d{i}", dense, [f"q{i}"])]
         name = f"n{i}"
-        steps.append(
-            (name, BatchNormalization(NUMBERS, NUMBERS, NUMBERS, NUMBERS, 1e-3), [f"d{i}"])
-        )
+        own = NUMBERS + np.float32(i)
+        steps.append((name, BatchNormalization(own, own, own, own, 1e-3), [f"d{i}"]))
     graph = make({"x": (4,)}, steps)
     x = np.random.default_rng(1).normal(0, 1, (9, 4)).astype(np.float32)
     ran = run(graph, x)

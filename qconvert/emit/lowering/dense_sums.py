@@ -103,7 +103,7 @@ def holds(exps: npt.ArrayLike, factor: F32) -> bool:
 def numbers(b: Builder, x: Sums) -> Tensor:
     """The sums in float."""
     exps = np.array(x.exps[0] if len(set(x.exps)) == 1 else x.exps)
-    # Its own: ONNX Runtime makes no part of its operator of a product that several share.
+    # Its own, as the factor in `_times`.
     steps = b.own_constant(powers(exps), "steps")
     return b.op("Mul", as_float(b, x.tensor), b.op("Mul", hidden_one(b), steps))
 
@@ -133,7 +133,8 @@ def lined(b: Builder, x: Sums, factor: F32, addend: F32) -> Tensor:
 
 def _times(b: Builder, x: Sums, factor: F32) -> Tensor:
     exps, least = np.array(x.exps), min(x.exps)
-    each = b.constant(factor, "factor")
+    # Its own: ONNX Runtime makes no part of its operator of a product that several share.
+    each = b.own_constant(factor, "factor")
     if np.any(exps != least):
         each = b.op("Mul", b.constant(powers(exps - least), "steps"), each)
     return _scaled(b, x, each)
