@@ -16,6 +16,7 @@ from qconvert.emit.lowering import (
     recurrence,
     reduction,
     requantized,
+    rounding,
 )
 from qconvert.emit.lowering.linear_layer import LinearLayer
 from qconvert.emit.lowering.stock import lower_stock
@@ -116,7 +117,7 @@ def lower_join(join: Join, inputs: Sequence[Value], b: Builder, dialect: Dialect
 def lower_mean(node: Node, x: Value, b: Builder) -> Value | None:
     """Emit a mean over windows of the codes *x* as codes; ``None`` where these do not hold it."""
     assert isinstance(node.op, Pool)
-    return requantized.mean_of_codes(node.op, node.shape, x, b)
+    return rounding.mean_of_codes(node.op, node.shape, x, b)
 
 
 def lower_line(

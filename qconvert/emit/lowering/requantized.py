@@ -4,59 +4,40 @@
 ``DequantizeLinear`` around a ``Conv`` would be right only where a runtime makes that of it.
 """
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, TypeAlias
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from qconvert.emit.builder import Builder, Tensor
-from qconvert.emit.codes import WeightCodes, on_grid
+from qconvert.emit.builder import Builder
+from qconvert.emit.codes import on_grid
 from qconvert.emit.dialects import Dialect
-from qconvert.emit.grids import bytes_hold, rising, rounds_to
-from qconvert.emit.lowering.abreast import (
-    ended,
-    places_abreast,
-    side_by_side,
-    widened,
-    widened_kernel,
-)
-from qconvert.emit.lowering.groups import Form, form, in_floats, spread, without_groups
-from qconvert.emit.lowering.linear import conv_attributes
-from qconvert.emit.packing import FEWEST, stored_codes, type_of_weights
+from qconvert.emit.grids import rising, rounds_to
+from qconvert.emit.lowering.abreast import places_abreast
+from qconvert.emit.lowering.groups import Form, form, in_floats
+from qconvert.emit.lowering.rounding import at_places, convolved, in_place, zero_code
+from qconvert.emit.packing import FEWEST, stored_codes
 from qconvert.emit.requantization import (
     Chain,
     Join,
     Phases,
     Requantized,
     averaged,
-    divides_exactly,
     phases,
     requantized,
     summing,
 )
-from qconvert.emit.values import (
-    Codes,
-    Value,
-    channels_first,
-    from_codes,
-    natural,
-    relayout,
-)
+from qconvert.emit.values import Value, channels_first, relayout
 from qconvert.emit.weights import Weight, conv_weight, weight_of
-from qconvert.ir import Grid, Node, Op, Shape
+from qconvert.ir import Node, Op, Shape
 from qconvert.ir.ops import Conv, ConvTranspose, Pool, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
 from qconvert.numerics import quantize_body
 
-#: Behind the last element of every axis.
-_END = 1 << 62
-
-#: Weights (outputs, inputs / groups, *window) in the type in which a file has them.
-Stored: TypeAlias = npt.NDArray[Any]
 Lower: TypeAlias = Callable[[Op, tuple[Value, ...], Shape, Builder, Dialect], Value]
+#: Writes a kernel, and returns what that does.
+Write: TypeAlias = Callable[[], Value]
 
 
 def lower_chain(
@@ -68,8 +49,8 @@ def lower_chain(
     """
     if isinstance(chain.linear.op, Conv) and weight is not None and _is_made(chain, weight, x):
         return None
-    y = _kernel(chain, weight, x, b)
-    return None if y is None else _moved(chain.moves, y, b, dialect, lower)
+    write = _kernel(chain, weight, x, b)
+    return None if write is None else _moved(chain.moves, write(), b, dialect, lower)
 
 
 def lower_join(
@@ -79,28 +60,32 @@ def lower_join(
 
     ``None`` if some chain of it can be no kernel, or the quantizer rounds what is no chain's.
     """
-    values: list[Value] = []
-    for branch, x in zip(join.branches, inputs, strict=True):
-        if isinstance(branch, str):
-            y = x if _is_kept(join.end, x) else None
-        else:
-            y = _kernel(branch, weight_of(branch.linear.op), x, b)
-            y = None if y is None else _moved(branch.moves, y, b, dialect, lower)
-        if y is None:
-            return None
-        values.append(y)
+    branches = [
+        ((), _as_it_is(join.end, x))
+        if isinstance(branch, str)
+        else (branch.moves, _kernel(branch, weight_of(branch.linear.op), x, b))
+        for branch, x in zip(join.branches, inputs, strict=True)
+    ]
+    written = [(moves, write) for moves, write in branches if write is not None]
+    if len(written) < len(branches):
+        return None
+    values = tuple(_moved(moves, write(), b, dialect, lower) for moves, write in written)
     b.scope = join.concat.name
-    joined = lower(join.concat.op, tuple(values), join.concat.shape, b, dialect)
+    joined = lower(join.concat.op, values, join.concat.shape, b, dialect)
     return _moved(join.moves, joined, b, dialect, lower)
 
 
+def _as_it_is(end: Node, x: Value) -> Write | None:
+    """*x*, if its codes are what the quantizer at the *end* makes of them."""
+    return (lambda: x) if _is_kept(end, x) else None
+
+
 def _is_kept(end: Node, x: Value) -> bool:
-    """Whether the codes of *x* are what the quantizer at the *end* makes of them."""
     assert isinstance(end.op, Quantize)
     grid = rising(end.op.quantizer)
     if x.codes is None or not x.integer or grid is None or x.codes.exp != grid.exp:
         return False
-    if x.codes.zero != _zero(grid):
+    if x.codes.zero != zero_code(grid):
         return False
     lo, hi = x.codes.ends
     numbers = (np.arange(lo, hi + 1) * grid.step).astype(np.float32)
@@ -122,7 +107,8 @@ def _is_made(chain: Chain, weight: Weight, x: Value) -> bool:
     return single and fuses(chain, weight, x)
 
 
-def _kernel(chain: Chain, weight: Weight | None, x: Value, b: Builder) -> Value | None:
+def _kernel(chain: Chain, weight: Weight | None, x: Value, b: Builder) -> Write | None:
+    """How the kernel of a chain is written, if there is one; nothing of it is yet."""
     op = chain.linear.op
     if not x.integer:
         return None
@@ -143,7 +129,7 @@ def _kernel(chain: Chain, weight: Weight | None, x: Value, b: Builder) -> Value 
     return None
 
 
-def _averaged(chain: Chain, weight: Weight, x: Value, b: Builder) -> Value | None:
+def _averaged(chain: Chain, weight: Weight, x: Value, b: Builder) -> Write | None:
     """With the mean inside of the convolution."""
     summed = None if x.codes is None else averaged(chain, weight, x.codes)
     if summed is None or not isinstance(summed.linear.op, Conv):
@@ -182,128 +168,19 @@ def _requantized(
     x: Value,
     b: Builder,
     placed: Phases | None = None,
-) -> Value | None:
+) -> Write | None:
     assert x.codes is not None
     packed = b.packed and weight.array.size >= FEWEST
     found = requantized(chain, weight, x.codes, packed=packed, vnni=b.vnni)
-    if found is None:
-        return None
+    return None if found is None else partial(_written, chain, conv, found, x, b, placed)
+
+
+def _written(
+    chain: Chain, conv: Conv, found: Requantized, x: Value, b: Builder, placed: Phases | None
+) -> Value:
     b.scope = chain.end.name
     if placed is not None:
         x = relayout(b, x, channels_first(x.rank))
-        codes = _convolved(conv, found, x, b, lambda w, _: stored_codes(b, w, "kernel"))
-        return _in_place(b, Value("", x.layout, codes), placed)
-    return _at_places(conv, found, chain.linear.shape, x, b, alone=not chain.between)
-
-
-def _at_places(
-    conv: Conv, found: Requantized, shape: Shape, x: Value, b: Builder, *, alone: bool
-) -> Value:
-    """A result of *shape* in the form of *conv*, and with the places of a row, that are fastest."""
-    groups, width = conv.groups, shape[-2]
-    whole = form(conv, width, alone=alone) is Form.WHOLE
-    count = places_abreast(conv, width) if whole or groups == 1 else 1
-    run = widened(without_groups(conv) if whole else conv, count, width)
-    x = relayout(b, x, channels_first(x.rank))
-
-    def kernel(codes: Stored, zero: int) -> Tensor:
-        rows = ended(codes, zero) if count > 1 else codes
-        stored = spread(b, rows, groups, zero) if whole else stored_codes(b, rows, "kernel")
-        if count == 1:
-            return stored
-        outputs, inputs, *window = codes.shape
-        sizes = (outputs, inputs * groups, *window)
-        return widened_kernel(b, stored, sizes, conv.strides[-1], count)
-
-    codes = _convolved(run, found, x, b, kernel, count)
-    if count == 1:
-        return from_codes(b, codes, x.layout)
-    return side_by_side(b, Value("", x.layout, codes), shape, count)
-
-
-def mean_of_codes(op: Pool, shape: Shape, x: Value, b: Builder) -> Value | None:
-    """A mean that needs no rounding as sums of codes, in smaller steps; ``None`` if bytes end."""
-    if x.codes is None or not x.integer or not divides_exactly(op):
-        return None
-    count = math.prod(op.window)
-    lo, hi = (end * count for end in x.codes.ends)
-    grid = Grid(lo, hi, x.codes.exp - (count.bit_length() - 1))
-    if not bytes_hold(grid):
-        return None
-    ones = summing(op, shape[-1] or 1)
-    weights = conv_weight(ones).array.astype(np.int64)
-    bias, multipliers = np.zeros(len(weights), np.int64), np.ones(len(weights), np.float32)
-    zero = _zero(grid)
-    sums = Requantized(weights, bias, multipliers, grid, (-zero, 255 - zero), 0)
-    return _at_places(ones, sums, shape, x, b, alone=True)
-
-
-def _zero(grid: Grid) -> int:
-    """The code of 0."""
-    return 128 if grid.lo < 0 else 0
-
-
-def _in_place(b: Builder, y: Value, placed: Phases) -> Value:
-    """The phases, which are channels, where they belong: moved in runs of one pixel's channels."""
-    assert y.codes is not None
-    rows, columns = placed.block, placed.block
-    y = relayout(b, y, natural(y.rank))
-    assert y.codes is not None
-    tensor = b.op("Reshape", y.codes.tensor, b.integers([0, 0, 0, rows, columns, -1], "shape"))
-    tensor = b.op("Transpose", tensor, attributes={"perm": [0, 1, 3, 2, 4, 5]})
-    shape = [0, -1, placed.width, placed.channels]
-    tensor = b.op("Reshape", tensor, b.integers(shape, "shape"))
-    if any(map(any, placed.surplus)):
-        starts = b.integers([before for before, _ in placed.surplus], "starts")
-        ends = b.integers([-after if after else _END for _, after in placed.surplus], "ends")
-        tensor = b.op("Slice", tensor, starts, ends, b.integers([1, 2], "axes"))
-    return from_codes(b, replace(y.codes, tensor=tensor), y.layout)
-
-
-def _convolved(
-    op: Conv,
-    found: Requantized,
-    x: Value,
-    b: Builder,
-    kernel: Callable[[Stored, int], Tensor],
-    count: int = 1,
-) -> Codes:
-    """With the attributes of *op* and the *kernel* of stored weights and the code of 0.
-
-    It has the channels of *found*, *count* times.
-    """
-    assert x.codes is not None
-    grid, dtype, zero = found.grid, "uint8", _zero(found.grid)
-    codes = _shifted(b, x.codes, found.shift)
-    weights = WeightCodes(found.weights, np.zeros(1, np.int64), 0)
-    kind, origin = type_of_weights(b, weights, codes)
-    scales = np.ldexp(found.multipliers, grid.exp - codes.exp).astype(np.float32)
-    scales = scales[0] if np.all(scales == scales[0]) else np.tile(scales, count)
-    y = b.op(
-        "QLinearConv",
-        codes.tensor,
-        b.scalar(2.0**codes.exp),
-        b.constant(np.array(codes.zero, codes.dtype), "zero"),
-        kernel((found.weights + origin).astype(kind), origin),
-        b.constant(scales, "kernel_scale"),
-        b.constant(np.full(scales.shape, origin, kind), "zero"),
-        b.scalar(grid.step),
-        b.constant(np.array(zero, dtype), "zero"),
-        b.constant(np.tile(found.bias.astype(np.int32), count), "bias"),
-        attributes=conv_attributes(op),
-    )
-    ends = tuple(end + zero for end in found.ends)
-    if ends != (0, 255):
-        lo, hi = (b.constant(np.array(n, dtype), "end") for n in ends)
-        y = b.op("Clip", y, lo, hi)
-    return Codes(y, dtype, zero, grid.exp, (grid.lo, grid.hi))
-
-
-def _shifted(b: Builder, codes: Codes, bits: int) -> Codes:
-    """The same numbers with more steps between them: parts of a step for the bias."""
-    if not bits:
-        return codes
-    places = b.constant(np.array(bits, codes.dtype), "bits")
-    tensor = b.op("BitShift", codes.tensor, places, attributes={"direction": "LEFT"})
-    lo, hi = codes.ends
-    return replace(codes, tensor=tensor, exp=codes.exp - bits, ends=(lo << bits, hi << bits))
+        codes = convolved(conv, found, x, b, lambda w, _: stored_codes(b, w, "kernel"))
+        return in_place(b, Value("", x.layout, codes), placed)
+    return at_places(conv, found, chain.linear.shape, x, b, alone=not chain.between)

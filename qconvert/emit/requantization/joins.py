@@ -83,7 +83,8 @@ def _branch(
     """The chain of which *concat* reads *name*, with what is *behind* and the *end*."""
     start = graph.makers.get(name)
     while start is not None and not _may_be_joined(start.op):
-        start = graph.makers.get(start.inputs[0]) if len(start.inputs) == 1 else None
+        alone = len(start.inputs) == len(graph.readers[start.inputs[0]]) == 1
+        start = graph.makers.get(start.inputs[0]) if alone else None
     walk = None if start is None else walk_from(graph, start)
     if start is None or walk is None or walk.reader is not concat:
         return None
