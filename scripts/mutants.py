@@ -34,7 +34,6 @@ from scripts.mutation.file_mutant import FileMutant
 from scripts.mutation.files import FILE_MUTANTS
 from scripts.mutation.outcome import Outcome
 from scripts.mutation.planting import (
-    MODELS,
     PARTS,
     ROOT,
     Fault,
@@ -81,7 +80,7 @@ class Run:
 
     def of_sources(self, mutants: Sequence[SourceMutant]) -> Iterator[Result]:
         """Bugs in the converter."""
-        models = MODELS if mutants else ()
+        models = tuple(dict.fromkeys(mutant.model for mutant in mutants))
         _require_passing(models, self.pool.map(self._unchanged, models))
         for mutant, outcome in zip(mutants, self.pool.map(self._source, mutants), strict=True):
             remarked = mutant.remark in outcome.remarks.get(mutant.layer, "")
@@ -199,6 +198,7 @@ def _chosen(
         planted((ROOT / "qconvert" / mutant.file).read_text(encoding="utf-8"), mutant)
     if options.one_each:
         sources = list({(m.gap, m.file): m for m in reversed(sources)}.values())[::-1]
+    sources, faults = sources[options.first :: options.each], faults[options.first :: options.each]
     return (
         [m for m in sources if _is_chosen(options, "source", m.id)],
         [m for m in FILE_MUTANTS[:: options.every] if _is_chosen(options, "file", m.id)],
@@ -223,6 +223,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--one-each", action="store_true", help="of bugs in the converter one of a class and file"
     )
+    parser.add_argument("--each", type=int, default=1, help="only each so-many-th of the others")
+    parser.add_argument("--first", type=int, default=0, help="which of these is the first")
     parser.add_argument("ids", nargs="*", help="only these mutants")
     return parser.parse_args()
 

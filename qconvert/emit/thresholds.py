@@ -9,6 +9,7 @@ code below and above. TensorFlow's tanh is wrong by up to 6.2, its sigmoid by up
 ``2**-24`` of the result there, so that codes can change within these distances of a tie alone.
 """
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -23,12 +24,16 @@ WIDEST: Final = 16
 #: How far around a tie is searched, relative to it: 16 times ``2**-24``.
 _REACH: Final = 2.0**-20
 
+#: Tables that are kept: a check writes the operators of each quantizer several times.
+_KEPT: Final = 8
+
 #: Runtimes' sigmoids are off by as much where they are smaller.
 _LEAST_SIGMOID: Final = 0.25
 
 _F64 = npt.NDArray[np.float64]
 
 
+@lru_cache(_KEPT)
 def thresholds(q: QuantizedTanh | QuantizedSigmoid) -> tuple[F32, F32]:
     """Where the value changes (n,), in ascending order, and the values between (n + 1,)."""
     grid = grid_of(q)

@@ -14,6 +14,7 @@ from qconvert.frontend.quantizer_text import parse
 from qconvert.frontend.quantizers import quantizer
 from qconvert.ir import F32
 from qconvert.numerics import eigen, fold_batch_normalization, quantize
+from qconvert.runners.tf_worker.quantizers import quantized
 
 from .quantizer_cases import (
     AUTOMATIC,
@@ -70,6 +71,21 @@ def test_position_in_the_tensor(
     theirs = getattr(qkeras, case.name)(**case.options)
     for part in np.resize(x, (len(x) // length + 1, length)):
         assert_array_equal(quantize(case.ours(), part), theirs(tf.constant(part)).numpy())
+
+
+@pytest.mark.parametrize("length", [1, 8, 7 * 300 + 3])
+@pytest.mark.parametrize("case", POSITIONS, ids=str)
+def test_in_a_loop_as_in_single_tensors(
+    tf: TensorFlow, qkeras: ModuleType, case: Case, length: int
+) -> None:
+    """As the worker runs it; TensorFlow's optimizer of graphs would change ``quantized_ulaw``."""
+    steps = np.exp2(np.arange(-6.5, 7, 1)).astype(np.float32)
+    x = np.resize(ulps_around(np.append(steps, np.float32(0.3)), 40), length)
+    theirs = getattr(qkeras, case.name)(**case.options)
+    single = [theirs(tf.constant(x[i : i + 7])).numpy() for i in range(0, length, 7)]
+    assert_array_equal(quantized(theirs, x, 7), np.concatenate(single))
+    # Graphs of others are as fast as before.
+    assert not tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer")
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
