@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -70,12 +71,18 @@ def inputs_of(graph: Graph) -> dict[str, F32]:
     return found
 
 
+@cache
+def graph_of(path: Path) -> Graph:
+    """Of a file of this run, which several tests ask about."""
+    return build_graph(read_model(path))
+
+
 def test_every_model_is_compared(v3_models: Path) -> None:
     assert {path.stem for path in v3_models.iterdir()} == set(NAMES)
 
 
 def test_every_class_that_there_is_has_a_model(v3_models: Path) -> None:
-    graphs = [build_graph(read_model(v3_models / f"{name}.keras")) for name in NAMES]
+    graphs = [graph_of(v3_models / f"{name}.keras") for name in NAMES]
     known = set(LAYERS) - ELSEWHERE
     assert {layer.class_name for graph in graphs for layer in graph.layers} == known
 
@@ -84,7 +91,7 @@ def test_every_class_that_there_is_has_a_model(v3_models: Path) -> None:
 def test_layers_and_weights_are_those_of_the_real_model(
     v3_models: Path, v3_worker: Ask, tmp_path: Path, name: str
 ) -> None:
-    graph = build_graph(read_model(v3_models / name))
+    graph = graph_of(v3_models / name)
     inputs = inputs_of(graph)
     write_npz(tmp_path / "x.npz", inputs)
     v3_worker("load", model=v3_models / name)
@@ -106,7 +113,7 @@ def test_layers_and_weights_are_those_of_the_real_model(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_exported_models_compute_the_same(v3_models: Path, name: str) -> None:
-    graph = build_graph(read_model(v3_models / f"{name}.keras"))
+    graph = graph_of(v3_models / f"{name}.keras")
     runner, inputs = OrtRunner(to_onnx(graph)), inputs_of(graph)
     for found in (runner.run_layers(inputs), runner.run_deployed(inputs)):
         require_fit(graph, inputs, found, rounded=name in ROUNDED)

@@ -62,11 +62,11 @@ def one_by_one(quantizer: Layer, rows: Array) -> Array:
     import numpy as np
     import tensorflow as tf
 
-    loop = tf.function(
-        lambda tensor: tf.map_fn(quantizer, tensor, parallel_iterations=1), autograph=False
-    )
+    tensor = tf.constant(rows)
+    loop = tf.function(lambda x: tf.map_fn(quantizer, x, parallel_iterations=1), autograph=False)
     with unoptimized():
-        return np.ravel(loop(tf.constant(rows)))
+        # Called as it is, TensorFlow would warn of many functions.
+        return np.ravel(loop.get_concrete_function(tensor)(tensor))
 
 
 @contextmanager
