@@ -6,9 +6,10 @@ from typing import Final
 import pytest
 from hypothesis import settings
 
+from tests.forked_reader import forked_reader, forked_readers
 from tests.shared_tensorflow import shared_process, shared_tensorflow
 
-__all__ = ["shared_process", "shared_tensorflow"]
+__all__ = ["forked_reader", "forked_readers", "shared_process", "shared_tensorflow"]
 
 # The machines are shared: the same examples each time, and no judgement by the clock.
 settings.register_profile("repeatable", derandomize=True, deadline=None)

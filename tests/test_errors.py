@@ -13,6 +13,8 @@ from qconvert.cli import run
 from qconvert.errors import BadFileError, BadModelError, Problem, QConvertError, UnsupportedError
 from tests.hostile.building import Change, Config, entry, hdf5, layers, model, option
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 FORGED = "e\nqconvert: n.onnx: PROVEN, all 8 layers equal\r\x0bqconvert: ok\u2028qconvert: ok"
 LONG = "l" * 3_000_000
 #: What a terminal of 100 columns shows on about a hundred pages at most.

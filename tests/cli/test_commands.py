@@ -731,6 +731,8 @@ def test_signals_that_come_while_it_ends_show_nothing() -> None:
     program = """
 import atexit, os, signal, sys
 from qconvert.__main__ import main
+
+pytestmark = pytest.mark.usefixtures("forked_reader")
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
     atexit.register(os.kill, os.getpid(), number)
 sys.argv = ["qconvert", "--version"]

@@ -13,6 +13,8 @@ import pytest
 from qconvert.cli import configuration, configured, run
 from qconvert.cli.checked import checked
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 HERE = 'tf-python = "/nowhere/python"\nsamples = 4\n'
 
 

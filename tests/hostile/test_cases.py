@@ -12,6 +12,8 @@ from qconvert.errors import QConvertError
 from tests.hostile.case import Case
 from tests.hostile.cases import EVERY
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 #: Seconds, on a machine that does much else.
 IN_TIME = 60
 

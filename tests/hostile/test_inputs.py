@@ -9,6 +9,8 @@ import pytest
 from qconvert.cli import run
 from tests.hostile.sample_files import SAMPLES
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_samples_get_their_code(

@@ -28,7 +28,7 @@ from qconvert.checking.deployed import onnx_graph
 from qconvert.checking.witness import Direct, Witness
 from qconvert.cli import run
 from qconvert.errors import BadFileError, LimitError, WitnessError
-from qconvert.modelfile import isolated, onnx_model
+from qconvert.modelfile import isolated
 from qconvert.runners.ort import OrtRunner
 from qconvert.runners.ort_process import ort_process
 from qconvert.runners.reference import ReferenceRunner
@@ -49,7 +49,8 @@ from tests.hostile.onnx_edits import (
     overloaded,
 )
 from tests.hostile.onnx_files import BEYOND, CROWDED, FAILING, OTHERS, REFUSED
-from tests.hostile.reading_once import ReadingOnce
+
+pytestmark = pytest.mark.usefixtures("forked_reader")
 
 NOWHERE = ("--tf-python", "/nowhere/python")
 
@@ -68,17 +69,6 @@ def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("QCONVERT_ORT_SECONDS", "2" if "endless loop" in request.node.name else "5")
 
 
-@pytest.fixture(scope="module")
-def read_before() -> ReadingOnce:
-    return ReadingOnce()
-
-
-@pytest.fixture
-def reading_once(read_before: ReadingOnce, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each content is read by one process, and not by one for each command."""
-    monkeypatch.setattr(onnx_model, "started", read_before.started)
-
-
 def checked_beside_all_others(keras: Path, file: Path) -> Report:
     """With the reference in the place of TensorFlow, so that ONNX Runtime alone decides."""
     graph, model = api.load(keras), onnx.load(file)
@@ -91,7 +81,6 @@ def checked_beside_all_others(keras: Path, file: Path) -> Report:
     return examine(subject, panel, seeded(graph, 17))
 
 
-@pytest.mark.usefixtures("reading_once")
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_file_that_is_not_valid_is_refused_with_its_code(
     name: str, keras: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -213,7 +202,6 @@ def test_calls_of_functions_are_counted_before_they_are_followed(
     assert "--limit function-nodes=N" in error or "is given a graph as 'given'" in error
 
 
-@pytest.mark.usefixtures("reading_once")
 @pytest.mark.parametrize("name", CROWDED)
 def test_layers_are_counted_before_their_operators_are_gone_through(
     name: str, keras: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -243,7 +231,6 @@ def test_a_check_takes_no_large_outputs(
     assert run([*words, "tensor-bytes=4MiB"]) != 7
 
 
-@pytest.mark.usefixtures("reading_once")
 @pytest.mark.parametrize("fused", [False, True])
 def test_layers_are_gone_through_up_to_the_limit(
     fused: bool, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -18,6 +18,8 @@ from qconvert.cli import run
 from tests.hostile.building import BIAS, KERNEL, hdf5, model, renamed
 from tests.hostile.commands.outputs import ORDINARY
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 OLD = b"what was there before"
 NOWHERE = "--tf-python /nowhere/python"
 #: Commands and the files that they write, with their exit codes when nothing fails.

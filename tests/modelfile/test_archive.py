@@ -15,6 +15,8 @@ from qconvert.errors import BadFileError, LimitError
 from qconvert.modelfile import DEFAULT_LIMITS, Json, Limits, read_model
 from qconvert.modelfile.inside import leftover
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 CONFIG: dict[str, Json] = {
     "class_name": "Sequential",
     "config": {"layers": [{"class_name": "QDense", "config": {"name": "d"}}]},

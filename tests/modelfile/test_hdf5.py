@@ -12,6 +12,8 @@ import pytest
 from qconvert.errors import BadFileError, UnsupportedError
 from qconvert.modelfile import read_model
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 WriteModel = Callable[..., Path]
 KERNEL = "model_weights/d/d/kernel:0"
 

@@ -9,6 +9,8 @@ import pytest
 from qconvert.errors import QConvertError, UsageError
 from qconvert.modelfile import DEFAULT_LIMITS, Json, Limits, read_limits, read_model
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 WriteModel = Callable[..., Path]
 
 

@@ -11,6 +11,8 @@ from scripts import clean_files
 from scripts.clean_files import Loader, different
 from tests.v3.test_models import FILES
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 
 @pytest.fixture(scope="module")
 def loader(v3_models: Path, v3_python: Path) -> Iterator[Loader]:

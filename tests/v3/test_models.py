@@ -27,6 +27,8 @@ from qconvert.runners.traces import Trace
 from tests.shared_tensorflow import one_tensorflow
 from tests.v3.layer_tables import GROUPS
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 Ask = Callable[..., Answer]
 NAMES = (
     *GROUPS,
