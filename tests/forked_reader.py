@@ -41,7 +41,7 @@ class Forked:
             os.close(each)
         self.stdin, self.stdout = os.fdopen(write, "wb"), os.fdopen(read, "rb")
         self._told = os.fdopen(told, "rb", buffering=0)
-        self._number = int(self._told.readline())
+        self.number = int(self._told.readline())
         self.returncode: int | None = None
 
     def wait(self, timeout: float | None = None) -> int:
@@ -55,7 +55,7 @@ class Forked:
     def kill(self) -> None:
         """End it, unless it has ended."""
         if self.returncode is None and not select.select([self._told], [], [], 0)[0]:
-            os.kill(self._number, signal.SIGKILL)
+            os.kill(self.number, signal.SIGKILL)
 
     def close(self) -> None:
         """Wait for its end, and leave nothing open."""

@@ -24,6 +24,8 @@ from qconvert.report.stamping import sha256_of_report
 
 from .conftest import LAYERS, activation, dense
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 DATA = Path(__file__).parents[1] / "data"
 
@@ -732,7 +734,6 @@ def test_signals_that_come_while_it_ends_show_nothing() -> None:
 import atexit, os, signal, sys
 from qconvert.__main__ import main
 
-pytestmark = pytest.mark.usefixtures("forked_reader")
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
     atexit.register(os.kill, os.getpid(), number)
 sys.argv = ["qconvert", "--version"]
