@@ -74,7 +74,7 @@ class ForkedReaders:
         command = [sys.executable, "-I", "-S", "-B", str(PROGRAM), *cast(list[str], folders)]
         kept = {name: os.environ[name] for name in isolated._KEPT if name in os.environ}
         environment = kept | isolated._ENVIRONMENT
-        self._process = subprocess.Popen(command, stdin=theirs, env=environment, cwd="/")
+        self._process = subprocess.Popen(command, stdin=theirs.fileno(), env=environment, cwd="/")
         theirs.close()
 
     def started(self, files: tuple[int, ...], limits: Limits) -> AbstractContextManager[Reader]:

@@ -24,6 +24,8 @@ from qconvert.ir import F32
 
 from .conftest import KERNEL, LAYERS
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 DATA: Final = Path(__file__).parents[1] / "data"
 SCHEMA: Final = Path(__file__).parents[2] / "schemas" / "explanation.schema.json"
 NOWHERE: Final = ("--tf-python", "/nowhere/python")

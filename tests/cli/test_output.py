@@ -20,6 +20,8 @@ from qconvert.places import require_writable, require_writable_folder
 from scripts.faulted.writing import small_disk
 from tests.cli.conftest import WriteModel
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 NO_TENSORFLOW = ("--tf-python", "/nowhere/python")
 DATA = Path(__file__).parents[1] / "data"
 

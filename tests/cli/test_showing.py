@@ -26,6 +26,8 @@ from qconvert.emit.metadata import read_metadata
 from qconvert.report.escape import printable
 from qconvert.staged import Staged
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 DATA = Path(__file__).parents[1] / "data"
 NOWHERE = ["--tf-python", "/nowhere/python"]

@@ -14,6 +14,8 @@ from qconvert.differing import conversion
 from qconvert.differing.results import Kind
 from qconvert.errors import BadFileError, UsageError
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 DATA = Path(__file__).parents[1] / "data"
 MODEL = DATA / "jet_mlp.h5"
 

@@ -11,6 +11,8 @@ from qconvert.cli import run
 from qconvert.report import escape
 from tests.hostile.onnx_edits import hostile_names
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 #: Colours, a command of GitHub's, an order of writing, markup, C1, and bytes that are no UTF-8.
 NAME = "m\x1b[31m\n::error::x\u202e[bold]=1\x9b<b>\udcff"
 NOWHERE = ("--tf-python", f"/nowhere/{NAME}")

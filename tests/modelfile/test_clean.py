@@ -14,6 +14,8 @@ from qconvert.modelfile import KerasFiles, ModelFile, read_model, write_clean
 from qconvert.opening import Source, opened, read_for_keras
 from tests.hostile.building import archive, entry, hdf5, model
 
+pytestmark = pytest.mark.usefixtures("forked_reader")
+
 WriteModel = Callable[..., Path]
 DATA = Path(__file__).parents[1] / "data"
 FILES = ("encoder.json", "jet_deepsets.h5", "jet_mlp.h5", "mnist_cnn.keras", "pruned_cnn.h5")
