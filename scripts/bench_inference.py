@@ -246,7 +246,10 @@ def models(folder: Path, names: Sequence[str]) -> dict[str, Path]:
 def _built(folder: Path, names: Sequence[str]) -> dict[str, Path]:
     """Written by a process that has TensorFlow, all if none is named."""
     command = [sys.executable, Path(__file__).with_name("architectures.py"), folder, *names]
-    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
+    ended = subprocess.run(list(map(str, command)), check=False, stdout=subprocess.DEVNULL)
+    if ended.returncode:
+        # It has said what is wrong, such as a network that it does not know.
+        sys.exit(ended.returncode)
     paths = sorted(folder.glob("*.h5"), key=lambda path: path.stat().st_mtime_ns)
     return {path.stem: path for path in paths}
 

@@ -40,10 +40,9 @@ def bench(
     """
     _require_several("batches", batches)
     _require_several("threads", threads)
-    if not batches or not threads or min([rounds, *batches]) < 1 or min(threads) < 0:
-        raise UsageError(
-            "QC003", "nothing is measured in no rounds, of no samples or without threads"
-        )
+    _require_at_least("rounds", 1, [rounds])
+    _require_at_least("batches", 1, batches)
+    _require_at_least("threads", 0, threads)
     _require_at_most("rounds", rounds, MOST_ROUNDS)
     _require_at_most("threads", max(threads), MOST_THREADS)
     if against is None:
@@ -70,6 +69,14 @@ def bench(
 def _require_several(what: str, given: object) -> None:
     if isinstance(given, str) or not isinstance(given, Collection):
         raise UsageError("QC003", f"{what} are several numbers such as (1, 32), not {given!r}")
+
+
+def _require_at_least(what: str, least: int, wanted: Collection[int]) -> None:
+    """`UsageError` also for no number at all, and for what is no whole number."""
+    found = [number for number in wanted if not isinstance(number, int) or number < least]
+    if found or not wanted:
+        said = f"not {found[0]!r}" if found else "and there are none"
+        raise UsageError("QC003", f"{what} are whole numbers from {least} on, {said}")
 
 
 def _require_at_most(what: str, wanted: int, most: int) -> None:

@@ -64,9 +64,10 @@ def export(
     With *io* ``"quantized"`` inputs and outputs are integers where it is known what these stand
     for: from quantizers, or from *domains* such as ``image=uint8/255``. *packed_weights* take as
     few bits as they can in the file, and not fewer where it runs. With *vnni* 8-bit weights are
-    int8, three times as fast, and exact on no x86 CPU without VNNI. Raises `UnsupportedError` with
-    everything that cannot be converted, `BadFileError`, and `OutputError` for an *output* that
-    cannot be written, or exists while *force* is false. The other options are those of `load`.
+    int8, up to three times as fast, and exact on no x86 CPU without VNNI. Raises
+    `UnsupportedError` with everything that cannot be converted, `BadFileError`, and `OutputError`
+    for an *output* that cannot be written, or exists while *force* is false. The other options
+    are those of `load`.
     """
     source = source_of("export", model, reading)
     path = None if output is None else output_file(output)

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--vnni", is_flag=True,
-    help="Store 8-bit weights for x86 CPUs with VNNI: three times as fast, wrong on others.",
+    help="Store 8-bit weights for x86 CPUs with VNNI: faster, and on others wrong by default.",
 )  # fmt: skip
 @FORCE
 @QUIET

@@ -80,7 +80,8 @@ def _weights(layer: Layer, stored: Stored) -> Iterator[Change]:
     """The numbers that the layer computes with, beside those that the file has."""
     for role, weight in layer.weights.items():
         found = stored.get((layer.name, role))
-        hidden = 0 if found is None else int(np.count_nonzero(np.isnan(found)))
+        alone = np.isfinite(weight.effective)
+        hidden = 0 if found is None else int(np.count_nonzero(np.isnan(found) & alone))
         if hidden:
             # One number is wrong, and which one of those that it was made of cannot be told.
             told = f"{hidden:,} of {weight.effective.size:,} are part of other numbers in the file"

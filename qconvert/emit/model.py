@@ -99,6 +99,8 @@ def _require_usable(dialect: str, opset: int, *, quantized_io: bool, packed: boo
     newest = min(_NEWEST_OPSET, onnx.defs.onnx_opset_version())
     if dialect not in DIALECTS:
         raise UsageError("QC003", f"there is no dialect {dialect!r}, only {', '.join(DIALECTS)}")
+    if not isinstance(opset, int):
+        raise UsageError("QC003", f"the opset is a whole number, not {opset!r}")
     if not _OLDEST_OPSET <= opset <= newest:
         raise UsageError("QC003", f"opset {opset} is not between {_OLDEST_OPSET} and {newest}")
     if quantized_io and dialect not in _WITH_CODES:

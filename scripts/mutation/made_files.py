@@ -89,7 +89,7 @@ CONVOLUTIONS: Final = (
     ),
     FileMutant(
         "codes-stacked", "G13", "convolutions", "stacked",
-        _codes_as_numbers("stacked/Concat", 1, "strided/Clip"),
+        _codes_as_numbers("stacked/Concat", 1, "mean/Transpose"),
     ),
     FileMutant(
         "no-mean", "G15", "convolutions", "unscaled", operand("unscaled/Sub", 1, np.zeros_like)

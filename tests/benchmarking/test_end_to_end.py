@@ -143,6 +143,20 @@ def test_what_would_not_end_is_refused(
     assert f"error {code}" in error and words in error
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rounds": 0}, "rounds are whole numbers from 1 on, not 0"),
+        ({"batches": (1, 1.5)}, "batches are whole numbers from 1 on, not 1.5"),
+        ({"batches": ()}, "batches are whole numbers from 1 on, and there are none"),
+        ({"threads": (1, -1)}, "threads are whole numbers from 0 on, not -1"),
+    ],
+)
+def test_what_measures_nothing_is_named(file: Path, options: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        qconvert.bench(file, **options)
+
+
 def test_the_model_is_no_output(file: Path) -> None:
     assert run(["bench", str(file), *QUICK, "--json", str(file), "--force"]) == 6
 

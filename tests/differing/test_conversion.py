@@ -12,6 +12,7 @@ from onnx import numpy_helper
 import qconvert
 from qconvert.differing import conversion
 from qconvert.differing.results import Kind
+from qconvert.emit.metadata import read_metadata
 from qconvert.errors import BadFileError, UsageError
 
 pytestmark = pytest.mark.usefixtures("forked_reader")
@@ -58,6 +59,22 @@ def test_a_number_that_the_file_has_only_within_others_is_not_called_nan(
     (change,) = qconvert.diff(MODEL, path).changes
     assert (change.layer, change.what, change.numbers) == ("fc1", "bias", None)
     assert change.after == "64 of 64 are part of other numbers in the file, which are wrong"
+
+
+def test_numbers_that_are_none_in_the_model_are_so_in_its_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As weights with a normalization of a negative variance in them are."""
+    metadata = read_metadata(onnx.load(path))
+    graph = qconvert.load(MODEL)
+    (layer,) = (x for x in graph.layers if x.name == "fc1")
+    bias = layer.weights["bias"].effective
+    bias[3] = np.nan
+    assert metadata is not None
+    for stored, count in ((bias, 0), (np.full_like(bias, np.nan), 1)):
+        monkeypatch.setattr(conversion, "stored_weights", lambda *_, x=stored: {("fc1", "bias"): x})
+        changes, _ = conversion.conversion_changes(graph, None, onnx.load(path), metadata)
+        assert len(changes) == count
 
 
 def test_the_file_of_another_training_has_another_source(path: Path, tmp_path: Path) -> None:

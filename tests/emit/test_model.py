@@ -231,8 +231,11 @@ def test_old_runtimes_can_read_old_opsets(network: Graph) -> None:
     assert [to_onnx(network, opset=opset).ir_version for opset in (13, 17, 21)] == [7, 8, 10]
 
 
-@pytest.mark.parametrize("arguments", [{"opset": 12}, {"opset": 999}, {"dialect": "other"}])
-def test_unknown_dialect_or_opset_is_an_error(network: Graph, arguments: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [{"opset": 12}, {"opset": 999}, {"opset": "21"}, {"opset": 21.0}, {"dialect": "other"}],
+)
+def test_unknown_dialect_or_opset_is_an_error(network: Graph, arguments: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         to_onnx(network, **arguments)  # type: ignore[arg-type]
 

@@ -8,7 +8,8 @@ import pytest
 
 from qconvert.frontend import build_graph
 from qconvert.frontend.idle import NOTE
-from qconvert.ir import Graph
+from qconvert.frontend.infinite import with_infinite_noted
+from qconvert.ir import Graph, Layer, Weight
 
 GRU = {
     "units": 2,
@@ -215,3 +216,16 @@ def test_a_layer_is_needed_if_one_of_its_results_is(sketch: Any) -> None:
     layers = [sketch.entry("Reshape", "s", "x", target_shape=[1, 2]), layer]
     weights = [sketch.ramp(2, 8), sketch.ramp(2, 8)]
     assert idle(sketch, layers, ["r", 0, 2], r=weights) == set()
+
+
+def test_weights_that_are_not_finite_are_counted() -> None:
+    """As a negative variance makes them, of finite numbers in the file."""
+    kernel = np.array([[np.nan, 1], [2, np.inf]], np.float32)
+    weights = {"kernel": Weight(kernel, kernel, None), "bias": Weight(kernel[0], kernel[1], None)}
+    layers = (Layer("a", "QDense", "x", weights, ("known",)), Layer("b", "QDense", "x"))
+    found = with_infinite_noted(Graph("m", (), (), (), layers)).layers
+    told = (
+        "2 of 4 numbers of kernel are NaN or infinite",
+        "1 of 2 numbers of bias are NaN or infinite",
+    )
+    assert [layer.notes for layer in found] == [("known", *told), ()]

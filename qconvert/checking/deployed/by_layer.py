@@ -6,6 +6,7 @@ from typing import Final
 
 import onnx
 
+from qconvert.checking.deployed.casting import MOVING
 from qconvert.checking.deployed.drawn_file import DrawnFile, Layers
 from qconvert.checking.deployed.float_steps import float_steps
 from qconvert.checking.deployed.kernels import LINEAR, called, is_integer, kind_of, operator_of
@@ -36,7 +37,8 @@ class InFloat:
 class LayerKernels:
     """The operators that compute a layer, in order; those of no layer are of ``""``.
 
-    ``own`` are those that no earlier layer has, ``shared_with`` the first layers of the others;
+    ``own`` are those that no earlier layer has, ``shared_with`` the first layers of the others,
+    but for those that only move numbers, if there are any else;
     ``remarks`` tell what an integer kernel takes more time for.
     """
 
@@ -90,10 +92,18 @@ def _kernels(
         layer,
         tuple(name for name, _ in operators),
         tuple(name for name, first in operators if first == layer),
-        tuple(dict.fromkeys(first for _, first in operators if first != layer)),
+        _shared_with(layer, operators),
         tuple(in_float),
         tuple(dict.fromkeys(remarks)),
     )
+
+
+def _shared_with(layer: str, operators: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Of what only moves numbers for several layers none is computed with another."""
+    shared = [(name, first) for name, first in operators if first != layer]
+    computing = [first for name, first in shared if name not in MOVING]
+    moved = [first for _, first in shared] if len(shared) == len(operators) else []
+    return tuple(dict.fromkeys(computing or moved))
 
 
 def _remarks(outer: onnx.NodeProto, made: OnnxGraph) -> Iterator[str]:
