@@ -1,6 +1,6 @@
 """Kernels some of whose channels have ties, and others a bias off the grid of their sums."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -8,9 +8,9 @@ import pytest
 from qconvert.emit import to_onnx
 from qconvert.emit.requantization.epilogue import Epilogue, Integers, stairs
 from qconvert.emit.requantization.exact import exact, scaled
-from qconvert.ir import F32, Grid
-from qconvert.ir.ops import BatchNormalization, Conv, Quantize
-from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
+from qconvert.ir import F32, Grid, Op
+from qconvert.ir.ops import Affine, BatchNormalization, Conv, Quantize, Scale
+from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu, QuantizedSigmoid
 from qconvert.reference import evaluate
 
 from .conftest import Make, Run, execute
@@ -134,3 +134,26 @@ def test_too_few_weights_to_be_packed_are_as_by_default(
         {"x": (8, 8, inputs)}, [("q", NIBBLE, ["x"]), ("c", conv, ["q"]), ("a", WHOLE, ["c"])]
     )
     assert (to_onnx(graph, packed=True) == to_onnx(graph)) is alike
+
+
+@pytest.mark.parametrize("bits", [3, 4, 8])
+@pytest.mark.parametrize(
+    "between",
+    [
+        (),
+        (Scale(0.5),),
+        (Affine(np.array([0.5, 2, 1, 0.25], np.float32), np.array([1, 0, -0.5, 2], np.float32)),),
+        (Affine(None, np.array([0.25], np.float32)), Scale(2.0)),
+    ],
+)
+def test_ties_of_what_a_hard_sigmoid_rounds(
+    make: Make, run: Run, codes: Codes, between: Sequence[Op], bits: int
+) -> None:
+    """Half of the sum and a half, behind other products and sums that do not round."""
+    conv = Conv(codes(-7, 7, -3, 3, 3, 2, 4), codes(-9, 9, -4, 4), (1, 1), (1, 1), NO_PADDING)
+    names = ["c", *(f"op{i}" for i in range(len(between)))]
+    steps = [("q", NIBBLE, ["x"]), ("c", conv, ["q"])]
+    steps += [(name, op, [read]) for name, op, read in zip(names[1:], between, names, strict=False)]
+    end = Quantize(QuantizedSigmoid(bits))
+    graph = make({"x": (7, 7, 2)}, [*steps, ("a", end, [names[-1]])])
+    assert "Conv" not in checked(run, graph, codes(-20, 99, -4, 50, 7, 7, 2))

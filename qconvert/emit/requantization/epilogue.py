@@ -11,9 +11,11 @@ from qconvert.emit.normalization import normalization
 from qconvert.emit.requantization.means import divided
 from qconvert.ir import F32, Grid, Op, Quantizer
 from qconvert.ir.ops import Affine, BatchNormalization, Pool, Relu, Scale
+from qconvert.ir.quantizers import QuantizedSigmoid
 from qconvert.numerics import quantize_body
 
 Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,12 +33,16 @@ class Epilogue:
     grid: Grid
 
     @property
-    def gains(self) -> npt.NDArray[np.float64]:
-        """By channel what those ops multiply by that do nothing else, but for rounding."""
-        factors = np.ones(self.channels)
-        for op in self.ops:
-            factors *= _factor(op)
-        return factors
+    def affine(self) -> tuple[Floats, Floats]:
+        """By channel a factor and an addend: of those ops that do nothing else, but for rounding.
+
+        What the quantizer does so before it rounds is among it.
+        """
+        factors, addends = np.ones(self.channels), np.zeros(self.channels)
+        for step in (*self.ops, self.quantizer):
+            factor, addend = _affine(step)
+            factors, addends = factors * factor, addends * factor + addend
+        return factors, addends
 
     def codes(self, sums: Integers) -> Integers:
         """The codes, in steps of the grid, of sums (n, kernels) of up to 24 bits."""
@@ -50,16 +56,18 @@ class Epilogue:
         return np.rint(steps).astype(np.int64).reshape(sums.shape)
 
 
-def _factor(op: Op) -> float | F32:
-    match op:
-        case Affine(factor=factor, offset=None) if factor is not None:
-            return factor
+def _affine(step: Op | Quantizer) -> tuple[float | F32, float | F32]:
+    match step:
+        case Affine(factor=factor, offset=offset):
+            return 1.0 if factor is None else factor, 0.0 if offset is None else offset
         case Pool(window=window):
-            return 1 / math.prod(window)
+            return 1 / math.prod(window), 0.0
         case Scale(factor=number):
-            return number
+            return number, 0.0
+        case QuantizedSigmoid(use_real_sigmoid=False):
+            return 0.5, 0.5
         case _:
-            return 1.0
+            return 1.0, 0.0
 
 
 def _apply(op: Op, x: F32) -> F32:

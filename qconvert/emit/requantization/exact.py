@@ -1,4 +1,4 @@
-"""Sums on a grid, or one number times these, that a quantizer rounds: numbers without a search.
+"""Sums on a grid, or an affine function of them, that a quantizer rounds: no search is needed.
 
 A search keeps away from ties; these have them where the quantizer has them, and round them alike.
 """
@@ -21,16 +21,20 @@ _TOO_LARGE: Final = 1 << 31
 def exact(epilogue: Epilogue, kernels: list[Stairs], grid: Grid) -> list[Requantization | None]:
     """By kernel the numbers with the least factor that make an integer of the bias.
 
-    ``None`` where that takes more than 32 bits, or more is behind the sums than a product and that
-    rounding.
+    ``None`` where that takes more than 32 bits, or more is behind the sums than a product, a sum
+    and that rounding.
     """
     exps = epilogue.exps
     bias = np.zeros(epilogue.channels, np.float32) if epilogue.bias is None else epilogue.bias
-    biases = np.resize(bias, len(exps))
+    factors, addends = epilogue.affine
+    with np.errstate(all="ignore"):
+        shifted = (bias + addends / factors).astype(np.float32)
+    # What is no number is none of a kernel with numbers: it is tried as any other one.
+    biases = np.resize(np.where(np.isfinite(shifted), shifted, np.float32(0)), len(exps))
     steps = np.minimum(exps, lowest_bits(biases))
     # It rounds to it before it multiplies by a power of two.
     rounded = grid.exp - stretch(epilogue.quantizer)
-    gains = np.resize(epilogue.gains, len(exps)).tolist()
+    gains = np.resize(factors, len(exps)).tolist()
     found: list[Requantization | None] = []
     columns = kernels, biases, gains, exps.tolist(), steps.tolist()
     for one, number, gain, exp, step in zip(*columns, strict=True):
