@@ -1,7 +1,7 @@
 """A whole graph as an ONNX model."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from qconvert.emit.interface import (
 )
 from qconvert.emit.lowering import (
     lower,
+    lower_branch,
     lower_chain,
     lower_join,
     lower_line,
@@ -28,6 +29,7 @@ from qconvert.emit.lowering import (
 from qconvert.emit.lowering.dense_sums import multipliers
 from qconvert.emit.lowering.gathering import gathered
 from qconvert.emit.lowering.linear_layer import LinearLayer
+from qconvert.emit.lowering.requantized import kernels_of
 from qconvert.emit.metadata import (
     CodesTensor,
     InputTensor,
@@ -168,16 +170,35 @@ class _Emission:
                 self._node(node)
 
     def _join(self, join: Join) -> None:
-        """Its branches as kernels that round, if all can be; else node by node."""
+        """Its branches as codes, if some are kernels that round; else node by node."""
         read = (x if isinstance(x, str) else x.linear.inputs[0] for x in join.branches)
-        inputs = [self.values[name] for name in read]
-        y = lower_join(join, inputs, self._b, self._dialect)
-        if y is not None:
-            self.fused |= dict.fromkeys(join.fused, join.end.name)
-            self._keep(join.end, y)
+        found = kernels_of(join, [self.values[name] for name in read], self._b)
+        if not found:
+            self._each(join.fused)
             return
+        branches: list[Value] = []
+        inside = join.behind_branches
+        for branch, name, write in zip(join.branches, join.concat.inputs, found, strict=True):
+            if write is None:
+                branches.append(self._quantized(branch, name, join.end))
+            else:
+                branches.append(lower_branch(branch, write, self._b, self._dialect))
+                inside |= frozenset() if isinstance(branch, str) else frozenset(branch.fused)
+        self.fused |= dict.fromkeys(inside, join.end.name)
+        self._keep(join.end, lower_join(join, branches, self._b, self._dialect))
+
+    def _quantized(self, branch: Chain | str, name: str, end: Node) -> Value:
+        """What the quantizer at the *end* makes of a branch, whose value is *name*."""
+        if isinstance(branch, Chain):
+            self._each(branch.fused)
+        self._b.scope = end.name
+        shape = self._graph.shapes[name]
+        return lower(end.op, (self.values[name],), shape, self._b, self._dialect)
+
+    def _each(self, names: Collection[str]) -> None:
+        """The nodes of these *names*, in order."""
         for node in self._graph.nodes:
-            if node.name in join.fused:
+            if node.name in names:
                 self._node(node)
 
     def _node(self, node: Node) -> None:

@@ -15,7 +15,7 @@ from qconvert.ir import Graph
 def kernel_in(model: onnx.ModelProto) -> RoundingKernel:
     """It, and no other."""
     (kernel,) = LayeredFile(model).kernels["act"]
-    assert kernel is not None
+    assert isinstance(kernel, RoundingKernel)
     return kernel
 
 

@@ -12,12 +12,13 @@ from onnx import numpy_helper
 
 from qconvert.checking.deployed.conversion import Conversion
 from qconvert.checking.deployed.layered_file import LayeredFile
+from qconvert.checking.deployed.rounding_kernel import Part
 from qconvert.checking.deployed.stored import stored_weights
 from qconvert.checking.results import Report, Verdict
 from qconvert.emit import to_onnx
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Weight, infer_shape
-from qconvert.ir.ops import BatchNormalization, Concat, Conv, Pad, Pool, Quantize
-from qconvert.ir.quantizers import QuantizedRelu
+from qconvert.ir.ops import BatchNormalization, Concat, Conv, Pad, Pool, Quantize, Scale
+from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 
 from .deployed_models import Array, change, node
 from .repairing import check
@@ -85,7 +86,13 @@ BESIDE_CODES: Final = model_of(
     ("pad", AROUND, ["join"]),
     ("act", NIBBLE, ["pad"]),
 )
-GRAPHS: Final = (PLAIN, NORMALIZED, BESIDE_CODES)
+BESIDE_OTHERS: Final = model_of(
+    *BRANCHES[:2],
+    ("b", Quantize(QuantizedBits(4, 1, alpha=1.0)), ["x"]),
+    ("c", Scale(0.5), ["q"]),
+    ("join", Concat(3), ["b", "a", "c"]),
+    ("act", NIBBLE, ["join"]),
+)
 
 
 def is_proven(report: Report) -> list[bool]:
@@ -104,11 +111,19 @@ def all_found(graph: Graph, model: onnx.ModelProto) -> bool:
     )
 
 
-@pytest.mark.parametrize("graph", GRAPHS)
-def test_joined_kernels_are_proven(graph: Graph) -> None:
+@pytest.mark.parametrize(
+    ("graph", "parts"),
+    [
+        (PLAIN, []),
+        (NORMALIZED, []),
+        (BESIDE_CODES, [Part.KEPT]),
+        (BESIDE_OTHERS, [Part.ROUNDED, Part.ROUNDED]),
+    ],
+)
+def test_joined_kernels_are_proven(graph: Graph, parts: list[Part]) -> None:
     model = to_onnx(graph)
     kernels = LayeredFile(model).kernels["act"]
-    assert [kernel is not None for kernel in kernels] == [graph is not BESIDE_CODES, True]
+    assert [kernel for kernel in kernels if isinstance(kernel, Part)] == parts
     assert all_found(graph, model)
     assert all(is_proven(check(graph, model, graph)))
 
@@ -177,6 +192,19 @@ def test_what_is_beside_a_kernel_counts(edit: Edit) -> None:
     edit(model)
     assert not all_found(BESIDE_CODES, model)
     assert not any(is_proven(check(BESIDE_CODES, model, BESIDE_CODES))[2:])
+
+
+@pytest.mark.parametrize(("kind", "index"), [("QuantizeLinear", 1), ("DequantizeLinear", 1)])
+def test_what_is_rounded_beside_a_kernel_has_its_steps(kind: str, index: int) -> None:
+    """And is read as what it is."""
+    model = to_onnx(BESIDE_OTHERS)
+    (quantize,) = (x for x in model.graph.node if x.name == "act/QuantizeLinear")
+    read = next(x for x in model.graph.node if x.output[0] == quantize.input[0])
+    changed_one = quantize if kind == "QuantizeLinear" else read
+    assert changed_one.op_type == kind
+    model.graph.initializer.append(numpy_helper.from_array(np.array(0.5, np.float32), "half"))
+    changed_one.input[index] = "half"
+    assert not all(is_proven(check(BESIDE_OTHERS, model, BESIDE_OTHERS)))
 
 
 def test_codes_that_a_quantizer_changes_have_to_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:

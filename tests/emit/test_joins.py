@@ -168,10 +168,35 @@ def test_codes_that_the_quantizer_leaves_as_they_are_stand_beside_them(
         Quantize(QuantizedBits(4, 1, alpha=1.0)),
     ],
 )
-def test_codes_that_it_would_round_do_not(make: Make, run: Run, other: Quantize) -> None:
+def test_codes_that_it_would_round_are_rounded_alone(make: Make, run: Run, other: Quantize) -> None:
     """Finer ones, larger ones, and such with another zero point."""
     steps = [*BRANCHES[:2], ("d", other, ["x"]), ("concat", Concat(3), ["a", "d"])]
-    assert kernels(run, make, [*steps, ("act", NIBBLE, ["concat"])]) == 0
+    found = operators(run, make, [*steps, ("act", NIBBLE, ["concat"])])
+    assert "Conv" not in found and found.count("QLinearConv") == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        conv(4, 7),
+        Relu(),
+        Pool("mean", (3, 3), (1, 1), ((1, 1), (1, 1))),
+        Pad(((0, 0), (0, 0), (1, 2))),
+    ],
+)
+@pytest.mark.parametrize("order", [["a", "b"], ["b", "a"]])
+def test_what_is_no_kernel_is_rounded_beside_those(
+    make: Make, run: Run, other: Op, order: list[str]
+) -> None:
+    """Of floats, of a mean that is rounded itself, or of any other op."""
+    steps = [*BRANCHES[:2], ("b", other, ["x"]), ("concat", Concat(3), order)]
+    assert operators(run, make, [*steps, ("act", NIBBLE, ["concat"])]).count("QLinearConv") == 1
+    # A normalization behind all of them, or a quantizer with more to do, would be there twice.
+    for end in (
+        [("n", Affine(None, np.array([0.25], np.float32)), ["concat"]), ("act", NIBBLE, ["n"])],
+        [("act", SIGN, ["concat"])],
+    ):
+        assert "QLinearConv" not in operators(run, make, [*steps, *end])
 
 
 @pytest.mark.parametrize(
@@ -183,16 +208,6 @@ def test_codes_that_it_would_round_do_not(make: Make, run: Run, other: Quantize)
         joined(LARGEST, normalization(12, sign=-1), NIBBLE),
         joined(Reshape((12, -1)), Affine(np.full(64, 0.5, np.float32), None), NIBBLE),
         joined(AROUND, Affine(None, np.array([1], np.float32)), NIBBLE),
-        # One without integers.
-        joined(
-            NIBBLE,
-            branches=(*BRANCHES[:2], ("b", conv(4, 7), ["x"])),
-        ),
-        # A mean, of which a check could not tell by weights that its numbers are right.
-        joined(
-            NIBBLE,
-            branches=(("q", NIBBLE, ["x"]), ("a", conv(4, 5, stride=2), ["q"]), ("b", MEAN, ["q"])),
-        ),
         # One that others read, too.
         [*joined(NIBBLE), ("act2", SIGNED, ["b"])],
         [*joined(NIBBLE), ("act2", SIGNED, ["concat"])],

@@ -16,7 +16,7 @@ import onnx
 
 from qconvert.checking.deployed.kernel_forms import form_of, over_windows, weights_of
 from qconvert.checking.deployed.paths import is_mean, moves
-from qconvert.checking.deployed.rounding_kernel import Kernels, Numbers, RoundingKernel
+from qconvert.checking.deployed.rounding_kernel import Kernels, Numbers, Part, RoundingKernel
 from qconvert.exactness import Analysis, Doubt, Reach, Sums, product_sums
 from qconvert.ir import F32, Node
 from qconvert.ir.ops import (
@@ -157,11 +157,13 @@ def judged_together(
         return []
     found: list[tuple[Sequence[Node], Judged]] = []
     for path, kernel in zip(paths, kernels, strict=True):
-        if kernel is None and _is_kept(path, analysis):
+        if isinstance(kernel, Part):
+            if kernel is Part.KEPT and not _is_kept(path, analysis):
+                return []
             continue
-        # Of a mean no weights would tell.
-        readable = kernel is not None and (len(paths) == 1 or not is_mean(path[0]))
-        one = judged(path, analysis, kernel) if kernel is not None and readable else None
+        # Of a mean that is joined no weights would tell.
+        readable = len(paths) == 1 or not is_mean(path[0])
+        one = judged(path, analysis, kernel) if readable else None
         if one is None:
             return []
         found.append((path, one))

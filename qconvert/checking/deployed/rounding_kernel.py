@@ -5,6 +5,7 @@ A ``QLinearConv`` returns ``rint((accumulator + bias) * multiplier)``.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -31,6 +32,8 @@ _BESIDE: Final = MOVING | {
     "ReduceMax",
     "Resize",
 }
+#: In a quantizer that is applied to a part alone.
+_QUANTIZING: Final = frozenset({"Clip", "DequantizeLinear", "QuantizeLinear"})
 #: And behind what is joined.
 _BEHIND: Final = _BESIDE - {"BitShift", "Clip"}
 
@@ -99,14 +102,20 @@ class RoundingKernel:
         return result
 
 
-#: By part that is joined: an operator, or nothing where codes are left as they are.
-Kernels: TypeAlias = tuple[RoundingKernel | None, ...]
+class Part(Enum):
+    """What is joined beside kernels: codes as they are, and numbers that are rounded to codes."""
+
+    KEPT = "kept"
+    ROUNDED = "rounded"
+
+
+Kernels: TypeAlias = tuple[RoundingKernel | Part, ...]
 
 
 def rounding_kernels(
     cone: list[onnx.NodeProto], file: OnnxGraph, given: Mapping[str, Meaning]
 ) -> Kernels:
-    """The operators of a cone that round: one, or one for each part that is joined at its end.
+    """The operators of a cone that round sums: one, or some of the parts joined at its end.
 
     None where something else computes, or where one takes codes for something else than these are;
     *given* is what inputs are.
@@ -118,7 +127,8 @@ def rounding_kernels(
         alone = _rounding_kernel(cone, file, given)
         found = () if alone is None else (alone,)
     fillers = {_filler(x, cone, file) for x in cone if x.op_type == "Pad"}
-    return found if fillers <= {kernel.zero for kernel in found if kernel is not None} else ()
+    zeros = {kernel.zero for kernel in found if isinstance(kernel, RoundingKernel)}
+    return found if fillers <= zeros else ()
 
 
 def _joined(
@@ -131,14 +141,37 @@ def _joined(
     own = {id(node) for part in parts.values() for node in part} | {id(join)}
     if not all(x.op_type in _BEHIND and not x.domain for x in cone if id(x) not in own):
         return ()
-    found = {name: _rounding_kernel(part, file, given) for name, part in parts.items()}
-    kernels = [kernel for kernel in found.values() if kernel is not None]
-    kept = [name for name, kernel in found.items() if kernel is None]
+    found = {
+        name: _rounding_kernel(part, file, given) or _part(part, file, given)
+        for name, part in parts.items()
+    }
+    kernels = [kernel for kernel in found.values() if isinstance(kernel, RoundingKernel)]
     meanings: set[Meaning | None] = {(kernel.y_scale, kernel.zero) for kernel in kernels}
-    meanings.update(meaning_of(name, file, given) for name in kept)
-    moved = all(x.op_type in MOVING and not x.domain for name in kept for x in parts[name])
-    right = kernels and moved and len(meanings) == 1
-    return tuple(found[name] for name in join.input) if right else ()
+    others = [name for name, kernel in found.items() if isinstance(kernel, Part)]
+    meanings.update(meaning_of(name, file, given) for name in others)
+    joined = tuple(kernel for name in join.input if (kernel := found[name]) is not None)
+    right = kernels and len(joined) == len(join.input) and len(meanings) == 1
+    return joined if right else ()
+
+
+def _part(part: list[onnx.NodeProto], file: OnnxGraph, given: Mapping[str, Meaning]) -> Part | None:
+    """What is no kernel, if it does nothing but move codes, or round numbers to these before."""
+    working = [node for node in part if file.constant(node.output[0]) is None]
+    kinds = {"" if node.domain else node.op_type for node in working}
+    if kinds <= MOVING:
+        return Part.KEPT
+    read = [node for node in working if node.op_type == "DequantizeLinear"]
+    rounds = "QuantizeLinear" in kinds and kinds <= MOVING | _QUANTIZING
+    return Part.ROUNDED if rounds and all(_is_read(node, file, given) for node in read) else None
+
+
+def _is_read(node: onnx.NodeProto, file: OnnxGraph, given: Mapping[str, Meaning]) -> bool:
+    """Whether a dequantization takes codes for what they are."""
+    scale, zero = (file.constant(input_of(node, place)) for place in (1, 2))
+    if scale is None or zero is None or not scale.size == zero.size == 1:
+        return False
+    known = float(np.squeeze(scale)), int(np.squeeze(zero))
+    return meaning_of(node.input[0], file, given) == known
 
 
 def _filler(pad: onnx.NodeProto, cone: list[onnx.NodeProto], file: OnnxGraph) -> int | None:

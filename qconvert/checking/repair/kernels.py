@@ -45,10 +45,10 @@ def demands(
     found: dict[str, Demanded] = {}
     for layer, each in kernels.items():
         paths = paths_to(graph, values.get(layer, ""), inside)
-        kernel = each[0] if len(paths) == len(each) == 1 else None
-        demand = None if kernel is None else demanded(paths[0], analysis, kernel)
-        if kernel is not None and demand is not None:
-            found[layer] = Demanded(layer, kernel, demand)
+        kernel = each[0]
+        if len(paths) == len(each) == 1 and isinstance(kernel, RoundingKernel):
+            demand = demanded(paths[0], analysis, kernel)
+            found |= {} if demand is None else {layer: Demanded(layer, kernel, demand)}
     return found
 
 

@@ -19,6 +19,7 @@ from qconvert.emit.lowering import (
     rounding,
 )
 from qconvert.emit.lowering.linear_layer import LinearLayer
+from qconvert.emit.lowering.requantized import Write
 from qconvert.emit.lowering.stock import lower_stock
 from qconvert.emit.requantization import Chain, Join
 from qconvert.emit.values import Value
@@ -106,12 +107,14 @@ def lower_chain(
     return requantized.lower_chain(chain, weight, x, b, dialect, lower)
 
 
-def lower_join(join: Join, inputs: Sequence[Value], b: Builder, dialect: Dialect) -> Value | None:
-    """Emit all chains of a join, each behind one of *inputs*, as integer kernels.
+def lower_branch(branch: Chain | str, write: Write, b: Builder, dialect: Dialect) -> Value:
+    """Emit a branch of a join as codes, by what `kernels_of` says of it."""
+    return requantized.written(branch, write, b, dialect, lower)
 
-    ``None`` if one cannot be one.
-    """
-    return requantized.lower_join(join, inputs, b, dialect, lower)
+
+def lower_join(join: Join, branches: Sequence[Value], b: Builder, dialect: Dialect) -> Value:
+    """Emit what is behind the *branches* of a join, which are codes."""
+    return requantized.lower_join(join, branches, b, dialect, lower)
 
 
 def lower_mean(node: Node, x: Value, b: Builder) -> Value | None:

@@ -75,10 +75,22 @@ def _largest(b: Builder, x: Value, tensor: Tensor, attributes: Attributes, last:
 
 
 def by_integers(b: Builder, codes: Tensor) -> bool:
-    """Whether an integer kernel writes *codes*, or whoever supplies them."""
-    node = b.maker(codes)
-    while node is not None and node.op_type in _MOVING:
-        node = b.maker(node.input[0])
+    """Whether an integer kernel writes *codes*, or some of them, or whoever supplies them."""
+    pending, seen = [codes], set[Tensor]()
+    while pending:
+        tensor = pending.pop()
+        node = b.maker(tensor)
+        if node is not None and node.op_type in _MOVING:
+            # What is joined is more than one tensor; of the others the first is moved.
+            moved = node.input if node.op_type == "Concat" else node.input[:1]
+            pending += [name for name in moved if name not in seen]
+            seen.update(moved)
+        elif _is_by_integers(b, node):
+            return True
+    return False
+
+
+def _is_by_integers(b: Builder, node: onnx.NodeProto | None) -> bool:
     if node is None or node.op_type != "QuantizeLinear":
         return node is None or node.op_type == "QLinearConv"
     source = b.maker(node.input[0])

@@ -30,7 +30,7 @@ from qconvert.emit.requantization import (
 )
 from qconvert.emit.values import Value, channels_first, relayout
 from qconvert.emit.weights import Weight, conv_weight, weight_of
-from qconvert.ir import Node, Op, Shape
+from qconvert.ir import Node, Op, Quantizer, Shape
 from qconvert.ir.ops import Conv, ConvTranspose, Pool, Quantize
 from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
 from qconvert.numerics import quantize_body
@@ -53,26 +53,42 @@ def lower_chain(
     return None if write is None else _moved(chain.moves, write(), b, dialect, lower)
 
 
-def lower_join(
-    join: Join, inputs: Sequence[Value], b: Builder, dialect: Dialect, lower: Lower
-) -> Value | None:
-    """The value at the end of a join.
+def kernels_of(join: Join, inputs: Sequence[Value], b: Builder) -> list[Write | None]:
+    """By branch of a *join* how its codes are written, if not by the quantizer.
 
-    ``None`` if some chain of it can be no kernel, or the quantizer rounds what is no chain's.
+    Empty where nothing is gained, or where the quantizer cannot be applied to the others alone.
     """
-    branches = [
-        ((), _as_it_is(join.end, x))
+    found = [
+        _as_it_is(join.end, x)
         if isinstance(branch, str)
-        else (branch.moves, _kernel(branch, weight_of(branch.linear.op), x, b))
+        else _kernel(branch, weight_of(branch.linear.op), x, b)
         for branch, x in zip(join.branches, inputs, strict=True)
     ]
-    written = [(moves, write) for moves, write in branches if write is not None]
-    if len(written) < len(branches):
-        return None
-    values = tuple(_moved(moves, write(), b, dialect, lower) for moves, write in written)
+    pairs = zip(join.branches, found, strict=True)
+    gains = any(write and isinstance(branch, Chain) for branch, write in pairs)
+    assert isinstance(join.end.op, Quantize)
+    divided = not join.behind and _only_rounds(join.end.op.quantizer)
+    return found if gains and (all(found) or divided) else []
+
+
+def lower_join(
+    join: Join, branches: Sequence[Value], b: Builder, dialect: Dialect, lower: Lower
+) -> Value:
+    """The value at the end of a *join*, whose *branches* are codes."""
     b.scope = join.concat.name
-    joined = lower(join.concat.op, values, join.concat.shape, b, dialect)
+    joined = lower(join.concat.op, tuple(branches), join.concat.shape, b, dialect)
     return _moved(join.moves, joined, b, dialect, lower)
+
+
+def written(branch: Chain | str, write: Write, b: Builder, dialect: Dialect, lower: Lower) -> Value:
+    """The codes of a *branch*, with what moves them."""
+    return _moved(() if isinstance(branch, str) else branch.moves, write(), b, dialect, lower)
+
+
+def _only_rounds(quantizer: Quantizer) -> bool:
+    """Whether ``QuantizeLinear``, with a ``Clip`` of bytes, is all of it."""
+    plain = isinstance(quantizer, QuantizedBits | QuantizedLinear | QuantizedRelu)
+    return plain and rounds_to(quantizer) is not None
 
 
 def _as_it_is(end: Node, x: Value) -> Write | None:
@@ -147,9 +163,7 @@ def fuses(chain: Chain, weight: Weight, x: Value) -> bool:
     op, quantize = chain.linear.op, chain.end.op
     if chain.between or x.codes is None or not isinstance(quantize, Quantize):
         return False
-    if not isinstance(quantize.quantizer, QuantizedBits | QuantizedLinear | QuantizedRelu):
-        return False
-    if rounds_to(quantize.quantizer) is None:
+    if not _only_rounds(quantize.quantizer):
         return False
     if not isinstance(op, Conv) or chain.moves:
         return False

@@ -25,8 +25,13 @@ class Join:
     @property
     def fused(self) -> frozenset[str]:
         """The values that nothing outside of it reads."""
-        own = (node.name for node in (self.concat, *self.moves, *self.behind))
-        return frozenset(own).union(*(x.fused for x in self.branches if isinstance(x, Chain)))
+        chains = (branch.fused for branch in self.branches if isinstance(branch, Chain))
+        return self.behind_branches.union(*chains)
+
+    @property
+    def behind_branches(self) -> frozenset[str]:
+        """The same without those of the branches."""
+        return frozenset(node.name for node in (self.concat, *self.moves, *self.behind))
 
 
 def joins(graph: Graph) -> list[Join]:
