@@ -86,6 +86,12 @@ BESIDE_CODES: Final = model_of(
     ("pad", AROUND, ["join"]),
     ("act", NIBBLE, ["pad"]),
 )
+PADDED: Final = model_of(
+    *BRANCHES[:2],
+    ("norm", normalization(3), ["a"]),
+    ("pad", AROUND, ["norm"]),
+    ("act", FEW, ["pad"]),
+)
 BESIDE_OTHERS: Final = model_of(
     *BRANCHES[:2],
     ("b", Quantize(QuantizedBits(4, 1, alpha=1.0)), ["x"]),
@@ -118,6 +124,7 @@ def all_found(graph: Graph, model: onnx.ModelProto) -> bool:
         (NORMALIZED, []),
         (BESIDE_CODES, [Part.KEPT]),
         (BESIDE_OTHERS, [Part.ROUNDED, Part.ROUNDED]),
+        (PADDED, []),
     ],
 )
 def test_joined_kernels_are_proven(graph: Graph, parts: list[Part]) -> None:
@@ -170,6 +177,18 @@ def test_other_numbers_of_one_are_not_the_model_s(graph: Graph, edit: Edit) -> N
     edit(model)
     assert not all_found(graph, model)
     assert not any(is_proven(check(graph, model, graph))[2:])
+
+
+def test_zeros_in_front_of_a_normalization_are_no_states_of_its_table() -> None:
+    """It makes other numbers of them, which it may round."""
+    graph = model_of(
+        *BRANCHES[:2],
+        ("first", normalization(3), ["a"]),
+        ("pad", AROUND, ["first"]),
+        ("norm", normalization(3), ["pad"]),
+        ("act", FEW, ["norm"]),
+    )
+    assert not is_proven(check(graph, to_onnx(graph), graph))[-2]
 
 
 def with_filler(model: onnx.ModelProto) -> None:

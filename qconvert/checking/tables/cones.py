@@ -20,6 +20,7 @@ from qconvert.ir.ops import (
     Concat,
     Elementwise,
     Merge,
+    Pad,
     Pool,
     Quantize,
     Relu,
@@ -140,9 +141,9 @@ def _assembled(
     once = all(count == 1 for count in read.values())
     monotone = once and all(_is_monotone(node.op) for node in nodes)
     moving = [node for node in nodes if _is_moved(node.op)]
-    if moving and not once:
+    if (moving and not once) or not _pad_with_zeros(nodes):
         return None
-    if not monotone and any(isinstance(node.op, Pool) for node in moving):
+    if not monotone and any(isinstance(node.op, Pool | Pad) for node in moving):
         return None
     alias: dict[str, str] = {}
     kept: list[Node] = []
@@ -154,6 +155,16 @@ def _assembled(
             kept.append(Node(node.name, node.op, inputs, node.shape))
     limits = {n.name: limit for n in kept if (limit := _limit(n, analysis)) is not None}
     return Cone(nodes[-1], sources, tuple(kept), frozenset(alias), monotone, limits)
+
+
+def _pad_with_zeros(nodes: Sequence[Node]) -> bool:
+    """Whether nothing behind padding rounds, or makes something else of the zeros: codes do.
+
+    They are no state of a source, but the same number in every program.
+    """
+    padded = next((i for i, node in enumerate(nodes) if isinstance(node.op, Pad)), len(nodes))
+    behind = [node for node in nodes[padded:-1] if not _is_moved(node.op)]
+    return all(isinstance(node.op, Relu) and node.op.threshold == 0 for node in behind)
 
 
 def _limit(node: Node, analysis: Analysis) -> float | None:
@@ -194,15 +205,15 @@ def _is_rounded(node: Node, cone: Cone) -> bool:
 
 
 def _is_moved(op: Op) -> bool:
-    """Whether each element of the result is one of the same channel, or the largest of some."""
-    return isinstance(op, UpSample | Resize | Pool)
+    """Whether each element of the result is one of the same channel, the largest of some, or 0."""
+    return isinstance(op, UpSample | Resize | Pool | Pad)
 
 
 def _is_pointwise(op: Op) -> bool:
     match op:
         case Affine() | BatchNormalization() | Elementwise() | Relu() | Scale() | Merge():
             return True
-        case Quantize() | UpSample() | Resize(kind="nearest") | Pool(kind="max"):
+        case Quantize() | UpSample() | Resize(kind="nearest") | Pool(kind="max") | Pad():
             return True
         case _:
             return False
@@ -210,7 +221,7 @@ def _is_pointwise(op: Op) -> bool:
 
 def _is_monotone(op: Op) -> bool:
     match op:
-        case Affine() | BatchNormalization() | Scale() | UpSample() | Resize() | Pool():
+        case Affine() | BatchNormalization() | Scale() | UpSample() | Resize() | Pool() | Pad():
             return True
         case Merge(kind="add" | "subtract" | "average" | "maximum" | "minimum"):
             return True
