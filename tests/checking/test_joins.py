@@ -188,7 +188,7 @@ def test_zeros_in_front_of_a_normalization_are_no_states_of_its_table() -> None:
         ("norm", normalization(3), ["pad"]),
         ("act", FEW, ["norm"]),
     )
-    assert not is_proven(check(graph, to_onnx(graph), graph))[-2]
+    assert not is_proven(check(graph, to_onnx(graph), graph))[-3]
 
 
 def with_filler(model: onnx.ModelProto) -> None:
