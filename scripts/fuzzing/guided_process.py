@@ -1,13 +1,17 @@
-"""One target of `guided_targets.py` under atheris, which looks for bytes that take new branches.
+"""Targets of `guided_targets.py` under atheris, which looks for bytes that take new branches.
 
-A process of its own, for libFuzzer ends it: started with a target, an empty folder, seconds, a
-number of cases (0: any) and a seed. It leaves ``result.json`` in the folder, or what libFuzzer
-writes there of a case that crashed or hung the process.
+Takes a line of JSON for each: its name, an empty folder, seconds, a number of cases (0: any) and a
+seed. A process of its own is forked for it, for libFuzzer ends it, and leaves in the folder
+``said.txt`` and ``result.json``, or what libFuzzer writes there of a case that crashed or hung the
+process. A line answers when it has ended.
 """
 
 import json
 import os
+import select
+import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
@@ -33,6 +37,8 @@ with atheris.instrument_imports(
 #: Bytes of a case, and seconds after which it hangs.
 _LONGEST: Final = 1 << 15
 _HANGS: Final = 20
+#: Seconds for what is around the cases.
+_AROUND: Final = 60
 
 
 class Trial:
@@ -69,18 +75,36 @@ class Trial:
         os._exit(0)  # libFuzzer would go on
 
 
-def main(name: str, folder: str, seconds: str, cases: str, seed: str) -> None:
-    """Fuzz the target."""
-    place = Path(folder)
+def fuzz(name: str, place: Path, seconds: float, cases: int, seed: int) -> None:
+    """Fuzz the target, until the process ends."""
+    said = os.open(place / "said.txt", os.O_WRONLY | os.O_CREAT)
+    os.dup2(said, sys.stdout.fileno())
+    os.dup2(said, sys.stderr.fileno())
+    tempfile.tempdir = str(place)
     corpus = place / "corpus"
     corpus.mkdir()
     for i, content in enumerate(TARGETS[name].begin()):
         (corpus / f"{i}").write_bytes(content)
-    trial = Trial(name, place, float(seconds), int(cases))
+    trial = Trial(name, place, seconds, cases)
     options = (f"-seed={seed}", f"-timeout={_HANGS}", f"-max_len={_LONGEST}", "-rss_limit_mb=2048")
     atheris.Setup([sys.argv[0], str(corpus), *options, f"-artifact_prefix={place}/"], trial.one)
     atheris.Fuzz()
 
 
+def main() -> None:
+    """Fork for each line."""
+    for line in sys.stdin:
+        name, folder, seconds, cases, seed = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            fuzz(name, Path(folder), seconds, cases, seed)
+        end = os.pidfd_open(child)
+        if not select.select([end], [], [], seconds + _AROUND)[0]:
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(end)
+        print(flush=True)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -1,6 +1,8 @@
 """TensorFlow as one fixture, set up as the ground truth runs it."""
 
 import warnings
+from collections.abc import Iterator
+from importlib import import_module
 from types import ModuleType
 
 import pytest
@@ -13,8 +15,20 @@ ENVIRONMENT = {
 }
 
 
+@pytest.fixture(scope="module")
+def tf(tensorflow: ModuleType) -> Iterator[ModuleType]:
+    """TensorFlow that builds models without translating each layer's code first.
+
+    Only the shapes of a layer's results are asked for then, and what it computes of numbers is not
+    translated anyway.
+    """
+    context = import_module("tensorflow.python.autograph.core.ag_ctx")
+    with context.ControlStatusCtx(context.Status.DISABLED):
+        yield tensorflow
+
+
 @pytest.fixture(scope="session")
-def tf() -> ModuleType:
+def tensorflow() -> ModuleType:
     """TensorFlow with oneDNN, Keras 2 and no warnings of its own while it is imported."""
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")

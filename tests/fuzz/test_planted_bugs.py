@@ -39,7 +39,7 @@ from scripts.fuzzing.guided_targets import TARGETS as GUIDED
 from scripts.fuzzing.programs import Programs
 from scripts.fuzzing.shrinking import shrunk
 from scripts.fuzzing.tally import Budget, Failure
-from scripts.mutation.planting import Fault, with_bug
+from scripts.mutation.planting import Fault, planted, with_bug
 from scripts.mutation.subjects import check
 from tests.hostile.auditing import audited
 
@@ -149,63 +149,84 @@ def test_a_file_that_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "/etc/hostname" in failure(audits.TARGET, 1).text
 
 
-#: For each guided target, a text in a file of qconvert and what makes a bug of it.
-PLANTS: Final = {
-    "grammar-guided": (
+#: Texts in files of qconvert, and what makes a bug of each.
+PLANTS: Final = (
+    (
         "frontend/quantizer_text.py",
         """raise _error(text, name.end(), "expected '('")""",
         "raise KeyError(text)",
     ),
-    "json-guided": (
-        "strict_json.py", "except UnicodeDecodeError:", "except LookupError:"
-    ),
-    "answer-guided": (
-        "strict_json.py", "except UnicodeDecodeError:", "except LookupError:"
-    ),
-    "archive-guided": ("modelfile/inside/archive.py", "    ValueError,", "    LookupError,"),
-    "configuration-guided": (
-        "cli/configuration.py",
-        "except TomlError as error:",
-        "except LookupError as error:",
-    ),
-    "metadata-guided": (
+    ("strict_json.py", "except UnicodeDecodeError:", "except LookupError:"),
+    ("modelfile/inside/archive.py", "    ValueError,", "    LookupError,"),
+    ("cli/configuration.py", "except TomlError as error:", "except LookupError as error:"),
+    (
         "emit/metadata.py",
         "except (KeyError, ValueError) as error:",
         "except ValueError as error:",
     ),
-    "onnx-guided": (
+    (
         "modelfile/inside/onnx_model.py",
         "except Exception as error:\n        # The parser",
         "except LookupError as error:\n        # The parser",
     ),
-    "report-guided": ("report/document.py", "with blaming(path):", "if True:"),
-}  # fmt: skip
+    ("report/document.py", "with blaming(path):", "if True:"),
+)
+#: The file whose bug each guided target meets first.
+MET: Final = {
+    "grammar-guided": "frontend/quantizer_text.py",
+    "json-guided": "strict_json.py",
+    "answer-guided": "strict_json.py",
+    "archive-guided": "modelfile/inside/archive.py",
+    "configuration-guided": "cli/configuration.py",
+    "metadata-guided": "emit/metadata.py",
+    "onnx-guided": "modelfile/inside/onnx_model.py",
+    "report-guided": "report/document.py",
+}
+
+
+def spoiled(folder: Path, *plants: tuple[str, str, str]) -> Path:
+    """A copy of qconvert with these bugs."""
+    copy = with_bug(ROOT, str(folder), Fault("planted", plants[0][0], "", *plants[0][1:]))
+    for file, before, after in plants[1:]:
+        path = copy / "qconvert" / file
+        text = planted(path.read_text("utf-8"), Fault("planted", file, "", before, after))
+        # Not written into: it is a link to the file of which this is a copy.
+        path.unlink()
+        path.write_text(text, "utf-8")
+    for name in ("scripts", "tests"):
+        (copy / name).symlink_to(ROOT / name)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def all_planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return spoiled(tmp_path_factory.mktemp("planted"), *PLANTS)
 
 
 @pytest.mark.parametrize("name", list(GUIDED))
 def test_bytes_that_nobody_thought_of(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, all_planted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, before, after = PLANTS[name]
-    copy = with_bug(ROOT, str(tmp_path), Fault("planted", file, "", before, after))
-    for folder in ("scripts", "tests"):
-        (copy / folder).symlink_to(ROOT / folder)
-    monkeypatch.setattr(guided, "_ROOT", copy)
+    monkeypatch.setattr(guided, "_ROOT", all_planted)
     (found,) = guided.run(Guided(name, "", ".txt"), Budget(300, 20_000, 0)).failures
-    assert "Error" in found.text and file in found.text
+    assert "Error" in found.text and MET[name] in found.text
 
 
 def test_bytes_that_end_or_stop_the_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fault = Fault("planted", "frontend/quantizer_text.py", "", "    name = _NAME.match(text)\n",
-                  "    name = _NAME.match(text)\n    import os; os.abort()\n")  # fmt: skip
-    copy = with_bug(ROOT, str(tmp_path), fault)
-    for folder in ("scripts", "tests"):
-        (copy / folder).symlink_to(ROOT / folder)
-    monkeypatch.setattr(guided, "_ROOT", copy)
+    line = "    name = _NAME.match(text)\n"
+    abort = ("frontend/quantizer_text.py", line, f"{line}    import os; os.abort()\n")
+    monkeypatch.setattr(guided, "_ROOT", spoiled(tmp_path, abort))
     tally = guided.run(Guided("grammar-guided", "", ".txt"), Budget(300, 100, 0))
     assert ["deadly signal" in failure.text for failure in tally.failures] == [True]
+
+
+def test_a_process_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "qconvert.py").write_text("raise ImportError")
+    monkeypatch.setattr(guided, "_ROOT", tmp_path)
+    with pytest.raises(RuntimeError, match="does not start"):
+        guided.run(Guided("grammar-guided", "", ".txt"), Budget(300, 100, 0))
 
 
 SAID: Final = {
