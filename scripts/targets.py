@@ -1,6 +1,6 @@
 """Run the exported files of a test set in every runtime that can be installed, bit by bit.
 
-Thirteen small models, in each dialect, whole and up to the last layer that all correct programs
+Fourteen small models, in each dialect, whole and up to the last layer that all correct programs
 compute alike, against what TensorFlow computed of them (tests/targets/expected). What is needed is
 installed below build/targets. Exit code 1 if a target cannot be installed, or if it gives other
 numbers than TensorFlow without docs/TARGETS.md saying why. Names choose some of the targets;

@@ -101,6 +101,10 @@ CASES: Final[Mapping[str, Case]] = {
         MADE / "groups.h5",
         "convolutions with groups and a depth multiplier, few depthwise channels, mean of four",
     ),
+    "joins": Case(
+        MADE / "joins.h5",
+        "convolutions, codes and a mean, concatenated and padded in front of a quantizer",
+    ),
     "series": Case(
         MADE / "series.h5", "one-dimensional convolution, batch normalization, LSTM, GRU"
     ),

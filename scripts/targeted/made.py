@@ -133,6 +133,20 @@ def groups() -> Keras:
     return Model(source, dense(5, kernel_quantizer=signed(8, alpha=1))(stock.Flatten()(x)))
 
 
+def joins() -> Keras:
+    """Convolutions that are concatenated in front of a quantizer, beside codes and floats."""
+    source = Input((9, 7, 3), name="image")
+    x = act("quantized_relu(4,0)")(source)
+    wide = stock.Concatenate()([four_bits(6, 1)(x), four_bits(10, 3)(x), four_bits(4, 3)(x)])
+    x = act("quantized_relu(4,2)")(stock.BatchNormalization()(wide))
+    coarse = act("quantized_relu(4,3)")(x)
+    mean = stock.AveragePooling2D(3, 1, padding="same")(x)
+    beside = stock.Concatenate()([x, four_bits(6, 3)(x), coarse, mean])
+    x = act("quantized_relu(4,2)")(stock.ZeroPadding2D(((1, 0), (0, 2)))(beside))
+    x = act("quantized_sigmoid(6)")(four_bits(8, 3)(x))
+    return Model(source, dense(5, kernel_quantizer=signed(8, alpha=1))(stock.Flatten()(x)))
+
+
 def series() -> Keras:
     """A convolution along time and two kinds of recurrent layers."""
     recurrent = {
@@ -170,6 +184,7 @@ MODELS: Final[tuple[Callable[[], Keras], ...]] = (
     windows,
     depthwise,
     groups,
+    joins,
     series,
     quantizers,
 )
