@@ -81,7 +81,7 @@ _UNROUNDED: Final = Known(
 _WRONG_AXIS: Final = Known(
     "OpenVINO takes the scales of a kernel's channels in `QLinearConv` for those of what comes in: "
     "it fails, or computes something else where both are equally many",
-    cases=("residual", "groups"),
+    cases=("residual", "groups", "joins"),
     dialects=("qdq",),
     error="dequantization scale elements",
 )
