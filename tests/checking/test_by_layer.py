@@ -181,7 +181,7 @@ CASES: list[tuple[list[Step], str]] = [
 @pytest.fixture
 def unfolded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Operators one by one, as where nothing can be folded into the kernel before it."""
-    monkeypatch.setattr("qconvert.emit.model.chains", lambda _: {})
+    monkeypatch.setattr("qconvert.emit.emission.chains", lambda _: {})
 
 
 @pytest.mark.usefixtures("unfolded")
