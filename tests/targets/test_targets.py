@@ -50,7 +50,7 @@ def here(runtime: str, *modes: str) -> Target:
 )
 def test_this_environment_computes_what_tensorflow_does(target: Target, folder: Path) -> None:
     found = script.tried(target.title, target, folder)
-    assert len(found.outcomes) == 36 * len(target.modes)
+    assert len(found.outcomes) == 38 * len(target.modes)
     assert not unexplained(found, target)
     assert {o.difference and o.difference.differing for o in found.outcomes if not o.rounds} == {0}
 
@@ -60,7 +60,7 @@ def test_packed_files_compute_the_same(folder: Path) -> None:
     target = replace(here("onnxruntime", "plain", "deployed"), opset=25, packed=True)
     found = script.tried("packed", target, folder)
     assert {o.file.dialect for o in found.outcomes} == {"qdq"}
-    assert len(found.outcomes) == 36
+    assert len(found.outcomes) == 38
     assert not unexplained(found, target)
     kinds = {
         onnx.TensorProto.DataType.Name(tensor.data_type)
