@@ -76,7 +76,7 @@ def can_be_forced(graph: Graph, tensors: Mapping[str, tuple[str, ...]]) -> set[s
     *tensors* hold the results in the file. Where one holds several values that are the same (of
     equal operations on one input, or with an axis moved), these cannot be forced apart.
     """
-    kept = {source.name for source in graph.inputs} | {output.value for output in graph.outputs}
+    kept = {source.name for source in graph.inputs} | graph.returned
     kept |= {name for node in graph.nodes if isinstance(node.op, StepMask) for name in node.inputs}
     held: dict[str, set[str]] = {}
     for layer in graph.layers:

@@ -10,12 +10,11 @@ from qconvert.ir import Graph
 def require_ignorable(graph: Graph, ignored: Mapping[str, str]) -> None:
     """`UsageError` for what is no layer, is an output of the model, or is ignored for no reason."""
     values = {layer.name: layer.value for layer in graph.layers}
-    outputs = {output.value for output in graph.outputs}
     for name, reason in ignored.items():
         if name not in values:
             hint = similar(name, values)
             raise UsageError("QC015", f"there is no layer {name!r} to ignore{hint}")
-        if values[name] in outputs:
+        if values[name] in graph.returned:
             raise UsageError("QC015", f"the layer {name!r} is an output, which cannot be ignored")
         if not reason.strip():
             raise UsageError("QC015", f"say why the layer {name!r} is ignored: {name}=REASON")

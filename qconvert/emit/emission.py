@@ -93,9 +93,8 @@ class Emission:
 
     def _each(self, names: Collection[str]) -> None:
         """The nodes of these *names*, in order."""
-        for node in self._graph.nodes:
-            if node.name in names:
-                self._node(node)
+        for name in sorted(names, key=self._graph.positions.__getitem__):
+            self._node(self._graph.makers[name])
 
     def _node(self, node: Node) -> None:
         if node.name in self.values or node.name in self.fused:

@@ -80,7 +80,7 @@ def output_codes(value: Value) -> InterfaceCodes | None:
 
 def returned_codes(graph: Graph) -> frozenset[str]:
     """The values that outputs are made of, but for movements, and so have codes if they can."""
-    found = {output.value for output in graph.outputs}
+    found = set(graph.returned)
     pending = [graph.makers[name] for name in found if name in graph.makers]
     while pending:
         node = pending.pop()

@@ -11,10 +11,9 @@ from qconvert.frontend.call import Call, Parsed
 from qconvert.frontend.config import Config
 from qconvert.frontend.declared import input_shape, require_taken
 from qconvert.frontend.flavour import flavour_of
-from qconvert.frontend.idle import with_idle_noted
-from qconvert.frontend.infinite import with_infinite_noted
 from qconvert.frontend.layers import LAYERS, TAKING_ARGUMENTS
 from qconvert.frontend.masks import Rule, mask_of_result, rule_of
+from qconvert.frontend.noted import noted
 from qconvert.frontend.opaque import Converter, StockCall, fall_back, parse_opaque
 from qconvert.frontend.order import call_order
 from qconvert.frontend.problems import Blocked, Malformed, Reason, Unsupported, require_none
@@ -113,7 +112,7 @@ class _Builder:
             outputs=(*outputs, *(output for _, output in self._states)),
             layers=tuple(self._layers),
         )
-        return with_infinite_noted(with_idle_noted(graph, self._results))
+        return noted(graph, self._results)
 
     def _input(self, layers: Mapping[str, LayerSpec], name: str) -> Value | None:
         if name not in layers:

@@ -136,9 +136,14 @@ class Graph:
         return found
 
     @cached_property
+    def returned(self) -> Set[str]:
+        """The values of the outputs."""
+        return frozenset(output.value for output in self.outputs)
+
+    @cached_property
     def needed(self) -> Set[str]:
         """The values that outputs depend on, these included."""
-        wanted = {output.value for output in self.outputs}
+        wanted = set(self.returned)
         for node in reversed(self.nodes):
             if node.name in wanted:
                 wanted.update(node.inputs)

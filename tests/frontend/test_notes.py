@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from qconvert.frontend import build_graph
-from qconvert.frontend.idle import NOTE
-from qconvert.frontend.infinite import with_infinite_noted
+from qconvert.frontend.noted import IDLE, noted
 from qconvert.ir import Graph, Layer, Weight
 
 GRU = {
@@ -184,7 +183,7 @@ def idle(sketch: Any, layers: list[Any], output: Any, **weights: Any) -> set[str
     """The layers of a model on two numbers that tell that no output depends on them."""
     config = sketch.functional([sketch.source("x", 2), *layers], ["x"], [output])
     graph = build_graph(sketch.file(config, weights))
-    return {layer.name for layer in graph.layers if NOTE in layer.notes}
+    return {layer.name for layer in graph.layers if IDLE in layer.notes}
 
 
 def test_layers_that_no_output_depends_on_tell_so(sketch: Any) -> None:
@@ -223,7 +222,7 @@ def test_weights_that_are_not_finite_are_counted() -> None:
     kernel = np.array([[np.nan, 1], [2, np.inf]], np.float32)
     weights = {"kernel": Weight(kernel, kernel, None), "bias": Weight(kernel[0], kernel[1], None)}
     layers = (Layer("a", "QDense", "x", weights, ("known",)), Layer("b", "QDense", "x"))
-    found = with_infinite_noted(Graph("m", (), (), (), layers)).layers
+    found = noted(Graph("m", (), (), (), layers), {}).layers
     told = (
         "2 of 4 numbers of kernel are NaN or infinite",
         "1 of 2 numbers of bias are NaN or infinite",

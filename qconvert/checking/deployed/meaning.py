@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 import numpy as np
+import onnx
 
 from qconvert.checking.deployed.casting import MOVING, bytes_before
 from qconvert.checking.deployed.kernels import input_of
@@ -41,6 +42,14 @@ def told_codes(metadata: ModelMetadata) -> dict[str, Meaning]:
     }
 
 
+def stated(node: onnx.NodeProto, places: tuple[int, int], file: OnnxGraph) -> Meaning | None:
+    """The scale and zero point that an operator has at these *places*, if they are numbers."""
+    scale, zero = (file.constant(input_of(node, place)) for place in places)
+    if scale is None or zero is None or not scale.size == zero.size == 1:
+        return None
+    return float(np.squeeze(scale)), int(np.squeeze(zero))
+
+
 def meaning_of(name: str, file: OnnxGraph, given: Mapping[str, Meaning]) -> Meaning | None:
     """The meaning of a tensor, or ``None`` if it is not known; *given* are those that are told."""
     if name in given:
@@ -49,10 +58,7 @@ def meaning_of(name: str, file: OnnxGraph, given: Mapping[str, Meaning]) -> Mean
     if node is None:
         return None
     if node.op_type in _MAKERS and not node.domain:
-        scale, zero = (file.constant(input_of(node, at)) for at in _MAKERS[node.op_type])
-        if scale is None or zero is None or not scale.size == zero.size == 1:
-            return None
-        return float(np.squeeze(scale)), int(np.squeeze(zero))
+        return stated(node, _MAKERS[node.op_type], file)
     if node.op_type == "Concat":
         parts = {meaning_of(part, file, given) for part in node.input}
         return parts.pop() if len(parts) == 1 else None

@@ -41,15 +41,17 @@ def fusions(graph: Graph, layers: Sequence[LayerTensor]) -> dict[str, str]:
     """
     values = {layer.name: layer.value for layer in graph.layers}
     held = {layer.layer for layer in layers if any(tensors_of(layer))}
-    inside = {values.get(layer.layer) for layer in layers if layer.fused_into}
-    found: dict[str, str] = {}
-    for layer in layers:
-        end = layer.fused_into
-        if end in held and layer.layer not in held and end in values and layer.layer in values:
-            paths = paths_to(graph, values[end], inside)
-            names = {node.name for path in paths for node in path[:-1]}
-            found |= {layer.layer: end} if values[layer.layer] in names else {}
-    return found
+    ends = {layer.layer: layer.fused_into for layer in layers if layer.fused_into}
+    inside = {values.get(name) for name in ends}
+    within = {
+        end: {node.name for path in paths_to(graph, values[end], inside) for node in path[:-1]}
+        for end in held & values.keys() & set(ends.values())
+    }
+    return {
+        name: end
+        for name, end in ends.items()
+        if name not in held and values.get(name) in within.get(end, ())
+    }
 
 
 def paths_to(graph: Graph, end: str, inside: Collection[str | None] = ()) -> list[list[Node]]:

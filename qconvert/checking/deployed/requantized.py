@@ -19,12 +19,7 @@ from qconvert.checking.deployed.paths import is_mean, moves
 from qconvert.checking.deployed.rounding_kernel import Kernels, Numbers, Part, RoundingKernel
 from qconvert.exactness import Analysis, Doubt, Reach, Sums, product_sums
 from qconvert.ir import F32, Node
-from qconvert.ir.ops import (
-    Conv,
-    ConvTranspose,
-    Dense,
-    Pool,
-)
+from qconvert.ir.ops import Conv, ConvTranspose, Dense, Pool
 from qconvert.reference import apply
 
 Mask = npt.NDArray[np.bool_]

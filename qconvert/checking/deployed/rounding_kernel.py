@@ -14,7 +14,7 @@ import onnx
 
 from qconvert.checking.deployed.casting import MOVING
 from qconvert.checking.deployed.kernels import LINEAR, codes_of, input_of, kind_of
-from qconvert.checking.deployed.meaning import Meaning, meaning_of
+from qconvert.checking.deployed.meaning import Meaning, meaning_of, stated
 from qconvert.checking.deployed.onnx_graph import Array, OnnxGraph
 from qconvert.ir import F32
 
@@ -167,11 +167,8 @@ def _part(part: list[onnx.NodeProto], file: OnnxGraph, given: Mapping[str, Meani
 
 def _is_read(node: onnx.NodeProto, file: OnnxGraph, given: Mapping[str, Meaning]) -> bool:
     """Whether a dequantization takes codes for what they are."""
-    scale, zero = (file.constant(input_of(node, place)) for place in (1, 2))
-    if scale is None or zero is None or not scale.size == zero.size == 1:
-        return False
-    known = float(np.squeeze(scale)), int(np.squeeze(zero))
-    return meaning_of(node.input[0], file, given) == known
+    known = stated(node, (1, 2), file)
+    return known is not None and meaning_of(node.input[0], file, given) == known
 
 
 def _filler(pad: onnx.NodeProto, cone: list[onnx.NodeProto], file: OnnxGraph) -> int | None:

@@ -172,7 +172,6 @@ def _inner(
     A source that is certified itself keeps its certificate. Of one that lies on a grid, the table
     begins with its numbers: it says nothing about which of them programs return.
     """
-    outputs = {output.value for output in graph.outputs}
     readers = graph.readers
     ends = {cone.end.name for cone in proven}
     interior = {name for cone in proven for name in cone.names} - ends
@@ -181,6 +180,6 @@ def _inner(
     unseen: set[str] = set()
     for node in reversed(graph.nodes):
         seen = [reader.name for reader in readers[node.name]]
-        if node.name in interior - outputs and all(one in ends | unseen for one in seen):
+        if node.name in interior - graph.returned and all(one in ends | unseen for one in seen):
             unseen.add(node.name)
     return {name: Certificate(Argument.CODES) for name in unseen}

@@ -30,10 +30,10 @@ _POWER: Final = 0.5
 
 def multipliers(graph: Graph) -> dict[str, F32]:
     """By product that nothing sees but what multiplies it by channel, the factors."""
-    seen, readers = {output.value for output in graph.outputs}, graph.readers
+    readers = graph.readers
     found: dict[str, F32] = {}
     for node in graph.nodes:
-        alone = node.name not in seen and len(readers[node.name]) == 1
+        alone = node.name not in graph.returned and len(readers[node.name]) == 1
         if alone and isinstance(node.op, Conv | Dense) and node.op.bias is None:
             factor = _factor(readers[node.name][0].op)
             found |= {} if factor is None else {node.name: factor}

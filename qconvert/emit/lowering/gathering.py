@@ -56,12 +56,11 @@ def _is_multiplied(graph: Graph, value: str) -> bool:
 
     And some of them of bytes: beside other weights codes are no more than floats.
     """
-    outputs = {output.value for output in graph.outputs}
     pending, weights = [value], list[Weight]()
     while pending:
         name = pending.pop()
         readers = graph.readers[name]
-        if name in outputs or not readers:
+        if name in graph.returned or not readers:
             return False
         for reader in readers:
             weight = weight_of(reader.op)

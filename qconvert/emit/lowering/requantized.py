@@ -58,17 +58,21 @@ def kernels_of(join: Join, inputs: Sequence[Value], b: Builder) -> list[Write | 
 
     Empty where nothing is gained, or where the quantizer cannot be applied to the others alone.
     """
-    found = [
-        _as_it_is(join.end, x)
-        if isinstance(branch, str)
-        else _kernel(branch, weight_of(branch.linear.op), x, b)
-        for branch, x in zip(join.branches, inputs, strict=True)
-    ]
-    pairs = zip(join.branches, found, strict=True)
-    gains = any(write and isinstance(branch, Chain) for branch, write in pairs)
     assert isinstance(join.end.op, Quantize)
     divided = not join.behind and _only_rounds(join.end.op.quantizer)
-    return found if gains and (all(found) or divided) else []
+    found: list[Write | None] = []
+    gains = False
+    for branch, x in zip(join.branches, inputs, strict=True):
+        if isinstance(branch, str):
+            write = _as_it_is(join.end, x)
+        else:
+            write = _kernel(branch, weight_of(branch.linear.op), x, b)
+            gains |= write is not None
+        if write is None and not divided:
+            # Before the numbers of further kernels are searched.
+            return []
+        found.append(write)
+    return found if gains else []
 
 
 def lower_join(

@@ -98,11 +98,10 @@ class Walk:
 
 def walk_from(graph: Graph, start: Node) -> Walk | None:
     """From *start* as far as everything is part of a chain; ``None`` if no op alone is behind."""
-    seen = {output.value for output in graph.outputs}
     between: list[Node] = []
     moves: list[Node] = []
     node = start
-    while node.name not in seen and len(graph.readers[node.name]) == 1:
+    while node.name not in graph.returned and len(graph.readers[node.name]) == 1:
         (reader,) = graph.readers[node.name]
         match reader.op:
             case BatchNormalization() | Affine() | Scale() if commutes(reader.op, moves):

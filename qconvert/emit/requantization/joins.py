@@ -73,7 +73,6 @@ def _of_channels(op: Op, channels: slice) -> Op:
                 variance=variance[channels],
                 gamma=None if gamma is None else gamma[channels],
                 beta=None if beta is None else beta[channels],
-                program=op.program and tuple(each[channels] for each in op.program),
             )
         case Affine(factor=factor, offset=offset):
             numbers = [x[channels] if x is not None and x.size > 1 else x for x in (factor, offset)]
