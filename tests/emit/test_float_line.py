@@ -26,11 +26,11 @@ QUANTIZERS: dict[str, tuple[Quantizer, Grid]] = {
 REACH = 700
 
 
-def normalization(seed: int, *, fused: bool = True) -> BatchNormalization:
+def normalization(seed: int, *, fused: bool = True, channels: int = CHANNELS) -> BatchNormalization:
     random = np.random.default_rng(seed)
-    mean, beta = random.normal(0, 1, (2, CHANNELS)).astype(np.float32)
-    gamma = random.choice([-1, 1], CHANNELS) * random.uniform(0.1, 2, CHANNELS)
-    variance = random.uniform(0.2, 3, CHANNELS).astype(np.float32)
+    mean, beta = random.normal(0, 1, (2, channels)).astype(np.float32)
+    gamma = random.choice([-1, 1], channels) * random.uniform(0.1, 2, channels)
+    variance = random.uniform(0.2, 3, channels).astype(np.float32)
     return BatchNormalization(mean, variance, gamma.astype(np.float32), beta, 1e-3, fused=fused)
 
 
@@ -43,9 +43,10 @@ def rounded(number: Fraction) -> np.float32:
 
 
 def codes_of(line: FloatLine, channel: int, numbers: F32, grid: Grid, *, together: bool) -> Ints:
-    """By fractions, with one rounding or with two."""
+    """By fractions, with one rounding or with two; a shift is not rounded."""
     factor, addend = (Fraction(float(x[channel])) for x in (line.factor, line.addend))
-    exact = [Fraction(float(x)) * factor for x in numbers]
+    shift = Fraction(0 if line.shift is None else float(line.shift[channel]))
+    exact = [(Fraction(float(x)) + shift) * factor for x in numbers]
     products = exact if together else [Fraction(float(rounded(x))) for x in exact]
     results = np.array([rounded(x + addend) for x in products], np.float32)
     codes = np.clip(np.rint(results / np.float32(grid.step)), grid.lo, grid.hi)
@@ -75,6 +76,40 @@ def test_a_line_has_the_codes_of_the_program_for_all_sums_however_it_is_rounded(
             np.testing.assert_array_equal(found, wanted[:, channel])
 
 
+@pytest.mark.parametrize("name", QUANTIZERS)
+@pytest.mark.parametrize("seed", range(3))
+def test_shifted_sums_have_the_codes_of_programs_that_no_line_has(seed: int, name: str) -> None:
+    """As where a code is hundreds of sums wide, and each rounding moves a boundary by one."""
+    quantizer, grid = QUANTIZERS[name]
+    count, exp, largest = 64, -14, 1 << 17
+    op = normalization(seed, channels=count)
+    exps, hi = np.full(count, exp), np.full(count, largest)
+    assert line_of([op], quantizer, exps, -hi, hi) is None
+    line = line_of([op], quantizer, exps, -hi, hi, shifts=True)
+    assert line is not None
+    assert line.shift is not None
+    channels = np.flatnonzero(line.shift)
+    assert 0 < len(channels) < count / 2
+    program = Epilogue(exps, count, None, [op], quantizer, grid)
+    every = np.arange(-largest, largest + 1)
+    for channel in channels.tolist():
+        wanted = codes_of_all(program, every, channel)
+        near = np.flatnonzero(np.diff(wanted, prepend=wanted[0], append=wanted[-1]))
+        beside = np.unique(np.concatenate([near - 1, near, [0, len(every) - 1]]))
+        numbers = np.ldexp(every[beside].astype(np.float32), exp)
+        shifted = numbers.astype(np.float64) + float(line.shift[channel])
+        assert np.array_equal(shifted, shifted.astype(np.float32))
+        found = codes_of(line, channel, numbers, grid, together=False)
+        np.testing.assert_array_equal(found, wanted[beside])
+
+
+def codes_of_all(program: Epilogue, sums: Ints, channel: int) -> Ints:
+    """Those of one channel, a few thousand sums at a time."""
+    parts = np.array_split(sums, 64)
+    columns = (np.repeat(part[:, np.newaxis], program.channels, axis=1) for part in parts)
+    return np.concatenate([program.codes(each)[:, channel] for each in columns])
+
+
 steps = st.lists(st.integers(1, 40), min_size=1, max_size=30)
 
 
@@ -86,13 +121,13 @@ def test_what_a_search_finds_is_right_for_every_sum(
     """Of stairs of any kind: most have no line, and none a wrong one."""
     thresholds = lo + np.cumsum(distances)
     one = Stairs(lo, int(thresholds[-1]) + 3, first, first + len(thresholds), thresholds, falling)
-    line = float_line([one], SIGNED, np.array([-7]))
+    line = float_line([one], SIGNED, np.array([-7]), shifts=True)
     if line is None:
         return
     sums = np.arange(one.lo, one.hi + 1)
     wanted = first + np.searchsorted(thresholds, sums, side="right")
     numbers = np.ldexp((-sums if falling else sums).astype(np.float32), -7)
-    for together in (False, True):
+    for together in {False, line.shift is None}:
         found = codes_of(line, 0, numbers, SIGNED, together=together)
         np.testing.assert_array_equal(found, wanted)
 
@@ -114,7 +149,8 @@ def test_stairs_that_no_line_climbs_have_none() -> None:
     grid, exps = Grid(0, 6, 0), np.zeros(1, np.int64)
     assert float_line([straight], grid, exps) is not None
     assert float_line([bent], grid, exps) is None
-    assert float_line([straight, bent], grid, np.zeros(2, np.int64)) is None
+    assert float_line([bent], grid, exps, shifts=True) is None
+    assert float_line([straight, bent], grid, np.zeros(2, np.int64), shifts=True) is None
 
 
 def test_a_quantizer_that_does_more_than_round_has_no_line() -> None:

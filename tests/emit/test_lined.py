@@ -51,6 +51,11 @@ def kinds(graph: Graph) -> list[str]:
     return [node.op_type for node in to_onnx(graph).graph.node]
 
 
+def behind(graph: Graph, kind: str) -> list[str]:
+    drawn = kinds(graph)
+    return drawn[drawn.index(kind) + 1 :]
+
+
 def samples(codes: Codes) -> F32:
     return codes(0, 255, -6, 40, SIZE, SIZE, INPUTS)
 
@@ -64,8 +69,7 @@ def test_two_operations_take_the_place_of_six(
     exp = {None: 0, "on the grid": -9, "finer": -10}[bias]
     array = None if bias is None else codes(-3, 3, exp, CHANNELS)
     graph = model_of(make, convolution(codes, array), normalization(), *moves, end=end)
-    drawn = kinds(graph)
-    assert not LITERAL.intersection(drawn[drawn.index("Conv") :])
+    assert not LITERAL.intersection(behind(graph, "Conv"))
     x = samples(codes)
     ran = run(graph, x)
     wanted = evaluate(graph, {"x": x})["act"]
@@ -134,7 +138,70 @@ def test_one_channel_without_a_line_keeps_the_program_of_all(
     """As where sums are so many that the roundings of the program itself decide."""
     graph = model_of(make, convolution(codes), normalization())
     monkeypatch.setattr("qconvert.emit.requantization.float_line._are_right", _but_the_last)
+    assert not LITERAL.intersection(behind(graph, "Conv"))
+    monkeypatch.setattr("qconvert.emit.requantization.float_line.shifted_line", _none)
     assert "Sub" in kinds(graph)
+
+
+def of_many_sums(make: Make, seed: int, size: int, inputs: int, outputs: int, bits: int) -> Graph:
+    """A convolution with a normalization, of which a channel has no line."""
+    random = np.random.default_rng(seed)
+    largest = (1 << (bits - 1)) - 1
+    codes = random.integers(-largest, largest + 1, (3, 3, inputs, outputs))
+    kernel = np.ldexp(codes.astype(np.float32), -bits - 1)
+    mean, beta = random.normal(0, 1, (2, outputs)).astype(np.float32)
+    gamma = random.choice([-1, 1], outputs) * random.uniform(0.1, 2, outputs)
+    variance = random.uniform(0.2, 3, outputs).astype(np.float32)
+    norm = BatchNormalization(mean, variance, gamma.astype(np.float32), beta, 1e-3, fused=True)
+    conv = Conv(kernel, None, (1, 1), (1, 1), ((1, 1), (1, 1)))
+    steps: list[Step] = [("q", BYTE, ["x"]), ("conv", conv, ["q"])]
+    steps += [("norm", norm, ["conv"]), ("act", BYTE, ["norm"])]
+    return make({"x": (size, size, inputs)}, steps)
+
+
+@pytest.mark.parametrize(
+    ("product", "runs_as", "sizes"),
+    [
+        ("Conv", "Conv", (3, 6, 3, 16, 8)),
+        ("MatMulInteger", "MatMulIntegerToFloat", (3, 2, 32, 32, 5)),
+    ],
+)
+def test_three_numbers_take_its_place_where_two_do_not(
+    make: Make,
+    run: Run,
+    codes: Codes,
+    product: str,
+    runs_as: str,
+    sizes: tuple[int, int, int, int, int],
+) -> None:
+    """Of which the first one becomes a part of the product, and needs nothing of a processor."""
+    graph = of_many_sums(make, *sizes)
+    drawn = behind(graph, product)
+    assert (drawn.count("Add"), drawn.count("Sub")) == (2, 0)
+    metadata = read_metadata(to_onnx(graph))
+    assert metadata is not None
+    assert not metadata.requires.cpu
+    x = codes(0, 255, -6, 500, sizes[1], sizes[1], sizes[2])
+    ran = run(graph, x)
+    assert (ran.operators.count("Add"), ran.operators.count(runs_as)) == (1, 1)
+    assert not LITERAL.intersection(ran.operators)
+    wanted = evaluate(graph, {"x": x})["act"]
+    np.testing.assert_array_equal(ran.plain[0], wanted)
+    np.testing.assert_array_equal(ran.deployed[0], wanted)
+
+
+def test_a_convolution_with_a_bias_has_two_numbers_or_its_program(make: Make) -> None:
+    """Else the file's bias would become another one where it runs."""
+    graph = of_many_sums(make, 3, 6, 3, 16, 8)
+    conv = graph.nodes[1]
+    assert isinstance(conv.op, Conv)
+    biased = replace(conv.op, bias=np.full(16, 0.5, np.float32))
+    nodes = (graph.nodes[0], replace(conv, op=biased), *graph.nodes[2:])
+    assert "Sub" in kinds(replace(graph, nodes=nodes))
+
+
+def _none(*_: object) -> None:
+    """In the place of a search."""
 
 
 def _but_the_last(*sides: object) -> np.ndarray:

@@ -15,7 +15,7 @@ from qconvert.checking.deployed.obstacles import obstacles
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 from qconvert.checking.deployed.saturation import avoids_saturation
 
-_LINE: Final = ", two numbers a channel in the place of a normalization"
+_LINE: Final = ", {} numbers a channel in the place of a normalization"
 _UNSIGNED: Final = (
     "its weights are uint8, for as int8 they could saturate on x86 CPUs without VNNI: export "
     "--vnni, or weights of fewer bits, can be faster"
@@ -71,9 +71,10 @@ def kernels_by_layer(drawn: onnx.ModelProto, made: onnx.ModelProto) -> tuple[Lay
             operators.setdefault(layer, []).extend(nested)
         remarks.setdefault(layers[0], []).extend(_remarks(outer, graph))
     in_float = _in_float(file, graph)
-    lined = {x.layer for x in layered.layers if (x.fused_into or x.layer) in layered.lines}
+    lines = {x.layer: layered.lines.get(x.fused_into or x.layer) for x in layered.layers}
     for name, steps in float_steps(file, graph).items():
-        why = _LINE if name in lined else ""
+        line = lines.get(name)
+        why = "" if line is None else _LINE.format("two" if line.shift is None else "three")
         in_float.setdefault(name, [InFloat(kinds, (places + why,)) for kinds, places in steps])
     return tuple(
         _kernels(name, operators.get(name, ()), in_float.get(name, ()), remarks.get(name, ()))

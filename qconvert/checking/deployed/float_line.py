@@ -18,6 +18,8 @@ from qconvert.ir import F32, Grid
 from qconvert.reference.fma import multiply_add
 
 _LINE: Final = ["Mul", "Add"]
+#: A line, and one of numbers that are shifted first, or made of integers and shifted.
+_FORMS: Final = (["Mul", "Add", *_LINE], ["Add", *_LINE], _LINE)
 #: What may stand behind it, but for what moves elements.
 _QUANTIZERS: Final = (
     ["QuantizeLinear"],
@@ -32,28 +34,42 @@ class FloatLine:
     """What rounds ``number / unit * factor + addend`` to *grid*, by channel.
 
     The numbers are those of the layer ``source``, of which the file has so many ``unit``. ``nodes``
-    are the operators of product and sum.
+    are the operators of product and sum. With a ``shift``, a factor and an addend that stand in
+    front of these, there is a sum more.
     """
 
-    nodes: tuple[onnx.NodeProto, onnx.NodeProto]
+    nodes: tuple[onnx.NodeProto, ...]
     source: str
     unit: npt.NDArray[np.float64]
     factor: F32
     addend: F32
     grid: Grid
+    shift: tuple[F32, F32] | None = None
 
     def results(self, numbers: F32) -> tuple[F32, F32]:
-        """What is returned for numbers (n, channels): rounded twice, and both times together."""
+        """What is returned for numbers (n, channels): rounded twice, and both times together.
+
+        Of one with a shift that alone, for it is what runtimes make a part of a product.
+        """
         x = (numbers / self.unit).astype(np.float32)
-        factor, addend = (np.broadcast_to(each, x.shape) for each in (self.factor, self.addend))
         with np.errstate(over="ignore", invalid="ignore"):
-            apart, together = x * factor + addend, multiply_add(x, factor, addend)
+            if self.shift is None:
+                apart, together = _both_ways(x, self.factor, self.addend)
+            else:
+                begun = _both_ways(x, *self.shift)
+                apart, together = (each * self.factor + self.addend for each in begun)
             return self._rounded(apart), self._rounded(together)
 
     def _rounded(self, y: F32) -> F32:
         step = np.float32(self.grid.step)
         codes: F32 = np.clip(np.rint(y / step), self.grid.lo, self.grid.hi)
         return codes * step
+
+
+def _both_ways(x: F32, factor: F32, addend: F32) -> tuple[F32, F32]:
+    """Product and sum one after the other, and together."""
+    factor, addend = (np.broadcast_to(each, x.shape) for each in (factor, addend))
+    return x * factor + addend, multiply_add(x, factor, addend)
 
 
 def float_line(
@@ -65,20 +81,27 @@ def float_line(
     """
     steps = _in_a_row(cone, file)
     casts = bool(steps) and _makes_floats(steps[0])
-    line, behind = steps[casts : casts + 2], steps[casts + 2 :]
+    kinds = [node.op_type for node in steps[casts:]]
+    form = next((each for each in _FORMS if kinds[: len(each)] == each), [])
+    line, behind = steps[casts : casts + len(form)], steps[casts + len(form) :]
     quantizer = [node for node in behind if node.op_type not in MOVING]
-    kinds = [node.op_type for node in line], [node.op_type for node in quantizer]
-    if any(node.domain for node in steps) or kinds[0] != _LINE or kinds[1] not in _QUANTIZERS:
+    if any(node.domain for node in steps) or not form:
+        return None
+    if [node.op_type for node in quantizer] not in _QUANTIZERS:
         return None
     source = layers.get(_computed(steps[0], file)[0])
     grid = rounded_grid(quantizer[0], cone, file) if _agree(quantizer, file) else None
     unit = None if source is None else _unit(source, casts=casts)
     if source is None or grid is None or unit is None:
         return None
-    factor, addend = (_by_channel(node, file, source) for node in line)
-    if factor is None or addend is None:
+    numbers = [each for node in line if (each := _by_channel(node, file, source)) is not None]
+    if len(numbers) < len(line):
         return None
-    return FloatLine((line[0], line[1]), source.layer, unit, factor, addend, grid)
+    *first, factor, addend = numbers
+    shift = (first[0] if first[1:] else np.ones(1, np.float32), first[-1]) if first else None
+    # Without a product in front of the shift, which has the steps of integers for numbers.
+    nodes = tuple(line[-3:] if first else line)
+    return FloatLine(nodes, source.layer, unit, factor, addend, grid, shift)
 
 
 def _agree(quantizer: Sequence[onnx.NodeProto], file: OnnxGraph) -> bool:

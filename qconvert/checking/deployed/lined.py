@@ -72,7 +72,8 @@ def wanted(
     lattice = None if cone is None or not cone.monotone else _alone(cone, source)
     if cone is None or grid is None or lattice is None or grid.hi - grid.lo > _MOST_CODES:
         return None
-    sizes = {line.factor.size, line.addend.size, line.unit.size, len(lattice.lo)}
+    arrays = (line.factor, line.addend, *(line.shift or ()))
+    sizes = {*(each.size for each in arrays), line.unit.size, len(lattice.lo)}
     found = Wanted(cone, lattice, grid)
     return found if sizes <= {1, found.channels} and found.is_within_limits() else None
 

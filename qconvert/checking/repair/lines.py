@@ -16,7 +16,7 @@ from qconvert.emit.requantization.float_line import float_line
 from qconvert.ir import F32, Graph
 from qconvert.runners.interface import InputDomain
 
-_NO_NUMBERS = "no two numbers in the place of its normalization return them"
+_NO_NUMBERS = "no numbers in the place of its normalization return them"
 
 
 def follow_lines(
@@ -39,20 +39,22 @@ def _follow(
     layer: str, line: FloatLine, found: Wanted, conversion: Conversion
 ) -> Iterator[Unrepaired]:
     wrong = np.flatnonzero(~found.right(line)).tolist()
-    numbers = {channel: _numbers(found, channel) for channel in wrong}
     constants = constants_in(conversion.file.graph, line.nodes)
-    factor, addend = (each.numbers.copy() for each in constants)
-    for channel, own in numbers.items():
+    arrays = [each.numbers.copy() for each in constants]
+    for channel in wrong:
+        own = _numbers(found, channel, shifts=line.shift is not None)
         if own is None:
             yield Unrepaired(layer, _NO_NUMBERS, channel, *_flips(line, found, channel))
-        else:
-            factor[channel], addend[channel] = own.factor[0], own.addend[0]
+            continue
+        shift = np.zeros(1, np.float32) if own.shift is None else own.shift
+        numbers = (shift, own.factor, own.addend)[-len(arrays) :]
+        for array, (number,) in zip(arrays, numbers, strict=True):
+            array[channel] = number
     if wrong:
-        pairs = zip(constants, (factor, addend), strict=True)
-        replaced(conversion.file.model, layer, list(pairs))
+        replaced(conversion.file.model, layer, list(zip(constants, arrays, strict=True)))
 
 
-def _numbers(found: Wanted, channel: int) -> Numbers | None:
+def _numbers(found: Wanted, channel: int, *, shifts: bool) -> Numbers | None:
     """Those of one channel; the search is that of ``export``, and what it finds is judged again."""
     low, high = int(found.lattice.lo[channel]), int(found.lattice.hi[channel])
     first, last = found.codes(np.stack([found.lattice.lo, found.lattice.hi]))[:, channel].tolist()
@@ -62,7 +64,8 @@ def _numbers(found: Wanted, channel: int) -> Numbers | None:
     thresholds = sign * found.boundaries()[1][: most - least, channel]
     lo, hi = sorted((sign * low, sign * high))
     exp = np.frexp(found.lattice.scale[channel : channel + 1])[1].astype(np.int64) - 1
-    return float_line([Stairs(lo, hi, least, most, thresholds, falling)], found.grid, exp)
+    one = Stairs(lo, hi, least, most, thresholds, falling)
+    return float_line([one], found.grid, exp, shifts=shifts)
 
 
 def _flips(

@@ -131,6 +131,12 @@ def lined(b: Builder, x: Sums, factor: F32, addend: F32) -> Tensor:
     return y
 
 
+def shifted(b: Builder, x: Sums, shift: F32) -> Tensor:
+    """The sums in float, and something added by channel without rounding."""
+    # A factor by channel: a product by one number that is 1 is none to ONNX Runtime.
+    return b.op("Add", _times(b, x, np.ones_like(shift)), b.constant(shift, "shift"))
+
+
 def _times(b: Builder, x: Sums, factor: F32) -> Tensor:
     exps, least = np.array(x.exps), min(x.exps)
     # Its own: ONNX Runtime makes no part of its operator of a product that several share.

@@ -1,24 +1,24 @@
 """A normalization between exact sums and a quantizer: one product and one sum in float32.
 
 Its own program takes up to six operations, half of them on float64. What makes the sums is of no
-concern: floats, or integers that become some.
+concern: floats, or integers that become some. In front of these there may be a sum more.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
 
-from qconvert.emit.builder import Builder
+from qconvert.emit.builder import Builder, Tensor
 from qconvert.emit.codes import LARGEST_CODE, Integers, lowest_bits, on_grid
 from qconvert.emit.dialects import Dialect
-from qconvert.emit.lowering.dense_sums import holds, lined
+from qconvert.emit.lowering.dense_sums import holds, lined, shifted
 from qconvert.emit.normalization import normalization
 from qconvert.emit.requantization import Chain, FloatLine, line_of, own_steps, reach
 from qconvert.emit.shield import unfolded
 from qconvert.emit.values import Value, per_channel
 from qconvert.emit.weights import Weight
-from qconvert.ir import Grid, Op, Shape
+from qconvert.ir import F32, Grid, Node, Op, Shape
 from qconvert.ir.ops import BatchNormalization, Conv, Dense, Pool, Quantize, Relu
 
 Lower: TypeAlias = Callable[[Op, tuple[Value, ...], Shape, Builder, Dialect], Value]
@@ -36,8 +36,10 @@ def lower_line(
 
     ``None`` if these may be rounded, nothing is gained, or some channel has no such numbers.
     """
-    line = _line(chain, weight, x) if _pays(chain, y) else None
-    if line is None or (y.sums is not None and not holds(y.sums.exps, line.factor)):
+    line = _line(chain, weight, x, y) if _pays(chain, y) else None
+    if line is None:
+        return None
+    if y.sums is not None and line.shift is None and not holds(y.sums.exps, line.factor):
         return None
     b.scope = chain.between[-1].name
     y = _applied(line, y, b)
@@ -53,10 +55,17 @@ def _pays(chain: Chain, y: Value) -> bool:
     # In front of a pool there would be more numbers to compute with.
     if not isinstance(first, BatchNormalization) or not chain.in_order:
         return False
-    return y.sums is not None or len(chain.between) > 1 or normalization(first).mean is not None
+    return y.sums is not None or _is_long(chain.between)
 
 
-def _line(chain: Chain, weight: Weight, x: Value) -> FloatLine | None:
+def _is_long(between: Sequence[Node]) -> bool:
+    """Whether what begins with a normalization is more than one product and one sum."""
+    first = between[0].op
+    assert isinstance(first, BatchNormalization)
+    return len(between) > 1 or normalization(first).mean is not None
+
+
+def _line(chain: Chain, weight: Weight, x: Value, y: Value) -> FloatLine | None:
     op, quantize = chain.linear.op, chain.end.op
     if not isinstance(op, Conv | Dense) or not isinstance(quantize, Quantize):
         return None
@@ -66,7 +75,11 @@ def _line(chain: Chain, weight: Weight, x: Value) -> FloatLine | None:
     if x.grid is None or any(isinstance(each, Relu) for each in ops):
         return None
     numbers = _numbers(op, weight, x.grid)
-    return None if numbers is None else line_of(ops, quantize.quantizer, *numbers)
+    if numbers is None:
+        return None
+    # What runtimes make a part of a convolution would be another bias than the file's, beside one.
+    shifts = _is_long(chain.between) and (y.sums is not None or op.bias is None)
+    return line_of(ops, quantize.quantizer, *numbers, shifts=shifts)
 
 
 def _numbers(
@@ -95,9 +108,16 @@ def _numbers(
 
 
 def _applied(line: FloatLine, x: Value, b: Builder) -> Value:
-    if x.sums is not None:
+    if x.sums is not None and line.shift is None:
         return Value(lined(b, x.sums, line.factor, line.addend), x.layout)
+    tensor = x.tensor if line.shift is None else _shifted(line.shift, x, b)
     # Else ONNX Runtime makes a part of a convolution's weights of it, and rounds them.
     factor = unfolded(b, per_channel(line.factor, x.layout), "line")
     addend = b.constant(per_channel(line.addend, x.layout), "line")
-    return Value(b.op("Add", b.op("Mul", x.tensor, factor), addend), x.layout)
+    return Value(b.op("Add", b.op("Mul", tensor, factor), addend), x.layout)
+
+
+def _shifted(shift: F32, x: Value, b: Builder) -> Tensor:
+    if x.sums is not None:
+        return shifted(b, x.sums, shift)
+    return b.op("Add", x.tensor, b.constant(per_channel(shift, x.layout), "shift"))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from qconvert.emit.grids import rising, rounds_to
 from qconvert.emit.requantization.epilogue import Epilogue, Integers, Stairs, stairs
 from qconvert.emit.requantization.search import limits_of
+from qconvert.emit.requantization.shifted_line import Boundaries, ShiftedLine, shifted_line
 from qconvert.ir import F32, Grid, Op, Quantizer
 from qconvert.ir.quantizers import QuantizedBits, QuantizedLinear, QuantizedRelu
 
@@ -24,6 +25,8 @@ _Floats = npt.NDArray[np.float64]
 _HALVINGS: Final = 64
 #: How many float32 numbers next to the best factor are tried on both sides.
 _AROUND: Final = 256
+#: The same where sums are shifted.
+_AROUND_SHIFTED: Final = 3
 #: A code that no sum comes to.
 _FAR: Final = 2.0**64
 
@@ -32,11 +35,13 @@ _FAR: Final = 2.0**64
 class FloatLine:
     """``clip(rint((number * factor + addend) / step))`` are the codes of numbers, by channel.
 
-    Whether the product is rounded before the sum is, or both are together.
+    Whether the product is rounded before the sum is, or both are together. With a ``shift``, which
+    is added to the numbers first, without rounding, one after the other.
     """
 
     factor: F32
     addend: F32
+    shift: F32 | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +58,13 @@ class _Side:
 
 
 def line_of(
-    ops: Sequence[Op], quantizer: Quantizer, exps: Integers, lo: Integers, hi: Integers
+    ops: Sequence[Op],
+    quantizer: Quantizer,
+    exps: Integers,
+    lo: Integers,
+    hi: Integers,
+    *,
+    shifts: bool = False,
 ) -> FloatLine | None:
     """What *quantizer* may read instead of *ops* of numbers from *lo* to *hi* times ``2**exps``.
 
@@ -64,21 +75,24 @@ def line_of(
     if not plain or grid is None or grid != rounds_to(quantizer):
         return None
     epilogue = Epilogue(exps, len(exps), None, ops, quantizer, grid)
-    return float_line(stairs(epilogue, lo, hi), grid, exps)
+    return float_line(stairs(epilogue, lo, hi), grid, exps, shifts=shifts)
 
 
-def float_line(kernels: Sequence[Stairs], grid: Grid, exps: Integers) -> FloatLine | None:
+def float_line(
+    kernels: Sequence[Stairs], grid: Grid, exps: Integers, *, shifts: bool = False
+) -> FloatLine | None:
     """The line of channels whose sums are multiples of ``2**exps``; ``None`` if one has none.
 
     Both ways of rounding are shown to be right for every sum: at the sums next to all boundaries,
-    between which the line rises as the stairs do.
+    between which the line rises as the stairs do. With *shifts* channels without a line may get
+    one of shifted sums.
     """
     found = [limits_of(each, grid) for each in kernels]
     above = _side([(x.above_sums, x.above) for x in found], exps, grid, -_FAR)
     below = _side([(x.below_sums, x.below) for x in found], exps, grid, _FAR)
     steepest = np.array([each.last - each.first + 1 for each in kernels])
     best = _best_factors(above, below, np.ldexp(steepest * grid.step, -exps.astype(np.int32)))
-    factor, addend = np.zeros(len(kernels), np.float32), np.zeros(len(kernels), np.float32)
+    factor, addend, shift = (np.zeros(len(kernels), np.float32) for _ in range(3))
     left = np.arange(len(kernels))
     for tried in _around(best):
         sides, own = (above.of(left), below.of(left)), tried[left]
@@ -87,9 +101,32 @@ def float_line(kernels: Sequence[Stairs], grid: Grid, exps: Integers) -> FloatLi
         factor[left[right]], addend[left[right]] = own[right], numbers[right]
         left = left[~right]
         if not len(left):
-            falling = np.array([each.falling for each in kernels])
-            return FloatLine(np.where(falling, -factor, factor), addend)
-    return None
+            break
+    for channel in left.tolist():
+        one = _shifted(above, below, best, channel, exps, grid) if shifts else None
+        if one is None:
+            return None
+        shift[channel], factor[channel], addend[channel] = one.shift, one.factor, one.addend
+    falling = np.array([each.falling for each in kernels])
+    factor, shift = np.where(falling, -factor, factor), np.where(falling, -shift, shift)
+    return FloatLine(factor, addend, shift if len(left) else None)
+
+
+def _shifted(
+    above: _Side, below: _Side, best: F32, channel: int, exps: Integers, grid: Grid
+) -> ShiftedLine | None:
+    """The line of shifted sums of one *channel*, beside its *best* factor."""
+    distances = np.arange(-_AROUND_SHIFTED, _AROUND_SHIFTED + 1, dtype=np.int32)
+    factors = np.maximum(best[channel].view(np.int32) + distances, 0).view(np.float32)
+    several = np.full(len(factors), channel)
+    addends = _addends(above.of(several), below.of(several), factors, grid)
+    sides = [(side.numbers[channel], side.halves[channel]) for side in (above, below)]
+    signs = [
+        np.full(len(numbers), sign) for (numbers, _), sign in zip(sides, (1.0, -1.0), strict=True)
+    ]
+    numbers, halves = (np.concatenate(each) for each in zip(*sides, strict=True))
+    points = Boundaries(numbers, halves, np.concatenate(signs), int(exps[channel]), grid.step)
+    return shifted_line(points, factors, addends.astype(np.float64))
 
 
 def _side(
