@@ -164,7 +164,10 @@ def sums() -> Model:
 
 
 def windows() -> Model:
-    """The same of weights of few bits: products of matrices of gathered windows."""
+    """The same of weights of few bits: products of matrices of gathered windows.
+
+    One has so many sums that a normalization behind it shifts some of them.
+    """
     image = Input((8, 9, 32), name="image")
     x = QActivation("quantized_bits(8, 1, alpha=1)", name="signed")(image)
     strided = QConv2D(
@@ -175,7 +178,11 @@ def windows() -> Model:
         48, (2, 3), dilation_rate=(1, 2), padding="same", name="dilated_windows", **PLAIN
     )(x)
     one = QConv2D(128, 1, strides=2, name="windows_of_one", **PLAIN)(x)
-    return Model(image, [strided, dilated, one], name="windows")
+    many = QConv2D(
+        48, 3, kernel_quantizer="quantized_bits(7, 0, alpha=1)", use_bias=False, name="many_sums"
+    )(x)
+    shifted = QActivation(EIGHT_BITS, name="shifted")(_gains("shifted", many))
+    return Model(image, [strided, dilated, one, shifted], name="windows")
 
 
 def pools() -> Model:

@@ -67,4 +67,8 @@ WINDOWS: Final = (
         "step-of-windows-doubled", "G07", _MODEL, _STRIDED,
         operand(f"{_STRIDED}/Mul", 1, lambda steps: steps * np.float32(2)),
     ),
+    FileMutant(
+        "sums-shifted-farther", "G15", _MODEL, "gains_shifted",
+        operand("gains_shifted/Add", 1, lambda shift: shift + np.float32(2**-3)),
+    ),
 )  # fmt: skip

@@ -15,7 +15,7 @@ from qconvert.checking.deployed.stored import stored_weights
 from qconvert.checking.results import Verdict
 from qconvert.emit import to_onnx
 from qconvert.exactness import Reach
-from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Weight, infer_shape
+from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
 from qconvert.ir.ops import BatchNormalization, Conv, Quantize
 from qconvert.ir.quantizers import QuantizedRelu
 from qconvert.reference import apply
@@ -46,8 +46,9 @@ def model_of(seed: int, size: int, inputs: int, outputs: int, bits: int) -> Grap
     )
     conv = Conv(kernel, None, (1, 1), (1, 1), ((1, 1), (1, 1)))
     steps: list[tuple[str, Op]] = [("q", ACT), ("conv", conv), ("norm", norm), ("act", ACT)]
-    name, shape = "x", (None, size, size, inputs)
-    source, nodes = Input(name, shape), list[Node]()
+    name, nodes = "x", list[Node]()
+    shape: Shape = (None, size, size, inputs)
+    source = Input(name, shape)
     for each, op in steps:
         shape = infer_shape(op, shape)
         nodes.append(Node(each, op, (name,), shape))
@@ -146,11 +147,10 @@ def _moved(line: FloatLine, part: str, channel: int, by: int) -> FloatLine:
     """One number so many float32 numbers off."""
     assert line.shift is not None
     steps, shift = line.shift
-    array = {"shift": shift, "factor": line.factor, "addend": line.addend}[part].copy()
-    array.view(np.int32)[channel] += by
-    return (
-        replace(line, shift=(steps, array)) if part == "shift" else replace(line, **{part: array})
-    )
+    numbers = {"shift": shift.copy(), "factor": line.factor.copy(), "addend": line.addend.copy()}
+    numbers[part].view(np.int32)[channel] += by
+    shifts = steps, numbers["shift"]
+    return replace(line, shift=shifts, factor=numbers["factor"], addend=numbers["addend"])
 
 
 @pytest.mark.parametrize("part", ["shift", "factor", "addend"])
