@@ -6,6 +6,7 @@ shifts; but each shift rounds otherwise, and by some all results come to lie whe
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,9 +18,9 @@ from qconvert.ir import F32
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
 
-#: Shifts in all, and how many of them are looked at together: some milliseconds for most channels,
-#: a tenth of a second for those that have none.
-_TRIED, _AT_ONCE = 1 << 20, 1 << 14
+#: Shifts in all: a tenth of a second for channels that have none; and how many of them are looked
+#: at together, first, as most channels have one among these, and at most.
+_TRIED, _FIRST, _AT_ONCE = 1 << 20, 1 << 9, 1 << 14
 #: How many of the tightest boundaries are looked at first, and next.
 _TIGHTEST: Final = (8, 32)
 #: float32 numbers on both sides of an addend.
@@ -64,8 +65,7 @@ def shifted_line(points: Boundaries, factors: F32, addends: _Floats) -> ShiftedL
     points = _sorted(points, float(factors[middle]), float(addends[middle]))
     farthest = int(np.abs(np.ldexp(points.numbers.astype(np.float64), -points.exp)).max())
     most = min(_FARTHEST * farthest, _LARGEST - farthest)
-    for start in range(0, _TRIED, _AT_ONCE):
-        tried = np.arange(start, start + _AT_ONCE)
+    for tried in _turns():
         spread = 2 * (tried * _GOLDEN % 1) - 1
         shifts = np.ldexp(np.rint(spread * most), points.exp)
         which, turn = tried % len(factors), tried // len(factors) % (2 * _AROUND + 1)
@@ -77,6 +77,15 @@ def shifted_line(points: Boundaries, factors: F32, addends: _Floats) -> ShiftedL
             i = right[0]
             return ShiftedLine(np.float32(shifts[i]), factor[i], addend[i])
     return None
+
+
+def _turns() -> Iterator[_Ints]:
+    """The numbers of what is tried, ever more together."""
+    last, count = 0, _FIRST
+    while last < _TRIED:
+        first, last = last, last + count
+        yield np.arange(first, last)
+        count = min(2 * count, _AT_ONCE)
 
 
 def _sorted(points: Boundaries, factor: float, addend: float) -> Boundaries:
