@@ -17,8 +17,8 @@ from tests.hostile.case import Case
 from tests.hostile.cases import EVERY, storage
 from tests.hostile.cases.storage import SECRET
 
-#: Of each row and code the first, and all that name other files; `scripts/hostile.py` watches all.
-SOME: Final = tuple({(case.row, case.code): case for case in reversed(EVERY)}.values())
+#: Of each code the first, and all that name other files; `scripts/hostile.py` watches all.
+SOME: Final = tuple({case.code: case for case in reversed(EVERY)}.values())
 AUDITED: Final = (*SOME, *(case for case in storage.CASES if case not in SOME))
 
 

@@ -3,7 +3,7 @@
 TensorFlow takes part by what it recorded for bugs in the converter. For bugs in files the NumPy
 reference takes its place, which `scripts/mutants.py` lets TensorFlow confirm; these tests do not.
 Of the bugs in the converter, one of each class in each of its files, and of those in the checker
-they take a third; of those in exported files every eighth, besides those that faults of the checker
+they take a sixth; of those in exported files every eighth, besides those that faults of the checker
 are tried on. The script takes all.
 """
 
@@ -22,7 +22,7 @@ from scripts.mutation.file_mutant import FileMutant
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "mutants.py"
 #: Of how many parts one is tried.
-THIRDS = 3
+SIXTHS = 6
 
 UNCHANGED = """
 [[mutant]]
@@ -48,26 +48,26 @@ def records(request: pytest.FixtureRequest) -> Path:
     return Path(request.config.cache.mkdir("mutants"))
 
 
-def third() -> int:
-    """Which third is tried: the same of one state of the package, maybe another of the next.
+def sixth() -> int:
+    """Which sixth is tried: the same of one state of the package, maybe another of the next.
 
     So that all come to be tried, and what fails fails again.
     """
     sources = sorted((ROOT / "qconvert").rglob("*.py"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
-    return int(digest.hexdigest(), 16) % THIRDS
+    return int(digest.hexdigest(), 16) % SIXTHS
 
 
 def test_every_seeded_bug_is_found_at_its_layer(records: Path) -> None:
-    taken = ("--each", str(THIRDS), "--first", str(third()))
+    taken = ("--each", str(SIXTHS), "--first", str(sixth()))
     done = run(records, "--unconfirmed", "--one-each", "--every", "8", *taken)
     *lines, total = done.stdout.splitlines() or [""]
     assert [line for line in lines if line.startswith("SURVIVED\t")] == [], done.stderr
     kinds = Counter(line.split("\t")[1] for line in lines if line.startswith("killed\t"))
     assert total == f"{kinds.total()} of {kinds.total()} mutants killed, each at its layer"
-    assert kinds["source"] >= 40
+    assert kinds["source"] >= 20
     assert kinds["file"] >= 17
-    assert kinds["checker"] >= 23
+    assert kinds["checker"] >= 12
     assert (done.returncode, done.stderr) == (0, "")
 
 
