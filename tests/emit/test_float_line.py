@@ -90,6 +90,7 @@ def test_shifted_sums_have_the_codes_of_programs_that_no_line_has(seed: int, nam
     assert line.shift is not None
     channels = np.flatnonzero(line.shift)
     assert 0 < len(channels) < count / 2
+    assert np.all(line.shift % 2.0**exp == 0)
     program = Epilogue(exps, count, None, [op], quantizer, grid)
     every = np.arange(-largest, largest + 1)
     for channel in channels.tolist():
@@ -97,10 +98,23 @@ def test_shifted_sums_have_the_codes_of_programs_that_no_line_has(seed: int, nam
         near = np.flatnonzero(np.diff(wanted, prepend=wanted[0], append=wanted[-1]))
         beside = np.unique(np.concatenate([near - 1, near, [0, len(every) - 1]]))
         numbers = np.ldexp(every[beside].astype(np.float32), exp)
-        shifted = numbers.astype(np.float64) + float(line.shift[channel])
-        assert np.array_equal(shifted, shifted.astype(np.float32))
         found = codes_of(line, channel, numbers, grid, together=False)
         np.testing.assert_array_equal(found, wanted[beside])
+
+
+def test_no_sum_is_rounded_when_it_is_shifted() -> None:
+    """Nor one far beyond the boundaries, for kernels of floats may begin to add there."""
+    count, exp = 64, -13
+    op = normalization(1, channels=count)
+    exps = np.full(count, exp)
+    found = []
+    for room in (0, 1 << 12, 1 << 18):
+        hi = np.full(count, (1 << 24) - room)
+        line = line_of([op], QUANTIZERS["unsigned"][0], exps, -hi, hi, shifts=True)
+        found.append(line is not None and line.shift is not None)
+        if line is not None and line.shift is not None:
+            assert 0 < abs(line.shift).max() <= np.ldexp(room, exp)
+    assert found == [False, True, True]
 
 
 def codes_of_all(program: Epilogue, sums: Ints, channel: int) -> Ints:

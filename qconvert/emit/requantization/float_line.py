@@ -103,7 +103,9 @@ def float_line(
         if not len(left):
             break
     for channel in left.tolist():
-        one = _shifted(above, below, best, channel, exps, grid) if shifts else None
+        largest = max(abs(kernels[channel].lo), abs(kernels[channel].hi))
+        sides, exp = (above, below), int(exps[channel])
+        one = _shifted(sides, best, channel, exp, grid, largest) if shifts else None
         if one is None:
             return None
         shift[channel], factor[channel], addend[channel] = one.shift, one.factor, one.addend
@@ -113,20 +115,18 @@ def float_line(
 
 
 def _shifted(
-    above: _Side, below: _Side, best: F32, channel: int, exps: Integers, grid: Grid
+    sides: tuple[_Side, _Side], best: F32, channel: int, exp: int, grid: Grid, largest: int
 ) -> ShiftedLine | None:
     """The line of shifted sums of one *channel*, beside its *best* factor."""
     distances = np.arange(-_AROUND_SHIFTED, _AROUND_SHIFTED + 1, dtype=np.int32)
     factors = np.maximum(best[channel].view(np.int32) + distances, 0).view(np.float32)
-    several = np.full(len(factors), channel)
-    addends = _addends(above.of(several), below.of(several), factors, grid)
-    sides = [(side.numbers[channel], side.halves[channel]) for side in (above, below)]
-    signs = [
-        np.full(len(numbers), sign) for (numbers, _), sign in zip(sides, (1.0, -1.0), strict=True)
-    ]
-    numbers, halves = (np.concatenate(each) for each in zip(*sides, strict=True))
-    points = Boundaries(numbers, halves, np.concatenate(signs), int(exps[channel]), grid.step)
-    return shifted_line(points, factors, addends.astype(np.float64))
+    above, below = (side.of(np.full(len(factors), channel)) for side in sides)
+    addends = _addends(above, below, factors, grid).astype(np.float64)
+    numbers = np.concatenate([above.numbers[0], below.numbers[0]])
+    halves = np.concatenate([above.halves[0], below.halves[0]])
+    signs = np.repeat([1.0, -1.0], [above.numbers.shape[1], below.numbers.shape[1]])
+    points = Boundaries(numbers, halves, signs, exp, grid.step, largest)
+    return shifted_line(points, factors, addends)
 
 
 def _side(

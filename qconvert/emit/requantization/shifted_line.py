@@ -7,7 +7,7 @@ shifts; but each shift rounds otherwise, and by some all results come to lie whe
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -25,7 +25,7 @@ _TRIED, _FIRST, _AT_ONCE = 1 << 20, 1 << 9, 1 << 14
 _TIGHTEST: Final = (8, 32)
 #: float32 numbers on both sides of an addend.
 _AROUND: Final = 3
-#: How many times as far as sums come they are shifted.
+#: How many times as far as boundaries lie sums are shifted, at most.
 _FARTHEST: Final = 4
 #: Its multiples are spread evenly between integers, in whichever number they are taken.
 _GOLDEN: Final = (math.sqrt(5) - 1) / 2
@@ -37,7 +37,8 @@ _LARGEST: Final = 1 << 24
 class Boundaries:
     """Sums of one channel times ``2**exp``, and the halves of a ``step`` their codes are beyond.
 
-    ``signs`` are 1 for those above and -1 for those below.
+    ``signs`` are 1 for those above and -1 for those below. No sum is farther from 0 than
+    ``largest``, in units of ``2**exp``.
     """
 
     numbers: F32
@@ -45,11 +46,12 @@ class Boundaries:
     signs: _Floats
     exp: int
     step: float
+    largest: int
 
 
 @dataclass(frozen=True, slots=True)
 class ShiftedLine:
-    """``rint(((number + shift) * factor + addend) / step)``, of which the first sum is exact."""
+    """``rint(((number + shift) * factor + addend) / step)``, of which no first sum is rounded."""
 
     shift: np.float32
     factor: np.float32
@@ -64,7 +66,7 @@ def shifted_line(points: Boundaries, factors: F32, addends: _Floats) -> ShiftedL
     middle = len(factors) // 2
     points = _sorted(points, float(factors[middle]), float(addends[middle]))
     farthest = int(np.abs(np.ldexp(points.numbers.astype(np.float64), -points.exp)).max())
-    most = min(_FARTHEST * farthest, _LARGEST - farthest)
+    most = min(_FARTHEST * farthest, _LARGEST - points.largest)
     for tried in _turns():
         spread = 2 * (tried * _GOLDEN % 1) - 1
         shifts = np.ldexp(np.rint(spread * most), points.exp)
@@ -93,7 +95,7 @@ def _sorted(points: Boundaries, factor: float, addend: float) -> Boundaries:
     results = points.numbers.astype(np.float64) * factor + addend
     order = np.argsort((results - points.halves * points.step) * points.signs, kind="stable")
     numbers, halves, signs = points.numbers[order], points.halves[order], points.signs[order]
-    return Boundaries(numbers, halves, signs, points.exp, points.step)
+    return replace(points, numbers=numbers, halves=halves, signs=signs)
 
 
 def _right(points: Boundaries, shift: F32, factor: F32, addend: F32) -> _Ints:
