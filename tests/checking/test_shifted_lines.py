@@ -107,7 +107,7 @@ def right_for_all(conversion: Conversion, line: FloatLine, channel: int) -> bool
     x = np.ldexp(np.arange(lo, hi + 1, dtype=np.float32), exp)
     norm = conversion.graph.nodes[2].op
     assert isinstance(norm, BatchNormalization)
-    wanted = np.concatenate([_program(norm, part, channel) for part in np.array_split(x, 64)])
+    wanted = _program(norm, x, channel)
     own = (x / np.broadcast_to(line.unit, count)[channel]).astype(np.float32)
     numbers = (*line.shift, line.factor, line.addend)
     steps, shift, factor, addend = (np.broadcast_to(a, count)[channel] for a in numbers)
@@ -121,8 +121,15 @@ def right_for_all(conversion: Conversion, line: FloatLine, channel: int) -> bool
 
 
 def _program(norm: BatchNormalization, x: F32, channel: int) -> F32:
-    every = np.repeat(x[:, np.newaxis], len(norm.mean), axis=1)
-    result: F32 = apply(ACT, apply(norm, every))[:, channel]
+    """That of all channels, of which TensorFlow takes four together."""
+    assert len(norm.mean) % 4 == 0
+    assert norm.gamma is not None
+    assert norm.beta is not None
+    mean, variance, gamma, beta = (
+        np.repeat(each[channel], 4) for each in (norm.mean, norm.variance, norm.gamma, norm.beta)
+    )
+    four = replace(norm, mean=mean, variance=variance, gamma=gamma, beta=beta)
+    result: F32 = apply(ACT, apply(four, np.repeat(x[:, np.newaxis], 4, axis=1)))[:, 0]
     return result
 
 
