@@ -129,14 +129,14 @@ steps = st.lists(st.integers(1, 40), min_size=1, max_size=30)
 
 
 @settings(max_examples=60, deadline=None)
-@given(steps, st.integers(-50, 0), st.integers(0, 200), st.booleans())
+@given(steps, st.integers(-50, 0), st.integers(0, 200), st.booleans(), st.booleans())
 def test_what_a_search_finds_is_right_for_every_sum(
-    distances: list[int], first: int, lo: int, falling: bool
+    distances: list[int], first: int, lo: int, falling: bool, shifts: bool
 ) -> None:
     """Of stairs of any kind: most have no line, and none a wrong one."""
     thresholds = lo + np.cumsum(distances)
     one = Stairs(lo, int(thresholds[-1]) + 3, first, first + len(thresholds), thresholds, falling)
-    line = float_line([one], SIGNED, np.array([-7]), shifts=True)
+    line = float_line([one], SIGNED, np.array([-7]), shifts=shifts)
     if line is None:
         return
     sums = np.arange(one.lo, one.hi + 1)
