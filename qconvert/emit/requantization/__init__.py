@@ -3,7 +3,7 @@
 The kernel computes ``rint((acc + bias) * multiplier)`` with integers ``acc`` and ``bias``. Where
 these numbers exist so that it returns the code of TensorFlow's program for every accumulator
 that can be reached, batch normalization costs nothing; where they do not, nothing is rounded
-in their stead. Behind exact sums that become floats, two numbers of float32 a channel may do.
+in their stead. Behind exact sums that become floats, two or three float32 numbers a channel may do.
 """
 
 from qconvert.emit.requantization.chains import Chain, chains, means_for_products

@@ -2,7 +2,8 @@
 
 Behind a quantizer its codes alone are seen. So ``sum * factor + addend`` may be another number
 than that of the program in front of it, as long as it lies on the same side of every boundary,
-for which a factor and an addend by channel have far more room than integers have.
+for which a factor and an addend by channel have far more room than integers have. Where there is
+none all the same, sums can be shifted first (`shifted_line`).
 """
 
 from collections.abc import Iterator, Sequence
