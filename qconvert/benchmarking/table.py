@@ -31,6 +31,8 @@ _Row: TypeAlias = tuple[str, str, float, str, str]
 #: Operators that take less of the time are not told one by one.
 _LEAST_SHARE: Final = 0.02
 _MOST_LAYERS: Final = 4
+#: Share of the time of the largest batch below which another one is recommended.
+_WORTH_TELLING: Final = 0.9
 
 
 def show(found: Benchmark, console: Console) -> None:
@@ -48,6 +50,7 @@ def _lines(found: Benchmark) -> Iterator[Text]:
         peak = found.peak.get(threads)
         if peak is not None:
             yield Text(f"  int8 peak: {peak.median / 1e9:.0f} G multiplications/s", "dim")
+        yield from _fewer_at_a_time(found.columns[0], threads)
     yield Text()
     yield from _files(found)
     yield from _operators(found.operators)
@@ -84,6 +87,23 @@ def _rows(columns: Sequence[Column], threads: int) -> Iterator[Sequence[str]]:
         for setting in column.settings:
             if setting.threads == threads:
                 yield from _of_setting(column.program, setting)
+
+
+def _fewer_at_a_time(own: Column, threads: int) -> Iterator[Text]:
+    """That a smaller batch takes less time a sample, if it clearly does: sums leave the caches."""
+    timings = [t for s in own.settings if s.threads == threads for t in s.timings]
+    if not timings:
+        return
+    largest = max(timings, key=lambda each: each.batch)
+    best = min(timings, key=lambda each: each.seconds.median / each.batch)
+    share = best.seconds.median / best.batch * largest.batch / largest.seconds.median
+    apart = best.seconds.largest / best.batch < largest.seconds.least / largest.batch
+    if share < _WORTH_TELLING and apart:
+        counted = amount(best.batch, "sample")
+        yield Text(
+            f"  calls of {counted} take {share:.2f} of the time a sample that calls of "
+            f"{largest.batch} take: give the file fewer at a time"
+        )
 
 
 def _of_setting(program: str, setting: Setting) -> Iterator[Sequence[str]]:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from qconvert.benchmarking import Benchmark
 from qconvert.benchmarking.document import to_json
-from qconvert.benchmarking.results import Unlike
+from qconvert.benchmarking.results import Spread, Unlike
 from qconvert.benchmarking.table import show
 from qconvert.errors import WitnessError
 
@@ -74,6 +74,33 @@ def test_people_see_times_ratios_and_the_share_of_the_peak(text: str) -> None:
     assert other.split()[5:7] == ["3.00", "2.00..4.00"]
     assert "12.50 M multiplications a sample" in text
     assert "210 G multiplications/s" in text
+
+
+@pytest.mark.parametrize(
+    ("least", "median", "largest", "told"),
+    [
+        (0.0016, 0.0017, 0.0018, "calls of 8 samples take 0.85 of the time a sample that calls of"),
+        (0.0016, 0.0017, 0.0021, ""),
+        (0.0018, 0.00185, 0.0019, ""),
+        (0.003, 0.003, 0.003, ""),
+    ],
+)
+def test_people_see_that_smaller_batches_are_faster(
+    benchmark_: Benchmark, least: float, median: float, largest: float, told: str
+) -> None:
+    """Clearly, in all rounds and by a tenth; here 32 samples take 8 ms."""
+    own = benchmark_.columns[0]
+    (setting,) = own.settings
+    (timing,) = setting.timings
+    timings = (
+        replace(timing, batch=8, seconds=Spread(least, median, largest)),
+        replace(timing, batch=32, seconds=Spread(0.008, 0.008, 0.009)),
+    )
+    column = replace(own, settings=(replace(setting, timings=timings),))
+    stream = io.StringIO()
+    show(replace(benchmark_, columns=(column,)), Console(file=stream, width=200))
+    assert told in stream.getvalue()
+    assert ("fewer at a time" in stream.getvalue()) == bool(told)
 
 
 def test_people_see_what_ran_and_where(text: str) -> None:
