@@ -70,8 +70,13 @@ class Finding:
 
     @property
     def worst(self) -> Comparison | None:
-        """The comparison to show: the one with most differing elements."""
+        """The comparison with most differing elements."""
         return max(self.comparisons, key=lambda c: c.difference.differing, default=None)
+
+    @property
+    def farthest(self) -> Comparison | None:
+        """The comparison with the largest distance, which need not be the worst."""
+        return max(self.comparisons, key=lambda c: c.difference.largest, default=None)
 
     @property
     def example(self) -> Example | None:

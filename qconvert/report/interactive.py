@@ -66,14 +66,14 @@ def _row(result: LayerResult | OutputResult) -> dict[str, object]:
 
 
 def _of_finding(finding: Finding) -> dict[str, object]:
-    worst = finding.worst
+    worst, farthest = finding.worst, finding.farthest
     return {
         "verdict": finding.verdict.value,
         "method": finding.proof.method.value if finding.proof else None,
         "bits": finding.proof.bits if finding.proof else None,
         "elements": worst.difference.elements if worst else 0,
         "differing": worst.difference.differing if worst else 0,
-        "largest": worst.difference.largest if worst else 0.0,
-        "largest_steps": worst.largest_steps if worst else None,
+        "largest": farthest.difference.largest if farthest else 0.0,
+        "largest_steps": farthest.largest_steps if farthest else None,
         "why": words.why(finding),
     }

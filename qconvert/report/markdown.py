@@ -120,10 +120,11 @@ def _layer(layer: LayerResult, *, ignored: bool) -> tuple[str, ...]:
 
 def _finding(finding: Finding) -> tuple[str, ...]:
     verdict = _shown(finding.verdict)
-    worst = finding.worst
-    if worst is None:
+    worst, farthest = finding.worst, finding.farthest
+    if worst is None or farthest is None:
         return (verdict, "", "", words.why(finding))
-    return (verdict, words.differing(worst.difference), words.largest(worst), words.why(finding))
+    found = words.differing(worst.difference), words.largest(farthest)
+    return (verdict, *found, words.why(finding))
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -101,15 +101,14 @@ def _layer_cells(layer: LayerResult, *, ignored: bool) -> tuple[str, ...]:
 
 
 def _cells(finding: Finding) -> tuple[str, str, str, str]:
-    worst = finding.worst
+    worst, farthest = finding.worst, finding.farthest
     reason = printable(words.why(finding))
-    if worst is None:
+    if worst is None or farthest is None:
         return finding.verdict.value, "", "", reason
-    found = worst.difference
     return (
         finding.verdict.value,
-        words.differing(found),
-        words.largest(worst),
+        words.differing(worst.difference),
+        words.largest(farthest),
         reason,
     )
 

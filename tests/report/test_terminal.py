@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from qconvert import api
+from qconvert.checking.compare import Difference
 from qconvert.checking.deployed.by_layer import InFloat, LayerKernels
 from qconvert.checking.repair.moves import Move, Repair, Unrepaired
-from qconvert.checking.results import Report, Verdict
+from qconvert.checking.results import Comparison, Report, Verdict
+from qconvert.checking.witness import Witness
 from qconvert.cli.checked import show_report
 from qconvert.emit.metadata import Requirements
 from qconvert.emit.stamp import Stamp
@@ -47,6 +49,19 @@ def test_every_layer_has_one_line_however_narrow_the_terminal(passing: Report) -
         "of",
         "1024",
     ]
+
+
+def test_the_largest_distance_is_that_of_any_two_programs(passing: Report) -> None:
+    """Which need not be those that differ in most elements."""
+    conv, act = passing.layers
+    many = Difference(1024, 1000, 0, 2.0**-24, 1)
+    far = Difference(1024, 3, 0, 0.25, 90_000)
+    pairs = (Witness.TENSORFLOW, Witness.NUMPY), (Witness.TENSORFLOW, Witness.ORT)
+    found = tuple(Comparison(p, d, None) for p, d in zip(pairs, (many, far), strict=True))
+    finding = dataclasses.replace(conv.finding, comparisons=found)
+    layer = dataclasses.replace(conv, finding=finding)
+    text = shown(dataclasses.replace(passing, layers=(layer, act)))
+    assert line_of(text, "conv ").split()[4:8] == ["1000", "of", "1024", "0.25"]
 
 
 def test_a_pass_ends_in_what_it_rests_on(passing: Report) -> None:
