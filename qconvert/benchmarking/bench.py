@@ -4,7 +4,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Final
 
 import onnx
 
+from qconvert.amounts import amount
 from qconvert.benchmarking.evaluate import column, per_second
 from qconvert.benchmarking.inputs import batch_of, require_few, with_sizes
 from qconvert.benchmarking.measure import Measured, Told, measure
@@ -81,7 +82,7 @@ def bench(file: Timed, against: Against | None, plan: Plan, told: Told) -> Bench
         bytes=file.path.stat().st_size,
         macs=macs,
         against=None if against is None else against.file,
-        notes=() if against is None else against.notes,
+        notes=(*_of_batches(plan, only), *(() if against is None else against.notes)),
         rounds=plan.rounds,
         batches=batches,
         columns=(*columns, *all_.refused),
@@ -114,6 +115,12 @@ def _operators(model: onnx.ModelProto, all_: Programs, batch: int) -> tuple[Oper
         program.startup()
         profiled = program.profile(batch)
     return operators_of(model, OrtRunner(model).optimized(), profiled)
+
+
+def _of_batches(plan: Plan, only: int | None) -> Iterator[str]:
+    """That others than the *only* number of samples that the file takes are not measured."""
+    if only is not None and plan.batches != (only,):
+        yield f"the file takes calls of {amount(only, 'sample')} and no others"
 
 
 def _multiplications(model: onnx.ModelProto, only: int | None) -> int | None:

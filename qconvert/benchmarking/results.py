@@ -109,9 +109,9 @@ class Operator:
 class Benchmark:
     """A file of ``bytes`` and ``macs`` multiplications a sample, and what runs beside it.
 
-    ``notes`` make one doubt that it is the same model. ``peak`` are the multiplications a second of
-    an int8 matrix product by number of threads. ``operators`` are of one thread and the largest
-    batch.
+    ``notes`` make one doubt that it is the same model, or tell which batches the file takes.
+    ``peak`` are the multiplications a second of an int8 matrix product by number of threads.
+    ``operators`` are of one thread and the largest batch.
     """
 
     file: CheckedFile

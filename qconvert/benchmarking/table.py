@@ -61,13 +61,12 @@ def _head(found: Benchmark) -> Iterator[Text]:
     yield Text(f"{printable(str(found.file.path))}: {found.bytes} bytes{macs}", "bold")
     rounds = f"medians of {amount(found.rounds, 'round')}"
     yield Text(_environment(found.environment), "dim")
-    if found.against is None:
-        yield Text(rounds, "dim")
-        return
-    yield Text(f"beside {printable(str(found.against.path))}")
+    if found.against is not None:
+        yield Text(f"beside {printable(str(found.against.path))}")
     for note in found.notes:
         yield Text(f"note: {printable(note)}", "yellow")
-    yield Text(f"{rounds}; a ratio above 1: the file is faster", "dim")
+    what = "" if found.against is None else "; a ratio above 1: the file is faster"
+    yield Text(f"{rounds}{what}", "dim")
 
 
 def _environment(known: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from qconvert.checking.compare import Example
+from qconvert.checking.repair.moves import NOT_REPAIRED
 from qconvert.checking.results import (
     ByValue,
     Finding,
@@ -144,6 +145,14 @@ def _example(example: Example) -> Iterator[Text]:
         yield Text(f"    {witness.value:<26}shape {shape}")
 
 
+def _has_other_codes(layer: LayerResult) -> bool:
+    """Whether a quantizer was seen to return others than TensorFlow, which rounding explains."""
+    worst = layer.finding.worst
+    differing = worst is not None and worst.difference.differing > 0
+    bounded = layer.finding.verdict is Verdict.BOUNDED
+    return bounded and layer.activation_bits is not None and differing
+
+
 def _notes(report: Report) -> Iterator[Text]:
     for result in report.failed:
         first, *others = lines_of(result.failure or "")
@@ -161,6 +170,8 @@ def _notes(report: Report) -> Iterator[Text]:
         yield Text(line, "yellow")
     if any("no declared domain" in layer.finding.doubt for layer in report.layers):
         yield Text("--domain says what an input can be, such as uint8/255 for pixels", "dim")
+    if report.repair == NOT_REPAIRED and any(map(_has_other_codes, report.layers)):
+        yield Text("--repair FILE looks for constants that return TensorFlow's codes", "dim")
     for value in report.ambiguous:
         yield Text(
             f"reference ambiguous: TensorFlow's predict differs from model(x) at "

@@ -64,6 +64,18 @@ def test_the_largest_distance_is_that_of_any_two_programs(passing: Report) -> No
     assert line_of(text, "conv ").split()[4:8] == ["1000", "of", "1024", "0.25"]
 
 
+def test_other_codes_that_rounding_explains_can_be_repaired(bounded: Report) -> None:
+    """So that is told where some were seen, and unless the file is repaired already."""
+    conv, act = bounded.layers
+    seen = Comparison((Witness.TENSORFLOW, Witness.ORT), Difference(1024, 3, 0, 0.25, 9), 1.0)
+    finding = dataclasses.replace(act.finding, comparisons=(seen,))
+    layers = conv, dataclasses.replace(act, finding=finding)
+    other = dataclasses.replace(bounded, layers=layers)
+    repaired = dataclasses.replace(other, repair=Repair((Move("act", 0, "add", 0, 1),)))
+    found = ["--repair FILE" in shown(each) for each in (bounded, other, repaired)]
+    assert found == [False, True, False]
+
+
 def test_a_pass_ends_in_what_it_rests_on(passing: Report) -> None:
     assert shown(passing).splitlines()[-1] == (
         "SAMPLED: 2 layers (2 SAMPLED) on 64 samples; 1 of 1 effective weights equal QKeras's, "

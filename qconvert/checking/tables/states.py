@@ -15,7 +15,7 @@ from qconvert.ir import F32
 Ints: TypeAlias = npt.NDArray[np.int64]
 
 #: States next to boundaries that are worth listing.
-MOST_DOUBTFUL: Final = 1 << 18
+MOST_DOUBTFUL: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
