@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from qconvert.emit import to_onnx
 from qconvert.ir.ops import BatchNormalization, Conv, Dense, Merge, Pool, Reshape
@@ -136,3 +137,17 @@ def test_where_blocks_of_channels_are_moved_nothing_is_computed() -> None:
     assert any("ReorderOutput" in name for name in found["after"].operators)
     floats = [one.operator for layer in found.values() for one in layer.in_float]
     assert floats == ["Conv conv/Conv", "Mul, Add"]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_negative_factor_behind_a_pool_is_told_of_sums_of_integers_too(sign: int) -> None:
+    norm = normalization(32)
+    assert norm.gamma is not None
+    norm = replace(norm, gamma=sign * abs(norm.gamma))
+    steps: list[Step] = [Q_IN, ("wide", conv(weights(1, 1, 2, 32)), ["q_in"])]
+    steps += [("codes", FOUR, ["wide"]), ("conv", conv(weights(3, 3, 32, 32)), ["codes"])]
+    steps += [("pool", Pool("max", (2, 2), (2, 2), NONE), ["conv"]), ("norm", norm, ["pool"])]
+    model = to_onnx(graph_of([*steps, ("q", FOUR, ["norm"])]))
+    told = [text for each in kernels(model).values() for x in each.in_float for text in x.reasons]
+    assert any("cannot change places" in text for text in told) == (sign < 0)
+    assert ("MatMulInteger" in {node.op_type for node in model.graph.node}) == (sign < 0)

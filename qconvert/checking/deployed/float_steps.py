@@ -12,6 +12,7 @@ import onnx
 from qconvert.checking.deployed.casting import MOVING
 from qconvert.checking.deployed.drawn_file import DrawnFile
 from qconvert.checking.deployed.kernels import LINEAR, called, is_integer, kind_of
+from qconvert.checking.deployed.obstacles import POOLED_FIRST, falls_behind_pool
 from qconvert.checking.deployed.onnx_graph import OnnxGraph
 
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
@@ -28,17 +29,18 @@ def float_steps(file: DrawnFile, made: OnnxGraph) -> dict[str, list[tuple[str, s
             continue
         by_layer: dict[str, list[onnx.NodeProto]] = {}
         steps, starts = _before(quantizer, made)
-        for node in steps:
+        for node in (node for node in steps if node.op_type not in _NO_STEP):
             by_layer.setdefault(min(file.layers_of(node, made), default=""), []).append(node)
         if starts:
-            text = f"behind {', '.join(starts)}, in front of {called(quantizer)}"
+            why = f": {POOLED_FIRST}" if falls_behind_pool(steps, made) else ""
+            text = f"behind {', '.join(starts)}, in front of {called(quantizer)}{why}"
             for layer, nodes in by_layer.items():
                 found.setdefault(layer, []).append((_counted(nodes), text))
     return found
 
 
 def _before(end: onnx.NodeProto, made: OnnxGraph) -> tuple[list[onnx.NodeProto], list[str]]:
-    """The steps that compute what *end* reads, and the sums and codes that they begin with."""
+    """The operators that compute what *end* reads, and the sums and codes that they begin with."""
     pending, steps, starts = [end.input[0]], dict[int, onnx.NodeProto](), dict[str, None]()
     while pending:
         node = made.maker(pending.pop())
@@ -51,8 +53,7 @@ def _before(end: onnx.NodeProto, made: OnnxGraph) -> tuple[list[onnx.NodeProto],
         else:
             steps[id(node)] = node
             pending += [name for name in node.input if name and made.constant(name) is None]
-    in_order = [node for node in made.nodes if id(node) in steps]
-    return [node for node in in_order if node.op_type not in _NO_STEP], sorted(starts)
+    return [node for node in made.nodes if id(node) in steps], sorted(starts)
 
 
 def _counted(nodes: list[onnx.NodeProto]) -> str:

@@ -4,7 +4,7 @@ That needs bytes on both sides: dequantized ones to compute from, weights of up 
 convolutions a quantizer that alone reads the result. What stands in the way is read off the graph.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +26,8 @@ _AFFINE: Final = frozenset({"Add", "Cast", "Mul", "Sub"})
 _IMAGE: Final = 4
 _MOST: Final = 255
 _BYTE: Final = 8
-_POOLED_FIRST: Final = (
+#: Why what follows the sums is no part of a kernel of integers.
+POOLED_FIRST: Final = (
     "a factor behind the maximum of a pool is negative, so that these cannot change places"
 )
 _FEW_OF_GROUPS: Final = "integer kernels of groups with so few channels are slower"
@@ -55,6 +56,14 @@ def obstacles(node: onnx.NodeProto, graph: OnnxGraph) -> tuple[str, ...]:
         # It could be one of integers all the same, whose sums become floats.
         return (f"{' and '.join(behind)}, and {_not_as_sums(node, graph)}",)
     return (*before, *behind)
+
+
+def falls_behind_pool(passed: Sequence[onnx.NodeProto], graph: OnnxGraph) -> bool:
+    """Whether largest results are multiplied by a negative number, in some channel at least."""
+    kinds = [node.op_type for node in passed]
+    behind = passed[kinds.index("MaxPool") :] if "MaxPool" in kinds else []
+    factors = (graph.constant(x.input[1]) for x in behind if x.op_type == "Mul")
+    return any(factor is not None and np.any(factor < 0) for factor in factors)
 
 
 def _is_kept_in_floats(node: onnx.NodeProto, graph: OnnxGraph) -> bool:
@@ -187,8 +196,8 @@ def _of_result(name: str, graph: OnnxGraph, bytes_come_in: bool) -> Iterator[str
     readers = graph.readers(name)
     if between and not (readers and _absorbs(readers[0], between, graph)):
         yield from _passed(between, graph, bytes_come_in)
-    if bytes_come_in and _falls_behind_pool(passed, graph):
-        yield _POOLED_FIRST
+    if bytes_come_in and falls_behind_pool(passed, graph):
+        yield POOLED_FIRST
     widths = {_bits(reader, graph) for reader in readers if reader.op_type == _QUANTIZE}
     if rounded := max((_begins_rounding(reader, graph) for reader in readers), default=0):
         yield f"its result is rounded to {rounded} bits in float"
@@ -244,14 +253,6 @@ def _passed(between: list[onnx.NodeProto], graph: OnnxGraph, bytes_come_in: bool
         yield _OWN_BIAS
     else:
         yield f"an affine function, as of a batch normalization, is behind it: {', '.join(kinds)}"
-
-
-def _falls_behind_pool(passed: list[onnx.NodeProto], graph: OnnxGraph) -> bool:
-    """Whether largest results are multiplied by a negative number, in some channel at least."""
-    kinds = [node.op_type for node in passed]
-    behind = passed[kinds.index("MaxPool") :] if "MaxPool" in kinds else []
-    factors = (graph.constant(x.input[1]) for x in behind if x.op_type == "Mul")
-    return any(factor is not None and np.any(factor < 0) for factor in factors)
 
 
 def _joins(node: onnx.NodeProto, graph: OnnxGraph) -> bool:

@@ -25,7 +25,7 @@ _Floats = npt.NDArray[np.float64]
 #: Halvings of an interval of factors, until its ends are one float32.
 _HALVINGS: Final = 64
 #: How many float32 numbers next to the best factor are tried on both sides.
-_AROUND: Final = 256
+_AROUND: Final = 8
 #: The same where sums are shifted.
 _AROUND_SHIFTED: Final = 3
 #: A code that no sum comes to.
@@ -103,7 +103,7 @@ def float_line(
         left = left[~right]
         if not len(left):
             break
-    for channel in left.tolist():
+    for channel in _least_room_first(left, above, below, best):
         largest = max(abs(kernels[channel].lo), abs(kernels[channel].hi))
         sides, exp = (above, below), int(exps[channel])
         one = _shifted(sides, best, channel, exp, grid, largest) if shifts else None
@@ -113,6 +113,14 @@ def float_line(
     falling = np.array([each.falling for each in kernels])
     factor, shift = np.where(falling, -factor, factor), np.where(falling, -shift, shift)
     return FloatLine(factor, addend, shift if len(left) else None)
+
+
+def _least_room_first(channels: Integers, above: _Side, below: _Side, factor: F32) -> list[int]:
+    """Those first for which there is the least addend: if one has no line, no other is needed."""
+    sides, own = (above.of(channels), below.of(channels)), factor[channels]
+    least, most = (side.ends - _exact(side, own) for side in sides)
+    order = np.argsort(most.min(axis=1) - least.max(axis=1), kind="stable")
+    return [int(each) for each in channels[order]]
 
 
 def _shifted(
