@@ -29,3 +29,10 @@ def test_an_option_is_idle_exactly_where_the_file_is_the_same(
     expected = {"--packed-weights": packed and not packs, "--vnni": vnni and not needs}
     assert idle == [name for name, told in expected.items() if told]
     assert (model == to_onnx(graph)) == (len(idle) == packed + vnni)
+
+
+def test_a_file_of_floats_has_a_reason_of_its_own(make: Make) -> None:
+    kernel = np.ones((4, 4), np.float32)
+    graph = make({"x": (4,)}, [("dense", Dense(kernel, None), ["x"])])
+    (text,) = without_effect(to_onnx(graph, dialect="float"), packed=False, vnni=True)
+    assert text.endswith("files of the dialect float multiply no integers")
