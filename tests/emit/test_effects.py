@@ -5,7 +5,7 @@ import pytest
 
 from qconvert.emit import to_onnx
 from qconvert.emit.effects import without_effect
-from qconvert.ir.ops import Conv, Quantize
+from qconvert.ir.ops import Conv, Dense, Quantize
 from qconvert.ir.quantizers import QuantizedRelu
 
 from .conftest import Make
