@@ -18,8 +18,8 @@ from qconvert.ir import F32
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
 
-#: Shifts in all: a tenth of a second for channels that have none; and how many of them are
-#: looked at together, first, as most channels have one among these, and at most.
+#: Shifts in all: a tenth of a second for channels that have none; and how many of them are looked
+#: at together, first, as most channels have one among these, and at most.
 _TRIED, _FIRST, _AT_ONCE = 1 << 20, 1 << 9, 1 << 14
 #: How many of the tightest boundaries are looked at first, and next.
 _TIGHTEST: Final = (2, 8, 32)
@@ -27,7 +27,7 @@ _TIGHTEST: Final = (2, 8, 32)
 _AROUND: Final = 3
 #: How many times as far as boundaries lie sums are shifted, at most.
 _FARTHEST: Final = 4
-#: Its multiples are spread evenly between integers, in whichever number they are taken.
+#: Its multiples are spread evenly between integers, however many are taken.
 _GOLDEN: Final = (math.sqrt(5) - 1) / 2
 #: float32 holds all integers up to here.
 _LARGEST: Final = 1 << 24
