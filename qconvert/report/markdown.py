@@ -119,12 +119,7 @@ def _layer(layer: LayerResult, *, ignored: bool) -> tuple[str, ...]:
 
 
 def _finding(finding: Finding) -> tuple[str, ...]:
-    verdict = _shown(finding.verdict)
-    worst, farthest = finding.worst, finding.farthest
-    if worst is None or farthest is None:
-        return (verdict, "", "", words.why(finding))
-    found = words.differing(worst.difference), words.largest(farthest)
-    return (verdict, *found, words.why(finding))
+    return (_shown(finding.verdict), *words.seen(finding), words.why(finding))
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

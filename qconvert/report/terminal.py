@@ -102,16 +102,7 @@ def _layer_cells(layer: LayerResult, *, ignored: bool) -> tuple[str, ...]:
 
 
 def _cells(finding: Finding) -> tuple[str, str, str, str]:
-    worst, farthest = finding.worst, finding.farthest
-    reason = printable(words.why(finding))
-    if worst is None or farthest is None:
-        return finding.verdict.value, "", "", reason
-    return (
-        finding.verdict.value,
-        words.differing(worst.difference),
-        words.largest(farthest),
-        reason,
-    )
+    return finding.verdict.value, *words.seen(finding), printable(words.why(finding))
 
 
 def _details(report: Report) -> Iterator[Text]:

@@ -61,6 +61,14 @@ def _bound(bound: Bound | None) -> str:
     return f"{told}, in {bound.near} of {bound.states} states, {where}"
 
 
+def seen(finding: Finding) -> tuple[str, str]:
+    """How many elements differ, and by how much at most; nothing where nothing was compared."""
+    worst, farthest = finding.worst, finding.farthest
+    if worst is None or farthest is None:
+        return "", ""
+    return differing(worst.difference), largest(farthest)
+
+
 def largest(comparison: Comparison) -> str:
     """By how much at most, in steps of the layer's quantizer if it has one."""
     difference = comparison.difference

@@ -16,11 +16,12 @@ from qconvert.checking.results import Verdict
 from qconvert.emit import to_onnx
 from qconvert.exactness import Reach
 from qconvert.ir import F32, Graph, Input, Layer, Node, Op, Output, Shape, Weight, infer_shape
-from qconvert.ir.ops import BatchNormalization, Conv, Quantize
+from qconvert.ir.ops import BatchNormalization, Quantize
 from qconvert.ir.quantizers import QuantizedRelu
 from qconvert.reference import apply
 from qconvert.reference.fma import multiply_add
 from qconvert.runners.ort import OrtRunner
+from tests.many_sums import many_sums
 
 from .deployed_models import change
 from .repairing import check, repair
@@ -33,18 +34,10 @@ SIZES: Final = ((3, 6, 3, 16, 8), (3, 2, 32, 32, 5))
 
 def model_of(seed: int, size: int, inputs: int, outputs: int, bits: int) -> Graph:
     """A quantizer, a convolution, its normalization, and a quantizer."""
-    random = np.random.default_rng(seed)
-    largest = (1 << (bits - 1)) - 1
-    codes = random.integers(-largest, largest + 1, (3, 3, inputs, outputs))
-    kernel = np.ldexp(codes.astype(np.float32), -bits - 1)
-    mean, beta = random.normal(0, 1, (2, outputs)).astype(np.float32)
-    gamma = random.choice([-1, 1], outputs) * random.uniform(0.1, 2, outputs)
-    arrays = (gamma.astype(np.float32), beta, mean, random.uniform(0.2, 3, outputs))
-    weights = {r: x.astype(np.float32) for r, x in zip(ROLES, arrays, strict=True)}
-    norm = BatchNormalization(
-        mean, weights["moving_variance"], weights["gamma"], beta, 1e-3, fused=True
-    )
-    conv = Conv(kernel, None, (1, 1), (1, 1), ((1, 1), (1, 1)))
+    conv, norm = many_sums(seed, inputs, outputs, bits)
+    assert norm.gamma is not None
+    assert norm.beta is not None
+    arrays = (norm.gamma, norm.beta, norm.mean, norm.variance)
     steps: list[tuple[str, Op]] = [("q", ACT), ("conv", conv), ("norm", norm), ("act", ACT)]
     name, nodes = "x", list[Node]()
     shape: Shape = (None, size, size, inputs)
@@ -54,8 +47,8 @@ def model_of(seed: int, size: int, inputs: int, outputs: int, bits: int) -> Grap
         nodes.append(Node(each, op, (name,), shape))
         name = each
     held = {
-        "conv": {"kernel": Weight(kernel, kernel, None)},
-        "norm": {role: Weight(array, array, None) for role, array in weights.items()},
+        "conv": {"kernel": Weight(conv.kernel, conv.kernel, None)},
+        "norm": {r: Weight(array, array, None) for r, array in zip(ROLES, arrays, strict=True)},
     }
     layers = tuple(Layer(n.name, "Layer", n.name, held.get(n.name, {})) for n in nodes)
     return Graph("m", (source,), tuple(nodes), (Output("act", "act"),), layers)

@@ -13,6 +13,7 @@ from qconvert.ir import F32, Graph, Op
 from qconvert.ir.ops import BatchNormalization, Conv, Dense, Pool, Quantize, Relu
 from qconvert.ir.quantizers import QuantizedBits, QuantizedRelu
 from qconvert.reference import evaluate
+from tests.many_sums import many_sums
 
 from .conftest import Make, Run, Step
 
@@ -145,15 +146,7 @@ def test_one_channel_without_a_line_keeps_the_program_of_all(
 
 def of_many_sums(make: Make, seed: int, size: int, inputs: int, outputs: int, bits: int) -> Graph:
     """A convolution with a normalization, of which a channel has no line."""
-    random = np.random.default_rng(seed)
-    largest = (1 << (bits - 1)) - 1
-    codes = random.integers(-largest, largest + 1, (3, 3, inputs, outputs))
-    kernel = np.ldexp(codes.astype(np.float32), -bits - 1)
-    mean, beta = random.normal(0, 1, (2, outputs)).astype(np.float32)
-    gamma = random.choice([-1, 1], outputs) * random.uniform(0.1, 2, outputs)
-    variance = random.uniform(0.2, 3, outputs).astype(np.float32)
-    norm = BatchNormalization(mean, variance, gamma.astype(np.float32), beta, 1e-3, fused=True)
-    conv = Conv(kernel, None, (1, 1), (1, 1), ((1, 1), (1, 1)))
+    conv, norm = many_sums(seed, inputs, outputs, bits)
     steps: list[Step] = [("q", BYTE, ["x"]), ("conv", conv, ["q"])]
     steps += [("norm", norm, ["conv"]), ("act", BYTE, ["norm"])]
     return make({"x": (size, size, inputs)}, steps)

@@ -93,8 +93,26 @@ def float_line(
     below = _side([(x.below_sums, x.below) for x in found], exps, grid, _FAR)
     steepest = np.array([each.last - each.first + 1 for each in kernels])
     best = _best_factors(above, below, np.ldexp(steepest * grid.step, -exps.astype(np.int32)))
-    factor, addend, shift = (np.zeros(len(kernels), np.float32) for _ in range(3))
-    left = np.arange(len(kernels))
+    factor, addend, left = _lines(above, below, best, grid)
+    if len(left) and not shifts:
+        return None
+    shift = np.zeros_like(factor)
+    for channel in _least_room_first(left, above, below, best):
+        alone = np.array([channel])
+        sides = above.of(alone), below.of(alone)
+        one = _shifted(kernels[channel], sides, best[channel], int(exps[channel]), grid)
+        if one is None:
+            return None
+        shift[channel], factor[channel], addend[channel] = one.shift, one.factor, one.addend
+    falling = np.array([each.falling for each in kernels])
+    factor, shift = np.where(falling, -factor, factor), np.where(falling, -shift, shift)
+    return FloatLine(factor, addend, shift if len(left) else None)
+
+
+def _lines(above: _Side, below: _Side, best: F32, grid: Grid) -> tuple[F32, F32, Integers]:
+    """Factors next to the best ones with their addends, and the channels that are left without."""
+    factor, addend = np.zeros_like(best), np.zeros_like(best)
+    left = np.arange(len(best))
     for tried in _around(best):
         sides, own = (above.of(left), below.of(left)), tried[left]
         numbers = _addends(*sides, own, grid)
@@ -103,16 +121,7 @@ def float_line(
         left = left[~right]
         if not len(left):
             break
-    for channel in _least_room_first(left, above, below, best):
-        largest = max(abs(kernels[channel].lo), abs(kernels[channel].hi))
-        sides, exp = (above, below), int(exps[channel])
-        one = _shifted(sides, best, channel, exp, grid, largest) if shifts else None
-        if one is None:
-            return None
-        shift[channel], factor[channel], addend[channel] = one.shift, one.factor, one.addend
-    falling = np.array([each.falling for each in kernels])
-    factor, shift = np.where(falling, -factor, factor), np.where(falling, -shift, shift)
-    return FloatLine(factor, addend, shift if len(left) else None)
+    return factor, addend, left
 
 
 def _least_room_first(channels: Integers, above: _Side, below: _Side, factor: F32) -> list[int]:
@@ -124,16 +133,17 @@ def _least_room_first(channels: Integers, above: _Side, below: _Side, factor: F3
 
 
 def _shifted(
-    sides: tuple[_Side, _Side], best: F32, channel: int, exp: int, grid: Grid, largest: int
+    stairs: Stairs, sides: tuple[_Side, _Side], best: np.float32, exp: int, grid: Grid
 ) -> ShiftedLine | None:
-    """The line of shifted sums of one *channel*, beside its *best* factor."""
+    """The line of shifted sums of one channel, which *sides* are of, beside its *best* factor."""
     distances = np.arange(-_AROUND_SHIFTED, _AROUND_SHIFTED + 1, dtype=np.int32)
-    factors = np.maximum(best[channel].view(np.int32) + distances, 0).view(np.float32)
-    above, below = (side.of(np.full(len(factors), channel)) for side in sides)
+    factors = np.maximum(best.view(np.int32) + distances, 0).view(np.float32)
+    above, below = (side.of(np.zeros_like(factors, np.int64)) for side in sides)
     addends = _addends(above, below, factors, grid).astype(np.float64)
     numbers = np.concatenate([above.numbers[0], below.numbers[0]])
     halves = np.concatenate([above.halves[0], below.halves[0]])
     signs = np.repeat([1.0, -1.0], [above.numbers.shape[1], below.numbers.shape[1]])
+    largest = max(abs(stairs.lo), abs(stairs.hi))
     points = Boundaries(numbers, halves, signs, exp, grid.step, largest)
     return shifted_line(points, factors, addends)
 
